@@ -1,0 +1,121 @@
+//! The bytes of a file: where its extents lie in the image, and a plain way to read them.
+
+use std::iter::FusedIterator;
+
+use crate::error::{Corrupt, Error, Unsupported};
+use crate::index::{IN_TABLE, StoredExtent};
+use crate::node::{Encoding, NodeId, NodeKind};
+use crate::source::{ReadAt, read_exact_at};
+use crate::tree::Tree;
+
+/// A run of bytes of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// Where the run starts in the image, in bytes. 0 for [`ExtentData::Zeros`].
+    pub offset: u64,
+    /// Bytes in the run.
+    pub length: u64,
+    /// Whether the image holds the bytes.
+    pub data: ExtentData,
+}
+
+/// Where the bytes of an extent come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ExtentData {
+    /// They are in the image at [`Extent::offset`].
+    Recorded,
+    /// They are zeros that the image does not hold. ISO 9660 has no such holes, UDF has.
+    Zeros,
+}
+
+/// The extents of a file in the order of its bytes.
+#[derive(Clone, Debug)]
+pub struct Extents<'a> {
+    single: Option<Extent>,
+    table: std::slice::Iter<'a, StoredExtent>,
+}
+
+impl Iterator for Extents<'_> {
+    type Item = Extent;
+
+    fn next(&mut self) -> Option<Extent> {
+        self.single.take().or_else(|| self.table.next().map(|stored| stored.extent()))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let count = self.table.len().saturating_add(usize::from(self.single.is_some()));
+        (count, Some(count))
+    }
+}
+
+impl ExactSizeIterator for Extents<'_> {}
+impl FusedIterator for Extents<'_> {}
+
+impl Tree {
+    /// Where the bytes of `file` lie in the image.
+    ///
+    /// Every recorded extent lies inside the image. For [`Encoding::Plain`] the lengths add up to the
+    /// size of the file. A damaged file, an empty one and everything that is no file has no extents.
+    #[must_use]
+    pub fn extents(&self, file: NodeId) -> Extents<'_> {
+        let node = self.node(file);
+        let mut extents = Extents { single: None, table: [].iter() };
+        if node.kind() != NodeKind::File || node.is_damaged() {
+            return extents;
+        }
+        if node.stored.has(IN_TABLE) {
+            extents.table = self.index.table(node.stored).iter();
+        } else if node.stored.a > 0 {
+            extents.single =
+                Some(Extent { offset: node.stored.b, length: node.stored.a, data: ExtentData::Recorded });
+        }
+        extents
+    }
+
+    /// Reads bytes of `file` from byte `offset` on, as many as `buffer` and the file hold. Returns their
+    /// number: less than `buffer` holds only at the end of the file.
+    ///
+    /// `source` is what the tree was opened from.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotAFile`]; [`Error::Corrupt`] for a damaged file, whatever the range;
+    /// [`Error::Unsupported`] for another encoding than plain; [`Error::Io`] if `source` fails or has
+    /// become shorter.
+    pub fn read_at(
+        &self,
+        source: &impl ReadAt,
+        file: NodeId,
+        buffer: &mut [u8],
+        offset: u64,
+    ) -> Result<usize, Error> {
+        let node = self.node(file);
+        match node.encoding() {
+            _ if node.kind() != NodeKind::File => return Err(Error::NotAFile),
+            _ if node.is_damaged() => return Err(Error::Corrupt(Corrupt::DamagedFile)),
+            Encoding::Plain => {}
+            encoding => return Err(Error::Unsupported(Unsupported::Encoding(encoding))),
+        }
+        let mut start = 0_u64;
+        let mut filled = 0_usize;
+        for extent in self.extents(file) {
+            let end = start.saturating_add(extent.length);
+            let position = offset.saturating_add(u64::try_from(filled).unwrap_or(u64::MAX));
+            let skip = position.saturating_sub(start);
+            let rest = usize::try_from(end.saturating_sub(position)).unwrap_or(usize::MAX);
+            let until = filled.saturating_add(rest).min(buffer.len());
+            if let Some(part) = buffer.get_mut(filled..until).filter(|part| !part.is_empty()) {
+                match extent.data {
+                    ExtentData::Recorded => {
+                        read_exact_at(&source, part, extent.offset.saturating_add(skip))?;
+                    }
+                    ExtentData::Zeros => part.fill(0),
+                }
+                filled = until;
+            }
+            start = end;
+        }
+        Ok(filled)
+    }
+}

@@ -1,0 +1,207 @@
+//! The arrays a tree consists of: nodes of 40 bytes, one blob of text, one table of extents.
+//!
+//! The children of a directory are contiguous and sorted by the bytes of their names, so a look-up is a
+//! binary search and a listing is a slice.
+
+use crate::content::{Extent, ExtentData};
+use crate::error::{Error, LimitReached};
+use crate::node::{Encoding, NodeKind};
+use crate::warnings::Warnings;
+
+/// The flag in [`StoredExtent::length`] of an extent that reads as zeros.
+const ZEROS: u64 = 1 << 63;
+
+/// One entry. What `a` and `b` mean depends on the kind:
+///
+/// | kind | `a` | `b` |
+/// | --- | --- | --- |
+/// | directory | first child | number of children |
+/// | file, one extent | size | byte offset in the image |
+/// | file, extent table | size | first extent in the upper half, their number in the lower |
+/// | link | length of the target | offset of the target in the text |
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StoredNode {
+    pub(crate) a: u64,
+    pub(crate) b: u64,
+    pub(crate) name_offset: u32,
+    pub(crate) parent: u32,
+    pub(crate) modified: u32,
+    pub(crate) name_length: u16,
+    pub(crate) mode: u16,
+    pub(crate) kind: NodeKind,
+    pub(crate) flags: u8,
+}
+
+const _: () = assert!(size_of::<StoredNode>() == 40);
+
+/// The extents or the records of the entry leave the image, or it closes a loop.
+pub(crate) const DAMAGED: u8 = 1;
+/// The file's extents are in the table.
+pub(crate) const IN_TABLE: u8 = 2;
+/// The file is compressed by zisofs.
+pub(crate) const ZISOFS: u8 = 4;
+/// The file is interleaved with another.
+pub(crate) const INTERLEAVED: u8 = 8;
+
+impl StoredNode {
+    /// What a node id of another tree may lead to: a file of which nothing can be read.
+    pub(crate) const STRANGER: StoredNode = StoredNode {
+        a: 0,
+        b: 0,
+        name_offset: 0,
+        parent: 0,
+        modified: 0,
+        name_length: 0,
+        mode: 0,
+        kind: NodeKind::File,
+        flags: DAMAGED,
+    };
+
+    pub(crate) fn has(&self, flag: u8) -> bool {
+        self.flags & flag != 0
+    }
+
+    pub(crate) fn encoding(&self) -> Encoding {
+        if self.has(INTERLEAVED) {
+            Encoding::Interleaved
+        } else if self.has(ZISOFS) {
+            Encoding::Zisofs
+        } else {
+            Encoding::Plain
+        }
+    }
+}
+
+/// An extent in 16 bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StoredExtent {
+    offset: u64,
+    length: u64,
+}
+
+impl StoredExtent {
+    /// `None` if the length does not fit beside the flag, which no image reaches.
+    pub(crate) fn new(extent: Extent) -> Option<StoredExtent> {
+        let flag = match extent.data {
+            ExtentData::Recorded => 0,
+            ExtentData::Zeros => ZEROS,
+        };
+        (extent.length < ZEROS)
+            .then_some(StoredExtent { offset: extent.offset, length: extent.length | flag })
+    }
+
+    pub(crate) fn extent(self) -> Extent {
+        let data = if self.length & ZEROS == 0 { ExtentData::Recorded } else { ExtentData::Zeros };
+        Extent { offset: self.offset, length: self.length & !ZEROS, data }
+    }
+}
+
+/// The arrays, while they grow and afterwards.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    pub(crate) nodes: Vec<StoredNode>,
+    text: Vec<u8>,
+    extents: Vec<StoredExtent>,
+}
+
+impl Index {
+    pub(crate) fn get(&self, id: u32) -> &StoredNode {
+        self.nodes.get(position(id)).unwrap_or(&StoredNode::STRANGER)
+    }
+
+    pub(crate) fn name(&self, node: &StoredNode) -> &[u8] {
+        slice(&self.text, u64::from(node.name_offset), u64::from(node.name_length))
+    }
+
+    /// The target of a link; nothing for other kinds.
+    pub(crate) fn target(&self, node: &StoredNode) -> &[u8] {
+        match node.kind {
+            NodeKind::Link => slice(&self.text, node.b, node.a),
+            NodeKind::Directory | NodeKind::File => &[],
+        }
+    }
+
+    /// The children of a directory as a range of node numbers; empty for other kinds.
+    pub(crate) fn children(&self, node: &StoredNode) -> std::ops::Range<u32> {
+        let end = node.a.saturating_add(node.b);
+        match (node.kind, u32::try_from(node.a), u32::try_from(end)) {
+            (NodeKind::Directory, Ok(first), Ok(end)) if position(end) <= self.nodes.len() => first..end,
+            _ => 0..0,
+        }
+    }
+
+    /// The extents of a file that are in the table.
+    pub(crate) fn table(&self, node: &StoredNode) -> &[StoredExtent] {
+        let (first, count) = (node.b >> 32, node.b & u64::from(u32::MAX));
+        let range = usize::try_from(first).ok().zip(usize::try_from(first.saturating_add(count)).ok());
+        range.and_then(|(first, end)| self.extents.get(first..end)).unwrap_or_default()
+    }
+
+    /// Appends to the text and returns where it starts.
+    pub(crate) fn push_text(&mut self, bytes: &[u8], limit: usize) -> Result<u32, Error> {
+        let offset = u32::try_from(self.text.len()).map_err(|_| Error::Limit(LimitReached::TextBytes))?;
+        if self.text.len().saturating_add(bytes.len()) > limit {
+            return Err(Error::Limit(LimitReached::TextBytes));
+        }
+        self.text.extend_from_slice(bytes);
+        Ok(offset)
+    }
+
+    /// Appends to the extent table and returns the value of [`StoredNode::b`] that finds it again.
+    pub(crate) fn push_extents(&mut self, extents: &[StoredExtent]) -> Option<u64> {
+        let first = u64::from(u32::try_from(self.extents.len()).ok()?);
+        let count = u64::from(u32::try_from(extents.len()).ok()?);
+        self.extents.extend_from_slice(extents);
+        Some(first << 32 | count)
+    }
+
+    /// Sorts the nodes from `first` on by name and drops those whose name is taken: the first one wins.
+    pub(crate) fn sort_children(&mut self, first: usize, warnings: &mut Warnings) {
+        let text = &self.text;
+        let name = |node: &StoredNode| slice(text, u64::from(node.name_offset), u64::from(node.name_length));
+        let Some(children) = self.nodes.get_mut(first..) else { return };
+        // Names are stored in the order of the records, so the offset breaks ties as a stable sort would.
+        children.sort_unstable_by(|one, other| {
+            name(one).cmp(name(other)).then_with(|| one.name_offset.cmp(&other.name_offset))
+        });
+        if children.is_sorted_by(|one, other| name(one) < name(other)) {
+            return;
+        }
+        let mut kept: Vec<StoredNode> = self.nodes.split_off(first);
+        kept.dedup_by(|later, earlier| {
+            let is_taken = name(later) == name(earlier);
+            if is_taken {
+                let name = name(later).escape_ascii();
+                warnings.add(|| format!("two entries of one directory are named \"{name}\""));
+            }
+            is_taken
+        });
+        self.nodes.append(&mut kept);
+    }
+
+    /// Gives spare capacity back once the tree is complete.
+    pub(crate) fn shrink(&mut self) {
+        self.nodes.shrink_to_fit();
+        self.text.shrink_to_fit();
+        self.extents.shrink_to_fit();
+    }
+
+    /// Bytes held.
+    pub(crate) fn memory(&self) -> usize {
+        let nodes = self.nodes.capacity().saturating_mul(size_of::<StoredNode>());
+        let extents = self.extents.capacity().saturating_mul(size_of::<StoredExtent>());
+        nodes.saturating_add(extents).saturating_add(self.text.capacity())
+    }
+}
+
+/// `length` bytes of the text from `offset` on.
+fn slice(text: &[u8], offset: u64, length: u64) -> &[u8] {
+    let start = usize::try_from(offset).ok();
+    let end = offset.checked_add(length).and_then(|end| usize::try_from(end).ok());
+    start.zip(end).and_then(|(start, end)| text.get(start..end)).unwrap_or_default()
+}
+
+/// A node number as a position in the arrays.
+pub(crate) fn position(id: u32) -> usize {
+    usize::try_from(id).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,88 @@
+//! What an image may ask of the reader at most. Each cap is a named constant with its reason and a
+//! field of [`Limits`], so that a caller can lower or raise it.
+
+/// Bytes of one directory that are read: more than 200,000 entries with long names in one folder.
+pub const DIRECTORY_BYTES: u64 = 64 << 20;
+/// Entries in a tree: forty times the largest installer disc, and 160 MiB of nodes.
+pub const ENTRIES: usize = 4 << 20;
+/// Directories inside each other: Linux paths end at 4096 bytes, so deeper ones could not be named.
+pub const DEPTH: usize = 1024;
+/// Bytes of a name that is served: `NAME_MAX` of the systems that make images.
+pub const NAME_BYTES: usize = 255;
+/// Bytes of a name collected from Rock Ridge `NM` entries before the entry is given up.
+pub const STORED_NAME_BYTES: usize = 1024;
+/// Bytes of a link's target: twice `PATH_MAX`.
+pub const LINK_BYTES: usize = 8 << 10;
+/// Continuation areas followed for one directory record; a loop of areas ends here.
+pub const CONTINUATIONS: usize = 64;
+/// Bytes of one continuation area; writers use at most one 2048-byte sector.
+pub const CONTINUATION_BYTES: u64 = 32 << 10;
+/// Extents of one file: 256 TiB in sections of 4 GiB.
+pub const EXTENTS_PER_FILE: usize = 65_535;
+/// Volume descriptors read, from sector 16 on; real discs have three to five.
+pub const DESCRIPTORS: usize = 64;
+/// Bytes of directories and continuation areas read and interpreted for one tree. It bounds the time
+/// spent on directories that overlap, which no honest image has.
+pub const METADATA_BYTES: u64 = 4 << 30;
+/// Bytes of all names and link targets of a tree.
+pub const TEXT_BYTES: usize = 512 << 20;
+/// Links followed while one path is resolved, as `MAXSYMLINKS` of Linux.
+pub const LINK_HOPS: usize = 40;
+/// Warnings kept as text; the rest are only counted.
+pub const WARNINGS: usize = 32;
+
+/// The caps of one [`Tree::open`](crate::Tree::open).
+///
+/// Write `Limits { entries: 1000, ..Limits::default() }`: later versions add fields.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// See [`DIRECTORY_BYTES`]. A larger directory is cut there and marked as damaged.
+    pub directory_bytes: u64,
+    /// See [`ENTRIES`]. An image with more is refused.
+    pub entries: usize,
+    /// See [`DEPTH`]. Deeper directories are listed, marked as damaged and not entered.
+    pub depth: usize,
+    /// See [`NAME_BYTES`]. Counted in bytes, for Joliet in UTF-16 units. Entries with longer names are left out.
+    pub name_bytes: usize,
+    /// See [`STORED_NAME_BYTES`]. Entries with longer names are left out.
+    pub stored_name_bytes: usize,
+    /// See [`LINK_BYTES`]. Links with longer targets are left out.
+    pub link_bytes: usize,
+    /// See [`CONTINUATIONS`]. Areas beyond are not read.
+    pub continuations: usize,
+    /// See [`CONTINUATION_BYTES`]. Longer areas are not read.
+    pub continuation_bytes: u64,
+    /// See [`EXTENTS_PER_FILE`]. Files with more are listed and marked as damaged.
+    pub extents_per_file: usize,
+    /// See [`DESCRIPTORS`]. Descriptors beyond are not read.
+    pub descriptors: usize,
+    /// See [`METADATA_BYTES`]. An image that needs more is refused.
+    pub metadata_bytes: u64,
+    /// See [`TEXT_BYTES`]. An image with more is refused.
+    pub text_bytes: usize,
+    /// See [`LINK_HOPS`]. Paths that need more end in [`ResolveError::TooManyLinks`](crate::ResolveError::TooManyLinks).
+    pub link_hops: usize,
+    /// See [`WARNINGS`].
+    pub warnings: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            directory_bytes: DIRECTORY_BYTES,
+            entries: ENTRIES,
+            depth: DEPTH,
+            name_bytes: NAME_BYTES,
+            stored_name_bytes: STORED_NAME_BYTES,
+            link_bytes: LINK_BYTES,
+            continuations: CONTINUATIONS,
+            continuation_bytes: CONTINUATION_BYTES,
+            extents_per_file: EXTENTS_PER_FILE,
+            descriptors: DESCRIPTORS,
+            metadata_bytes: METADATA_BYTES,
+            text_bytes: TEXT_BYTES,
+            link_hops: LINK_HOPS,
+            warnings: WARNINGS,
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! A file recorded in several sections (ECMA-119 6.5.1): consecutive records with one identifier, all
+//! but the last marked as continued. Each holds less than 4 GiB, so larger files need several.
+
+use crate::content::{Extent, ExtentData};
+use crate::index::{DAMAGED, IN_TABLE, Index, StoredExtent, ZISOFS, position};
+
+/// The sections collected so far.
+pub(crate) struct Sections {
+    /// The node of the file.
+    node: u32,
+    identifier: Vec<u8>,
+    extents: Vec<Extent>,
+    size: u64,
+    damaged: bool,
+}
+
+impl Sections {
+    pub(crate) fn new(node: u32, identifier: &[u8]) -> Sections {
+        Sections { node, identifier: identifier.to_vec(), extents: Vec::new(), size: 0, damaged: false }
+    }
+
+    pub(crate) fn node(&self) -> u32 {
+        self.node
+    }
+
+    pub(crate) fn identifier(&self) -> &[u8] {
+        &self.identifier
+    }
+
+    /// Appends a section. One that starts where the last one ends, as most writers arrange it, extends it.
+    pub(crate) fn add(&mut self, offset: u64, length: u64, limit: usize) {
+        self.size = self.size.saturating_add(length);
+        let last = self.extents.last_mut();
+        if let Some(last) = last.filter(|last| last.offset.checked_add(last.length) == Some(offset)) {
+            last.length = last.length.saturating_add(length);
+        } else if self.extents.len() >= limit {
+            self.damaged = true;
+        } else if length > 0 {
+            self.extents.push(Extent { offset, length, data: ExtentData::Recorded });
+        }
+    }
+
+    /// Notes that a section cannot be had. Its bytes count, its place is lost.
+    pub(crate) fn add_missing(&mut self, length: u64) {
+        self.size = self.size.saturating_add(length);
+        self.damaged = true;
+    }
+
+    /// Writes the file's size and place into its node.
+    pub(crate) fn finish(self, index: &mut Index) {
+        let is_zisofs = index.get(self.node).has(ZISOFS);
+        let stored: Option<Vec<StoredExtent>> = self.extents.iter().copied().map(StoredExtent::new).collect();
+        let place = match (stored, self.extents.as_slice()) {
+            _ if self.damaged => None,
+            (_, []) if !is_zisofs => Some((0, 0)),
+            (_, [extent]) if !is_zisofs => Some((extent.offset, 0)),
+            (Some(extents), _) => index.push_extents(&extents).map(|place| (place, IN_TABLE)),
+            (None, _) => None,
+        };
+        let Some(node) = index.nodes.get_mut(position(self.node)) else { return };
+        // The size of a compressed file is that of its content, which its record knows from elsewhere.
+        if !is_zisofs {
+            node.a = self.size;
+        }
+        let (b, flag) = place.unwrap_or((0, DAMAGED));
+        node.b = b;
+        node.flags |= flag;
+    }
+}

@@ -1,0 +1,163 @@
+//! Where the bytes of an image come from: the public trait [`ReadAt`], and `Image`, the only way the
+//! rest of the crate touches a source. Every read passes its bounds check and its budget.
+
+use std::fs::File;
+use std::io::{self, Seek, SeekFrom};
+use std::sync::Arc;
+
+use crate::error::{Error, LimitReached};
+
+/// Positioned reads from an image, shared by any number of threads.
+///
+/// The methods take `&self`, so one open file serves every reader and no cursor is shared.
+pub trait ReadAt {
+    /// Reads into `buffer` from byte `offset` on and returns how many bytes were read.
+    ///
+    /// Fewer bytes than asked for may come back; none means that the image ends at or before `offset`.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the source reports. [`io::ErrorKind::Interrupted`] is retried by the crate.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+
+    /// The size of the image in bytes.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the source reports.
+    fn size(&self) -> io::Result<u64>;
+}
+
+#[cfg(unix)]
+impl ReadAt for File {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        std::os::unix::fs::FileExt::read_at(self, buffer, offset)
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        let metadata = self.metadata()?;
+        if metadata.is_file() {
+            return Ok(metadata.len());
+        }
+        // A block device, such as an optical drive, has no length of its own: its end has to be sought.
+        let mut file = self;
+        file.seek(SeekFrom::End(0))
+    }
+}
+
+impl ReadAt for [u8] {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let rest = usize::try_from(offset).ok().and_then(|offset| self.get(offset..)).unwrap_or_default();
+        let count = rest.len().min(buffer.len());
+        for (to, from) in buffer.iter_mut().zip(rest) {
+            *to = *from;
+        }
+        Ok(count)
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        u64::try_from(self.len()).map_err(io::Error::other)
+    }
+}
+
+impl ReadAt for Vec<u8> {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.as_slice().read_at(buffer, offset)
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        self.as_slice().size()
+    }
+}
+
+impl<T: ReadAt + ?Sized> ReadAt for &T {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        (**self).read_at(buffer, offset)
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        (**self).size()
+    }
+}
+
+impl<T: ReadAt + ?Sized> ReadAt for Box<T> {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        (**self).read_at(buffer, offset)
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        (**self).size()
+    }
+}
+
+impl<T: ReadAt + ?Sized> ReadAt for Arc<T> {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        (**self).read_at(buffer, offset)
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        (**self).size()
+    }
+}
+
+/// Fills `buffer` from byte `offset` on.
+///
+/// # Errors
+///
+/// [`io::ErrorKind::UnexpectedEof`] if the source ends before the buffer is full.
+pub(crate) fn read_exact_at(source: &dyn ReadAt, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
+    while !buffer.is_empty() {
+        let count = match source.read_at(buffer, offset) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        let overlong = || io::Error::other("the source claims to have read more than the buffer holds");
+        buffer = buffer.get_mut(count..).ok_or_else(overlong)?;
+        offset =
+            u64::try_from(count).ok().and_then(|count| offset.checked_add(count)).ok_or_else(overlong)?;
+    }
+    Ok(())
+}
+
+/// A source of known size, read within its bounds and within a budget.
+pub(crate) struct Image<'a> {
+    source: &'a dyn ReadAt,
+    size: u64,
+    budget: u64,
+}
+
+impl<'a> Image<'a> {
+    /// `budget` is the number of bytes that may be read or interpreted before the image is given up.
+    pub(crate) fn new(source: &'a dyn ReadAt, budget: u64) -> Result<Image<'a>, Error> {
+        Ok(Image { source, size: source.size()?, budget })
+    }
+
+    /// Bytes in the image.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Whether `length` bytes from `offset` on lie inside the image.
+    pub(crate) fn contains(&self, offset: u64, length: u64) -> bool {
+        offset.checked_add(length).is_some_and(|end| end <= self.size)
+    }
+
+    /// Spends `bytes` of the budget without reading, for bytes that are interpreted once more.
+    pub(crate) fn spend(&mut self, bytes: u64) -> Result<(), Error> {
+        self.budget = self.budget.checked_sub(bytes).ok_or(Error::Limit(LimitReached::MetadataBytes))?;
+        Ok(())
+    }
+
+    /// Fills `buffer` from `offset` on; `false` if that would leave the image.
+    pub(crate) fn read(&mut self, buffer: &mut [u8], offset: u64) -> Result<bool, Error> {
+        let Ok(length) = u64::try_from(buffer.len()) else { return Ok(false) };
+        if !self.contains(offset, length) {
+            return Ok(false);
+        }
+        self.spend(length)?;
+        read_exact_at(self.source, buffer, offset)?;
+        Ok(true)
+    }
+}

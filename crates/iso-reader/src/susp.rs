@@ -1,0 +1,149 @@
+//! The System Use Sharing Protocol (IEEE P1281): the entries in and behind a directory record.
+
+use crate::bytes::{array, byte, little_u32};
+use crate::directory::SECTOR;
+use crate::error::Error;
+use crate::limits::Limits;
+use crate::source::Image;
+
+/// One entry of a system use area.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Entry<'a> {
+    pub(crate) signature: [u8; 2],
+    /// What follows signature, length and version.
+    pub(crate) data: &'a [u8],
+}
+
+/// The entries of one area. Ends at `ST`, at padding and at an entry that does not fit.
+pub(crate) struct Entries<'a> {
+    rest: &'a [u8],
+    /// Set when an entry did not fit.
+    pub(crate) damaged: bool,
+}
+
+pub(crate) fn entries(area: &[u8]) -> Entries<'_> {
+    Entries { rest: area, damaged: false }
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = Entry<'a>;
+
+    fn next(&mut self) -> Option<Entry<'a>> {
+        let signature: [u8; 2] = array(self.rest, 0)?;
+        let length = usize::from(byte(self.rest, 2)?);
+        // Fewer than four bytes are padding, and so are zeros (IEEE P1281 4.1).
+        if self.rest.len() < 4 || signature == [0, 0] {
+            return None;
+        }
+        let Some((entry, rest)) = self.rest.split_at_checked(length) else {
+            self.damaged = true;
+            self.rest = &[];
+            return None;
+        };
+        let Some(data) = entry.get(4..) else {
+            self.damaged = true;
+            self.rest = &[];
+            return None;
+        };
+        self.rest = if signature == *b"ST" { &[] } else { rest };
+        (signature != *b"ST").then_some(Entry { signature, data })
+    }
+}
+
+/// Where a continuation area lies (`CE`, IEEE P1281 5.1), in bytes of the image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Continuation {
+    offset: u64,
+    length: u64,
+}
+
+impl Continuation {
+    /// Reads a `CE` entry.
+    pub(crate) fn parse(data: &[u8], block_size: u64) -> Option<Continuation> {
+        let block = u64::from(little_u32(data, 0)?);
+        let offset = block.checked_mul(block_size)?.checked_add(u64::from(little_u32(data, 8)?))?;
+        Some(Continuation { offset, length: u64::from(little_u32(data, 16)?) })
+    }
+}
+
+/// Bytes read at once: writers put the areas of a directory beside each other.
+const WINDOW: u64 = 8 * SECTOR;
+
+/// Reads continuation areas through a window over the image that stays where it is while it can.
+#[derive(Default)]
+pub(crate) struct ContinuationReader {
+    window: Vec<u8>,
+    start: u64,
+}
+
+impl ContinuationReader {
+    /// The bytes of an area; `None` if it is too long or leaves the image.
+    pub(crate) fn read(
+        &mut self,
+        image: &mut Image<'_>,
+        area: Continuation,
+        limits: &Limits,
+    ) -> Result<Option<&[u8]>, Error> {
+        if area.length > limits.continuation_bytes || !image.contains(area.offset, area.length) {
+            return Ok(None);
+        }
+        // Many records may point to one area: it costs each time, read or not.
+        image.spend(area.length)?;
+        let end = area.offset.saturating_add(area.length);
+        let window_end = self.start.saturating_add(u64::try_from(self.window.len()).unwrap_or(u64::MAX));
+        if area.offset < self.start || end > window_end {
+            self.start = area.offset.saturating_sub(area.offset % SECTOR);
+            let window_end = self.start.saturating_add(WINDOW).max(end).min(image.size());
+            let length = usize::try_from(window_end.saturating_sub(self.start)).unwrap_or(usize::MAX);
+            self.window.resize(length, 0);
+            if !image.read(&mut self.window, self.start)? {
+                self.window.clear();
+                return Ok(None);
+            }
+        }
+        let at = |position: u64| usize::try_from(position.saturating_sub(self.start)).unwrap_or(usize::MAX);
+        Ok(self.window.get(at(area.offset)..at(end)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signatures(area: &[u8]) -> (Vec<[u8; 2]>, bool) {
+        let mut entries = entries(area);
+        let found = entries.by_ref().map(|entry| entry.signature).collect();
+        (found, entries.damaged)
+    }
+
+    #[test]
+    fn entries_end_where_they_should() {
+        let cases: [(&[u8], &[&[u8; 2]], bool); 7] = [
+            (b"", &[], false),
+            (b"RE\x04\x01", &[b"RE"], false),
+            (b"RE\x04\x01PX\x05\x01xTF\x04\x01", &[b"RE", b"PX", b"TF"], false),
+            (b"RE\x04\x01\0\0\0\0RE\x04\x01", &[b"RE"], false),
+            (b"RE\x04\x01ST\x04\x01RE\x04\x01", &[b"RE"], false),
+            (b"RE\x04\x01NM\x09\x01ab", &[b"RE"], true),
+            (b"RE\x00\x01RE\x04\x01", &[], true),
+        ];
+        for (area, expected, damaged) in cases {
+            let expected: Vec<[u8; 2]> = expected.iter().map(|signature| **signature).collect();
+            assert_eq!(signatures(area), (expected, damaged), "{}", area.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn continuations_stay_inside_the_image() {
+        let bytes = vec![7; 3 * 2048];
+        let mut image = Image::new(&bytes, u64::MAX).unwrap();
+        let mut reader = ContinuationReader::default();
+        let limits = Limits::default();
+        for (offset, length, inside) in
+            [(0, 10, true), (6134, 10, true), (6135, 10, false), (u64::MAX, 10, false), (0, 32 << 10, false)]
+        {
+            let area = reader.read(&mut image, Continuation { offset, length }, &limits).unwrap();
+            assert_eq!(area.map(<[u8]>::len), inside.then_some(10), "{offset} {length}");
+        }
+    }
+}

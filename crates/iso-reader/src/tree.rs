@@ -1,0 +1,174 @@
+//! The tree of one image, complete and immutable.
+
+use std::ops::Range;
+use std::sync::OnceLock;
+
+use crate::build::Builder;
+use crate::descriptors;
+use crate::error::Error;
+use crate::index::{DAMAGED, Index, StoredNode};
+use crate::limits::Limits;
+use crate::node::{Node, NodeId, NodeKind};
+use crate::roots::Roots;
+use crate::source::{Image, ReadAt};
+use crate::volume::{TreeKind, Volume};
+use crate::warnings::Warnings;
+
+/// How an image is opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Which tree to read; `None` takes the best one the image has, in the order of [`TreeKind`].
+    pub tree: Option<TreeKind>,
+    /// What the image may ask for.
+    pub limits: Limits,
+}
+
+/// The directory tree of an image.
+///
+/// It holds no source and never changes, so it can be shared between threads and kept as long as the
+/// image stays the same.
+#[derive(Debug)]
+pub struct Tree {
+    pub(crate) index: Index,
+    /// Node numbers in case-folded order, each directory's children in their own range.
+    pub(crate) folded: OnceLock<Box<[u32]>>,
+    pub(crate) link_hops: usize,
+    volume: Volume,
+    warnings: Warnings,
+    damaged: usize,
+    leaves_image: bool,
+}
+
+impl Tree {
+    /// Reads the descriptors and all directories of an image.
+    ///
+    /// Damage is local: what cannot be read is left out or marked as damaged, and [`Tree::warnings`] tells.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotAnImage`] for any other kind of file; [`Error::Unsupported`], [`Error::Corrupt`] and
+    /// [`Error::Limit`] for images without a tree that could be served; [`Error::Io`] if `source` fails.
+    pub fn open(source: &impl ReadAt, options: &Options) -> Result<Tree, Error> {
+        let limits = &options.limits;
+        let mut image = Image::new(&source, limits.metadata_bytes)?;
+        let mut warnings = Warnings::new(limits.warnings);
+        let descriptors = descriptors::read(&mut image, limits, &mut warnings)?;
+        let roots = Roots::find(&mut image, &descriptors, limits, &mut warnings)?;
+        let (kind, naming, root) = roots.choose(options.tree)?;
+        if descriptors.has_udf && kind != TreeKind::RockRidge {
+            warnings.add(|| {
+                "the image also holds a UDF tree, which is not read and may be more complete".to_owned()
+            });
+        }
+        let mut builder = Builder::new(&mut image, limits, naming, warnings);
+        builder.build(&root)?;
+        let Builder { index, warnings, leaves_image, .. } = builder;
+        let is_damaged_file = |node: &&StoredNode| node.kind == NodeKind::File && node.has(DAMAGED);
+        Ok(Tree {
+            damaged: index.nodes.iter().filter(is_damaged_file).count(),
+            index,
+            folded: OnceLock::new(),
+            link_hops: limits.link_hops,
+            volume: descriptors.into_volume(kind, roots.available(), image.size()),
+            warnings,
+            leaves_image,
+        })
+    }
+
+    /// What the descriptors say about the image.
+    #[must_use]
+    pub fn volume(&self) -> &Volume {
+        &self.volume
+    }
+
+    /// What was odd about the image.
+    #[must_use]
+    pub fn warnings(&self) -> &Warnings {
+        &self.warnings
+    }
+
+    /// How many files are damaged: they leave the image or are incomplete.
+    #[must_use]
+    pub fn damaged(&self) -> usize {
+        self.damaged
+    }
+
+    /// Whether the image was cut off: it is shorter than its descriptor says, *and* a file or directory
+    /// lies in what is missing. Images that lack only padding at their end are not truncated.
+    #[must_use]
+    pub fn is_truncated(&self) -> bool {
+        self.leaves_image && self.volume.image_size() < self.volume.declared_size()
+    }
+
+    /// The directory that everything is in.
+    #[must_use]
+    pub fn root(&self) -> NodeId {
+        NodeId(0)
+    }
+
+    /// Entries in the tree, the root included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.index.nodes.len()
+    }
+
+    /// Whether the root directory has no entries.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() <= 1
+    }
+
+    /// Bytes held by the tree. The order that [`Matching::Lenient`](crate::Matching::Lenient) needs is
+    /// made at its first use and counted from the start.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        let folded = self.len().saturating_mul(size_of::<u32>());
+        let owned = self.index.memory().saturating_add(folded).saturating_add(self.warnings.memory());
+        owned.saturating_add(self.volume.memory()).saturating_add(size_of::<Tree>())
+    }
+
+    /// An entry by its number.
+    ///
+    /// The number of another tree gives some entry of this one or an empty, damaged file, never a panic.
+    #[must_use]
+    pub fn node(&self, id: NodeId) -> Node<'_> {
+        Node { tree: self, id, stored: self.index.get(id.0) }
+    }
+
+    /// The entries of a directory, sorted by the bytes of their names. Everything else has none.
+    #[must_use]
+    pub fn children(&self, directory: NodeId) -> Children {
+        Children(self.index.children(self.index.get(directory.0)))
+    }
+
+    /// All entries: the root first, and every directory before its children.
+    #[must_use]
+    pub fn nodes(&self) -> Children {
+        Children(0..u32::try_from(self.len()).unwrap_or(u32::MAX))
+    }
+}
+
+/// Numbers of entries, one after the other.
+#[derive(Clone, Debug)]
+pub struct Children(pub(crate) Range<u32>);
+
+impl Iterator for Children {
+    type Item = NodeId;
+
+    fn next(&mut self) -> Option<NodeId> {
+        self.0.next().map(NodeId)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let count = usize::try_from(self.0.end.saturating_sub(self.0.start)).unwrap_or(usize::MAX);
+        (count, Some(count))
+    }
+}
+
+impl DoubleEndedIterator for Children {
+    fn next_back(&mut self) -> Option<NodeId> {
+        self.0.next_back().map(NodeId)
+    }
+}
+
+impl ExactSizeIterator for Children {}

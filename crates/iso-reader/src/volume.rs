@@ -1,0 +1,153 @@
+//! What the descriptors say about an image, as a caller sees it.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The trees an image may hold side by side, best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum TreeKind {
+    /// ISO 9660 with POSIX names, modes, times and links.
+    RockRidge,
+    /// The file system of DVDs. Not read yet.
+    Udf,
+    /// A second ISO 9660 tree with names in UTF-16.
+    Joliet,
+    /// A second ISO 9660:1999 tree with names of up to 207 bytes.
+    Enhanced,
+    /// Bare ISO 9660.
+    Plain,
+}
+
+impl TreeKind {
+    /// `rockridge`, `udf`, `joliet`, `enhanced` or `plain`: what `parse` accepts.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            TreeKind::RockRidge => "rockridge",
+            TreeKind::Udf => "udf",
+            TreeKind::Joliet => "joliet",
+            TreeKind::Enhanced => "enhanced",
+            TreeKind::Plain => "plain",
+        }
+    }
+}
+
+impl fmt::Display for TreeKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+/// The text is not the name of a [`TreeKind`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParseTreeKindError;
+
+impl fmt::Display for ParseTreeKindError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("expected rockridge, udf, joliet, enhanced or plain")
+    }
+}
+
+impl std::error::Error for ParseTreeKindError {}
+
+impl FromStr for TreeKind {
+    type Err = ParseTreeKindError;
+
+    fn from_str(text: &str) -> Result<TreeKind, ParseTreeKindError> {
+        let all = [TreeKind::RockRidge, TreeKind::Udf, TreeKind::Joliet, TreeKind::Enhanced, TreeKind::Plain];
+        all.into_iter().find(|kind| kind.as_str() == text).ok_or(ParseTreeKindError)
+    }
+}
+
+/// What the descriptors of an image say about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Volume {
+    pub(crate) kind: TreeKind,
+    pub(crate) available: Vec<TreeKind>,
+    pub(crate) label: String,
+    pub(crate) system: String,
+    pub(crate) publisher: String,
+    pub(crate) application: String,
+    pub(crate) created: Option<i64>,
+    pub(crate) block_size: u32,
+    pub(crate) declared_size: u64,
+    pub(crate) image_size: u64,
+    pub(crate) boot_catalog: Option<u32>,
+}
+
+impl Volume {
+    /// The tree that was read.
+    #[must_use]
+    pub fn kind(&self) -> TreeKind {
+        self.kind
+    }
+
+    /// All trees of the image that this crate can read, best first.
+    #[must_use]
+    pub fn available(&self) -> &[TreeKind] {
+        &self.available
+    }
+
+    /// The volume identifier of the primary descriptor (ECMA-119 8.4.7), without padding.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// The system identifier (ECMA-119 8.4.6), such as `LINUX`.
+    #[must_use]
+    pub fn system(&self) -> &str {
+        &self.system
+    }
+
+    /// The publisher identifier (ECMA-119 8.4.20).
+    #[must_use]
+    pub fn publisher(&self) -> &str {
+        &self.publisher
+    }
+
+    /// The application identifier (ECMA-119 8.4.22): the program or the product the image was made by.
+    #[must_use]
+    pub fn application(&self) -> &str {
+        &self.application
+    }
+
+    /// When the volume was created (ECMA-119 8.4.26), in seconds since 1970.
+    #[must_use]
+    pub fn created(&self) -> Option<i64> {
+        self.created
+    }
+
+    /// Bytes in a logical block: 512, 1024 or 2048.
+    #[must_use]
+    pub fn block_size(&self) -> u32 {
+        self.block_size
+    }
+
+    /// Bytes the image should have by its primary descriptor (ECMA-119 8.4.8). Hybrid images carry more,
+    /// as does padding.
+    #[must_use]
+    pub fn declared_size(&self) -> u64 {
+        self.declared_size
+    }
+
+    /// Bytes the image has.
+    #[must_use]
+    pub fn image_size(&self) -> u64 {
+        self.image_size
+    }
+
+    /// The 2048-byte sector of the El Torito boot catalog, if the image says that it boots.
+    #[must_use]
+    pub fn boot_catalog(&self) -> Option<u32> {
+        self.boot_catalog
+    }
+
+    /// Bytes held beyond the struct itself.
+    pub(crate) fn memory(&self) -> usize {
+        let texts = [&self.label, &self.system, &self.publisher, &self.application];
+        let texts = texts.iter().map(|text| text.capacity()).fold(0, usize::saturating_add);
+        texts.saturating_add(self.available.capacity().saturating_mul(size_of::<TreeKind>()))
+    }
+}

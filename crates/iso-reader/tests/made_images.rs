@@ -1,0 +1,314 @@
+//! Images made by xorriso and genisoimage, compared entry by entry and byte by byte with the source
+//! tree and with what xorriso unpacks.
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
+mod support;
+
+use std::ffi::OsStr;
+use std::fs::{self, File, Permissions};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use iso_reader::ResolveError::{NotFound, TooManyLinks};
+use iso_reader::{Encoding, Matching, Options, Tree, TreeKind};
+use support::Random;
+use support::compare::{Attributes, assert_same};
+use support::tools::{Workshop, extract, run, tool};
+
+/// Writes a file of pseudo-random bytes with permissions and time of its own.
+fn write(path: &Path, size: usize, seed: u64) {
+    let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+    let bytes: Vec<u8> =
+        std::iter::repeat_with(|| random.next().to_le_bytes()).flatten().take(size).collect();
+    fs::write(path, bytes).unwrap();
+    let file = File::options().write(true).open(path).unwrap();
+    file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000 + seed * 1001)).unwrap();
+    let modes = [0o644, 0o600, 0o755, 0o444, 0o4755];
+    file.set_permissions(Permissions::from_mode(modes[usize::try_from(seed).unwrap() % modes.len()]))
+        .unwrap();
+}
+
+/// Files of all the sizes that matter, in names any tree can hold.
+fn simple_source(folder: &Path) {
+    for (at, size) in (0_u64..).zip([0, 1, 2047, 2048, 2049, 4096, 100_000, 3_000_000]) {
+        write(&folder.join(format!("file{at}.bin")), size, at);
+    }
+    for (at, name) in (10_u64..).zip(["boot", "boot/grub", "images", "images/pxe", "empty"]) {
+        fs::create_dir(folder.join(name)).unwrap();
+        write(&folder.join("boot").join(format!("part{at}.cfg")), 700, at);
+    }
+    write(&folder.join("images/pxe/vmlinuz"), 50_000, 21);
+    write(&folder.join("images/noext"), 1, 22);
+}
+
+/// Names that only Rock Ridge can hold, deep directories and links.
+fn posix_source(folder: &Path) {
+    simple_source(folder);
+    let long = "n".repeat(251);
+    let umlauts = "ü".repeat(120);
+    let names: [&[u8]; 14] = [
+        b".hidden",
+        b"UPPER and lower.Mixed",
+        b"case",
+        b"Case",
+        b"name;1",
+        b"name;2",
+        b"trailing.",
+        b"a b$c'd\"e*f?g|h<i>j&k\\l",
+        b"tab\there",
+        b"caf\xE9 in Latin-1",
+        "Grüße 漢字 🚀".as_bytes(),
+        long.as_bytes(),
+        umlauts.as_bytes(),
+        b"-rf",
+    ];
+    for (at, name) in (30_u64..).zip(names) {
+        write(&folder.join(OsStr::from_bytes(name)), 100, at);
+    }
+    let mut deep = folder.to_path_buf();
+    for level in 0..14 {
+        deep.push(format!("level-{level:02}-{}", "x".repeat(level * 3)));
+        fs::create_dir(&deep).unwrap();
+        write(&deep.join("here"), 10 + level, 50 + u64::try_from(level).unwrap());
+        fs::create_dir(deep.join("beside")).unwrap();
+        write(&deep.join("beside/file"), 3, 70);
+    }
+    // Longer targets send genisoimage into an endless loop.
+    let far = format!("{}/../", "component".repeat(6)).repeat(8) + "end";
+    let links = [
+        ("ubuntu", "."),
+        ("absolute", "/boot/grub"),
+        ("dangling", "no/such/file"),
+        ("loop", "pool"),
+        ("pool", "loop"),
+        ("root", "/"),
+        ("up", "../../../file1.bin"),
+        ("boot/back", "../images/pxe/vmlinuz"),
+        ("far", &far),
+    ];
+    for (name, target) in links {
+        symlink(target, folder.join(name)).unwrap();
+    }
+}
+
+fn open(image: &Path, tree: Option<TreeKind>) -> (Tree, File) {
+    let file = File::open(image).unwrap();
+    let tree = Tree::open(&file, &Options { tree, ..Options::default() }).unwrap();
+    assert!(tree.warnings().is_empty(), "{:?}", tree.warnings());
+    assert_eq!((tree.damaged(), tree.is_truncated()), (0, false));
+    (tree, file)
+}
+
+#[test]
+fn rock_ridge() {
+    let workshop = Workshop::new("rock-ridge");
+    let source = workshop.folder("source");
+    posix_source(&source);
+    let makers: [(&str, &[&str]); 5] = [
+        ("xorriso", &["-as", "mkisofs", "-R"]),
+        ("xorriso", &["-as", "mkisofs", "-R", "-J", "-D", "-iso-level", "3"]),
+        (
+            "xorriso",
+            &["-compliance", "deep_paths_off:long_paths_off:clear", "-as", "mkisofs", "-r", "-hide-rr-moved"],
+        ),
+        ("genisoimage", &["-quiet", "-R", "-D", "-iso-level", "3"]),
+        ("genisoimage", &["-quiet", "-R", "-iso-level", "1"]),
+    ];
+    for (at, (program, options)) in makers.iter().enumerate() {
+        let image = workshop.path(format!("{at}.iso"));
+        run(tool(program).args(*options).arg("-o").arg(&image).arg(&source));
+        let (tree, file) = open(&image, None);
+        assert_eq!(tree.volume().kind(), TreeKind::RockRidge);
+        assert_eq!(tree.volume().available().contains(&TreeKind::Joliet), options.contains(&"-J"));
+        // The shelf for moved directories is no part of the source, and what stands on it is elsewhere.
+        let shelf = ["rr_moved", ".rr_moved"];
+        let attributes = if options.contains(&"-r") { Attributes::None } else { Attributes::Posix };
+        assert_same(&tree, &file, &source, attributes, &shelf);
+        let unpacked = workshop.path(format!("{at}.unpacked"));
+        extract(&image, &[], &unpacked);
+        assert_same(&tree, &file, &unpacked, Attributes::Posix, &shelf);
+        check_links(&tree);
+    }
+}
+
+fn check_links(tree: &Tree) {
+    let path = |request: &str| {
+        let id = tree.resolve_path(request, Matching::Lenient)?;
+        Ok(String::from_utf8_lossy(&tree.path(id)).into_owned())
+    };
+    assert_eq!(path("ubuntu/ubuntu/images/pxe/vmlinuz").as_deref(), Ok("images/pxe/vmlinuz"));
+    assert_eq!(path("absolute").as_deref(), Ok("boot/grub"));
+    assert_eq!(path("root/boot/back").as_deref(), Ok("images/pxe/vmlinuz"));
+    assert_eq!(path("up").as_deref(), Ok("file1.bin"));
+    assert_eq!(path("dangling"), Err(NotFound));
+    assert_eq!(path("loop"), Err(TooManyLinks));
+    assert_eq!(
+        path("level-00-/level-01-xxx/level-02-xxxxxx/HERE").as_deref(),
+        Ok("level-00-/level-01-xxx/level-02-xxxxxx/here")
+    );
+}
+
+#[test]
+fn joliet_only() {
+    let workshop = Workshop::new("joliet");
+    let source = workshop.folder("source");
+    simple_source(&source);
+    for (at, name) in
+        (80_u64..).zip(["Grüße.txt", "漢字 und Leerzeichen.cfg", "Mixed Case Name.Tar.Gz", "no extension"])
+    {
+        write(&source.join(name), 100, at);
+    }
+    let long = "漢".repeat(60);
+    write(&source.join(&long), 5, 90);
+    let makers: [(&str, &[&str]); 3] = [
+        ("xorriso", &["-as", "mkisofs", "--norock", "-J", "-joliet-long"]),
+        ("genisoimage", &["-quiet", "-J", "-input-charset", "utf-8"]),
+        ("genisoimage", &["-quiet", "-J", "-joliet-long", "-input-charset", "utf-8", "-ucs-level", "1"]),
+    ];
+    for (at, (program, options)) in makers.iter().enumerate() {
+        let image = workshop.path(format!("{at}.iso"));
+        run(tool(program).args(*options).arg("-o").arg(&image).arg(&source));
+        let (tree, file) = open(&image, None);
+        assert_eq!(tree.volume().kind(), TreeKind::Joliet);
+        assert_same(&tree, &file, &source, Attributes::None, &[]);
+        let unpacked = workshop.path(format!("{at}.unpacked"));
+        extract(&image, &["-read_fs", "norock"], &unpacked);
+        assert_same(&tree, &file, &unpacked, Attributes::None, &[]);
+    }
+}
+
+#[test]
+fn joliet_beyond_ucs2() {
+    let workshop = Workshop::new("joliet-utf16");
+    let source = workshop.folder("source");
+    write(&source.join("🚀 rocket.txt"), 100, 1);
+    let image = workshop.path("image.iso");
+    run(tool("xorriso")
+        .args(["-as", "mkisofs", "--norock", "-J", "-joliet-utf16", "-o"])
+        .arg(&image)
+        .arg(&source));
+    let (tree, file) = open(&image, None);
+    assert_same(&tree, &file, &source, Attributes::None, &[]);
+}
+
+#[test]
+fn bare_levels() {
+    let workshop = Workshop::new("bare");
+    let source = workshop.folder("source");
+    simple_source(&source);
+    let makers: [(&str, &[&str]); 4] = [
+        ("xorriso", &["-as", "mkisofs", "--norock", "-iso-level", "1"]),
+        ("xorriso", &["-as", "mkisofs", "--norock", "-iso-level", "3"]),
+        ("genisoimage", &["-quiet", "-iso-level", "1"]),
+        ("genisoimage", &["-quiet", "-iso-level", "2"]),
+    ];
+    for (at, (program, options)) in makers.iter().enumerate() {
+        let image = workshop.path(format!("{at}.iso"));
+        run(tool(program).args(*options).arg("-o").arg(&image).arg(&source));
+        let (tree, file) = open(&image, None);
+        assert_eq!(tree.volume().kind(), TreeKind::Plain);
+        assert_same(&tree, &file, &source, Attributes::None, &[]);
+        let unpacked = workshop.path(format!("{at}.unpacked"));
+        extract(&image, &["-ecma119_map", "lowercase", "-read_fs", "ecma119"], &unpacked);
+        assert_same(&tree, &file, &unpacked, Attributes::None, &[]);
+    }
+}
+
+#[test]
+fn level_four() {
+    let workshop = Workshop::new("level-four");
+    let source = workshop.folder("source");
+    simple_source(&source);
+    write(&source.join("A rather long Name with Capitals.and.dots"), 9, 9);
+    let makers: [(&str, &[&str]); 2] = [
+        ("xorriso", &["-as", "mkisofs", "--norock", "-iso-level", "4"]),
+        ("genisoimage", &["-quiet", "-iso-level", "4"]),
+    ];
+    for (at, (program, options)) in makers.iter().enumerate() {
+        let image = workshop.path(format!("{at}.iso"));
+        run(tool(program).args(*options).arg("-o").arg(&image).arg(&source));
+        let (tree, file) = open(&image, None);
+        assert_eq!(tree.volume().kind(), TreeKind::Enhanced, "{program}");
+        assert_same(&tree, &file, &source, Attributes::None, &[]);
+    }
+}
+
+#[test]
+fn the_plain_tree_of_a_rock_ridge_image() {
+    let workshop = Workshop::new("both");
+    let source = workshop.folder("source");
+    simple_source(&source);
+    let image = workshop.path("image.iso");
+    run(tool("xorriso")
+        .args(["-as", "mkisofs", "-R", "-J", "-iso-level", "3", "-o"])
+        .arg(&image)
+        .arg(&source));
+    for kind in [TreeKind::RockRidge, TreeKind::Joliet, TreeKind::Plain] {
+        let (tree, file) = open(&image, Some(kind));
+        assert_eq!(tree.volume().kind(), kind);
+        assert_eq!(tree.volume().available(), [TreeKind::RockRidge, TreeKind::Joliet, TreeKind::Plain]);
+        assert_same(&tree, &file, &source, Attributes::None, &[]);
+    }
+}
+
+#[test]
+fn ten_thousand_small_files() {
+    let workshop = Workshop::new("ten-thousand");
+    let source = workshop.folder("source");
+    for directory in 0..20 {
+        let folder = source.join(format!("dir{directory:02}"));
+        fs::create_dir(&folder).unwrap();
+        for file in 0..500 {
+            let name = format!("package-{file:03}-{}.x86_64.rpm", directory * 7919 + file);
+            fs::write(folder.join(&name), name.repeat(1 + file % 7)).unwrap();
+        }
+    }
+    for (program, options) in
+        [("xorriso", &["-as", "mkisofs", "-R"][..]), ("genisoimage", &["-quiet", "-R", "-J", "-joliet-long"])]
+    {
+        let image = workshop.path(format!("{program}.iso"));
+        run(tool(program).args(options).arg("-o").arg(&image).arg(&source));
+        let (tree, file) = open(&image, None);
+        assert_eq!(tree.len(), 10_021);
+        assert_same(&tree, &file, &source, Attributes::Posix, &[]);
+        let unpacked = workshop.path(format!("{program}.unpacked"));
+        extract(&image, &[], &unpacked);
+        assert_same(&tree, &file, &unpacked, Attributes::Posix, &[]);
+    }
+}
+
+#[test]
+fn an_image_cut_off_is_told_from_a_whole_one() {
+    let workshop = Workshop::new("cut");
+    let source = workshop.folder("source");
+    simple_source(&source);
+    let image = workshop.path("image.iso");
+    run(tool("xorriso").args(["-as", "mkisofs", "-R", "-o"]).arg(&image).arg(&source));
+    let whole = fs::metadata(&image).unwrap().len();
+    File::options().write(true).open(&image).unwrap().set_len(whole - (1 << 20)).unwrap();
+    let file = File::open(&image).unwrap();
+    let tree = Tree::open(&file, &Options::default()).unwrap();
+    assert!(tree.is_truncated() && tree.damaged() > 0);
+    assert_eq!(tree.warnings().count(), tree.damaged());
+}
+
+#[test]
+fn compressed_files_are_listed_with_their_true_size() {
+    let workshop = Workshop::new("zisofs");
+    let source = workshop.folder("source");
+    fs::write(source.join("text"), "all work and no play ".repeat(10_000)).unwrap();
+    let image = workshop.path("image.iso");
+    run(tool("xorriso")
+        .arg("-outdev")
+        .arg(&image)
+        .args([OsStr::new("-map"), source.as_os_str(), OsStr::new("/")])
+        .args(["-set_filter_r", "--zisofs", "/", "--", "-commit"]));
+    let file = File::open(&image).unwrap();
+    let tree = Tree::open(&file, &Options::default()).unwrap();
+    let node = tree.node(tree.child(tree.root(), b"text").unwrap());
+    assert_eq!((node.size(), node.encoding(), node.is_readable()), (210_000, Encoding::Zisofs, false));
+    assert_eq!((node.is_damaged(), tree.warnings().count()), (false, 1));
+    assert!(tree.extents(node.id()).map(|extent| extent.length).sum::<u64>() < 10_000);
+}

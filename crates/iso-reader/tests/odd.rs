@@ -1,0 +1,334 @@
+//! Legal images that writers in the field do not make, and that common tools cannot.
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
+mod support;
+
+use iso_reader::{ExtentData, Matching, Options, ReadAt, Tree, TreeKind};
+use support::disc::{ASSOCIATED, CONTINUES, Disc, ROOT, Record, SECTOR};
+use support::listing;
+use support::susp::{
+    DIRECTORY, FILE, LINK, ce, cl, er, nm, px, re, rock_directory, rock_disc, rock_file, rock_link,
+    rock_root, sl, sp, tf,
+};
+
+fn open(disc: &Disc) -> Tree {
+    let tree = Tree::open(&disc.bytes, &Options::default()).unwrap();
+    assert!(tree.warnings().is_empty(), "{:?}", tree.warnings());
+    tree
+}
+
+fn content(tree: &Tree, source: &impl ReadAt, path: &str) -> Vec<u8> {
+    let file = tree.resolve_path(path, Matching::Exact).unwrap();
+    let mut bytes = vec![0; 1 << 20];
+    let count = tree.read_at(source, file, &mut bytes, 0).unwrap();
+    bytes.truncate(count);
+    bytes
+}
+
+#[test]
+fn descriptor_fields() {
+    let disc = Disc::new();
+    let tree = open(&disc);
+    let volume = tree.volume();
+    assert_eq!((volume.label(), volume.system()), ("TEST", "LINUX"));
+    assert_eq!((volume.publisher(), volume.application()), ("PUBLISHER", "APPLICATION"));
+    assert_eq!(volume.created(), Some(1_709_210_096));
+    assert_eq!((volume.block_size(), volume.declared_size()), (2048, 40 * 2048));
+    assert_eq!(volume.image_size(), 21 * 2048);
+    assert_eq!((volume.kind(), volume.available()), (TreeKind::Plain, &[TreeKind::Plain][..]));
+    assert_eq!(volume.boot_catalog(), None);
+    assert!(tree.is_empty() && !tree.is_truncated());
+    assert_eq!(tree.node(tree.root()).modified(), 1_709_210_096);
+}
+
+#[test]
+fn boot_record_before_the_primary_descriptor() {
+    let mut disc = Disc::new();
+    let primary = disc.bytes[16 * SECTOR..17 * SECTOR].to_vec();
+    disc.put(16 * SECTOR, &[0; SECTOR]);
+    disc.put(16 * SECTOR, b"\0CD001\x01EL TORITO SPECIFICATION");
+    disc.put(16 * SECTOR + 71, &[25, 0, 0, 0]);
+    disc.put(17 * SECTOR, &primary);
+    disc.put(18 * SECTOR, b"\xFFCD001\x01");
+    assert_eq!(open(&disc).volume().boot_catalog(), Some(25));
+}
+
+#[test]
+fn small_blocks() {
+    for block_size in [512, 1024] {
+        let mut disc = Disc::with_block_size(block_size);
+        let per_sector = 2048 / u32::from(block_size);
+        // One block behind a sector's start, so that only the right block size finds it.
+        let file = disc.file(b"SMALL.BIN;1", 30 * per_sector + 1, &[0x5A; 5000]);
+        let records: Vec<Record> =
+            (0..200).map(|at| Record { name: format!("F{at:03}.;1").into(), ..file.clone() }).collect();
+        let length = disc.directory(25 * per_sector, &records);
+        let directory = Record { length, ..Record::directory(b"SUB", 25 * per_sector) };
+        disc.directory(disc.root(), &[file, directory]);
+        let tree = open(&disc);
+        assert_eq!(tree.volume().block_size(), u32::from(block_size));
+        assert_eq!(tree.volume().declared_size(), 40 * 2048);
+        assert_eq!(tree.len(), 203);
+        assert_eq!(content(&tree, &disc.bytes, "small.bin"), [0x5A; 5000]);
+        assert_eq!(content(&tree, &disc.bytes, "sub/f199"), [0x5A; 5000]);
+    }
+}
+
+#[test]
+fn a_directory_that_starts_within_a_sector() {
+    let mut disc = Disc::with_block_size(512);
+    let file = disc.file(b"A.;1", 120, b"a");
+    // From the second block of a sector on: three blocks, then the next sector.
+    let start = 25 * 4 + 1;
+    let records: Vec<Vec<u8>> =
+        (0..60).map(|at| Record { name: format!("A{at:02}.;1").into(), ..file.clone() }.encode()).collect();
+    let mut bytes = Vec::new();
+    for record in records {
+        if bytes.len() < 1536 && bytes.len() + record.len() > 1536 {
+            bytes.resize(1536, 0);
+        }
+        bytes.extend(record);
+    }
+    disc.put(start * 512, &bytes);
+    let length = u32::try_from(bytes.len()).unwrap();
+    let directory = Record { length, ..Record::directory(b"SUB", u32::try_from(start).unwrap()) };
+    disc.directory(disc.root(), &[directory]);
+    assert_eq!(open(&disc).len(), 62);
+}
+
+#[test]
+fn sections_far_apart_form_one_file() {
+    let mut disc = Disc::new();
+    let first = disc.file(b"BIG.;1", 30, &[1; 2048]).flags(CONTINUES);
+    let second = disc.file(b"BIG.;1", 33, &[2; 4096]).flags(CONTINUES);
+    let third = disc.file(b"BIG.;1", 35, &[3; 2048]).flags(CONTINUES);
+    let tail = Record::file(b"BIG.;1", 0, 0);
+    let other = disc.file(b"C.;1", 40, b"c");
+    disc.directory(ROOT, &[first, second, third, tail, other]);
+    let tree = open(&disc);
+    assert_eq!(listing(&tree), "big=8192 c=1");
+    let big = tree.child(tree.root(), b"big").unwrap();
+    let extents: Vec<_> =
+        tree.extents(big).map(|extent| (extent.offset, extent.length, extent.data)).collect();
+    let recorded = ExtentData::Recorded;
+    assert_eq!(tree.extents(big).len(), 2);
+    assert_eq!(
+        extents,
+        [(30 * 2048, 2048, recorded), (33 * 2048, 6144, recorded)],
+        "neighbours are one extent"
+    );
+    assert_eq!(content(&tree, &disc.bytes, "big"), [vec![1; 2048], vec![2; 4096], vec![3; 2048]].concat());
+
+    let mut buffer = [0; 4];
+    assert_eq!(tree.read_at(&disc.bytes, big, &mut buffer, 2046).unwrap(), 4);
+    assert_eq!(buffer, [1, 1, 2, 2]);
+    assert_eq!(tree.read_at(&disc.bytes, big, &mut buffer, 8190).unwrap(), 2);
+    for offset in [8192, 8193, u64::MAX] {
+        assert_eq!(tree.read_at(&disc.bytes, big, &mut buffer, offset).unwrap(), 0);
+    }
+}
+
+#[test]
+fn extended_attributes_precede_the_data() {
+    let mut disc = Disc::new();
+    let file = disc.file(b"A.;1", 32, b"data");
+    disc.directory(26, &[file.clone()]);
+    let file = Record { block: 30, attribute_blocks: 2, ..file };
+    let directory = Record { attribute_blocks: 1, ..Record::directory(b"SUB", 25) };
+    disc.directory(ROOT, &[file, directory]);
+    let tree = open(&disc);
+    assert_eq!(content(&tree, &disc.bytes, "a"), b"data");
+    assert_eq!(content(&tree, &disc.bytes, "sub/a"), b"data");
+}
+
+#[test]
+fn associated_files_are_left_out() {
+    let mut disc = Disc::new();
+    let file = disc.file(b"A.;1", 30, b"data");
+    let fork = Record { length: 2, ..file.clone() }.flags(ASSOCIATED);
+    disc.directory(ROOT, &[fork, file]);
+    assert_eq!(listing(&open(&disc)), "a=4");
+}
+
+#[test]
+fn a_directory_of_many_sectors() {
+    let mut disc = Disc::new();
+    let file = disc.file(b"", 21, b"data");
+    let records: Vec<Record> =
+        (0..9000).map(|at| Record { name: format!("FILE{at:05}.TXT;1").into(), ..file.clone() }).collect();
+    let length = disc.directory(30, &records);
+    disc.directory(ROOT, &[Record { length, ..Record::directory(b"SUB", 30) }]);
+    let tree = open(&disc);
+    let sub = tree.child(tree.root(), b"sub").unwrap();
+    assert_eq!(tree.children(sub).len(), 9000);
+    assert_eq!(tree.node(tree.children(sub).last().unwrap()).name(), b"file08999.txt");
+}
+
+#[test]
+fn an_empty_directory_may_have_no_extent() {
+    let mut disc = Disc::new();
+    let nothing = |name: &[u8]| Record { length: 0, ..Record::directory(name, 0) };
+    disc.directory(ROOT, &[nothing(b"A"), nothing(b"B")]);
+    assert_eq!(listing(&open(&disc)), "a/ b/");
+}
+
+#[test]
+fn a_shorter_image_is_truncated_only_if_something_is_missing() {
+    let mut disc = Disc::new();
+    let file = disc.file(b"A.;1", 30, &[1; 4096]);
+    disc.directory(ROOT, &[file]);
+    assert!(!open(&disc).is_truncated(), "only padding is missing");
+    disc.bytes.truncate(31 * 2048);
+    let tree = Tree::open(&disc.bytes, &Options::default()).unwrap();
+    assert!(tree.is_truncated());
+    assert_eq!((tree.damaged(), listing(&tree)), (1, "a=4096!".to_owned()));
+}
+
+#[test]
+fn joliet_and_enhanced_trees() {
+    let wide = |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_be_bytes).collect() };
+    for (version, escapes, kind, name) in [
+        (1, &b"%/@"[..], TreeKind::Joliet, wide("Größe ß.Txt;1")),
+        (1, b"%/C", TreeKind::Joliet, wide("Größe ß.Txt;1")),
+        (1, b"%/E", TreeKind::Joliet, wide("Größe ß.Txt;1")),
+        (2, b"", TreeKind::Enhanced, "Größe ß.Txt".into()),
+    ] {
+        let mut disc = Disc::new();
+        disc.supplementary(version, escapes, 22);
+        let file = disc.file(b"PLAIN.TXT;1", 30, b"data");
+        disc.directory(ROOT, std::slice::from_ref(&file));
+        disc.directory(22, &[Record { name, ..file }]);
+        let tree = open(&disc);
+        assert_eq!((tree.volume().kind(), tree.volume().available()), (kind, &[kind, TreeKind::Plain][..]));
+        assert_eq!(content(&tree, &disc.bytes, "Größe ß.Txt"), b"data");
+        let options = Options { tree: Some(TreeKind::Plain), ..Options::default() };
+        assert_eq!(listing(&Tree::open(&disc.bytes, &options).unwrap()), "plain.txt=4");
+    }
+}
+
+#[test]
+fn rock_ridge_without_its_announcement() {
+    // Some writers leave out ER, some even SP; the attributes speak for themselves.
+    for start in [sp(0), Vec::new()] {
+        let mut disc = rock_disc(&[rock_file(b"Name")]);
+        let itself = Record::directory(&[0], ROOT).with(&start).with(&px(DIRECTORY));
+        disc.records(ROOT, &[itself, rock_file(b"Name")]);
+        assert_eq!(listing(&open(&disc)), "Name=5");
+    }
+    let mut disc = rock_disc(&[]);
+    disc.records(ROOT, &[Record::directory(&[0], ROOT).with(&sp(0)), rock_file(b"Name")]);
+    assert_eq!(listing(&open(&disc)), "file=5", "nothing says Rock Ridge");
+}
+
+#[test]
+fn rock_ridge_behind_xa_attributes() {
+    let mut disc = rock_disc(&[]);
+    let xa = [0x55; 14];
+    let itself = Record::directory(&[0], ROOT).with(&xa).with(&sp(14)).with(&er());
+    let file = Record::file(b"FILE.;1", 30, 5).with(&xa).with(&px(FILE)).with(&nm(0, b"Name"));
+    disc.records(ROOT, &[itself, Record::directory(&[1], ROOT), file]);
+    assert_eq!(listing(&open(&disc)), "Name=5");
+}
+
+#[test]
+fn names_and_links_in_pieces() {
+    let long = [b'n'; 200];
+    let name = Record::file(b"A.;1", 30, 5)
+        .with(&px(FILE))
+        .with(&nm(1, b"Na"))
+        .with(&nm(1, b"me "))
+        .with(&ce(31, 8, 206));
+    let link = Record::file(b"L.;1", 0, 0)
+        .with(&px(LINK))
+        .with(&nm(0, b"link"))
+        .with(&sl(1, &[(8, b""), (0, b"usr"), (1, b"sh")]))
+        .with(&sl(0, &[(0, b"are"), (2, b""), (4, b""), (0, b"doc")]));
+    let mut disc = rock_disc(&[name, link]);
+    disc.file(b"", 31, &[&[0; 8][..], &nm(0, &long), b"\0"].concat());
+    let expected = format!("Name {}=5 link->/usr/share/./../doc", "n".repeat(200));
+    assert_eq!(listing(&open(&disc)), expected);
+}
+
+#[test]
+fn continuation_areas_form_a_chain() {
+    let parts: Vec<Vec<u8>> =
+        (0..10).map(|at| nm(u8::from(at < 9), format!("part{at}").as_bytes())).collect();
+    let mut disc = rock_disc(&[Record::file(b"A.;1", 30, 5).with(&ce(31, 0, 38))]);
+    for (at, part) in (0_u32..).zip(&parts) {
+        let area = if at < 9 {
+            [&part[..], &ce(32 + at, 0, if at < 8 { 38 } else { 10 })].concat()
+        } else {
+            part.clone()
+        };
+        disc.file(b"", 31 + at, &area);
+    }
+    assert_eq!(listing(&open(&disc)), "part0part1part2part3part4part5part6part7part8part9=5");
+}
+
+#[test]
+fn times_in_both_forms() {
+    let short = [[100, 1, 1, 0, 0, 0, 0], [124, 2, 29, 12, 34, 56, 0]].concat();
+    let long = b"2000010100000000\x002024022912345600\0";
+    let cases = [
+        (tf(0x03, &short), 1_709_210_096),
+        (tf(0x02, &short[7..]), 1_709_210_096),
+        (tf(0x01, &short), 1_709_210_096),
+        (tf(0x83, long), 1_709_210_096),
+        (tf(0x82, &long[17..]), 1_709_210_096),
+        (tf(0x02, &short), 946_684_800),
+        (tf(0x02, &[255, 12, 31, 23, 59, 59, 0]), i64::from(u32::MAX)),
+        (tf(0x02, &[1, 1, 1, 0, 0, 0, 0]), 0),
+    ];
+    for (times, expected) in cases {
+        let tree = open(&rock_disc(&[rock_file(b"a").with(&times)]));
+        let file = tree.child(tree.root(), b"a").unwrap();
+        assert_eq!(tree.node(file).modified(), expected, "{}", times.escape_ascii());
+    }
+}
+
+#[test]
+fn modes() {
+    let tree = open(&rock_disc(&[
+        rock_file(b"a").with(&px(0o104_755)),
+        Record::file(b"B.;1", 30, 5),
+        Record::directory(b"C", 0).with(&px(0o041_777)),
+    ]));
+    let mode = |name: &[u8]| tree.node(tree.child(tree.root(), name).unwrap()).mode();
+    assert_eq!((mode(b"a"), mode(b"b")), (0o4755, 0o444));
+    assert_eq!(tree.node(tree.root()).mode(), 0o755);
+}
+
+#[test]
+fn moved_directories_are_where_they_belong() {
+    let mut disc = rock_disc(&[]);
+    let place = Record::file(b"DEEP.;1", 30, 0).with(&nm(0, b"Deep")).with(&cl(25));
+    let moved = rock_directory(b"Deep", 25).with(&re());
+    rock_root(&mut disc, &[rock_directory(b"here", 23), rock_directory(b"rr_moved", 24)]);
+    disc.directory(23, &[place]);
+    disc.directory(24, &[moved]);
+    let itself = Record::directory(&[0], 25).with(&px(0o040_711)).with(&tf(2, &[100, 1, 1, 0, 0, 0, 0]));
+    disc.records(25, &[itself, Record::directory(&[1], 24), rock_file(b"file")]);
+    let tree = open(&disc);
+    assert_eq!(listing(&tree), "here/ here/Deep/ here/Deep/file=5 rr_moved/");
+    let deep = tree.node(tree.resolve_path("here/Deep", Matching::Exact).unwrap());
+    assert_eq!((deep.mode(), deep.modified()), (0o711, 946_684_800));
+    assert_eq!(tree.node(deep.parent()).name(), b"here");
+}
+
+#[test]
+fn a_source_may_be_shared_and_boxed() {
+    let disc = rock_disc(&[rock_file(b"a"), rock_link(b"b", b"a")]);
+    let slice: &[u8] = &disc.bytes;
+    let boxed: Box<dyn ReadAt> = Box::new(disc.bytes.clone());
+    let shared = std::sync::Arc::new(disc.bytes.clone());
+    let default = Options::default();
+    for tree in [Tree::open(&slice, &default), Tree::open(&boxed, &default), Tree::open(&shared, &default)] {
+        assert_eq!(content(&tree.unwrap(), &slice, "b"), b"alpha");
+    }
+}
+
+#[test]
+fn a_tree_can_be_sent_and_shared() {
+    fn check<T: Send + Sync + 'static>() {}
+    check::<Tree>();
+}

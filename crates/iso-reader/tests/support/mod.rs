@@ -1,0 +1,49 @@
+//! What the tests share: discs written byte by byte, and trees as one line of text.
+#![expect(clippy::unwrap_used, reason = "a test image that cannot be built is a failed test")]
+#![allow(dead_code, reason = "every test binary uses a part of it")]
+
+pub(crate) mod compare;
+pub(crate) mod disc;
+pub(crate) mod susp;
+pub(crate) mod tools;
+
+use iso_reader::{Encoding, NodeKind, Tree};
+
+/// All entries but the root as one line: `d/`, `d/file=12`, `link->target`; `!` marks damage, `?` an
+/// encoding that cannot be served.
+pub(crate) fn listing(tree: &Tree) -> String {
+    let mut lines: Vec<String> = tree
+        .nodes()
+        .skip(1)
+        .map(|id| {
+            let node = tree.node(id);
+            let path = tree.path(id).escape_ascii().to_string();
+            let rest = match node.kind() {
+                NodeKind::Directory => "/".to_owned(),
+                NodeKind::File => format!("={}", node.size()),
+                NodeKind::Link => format!("->{}", node.link_target().unwrap().escape_ascii()),
+            };
+            let damage = if node.is_damaged() { "!" } else { "" };
+            let encoding = if node.encoding() == Encoding::Plain { "" } else { "?" };
+            format!("{path}{rest}{damage}{encoding}")
+        })
+        .collect();
+    lines.sort();
+    lines.join(" ")
+}
+
+/// Numbers that look random and are the same in every run (xorshift64*).
+pub(crate) struct Random(pub u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
+    }
+
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        usize::try_from(self.next() % u64::try_from(end).unwrap()).unwrap()
+    }
+}

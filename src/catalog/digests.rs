@@ -1,0 +1,67 @@
+//! Digests computed later, for files that did not arrive through this program or that changed behind its back.
+
+use std::fs::File;
+
+use super::{Catalog, CatalogError};
+use crate::model::digest::Sha256;
+use crate::model::identity::Identity;
+use crate::model::names::FileName;
+use crate::model::stored_file::{FileRecord, Shelf};
+use crate::trees::open_regular;
+
+impl Catalog {
+    /// Opens a file whose digest is wanted; `None` if the digest of this very version is known by now.
+    pub async fn open_for_digest(
+        &self,
+        shelf: Shelf,
+        name: FileName,
+    ) -> Result<Option<(File, Identity)>, CatalogError> {
+        self.blocking(move |inner| {
+            let snapshot = inner.writer.snapshot();
+            let record = snapshot.file(shelf, &name);
+            let (file, identity) = match record.and_then(|record| record.local.as_ref()) {
+                Some(path) => open_regular(path).map_err(CatalogError::Local)?,
+                None => inner.store(shelf).open_file(&name)?,
+            };
+            let known = record
+                .is_some_and(|record| record.sha256.is_some() && record.identity.same_version(&identity));
+            Ok(if known { None } else { Some((file, identity)) })
+        })
+        .await?
+    }
+
+    /// Records the digest of the version `identity` of a file. Images made from the same bytes are served (again) from this version.
+    pub async fn record_digest(
+        &self,
+        shelf: Shelf,
+        name: FileName,
+        identity: Identity,
+        sha256: Sha256,
+    ) -> Result<(), CatalogError> {
+        self.0
+            .writer
+            .commit(move |records| {
+                let file = records.files.entry((shelf, name.clone())).or_insert_with(|| FileRecord {
+                    shelf,
+                    name: name.clone(),
+                    local: None,
+                    identity,
+                    sha256: None,
+                });
+                file.identity = identity;
+                file.sha256 = Some(sha256);
+                for image in
+                    records.images.values_mut().filter(|image| shelf == Shelf::Iso && image.iso == name)
+                {
+                    let Some(known) = image.identity.as_mut() else { continue };
+                    if image.sha256 == Some(sha256) {
+                        *known = identity;
+                    } else if image.sha256.is_none() && known.same_version(&identity) {
+                        image.sha256 = Some(sha256);
+                    }
+                }
+                Ok(())
+            })
+            .await
+    }
+}

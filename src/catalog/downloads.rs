@@ -1,0 +1,40 @@
+//! How far a download has come, as the record shows it. The fetching itself is the workers' business.
+
+use super::register::seen_received;
+use super::{Catalog, CatalogError, Intake};
+use crate::model::image::{ImageId, Status};
+use crate::model::names::FileName;
+use crate::model::stored_file::Shelf;
+
+impl Catalog {
+    /// Begins to receive the ISO of an image under the name that turned out to be right.
+    pub async fn receive_download(
+        &self,
+        id: ImageId,
+        iso: FileName,
+        expected: Option<u64>,
+    ) -> Result<Intake, CatalogError> {
+        let intake = self.receive_for(Some(&id), Shelf::Iso, iso.clone(), expected).await?;
+        if self.snapshot().image(&id).is_some_and(|image| image.iso != iso) {
+            self.update(id, move |image| image.iso = iso).await?;
+        }
+        Ok(intake)
+    }
+
+    /// All bytes are here: reads the tree, makes the file durable, and serves the image.
+    pub async fn finish_download(&self, id: ImageId, intake: Intake) -> Result<(), CatalogError> {
+        self.update(id.clone(), |image| image.status = Status::Preparing).await?;
+        let (received, summary, _claim) = intake.finish_image().await?;
+        self.note_digest(super::intake::record_of(Shelf::Iso, &received)).await;
+        self.update(id, move |image| {
+            *image = seen_received(image.clone(), &received, summary);
+            image.status = Status::Ok;
+        })
+        .await
+    }
+
+    /// The download failed for good.
+    pub async fn fail_download(&self, id: ImageId, reason: String) -> Result<(), CatalogError> {
+        self.update(id, move |image| image.status = Status::Error(reason)).await
+    }
+}

@@ -1,0 +1,99 @@
+//! What the desk refuses and what it could not do, told apart by who can repair it: the client (your request, your file) or the
+//! operator (our disk). The texts of the first kind go to clients and carry no path of the server.
+
+use crate::inventory::InventoryError;
+use crate::model::names::{FileName, ImageName, ImageVersion, NameError};
+use crate::model::stored_file::Shelf;
+use crate::store::StoreError;
+use crate::trees::{FileError, TreeError};
+
+/// The desk's answer when something cannot be done.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogError {
+    /// Your request: the name and version are taken.
+    #[error("an image {name} {version} exists already")]
+    Duplicate {
+        /// The image's name.
+        name: ImageName,
+        /// The image's version.
+        version: ImageVersion,
+    },
+    /// Your request: someone else is working with the same name at this moment.
+    #[error("{0} is being worked on by another request; try again when that has ended")]
+    Busy(String),
+    /// Your request: the ISO may not go or change, because images need it.
+    #[error("the ISO {iso} is used by {}", images.join(", "))]
+    InUse {
+        /// The ISO.
+        iso: FileName,
+        /// Who needs it, as `name version`.
+        images: Vec<String>,
+    },
+    /// Your request: the name stands for a local ISO registered by reference.
+    #[error(
+        "the name {0} stands for another ISO, which is registered where it lies on the server; choose another name or delete that one"
+    )]
+    NameIsLocal(FileName),
+    /// Your request: the store already has a file of the local ISO's name.
+    #[error("the ISO store has another file named {0}")]
+    NameIsStored(FileName),
+    /// Your request: no image is like that.
+    #[error("no image matches")]
+    NoSuchImage,
+    /// Your request: no file of that name.
+    #[error("the {shelf} store has no file named {name}")]
+    NoSuchFile {
+        /// Which store.
+        shelf: Shelf,
+        /// The name asked for.
+        name: FileName,
+    },
+    /// Your request: nothing was sent.
+    #[error("the upload is empty")]
+    Empty,
+    /// Your file: the base name of the local path cannot be listed in the store.
+    #[error("the base name {0}")]
+    LocalName(NameError),
+    /// Your file: the local path does not lead to a readable file.
+    #[error("{0}")]
+    Local(FileError),
+    /// Your file: it is not an image, and why.
+    #[error("not an ISO image: {0}")]
+    NotAnImage(String),
+    /// Our disk: the tree could not be opened.
+    #[error("{0}")]
+    Tree(TreeError),
+    /// Our disk, or the size of your file.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// Our disk: what was asked has not been done, because it could not be remembered.
+    #[error("{0}")]
+    Inventory(#[from] std::sync::Arc<InventoryError>),
+    /// Too much at once.
+    #[error("too many files are arriving at this moment; try again later")]
+    Crowded,
+    /// The service is being stopped.
+    #[error("the service is stopping")]
+    Stopping,
+}
+
+impl From<TreeError> for CatalogError {
+    fn from(error: TreeError) -> Self {
+        match error {
+            TreeError::NotAnImage(reason) => Self::NotAnImage(reason),
+            TreeError::Mount(loop_mount::Error::NotAnImage { reason, .. }) => Self::NotAnImage(reason),
+            TreeError::File(error) => Self::from_file(error),
+            other => Self::Tree(other),
+        }
+    }
+}
+
+impl CatalogError {
+    /// A path that leads to no readable file is the client's fault, a disk that fails is ours.
+    pub(super) fn from_file(error: FileError) -> Self {
+        match error {
+            FileError::Io(_) => Self::Tree(TreeError::File(error)),
+            other => Self::Local(other),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! The stores as they are seen from outside: complete files, and local ISOs by reference.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use super::snapshot::users_of;
+use super::{Catalog, CatalogError, Errand, Inner};
+use crate::inventory::Records;
+use crate::model::identity::Identity;
+use crate::model::image::ImageId;
+use crate::model::names::FileName;
+use crate::model::stored_file::{FileRecord, Shelf, StoredFile};
+use crate::store::StoreError;
+
+/// A file and the images that need it.
+#[derive(Debug, Clone)]
+pub struct ListedFile {
+    /// The file.
+    pub file: StoredFile,
+    /// The images made from it, as `name version`.
+    pub used_by: Vec<String>,
+}
+
+impl Catalog {
+    /// All files on a shelf, by name. Those whose digest is not known become errands.
+    pub async fn files(&self, shelf: Shelf) -> Result<Vec<ListedFile>, CatalogError> {
+        self.blocking(move |inner| inner.list(shelf)).await?
+    }
+
+    /// Removes a file for good; of a local ISO only the reference. An ISO that an image needs stays.
+    pub async fn remove_file(&self, shelf: Shelf, name: FileName) -> Result<ListedFile, CatalogError> {
+        let claim = self.0.file_claims.exclusive((shelf, name.clone()));
+        let _claim = claim.ok_or_else(|| CatalogError::Busy(format!("the {shelf} {name}")))?;
+        let listed = self.files(shelf).await?.into_iter().find(|listed| listed.file.name == name);
+        let listed = listed.ok_or_else(|| CatalogError::NoSuchFile { shelf, name: name.clone() })?;
+        if !listed.used_by.is_empty() {
+            return Err(CatalogError::InUse { iso: name, images: listed.used_by });
+        }
+        if !listed.file.local {
+            let name = name.clone();
+            self.blocking(move |inner| inner.store(shelf).remove(&name)).await??;
+        }
+        let forget = name.clone();
+        let forgotten = self.0.writer.commit(move |records| {
+            records.files.remove(&(shelf, forget));
+            Ok(())
+        });
+        match forgotten.await {
+            // The file is gone; a digest that outlives it is dropped when another file takes the name.
+            Err(CatalogError::Inventory(error)) if !listed.file.local => {
+                tracing::warn!(%error, "the digest of a removed file stays recorded");
+            }
+            other => other?,
+        }
+        tracing::info!(%shelf, %name, local = listed.file.local, "removed a file");
+        Ok(listed)
+    }
+
+    /// Notes the digest of a file that has just arrived. The file is complete without it: it can be computed again.
+    pub(super) async fn note_digest(&self, record: FileRecord) {
+        let name = record.name.clone();
+        let noted = self.0.writer.commit(move |records| {
+            records.files.insert((record.shelf, record.name.clone()), record);
+            Ok(())
+        });
+        if let Err(error) = noted.await {
+            tracing::warn!(%name, %error, "the digest of a new file cannot be recorded");
+        }
+    }
+}
+
+/// Refuses a change of the file `name` that a local ISO forbids, or an image other than the one it is meant for.
+pub(super) fn check_free(
+    records: &Records,
+    shelf: Shelf,
+    name: &FileName,
+    for_image: Option<&ImageId>,
+) -> Result<(), CatalogError> {
+    if shelf == Shelf::Microkernel {
+        return Ok(());
+    }
+    if records.files.get(&(shelf, name.clone())).is_some_and(|file| file.local.is_some()) {
+        return Err(CatalogError::NameIsLocal(name.clone()));
+    }
+    let images = users_of(records, name, for_image);
+    if images.is_empty() { Ok(()) } else { Err(CatalogError::InUse { iso: name.clone(), images }) }
+}
+
+impl Inner {
+    fn list(&self, shelf: Shelf) -> Result<Vec<ListedFile>, CatalogError> {
+        let snapshot = self.writer.snapshot();
+        let mut files: BTreeMap<FileName, (Identity, bool)> =
+            self.store(shelf).list()?.into_iter().map(|(name, identity)| (name, (identity, false))).collect();
+        for record in snapshot.files(shelf) {
+            if let Some(path) = &record.local {
+                // A local ISO that is missing just now stays listed as it was last seen.
+                let identity = fs::metadata(path).map_or(record.identity, |metadata| Identity::of(&metadata));
+                files.insert(record.name.clone(), (identity, true));
+            }
+        }
+        let listed = files.into_iter().map(|(name, (identity, local))| {
+            let record = snapshot.file(shelf, &name).filter(|record| record.identity.same_version(&identity));
+            let sha256 = record.and_then(|record| record.sha256);
+            if sha256.is_none() {
+                self.post(Errand::Digest(shelf, name.clone()));
+            }
+            let used_by =
+                if shelf == Shelf::Iso { users_of(snapshot.records(), &name, None) } else { Vec::new() };
+            ListedFile { file: StoredFile { name, identity, local, sha256 }, used_by }
+        });
+        Ok(listed.collect())
+    }
+
+    /// A file's size and time, in the store or where it was registered.
+    pub(super) fn stat(&self, shelf: Shelf, name: &FileName) -> Result<Identity, CatalogError> {
+        self.store(shelf).stat(name).map_err(|error| match error {
+            StoreError::NotFound(_) => CatalogError::NoSuchFile { shelf, name: name.clone() },
+            other => other.into(),
+        })
+    }
+}

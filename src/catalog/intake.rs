@@ -1,0 +1,134 @@
+//! Files on their way in. A thread per file writes and digests what the sender delivers; the few chunks between them are all the
+//! memory it takes. Let go early, it leaves nothing.
+
+use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::task::JoinHandle;
+
+use super::claims::Claim;
+use super::files::check_free;
+use super::{Catalog, CatalogError};
+use crate::model::image::{ImageId, TreeSummary};
+use crate::model::names::FileName;
+use crate::model::stored_file::{FileRecord, Shelf, StoredFile};
+use crate::store::{Received, StoreError, Upload};
+
+/// Chunks that may wait for the disk; the sender waits when there are more.
+const CHUNKS: usize = 16;
+
+/// A file being received under a claimed name.
+pub struct Intake {
+    catalog: Catalog,
+    shelf: Shelf,
+    chunks: mpsc::Sender<Bytes>,
+    worker: Option<JoinHandle<Result<Upload, StoreError>>>,
+    claim: Claim<(Shelf, FileName)>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Catalog {
+    /// Begins to receive a file. `expected` is its size, where the sender told. Whatever can be refused before the first byte is refused here.
+    pub async fn receive(
+        &self,
+        shelf: Shelf,
+        name: FileName,
+        expected: Option<u64>,
+    ) -> Result<Intake, CatalogError> {
+        self.receive_for(None, shelf, name, expected).await
+    }
+
+    /// The same for the ISO of an image that is recorded already: that image does not keep the name from being used.
+    pub(super) async fn receive_for(
+        &self,
+        image: Option<&ImageId>,
+        shelf: Shelf,
+        name: FileName,
+        expected: Option<u64>,
+    ) -> Result<Intake, CatalogError> {
+        let claim = self.0.file_claims.exclusive((shelf, name.clone()));
+        let claim = claim.ok_or_else(|| CatalogError::Busy(format!("the {shelf} {name}")))?;
+        check_free(self.snapshot().records(), shelf, &name, image)?;
+        let place = self.0.intakes.clone().try_acquire_owned().map_err(|_| CatalogError::Crowded)?;
+        let mut upload = self.blocking(move |inner| inner.store(shelf).receive(name, expected)).await??;
+        let (chunks, mut queue) = mpsc::channel::<Bytes>(CHUNKS);
+        let catalog = self.clone();
+        let worker = tokio::task::spawn_blocking(move || {
+            while let Some(chunk) = queue.blocking_recv() {
+                upload.write(catalog.0.store(shelf), &chunk)?;
+            }
+            Ok(upload)
+        });
+        Ok(Intake { catalog: self.clone(), shelf, chunks, worker: Some(worker), claim, _place: place })
+    }
+}
+
+impl Intake {
+    /// Hands over the next bytes; waits while the disk is behind.
+    pub async fn write(&mut self, bytes: Bytes) -> Result<(), CatalogError> {
+        if self.chunks.send(bytes).await.is_ok() {
+            return Ok(());
+        }
+        // The worker went away because the disk failed it.
+        match self.worker.take() {
+            Some(worker) => Err(joined(worker.await).err().unwrap_or(CatalogError::Stopping)),
+            None => Err(CatalogError::Stopping),
+        }
+    }
+
+    /// All bytes are here: makes the file durable and visible.
+    pub async fn finish(self) -> Result<StoredFile, CatalogError> {
+        let Self { catalog, shelf, chunks, worker, claim, _place } = self;
+        drop(chunks);
+        let upload = joined(worker.ok_or(CatalogError::Stopping)?.await)?;
+        if upload.size() == 0 {
+            return Err(CatalogError::Empty);
+        }
+        let received = catalog.blocking(move |inner| upload.finish(inner.store(shelf))).await??;
+        catalog.note_digest(record_of(shelf, &received)).await;
+        drop(claim);
+        tracing::info!(%shelf, name = %received.name, bytes = received.identity.size, sha256 = %received.sha256, "stored a file");
+        let Received { name, identity, sha256 } = received;
+        Ok(StoredFile { name, identity, local: false, sha256: Some(sha256) })
+    }
+
+    /// Like [`Self::finish`], for a file that must be an image: what is not leaves nothing behind and replaces nothing.
+    /// The name stays claimed until the caller has registered the image.
+    pub(super) async fn finish_image(self) -> Result<(Received, TreeSummary, impl Sized), CatalogError> {
+        let Self { catalog, shelf, chunks, worker, claim, _place } = self;
+        drop(chunks);
+        let upload = joined(worker.ok_or(CatalogError::Stopping)?.await)?;
+        let finished = catalog.blocking(move |inner| {
+            let summary = inner.trees.inspect(upload.path())?;
+            Ok::<_, CatalogError>((upload.finish(inner.store(shelf))?, summary))
+        });
+        let (received, summary) = finished.await??;
+        Ok((received, summary, claim))
+    }
+
+    /// Whether a file that begins like this may become an image.
+    pub fn may_be_image(&self, beginning: &[u8]) -> bool {
+        self.catalog.0.trees.may_be_image(beginning)
+    }
+}
+
+pub(super) fn record_of(shelf: Shelf, received: &Received) -> FileRecord {
+    FileRecord {
+        shelf,
+        name: received.name.clone(),
+        local: None,
+        identity: received.identity,
+        sha256: Some(received.sha256),
+    }
+}
+
+fn joined(
+    result: Result<Result<Upload, StoreError>, tokio::task::JoinError>,
+) -> Result<Upload, CatalogError> {
+    match result {
+        Ok(result) => result.map_err(CatalogError::from),
+        Err(error) => {
+            tracing::error!(%error, "an intake ended early");
+            Err(CatalogError::Stopping)
+        }
+    }
+}

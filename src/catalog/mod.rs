@@ -1,0 +1,176 @@
+//! The desk: the only writer of state. Doors and workers ask it; it keeps the shelves in step and publishes immutable snapshots.
+//! Handles are cheap clones. What blocks on the disk runs on the blocking pool, here and nowhere above.
+
+mod claims;
+mod digests;
+mod downloads;
+mod error;
+mod examine;
+mod files;
+mod intake;
+mod register;
+mod remove;
+mod resolve;
+mod restore;
+mod snapshot;
+mod writer;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{Semaphore, mpsc};
+
+use crate::inventory::{Inventory, InventoryError};
+use crate::model::names::{FileName, ImageName, ImageVersion};
+use crate::model::stored_file::Shelf;
+use crate::store::Store;
+use crate::trees::{Folder, Links, Tree, Trees};
+use claims::Claims;
+use writer::Writer;
+
+pub use error::CatalogError;
+pub use files::ListedFile;
+pub use intake::Intake;
+pub use register::Reservation;
+pub use resolve::{Request, Resolved};
+pub use restore::Restored;
+pub use snapshot::Snapshot;
+
+/// Files that may arrive at once. Each has a thread that writes and digests.
+const MAX_INTAKES: usize = 64;
+
+/// Errands that may wait; more are dropped, for the next look notices them again.
+const MAX_ERRANDS: usize = 4096;
+
+/// Work that the desk noticed and leaves to the workers.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Errand {
+    /// The digest of this version of a file is not known.
+    Digest(Shelf, FileName),
+}
+
+/// The shelves that the desk stands before.
+pub struct Shelves {
+    /// ISO files.
+    pub isos: Store,
+    /// Microkernel files.
+    pub microkernels: Store,
+    /// Trees of images.
+    pub trees: Trees,
+    /// The southbound root folder.
+    pub root: PathBuf,
+}
+
+/// The desk.
+#[derive(Clone)]
+pub struct Catalog(Arc<Inner>);
+
+struct Inner {
+    isos: Store,
+    microkernels: Store,
+    trees: Trees,
+    /// What lies on disk below the southbound root.
+    root: Tree,
+    /// The folders of the stores, as they are served.
+    iso_folder: Tree,
+    microkernel_folder: Tree,
+    writer: Writer,
+    image_claims: Claims<(ImageName, ImageVersion)>,
+    file_claims: Claims<(Shelf, FileName)>,
+    intakes: Arc<Semaphore>,
+    errands: mpsc::Sender<Errand>,
+    errands_out: Mutex<Option<mpsc::Receiver<Errand>>>,
+}
+
+/// The desk cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The records cannot be read.
+    #[error(transparent)]
+    Inventory(#[from] InventoryError),
+    /// A folder cannot be opened or a thread not started.
+    #[error("cannot open {what}: {source}")]
+    Io {
+        /// What was attempted.
+        what: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+impl Catalog {
+    /// Opens the desk: loads the inventory and takes the shelves into use.
+    pub fn open(shelves: Shelves, inventory: Inventory) -> Result<Self, OpenError> {
+        let records = restore::adopt_links(inventory.load()?, &shelves.isos);
+        let folder = |path: &std::path::Path| {
+            let opened = Folder::open(path, Links::Beneath);
+            opened
+                .map(Tree::Folder)
+                .map_err(|source| OpenError::Io { what: format!("the folder {}", path.display()), source })
+        };
+        let (errands, errands_out) = mpsc::channel(MAX_ERRANDS);
+        Ok(Self(Arc::new(Inner {
+            root: folder(&shelves.root)?,
+            iso_folder: folder(shelves.isos.folder())?,
+            microkernel_folder: folder(shelves.microkernels.folder())?,
+            isos: shelves.isos,
+            microkernels: shelves.microkernels,
+            trees: shelves.trees,
+            writer: Writer::start(inventory, records)
+                .map_err(|source| OpenError::Io { what: "the inventory's thread".into(), source })?,
+            image_claims: Claims::default(),
+            file_claims: Claims::default(),
+            intakes: Arc::new(Semaphore::new(MAX_INTAKES)),
+            errands,
+            errands_out: Mutex::new(Some(errands_out)),
+        })))
+    }
+
+    /// The state as it is known to be durable.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.0.writer.snapshot()
+    }
+
+    /// What the desk wants done. Handed out once, to the workers.
+    pub fn take_errands(&self) -> Option<mpsc::Receiver<Errand>> {
+        self.0.errands_out.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Lets go of all trees, undoing mounts. For the end of the program.
+    pub async fn close(&self) {
+        let _ = self.blocking(|inner| inner.trees.close_all()).await;
+    }
+
+    /// Runs what blocks on the disk away from the threads that serve connections.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Inner) -> T + Send + 'static,
+    ) -> Result<T, CatalogError> {
+        let inner = Arc::clone(&self.0);
+        tokio::task::spawn_blocking(move || work(&inner)).await.map_err(|error| {
+            tracing::error!(%error, "work on the disk ended early");
+            CatalogError::Stopping
+        })
+    }
+}
+
+impl Inner {
+    fn store(&self, shelf: Shelf) -> &Store {
+        match shelf {
+            Shelf::Iso => &self.isos,
+            Shelf::Microkernel => &self.microkernels,
+        }
+    }
+
+    /// Where the ISO `name` lies: in the store, or where it was registered.
+    fn iso_path(&self, snapshot: &Snapshot, name: &FileName) -> PathBuf {
+        let local = snapshot.file(Shelf::Iso, name).and_then(|file| file.local.clone());
+        local.unwrap_or_else(|| self.isos.path(name))
+    }
+
+    fn post(&self, errand: Errand) {
+        if let Err(error) = self.errands.try_send(errand) {
+            tracing::debug!(%error, "an errand was dropped");
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! Registration: a name and version are reserved, then the ISO is found, read and recorded. Nothing is recorded before it is true,
+//! and what fails leaves nothing.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use url::Url;
+
+use super::claims::Claim;
+use super::files::check_free;
+use super::intake::record_of;
+use super::{Catalog, CatalogError, Errand, Inner, Intake};
+use crate::inventory::Records;
+use crate::model::identity::Identity;
+use crate::model::image::{Image, ImageId, Source, Status, TreeSummary};
+use crate::model::names::{FileName, ImageName, ImageVersion, NameError};
+use crate::model::stored_file::{FileRecord, Shelf};
+use crate::store::{Received, StoreError};
+use crate::trees::{FileError, open_regular};
+
+/// A name and version that nobody else can take until this value is let go.
+pub struct Reservation {
+    catalog: Catalog,
+    name: ImageName,
+    version: ImageVersion,
+    /// A failed image of this name, which is tried again under its old id.
+    failed: Option<Image>,
+    _claim: Claim<(ImageName, ImageVersion)>,
+}
+
+impl Catalog {
+    /// Reserves a name and version. They must be free, or belong to an image in error, which is then tried again.
+    pub async fn reserve(&self, name: ImageName, version: ImageVersion) -> Result<Reservation, CatalogError> {
+        let claim = self.0.image_claims.exclusive((name.clone(), version.clone()));
+        let claim = claim.ok_or_else(|| CatalogError::Busy(format!("the image {name} {version}")))?;
+        let key = (name.clone(), version.clone());
+        let existing = self.blocking(move |inner| {
+            let snapshot = inner.writer.snapshot();
+            snapshot.image_at(&key.0, &key.1).map(|image| inner.examined(&snapshot, image))
+        });
+        let failed = match existing.await? {
+            None => None,
+            Some(image) if matches!(image.status, Status::Error(_)) => Some(image),
+            Some(_) => return Err(CatalogError::Duplicate { name, version }),
+        };
+        Ok(Reservation { catalog: self.clone(), name, version, failed, _claim: claim })
+    }
+
+    /// Changes one image's record and notes the time.
+    pub(super) async fn update(
+        &self,
+        id: ImageId,
+        change: impl FnOnce(&mut Image) + Send + 'static,
+    ) -> Result<(), CatalogError> {
+        self.0
+            .writer
+            .commit(move |records| {
+                let image = records.images.get_mut(&id).ok_or(CatalogError::NoSuchImage)?;
+                change(image);
+                image.updated = Timestamp::now();
+                tracing::info!(id = %image.id, name = %image.name, version = %image.version, status = %image.status, "image changed");
+                Ok(())
+            })
+            .await
+    }
+}
+
+impl Reservation {
+    /// The reserved name.
+    pub fn name(&self) -> &ImageName {
+        &self.name
+    }
+
+    /// The reserved version.
+    pub fn version(&self) -> &ImageVersion {
+        &self.version
+    }
+
+    /// Whether an image in error is being tried again.
+    pub fn is_retry(&self) -> bool {
+        self.failed.is_some()
+    }
+
+    /// Registers an ISO of the store (or a local one that is listed there).
+    pub async fn register_stored(self, iso: FileName) -> Result<Image, CatalogError> {
+        let claim = self.catalog.0.file_claims.shared((Shelf::Iso, iso.clone()));
+        let _claim = claim.ok_or_else(|| CatalogError::Busy(format!("the ISO {iso}")))?;
+        let (name, version, file) = (self.name.clone(), self.version.clone(), iso.clone());
+        let opened = self.catalog.blocking(move |inner| {
+            let snapshot = inner.writer.snapshot();
+            let known = snapshot.file(Shelf::Iso, &file);
+            if known.is_none_or(|record| record.local.is_none()) {
+                inner.stat(Shelf::Iso, &file)?;
+            }
+            let tree = inner.trees.open(&name, &version, &inner.iso_path(&snapshot, &file))?;
+            let sha256 = known
+                .filter(|known| known.identity.same_version(&tree.identity))
+                .and_then(|known| known.sha256);
+            Ok::<_, CatalogError>((tree.identity, tree.summary.clone(), sha256))
+        });
+        let (identity, summary, sha256) = opened.await??;
+        let mut image = self.image(iso, Source::Store, Status::Ok);
+        image.sha256 = sha256;
+        self.record(seen(image, identity, summary), None).await
+    }
+
+    /// Registers an ISO where it lies. It is listed in the store by its base name and never touched.
+    pub async fn register_local(self, path: &Path) -> Result<Image, CatalogError> {
+        let iso = base_name(path).map_err(CatalogError::LocalName)?;
+        let claim = self.catalog.0.file_claims.shared((Shelf::Iso, iso.clone()));
+        let _claim = claim.ok_or_else(|| CatalogError::Busy(format!("the ISO {iso}")))?;
+        let (name, version, file, given) =
+            (self.name.clone(), self.version.clone(), iso.clone(), path.to_owned());
+        let opened = self.catalog.blocking(move |inner| {
+            open_regular(&given).map_err(CatalogError::from_file)?;
+            let path = std::fs::canonicalize(&given)
+                .map_err(|error| CatalogError::from_file(FileError::Io(error)))?;
+            let stored = inner.lies_in_store(&path, &file);
+            if !stored {
+                inner.check_local_name(&file)?;
+            }
+            let tree = inner.trees.open(&name, &version, &path)?;
+            Ok::<_, CatalogError>((path, stored, tree.identity, tree.summary.clone()))
+        });
+        let (path, stored, identity, summary) = opened.await??;
+        let image = seen(self.image(iso.clone(), Source::Local, Status::Ok), identity, summary);
+        let local = (!stored).then(|| FileRecord {
+            shelf: Shelf::Iso,
+            name: iso.clone(),
+            local: Some(path),
+            identity,
+            sha256: None,
+        });
+        let catalog = self.catalog.clone();
+        let image = self.record(image, local).await?;
+        catalog.0.post(Errand::Digest(Shelf::Iso, iso));
+        Ok(image)
+    }
+
+    /// Registers what `intake` has received. What is not an image leaves nothing behind.
+    pub async fn register_received(self, intake: Intake) -> Result<Image, CatalogError> {
+        let (received, summary, _claim) = intake.finish_image().await?;
+        let image = self.image(received.name.clone(), Source::Client, Status::Ok);
+        let record = record_of(Shelf::Iso, &received);
+        self.record(seen_received(image, &received, summary), Some(record)).await
+    }
+
+    /// Records an image whose ISO is yet to be fetched from `url`.
+    pub async fn begin_download(self, url: Url, iso: FileName) -> Result<Image, CatalogError> {
+        let image = self.image(iso, Source::Web { url }, Status::Downloading);
+        check_free(self.catalog.snapshot().records(), Shelf::Iso, &image.iso, Some(&image.id))?;
+        self.record(image, None).await
+    }
+
+    fn image(&self, iso: FileName, source: Source, status: Status) -> Image {
+        let now = Timestamp::now();
+        let (id, created) = self
+            .failed
+            .as_ref()
+            .map_or((ImageId::random(), now), |failed| (failed.id.clone(), failed.created));
+        let (name, version) = (self.name.clone(), self.version.clone());
+        Image {
+            id,
+            name,
+            version,
+            iso,
+            status,
+            source,
+            created,
+            updated: now,
+            identity: None,
+            sha256: None,
+            tree: None,
+        }
+    }
+
+    async fn record(self, image: Image, file: Option<FileRecord>) -> Result<Image, CatalogError> {
+        let recorded = image.clone();
+        self.catalog.0.writer.commit(move |records| insert(records, recorded, file)).await?;
+        tracing::info!(
+            id = %image.id, name = %image.name, version = %image.version, iso = %image.iso, source = image.source.kind(), status = %image.status,
+            "registered an image"
+        );
+        Ok(image)
+    }
+}
+
+fn insert(records: &mut Records, image: Image, file: Option<FileRecord>) -> Result<(), CatalogError> {
+    if let Some(file) = &file
+        && let Some(known) = records.files.get(&(file.shelf, file.name.clone()))
+        && file.local.is_some()
+        && known.local.is_some()
+        && known.local != file.local
+    {
+        return Err(CatalogError::NameIsLocal(file.name.clone()));
+    }
+    if let Some(file) = file {
+        let key = (file.shelf, file.name.clone());
+        match records.files.get(&key) {
+            // The digest of a local ISO that is listed already is worth keeping.
+            Some(known) if known.local.is_some() && known.identity.same_version(&file.identity) => {}
+            _ => {
+                records.files.insert(key, file);
+            }
+        }
+    }
+    records.images.insert(image.id.clone(), image);
+    Ok(())
+}
+
+fn seen(mut image: Image, identity: Identity, summary: TreeSummary) -> Image {
+    image.identity = Some(identity);
+    image.tree = Some(summary);
+    image
+}
+
+pub(super) fn seen_received(mut image: Image, received: &Received, summary: TreeSummary) -> Image {
+    image.sha256 = Some(received.sha256);
+    seen(image, received.identity, summary)
+}
+
+fn base_name(path: &Path) -> Result<FileName, NameError> {
+    FileName::new(path.file_name().unwrap_or_default().to_string_lossy())
+}
+
+impl Inner {
+    /// Whether `path` is the store's own file `name`: then it needs no reference.
+    fn lies_in_store(&self, path: &Path, name: &FileName) -> bool {
+        std::fs::canonicalize(self.isos.folder()).is_ok_and(|folder| folder.join(name.as_str()) == path)
+    }
+
+    fn check_local_name(&self, name: &FileName) -> Result<(), CatalogError> {
+        match self.isos.stat(name) {
+            Ok(_) => Err(CatalogError::NameIsStored(name.clone())),
+            Err(StoreError::NotFound(_)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

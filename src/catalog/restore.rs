@@ -1,0 +1,114 @@
+//! The beginning: what the inventory holds is made ready to be served again. Nothing is deleted here.
+
+use std::fs;
+
+use super::{Catalog, CatalogError};
+use crate::inventory::Records;
+use crate::model::identity::Identity;
+use crate::model::image::{ImageId, Source, Status};
+use crate::model::names::{ImageName, ImageVersion};
+use crate::model::stored_file::{FileRecord, Shelf};
+use crate::store::Store;
+
+/// What there is to serve and to do after a start.
+#[derive(Debug, Default)]
+pub struct Restored {
+    /// Images that are served again.
+    pub served: usize,
+    /// Images in error.
+    pub in_error: usize,
+    /// Images whose download was interrupted.
+    pub downloads: Vec<ImageId>,
+}
+
+/// The previous service put a link into its store for each local ISO. Such a link becomes a record of where the ISO lies.
+pub(super) fn adopt_links(mut records: Records, isos: &Store) -> Records {
+    for image in records
+        .images
+        .values()
+        .filter(|image| image.status == Status::Preparing && image.source == Source::Store)
+    {
+        let link = isos.path(&image.iso);
+        let Ok(target) = fs::read_link(&link).and_then(|_| fs::canonicalize(&link)) else { continue };
+        let Ok(metadata) = fs::metadata(&target) else { continue };
+        let identity = Identity::of(&metadata);
+        let record = FileRecord {
+            shelf: Shelf::Iso,
+            name: image.iso.clone(),
+            local: Some(target),
+            identity,
+            sha256: None,
+        };
+        records.files.entry((Shelf::Iso, image.iso.clone())).or_insert(record);
+    }
+    records
+}
+
+impl Catalog {
+    /// Looks at every image: reads those that were left half-prepared, counts, and finds interrupted downloads. With mounts,
+    /// all images are mounted. Files whose digest is missing become errands.
+    pub async fn restore(&self) -> Result<Restored, CatalogError> {
+        let mut restored = Restored::default();
+        for image in self.snapshot().images() {
+            match (&image.status, &image.source) {
+                (Status::Downloading | Status::Preparing, Source::Web { .. }) => {
+                    restored.downloads.push(image.id.clone());
+                }
+                (Status::Downloading | Status::Preparing, _) => self.prepare(image.id.clone()).await?,
+                (Status::Ok | Status::Error(_), _) => {}
+            }
+        }
+        self.blocking(|inner| inner.mount_all()).await?;
+        for image in self.images().await? {
+            match image.status {
+                Status::Ok => restored.served += 1,
+                Status::Error(reason) => {
+                    tracing::warn!(name = %image.name, version = %image.version, reason, "an image is not served");
+                    restored.in_error += 1;
+                }
+                Status::Downloading | Status::Preparing => {}
+            }
+        }
+        for shelf in [Shelf::Iso, Shelf::Microkernel] {
+            // Listing posts the errands. A store that cannot be listed now must not keep the images from being served.
+            if let Err(error) = self.files(shelf).await {
+                tracing::error!(%shelf, %error, "a store cannot be listed");
+            }
+        }
+        Ok(restored)
+    }
+
+    /// Reads the tree of an image whose ISO is here, and says how that went.
+    async fn prepare(&self, id: ImageId) -> Result<(), CatalogError> {
+        let snapshot = self.snapshot();
+        let Some(image) = snapshot.image(&id).cloned() else { return Ok(()) };
+        let path = self.0.iso_path(&snapshot, &image.iso);
+        let (name, version) = (image.name, image.version);
+        let opened = self.blocking(move |inner| inner.trees.open(&name, &version, &path)).await?;
+        self.update(id, move |image| match opened {
+            Ok(tree) => {
+                image.status = Status::Ok;
+                image.identity = Some(tree.identity);
+                image.tree = Some(tree.summary.clone());
+            }
+            Err(error) => image.status = Status::Error(CatalogError::from(error).to_string()),
+        })
+        .await
+    }
+}
+
+impl super::Inner {
+    /// With the kernel's mounts the trees are wanted as local paths, so all are mounted at the start.
+    fn mount_all(&self) {
+        if !matches!(self.trees, crate::trees::Trees::Mounted(_)) {
+            return;
+        }
+        let snapshot = self.writer.snapshot();
+        for image in snapshot.images().filter(|image| image.status == Status::Ok) {
+            let (name, version): (&ImageName, &ImageVersion) = (&image.name, &image.version);
+            if let Err(error) = self.trees.open(name, version, &self.iso_path(&snapshot, &image.iso)) {
+                tracing::error!(%name, %version, %error, "cannot mount an image");
+            }
+        }
+    }
+}

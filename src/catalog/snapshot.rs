@@ -1,0 +1,74 @@
+//! An immutable picture of the state, shared by all readers without a lock.
+
+use std::collections::BTreeMap;
+
+use crate::inventory::Records;
+use crate::model::image::{Image, ImageId};
+use crate::model::names::{FileName, ImageName, ImageVersion};
+use crate::model::stored_file::{FileRecord, Shelf};
+
+/// The records, and the paths that lead to them.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    records: Records,
+    paths: BTreeMap<ImageName, BTreeMap<ImageVersion, ImageId>>,
+}
+
+impl Snapshot {
+    pub(super) fn of(records: Records) -> Self {
+        let mut paths: BTreeMap<ImageName, BTreeMap<ImageVersion, ImageId>> = BTreeMap::new();
+        for image in records.images.values() {
+            paths.entry(image.name.clone()).or_default().insert(image.version.clone(), image.id.clone());
+        }
+        Self { records, paths }
+    }
+
+    pub(super) fn records(&self) -> &Records {
+        &self.records
+    }
+
+    /// All images, by id.
+    pub fn images(&self) -> impl Iterator<Item = &Image> {
+        self.records.images.values()
+    }
+
+    /// The image with this id.
+    pub fn image(&self, id: &ImageId) -> Option<&Image> {
+        self.records.images.get(id)
+    }
+
+    /// The image at `/<name>/<version>/`.
+    pub fn image_at(&self, name: &ImageName, version: &ImageVersion) -> Option<&Image> {
+        self.records.images.get(self.paths.get(name)?.get(version)?)
+    }
+
+    /// The names that images have, in order.
+    pub fn names(&self) -> impl Iterator<Item = &ImageName> {
+        self.paths.keys()
+    }
+
+    /// The images of one name, by version.
+    pub fn versions(&self, name: &ImageName) -> impl Iterator<Item = &Image> {
+        let versions = self.paths.get(name).into_iter().flat_map(BTreeMap::values);
+        versions.filter_map(|id| self.records.images.get(id))
+    }
+
+    /// What is remembered of a file.
+    pub fn file(&self, shelf: Shelf, name: &FileName) -> Option<&FileRecord> {
+        self.records.files.get(&(shelf, name.clone()))
+    }
+
+    /// What is remembered of all files on a shelf.
+    pub fn files(&self, shelf: Shelf) -> impl Iterator<Item = &FileRecord> {
+        self.records.files.values().filter(move |file| file.shelf == shelf)
+    }
+}
+
+/// The images that need the ISO `iso`, as `name version`; not counting `except`.
+pub(super) fn users_of(records: &Records, iso: &FileName, except: Option<&ImageId>) -> Vec<String> {
+    let users = records
+        .images
+        .values()
+        .filter(|image| image.iso == *iso && image.needs_iso() && Some(&image.id) != except);
+    users.map(|image| format!("{} {}", image.name, image.version)).collect()
+}

@@ -1,0 +1,266 @@
+//! `config.json`, environment and command line as one validated value. Nothing is created or bound here.
+
+mod endpoint;
+mod settings;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value;
+
+pub use endpoint::{Endpoint, Router};
+pub use settings::{ConfigError, Origin};
+use settings::{Settings, choice, text, whole_number};
+
+/// Every key of `config.json`. An environment variable named [`variable`] overrides each of them.
+pub const KEYS: [&str; 18] = [
+    "httpEndpoints",
+    "httpFileServiceRootDir",
+    "httpFileServiceApiRoot",
+    "isoDir",
+    "microkernelDir",
+    "inventoryFile",
+    "httpTimeout",
+    "minLogLevel",
+    "logFormat",
+    "imageBackend",
+    "mountDir",
+    "maxFileSize",
+    "reserveBytes",
+    "corsOrigins",
+    "shutdownTimeout",
+    "maxDownloads",
+    "downloadStallTimeout",
+    "treeCacheBytes",
+];
+
+/// How logs are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// A line for people.
+    Human,
+    /// A JSON object a line.
+    Json,
+}
+
+/// How the trees inside ISOs are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ImageBackend {
+    /// By our own reader, straight from the file's extents.
+    Extents,
+    /// By the kernel, through a read-only mount. Needs privileges.
+    Mount,
+}
+
+/// The validated configuration. Paths are absolute.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// What to bind, and what is offered there.
+    pub endpoints: Vec<Endpoint>,
+    /// The southbound root folder.
+    pub root_dir: PathBuf,
+    /// The southbound's URL prefix: empty, or `/a/b` without a closing slash.
+    pub api_root: String,
+    /// The ISO store.
+    pub iso_dir: PathBuf,
+    /// The microkernel store.
+    pub microkernel_dir: PathBuf,
+    /// Where the inventory is kept.
+    pub inventory_file: PathBuf,
+    /// The longest that one northbound request may take.
+    pub http_timeout: Duration,
+    /// 0 (everything) to 5 (nothing).
+    pub min_log_level: u8,
+    /// How logs are written.
+    pub log_format: LogFormat,
+    /// How trees are read.
+    pub image_backend: ImageBackend,
+    /// Where images are mounted when the kernel reads them.
+    pub mount_dir: PathBuf,
+    /// The largest file taken in, in bytes.
+    pub max_file_size: u64,
+    /// Bytes of disk that intake leaves free.
+    pub reserve_bytes: u64,
+    /// Web origins that browsers may call the northbound from; `*` is all.
+    pub cors_origins: Vec<String>,
+    /// How long running transfers may go on after a stop was asked for.
+    pub shutdown_timeout: Duration,
+    /// Downloads that run at once; others wait.
+    pub max_downloads: usize,
+    /// A download that brings no byte for this long has failed.
+    pub download_stall_timeout: Duration,
+    /// Memory for the indexes of open trees, in bytes.
+    pub tree_cache_bytes: u64,
+}
+
+/// What the command line says; it wins over everything.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// Values by key.
+    pub values: BTreeMap<&'static str, Value>,
+    /// The northbound's only address.
+    pub northbound: Option<SocketAddr>,
+    /// The southbound's only address.
+    pub southbound: Option<SocketAddr>,
+}
+
+/// The environment variable that overrides `key`: `isoDir` → `IMAGE_SERVICE_ISO_DIR`.
+pub fn variable(key: &str) -> String {
+    let mut name = String::from("IMAGE_SERVICE_");
+    for character in key.chars() {
+        if character.is_ascii_uppercase() {
+            name.push('_');
+        }
+        name.push(character.to_ascii_uppercase());
+    }
+    name
+}
+
+impl Config {
+    /// Puts a configuration together.
+    ///
+    /// `file` is the text of `config.json`, if there is one; `folder` is where it lies, the base of relative paths;
+    /// `environment` looks a variable up.
+    pub fn assemble(
+        file: Option<&str>,
+        folder: &Path,
+        environment: impl Fn(&str) -> Option<String>,
+        overrides: Overrides,
+    ) -> Result<Self, ConfigError> {
+        let settings = Settings::gather(file, environment, overrides.values)?;
+        let path = |key, default: &str| -> Result<PathBuf, ConfigError> {
+            let path = folder.join(settings.get(key, text)?.unwrap_or_else(|| default.to_owned()));
+            // Collecting the components drops each `.` and doubled slash, so that paths are shown as people write them.
+            Ok(path.components().collect())
+        };
+        let milliseconds = |key, default: u64| -> Result<Duration, ConfigError> {
+            Ok(Duration::from_millis(settings.get(key, whole_number)?.unwrap_or(default)))
+        };
+        let number = |key, default: u64| -> Result<u64, ConfigError> {
+            Ok(settings.get(key, whole_number)?.unwrap_or(default))
+        };
+
+        let mut endpoints =
+            settings.get("httpEndpoints", endpoint::parse)?.unwrap_or_else(endpoint::defaults);
+        for (router, address) in
+            [(Router::Northbound, overrides.northbound), (Router::Southbound, overrides.southbound)]
+        {
+            if let Some(address) = address {
+                endpoint::move_to(&mut endpoints, router, address);
+            }
+        }
+        endpoint::check(&endpoints)
+            .map_err(|problem| settings.error("httpEndpoints", &endpoint::shown(&endpoints), &problem))?;
+
+        let config = Self {
+            endpoints,
+            root_dir: path("httpFileServiceRootDir", "./static")?,
+            api_root: settings.get("httpFileServiceApiRoot", api_root)?.unwrap_or_default(),
+            iso_dir: path("isoDir", "./static/iso")?,
+            microkernel_dir: path("microkernelDir", "./static/common")?,
+            inventory_file: path("inventoryFile", "./inventory.json")?,
+            http_timeout: milliseconds("httpTimeout", 86_400_000)?,
+            min_log_level: settings.get("minLogLevel", log_level)?.unwrap_or(0),
+            log_format: settings
+                .get("logFormat", |value| {
+                    choice(value, &[("human", LogFormat::Human), ("json", LogFormat::Json)])
+                })?
+                .unwrap_or(LogFormat::Human),
+            image_backend: settings
+                .get("imageBackend", |value| {
+                    choice(value, &[("extents", ImageBackend::Extents), ("mount", ImageBackend::Mount)])
+                })?
+                .unwrap_or(ImageBackend::Extents),
+            mount_dir: path("mountDir", "./mounts")?,
+            max_file_size: number("maxFileSize", 256 << 30)?,
+            reserve_bytes: number("reserveBytes", 64 << 20)?,
+            cors_origins: settings.get("corsOrigins", origins)?.unwrap_or_default(),
+            shutdown_timeout: milliseconds("shutdownTimeout", 30_000)?,
+            max_downloads: settings.get("maxDownloads", at_least_one)?.unwrap_or(4),
+            download_stall_timeout: milliseconds("downloadStallTimeout", 60_000)?,
+            tree_cache_bytes: number("treeCacheBytes", 256 << 20)?,
+        };
+        config.check_folders(&settings)?;
+        Ok(config)
+    }
+
+    /// Folders must be usable before anything is bound: existing and writable, or possible to create.
+    fn check_folders(&self, settings: &Settings) -> Result<(), ConfigError> {
+        let inventory_folder = self.inventory_file.parent().unwrap_or(Path::new("/"));
+        if self.inventory_file.is_dir() {
+            return Err(settings.error(
+                "inventoryFile",
+                &self.inventory_file.display(),
+                "is a folder, not a file",
+            ));
+        }
+        let mut folders = vec![
+            ("httpFileServiceRootDir", self.root_dir.as_path()),
+            ("isoDir", &self.iso_dir),
+            ("microkernelDir", &self.microkernel_dir),
+            ("inventoryFile", inventory_folder),
+        ];
+        if self.image_backend == ImageBackend::Mount {
+            folders.push(("mountDir", &self.mount_dir));
+        }
+        for (key, folder) in folders {
+            if let Err(problem) = settings::check_folder(folder) {
+                return Err(settings.error(key, &folder.display(), &problem));
+            }
+        }
+        if self.iso_dir == self.microkernel_dir {
+            return Err(settings.error(
+                "microkernelDir",
+                &self.microkernel_dir.display(),
+                "is the same folder as `isoDir`",
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn api_root(value: &Value) -> Result<String, String> {
+    let root = text(value)?;
+    let segments: Vec<&str> = root.split('/').filter(|segment| !segment.is_empty()).collect();
+    if !root.starts_with('/')
+        || segments.iter().any(|segment| matches!(*segment, "." | "..") || segment.contains(['?', '#', '%']))
+    {
+        return Err("expected a URL path that starts with '/', such as / or /files".into());
+    }
+    Ok(segments.iter().map(|segment| format!("/{segment}")).collect())
+}
+
+fn log_level(value: &Value) -> Result<u8, String> {
+    whole_number(value)
+        .ok()
+        .and_then(|level| u8::try_from(level).ok())
+        .filter(|level| *level <= 5)
+        .ok_or_else(|| "expected a level from 0 (everything) to 5 (nothing)".into())
+}
+
+fn at_least_one(value: &Value) -> Result<usize, String> {
+    whole_number(value)
+        .ok()
+        .and_then(|number| usize::try_from(number).ok())
+        .filter(|number| (1..=1024).contains(number))
+        .ok_or_else(|| "expected a number from 1 to 1024".into())
+}
+
+fn origins(value: &Value) -> Result<Vec<String>, String> {
+    const EXPECTED: &str =
+        "expected a list of origins such as [\"https://panel.example\"], or [\"*\"] for all";
+    let list = value.as_array().ok_or(EXPECTED)?;
+    list.iter()
+        .map(|origin| {
+            let origin = origin.as_str().ok_or(EXPECTED)?;
+            let valid = origin == "*"
+                || url::Url::parse(origin).is_ok_and(|url| url.origin().ascii_serialization() == origin);
+            if valid { Ok(origin.to_owned()) } else { Err(EXPECTED.to_owned()) }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

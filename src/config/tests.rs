@@ -1,0 +1,107 @@
+use super::*;
+
+fn assemble(file: &str) -> Result<Config, ConfigError> {
+    Config::assemble(Some(file), Path::new("/tmp"), |_| None, Overrides::default())
+}
+
+#[test]
+fn defaults_are_those_of_the_contract() {
+    let config = Config::assemble(None, Path::new("/tmp"), |_| None, Overrides::default())
+        .expect("defaults are valid");
+    let bound: Vec<String> = config.endpoints.iter().map(|endpoint| endpoint.address.to_string()).collect();
+    assert_eq!(bound, ["0.0.0.0:7070", "0.0.0.0:9090"]);
+    assert_eq!(config.root_dir, Path::new("/tmp/static"));
+    assert_eq!(config.http_timeout, Duration::from_secs(86_400));
+    assert_eq!((config.min_log_level, config.api_root.as_str()), (0, ""));
+}
+
+#[test]
+fn the_command_line_wins_over_the_environment_and_that_over_the_file() {
+    let file = r#"{"httpTimeout": "5", "minLogLevel": 1, "maxDownloads": 1}"#;
+    let environment = |name: &str| match name {
+        "IMAGE_SERVICE_MIN_LOG_LEVEL" => Some("2".to_owned()),
+        "IMAGE_SERVICE_MAX_DOWNLOADS" => Some("2".to_owned()),
+        _ => None,
+    };
+    let overrides =
+        Overrides { values: BTreeMap::from([("maxDownloads", Value::from(3))]), ..Overrides::default() };
+    let config = Config::assemble(Some(file), Path::new("/tmp"), environment, overrides).expect("valid");
+    assert_eq!(
+        (config.http_timeout, config.min_log_level, config.max_downloads),
+        (Duration::from_millis(5), 2, 3)
+    );
+}
+
+#[test]
+fn a_fault_is_told_with_its_key_and_its_value() {
+    for (file, parts) in [
+        ("{", &["not a JSON object"] as &[&str]),
+        ("[]", &["not a JSON object"]),
+        (r#"{"isodir": "x"}"#, &["`isodir`", "\"x\"", "did you mean `isoDir`"]),
+        (r#"{"colour": 7}"#, &["unknown key `colour`", "7"]),
+        (r#"{"httpTimeout": true}"#, &["`httpTimeout`", "true", "whole number"]),
+        (r#"{"httpTimeout": -1}"#, &["`httpTimeout`", "-1"]),
+        (r#"{"minLogLevel": 6}"#, &["`minLogLevel`", "6", "0 (everything) to 5"]),
+        (r#"{"isoDir": 5}"#, &["`isoDir`", "5", "expected text"]),
+        (r#"{"isoDir": "/dev/null/x"}"#, &["`isoDir`", "/dev/null/x", "not a folder"]),
+        (r#"{"inventoryFile": "/tmp"}"#, &["`inventoryFile`", "/tmp", "folder"]),
+        (r#"{"imageBackend": "fuse"}"#, &["`imageBackend`", "\"fuse\"", "\"extents\" or \"mount\""]),
+        (r#"{"httpFileServiceApiRoot": "files"}"#, &["`httpFileServiceApiRoot`", "\"files\""]),
+        (r#"{"httpEndpoints": []}"#, &["`httpEndpoints`", "[]"]),
+        (
+            r#"{"httpEndpoints": [{"port": 1, "routers": "northbound"}]}"#,
+            &["`httpEndpoints`", "\"southbound\""],
+        ),
+        (
+            r#"{"httpEndpoints": [{"port": 99999, "routers": "northbound"}]}"#,
+            &["`httpEndpoints`", "99999", "`port`"],
+        ),
+        (r#"{"httpEndpoints": [{"port": 1, "router": "northbound"}]}"#, &["unknown key `router`"]),
+        (r#"{"httpEndpoints": [{"port": 1, "routers": ["eastbound"]}]}"#, &["\"eastbound\""]),
+        (
+            r#"{"httpEndpoints": [{"address": "here", "port": 1, "routers": "northbound"}]}"#,
+            &["`address`", "\"here\""],
+        ),
+        (
+            r#"{"httpEndpoints": [{"port": 1, "routers": "northbound"}, {"address": "127.0.0.1", "port": 1, "routers": "southbound"}]}"#,
+            &["clash", "127.0.0.1:1"],
+        ),
+        (r#"{"corsOrigins": ["panel"]}"#, &["`corsOrigins`", "panel"]),
+        (r#"{"isoDir": "a", "microkernelDir": "a"}"#, &["`microkernelDir`", "same folder"]),
+    ] {
+        let message = assemble(file).expect_err(file).to_string();
+        for part in parts {
+            assert!(message.contains(part), "{file}: {message:?} lacks {part:?}");
+        }
+    }
+}
+
+#[test]
+fn a_door_can_be_moved_alone() {
+    let moved = |northbound: Option<&str>, southbound: Option<&str>| {
+        let address = |text: Option<&str>| text.map(|text| text.parse().expect("an address"));
+        let overrides = Overrides {
+            northbound: address(northbound),
+            southbound: address(southbound),
+            ..Overrides::default()
+        };
+        Config::assemble(None, Path::new("/tmp"), |_| None, overrides)
+            .map(|config| endpoint::shown(&config.endpoints))
+    };
+    assert_eq!(moved(None, Some("127.0.0.1:9191")).expect("valid"), "0.0.0.0:7070, 127.0.0.1:9191");
+    assert_eq!(moved(Some("127.0.0.1:1"), Some("127.0.0.1:1")).expect("valid"), "127.0.0.1:1");
+    assert!(moved(None, Some("127.0.0.1:7070")).expect_err("clashes").to_string().contains("clash"));
+}
+
+#[test]
+fn the_api_root_is_a_prefix_without_a_closing_slash() {
+    for (given, prefix) in [("/", ""), ("/files", "/files"), ("/a//b/", "/a/b")] {
+        let config = assemble(&format!(r#"{{"httpFileServiceApiRoot": "{given}"}}"#)).expect(given);
+        assert_eq!(config.api_root, prefix);
+    }
+}
+
+#[test]
+fn every_key_has_a_variable() {
+    assert_eq!(variable("httpFileServiceRootDir"), "IMAGE_SERVICE_HTTP_FILE_SERVICE_ROOT_DIR");
+}

@@ -1,0 +1,173 @@
+//! The inventory as one JSON file. A save writes a temporary beside it, fsyncs, keeps the old file as `….previous` and renames;
+//! so at every instant the file is a whole state.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::FlockOperation;
+use serde::{Deserialize, Serialize};
+
+use super::{InventoryError, Records, previous_service};
+use crate::model::image::Image;
+use crate::model::stored_file::FileRecord;
+
+/// The version this program writes. Version 1 is the old service's file, which has no version field.
+const VERSION: u32 = 2;
+
+/// No honest inventory comes near this size (about a million images); reading stops there.
+const MAX_BYTES: u64 = 1 << 30;
+
+/// The inventory file, locked against other processes for as long as this value lives.
+pub struct JsonFile {
+    path: PathBuf,
+    _lock: File,
+}
+
+#[derive(Serialize)]
+struct DocumentOut<'a> {
+    version: u32,
+    images: Vec<&'a Image>,
+    files: Vec<&'a FileRecord>,
+}
+
+#[derive(Deserialize)]
+struct Document {
+    images: Vec<Image>,
+    #[serde(default)]
+    files: Vec<FileRecord>,
+}
+
+impl JsonFile {
+    /// Takes the inventory at `path` for this process. The file itself need not exist yet; its folder must.
+    pub fn open(path: PathBuf) -> Result<Self, InventoryError> {
+        let lock_path = beside(&path, "lock");
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&lock_path);
+        let lock = lock.map_err(|source| InventoryError::Io { action: "lock", path: lock_path, source })?;
+        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Self { path, _lock: lock }),
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(InventoryError::InUse(path)),
+            Err(errno) => Err(InventoryError::Io { action: "lock", path, source: errno.into() }),
+        }
+    }
+
+    pub(super) fn load(&self) -> Result<Records, InventoryError> {
+        let mut text = String::new();
+        match File::open(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // Creating it now shows at the start, not at the first registration, that it can be written.
+                self.save(&Records::default())?;
+                return Ok(Records::default());
+            }
+            Err(source) => return Err(self.io("open", source)),
+            Ok(file) => match file.take(MAX_BYTES).read_to_string(&mut text) {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    return Err(self.corrupt("it is not UTF-8 text".into()));
+                }
+                Err(source) => return Err(self.io("read", source)),
+            },
+        }
+        self.understand(&text)
+    }
+
+    pub(super) fn save(&self, records: &Records) -> Result<(), InventoryError> {
+        let document = DocumentOut {
+            version: VERSION,
+            images: records.images.values().collect(),
+            files: records.files.values().collect(),
+        };
+        let mut bytes =
+            serde_json::to_vec_pretty(&document).map_err(|error| self.io("encode", error.into()))?;
+        bytes.push(b'\n');
+
+        let fresh = beside(&self.path, "new");
+        let written = write_durably(&fresh, &bytes).and_then(|()| self.keep_previous());
+        if let Err(source) = written {
+            // Gives its space back to a full disk; if this fails too, the next save overwrites it.
+            let _ = fs::remove_file(&fresh);
+            return Err(self.io("write", source));
+        }
+        fs::rename(&fresh, &self.path).map_err(|source| self.io("replace", source))?;
+        sync_folder(&self.path).map_err(|source| self.io("sync", source))
+    }
+
+    fn understand(&self, text: &str) -> Result<Records, InventoryError> {
+        let value: serde_json::Value =
+            serde_json::from_str(text).map_err(|error| self.corrupt(error.to_string()))?;
+        let version = match value.get("version") {
+            None => {
+                let records = previous_service::upgrade(&value).map_err(|problem| self.corrupt(problem))?;
+                let kept = beside(&self.path, "v1");
+                write_durably(&kept, text.as_bytes()).map_err(|source| self.io("keep a copy of", source))?;
+                self.save(&records)?;
+                tracing::info!(images = records.images.len(), copy = %kept.display(), "upgraded the inventory of the previous service");
+                return Ok(records);
+            }
+            Some(version) => version.as_u64(),
+        };
+        if version != Some(u64::from(VERSION)) {
+            return Err(self
+                .corrupt(format!("its version is {}, and this program knows {VERSION}", value["version"])));
+        }
+        let document: Document =
+            serde_json::from_value(value).map_err(|error| self.corrupt(error.to_string()))?;
+        let mut records = Records::default();
+        for image in document.images {
+            let path = (&image.name, &image.version);
+            if records.images.values().any(|other| (&other.name, &other.version) == path) {
+                return Err(self.corrupt(format!("it holds two images {} {}", image.name, image.version)));
+            }
+            if let Some(twin) = records.images.insert(image.id.clone(), image) {
+                return Err(self.corrupt(format!("it holds two images with the id {}", twin.id)));
+            }
+        }
+        records.files =
+            document.files.into_iter().map(|file| ((file.shelf, file.name.clone()), file)).collect();
+        Ok(records)
+    }
+
+    /// Gives the current state a second name, which the rename that follows leaves behind.
+    fn keep_previous(&self) -> io::Result<()> {
+        let staged = beside(&self.path, "previous.new");
+        match fs::remove_file(&staged) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        match fs::hard_link(&self.path, &staged) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            // File systems without hard links get a copy.
+            Err(_) => write_durably(&staged, &fs::read(&self.path)?)?,
+        }
+        fs::rename(&staged, beside(&self.path, "previous"))
+    }
+
+    fn corrupt(&self, problem: String) -> InventoryError {
+        let previous = Some(beside(&self.path, "previous")).filter(|previous| previous.exists());
+        InventoryError::Corrupt { path: self.path.clone(), problem, previous }
+    }
+
+    fn io(&self, action: &'static str, source: io::Error) -> InventoryError {
+        InventoryError::Io { action, path: self.path.clone(), source }
+    }
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Links in the inventory may hold credentials, so only the owner may read it.
+fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
+}

@@ -1,0 +1,109 @@
+//! What to call a file from the web: the link's last segment, else what the server proposes, else `<name>-<version>.iso`.
+
+use percent_encoding::percent_decode_str;
+use url::Url;
+
+use crate::model::image::Image;
+use crate::model::names::{FileName, ImageName, ImageVersion};
+
+/// The best name before the server has answered.
+pub fn provisional_name(url: &Url, name: &ImageName, version: &ImageVersion) -> Option<FileName> {
+    from_link(url).filter(is_iso).or_else(|| fallback(name.as_str(), version.as_str()))
+}
+
+/// The name to store the file under. A last segment that ends in `.iso` is what people expect to see; of links like
+/// `/download?id=5` the server's proposal tells more.
+pub(super) fn choose(url: &Url, proposed: Option<&str>, image: &Image) -> FileName {
+    let link = from_link(url);
+    let proposed = || proposed.and_then(content_disposition).and_then(|name| FileName::new(name).ok());
+    link.clone().filter(is_iso).or_else(proposed).or(link).unwrap_or_else(|| image.iso.clone())
+}
+
+fn fallback(name: &str, version: &str) -> Option<FileName> {
+    // Two names of 255 bytes do not fit into one; the beginning of each is enough.
+    let short = |text: &str| -> String { text.chars().take(30).collect() };
+    FileName::new(format!("{}-{}.iso", short(name), short(version))).ok()
+}
+
+fn from_link(url: &Url) -> Option<FileName> {
+    let segment = url.path_segments()?.next_back()?;
+    FileName::new(percent_decode_str(segment).decode_utf8().ok()?).ok()
+}
+
+fn is_iso(name: &FileName) -> bool {
+    name.as_str().to_ascii_lowercase().ends_with(".iso")
+}
+
+/// The file name of a `Content-Disposition` (RFC 6266): `filename*` in UTF-8 before `filename`.
+fn content_disposition(header: &str) -> Option<String> {
+    let parameters: Vec<(String, String)> = split_outside_quotes(header)
+        .into_iter()
+        .filter_map(|part| {
+            part.trim()
+                .split_once('=')
+                .map(|(key, value)| (key.trim().to_ascii_lowercase(), value.trim().to_owned()))
+        })
+        .collect();
+    let value =
+        |wanted: &str| parameters.iter().find(|(key, _)| key == wanted).map(|(_, value)| value.as_str());
+    let extended = value("filename*").and_then(|value| {
+        let (charset, rest) = value.split_once('\'')?;
+        let (_language, encoded) = rest.split_once('\'')?;
+        let decoded =
+            charset.eq_ignore_ascii_case("utf-8").then(|| percent_decode_str(encoded).decode_utf8().ok())?;
+        decoded.map(std::borrow::Cow::into_owned)
+    });
+    let plain = || Some(value("filename")?.trim_matches('"').replace("\\\"", "\""));
+    // A server may propose a whole path; only its last segment is a name (RFC 6266 §4.3).
+    extended.or_else(plain).and_then(|name| name.rsplit(['/', '\\']).next().map(str::to_owned))
+}
+
+fn split_outside_quotes(header: &str) -> Vec<String> {
+    let (mut parts, mut quoted) = (vec![String::new()], false);
+    for character in header.chars() {
+        match character {
+            '"' => quoted = !quoted,
+            ';' if !quoted => {
+                parts.push(String::new());
+                continue;
+            }
+            _ => {}
+        }
+        if let Some(part) = parts.last_mut() {
+            part.push(character);
+        }
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(link: &str, proposed: Option<&str>) -> String {
+        let url: Url = link.parse().expect("a link");
+        let link = from_link(&url);
+        let proposed = || proposed.and_then(content_disposition).and_then(|name| FileName::new(name).ok());
+        let name = link.clone().filter(is_iso).or_else(proposed).or(link).or_else(|| fallback("centos", "7"));
+        name.expect("a name").to_string()
+    }
+
+    #[test]
+    fn a_name_is_found_for_every_link() {
+        for (link, proposed, expected) in [
+            ("http://h/a/b.iso", None, "b.iso"),
+            ("http://h/a/b%20c.ISO?x=1#y", Some("attachment; filename=other.iso"), "b c.ISO"),
+            ("http://h/get?id=5", Some("attachment; filename=\"real;1.iso\""), "get"),
+            ("http://h/get?id=5", Some("attachment; filename=\"real 1.iso\""), "real 1.iso"),
+            ("http://h/get", Some("attachment; filename=x.iso; filename*=UTF-8''%C3%A4.iso"), "ä.iso"),
+            ("http://h/get", Some("attachment; filename=../../etc/x.iso"), "x.iso"),
+            ("http://h/get", Some("inline"), "get"),
+            ("http://h/", None, "centos-7.iso"),
+            ("http://h", Some("attachment; filename=\"\""), "centos-7.iso"),
+            ("http://h/a%2Fb", None, "centos-7.iso"),
+        ] {
+            assert_eq!(named(link, proposed), expected, "{link} {proposed:?}");
+        }
+        assert!(fallback(&"x".repeat(255), &"y".repeat(255)).is_some());
+    }
+}

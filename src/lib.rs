@@ -1,0 +1,23 @@
+//! image-service: registers operating-system ISOs and microkernels and serves them to machines that boot from the network.
+//!
+//! The house has floors, and a room imports only from floors below its own (`docs/ARCHITECTURE.md`):
+//!
+//! | floor | rooms |
+//! | --- | --- |
+//! | entrance | `main`, [`app`] |
+//! | doors | [`northbound`], [`southbound`] |
+//! | workers | [`jobs`] |
+//! | desk | [`catalog`] |
+//! | shelves | [`inventory`], [`store`], [`trees`] |
+//! | ground | [`model`], [`config`], and the crates `iso-reader`, `file-transport`, `loop-mount` |
+
+pub mod app;
+pub mod catalog;
+pub mod config;
+pub mod inventory;
+pub mod jobs;
+pub mod model;
+pub mod northbound;
+pub mod southbound;
+pub mod store;
+pub mod trees;

@@ -1,0 +1,45 @@
+//! What tells one version of a file from the next without reading it.
+
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+/// The identity of an open file: where it lies and when it was last written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Identity {
+    /// Device number. Not stable across reboots, so only compared while the program runs.
+    pub device: u64,
+    /// Inode number.
+    pub inode: u64,
+    /// Size in bytes.
+    pub size: u64,
+    /// Last modification, whole seconds since 1970 (negative before).
+    pub seconds: i64,
+    /// Nanoseconds on top of `seconds`.
+    pub nanoseconds: u32,
+}
+
+impl Identity {
+    /// Reads the identity out of what `stat` told.
+    pub fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.len(),
+            seconds: metadata.mtime(),
+            nanoseconds: u32::try_from(metadata.mtime_nsec()).unwrap_or(0),
+        }
+    }
+
+    /// Whether both have the same size and time, which survives a reboot, a move and a `cp -p`.
+    pub fn same_version(&self, other: &Self) -> bool {
+        (self.size, self.seconds, self.nanoseconds) == (other.size, other.seconds, other.nanoseconds)
+    }
+
+    /// The time of the last modification; times before 1970 count as 1970.
+    pub fn modified(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::new(u64::try_from(self.seconds).unwrap_or(0), self.nanoseconds)
+    }
+}

@@ -1,0 +1,182 @@
+//! An image: a named, versioned tree made from one ISO, and how far it has come.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::model::digest::Sha256;
+use crate::model::identity::Identity;
+use crate::model::names::{FileName, ImageName, ImageVersion};
+
+/// The name under which scripts know an image. New ones are random UUIDs; the old service's are kept as they are.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ImageId(pub String);
+
+impl ImageId {
+    /// A new one that no other image has.
+    pub fn random() -> Self {
+        Self(uuid::Uuid::new_v4().to_string())
+    }
+}
+
+impl fmt::Display for ImageId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// How far an image has come. The words are fixed: scripts compare them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum Status {
+    /// The ISO is being fetched.
+    Downloading,
+    /// The ISO is here; its tree is being read.
+    Preparing,
+    /// Every byte is there and is being served.
+    Ok,
+    /// It failed, and why.
+    Error(String),
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Downloading => formatter.write_str("downloading iso"),
+            Self::Preparing => formatter.write_str("preparing"),
+            Self::Ok => formatter.write_str("OK"),
+            Self::Error(reason) => write!(formatter, "error: {reason}"),
+        }
+    }
+}
+
+impl From<Status> for String {
+    fn from(status: Status) -> String {
+        status.to_string()
+    }
+}
+
+impl From<String> for Status {
+    /// A word nobody knows is kept as the reason of an error: the record is worth more than the word.
+    fn from(text: String) -> Self {
+        match text.as_str() {
+            "downloading iso" => Self::Downloading,
+            "preparing" => Self::Preparing,
+            "OK" => Self::Ok,
+            other => Self::Error(other.strip_prefix("error: ").unwrap_or(other).to_owned()),
+        }
+    }
+}
+
+/// Where an image's ISO comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Source {
+    /// Fetched from this link. It may hold credentials: show [`shown_url`] instead.
+    Web {
+        /// Where to fetch it.
+        url: Url,
+    },
+    /// A file on this machine, by reference.
+    Local,
+    /// Uploaded together with the registration.
+    Client,
+    /// A file that was in the store already.
+    Store,
+}
+
+impl Source {
+    /// The word of the query parameter's end: `web`, `local`, `client`, `store`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Web { .. } => "web",
+            Self::Local => "local",
+            Self::Client => "client",
+            Self::Store => "store",
+        }
+    }
+}
+
+/// The link without user name and password, for people and logs.
+pub fn shown_url(url: &Url) -> Url {
+    let mut shown = url.clone();
+    // Both fail only for links that cannot hold credentials in the first place.
+    let _ = shown.set_username("");
+    let _ = shown.set_password(None);
+    shown
+}
+
+/// What was found in the ISO when it was last read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TreeSummary {
+    /// Which of the ISO's trees is served, for example `rockridge`.
+    pub kind: String,
+    /// The volume identifier.
+    pub label: String,
+    /// Files, directories and links.
+    pub entries: u64,
+    /// Oddities that were passed over while reading.
+    pub warnings: u64,
+    /// Files whose bytes are not all in the ISO.
+    pub damaged: u64,
+}
+
+/// The record of an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Image {
+    /// Its identity for scripts.
+    pub id: ImageId,
+    /// First segment of its path.
+    pub name: ImageName,
+    /// Second segment of its path.
+    pub version: ImageVersion,
+    /// Its ISO's name in the store.
+    pub iso: FileName,
+    /// How far it has come.
+    pub status: Status,
+    /// Where its ISO came from.
+    pub source: Source,
+    /// When it was registered.
+    pub created: Timestamp,
+    /// When its status last changed.
+    pub updated: Timestamp,
+    /// The version of the ISO that was read; `None` until it was, and for records of the old service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
+    /// The digest of that version of the ISO, once known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<Sha256>,
+    /// What was found in the ISO.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tree: Option<TreeSummary>,
+}
+
+impl Image {
+    /// Whether the ISO must stay because this image needs it. A failed image needs nothing.
+    pub fn needs_iso(&self) -> bool {
+        !matches!(self.status, Status::Error(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn status_words_are_fixed_and_survive_storage() {
+        for word in ["downloading iso", "preparing", "OK", "error: the web server said 404"] {
+            let status: Status = serde_json::from_value(word.into()).expect("a status");
+            assert_eq!(serde_json::to_value(&status).expect("text"), word);
+        }
+        assert_eq!(Status::from("weird".to_owned()), Status::Error("weird".into()));
+    }
+
+    #[test]
+    fn shown_links_hold_no_credentials() {
+        let url = Url::parse("ftp://me:secret@host/a.iso").expect("a link");
+        assert_eq!(shown_url(&url).as_str(), "ftp://host/a.iso");
+    }
+}

@@ -1,0 +1,9 @@
+//! The nouns of the house: validated names, images, stored files and content. No I/O and no decisions.
+
+pub mod content;
+pub mod digest;
+pub mod identity;
+pub mod image;
+pub mod names;
+pub mod size;
+pub mod stored_file;

@@ -1,0 +1,67 @@
+//! `/iso` and `/microkernel`: the files in the stores.
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
+
+use super::parameters::Parameters;
+use super::problem::Problem;
+use super::uploads::{Upload, check_headers};
+use super::{Northbound, views};
+use crate::model::names::FileName;
+use crate::model::stored_file::Shelf;
+
+/// `GET`: all files, or the one named.
+pub(super) async fn list(
+    State(door): State<Northbound>,
+    shelf: Shelf,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (parts, _) = request.into_parts();
+    let parameters = Parameters::of_query(&parts, &["name"])?;
+    let mut files = door.catalog.files(shelf).await?;
+    if let Some(name) = parameters.get("name") {
+        files.retain(|listed| listed.file.name.as_str() == name);
+    }
+    let views: Vec<_> = files.iter().map(|listed| views::listed(shelf, listed)).collect();
+    Ok(Json(views).into_response())
+}
+
+/// `PUT`: an upload. The body is the file, whatever its type says.
+pub(super) async fn put(
+    State(door): State<Northbound>,
+    shelf: Shelf,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    let upload = Upload::new(&parts, body);
+    let expected = upload.expected();
+    let accepted = async {
+        let parameters = Parameters::of_query(&parts, &["name"])?;
+        let name = parameters.required("name", FileName::new)?;
+        check_headers(&parts.headers)?;
+        Ok::<_, Problem>(door.catalog.receive(shelf, name, expected).await?)
+    };
+    let intake = match accepted.await {
+        Ok(intake) => intake,
+        Err(problem) => return Err(upload.refuse(problem).await),
+    };
+    let finish = move |intake: crate::catalog::Intake| {
+        async move { Ok(views::file(shelf, &intake.finish().await?)) }.boxed()
+    };
+    upload.run(intake, Box::new(finish)).await
+}
+
+/// `DELETE`: the file named.
+pub(super) async fn delete(
+    State(door): State<Northbound>,
+    shelf: Shelf,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    let parameters = Parameters::of_request(&parts, body, &["name"]).await?;
+    let name = parameters.required("name", FileName::new)?;
+    let removed = door.catalog.remove_file(shelf, name).await?;
+    Ok(Json(views::file(shelf, &removed.file)).into_response())
+}

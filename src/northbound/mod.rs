@@ -1,0 +1,165 @@
+//! The management door: every route is in [`Northbound::router`]. Handlers read parameters, ask the desk or the workers, and show the result.
+
+mod files;
+mod images;
+mod parameters;
+mod problem;
+mod uploads;
+mod views;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body as AxumBody;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get};
+use axum::{Json, Router};
+use file_transport::{Body, Incoming};
+use http::header::{ALLOW, HeaderValue};
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+use tower::ServiceExt;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{AllowOrigin, Any, CorsLayer};
+use tower_http::timeout::TimeoutLayer;
+
+use crate::catalog::Catalog;
+use crate::jobs::Jobs;
+use crate::model::image::Image;
+use crate::model::stored_file::Shelf;
+use problem::Problem;
+
+/// The door.
+#[derive(Clone)]
+pub struct Northbound {
+    catalog: Catalog,
+    jobs: Jobs,
+    /// The southbound's URL prefix, to tell where an image's tree is.
+    api_root: Arc<str>,
+}
+
+/// How the door behaves towards clients.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The longest that a request may take until it is answered.
+    pub timeout: Duration,
+    /// Web origins that browsers may call from; `*` is all.
+    pub cors_origins: Vec<String>,
+}
+
+/// The routes as a service that answers requests from the wire.
+#[derive(Clone)]
+pub struct Routes(Router);
+
+impl Northbound {
+    /// Opens the door to `catalog` and `jobs`. `api_root` is the southbound's URL prefix.
+    pub fn new(catalog: Catalog, jobs: Jobs, api_root: &str) -> Self {
+        Self { catalog, jobs, api_root: Arc::from(api_root) }
+    }
+
+    /// All routes.
+    pub fn router(self, settings: &Settings) -> Routes {
+        let router = Router::new()
+            .route("/", on("GET, HEAD, OPTIONS", get(index)))
+            .route(
+                "/images",
+                on(
+                    "GET, HEAD, PUT, DELETE, OPTIONS",
+                    get(images::list).put(images::put).delete(images::delete),
+                ),
+            )
+            .route("/images/{id}", on("GET, HEAD, OPTIONS", get(images::show)))
+            .route("/iso", store(Shelf::Iso))
+            .route("/microkernel", store(Shelf::Microkernel))
+            .fallback(|| async {
+                Problem::new(
+                    StatusCode::NOT_FOUND,
+                    "there is nothing at this path; GET / tells what there is",
+                )
+            })
+            .with_state(self)
+            .layer(cors(&settings.cors_origins))
+            .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, settings.timeout))
+            .layer(CatchPanicLayer::custom(|_| {
+                Problem::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "the service made a mistake; its log says more",
+                )
+                .into_response()
+            }))
+            .layer(middleware::from_fn(log));
+        Routes(router)
+    }
+
+    fn view(&self, image: &Image) -> Value {
+        views::image(image, self.jobs.progress(&image.id), &self.api_root)
+    }
+}
+
+impl Routes {
+    /// Whether a path belongs to this door where both doors share one endpoint.
+    pub fn owns(path: &str) -> bool {
+        matches!(path, "/images" | "/iso" | "/microkernel") || path.starts_with("/images/")
+    }
+
+    /// Answers one request.
+    pub async fn handle(&self, request: http::Request<Incoming>, peer: SocketAddr) -> http::Response<Body> {
+        let mut request = request.map(AxumBody::new);
+        request.extensions_mut().insert(peer);
+        let response = self.0.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
+        response.map(Body::stream)
+    }
+}
+
+/// `GET /`: what there is.
+async fn index(State(door): State<Northbound>) -> Json<Value> {
+    Json(json!({
+        "service": "image-service",
+        "version": env!("CARGO_PKG_VERSION"),
+        "images": "/images",
+        "isos": "/iso",
+        "microkernels": "/microkernel",
+        "southbound": format!("{}/", door.api_root),
+    }))
+}
+
+fn store(shelf: Shelf) -> MethodRouter<Northbound> {
+    let routes = get(move |state, request| files::list(state, shelf, request))
+        .put(move |state, request| files::put(state, shelf, request))
+        .delete(move |state, request| files::delete(state, shelf, request));
+    on("GET, HEAD, PUT, DELETE, OPTIONS", routes)
+}
+
+/// Adds what every path answers: OPTIONS with the methods there are, and 405 to all others.
+fn on(allow: &'static str, routes: MethodRouter<Northbound>) -> MethodRouter<Northbound> {
+    routes
+        .options(move || async move { (StatusCode::NO_CONTENT, [(ALLOW, HeaderValue::from_static(allow))]) })
+        .fallback(move || async move { Problem::method_not_allowed(allow) })
+}
+
+fn cors(origins: &[String]) -> CorsLayer {
+    if origins.is_empty() {
+        return CorsLayer::new();
+    }
+    let origin = if origins.iter().any(|origin| origin == "*") {
+        AllowOrigin::any()
+    } else {
+        AllowOrigin::list(origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()))
+    };
+    CorsLayer::new()
+        .allow_origin(origin)
+        .allow_methods([Method::GET, Method::PUT, Method::DELETE])
+        .allow_headers(Any)
+}
+
+/// One line a request. The query stays out of it: a link may hold credentials.
+async fn log(request: Request, next: Next) -> Response {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let peer = request.extensions().get::<SocketAddr>().copied();
+    let response = next.run(request).await;
+    tracing::debug!(?peer, %method, path, status = response.status().as_u16(), "northbound");
+    response
+}

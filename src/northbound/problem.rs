@@ -1,0 +1,146 @@
+//! The only place where errors become HTTP: RFC 9457 problem details, with a `message` for old clients. What a client can repair is told
+//! to the client; what only the operator can repair goes to the log, and the client gets a sentence without inner details.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::header::{self, HeaderValue};
+use http::{HeaderMap, StatusCode};
+use serde_json::json;
+
+use crate::catalog::CatalogError;
+use crate::jobs::Failure;
+use crate::store::StoreError;
+use crate::trees::{FileError, TreeError};
+
+/// An answer that says what went wrong.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Problem {
+    status: StatusCode,
+    detail: String,
+    parameter: Option<String>,
+    allow: Option<&'static str>,
+}
+
+impl Problem {
+    pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self { status, detail: detail.into(), parameter: None, allow: None }
+    }
+
+    /// A parameter is missing, repeated, unknown or unusable.
+    pub(super) fn parameter(name: &str, what: impl std::fmt::Display) -> Self {
+        let problem = Self::new(StatusCode::BAD_REQUEST, format!("the parameter `{name}` {what}"));
+        Self { parameter: Some(name.to_owned()), ..problem }
+    }
+
+    /// The path exists, the method does not.
+    pub(super) fn method_not_allowed(allow: &'static str) -> Self {
+        let problem = Self::new(StatusCode::METHOD_NOT_ALLOWED, format!("this path answers to {allow}"));
+        Self { allow: Some(allow), ..problem }
+    }
+
+    /// Names the parameter that led here, where an error of the desk has one.
+    pub(super) fn of_parameter(self, name: &str) -> Self {
+        Self { detail: format!("`{name}`: {}", self.detail), parameter: Some(name.to_owned()), ..self }
+    }
+
+    fn internal(error: &dyn std::fmt::Display) -> Self {
+        tracing::error!(%error, "a request failed");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the service cannot do this just now; its log says why")
+    }
+}
+
+impl From<CatalogError> for Problem {
+    fn from(error: CatalogError) -> Self {
+        let text = error.to_string();
+        let status = match &error {
+            CatalogError::Duplicate { .. }
+            | CatalogError::Busy(_)
+            | CatalogError::InUse { .. }
+            | CatalogError::NameIsLocal(_)
+            | CatalogError::NameIsStored(_) => StatusCode::CONFLICT,
+            CatalogError::NoSuchImage
+            | CatalogError::NoSuchFile { .. }
+            | CatalogError::Local(FileError::NotFound) => StatusCode::NOT_FOUND,
+            CatalogError::Empty
+            | CatalogError::LocalName(_)
+            | CatalogError::Local(FileError::NotRegular(_)) => StatusCode::BAD_REQUEST,
+            CatalogError::Local(FileError::Forbidden) => StatusCode::FORBIDDEN,
+            CatalogError::NotAnImage(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            CatalogError::Store(error) => match error {
+                StoreError::NotFound(_) => StatusCode::NOT_FOUND,
+                StoreError::Full { .. } => StatusCode::INSUFFICIENT_STORAGE,
+                StoreError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+                StoreError::Io { .. } => return Self::internal(&text),
+            },
+            CatalogError::Tree(TreeError::Mount(error)) => return mount_problem(error),
+            CatalogError::Inventory(_) => {
+                tracing::error!(error = text, "a request failed");
+                return Self::new(
+                    StatusCode::INSUFFICIENT_STORAGE,
+                    "the inventory cannot be written, so nothing was changed; the service's log says why",
+                );
+            }
+            CatalogError::Local(FileError::Io(_)) | CatalogError::Tree(_) => return Self::internal(&text),
+            CatalogError::Crowded | CatalogError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Self::new(status, text)
+    }
+}
+
+/// The kernel's refusals are the operator's to repair; their full texts name paths, so clients get the gist.
+fn mount_problem(error: &loop_mount::Error) -> Problem {
+    tracing::error!(%error, "an image cannot be mounted");
+    let gist = match error {
+        loop_mount::Error::NotPermitted { .. } => {
+            "the service lacks the privileges to mount images".to_owned()
+        }
+        loop_mount::Error::NoFileSystem { kind, .. } => {
+            format!("the server's kernel has no file system {kind}")
+        }
+        loop_mount::Error::Busy { .. } | loop_mount::Error::NotAnEmptyFolder { .. } => {
+            "the image's mount point is in use on the server".to_owned()
+        }
+        loop_mount::Error::NoLoopDevice { .. } => "the server has no free loop device".to_owned(),
+        _ => "the image cannot be mounted on the server; its log says why".to_owned(),
+    };
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, gist)
+}
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Self {
+        let text = failure.to_string();
+        let status = match failure {
+            Failure::Missing(_) => StatusCode::NOT_FOUND,
+            Failure::Source(_) | Failure::NotAnImage(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Failure::Conflict(_) | Failure::Cancelled => StatusCode::CONFLICT,
+            Failure::Space(_) => StatusCode::INSUFFICIENT_STORAGE,
+            Failure::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Failure::Storage(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self::new(status, text)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut body = json!({
+            "type": "about:blank",
+            "title": self.status.canonical_reason().unwrap_or("Error"),
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+            "message": self.detail,
+        });
+        if let (Some(parameter), Some(members)) = (self.parameter, body.as_object_mut()) {
+            members.insert("parameter".into(), parameter.into());
+        }
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(allow) = self.allow {
+            headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+        }
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        (self.status, headers, Json(body)).into_response()
+    }
+}

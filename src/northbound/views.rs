@@ -1,0 +1,77 @@
+//! How records look from outside. The field names are fixed; scripts read them.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Value, json};
+
+use crate::catalog::ListedFile;
+use crate::jobs::Progress;
+use crate::model::identity::Identity;
+use crate::model::image::{Image, Source, shown_url};
+use crate::model::size;
+use crate::model::stored_file::{Shelf, StoredFile};
+
+/// What may stand in a path segment as it is (RFC 3986 §2.3).
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// An image, with the southbound path of its tree and, while its ISO is being fetched, how far that has come.
+pub(super) fn image(image: &Image, progress: Option<Progress>, api_root: &str) -> Value {
+    let segment = |text: &str| utf8_percent_encode(text, ESCAPED).to_string();
+    let mut view = json!({
+        "id": image.id,
+        "name": image.name,
+        "version": image.version,
+        "iso": image.iso,
+        "status": image.status,
+        "source": image.source.kind(),
+        "path": format!("{api_root}/{}/{}/", segment(image.name.as_str()), segment(image.version.as_str())),
+        "created": milliseconds(image.created),
+        "updated": milliseconds(image.updated),
+        "sha256": image.sha256,
+        "tree": image.tree,
+    });
+    if let Value::Object(members) = &mut view {
+        if let Source::Web { url } = &image.source {
+            members.insert("url".into(), shown_url(url).as_str().into());
+        }
+        if let Some(progress) = progress {
+            members
+                .insert("progress".into(), json!({"received": progress.received, "total": progress.total}));
+        }
+    }
+    view
+}
+
+/// A file of a store, with the images that need it.
+pub(super) fn listed(shelf: Shelf, listed: &ListedFile) -> Value {
+    let mut view = file(shelf, &listed.file);
+    if let (Shelf::Iso, Value::Object(members)) = (shelf, &mut view) {
+        members.insert("images".into(), json!(listed.used_by));
+    }
+    view
+}
+
+/// A file of a store. `size` is for people and `bytes` for programs; isos also carry the spelling of the old README, `upload`.
+pub(super) fn file(shelf: Shelf, file: &StoredFile) -> Value {
+    let uploaded = uploaded(&file.identity);
+    let mut view = json!({
+        "name": file.name,
+        "size": size::shown(file.identity.size),
+        "uploaded": uploaded,
+        "bytes": file.identity.size,
+        "sha256": file.sha256,
+        "local": file.local,
+    });
+    if let (Shelf::Iso, Value::Object(members)) = (shelf, &mut view) {
+        members.insert("upload".into(), uploaded.into());
+    }
+    view
+}
+
+fn uploaded(identity: &Identity) -> Option<String> {
+    jiff::Timestamp::try_from(identity.modified()).ok().map(milliseconds)
+}
+
+/// ISO 8601 with milliseconds, as JavaScript prints it.
+fn milliseconds(time: jiff::Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
+}

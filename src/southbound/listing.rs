@@ -1,0 +1,191 @@
+//! Directory listings: which form a client wants, and the entries in that form.
+
+use std::time::SystemTime;
+
+use http::header::{ACCEPT, HeaderMap};
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::listing_page;
+use crate::trees::Entry;
+
+/// The forms of a listing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// A page for people.
+    Page,
+    /// A JSON array of names.
+    Names,
+    /// A JSON array of objects.
+    Objects,
+    /// One name a line.
+    Lines,
+}
+
+impl Form {
+    /// The form that `?format=` asks for, whatever the client accepts.
+    pub(super) fn asked(query: Option<&str>) -> Option<Self> {
+        let mut pairs = url::form_urlencoded::parse(query?.as_bytes());
+        match &*pairs.find(|(key, _)| key == "format")?.1 {
+            "html" => Some(Self::Page),
+            "names" | "json" => Some(Self::Names),
+            "full" => Some(Self::Objects),
+            "text" => Some(Self::Lines),
+            _ => None,
+        }
+    }
+
+    /// The form that the client prefers (RFC 9110 §12.5.1). Between equals, the type that is named wins over a wildcard, then the one
+    /// named first; a client without preference gets the page.
+    pub(super) fn accepted(headers: &HeaderMap) -> Self {
+        let accept: Vec<&str> =
+            headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+        let accept = accept.join(",");
+        let candidates = [
+            ("text", "html", Self::Page),
+            ("application", "json", Self::Names),
+            ("text", "plain", Self::Lines),
+        ];
+        let ranked =
+            candidates.into_iter().filter_map(|(main, sub, form)| Some((rank(&accept, main, sub)?, form)));
+        ranked
+            .reduce(|best, next| if next.0 > best.0 { next } else { best })
+            .map_or(Self::Page, |(_, form)| form)
+    }
+
+    pub(super) fn media_type(self) -> &'static str {
+        match self {
+            Self::Page => "text/html; charset=utf-8",
+            Self::Names | Self::Objects => "application/json",
+            Self::Lines => "text/plain; charset=utf-8",
+        }
+    }
+
+    /// Renders the listing of the directory at `path`, given by its components from the southbound root.
+    pub(super) fn render(self, mut entries: Vec<Entry>, api_root: &str, path: &[Vec<u8>]) -> String {
+        sort(&mut entries);
+        match self {
+            Self::Page => listing_page::render(&entries, api_root, path),
+            Self::Names => {
+                json!(entries.iter().map(|entry| shown(&entry.name)).collect::<Vec<_>>()).to_string() + "\n"
+            }
+            Self::Objects => json!(entries.iter().map(object).collect::<Vec<_>>()).to_string() + "\n",
+            Self::Lines => entries.iter().map(|entry| shown(&entry.name) + "\n").collect(),
+        }
+    }
+}
+
+/// How much the client wants `main/sub`: quality in thousandths, how precisely it is named, and how early. `None`: not at all.
+fn rank(accept: &str, main: &str, sub: &str) -> Option<(u32, u32, i32)> {
+    let mut best: Option<(u32, u32, i32)> = None;
+    for (position, range) in (0..).zip(accept.split(',')) {
+        let mut parts = range.split(';').map(str::trim);
+        let (range_main, range_sub) = parts.next()?.split_once('/').unwrap_or_default();
+        let precision = match (range_main, range_sub) {
+            ("*", "*") => 1,
+            (range_main, "*") if range_main.eq_ignore_ascii_case(main) => 2,
+            (range_main, range_sub)
+                if range_main.eq_ignore_ascii_case(main) && range_sub.eq_ignore_ascii_case(sub) =>
+            {
+                3
+            }
+            _ => continue,
+        };
+        let quality = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
+        let quality = quality.and_then(thousandths).unwrap_or(1000);
+        // The most precise range decides the quality, even if a less precise one is kinder.
+        if best.is_none_or(|(_, precise, _)| precision > precise) {
+            best = Some((quality, precision, -position));
+        }
+    }
+    best.filter(|(quality, ..)| *quality > 0)
+}
+
+fn thousandths(quality: &str) -> Option<u32> {
+    let (whole, fraction) = quality.trim().split_once('.').unwrap_or((quality.trim(), ""));
+    let digits: String = fraction.chars().chain("000".chars()).take(3).collect();
+    Some((whole.parse::<u32>().ok()? * 1000 + digits.parse::<u32>().ok()?).min(1000))
+}
+
+/// Directories first, then by name without regard to case.
+fn sort(entries: &mut [Entry]) {
+    entries.sort_by_cached_key(|entry| {
+        (entry.size.is_some(), String::from_utf8_lossy(&entry.name).to_lowercase(), entry.name.clone())
+    });
+}
+
+/// A name as text: bytes that are no UTF-8, and control characters that would break a line, become U+FFFD.
+pub(super) fn shown(name: &[u8]) -> String {
+    String::from_utf8_lossy(name)
+        .chars()
+        .map(|character| if character.is_control() { '\u{fffd}' } else { character })
+        .collect()
+}
+
+fn object(entry: &Entry) -> serde_json::Value {
+    json!({
+        "name": shown(&entry.name),
+        "type": if entry.size.is_some() { "file" } else { "directory" },
+        "size": entry.size,
+        "modified": entry.modified.and_then(timestamp),
+    })
+}
+
+/// ISO 8601 in whole seconds, as directories keep them.
+fn timestamp(time: SystemTime) -> Option<String> {
+    Some(Timestamp::try_from(time).ok()?.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_form_follows_the_clients_preference() {
+        for (accept, expected) in [
+            (None, Form::Page),
+            (Some("*/*"), Form::Page),
+            (Some(""), Form::Page),
+            (Some("image/png"), Form::Page),
+            (Some("application/json"), Form::Names),
+            (Some("application/json, text/plain, */*"), Form::Names),
+            (Some("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"), Form::Page),
+            (Some("text/plain"), Form::Lines),
+            (Some("text/html;q=0.5, application/json;q=0.6"), Form::Names),
+            (Some("text/html;q=0, text/plain;q=0.1"), Form::Lines),
+            (Some("text/*;q=0.3, text/html;q=0.2, application/json;q=0.25"), Form::Lines),
+            (Some("APPLICATION/JSON"), Form::Names),
+        ] {
+            let headers = accept.map(|accept| (ACCEPT, accept.parse().expect("a value")));
+            assert_eq!(Form::accepted(&headers.into_iter().collect()), expected, "{accept:?}");
+        }
+        assert_eq!(Form::asked(Some("x=1&format=full")), Some(Form::Objects));
+        assert_eq!(Form::asked(Some("format=pdf")), None);
+        assert_eq!(Form::asked(None), None);
+    }
+
+    #[test]
+    fn entries_are_sorted_and_safe_to_print() {
+        let entry =
+            |name: &[u8], size| Entry { name: name.to_vec(), size, modified: Some(SystemTime::UNIX_EPOCH) };
+        let entries = vec![
+            entry(b"b", Some(1)),
+            entry(b"A", Some(2)),
+            entry(b"z", None),
+            entry(b"a\nb\xff", Some(3)),
+            entry(b".t", Some(4)),
+        ];
+        assert_eq!(Form::Lines.render(entries.clone(), "", &[]), "z\n.t\nA\na\u{fffd}b\u{fffd}\nb\n");
+        assert_eq!(
+            Form::Names.render(entries.clone(), "", &[]),
+            "[\"z\",\".t\",\"A\",\"a\u{fffd}b\u{fffd}\",\"b\"]\n"
+        );
+        let objects: serde_json::Value =
+            serde_json::from_str(&Form::Objects.render(entries, "", &[])).expect("JSON");
+        assert_eq!(
+            objects[0],
+            json!({"name": "z", "type": "directory", "size": null, "modified": "1970-01-01T00:00:00Z"})
+        );
+        assert_eq!(objects[4]["size"], 1);
+    }
+}

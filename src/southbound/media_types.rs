@@ -1,0 +1,60 @@
+//! Media types by the end of a name. Firmware compares some of them letter by letter; nothing is ever sniffed.
+
+/// What is sent when the name says nothing.
+const ANYTHING: &str = "application/octet-stream";
+
+/// A media type, and whether another client would get another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct MediaType {
+    pub(super) name: &'static str,
+    /// The answer depends on `User-Agent`, which caches must be told (`Vary`).
+    pub(super) varies: bool,
+}
+
+/// The media type of a file. UEFI HTTP boot (EDK2 `HttpBootSupport.c`) wants its own types for disk images.
+pub(super) fn of(name: &[u8], user_agent: Option<&[u8]>) -> MediaType {
+    let extension = name.rsplit(|byte| *byte == b'.').next().filter(|extension| extension.len() < name.len());
+    let extension = extension.map(<[u8]>::to_ascii_lowercase).unwrap_or_default();
+    let is_uefi = user_agent.is_some_and(|agent| agent.starts_with(b"UefiHttpBoot"));
+    let fixed = |name| MediaType { name, varies: false };
+    match extension.as_slice() {
+        b"efi" => fixed("application/efi"),
+        b"iso" => MediaType {
+            name: if is_uefi { "application/vnd.efi-iso" } else { "application/x-iso9660-image" },
+            varies: true,
+        },
+        b"img" => {
+            MediaType { name: if is_uefi { "application/vnd.efi-img" } else { ANYTHING }, varies: true }
+        }
+        b"ipxe" | b"cfg" | b"ks" | b"treeinfo" => fixed("text/plain"),
+        // An `index.html` stands in for a listing, so a browser must show it.
+        b"html" | b"htm" => fixed("text/html"),
+        _ => fixed(ANYTHING),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_follow_the_name_and_for_disk_images_the_client() {
+        let uefi = Some(&b"UefiHttpBoot/1.0"[..]);
+        for (name, agent, expected, varies) in [
+            ("BOOTX64.EFI", uefi, "application/efi", false),
+            ("a.iso", None, "application/x-iso9660-image", true),
+            ("a.ISO", uefi, "application/vnd.efi-iso", true),
+            ("a.img", None, "application/octet-stream", true),
+            ("a.img", uefi, "application/vnd.efi-img", true),
+            (".treeinfo", None, "text/plain", false),
+            ("BOOT.CFG", None, "text/plain", false),
+            ("iso", None, "application/octet-stream", false),
+            ("efi", uefi, "application/octet-stream", false),
+            ("", None, "application/octet-stream", false),
+            ("vmlinuz", None, "application/octet-stream", false),
+        ] {
+            let media_type = of(name.as_bytes(), agent);
+            assert_eq!((media_type.name, media_type.varies), (expected, varies), "{name}");
+        }
+    }
+}

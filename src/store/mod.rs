@@ -1,0 +1,189 @@
+//! The shelf of bytes: names → complete files. A name is visible only once its file is whole and on disk.
+//! Files registered where they lie are no business of this room.
+
+mod upload;
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
+
+use crate::model::identity::Identity;
+use crate::model::names::FileName;
+use crate::model::stored_file::Shelf;
+
+pub use upload::{Received, Upload};
+
+/// One shelf: a folder of files.
+#[derive(Debug)]
+pub struct Store {
+    shelf: Shelf,
+    folder: PathBuf,
+    limits: Limits,
+}
+
+/// What intake must respect.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// The largest file, in bytes.
+    pub max_file_size: u64,
+    /// Bytes of the disk that stay free.
+    pub reserve: u64,
+}
+
+/// The shelf could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No complete file of that name.
+    #[error("the {0} store has no file of that name")]
+    NotFound(Shelf),
+    /// It cannot fit.
+    #[error("not enough space in the {shelf} store: {}{available} bytes are available", needed.map(|needed| format!("{needed} bytes are needed, ")).unwrap_or_default())]
+    Full {
+        /// Which store.
+        shelf: Shelf,
+        /// How much is needed, where that is known.
+        needed: Option<u64>,
+        /// How much may still be written.
+        available: u64,
+    },
+    /// Larger than the configuration allows.
+    #[error("the file is larger than the {limit} bytes that `maxFileSize` allows")]
+    TooLarge {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The disk failed.
+    #[error("cannot {action} in the {shelf} store: {source}")]
+    Io {
+        /// What was attempted.
+        action: &'static str,
+        /// Where.
+        shelf: Shelf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl Store {
+    /// Opens the shelf in `folder`, which is made if missing, and clears away what an interrupted intake left.
+    pub fn open(shelf: Shelf, folder: PathBuf, limits: Limits) -> Result<Self, StoreError> {
+        let store = Self { shelf, folder, limits };
+        let incoming = store.incoming();
+        fs::create_dir_all(&incoming).map_err(|source| store.io("make a folder", source))?;
+        for entry in fs::read_dir(&incoming).map_err(|source| store.io("list", source))? {
+            let entry = entry.map_err(|source| store.io("list", source))?;
+            tracing::info!(shelf = %shelf, name = ?entry.file_name(), "removing an unfinished upload of an earlier run");
+            fs::remove_file(entry.path())
+                .map_err(|source| store.io("remove an unfinished upload", source))?;
+        }
+        Ok(store)
+    }
+
+    /// Which shelf this is.
+    pub fn shelf(&self) -> Shelf {
+        self.shelf
+    }
+
+    /// The folder that holds the files.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Where the file `name` lies or would lie.
+    pub fn path(&self, name: &FileName) -> PathBuf {
+        self.folder.join(name.as_str())
+    }
+
+    /// All complete files, by name. Folders, links, devices and names that could not be asked for are passed over.
+    pub fn list(&self) -> Result<Vec<(FileName, Identity)>, StoreError> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.folder).map_err(|source| self.io("list", source))? {
+            let entry = entry.map_err(|source| self.io("list", source))?;
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            let Ok(name) = FileName::new(name) else { continue };
+            // A file may vanish between the listing and the look at it.
+            let Ok(metadata) = entry.metadata() else { continue };
+            if metadata.is_file() {
+                files.push((name, Identity::of(&metadata)));
+            }
+        }
+        files.sort_by(|first, second| first.0.cmp(&second.0));
+        Ok(files)
+    }
+
+    /// Size and time of a file.
+    pub fn stat(&self, name: &FileName) -> Result<Identity, StoreError> {
+        match fs::symlink_metadata(self.path(name)) {
+            Ok(metadata) if metadata.is_file() => Ok(Identity::of(&metadata)),
+            Ok(_) => Err(StoreError::NotFound(self.shelf)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(StoreError::NotFound(self.shelf)),
+            Err(source) => Err(self.io("look at a file", source)),
+        }
+    }
+
+    /// Opens a file for reading.
+    pub fn open_file(&self, name: &FileName) -> Result<(File, Identity), StoreError> {
+        self.stat(name)?;
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let file = rustix::fs::open(self.path(name), flags, Mode::empty()).map(File::from);
+        let file = file.map_err(|errno| self.io("open a file", errno.into()))?;
+        let metadata = file.metadata().map_err(|source| self.io("look at a file", source))?;
+        if metadata.is_file() {
+            Ok((file, Identity::of(&metadata)))
+        } else {
+            Err(StoreError::NotFound(self.shelf))
+        }
+    }
+
+    /// Begins to receive a file. `expected` is its size if the sender told; what cannot fit is refused here.
+    pub fn receive(&self, name: FileName, expected: Option<u64>) -> Result<Upload, StoreError> {
+        if expected.is_some_and(|size| size > self.limits.max_file_size) {
+            return Err(StoreError::TooLarge { limit: self.limits.max_file_size });
+        }
+        let available = self.available()?;
+        if expected.unwrap_or(1) > available {
+            return Err(StoreError::Full { shelf: self.shelf, needed: expected, available });
+        }
+        Upload::begin(self, name)
+    }
+
+    /// Removes a file for good.
+    pub fn remove(&self, name: &FileName) -> Result<(), StoreError> {
+        self.stat(name)?;
+        fs::remove_file(self.path(name)).map_err(|source| self.io("remove a file", source))?;
+        self.sync()
+    }
+
+    /// Bytes that may still be written: the file system's free space less the reserve.
+    pub fn available(&self) -> Result<u64, StoreError> {
+        let space =
+            rustix::fs::statvfs(&self.folder).map_err(|errno| self.io("ask for free space", errno.into()))?;
+        Ok(space.f_bavail.saturating_mul(space.f_frsize).saturating_sub(self.limits.reserve))
+    }
+
+    fn incoming(&self) -> PathBuf {
+        self.folder.join(FileName::INCOMING)
+    }
+
+    fn sync(&self) -> Result<(), StoreError> {
+        File::open(&self.folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(|source| self.io("sync the folder", source))
+    }
+
+    fn io(&self, action: &'static str, source: io::Error) -> StoreError {
+        if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+            return StoreError::Full {
+                shelf: self.shelf,
+                needed: None,
+                available: self.available().unwrap_or(0),
+            };
+        }
+        StoreError::Io { action, shelf: self.shelf, source }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,84 @@
+use std::os::unix::fs::symlink;
+
+use super::*;
+
+const LIMITS: Limits = Limits { max_file_size: 1000, reserve: 0 };
+
+fn name(text: &str) -> FileName {
+    FileName::new(text).expect("a name")
+}
+
+fn store() -> (tempfile::TempDir, Store) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Store::open(Shelf::Iso, folder.path().join("iso"), LIMITS).expect("opens");
+    (folder, store)
+}
+
+fn leftovers(store: &Store) -> usize {
+    fs::read_dir(store.incoming()).expect("a folder").count()
+}
+
+#[test]
+fn a_file_is_visible_only_when_it_is_whole() {
+    let (_folder, store) = store();
+    let mut upload = store.receive(name("a.iso"), Some(6)).expect("begins");
+    upload.write(&store, b"abc").expect("writes");
+    assert!(store.list().expect("lists").is_empty());
+    assert!(matches!(store.stat(&name("a.iso")), Err(StoreError::NotFound(_))));
+    upload.write(&store, b"def").expect("writes");
+    let received = upload.finish(&store).expect("finishes");
+    assert_eq!(
+        received.sha256.to_string(),
+        "bef57ec7f53a6d40beb640a780a639c83bc29ac8a9816f1fc6c5c6dcd93c4721"
+    );
+    assert_eq!(store.list().expect("lists"), [(name("a.iso"), received.identity)]);
+    assert_eq!(leftovers(&store), 0);
+}
+
+#[test]
+fn an_upload_let_go_leaves_the_old_file_and_nothing_else() {
+    let (_folder, store) = store();
+    store.receive(name("a"), None).expect("begins").finish(&store).expect("finishes");
+    let before = store.stat(&name("a")).expect("is there");
+    let mut upload = store.receive(name("a"), None).expect("begins");
+    upload.write(&store, b"half").expect("writes");
+    drop(upload);
+    assert_eq!(store.stat(&name("a")).expect("is there"), before);
+    assert_eq!(leftovers(&store), 0);
+}
+
+#[test]
+fn what_a_killed_process_left_is_cleared_at_the_next_start() {
+    let (folder, store) = store();
+    std::mem::forget(store.receive(name("a"), None).expect("begins"));
+    assert_eq!(leftovers(&store), 1);
+    let store = Store::open(Shelf::Iso, folder.path().join("iso"), LIMITS).expect("opens");
+    assert_eq!(leftovers(&store), 0);
+}
+
+#[test]
+fn limits_hold_before_and_while_bytes_come() {
+    let (_folder, store) = store();
+    assert!(matches!(store.receive(name("a"), Some(1001)), Err(StoreError::TooLarge { limit: 1000 })));
+    let mut upload = store.receive(name("a"), None).expect("begins");
+    upload.write(&store, &[0; 1000]).expect("fits");
+    assert!(matches!(upload.write(&store, b"x"), Err(StoreError::TooLarge { .. })));
+    let full = Store {
+        limits: Limits { max_file_size: u64::MAX, reserve: 0 },
+        shelf: Shelf::Iso,
+        folder: store.folder.clone(),
+    };
+    assert!(matches!(full.receive(name("a"), Some(1 << 60)), Err(StoreError::Full { needed: Some(_), .. })));
+}
+
+#[test]
+fn only_regular_files_are_files() {
+    let (folder, store) = store();
+    fs::create_dir(store.path(&name("folder"))).expect("a folder");
+    symlink("/etc/hostname", store.path(&name("link"))).expect("a link");
+    assert!(store.list().expect("lists").is_empty());
+    for odd in ["folder", "link", "missing"] {
+        assert!(matches!(store.open_file(&name(odd)), Err(StoreError::NotFound(_))), "{odd}");
+        assert!(matches!(store.remove(&name(odd)), Err(StoreError::NotFound(_))), "{odd}");
+    }
+}

@@ -1,0 +1,113 @@
+//! A file on its way in: written to a temporary, digested as it comes, fsynced, renamed. Dropped early it leaves nothing.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use sha2::Digest;
+
+use super::{Store, StoreError};
+use crate::model::digest::Sha256;
+use crate::model::identity::Identity;
+use crate::model::names::FileName;
+
+/// Free space is asked for again after this many bytes.
+const SPACE_CHECK_INTERVAL: u64 = 64 << 20;
+
+/// A file being received. All calls block on the disk.
+#[derive(Debug)]
+pub struct Upload {
+    file: File,
+    temporary: Temporary,
+    name: FileName,
+    digest: sha2::Sha256,
+    size: u64,
+    checked: u64,
+}
+
+/// A file that arrived whole.
+#[derive(Debug, Clone)]
+pub struct Received {
+    /// Its name in the store.
+    pub name: FileName,
+    /// What it is now on disk.
+    pub identity: Identity,
+    /// The digest of what was written.
+    pub sha256: Sha256,
+}
+
+impl Upload {
+    pub(super) fn begin(store: &Store, name: FileName) -> Result<Self, StoreError> {
+        let path = store.incoming().join(format!("{}.part", uuid::Uuid::new_v4()));
+        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o644).open(&path);
+        let file = file.map_err(|source| store.io("make a file", source))?;
+        Ok(Self {
+            file,
+            temporary: Temporary { path, named: false },
+            name,
+            digest: sha2::Sha256::new(),
+            size: 0,
+            checked: 0,
+        })
+    }
+
+    /// Appends bytes.
+    pub fn write(&mut self, store: &Store, bytes: &[u8]) -> Result<(), StoreError> {
+        self.size += bytes.len() as u64;
+        if self.size > store.limits.max_file_size {
+            return Err(StoreError::TooLarge { limit: store.limits.max_file_size });
+        }
+        if self.size - self.checked >= SPACE_CHECK_INTERVAL {
+            self.checked = self.size;
+            if store.available()? == 0 {
+                return Err(StoreError::Full { shelf: store.shelf, needed: None, available: 0 });
+            }
+        }
+        self.file.write_all(bytes).map_err(|source| store.io("write a file", source))?;
+        self.digest.update(bytes);
+        Ok(())
+    }
+
+    /// Bytes so far.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Where the bytes are until the file has its name.
+    pub fn path(&self) -> &Path {
+        &self.temporary.path
+    }
+
+    /// Makes the file durable and gives it its name, replacing an older file of that name in one step.
+    pub fn finish(mut self, store: &Store) -> Result<Received, StoreError> {
+        self.file.sync_all().map_err(|source| store.io("sync a file", source))?;
+        let metadata = self.file.metadata().map_err(|source| store.io("look at a file", source))?;
+        fs::rename(&self.temporary.path, store.path(&self.name))
+            .map_err(|source| store.io("name a file", source))?;
+        self.temporary.named = true;
+        store.sync()?;
+        Ok(Received {
+            name: self.name,
+            identity: Identity::of(&metadata),
+            sha256: Sha256(self.digest.finalize().into()),
+        })
+    }
+}
+
+/// The unfinished file, removed when it is let go before it got its name.
+#[derive(Debug)]
+struct Temporary {
+    path: PathBuf,
+    named: bool,
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if !self.named
+            && let Err(error) = fs::remove_file(&self.path)
+        {
+            tracing::warn!(%error, "an unfinished upload stays behind until the next start");
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! A folder on disk as a tree. The kernel resolves paths (`openat2`), so no name and no link leads out of it.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+
+use super::{Directory, Entry, Found, LookupError, Matching};
+use crate::model::content::Content;
+use crate::model::identity::Identity;
+use crate::model::names::FileName;
+
+/// What becomes of links whose target is absolute or climbs above the folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Links {
+    /// They lead nowhere, unless their target lies in the folder after all.
+    Beneath,
+    /// They start from the folder, as they would if it were the root: right for the tree of an image.
+    InRoot,
+}
+
+/// A folder that is served.
+#[derive(Debug)]
+pub struct Folder {
+    root: File,
+    path: PathBuf,
+    links: Links,
+}
+
+impl Folder {
+    /// Opens the folder at `path`.
+    pub fn open(path: &Path, links: Links) -> io::Result<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = rustix::fs::open(path, flags, Mode::empty())?;
+        Ok(Self { root: File::from(root), path: fs::canonicalize(path)?, links })
+    }
+
+    pub(super) fn find(&self, path: &[Vec<u8>], matching: Matching) -> Result<Found, LookupError> {
+        if path.iter().any(|name| !self.is_served(name)) {
+            return Err(LookupError::NotFound);
+        }
+        let exact: PathBuf = path.iter().map(|name| OsStr::from_bytes(name)).collect();
+        match self.open_beneath(&exact) {
+            Ok(file) => found(file, exact),
+            Err(LookupError::NotFound) if matching == Matching::Lenient => {
+                let actual = self.actual_path(path)?;
+                found(self.open_beneath(&actual)?, actual)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) fn entries(&self, folder: &File, path: &Path) -> Result<Vec<Entry>, LookupError> {
+        let mut entries = Vec::new();
+        for name in names(folder.as_fd())? {
+            if !self.is_served(&name) {
+                continue;
+            }
+            // Only what a request would get is shown: links are followed as a request would follow them.
+            let Ok(file) = self.open_as(&path.join(OsStr::from_bytes(&name)), OFlags::PATH) else { continue };
+            let Ok(metadata) = file.metadata() else { continue };
+            let size = match metadata.file_type() {
+                kind if kind.is_dir() => None,
+                kind if kind.is_file() => Some(metadata.len()),
+                _ => continue,
+            };
+            entries.push(Entry { name, size, modified: metadata.modified().ok() });
+        }
+        Ok(entries)
+    }
+
+    /// One plain segment, and not the place where files are still arriving.
+    fn is_served(&self, name: &[u8]) -> bool {
+        let plain =
+            !name.is_empty() && !name.contains(&b'/') && !name.contains(&0) && name != b"." && name != b"..";
+        plain && (self.links == Links::InRoot || name != FileName::INCOMING.as_bytes())
+    }
+
+    fn open_beneath(&self, path: &Path) -> Result<File, LookupError> {
+        // Opening a FIFO would wait for its writer without NONBLOCK; for regular files the flag means nothing.
+        self.open_as(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)
+    }
+
+    fn open_as(&self, path: &Path, flags: OFlags) -> Result<File, LookupError> {
+        let flags = flags | OFlags::CLOEXEC;
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        let resolve = match self.links {
+            Links::Beneath => ResolveFlags::BENEATH,
+            Links::InRoot => ResolveFlags::IN_ROOT,
+        };
+        let opened = rustix::fs::openat2(
+            &self.root,
+            path,
+            flags,
+            Mode::empty(),
+            resolve | ResolveFlags::NO_MAGICLINKS,
+        );
+        match opened {
+            Ok(file) => Ok(File::from(file)),
+            Err(Errno::XDEV) if self.links == Links::Beneath => self.open_absolute_link(path, flags),
+            Err(errno) => Err(classify(errno)),
+        }
+    }
+
+    /// A link may be written as an absolute path and still stay inside. Its target is opened without following links again,
+    /// so what is opened is inside even if the link changes meanwhile.
+    fn open_absolute_link(&self, path: &Path, flags: OFlags) -> Result<File, LookupError> {
+        let target = fs::canonicalize(self.path.join(path)).map_err(|_| LookupError::NotFound)?;
+        let inside = target.strip_prefix(&self.path).map_err(|_| LookupError::NotFound)?;
+        if inside.components().any(|component| !self.is_served(component.as_os_str().as_bytes())) {
+            return Err(LookupError::NotFound);
+        }
+        let inside = if inside.as_os_str().is_empty() { Path::new(".") } else { inside };
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        rustix::fs::openat2(&self.root, inside, flags, Mode::empty(), resolve)
+            .map(File::from)
+            .map_err(classify)
+    }
+
+    /// The path as it is spelled on disk.
+    fn actual_path(&self, path: &[Vec<u8>]) -> Result<PathBuf, LookupError> {
+        let mut actual = PathBuf::new();
+        for wanted in path {
+            let exact = actual.join(OsStr::from_bytes(wanted));
+            if self.open_as(&exact, OFlags::PATH).is_ok() {
+                actual = exact;
+                continue;
+            }
+            let parent = self.open_as(&actual, OFlags::RDONLY | OFlags::DIRECTORY)?;
+            let names = names(parent.as_fd())?;
+            let name = folded(&names, wanted).or_else(|| {
+                let bare = without_version(wanted)?;
+                names.get(bare).map(Vec::as_slice).or_else(|| folded(&names, bare))
+            });
+            actual.push(OsStr::from_bytes(name.ok_or(LookupError::NotFound)?));
+        }
+        Ok(actual)
+    }
+}
+
+/// The only name that equals `wanted` but for ASCII case.
+fn folded<'a>(names: &'a BTreeSet<Vec<u8>>, wanted: &[u8]) -> Option<&'a [u8]> {
+    let mut matches = names.iter().filter(|name| name.eq_ignore_ascii_case(wanted));
+    match (matches.next(), matches.next()) {
+        (Some(only), None) => Some(only),
+        _ => None,
+    }
+}
+
+/// The name without `;1` (any version number) or without one final dot, if it has either.
+fn without_version(name: &[u8]) -> Option<&[u8]> {
+    let digits = name.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    let (stem, _) = name.split_at(name.len() - digits);
+    match stem.strip_suffix(b";") {
+        Some(bare) if digits > 0 => Some(bare),
+        _ => name.strip_suffix(b"."),
+    }
+    .filter(|bare| !bare.is_empty())
+}
+
+fn names(folder: BorrowedFd<'_>) -> Result<BTreeSet<Vec<u8>>, LookupError> {
+    let mut names = BTreeSet::new();
+    for entry in rustix::fs::Dir::read_from(folder).map_err(classify)? {
+        let name = entry.map_err(classify)?.file_name().to_bytes().to_vec();
+        if name != b"." && name != b".." {
+            names.insert(name);
+        }
+    }
+    Ok(names)
+}
+
+fn found(file: File, path: PathBuf) -> Result<Found, LookupError> {
+    let metadata = file.metadata()?;
+    if metadata.is_dir() {
+        Ok(Found::Directory(Directory::Open { folder: file, path }))
+    } else if metadata.is_file() {
+        Ok(Found::File(Content::whole(Arc::new(file), &Identity::of(&metadata))))
+    } else {
+        Err(LookupError::NotFound)
+    }
+}
+
+fn classify(errno: Errno) -> LookupError {
+    match errno {
+        // A socket cannot be opened (ENXIO), a name can be too long, a link can loop or lead out: there is nothing to serve.
+        Errno::NOENT
+        | Errno::NOTDIR
+        | Errno::LOOP
+        | Errno::XDEV
+        | Errno::NAMETOOLONG
+        | Errno::NXIO
+        | Errno::INVAL
+        | Errno::ACCESS => LookupError::NotFound,
+        other => LookupError::Io(other.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn path(text: &str) -> Vec<Vec<u8>> {
+        text.split('/').filter(|name| !name.is_empty()).map(|name| name.as_bytes().to_vec()).collect()
+    }
+
+    fn size(folder: &Folder, text: &str, matching: Matching) -> Option<u64> {
+        match folder.find(&path(text), matching) {
+            Ok(Found::File(content)) => Some(content.size),
+            Ok(Found::Directory(_)) => Some(0),
+            Err(LookupError::NotFound) => None,
+            Err(error) => panic!("{text}: {error}"),
+        }
+    }
+
+    #[test]
+    fn links_never_lead_out() {
+        let base = tempfile::tempdir().expect("a folder");
+        fs::write(base.path().join("secret"), "secret").expect("writes");
+        let root = base.path().join("root");
+        fs::create_dir_all(root.join("sub")).expect("folders");
+        fs::write(root.join("sub/file"), "1234").expect("writes");
+        for (name, target) in [
+            ("out", "../secret"),
+            ("passwd", "/etc/passwd"),
+            ("inside", "sub/file"),
+            ("loop", "loop"),
+            ("absolute", root.join("sub/file").to_str().expect("text")),
+        ] {
+            symlink(target, root.join(name)).expect("a link");
+        }
+        let beneath = Folder::open(&root, Links::Beneath).expect("opens");
+        for (name, expected) in [
+            ("out", None),
+            ("passwd", None),
+            ("loop", None),
+            ("inside", Some(4)),
+            ("absolute", Some(4)),
+            ("", Some(0)),
+            ("..", None),
+        ] {
+            assert_eq!(size(&beneath, name, Matching::Lenient), expected, "{name}");
+        }
+        let Ok(Found::Directory(Directory::Open { folder, path })) = beneath.find(&[], Matching::Exact)
+        else {
+            panic!("no root")
+        };
+        let listed: Vec<_> =
+            beneath.entries(&folder, &path).expect("lists").into_iter().map(|entry| entry.name).collect();
+        assert_eq!(listed, [b"absolute".to_vec(), b"inside".to_vec(), b"sub".to_vec()]);
+
+        symlink("/sub/file", root.join("rooted")).expect("a link");
+        let in_root = Folder::open(&root, Links::InRoot).expect("opens");
+        assert_eq!(size(&in_root, "rooted", Matching::Exact), Some(4));
+        assert_eq!(size(&in_root, "out", Matching::Exact), None);
+    }
+
+    #[test]
+    fn lenient_names_match_when_only_one_can_be_meant() {
+        let base = tempfile::tempdir().expect("a folder");
+        fs::create_dir_all(base.path().join("EFI/Boot")).expect("folders");
+        fs::write(base.path().join("EFI/Boot/BOOTX64.EFI"), "1").expect("writes");
+        fs::write(base.path().join("two"), "12").expect("writes");
+        fs::write(base.path().join("TWO"), "123").expect("writes");
+        let folder = Folder::open(base.path(), Links::Beneath).expect("opens");
+        for (name, expected) in [
+            ("efi/boot/bootx64.efi", Some(1)),
+            ("efi/boot/bootx64.efi;1", Some(1)),
+            ("efi/boot/bootx64.efi.", Some(1)),
+            ("two", Some(2)),
+            ("TWO", Some(3)),
+            ("Two", None),
+            ("two;12", Some(2)),
+            ("efi/boot/none", None),
+            ("two/x", None),
+        ] {
+            assert_eq!(size(&folder, name, Matching::Lenient), expected, "{name}");
+        }
+        assert_eq!(size(&folder, "efi/boot/bootx64.efi", Matching::Exact), None);
+    }
+}

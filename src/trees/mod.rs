@@ -1,0 +1,212 @@
+//! The shelf of trees: an image file opened for look-up, a mounted image, or a plain folder. All calls block on the disk.
+
+mod cache;
+mod folder;
+mod iso;
+mod mounted;
+mod regular;
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::model::content::Content;
+use crate::model::identity::Identity;
+use crate::model::image::TreeSummary;
+use crate::model::names::{ImageName, ImageVersion};
+
+pub use folder::{Folder, Links};
+use iso::has_signature;
+pub use iso::{IsoTree, SIGNATURE_BYTES, declared_size};
+pub use mounted::Mounts;
+pub use regular::{FileError, open_regular};
+
+/// How strictly a requested name must match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Matching {
+    /// Byte for byte.
+    Exact,
+    /// Else the only name that differs in ASCII case; else the same without `;1` or a final dot.
+    Lenient,
+}
+
+/// What a path leads to.
+#[derive(Debug)]
+pub enum Found {
+    /// A file.
+    File(Content),
+    /// A directory, to be listed by the tree that found it.
+    Directory(Directory),
+}
+
+/// A directory of the tree that handed it out.
+#[derive(Debug)]
+pub enum Directory {
+    /// In an ISO's index.
+    Node(iso_reader::NodeId),
+    /// On disk.
+    Open {
+        /// The open folder.
+        folder: File,
+        /// Its path from the tree's root.
+        path: PathBuf,
+    },
+}
+
+/// A line of a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The name as bytes: file systems promise no encoding.
+    pub name: Vec<u8>,
+    /// The size of a file; `None` for a directory.
+    pub size: Option<u64>,
+    /// Last modification, where known.
+    pub modified: Option<SystemTime>,
+}
+
+/// A path leads nowhere, or to bytes that are not all there.
+#[derive(Debug, thiserror::Error)]
+pub enum LookupError {
+    /// Nothing of that name, or nothing that may be served.
+    #[error("no such file")]
+    NotFound,
+    /// The ISO names the file, but its bytes are not (all) in it or are stored in a way that is not read.
+    #[error("the image is damaged here: the file cannot be read whole")]
+    Unreadable,
+    /// The disk failed.
+    #[error("cannot look up a file: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// A tree of files.
+#[derive(Debug)]
+pub enum Tree {
+    /// Inside an ISO.
+    Iso(Box<IsoTree>),
+    /// On disk.
+    Folder(Folder),
+}
+
+impl Tree {
+    /// Looks up a path given as its components.
+    pub fn find(&self, path: &[Vec<u8>], matching: Matching) -> Result<Found, LookupError> {
+        match self {
+            Self::Iso(tree) => tree.find(path, matching),
+            Self::Folder(folder) => folder.find(path, matching),
+        }
+    }
+
+    /// Lists a directory that this tree found. The order is the tree's own.
+    pub fn entries(&self, directory: &Directory) -> Result<Vec<Entry>, LookupError> {
+        match (self, directory) {
+            (Self::Iso(tree), Directory::Node(node)) => Ok(tree.entries(*node)),
+            (Self::Folder(folder), Directory::Open { folder: open, path }) => folder.entries(open, path),
+            _ => Err(LookupError::NotFound),
+        }
+    }
+}
+
+/// The tree of an image, with the version of the ISO that it was read from.
+#[derive(Debug)]
+pub struct ImageTree {
+    /// The files.
+    pub tree: Tree,
+    /// Identity of the ISO when it was opened.
+    pub identity: Identity,
+    /// What was found.
+    pub summary: TreeSummary,
+}
+
+/// The ISO cannot be opened as a tree.
+#[derive(Debug, thiserror::Error)]
+pub enum TreeError {
+    /// There is no readable file.
+    #[error("the ISO cannot be opened: {0}")]
+    File(#[from] FileError),
+    /// The file is not an image that can be served, and why.
+    #[error("{0}")]
+    NotAnImage(String),
+    /// The disk failed while reading it.
+    #[error("the ISO cannot be read: {0}")]
+    Io(io::Error),
+    /// The kernel would not mount it.
+    #[error("the ISO cannot be mounted: {0}")]
+    Mount(#[from] loop_mount::Error),
+    /// The mount point cannot be made.
+    #[error("cannot make the mount point: {0}")]
+    MountPoint(io::Error),
+}
+
+/// Opens trees and keeps them open, bounded.
+pub enum Trees {
+    /// Read by us; indexes are kept in a cache.
+    Extents(cache::Cache),
+    /// Mounted by the kernel.
+    Mounted(Mounts),
+}
+
+impl Trees {
+    /// Trees read from the files' extents, with `bytes` of memory for their indexes.
+    pub fn extents(bytes: u64) -> Self {
+        Self::Extents(cache::Cache::new(bytes))
+    }
+
+    /// The tree of the ISO at `iso`. Opening happens once however many ask at the same time.
+    pub fn open(
+        &self,
+        name: &ImageName,
+        version: &ImageVersion,
+        iso: &Path,
+    ) -> Result<Arc<ImageTree>, TreeError> {
+        match self {
+            Self::Extents(cache) => cache.open(iso),
+            Self::Mounted(mounts) => mounts.open(name, version, iso),
+        }
+    }
+
+    /// Reads a file that has no name yet, to tell whether it will do as an image.
+    pub fn inspect(&self, iso: &Path) -> Result<TreeSummary, TreeError> {
+        match self {
+            Self::Extents(_) => iso::open(iso).map(|tree| tree.summary),
+            Self::Mounted(mounts) => mounts.inspect(iso),
+        }
+    }
+
+    /// Whether a file may become an image, by its first [`SIGNATURE_BYTES`] (or all it has). Saves the transfer of the rest.
+    pub fn may_be_image(&self, beginning: &[u8]) -> bool {
+        match self {
+            Self::Extents(_) => has_signature(beginning),
+            // The kernel knows more kinds than this program does.
+            Self::Mounted(_) => true,
+        }
+    }
+
+    /// Why the tree of an image that should be there is not. Trees that are opened on demand have no such trouble.
+    pub fn trouble(&self, name: &ImageName, version: &ImageVersion) -> Option<String> {
+        match self {
+            Self::Extents(_) => None,
+            Self::Mounted(mounts) => mounts.trouble(name, version),
+        }
+    }
+
+    /// Lets go of an image's tree.
+    pub fn close(&self, name: &ImageName, version: &ImageVersion, iso: &Path) -> Result<(), TreeError> {
+        match self {
+            Self::Extents(cache) => {
+                cache.forget(iso);
+                Ok(())
+            }
+            Self::Mounted(mounts) => mounts.close(name, version),
+        }
+    }
+
+    /// Lets go of all trees; mounts are undone.
+    pub fn close_all(&self) {
+        match self {
+            Self::Extents(cache) => cache.clear(),
+            Self::Mounted(mounts) => mounts.close_all(),
+        }
+    }
+}
