@@ -5,16 +5,17 @@
 
 use std::collections::HashSet;
 
+use crate::describe::Entry;
 use crate::descriptors::Root;
 use crate::directory::{Directory, Item};
-use crate::entry::Entry;
 use crate::error::Error;
-use crate::index::{DAMAGED, Index, position};
+use crate::index::{Index, position};
 use crate::limits::Limits;
 use crate::node::NodeKind;
 use crate::rock_ridge::RockRidge;
 use crate::sections::Sections;
 use crate::source::Image;
+use crate::stored::DAMAGED;
 use crate::susp::ContinuationReader;
 use crate::warnings::Warnings;
 
@@ -95,7 +96,7 @@ impl<'a, 'source> Builder<'a, 'source> {
                 depth = depth.saturating_add(1);
                 level_end = self.index.nodes.len();
             }
-            if self.index.get(id).kind == NodeKind::Directory {
+            if self.index.get(id).kind() == NodeKind::Directory {
                 self.enter(id, depth, &mut directory)?;
             }
             id = id.saturating_add(1);

@@ -3,9 +3,9 @@
 use std::iter::FusedIterator;
 
 use crate::error::{Corrupt, Error, Unsupported};
-use crate::index::{IN_TABLE, StoredExtent};
 use crate::node::{Encoding, NodeId, NodeKind};
 use crate::source::{ReadAt, read_exact_at};
+use crate::stored::{IN_TABLE, StoredExtent};
 use crate::tree::Tree;
 
 /// A run of bytes of a file.

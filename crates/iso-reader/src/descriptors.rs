@@ -77,7 +77,7 @@ pub(crate) fn read(
         match kind {
             PRIMARY if primary.is_none() => primary = Some(Primary::parse(&descriptor, warnings)?),
             SUPPLEMENTARY if is_joliet(&descriptor) => {
-                joliet = joliet.or_else(|| root(&descriptor, warnings).ok())
+                joliet = joliet.or_else(|| root(&descriptor, warnings).ok());
             }
             SUPPLEMENTARY if byte(&descriptor, 6) == Some(2) => {
                 enhanced = enhanced.or_else(|| root(&descriptor, warnings).ok());

@@ -1,100 +1,12 @@
-//! The arrays a tree consists of: nodes of 40 bytes, one blob of text, one table of extents.
+//! The arrays a tree consists of: nodes, one blob of text, one table of extents.
 //!
 //! The children of a directory are contiguous and sorted by the bytes of their names, so a look-up is a
 //! binary search and a listing is a slice.
 
-use crate::content::{Extent, ExtentData};
 use crate::error::{Error, LimitReached};
-use crate::node::{Encoding, NodeKind};
+use crate::node::NodeKind;
+use crate::stored::{StoredExtent, StoredNode};
 use crate::warnings::Warnings;
-
-/// The flag in [`StoredExtent::length`] of an extent that reads as zeros.
-const ZEROS: u64 = 1 << 63;
-
-/// One entry. What `a` and `b` mean depends on the kind:
-///
-/// | kind | `a` | `b` |
-/// | --- | --- | --- |
-/// | directory | first child | number of children |
-/// | file, one extent | size | byte offset in the image |
-/// | file, extent table | size | first extent in the upper half, their number in the lower |
-/// | link | length of the target | offset of the target in the text |
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct StoredNode {
-    pub(crate) a: u64,
-    pub(crate) b: u64,
-    pub(crate) name_offset: u32,
-    pub(crate) parent: u32,
-    pub(crate) modified: u32,
-    pub(crate) name_length: u16,
-    pub(crate) mode: u16,
-    pub(crate) kind: NodeKind,
-    pub(crate) flags: u8,
-}
-
-const _: () = assert!(size_of::<StoredNode>() == 40);
-
-/// The extents or the records of the entry leave the image, or it closes a loop.
-pub(crate) const DAMAGED: u8 = 1;
-/// The file's extents are in the table.
-pub(crate) const IN_TABLE: u8 = 2;
-/// The file is compressed by zisofs.
-pub(crate) const ZISOFS: u8 = 4;
-/// The file is interleaved with another.
-pub(crate) const INTERLEAVED: u8 = 8;
-
-impl StoredNode {
-    /// What a node id of another tree may lead to: a file of which nothing can be read.
-    pub(crate) const STRANGER: StoredNode = StoredNode {
-        a: 0,
-        b: 0,
-        name_offset: 0,
-        parent: 0,
-        modified: 0,
-        name_length: 0,
-        mode: 0,
-        kind: NodeKind::File,
-        flags: DAMAGED,
-    };
-
-    pub(crate) fn has(&self, flag: u8) -> bool {
-        self.flags & flag != 0
-    }
-
-    pub(crate) fn encoding(&self) -> Encoding {
-        if self.has(INTERLEAVED) {
-            Encoding::Interleaved
-        } else if self.has(ZISOFS) {
-            Encoding::Zisofs
-        } else {
-            Encoding::Plain
-        }
-    }
-}
-
-/// An extent in 16 bytes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct StoredExtent {
-    offset: u64,
-    length: u64,
-}
-
-impl StoredExtent {
-    /// `None` if the length does not fit beside the flag, which no image reaches.
-    pub(crate) fn new(extent: Extent) -> Option<StoredExtent> {
-        let flag = match extent.data {
-            ExtentData::Recorded => 0,
-            ExtentData::Zeros => ZEROS,
-        };
-        (extent.length < ZEROS)
-            .then_some(StoredExtent { offset: extent.offset, length: extent.length | flag })
-    }
-
-    pub(crate) fn extent(self) -> Extent {
-        let data = if self.length & ZEROS == 0 { ExtentData::Recorded } else { ExtentData::Zeros };
-        Extent { offset: self.offset, length: self.length & !ZEROS, data }
-    }
-}
 
 /// The arrays, while they grow and afterwards.
 #[derive(Debug, Default)]
@@ -110,12 +22,12 @@ impl Index {
     }
 
     pub(crate) fn name(&self, node: &StoredNode) -> &[u8] {
-        slice(&self.text, u64::from(node.name_offset), u64::from(node.name_length))
+        slice(&self.text, u64::from(node.name_offset), u64::from(node.name_length()))
     }
 
     /// The target of a link; nothing for other kinds.
     pub(crate) fn target(&self, node: &StoredNode) -> &[u8] {
-        match node.kind {
+        match node.kind() {
             NodeKind::Link => slice(&self.text, node.b, node.a),
             NodeKind::Directory | NodeKind::File => &[],
         }
@@ -124,7 +36,7 @@ impl Index {
     /// The children of a directory as a range of node numbers; empty for other kinds.
     pub(crate) fn children(&self, node: &StoredNode) -> std::ops::Range<u32> {
         let end = node.a.saturating_add(node.b);
-        match (node.kind, u32::try_from(node.a), u32::try_from(end)) {
+        match (node.kind(), u32::try_from(node.a), u32::try_from(end)) {
             (NodeKind::Directory, Ok(first), Ok(end)) if position(end) <= self.nodes.len() => first..end,
             _ => 0..0,
         }
@@ -158,7 +70,8 @@ impl Index {
     /// Sorts the nodes from `first` on by name and drops those whose name is taken: the first one wins.
     pub(crate) fn sort_children(&mut self, first: usize, warnings: &mut Warnings) {
         let text = &self.text;
-        let name = |node: &StoredNode| slice(text, u64::from(node.name_offset), u64::from(node.name_length));
+        let name =
+            |node: &StoredNode| slice(text, u64::from(node.name_offset), u64::from(node.name_length()));
         let Some(children) = self.nodes.get_mut(first..) else { return };
         // Names are stored in the order of the records, so the offset breaks ties as a stable sort would.
         children.sort_unstable_by(|one, other| {

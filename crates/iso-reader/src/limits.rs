@@ -3,7 +3,7 @@
 
 /// Bytes of one directory that are read: more than 200,000 entries with long names in one folder.
 pub const DIRECTORY_BYTES: u64 = 64 << 20;
-/// Entries in a tree: forty times the largest installer disc, and 160 MiB of nodes.
+/// Entries in a tree: forty times the largest installer disc, and 128 MiB of nodes.
 pub const ENTRIES: usize = 4 << 20;
 /// Directories inside each other: Linux paths end at 4096 bytes, so deeper ones could not be named.
 pub const DEPTH: usize = 1024;
@@ -23,7 +23,7 @@ pub const EXTENTS_PER_FILE: usize = 65_535;
 pub const DESCRIPTORS: usize = 64;
 /// Bytes of directories and continuation areas read and interpreted for one tree. It bounds the time
 /// spent on directories that overlap, which no honest image has.
-pub const METADATA_BYTES: u64 = 4 << 30;
+pub const METADATA_BYTES: u64 = 2 << 30;
 /// Bytes of all names and link targets of a tree.
 pub const TEXT_BYTES: usize = 512 << 20;
 /// Links followed while one path is resolved, as `MAXSYMLINKS` of Linux.
@@ -42,7 +42,8 @@ pub struct Limits {
     pub entries: usize,
     /// See [`DEPTH`]. Deeper directories are listed, marked as damaged and not entered.
     pub depth: usize,
-    /// See [`NAME_BYTES`]. Counted in bytes, for Joliet in UTF-16 units. Entries with longer names are left out.
+    /// See [`NAME_BYTES`]. Counted in bytes, for Joliet in UTF-16 units. Entries with longer names are left
+    /// out, as are those beyond 1023 bytes whatever this says.
     pub name_bytes: usize,
     /// See [`STORED_NAME_BYTES`]. Entries with longer names are left out.
     pub stored_name_bytes: usize,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::index::{DAMAGED, StoredNode};
+use crate::stored::{DAMAGED, StoredNode};
 use crate::tree::Tree;
 
 /// The number of an entry in its tree. It means nothing in another tree.
@@ -68,13 +68,13 @@ impl<'a> Node<'a> {
     /// Directory, file or link.
     #[must_use]
     pub fn kind(&self) -> NodeKind {
-        self.stored.kind
+        self.stored.kind()
     }
 
     /// Bytes in a file, bytes in the target of a link, 0 for a directory.
     #[must_use]
     pub fn size(&self) -> u64 {
-        match self.stored.kind {
+        match self.stored.kind() {
             NodeKind::Directory => 0,
             NodeKind::File | NodeKind::Link => self.stored.a,
         }
@@ -90,7 +90,7 @@ impl<'a> Node<'a> {
     /// The permission bits (`0o7777`) as recorded by Rock Ridge, else `0o555` for directories and `0o444`.
     #[must_use]
     pub fn mode(&self) -> u16 {
-        self.stored.mode
+        self.stored.permissions()
     }
 
     /// The directory that holds this entry; the root is its own parent.
@@ -121,7 +121,7 @@ impl<'a> Node<'a> {
     /// The target of a link, in bytes as recorded; `None` for other kinds.
     #[must_use]
     pub fn link_target(&self) -> Option<&'a [u8]> {
-        (self.stored.kind == NodeKind::Link).then(|| self.tree.index.target(self.stored))
+        (self.kind() == NodeKind::Link).then(|| self.tree.index.target(self.stored))
     }
 }
 

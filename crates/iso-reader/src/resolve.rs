@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use std::fmt;
 
 use crate::index::position;
+use crate::names::without_version;
 use crate::node::{NodeId, NodeKind};
 use crate::tree::Tree;
 
@@ -15,7 +16,7 @@ pub enum Matching {
     #[default]
     Exact,
     /// Byte for byte; else the only name that is equal but for the case of ASCII letters; else the same
-    /// two steps for the requested name without its version (`;1`) or its one trailing dot.
+    /// two steps for the requested name without its version (`;1`), and then without one trailing dot.
     Lenient,
 }
 
@@ -133,13 +134,18 @@ impl Tree {
         }
         match matching {
             Matching::Exact => self.child(here, name).ok_or(ResolveError::NotFound),
-            Matching::Lenient => match self.exact_or_folded(here, name) {
-                Err(ResolveError::NotFound) => {
-                    let bare = without_version(name).or_else(|| name.strip_suffix(b"."));
-                    bare.map_or(Err(ResolveError::NotFound), |bare| self.exact_or_folded(here, bare))
+            Matching::Lenient => {
+                // `KERNEL.;1`, what ISO 9660 makes of `kernel`, needs both to go.
+                let unversioned = without_version(name);
+                let bare = unversioned.strip_suffix(b".").unwrap_or(unversioned);
+                let mut found = self.exact_or_folded(here, name);
+                for (wanted, before) in [(unversioned, name), (bare, unversioned)] {
+                    if found == Err(ResolveError::NotFound) && wanted.len() < before.len() {
+                        found = self.exact_or_folded(here, wanted);
+                    }
                 }
-                decided => decided,
-            },
+                found
+            }
         }
     }
 
@@ -199,12 +205,4 @@ impl<'a> Iterator for Components<'a> {
 /// Compares names as if all ASCII letters were small.
 fn fold_cmp(one: &[u8], other: &[u8]) -> Ordering {
     one.iter().map(u8::to_ascii_lowercase).cmp(other.iter().map(u8::to_ascii_lowercase))
-}
-
-/// `NAME` of `NAME;12`.
-fn without_version(name: &[u8]) -> Option<&[u8]> {
-    let at = name.iter().rposition(|&byte| byte == b';')?;
-    let (bare, version) = name.split_at_checked(at)?;
-    let digits = version.get(1..)?;
-    (!digits.is_empty() && digits.iter().all(u8::is_ascii_digit)).then_some(bare)
 }

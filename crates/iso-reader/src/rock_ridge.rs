@@ -222,3 +222,58 @@ fn modification(flags: u8, times: &[u8]) -> Option<i64> {
         date::short(times.get(if is_second { 7 } else { 0 }..)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What one area without continuations says.
+    fn read(area: &[u8]) -> RockRidge {
+        let bytes: &[u8] = &[];
+        let mut image = Image::new(&bytes, u64::MAX).unwrap();
+        let mut rock = RockRidge::default();
+        rock.read(&mut image, &mut ContinuationReader::default(), area, 2048, &Limits::default()).unwrap();
+        rock
+    }
+
+    #[test]
+    fn links_are_put_together_from_components() {
+        let cases: [(&[u8], Option<&str>); 10] = [
+            (b"SL\x0A\x01\0\0\x03usr", Some("usr")),
+            (b"SL\x0C\x01\0\x08\0\0\x03usr", Some("/usr")),
+            (b"SL\x07\x01\0\x08\0", Some("/")),
+            (b"SL\x0B\x01\0\x04\0\x04\0\x02\0", Some("../../.")),
+            (b"SL\x0B\x01\0\x01\x01a\0\x01b", Some("ab")),
+            (b"SL\x08\x01\x01\x01\x01aSL\x08\x01\0\0\x01b", Some("ab")),
+            (b"SL\x08\x01\x01\0\x01aSL\x08\x01\0\0\x01b", Some("a/b")),
+            (b"SL\x0A\x01\0\0\x01a\x08\0", Some("/")),
+            (b"SL\x05\x01\0", Some("")),
+            (b"RE\x04\x01", None),
+        ];
+        for (area, expected) in cases {
+            let rock = read(area);
+            assert_eq!(rock.link.as_deref(), expected.map(str::as_bytes), "{}", area.escape_ascii());
+            assert_eq!((rock.fault, rock.oddity), (None, None), "{}", area.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn nothing_is_left_from_the_record_before() {
+        let bytes: &[u8] = &[];
+        let mut image = Image::new(&bytes, u64::MAX).unwrap();
+        let mut rock = read(b"NM\x06\x01\x01aSL\x08\x01\x01\x01\x01aRE\x04\x01CL\x05\x01x");
+        assert!(rock.relocated && rock.fault.is_some() && rock.oddity.is_some());
+        rock.read(&mut image, &mut ContinuationReader::default(), b"NM\x06\x01\0b", 2048, &Limits::default())
+            .unwrap();
+        assert_eq!((rock.name.as_slice(), rock.link.as_deref()), (&b"b"[..], None));
+        assert!(!rock.relocated && rock.fault.is_none() && rock.oddity.is_none());
+    }
+
+    #[test]
+    fn sizes_before_compression() {
+        let one = read(b"ZF\x10\x01pz\x04\x0F\x39\x30\0\0\0\0\x30\x39");
+        assert_eq!(one.uncompressed, Some(12345));
+        let two = read(b"Z2\x10\x01PZ\x04\x11\0\0\0\0\x02\0\0\0");
+        assert_eq!(two.uncompressed, Some(2 << 32));
+    }
+}

@@ -2,7 +2,8 @@
 //! but the last marked as continued. Each holds less than 4 GiB, so larger files need several.
 
 use crate::content::{Extent, ExtentData};
-use crate::index::{DAMAGED, IN_TABLE, Index, StoredExtent, ZISOFS, position};
+use crate::index::{Index, position};
+use crate::stored::{DAMAGED, IN_TABLE, StoredExtent, ZISOFS};
 
 /// The sections collected so far.
 pub(crate) struct Sections {
@@ -64,6 +65,6 @@ impl Sections {
         }
         let (b, flag) = place.unwrap_or((0, DAMAGED));
         node.b = b;
-        node.flags |= flag;
+        node.set(flag);
     }
 }

@@ -161,3 +161,71 @@ impl<'a> Image<'a> {
         Ok(true)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// Gives one byte at a time and is interrupted before each.
+    struct Slow(Cell<bool>);
+
+    impl ReadAt for Slow {
+        fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+            if self.0.replace(!self.0.get()) {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            b"slowly".as_slice().read_at(&mut buffer[..1], offset)
+        }
+
+        fn size(&self) -> io::Result<u64> {
+            Ok(6)
+        }
+    }
+
+    /// Claims to have read more than it was asked for.
+    struct Liar;
+
+    impl ReadAt for Liar {
+        fn read_at(&self, buffer: &mut [u8], _: u64) -> io::Result<usize> {
+            Ok(buffer.len() + 1)
+        }
+
+        fn size(&self) -> io::Result<u64> {
+            Ok(u64::MAX)
+        }
+    }
+
+    #[test]
+    fn short_and_interrupted_reads_go_on() {
+        let mut buffer = [0; 5];
+        read_exact_at(&Slow(Cell::new(true)), &mut buffer, 1).unwrap();
+        assert_eq!(&buffer, b"lowly");
+        let error = read_exact_at(&Slow(Cell::new(true)), &mut buffer, 2).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+        assert!(read_exact_at(&Liar, &mut buffer, 0).is_err());
+        assert!(read_exact_at(&Liar, &mut buffer, u64::MAX).is_err());
+    }
+
+    #[test]
+    fn reads_keep_to_the_image_and_to_the_budget() {
+        let bytes = vec![7; 100];
+        let mut image = Image::new(&bytes, 150).unwrap();
+        let mut buffer = [0; 50];
+        assert!(image.read(&mut buffer, 50).unwrap());
+        assert!(!image.read(&mut buffer, 51).unwrap());
+        assert!(!image.read(&mut buffer, u64::MAX).unwrap());
+        assert!(image.read(&mut buffer, 0).unwrap() && image.read(&mut buffer, 0).unwrap());
+        assert!(matches!(image.read(&mut buffer, 0), Err(Error::Limit(LimitReached::MetadataBytes))));
+    }
+
+    #[test]
+    fn slices_end() {
+        let bytes: &[u8] = b"abc";
+        let mut buffer = [0; 4];
+        for (offset, count) in [(0, 3), (2, 1), (3, 0), (u64::MAX, 0)] {
+            assert_eq!(bytes.read_at(&mut buffer, offset).unwrap(), count);
+        }
+    }
+}

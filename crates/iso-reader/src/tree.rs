@@ -6,11 +6,12 @@ use std::sync::OnceLock;
 use crate::build::Builder;
 use crate::descriptors;
 use crate::error::Error;
-use crate::index::{DAMAGED, Index, StoredNode};
+use crate::index::Index;
 use crate::limits::Limits;
 use crate::node::{Node, NodeId, NodeKind};
 use crate::roots::Roots;
 use crate::source::{Image, ReadAt};
+use crate::stored::{DAMAGED, StoredNode};
 use crate::volume::{TreeKind, Volume};
 use crate::warnings::Warnings;
 
@@ -63,7 +64,7 @@ impl Tree {
         let mut builder = Builder::new(&mut image, limits, naming, warnings);
         builder.build(&root)?;
         let Builder { index, warnings, leaves_image, .. } = builder;
-        let is_damaged_file = |node: &&StoredNode| node.kind == NodeKind::File && node.has(DAMAGED);
+        let is_damaged_file = |node: &&StoredNode| node.kind() == NodeKind::File && node.has(DAMAGED);
         Ok(Tree {
             damaged: index.nodes.iter().filter(is_damaged_file).count(),
             index,

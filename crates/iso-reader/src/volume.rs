@@ -151,3 +151,18 @@ impl Volume {
         texts.saturating_add(self.available.capacity().saturating_mul(size_of::<TreeKind>()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_what_they_say() {
+        for text in ["rockridge", "udf", "joliet", "enhanced", "plain"] {
+            assert_eq!(text.parse::<TreeKind>().map(TreeKind::as_str), Ok(text));
+        }
+        for text in ["", "Plain", "joliet ", "iso"] {
+            assert_eq!(text.parse::<TreeKind>(), Err(ParseTreeKindError));
+        }
+    }
+}

@@ -48,3 +48,21 @@ impl Warnings {
         texts.saturating_add(self.kept.capacity().saturating_mul(size_of::<String>()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_are_counted_and_the_first_are_kept() {
+        let mut warnings = Warnings::new(2);
+        assert!(warnings.is_empty());
+        for number in 0..5 {
+            warnings.add(|| {
+                assert!(number < 2, "texts that are not kept are not made");
+                number.to_string()
+            });
+        }
+        assert_eq!((warnings.count(), warnings.iter().collect::<Vec<_>>()), (5, vec!["0", "1"]));
+    }
+}

@@ -62,36 +62,28 @@ fn every_byte_of_a_file_in_several_sections() {
     }
     std::fs::write(source.join("small"), "small").unwrap();
 
-    for (program, options) in [
-        ("xorriso", &["-as", "mkisofs", "-R", "-iso-level", "3", "-o", "-"][..]),
-        ("genisoimage", &["-quiet", "-R", "-iso-level", "3", "-allow-limited-size", "-o", "-"]),
-    ] {
-        let image = workshop.path(format!("{program}.iso"));
-        let mut maker = tool(program);
-        with_output(maker.args(options).arg(&source), |output| copy_sparse(output, &image));
-        let file = File::open(&image).unwrap();
-        assert!(file.metadata().unwrap().blocks() * 512 < 64 << 20, "the image should be sparse");
-        let tree = Tree::open(&file, &Options::default()).unwrap();
-        assert!(tree.warnings().is_empty(), "{program}: {:?}", tree.warnings());
+    // genisoimage is left out: it records such a file with the lower half of its size.
+    let image = workshop.path("image.iso");
+    let mut maker = tool("xorriso");
+    maker.args(["-as", "mkisofs", "-R", "-iso-level", "3", "-o", "-"]).arg(&source);
+    with_output(&mut maker, |output| copy_sparse(output, &image));
+    let file = File::open(&image).unwrap();
+    assert!(file.metadata().unwrap().blocks() * 512 < 64 << 20, "the image should be sparse");
+    let tree = Tree::open(&file, &Options::default()).unwrap();
+    assert!(tree.warnings().is_empty(), "{:?}", tree.warnings());
 
-        let node = tree.node(tree.child(tree.root(), b"large.img").unwrap());
-        assert_eq!((node.size(), node.is_readable()), (SIZE, true), "{program}");
-        let total: u64 = tree.extents(node.id()).map(|extent| extent.length).sum();
-        assert_eq!(total, SIZE, "{program}");
-        assert_content(&tree, &file, node, &mut File::open(source.join("large.img")).unwrap(), program);
-        let small = tree.node(tree.child(tree.root(), b"small").unwrap());
-        assert_content(&tree, &file, small, &mut &b"small"[..], program);
+    let node = tree.node(tree.child(tree.root(), b"large.img").unwrap());
+    assert_eq!((node.size(), node.is_readable()), (SIZE, true));
+    let total: u64 = tree.extents(node.id()).map(|extent| extent.length).sum();
+    assert_eq!(total, SIZE);
+    assert_content(&tree, &file, node, &mut File::open(source.join("large.img")).unwrap(), "large.img");
+    let small = tree.node(tree.child(tree.root(), b"small").unwrap());
+    assert_content(&tree, &file, small, &mut &b"small"[..], "small");
 
-        let mut second_opinion = tool("xorriso");
-        second_opinion.args(["-osirrox", "on", "-indev"]).arg(&image).args([
-            "-concat",
-            "over",
-            "-",
-            "/large.img",
-            "--",
-        ]);
-        with_output(&mut second_opinion, |mut output| {
-            assert_content(&tree, &file, node, &mut output, "xorriso -concat");
-        });
-    }
+    let mut second_opinion = tool("xorriso");
+    second_opinion.args(["-osirrox", "on", "-indev"]).arg(&image);
+    second_opinion.args(["-concat", "overwrite", "-", "/large.img", "--"]);
+    with_output(&mut second_opinion, |mut output| {
+        assert_content(&tree, &file, node, &mut output, "large.img");
+    });
 }

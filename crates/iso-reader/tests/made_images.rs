@@ -43,8 +43,8 @@ fn simple_source(folder: &Path) {
     write(&folder.join("images/noext"), 1, 22);
 }
 
-/// Names that only Rock Ridge can hold, deep directories and links.
-fn posix_source(folder: &Path) {
+/// Names that only Rock Ridge can hold, deep directories and links, one of them with a long target.
+fn posix_source(folder: &Path, parts_of_link: usize) {
     simple_source(folder);
     let long = "n".repeat(251);
     let umlauts = "ü".repeat(120);
@@ -75,8 +75,7 @@ fn posix_source(folder: &Path) {
         fs::create_dir(deep.join("beside")).unwrap();
         write(&deep.join("beside/file"), 3, 70);
     }
-    // Longer targets send genisoimage into an endless loop.
-    let far = format!("{}/../", "component".repeat(6)).repeat(8) + "end";
+    let far = format!("{}/../", "component".repeat(6)).repeat(parts_of_link) + "end";
     let links = [
         ("ubuntu", "."),
         ("absolute", "/boot/grub"),
@@ -104,8 +103,12 @@ fn open(image: &Path, tree: Option<TreeKind>) -> (Tree, File) {
 #[test]
 fn rock_ridge() {
     let workshop = Workshop::new("rock-ridge");
-    let source = workshop.folder("source");
-    posix_source(&source);
+    // genisoimage writes longer targets wrongly, or never ends.
+    let [source, short_source] = [("source", 16), ("short", 3)].map(|(name, parts_of_link)| {
+        let folder = workshop.folder(name);
+        posix_source(&folder, parts_of_link);
+        folder
+    });
     let makers: [(&str, &[&str]); 5] = [
         ("xorriso", &["-as", "mkisofs", "-R"]),
         ("xorriso", &["-as", "mkisofs", "-R", "-J", "-D", "-iso-level", "3"]),
@@ -118,14 +121,18 @@ fn rock_ridge() {
     ];
     for (at, (program, options)) in makers.iter().enumerate() {
         let image = workshop.path(format!("{at}.iso"));
-        run(tool(program).args(*options).arg("-o").arg(&image).arg(&source));
+        let source = if *program == "xorriso" { &source } else { &short_source };
+        run(tool(program).args(*options).arg("-o").arg(&image).arg(source));
+        let moves = [2, 4].contains(&at);
+        let bytes = fs::read(&image).unwrap();
+        assert_eq!(bytes.windows(4).any(|window| window == b"CL\x0C\x01"), moves, "are directories moved?");
         let (tree, file) = open(&image, None);
         assert_eq!(tree.volume().kind(), TreeKind::RockRidge);
         assert_eq!(tree.volume().available().contains(&TreeKind::Joliet), options.contains(&"-J"));
         // The shelf for moved directories is no part of the source, and what stands on it is elsewhere.
         let shelf = ["rr_moved", ".rr_moved"];
         let attributes = if options.contains(&"-r") { Attributes::None } else { Attributes::Posix };
-        assert_same(&tree, &file, &source, attributes, &shelf);
+        assert_same(&tree, &file, source, attributes, &shelf);
         let unpacked = workshop.path(format!("{at}.unpacked"));
         extract(&image, &[], &unpacked);
         assert_same(&tree, &file, &unpacked, Attributes::Posix, &shelf);

@@ -297,7 +297,8 @@ fn images_without_a_tree() {
     let mut cut_later = Disc::new();
     cut_later.bytes.truncate(19 * SECTOR);
 
-    let cases: Vec<(&str, Vec<u8>, fn(&Error) -> bool)> = vec![
+    type IsExpected = fn(&Error) -> bool;
+    let cases: Vec<(&str, Vec<u8>, IsExpected)> = vec![
         ("nothing", Vec::new(), |error| matches!(error, Error::NotAnImage)),
         ("text", b"#!ipxe\n".repeat(10_000), |error| matches!(error, Error::NotAnImage)),
         ("zeros", vec![0; 1 << 20], |error| matches!(error, Error::NotAnImage)),
@@ -331,7 +332,8 @@ fn images_without_a_tree() {
 #[test]
 fn descriptors_that_are_odd() {
     let sound = plain_disc(&[]);
-    let cases: Vec<(&str, Vec<(usize, Vec<u8>)>)> = vec![
+    type Patch = (usize, Vec<u8>);
+    let cases: Vec<(&str, Vec<Patch>)> = vec![
         ("no terminator", vec![(17 * SECTOR, vec![0; SECTOR])]),
         ("byte orders", vec![(16 * SECTOR + 84, vec![1; 4])]),
         ("block size in the other byte order", vec![(16 * SECTOR + 130, vec![9; 2])]),

@@ -132,7 +132,7 @@ fn sections_far_apart_form_one_file() {
 fn extended_attributes_precede_the_data() {
     let mut disc = Disc::new();
     let file = disc.file(b"A.;1", 32, b"data");
-    disc.directory(26, &[file.clone()]);
+    disc.directory(26, std::slice::from_ref(&file));
     let file = Record { block: 30, attribute_blocks: 2, ..file };
     let directory = Record { attribute_blocks: 1, ..Record::directory(b"SUB", 25) };
     disc.directory(ROOT, &[file, directory]);
@@ -161,7 +161,7 @@ fn a_directory_of_many_sectors() {
     let tree = open(&disc);
     let sub = tree.child(tree.root(), b"sub").unwrap();
     assert_eq!(tree.children(sub).len(), 9000);
-    assert_eq!(tree.node(tree.children(sub).last().unwrap()).name(), b"file08999.txt");
+    assert_eq!(tree.node(tree.children(sub).next_back().unwrap()).name(), b"file08999.txt");
 }
 
 #[test]

@@ -110,7 +110,7 @@ fn lenient_look_up() {
     disc.directory(26, &[]);
     disc.directory(27, &[]);
     let tree = Tree::open(&disc.bytes, &Options::default()).unwrap();
-    let cases: [(&str, Result<&str, ResolveError>); 18] = [
+    let cases: [(&str, Result<&str, ResolveError>); 19] = [
         ("b.b00", Ok("B.B00")),
         ("efi/BOOTX64.EFI", Ok("EFI/BootX64.efi")),
         ("Readme", Ok("Readme")),
@@ -122,6 +122,7 @@ fn lenient_look_up() {
         ("exact;2", Ok("exact")),
         ("EXACT;12", Ok("exact")),
         ("b.b00.", Ok("B.B00")),
+        ("b.b00.;1", Ok("B.B00")),
         ("b.b00..", Err(NotFound)),
         ("b.b00;", Err(NotFound)),
         ("dot.", Ok("dot.")),

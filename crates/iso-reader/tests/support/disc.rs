@@ -72,7 +72,7 @@ impl Record {
         bytes.extend(both16(1));
         bytes.push(u8::try_from(self.name.len()).unwrap());
         bytes.extend(&self.name);
-        if self.name.len() % 2 == 0 {
+        if self.name.len().is_multiple_of(2) {
             bytes.push(0);
         }
         bytes.extend(&self.system_use);

@@ -1,0 +1,160 @@
+//! How entries and extents are held in memory: 32 bytes an entry, 16 bytes an extent.
+
+use crate::content::{Extent, ExtentData};
+use crate::node::{Encoding, NodeKind};
+
+/// The longest name that can be stored, in bytes.
+pub(crate) const LONGEST_NAME: usize = 0x3FF;
+
+/// File types and permissions of POSIX, as in `st_mode`.
+const TYPE_MASK: u16 = 0o170_000;
+const TYPE_DIRECTORY: u16 = 0o040_000;
+const TYPE_FILE: u16 = 0o100_000;
+const TYPE_LINK: u16 = 0o120_000;
+
+/// The part of [`StoredNode::name`] that is its length; the flags are above.
+const LENGTH_MASK: u16 = 0x3FF;
+
+/// Part of the entry is missing from the image, or it closes a loop.
+pub(crate) const DAMAGED: u16 = 0x0400;
+/// The file's extents are in the table.
+pub(crate) const IN_TABLE: u16 = 0x0800;
+/// The file is compressed by zisofs.
+pub(crate) const ZISOFS: u16 = 0x1000;
+/// The file is interleaved with another.
+pub(crate) const INTERLEAVED: u16 = 0x2000;
+
+/// One entry. What `a` and `b` mean depends on the kind:
+///
+/// | kind | `a` | `b` |
+/// | --- | --- | --- |
+/// | directory | first child | number of children |
+/// | directory that waits to be read | byte offset in the image | bytes |
+/// | file, one extent | size | byte offset in the image |
+/// | file, extent table | size | first extent in the upper half, their number in the lower |
+/// | link | length of the target | offset of the target in the text |
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StoredNode {
+    pub(crate) a: u64,
+    pub(crate) b: u64,
+    pub(crate) name_offset: u32,
+    pub(crate) parent: u32,
+    /// Seconds since 1970.
+    pub(crate) modified: u32,
+    /// Type and permissions, as in `st_mode`.
+    mode: u16,
+    /// Ten bits of length, six for flags.
+    name: u16,
+}
+
+const _: () = assert!(size_of::<StoredNode>() == 32);
+
+impl StoredNode {
+    /// What a node id of another tree may lead to: a file of which nothing can be read.
+    pub(crate) const STRANGER: StoredNode =
+        StoredNode { a: 0, b: 0, name_offset: 0, parent: 0, modified: 0, mode: TYPE_FILE, name: DAMAGED };
+
+    /// An entry without flags. `name_length` is at most [`LONGEST_NAME`].
+    pub(crate) fn new(kind: NodeKind, permissions: u16, name_offset: u32, name_length: u16) -> StoredNode {
+        let file_type = match kind {
+            NodeKind::Directory => TYPE_DIRECTORY,
+            NodeKind::File => TYPE_FILE,
+            NodeKind::Link => TYPE_LINK,
+        };
+        let mode = file_type | (permissions & !TYPE_MASK);
+        StoredNode { a: 0, b: 0, name_offset, parent: 0, modified: 0, mode, name: name_length & LENGTH_MASK }
+    }
+
+    pub(crate) fn kind(&self) -> NodeKind {
+        match self.mode & TYPE_MASK {
+            TYPE_DIRECTORY => NodeKind::Directory,
+            TYPE_LINK => NodeKind::Link,
+            _ => NodeKind::File,
+        }
+    }
+
+    pub(crate) fn permissions(&self) -> u16 {
+        self.mode & !TYPE_MASK
+    }
+
+    pub(crate) fn set_permissions(&mut self, permissions: u16) {
+        self.mode = (self.mode & TYPE_MASK) | (permissions & !TYPE_MASK);
+    }
+
+    pub(crate) fn name_length(&self) -> u16 {
+        self.name & LENGTH_MASK
+    }
+
+    pub(crate) fn has(&self, flag: u16) -> bool {
+        self.name & flag != 0
+    }
+
+    pub(crate) fn set(&mut self, flags: u16) {
+        self.name |= flags & !LENGTH_MASK;
+    }
+
+    pub(crate) fn encoding(&self) -> Encoding {
+        if self.has(INTERLEAVED) {
+            Encoding::Interleaved
+        } else if self.has(ZISOFS) {
+            Encoding::Zisofs
+        } else {
+            Encoding::Plain
+        }
+    }
+}
+
+/// The flag in [`StoredExtent::length`] of an extent that reads as zeros.
+const ZEROS: u64 = 1 << 63;
+
+/// An extent in 16 bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StoredExtent {
+    offset: u64,
+    length: u64,
+}
+
+impl StoredExtent {
+    /// `None` if the length does not fit beside the flag, which no image reaches.
+    pub(crate) fn new(extent: Extent) -> Option<StoredExtent> {
+        let flag = match extent.data {
+            ExtentData::Recorded => 0,
+            ExtentData::Zeros => ZEROS,
+        };
+        (extent.length < ZEROS)
+            .then_some(StoredExtent { offset: extent.offset, length: extent.length | flag })
+    }
+
+    pub(crate) fn extent(self) -> Extent {
+        let data = if self.length & ZEROS == 0 { ExtentData::Recorded } else { ExtentData::Zeros };
+        Extent { offset: self.offset, length: self.length & !ZEROS, data }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_that_share_bits_keep_apart() {
+        for kind in [NodeKind::Directory, NodeKind::File, NodeKind::Link] {
+            let mut node = StoredNode::new(kind, 0o177_777, 1, 0x3FF);
+            assert_eq!((node.kind(), node.permissions(), node.name_length()), (kind, 0o7777, 0x3FF));
+            assert!(!node.has(DAMAGED | IN_TABLE | ZISOFS | INTERLEAVED));
+            node.set(ZISOFS | DAMAGED);
+            node.set_permissions(0o4);
+            assert_eq!((node.kind(), node.permissions(), node.name_length()), (kind, 0o4, 0x3FF));
+            assert!(node.has(DAMAGED) && !node.has(IN_TABLE));
+            assert_eq!(node.encoding(), Encoding::Zisofs);
+        }
+    }
+
+    #[test]
+    fn extents_come_back_as_they_were() {
+        for data in [ExtentData::Recorded, ExtentData::Zeros] {
+            let extent = Extent { offset: u64::MAX, length: ZEROS - 1, data };
+            assert_eq!(StoredExtent::new(extent).map(StoredExtent::extent), Some(extent));
+            assert!(StoredExtent::new(Extent { length: ZEROS, ..extent }).is_none());
+        }
+    }
+}

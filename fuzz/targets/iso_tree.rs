@@ -1,0 +1,107 @@
+//! Any bytes as an image: opening it, walking it, resolving every path and reading every file must end
+//! soon, without a panic, and what the tree promises must hold.
+
+#![no_main]
+
+use std::io;
+
+use iso_reader::{Encoding, Limits, Matching, NodeId, NodeKind, Options, ReadAt, Tree, TreeKind};
+use libfuzzer_sys::fuzz_target;
+
+/// Entries that are looked at closely; the rest are only walked over.
+const CLOSE_LOOKS: usize = 64;
+/// Bytes before the descriptors (ECMA-119 6.2.1). Nothing reads them, so they are not worth mutating.
+const SYSTEM_AREA: usize = 32 << 10;
+/// Bytes read of one file.
+const READ: usize = 8 << 10;
+
+/// An image whose system area is left out.
+struct Image<'a>(&'a [u8]);
+
+impl ReadAt for Image<'_> {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let offset = usize::try_from(offset).map_err(io::Error::other)?;
+        if offset >= SYSTEM_AREA {
+            return self.0.read_at(buffer, u64::try_from(offset - SYSTEM_AREA).map_err(io::Error::other)?);
+        }
+        let count = buffer.len().min(SYSTEM_AREA - offset);
+        buffer[..count].fill(0);
+        Ok(count)
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        u64::try_from(self.0.len() + SYSTEM_AREA).map_err(io::Error::other)
+    }
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    let image = &Image(bytes);
+    let kinds = [None, Some(TreeKind::Joliet), Some(TreeKind::Enhanced), Some(TreeKind::Plain)];
+    for kind in kinds {
+        // Far below the defaults, so that an image which exhausts them does not count as slow.
+        let limits = Limits { entries: 4096, metadata_bytes: 4 << 20, depth: 64, ..Limits::default() };
+        if let Ok(tree) = Tree::open(image, &Options { tree: kind, limits }) {
+            walk(&tree, image);
+        }
+    }
+});
+
+fn walk(tree: &Tree, image: &Image<'_>) {
+    let mut damaged = 0;
+    for (seen, id) in tree.nodes().enumerate() {
+        let node = tree.node(id);
+        damaged += usize::from(node.kind() == NodeKind::File && node.is_damaged());
+        let names: Vec<&[u8]> = tree.children(id).map(|child| tree.node(child).name()).collect();
+        assert!(names.is_sorted_by(|one, other| one < other), "children are sorted and distinct");
+        assert!(names.is_empty() || node.kind() == NodeKind::Directory);
+        if id != tree.root() {
+            assert!(node.parent() < id, "parents come first");
+            let name = node.name();
+            assert!(!name.is_empty() && name != b"." && name != b"..");
+            assert!(!name.contains(&b'/') && !name.contains(&0));
+            assert_eq!(tree.child(node.parent(), name), Some(id));
+        }
+        if seen < CLOSE_LOOKS {
+            look_closely(tree, image, id);
+        }
+    }
+    assert_eq!(damaged, tree.damaged());
+    assert!(tree.warnings().iter().len() <= tree.warnings().count());
+    assert!(tree.memory() >= tree.len() * 32);
+}
+
+fn look_closely(tree: &Tree, image: &Image<'_>, id: NodeId) {
+    let node = tree.node(id);
+    let path = tree.path(id);
+    let size = image.size().unwrap();
+    for extent in tree.extents(id) {
+        assert!(
+            extent.offset.checked_add(extent.length).is_some_and(|end| end <= size),
+            "extents are inside"
+        );
+    }
+    match node.kind() {
+        NodeKind::Link => {
+            let _ = tree.resolve_path(&path, Matching::Exact);
+            let _ = tree.resolve_path(&path, Matching::Lenient);
+        }
+        NodeKind::Directory | NodeKind::File => {
+            assert_eq!(tree.resolve_path(&path, Matching::Exact), Ok(id));
+            assert_eq!(tree.resolve_path(&path, Matching::Lenient), Ok(id));
+            let _ = tree.resolve_path(path.to_ascii_uppercase(), Matching::Lenient);
+        }
+    }
+    let mut buffer = vec![0; READ];
+    match tree.read_at(image, id, &mut buffer, 0) {
+        Ok(count) => {
+            assert!(node.is_readable());
+            assert_eq!(u64::try_from(count).unwrap(), node.size().min(READ as u64));
+            if node.encoding() == Encoding::Plain {
+                assert_eq!(tree.extents(id).map(|extent| extent.length).sum::<u64>(), node.size());
+            }
+            let _ = tree.read_at(image, id, &mut buffer, node.size().saturating_sub(1));
+            assert_eq!(tree.read_at(image, id, &mut buffer, u64::MAX).unwrap(), 0);
+        }
+        Err(_) => assert!(!node.is_readable(), "an image in memory fails only where it is damaged"),
+    }
+}
