@@ -1,4 +1,5 @@
-//! Response bodies made of pieces. The bytes of a file are read when the connection asks for them, never before.
+//! Response bodies made of pieces. A body that knows its connection hands ranges of files over to it and gives tokens for them; any
+//! other reads them when it is asked for them, never before.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -8,12 +9,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::task::JoinHandle;
 
+use crate::chunk::Chunk;
+use crate::outbox::{FileRange, Outbox};
+
 /// Bytes read from a file at once. Larger reads cost memory for every slow client, smaller ones cost throughput.
-const READ_BYTES: u64 = 256 << 10;
+const READ_BYTES: u64 = 128 << 10;
 
 /// Where holes are sent from.
 static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
@@ -52,8 +56,22 @@ impl Piece {
 pub struct Body(Kind);
 
 enum Kind {
-    Pieces { queue: VecDeque<Piece>, left: u64, reading: Option<JoinHandle<io::Result<Bytes>>> },
+    Pieces(Pieces),
     Stream(Pin<Box<dyn HttpBody<Data = Bytes, Error = BoxError> + Send>>),
+}
+
+struct Pieces {
+    queue: VecDeque<Piece>,
+    left: u64,
+    way: Way,
+}
+
+/// How bytes of files get to the client.
+enum Way {
+    /// Through memory; with the read that is under way.
+    Read(Option<JoinHandle<io::Result<Bytes>>>),
+    /// Straight from the file, by the connection with this outbox.
+    Send(Outbox),
 }
 
 impl Body {
@@ -61,12 +79,24 @@ impl Body {
     pub fn from_pieces(pieces: impl IntoIterator<Item = Piece>) -> Self {
         let queue: VecDeque<Piece> = pieces.into_iter().filter(|piece| piece.len() > 0).collect();
         let left = queue.iter().map(Piece::len).sum();
-        Self(Kind::Pieces { queue, left, reading: None })
+        Self(Kind::Pieces(Pieces { queue, left, way: Way::Read(None) }))
+    }
+
+    /// From now on ranges of files go to the connection's outbox, and the body gives tokens for them.
+    pub(crate) fn send_through(&mut self, outbox: &Outbox) {
+        if let Kind::Pieces(pieces) = &mut self.0 {
+            pieces.way = Way::Send(outbox.clone());
+        }
     }
 
     /// A body without bytes.
     pub fn empty() -> Self {
         Self::from_pieces([])
+    }
+
+    /// The length in bytes, where it is known: always, but for [`Body::stream`].
+    pub fn length(&self) -> Option<u64> {
+        self.size_hint().exact()
     }
 
     /// Somebody else's body, for what does not come from files.
@@ -86,64 +116,92 @@ impl From<Bytes> for Body {
 }
 
 impl HttpBody for Body {
-    type Data = Bytes;
+    type Data = Chunk;
     type Error = BoxError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let (queue, left, reading) = match &mut self.get_mut().0 {
-            Kind::Stream(stream) => return stream.as_mut().poll_frame(context),
-            Kind::Pieces { queue, left, reading } => (queue, left, reading),
-        };
-        let Some(front) = queue.front_mut() else { return Poll::Ready(None) };
-        let bytes = match front {
-            Piece::Bytes(bytes) => std::mem::take(bytes),
-            Piece::Zeros(length) => {
-                let bytes = Bytes::from_static(
-                    ZEROS.get(..usize::try_from(*length).unwrap_or(usize::MAX)).unwrap_or(&ZEROS),
-                );
-                *length -= bytes.len() as u64;
-                bytes
+    ) -> Poll<Option<Result<Frame<Chunk>, BoxError>>> {
+        let chunk = match &mut self.get_mut().0 {
+            Kind::Stream(stream) => {
+                let frame = ready!(stream.as_mut().poll_frame(context));
+                return Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(Chunk::from))));
             }
-            Piece::File { file, offset, length } => {
-                let task = reading.get_or_insert_with(|| {
-                    let (file, offset, length) = (Arc::clone(file), *offset, READ_BYTES.min(*length));
-                    tokio::task::spawn_blocking(move || read(&file, offset, length))
-                });
-                let result = ready!(Pin::new(task).poll(context));
-                *reading = None;
-                let bytes = match result.map_err(BoxError::from).and_then(|read| read.map_err(BoxError::from))
-                {
-                    Ok(bytes) => bytes,
-                    Err(error) => return Poll::Ready(Some(Err(error))),
-                };
-                *offset += bytes.len() as u64;
-                *length -= bytes.len() as u64;
-                bytes
-            }
+            Kind::Pieces(pieces) => ready!(pieces.poll_next(context)),
         };
-        if matches!(front, Piece::Bytes(_)) || front.len() == 0 {
-            queue.pop_front();
-        }
-        *left -= bytes.len() as u64;
-        Poll::Ready(Some(Ok(Frame::data(bytes))))
+        Poll::Ready(chunk.map(|chunk| chunk.map(Frame::data)))
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Kind::Stream(stream) => stream.is_end_stream(),
-            Kind::Pieces { left, .. } => *left == 0,
+            Kind::Pieces(pieces) => pieces.left == 0,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Kind::Stream(stream) => stream.size_hint(),
-            Kind::Pieces { left, .. } => SizeHint::with_exact(*left),
+            Kind::Pieces(pieces) => SizeHint::with_exact(pieces.left),
         }
     }
+}
+
+impl Pieces {
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Chunk, BoxError>>> {
+        let Some(front) = self.queue.front_mut() else { return Poll::Ready(None) };
+        let chunk = match front {
+            Piece::Bytes(bytes) => Chunk::from(std::mem::take(bytes)),
+            Piece::Zeros(length) => {
+                let count = usize::try_from(*length).unwrap_or(usize::MAX);
+                let bytes = Bytes::from_static(ZEROS.get(..count).unwrap_or(&ZEROS));
+                *length -= bytes.len() as u64;
+                Chunk::from(bytes)
+            }
+            Piece::File { file, offset, length } => match &mut self.way {
+                Way::Send(outbox) => {
+                    let count = usize::try_from(*length).unwrap_or(usize::MAX);
+                    let range = FileRange { file: Arc::clone(file), offset: *offset, length: count as u64 };
+                    *offset += range.length;
+                    *length -= range.length;
+                    outbox.put(range);
+                    Chunk::token(count)
+                }
+                Way::Read(reading) => {
+                    let bytes = match ready!(poll_read(reading, file, *offset, *length, context)) {
+                        Ok(bytes) => bytes,
+                        Err(error) => return Poll::Ready(Some(Err(error))),
+                    };
+                    *offset += bytes.len() as u64;
+                    *length -= bytes.len() as u64;
+                    Chunk::from(bytes)
+                }
+            },
+        };
+        if front.len() == 0 {
+            self.queue.pop_front();
+        }
+        self.left -= chunk.remaining() as u64;
+        Poll::Ready(Some(Ok(chunk)))
+    }
+}
+
+/// Reads the next bytes of a range on another thread.
+fn poll_read(
+    reading: &mut Option<JoinHandle<io::Result<Bytes>>>,
+    file: &Arc<File>,
+    offset: u64,
+    length: u64,
+    context: &mut Context<'_>,
+) -> Poll<Result<Bytes, BoxError>> {
+    let task = reading.get_or_insert_with(|| {
+        let (file, length) = (Arc::clone(file), READ_BYTES.min(length));
+        tokio::task::spawn_blocking(move || read(&file, offset, length))
+    });
+    let result = ready!(Pin::new(task).poll(context));
+    *reading = None;
+    Poll::Ready(result.map_err(BoxError::from).and_then(|read| read.map_err(BoxError::from)))
 }
 
 /// Reads exactly the range; a file that has become shorter is an error, so the connection is cut rather than padded.

@@ -21,7 +21,12 @@
 //! ```
 
 mod body;
+mod chunk;
+mod outbox;
+mod residency;
 mod server;
+mod socket;
 
 pub use body::{Body, BoxError, Piece};
+pub use chunk::Chunk;
 pub use server::{Incoming, Server};

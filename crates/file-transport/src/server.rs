@@ -9,17 +9,19 @@ use std::time::Duration;
 use http::{Request, Response};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::Body;
+use crate::outbox::Outbox;
+use crate::socket::Socket;
 
 pub use hyper::body::Incoming;
 
 /// The most that is buffered of a request, and so the longest head.
-const MAX_BUFFER: usize = 256 << 10;
+const MAX_BUFFER: usize = 64 << 10;
 
 /// After a failed accept (no descriptors left, usually) this long passes before the next.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -29,13 +31,22 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub struct Server {
     /// A request's head must be complete this long after its connection was opened or last used.
     pub head_timeout: Duration,
+    /// A client that takes nothing of its answer for this long is cut. iPXE itself gives up after 120 s of silence.
+    pub stall_timeout: Duration,
+    /// Connections at once; more wait until the system's backlog is full, and then are refused by it.
+    pub max_connections: usize,
     /// After a stop, transfers may go on for this long; then they are cut.
     pub drain_timeout: Duration,
 }
 
 impl Default for Server {
     fn default() -> Self {
-        Self { head_timeout: Duration::from_secs(60), drain_timeout: Duration::from_secs(30) }
+        Self {
+            head_timeout: Duration::from_secs(60),
+            stall_timeout: Duration::from_secs(120),
+            max_connections: 20_000,
+            drain_timeout: Duration::from_secs(30),
+        }
     }
 }
 
@@ -53,7 +64,7 @@ impl Server {
             tokio::select! {
                 () = &mut stop => break,
                 Some(_) = connections.join_next() => {}
-                accepted = listener.accept() => match accepted {
+                accepted = listener.accept(), if connections.len() < self.max_connections => match accepted {
                     Ok((stream, peer)) => {
                         connections.spawn(self.clone().connection(stream, peer, handler.clone(), stopped.clone()));
                     }
@@ -87,9 +98,15 @@ impl Server {
     {
         // Without this the end of a small answer can wait for the client's delayed acknowledgement. Failing changes only speed.
         let _ = stream.set_nodelay(true);
+        let outbox = Outbox::default();
+        let socket = Socket::new(stream, outbox.clone(), self.stall_timeout);
         let service = service_fn(move |request| {
-            let response = handler(request, peer);
-            async move { Ok::<_, Infallible>(response.await) }
+            let (response, outbox) = (handler(request, peer), outbox.clone());
+            async move {
+                let mut response = response.await;
+                response.body_mut().send_through(&outbox);
+                Ok::<_, Infallible>(response)
+            }
         });
         let mut builder = http1::Builder::new();
         builder
@@ -97,8 +114,9 @@ impl Server {
             .header_read_timeout(self.head_timeout)
             .max_buf_size(MAX_BUFFER)
             .half_close(true)
+            .writev(true)
             .title_case_headers(true);
-        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+        let mut connection = pin!(builder.serve_connection(socket, service));
         let stop = async move {
             // An error means that the server is gone, which is a stop too.
             let _ = stopped.wait_for(|stopped| *stopped).await;
