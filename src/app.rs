@@ -52,10 +52,11 @@ pub async fn run(config: Config) -> Result<()> {
             listener.with_context(|| format!("cannot listen on {} (httpEndpoints)", endpoint.address))?,
         ));
     }
-    print_welcome(&config, &listeners, &restored)?;
-    for id in &restored.downloads {
-        drop(jobs.download(id.clone()));
+    if let Err(error) = print_welcome(&config, &listeners, &restored) {
+        // Nobody may be able to read it; the service is there all the same.
+        tracing::warn!(%error, "cannot print where the service is");
     }
+    jobs.resume(&restored.downloads);
 
     let stop = CancellationToken::new();
     let mut servers = JoinSet::new();

@@ -36,6 +36,9 @@ pub const KEYS: [&str; 18] = [
     "treeCacheBytes",
 ];
 
+/// The most that `maxDownloads` may say: each download has a thread or two that wait for the disk and the net.
+const MAX_DOWNLOADS: u64 = 64;
+
 /// How logs are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
@@ -69,8 +72,8 @@ pub struct Config {
     pub microkernel_dir: PathBuf,
     /// Where the inventory is kept.
     pub inventory_file: PathBuf,
-    /// The longest that one northbound request may take.
-    pub http_timeout: Duration,
+    /// The longest that one northbound request may take; `None` (0 in the file) is without limit.
+    pub http_timeout: Option<Duration>,
     /// 0 (everything) to 5 (nothing).
     pub min_log_level: u8,
     /// How logs are written.
@@ -91,7 +94,7 @@ pub struct Config {
     pub max_downloads: usize,
     /// A download that brings no byte for this long has failed.
     pub download_stall_timeout: Duration,
-    /// Memory for the indexes of open trees, in bytes.
+    /// Memory for the indexes of open trees, in bytes. One tree may take more, in place of all others.
     pub tree_cache_bytes: u64,
 }
 
@@ -161,7 +164,7 @@ impl Config {
             iso_dir: path("isoDir", "./static/iso")?,
             microkernel_dir: path("microkernelDir", "./static/common")?,
             inventory_file: path("inventoryFile", "./inventory.json")?,
-            http_timeout: milliseconds("httpTimeout", 86_400_000)?,
+            http_timeout: Some(milliseconds("httpTimeout", 86_400_000)?).filter(|limit| !limit.is_zero()),
             min_log_level: settings.get("minLogLevel", log_level)?.unwrap_or(0),
             log_format: settings
                 .get("logFormat", |value| {
@@ -178,8 +181,12 @@ impl Config {
             reserve_bytes: number("reserveBytes", 64 << 20)?,
             cors_origins: settings.get("corsOrigins", origins)?.unwrap_or_default(),
             shutdown_timeout: milliseconds("shutdownTimeout", 30_000)?,
-            max_downloads: settings.get("maxDownloads", at_least_one)?.unwrap_or(4),
-            download_stall_timeout: milliseconds("downloadStallTimeout", 60_000)?,
+            max_downloads: settings
+                .get("maxDownloads", |value| at_least_one(value, MAX_DOWNLOADS))?
+                .unwrap_or(4),
+            download_stall_timeout: settings
+                .get("downloadStallTimeout", |value| at_least_one(value, u64::MAX))?
+                .map_or(Duration::from_secs(60), Duration::from_millis),
             tree_cache_bytes: number("treeCacheBytes", 256 << 20)?,
         };
         config.check_folders(&settings)?;
@@ -197,17 +204,24 @@ impl Config {
             ));
         }
         let mut folders = vec![
-            ("httpFileServiceRootDir", self.root_dir.as_path()),
-            ("isoDir", &self.iso_dir),
-            ("microkernelDir", &self.microkernel_dir),
-            ("inventoryFile", inventory_folder),
+            ("httpFileServiceRootDir", &self.root_dir, self.root_dir.as_path()),
+            ("isoDir", &self.iso_dir, &self.iso_dir),
+            ("microkernelDir", &self.microkernel_dir, &self.microkernel_dir),
+            ("inventoryFile", &self.inventory_file, inventory_folder),
         ];
         if self.image_backend == ImageBackend::Mount {
-            folders.push(("mountDir", &self.mount_dir));
+            folders.push(("mountDir", &self.mount_dir, &self.mount_dir));
         }
-        for (key, folder) in folders {
+        for &(key, value, folder) in &folders {
             if let Err(problem) = settings::check_folder(folder) {
-                return Err(settings.error(key, &folder.display(), &problem));
+                return Err(settings.error(key, &value.display(), &problem));
+            }
+        }
+        // It may hold links with credentials, and everything below these folders is served.
+        for (key, folder) in folders.iter().take(3).map(|(key, _, folder)| (key, folder)) {
+            if self.inventory_file.starts_with(folder) {
+                let problem = format!("lies below `{key}`, where everything is served to everybody");
+                return Err(settings.error("inventoryFile", &self.inventory_file.display(), &problem));
             }
         }
         if self.iso_dir == self.microkernel_dir {
@@ -240,12 +254,12 @@ fn log_level(value: &Value) -> Result<u8, String> {
         .ok_or_else(|| "expected a level from 0 (everything) to 5 (nothing)".into())
 }
 
-fn at_least_one(value: &Value) -> Result<usize, String> {
+fn at_least_one<T: TryFrom<u64>>(value: &Value, most: u64) -> Result<T, String> {
     whole_number(value)
         .ok()
-        .and_then(|number| usize::try_from(number).ok())
-        .filter(|number| (1..=1024).contains(number))
-        .ok_or_else(|| "expected a number from 1 to 1024".into())
+        .filter(|number| (1..=most).contains(number))
+        .and_then(|number| T::try_from(number).ok())
+        .ok_or_else(|| format!("expected a whole number from 1 to {most}"))
 }
 
 fn origins(value: &Value) -> Result<Vec<String>, String> {

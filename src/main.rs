@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
@@ -17,6 +18,9 @@ use tracing_subscriber::prelude::*;
 
 /// The configuration cannot be used; nothing was bound or changed.
 const EXIT_CONFIGURATION: u8 = 2;
+
+/// How long threads that wait for the system may hold up the exit.
+const EXIT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Registers operating-system ISOs and microkernels and serves them to machines that boot from the network.
 ///
@@ -92,7 +96,12 @@ fn main() -> ExitCode {
         .enable_all()
         .build()
         .context("cannot start the runtime")
-        .and_then(|runtime| runtime.block_on(app::run(config)));
+        .and_then(|runtime| {
+            let finished = runtime.block_on(app::run(config));
+            // A thread may still wait for a silent server or a hanging disk; nothing that matters is left to it.
+            runtime.shutdown_timeout(EXIT_TIMEOUT);
+            finished
+        });
     match finished {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -1,10 +1,14 @@
 //! How far a download has come, as the record shows it. The fetching itself is the workers' business.
 
+use jiff::Timestamp;
+
+use super::intake::record_of;
 use super::register::seen_received;
 use super::{Catalog, CatalogError, Intake};
 use crate::model::image::{ImageId, Status};
 use crate::model::names::FileName;
 use crate::model::stored_file::Shelf;
+use crate::store::Received;
 
 impl Catalog {
     /// Begins to receive the ISO of an image under the name that turned out to be right.
@@ -14,7 +18,7 @@ impl Catalog {
         iso: FileName,
         expected: Option<u64>,
     ) -> Result<Intake, CatalogError> {
-        let intake = self.receive_for(Some(&id), Shelf::Iso, iso.clone(), expected).await?;
+        let intake = self.receive_for(Some(&id), Shelf::Iso, iso.clone(), expected, None).await?;
         if self.snapshot().image(&id).is_some_and(|image| image.iso != iso) {
             self.update(id, move |image| image.iso = iso).await?;
         }
@@ -23,12 +27,25 @@ impl Catalog {
 
     /// All bytes are here: reads the tree, makes the file durable, and serves the image.
     pub async fn finish_download(&self, id: ImageId, intake: Intake) -> Result<(), CatalogError> {
-        self.update(id.clone(), |image| image.status = Status::Preparing).await?;
-        let (received, summary, _claim) = intake.finish_image().await?;
-        self.note_digest(super::intake::record_of(Shelf::Iso, &received)).await;
-        self.update(id, move |image| {
-            *image = seen_received(image.clone(), &received, summary);
-            image.status = Status::Ok;
+        let catalog = self.clone();
+        self.whole(async move {
+            catalog.update(id.clone(), |image| image.status = Status::Preparing).await?;
+            let record = |received: Received, summary| async move {
+                let recorded = catalog.0.writer.commit(move |records| {
+                    let image = records.images.get_mut(&id).ok_or(CatalogError::NoSuchImage)?;
+                    *image = seen_received(image.clone(), &received, summary);
+                    image.status = Status::Ok;
+                    image.updated = Timestamp::now();
+                    let image = image.clone();
+                    let record = record_of(Shelf::Iso, &received);
+                    records.files.insert((record.shelf, record.name.clone()), record);
+                    Ok(image)
+                });
+                let image = recorded.await?;
+                tracing::info!(id = %image.id, name = %image.name, version = %image.version, "downloaded an ISO");
+                Ok(())
+            };
+            intake.store_image(record).await
         })
         .await
     }

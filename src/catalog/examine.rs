@@ -8,7 +8,7 @@ use rustix::fs::{Access, access};
 use super::snapshot::Snapshot;
 use super::{Catalog, CatalogError, Errand, Inner};
 use crate::model::identity::Identity;
-use crate::model::image::{Image, ImageId, Status};
+use crate::model::image::{Image, ImageId, Source, Status};
 use crate::model::stored_file::Shelf;
 
 impl Catalog {
@@ -36,6 +36,9 @@ impl Inner {
     /// The image with the status that holds at this moment.
     pub(super) fn examined(&self, snapshot: &Snapshot, image: &Image) -> Image {
         let mut examined = image.clone();
+        if image.status == Status::Preparing && image.identity.is_none() && image.source == Source::Store {
+            self.post(Errand::Prepare(image.id.clone()));
+        }
         if image.status == Status::Ok
             && let Err(trouble) = self.check(snapshot, image)
         {
@@ -58,10 +61,17 @@ impl Inner {
         if access(&path, Access::READ_OK).is_err() {
             return Err(format!("its ISO {iso} may not be read by the service"));
         }
+        if image.identity.is_none() {
+            self.post(Errand::Prepare(image.id.clone()));
+            return Err(format!("its ISO {iso} has not been read yet"));
+        }
         if !self.is_same(snapshot, image, &Identity::of(&metadata)) {
             return Err(format!("its ISO {iso} has changed since it was registered"));
         }
-        self.trees.trouble(&image.name, &image.version).map_or(Ok(()), Err)
+        self.trees.make_ready(&image.name, &image.version, &path).map_err(|error| {
+            tracing::warn!(name = %image.name, version = %image.version, %error, "an image cannot be served");
+            error.gist()
+        })
     }
 
     /// Whether `found` is the ISO that was registered. If it looks different, its digest decides later ([`Errand::Digest`]):

@@ -29,6 +29,11 @@ impl Catalog {
 
     /// Removes a file for good; of a local ISO only the reference. An ISO that an image needs stays.
     pub async fn remove_file(&self, shelf: Shelf, name: FileName) -> Result<ListedFile, CatalogError> {
+        let catalog = self.clone();
+        self.whole(async move { catalog.remove_file_whole(shelf, name).await }).await
+    }
+
+    async fn remove_file_whole(&self, shelf: Shelf, name: FileName) -> Result<ListedFile, CatalogError> {
         let claim = self.0.file_claims.exclusive((shelf, name.clone()));
         let _claim = claim.ok_or_else(|| CatalogError::Busy(format!("the {shelf} {name}")))?;
         let listed = self.files(shelf).await?.into_iter().find(|listed| listed.file.name == name);

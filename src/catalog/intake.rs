@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use super::claims::Claim;
 use super::files::check_free;
 use super::{Catalog, CatalogError};
-use crate::model::image::{ImageId, TreeSummary};
+use crate::model::image::{ImageId, Status, TreeSummary};
 use crate::model::names::FileName;
 use crate::model::stored_file::{FileRecord, Shelf, StoredFile};
 use crate::store::{Received, StoreError, Upload};
@@ -23,10 +23,15 @@ pub struct Intake {
     chunks: mpsc::Sender<Bytes>,
     worker: Option<JoinHandle<Result<Upload, StoreError>>>,
     claim: Claim<(Shelf, FileName)>,
-    _place: OwnedSemaphorePermit,
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 impl Catalog {
+    /// A place among the uploads.
+    pub(super) fn place(&self) -> Result<OwnedSemaphorePermit, CatalogError> {
+        self.0.intakes.clone().try_acquire_owned().map_err(|_| CatalogError::Crowded)
+    }
+
     /// Begins to receive a file. `expected` is its size, where the sender told. Whatever can be refused before the first byte is refused here.
     pub async fn receive(
         &self,
@@ -34,21 +39,26 @@ impl Catalog {
         name: FileName,
         expected: Option<u64>,
     ) -> Result<Intake, CatalogError> {
-        self.receive_for(None, shelf, name, expected).await
+        self.receive_for(None, shelf, name, expected, Some(self.place()?)).await
     }
 
-    /// The same for the ISO of an image that is recorded already: that image does not keep the name from being used.
+    /// The same for the ISO of an image that is recorded already, which does not keep the name from being used. Downloads have a limit of
+    /// their own and take no place.
     pub(super) async fn receive_for(
         &self,
         image: Option<&ImageId>,
         shelf: Shelf,
         name: FileName,
         expected: Option<u64>,
+        place: Option<OwnedSemaphorePermit>,
     ) -> Result<Intake, CatalogError> {
         let claim = self.0.file_claims.exclusive((shelf, name.clone()));
         let claim = claim.ok_or_else(|| CatalogError::Busy(format!("the {shelf} {name}")))?;
-        check_free(self.snapshot().records(), shelf, &name, image)?;
-        let place = self.0.intakes.clone().try_acquire_owned().map_err(|_| CatalogError::Crowded)?;
+        if let Err(refusal) = check_free(self.snapshot().records(), shelf, &name, image)
+            && !self.is_only_missing(&name).await?
+        {
+            return Err(refusal);
+        }
         let mut upload = self.blocking(move |inner| inner.store(shelf).receive(name, expected)).await??;
         let (chunks, mut queue) = mpsc::channel::<Bytes>(CHUNKS);
         let catalog = self.clone();
@@ -59,6 +69,20 @@ impl Catalog {
             Ok(upload)
         });
         Ok(Intake { catalog: self.clone(), shelf, chunks, worker: Some(worker), claim, _place: place })
+    }
+}
+
+impl Catalog {
+    /// Whether images were made from an ISO of this name that has since vanished. To bring it back replaces nothing.
+    async fn is_only_missing(&self, name: &FileName) -> Result<bool, CatalogError> {
+        let snapshot = self.snapshot();
+        let is_local = snapshot.file(Shelf::Iso, name).is_some_and(|file| file.local.is_some());
+        let mut users = snapshot.images().filter(|image| image.iso == *name && image.needs_iso());
+        if is_local || !users.all(|image| image.status == Status::Ok) {
+            return Ok(false);
+        }
+        let name = name.clone();
+        self.blocking(move |inner| matches!(inner.isos.stat(&name), Err(StoreError::NotFound(_)))).await
     }
 }
 
@@ -77,13 +101,23 @@ impl Intake {
 
     /// All bytes are here: makes the file durable and visible.
     pub async fn finish(self) -> Result<StoredFile, CatalogError> {
+        let catalog = self.catalog.clone();
+        catalog.whole(self.store()).await
+    }
+
+    async fn store(self) -> Result<StoredFile, CatalogError> {
         let Self { catalog, shelf, chunks, worker, claim, _place } = self;
         drop(chunks);
         let upload = joined(worker.ok_or(CatalogError::Stopping)?.await)?;
         if upload.size() == 0 {
             return Err(CatalogError::Empty);
         }
-        let received = catalog.blocking(move |inner| upload.finish(inner.store(shelf))).await??;
+        let finished = catalog.blocking(move |inner| {
+            let (received, named) = upload.finish(inner.store(shelf))?;
+            named.keep();
+            Ok::<_, StoreError>(received)
+        });
+        let received = finished.await??;
         catalog.note_digest(record_of(shelf, &received)).await;
         drop(claim);
         tracing::info!(%shelf, name = %received.name, bytes = received.identity.size, sha256 = %received.sha256, "stored a file");
@@ -91,18 +125,29 @@ impl Intake {
         Ok(StoredFile { name, identity, local: false, sha256: Some(sha256) })
     }
 
-    /// Like [`Self::finish`], for a file that must be an image: what is not leaves nothing behind and replaces nothing.
-    /// The name stays claimed until the caller has registered the image.
-    pub(super) async fn finish_image(self) -> Result<(Received, TreeSummary, impl Sized), CatalogError> {
+    /// All bytes of an image's ISO are here: reads its tree, makes it durable and visible, and lets `record` record the image. If any
+    /// of that fails, the store is what it was before. To be called within a change that runs to its end.
+    pub(super) async fn store_image<T, F>(
+        self,
+        record: impl FnOnce(Received, TreeSummary) -> F,
+    ) -> Result<T, CatalogError>
+    where
+        F: Future<Output = Result<T, CatalogError>>,
+    {
         let Self { catalog, shelf, chunks, worker, claim, _place } = self;
         drop(chunks);
         let upload = joined(worker.ok_or(CatalogError::Stopping)?.await)?;
         let finished = catalog.blocking(move |inner| {
             let summary = inner.trees.inspect(upload.path())?;
-            Ok::<_, CatalogError>((upload.finish(inner.store(shelf))?, summary))
+            let (received, named) = upload.finish(inner.store(shelf))?;
+            Ok::<_, CatalogError>((received, named, summary))
         });
-        let (received, summary) = finished.await??;
-        Ok((received, summary, claim))
+        let (received, named, summary) = finished.await??;
+        let recorded = record(received, summary).await;
+        let keep = recorded.is_ok();
+        catalog.blocking(move |_| if keep { named.keep() } else { drop(named) }).await?;
+        drop(claim);
+        recorded
     }
 
     /// Whether a file that begins like this may become an image.

@@ -1,5 +1,5 @@
 //! The desk: the only writer of state. Doors and workers ask it; it keeps the shelves in step and publishes immutable snapshots.
-//! Handles are cheap clones. What blocks on the disk runs on the blocking pool, here and nowhere above.
+//! Handles are cheap clones. What blocks on the disk runs on the blocking pool.
 
 mod claims;
 mod digests;
@@ -8,6 +8,7 @@ mod error;
 mod examine;
 mod files;
 mod intake;
+mod lanes;
 mod register;
 mod remove;
 mod resolve;
@@ -19,13 +20,16 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Semaphore, mpsc};
+use tokio_util::task::TaskTracker;
 
 use crate::inventory::{Inventory, InventoryError};
+use crate::model::image::ImageId;
 use crate::model::names::{FileName, ImageName, ImageVersion};
 use crate::model::stored_file::Shelf;
 use crate::store::Store;
 use crate::trees::{Folder, Links, Tree, Trees};
 use claims::Claims;
+use lanes::Lanes;
 use writer::Writer;
 
 pub use error::CatalogError;
@@ -36,7 +40,7 @@ pub use resolve::{Request, Resolved};
 pub use restore::Restored;
 pub use snapshot::Snapshot;
 
-/// Files that may arrive at once. Each has a thread that writes and digests.
+/// Uploads that may arrive at once. Each has a thread that writes and digests, and there are 512 such threads in all.
 const MAX_INTAKES: usize = 64;
 
 /// Errands that may wait; more are dropped, for the next look notices them again.
@@ -47,6 +51,8 @@ const MAX_ERRANDS: usize = 4096;
 pub enum Errand {
     /// The digest of this version of a file is not known.
     Digest(Shelf, FileName),
+    /// The ISO of this image has never been read.
+    Prepare(ImageId),
 }
 
 /// The shelves that the desk stands before.
@@ -78,6 +84,8 @@ struct Inner {
     image_claims: Claims<(ImageName, ImageVersion)>,
     file_claims: Claims<(Shelf, FileName)>,
     intakes: Arc<Semaphore>,
+    changes: TaskTracker,
+    lanes: Lanes,
     errands: mpsc::Sender<Errand>,
     errands_out: Mutex<Option<mpsc::Receiver<Errand>>>,
 }
@@ -121,6 +129,8 @@ impl Catalog {
             image_claims: Claims::default(),
             file_claims: Claims::default(),
             intakes: Arc::new(Semaphore::new(MAX_INTAKES)),
+            changes: TaskTracker::new(),
+            lanes: Lanes::default(),
             errands,
             errands_out: Mutex::new(Some(errands_out)),
         })))
@@ -136,9 +146,22 @@ impl Catalog {
         self.0.errands_out.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Lets go of all trees, undoing mounts. For the end of the program.
+    /// Brings changes under way to their end and lets go of all trees, undoing mounts. For the end of the program.
     pub async fn close(&self) {
+        self.0.changes.close();
+        self.0.changes.wait().await;
         let _ = self.blocking(|inner| inner.trees.close_all()).await;
+    }
+
+    /// Runs a change to its end even if whoever asked for it goes away: what is claimed must stay claimed while the disk still works.
+    async fn whole<T: Send + 'static>(
+        &self,
+        change: impl Future<Output = Result<T, CatalogError>> + Send + 'static,
+    ) -> Result<T, CatalogError> {
+        self.0.changes.spawn(change).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a change ended early");
+            Err(CatalogError::Stopping)
+        })
     }
 
     /// Runs what blocks on the disk away from the threads that serve connections.

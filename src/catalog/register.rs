@@ -1,7 +1,7 @@
 //! Registration: a name and version are reserved, then the ISO is found, read and recorded. Nothing is recorded before it is true,
 //! and what fails leaves nothing.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use url::Url;
@@ -58,10 +58,12 @@ impl Catalog {
                 let image = records.images.get_mut(&id).ok_or(CatalogError::NoSuchImage)?;
                 change(image);
                 image.updated = Timestamp::now();
-                tracing::info!(id = %image.id, name = %image.name, version = %image.version, status = %image.status, "image changed");
-                Ok(())
+                Ok(image.clone())
             })
             .await
+            .map(|image| {
+                tracing::info!(id = %image.id, name = %image.name, version = %image.version, status = %image.status, "image changed");
+            })
     }
 }
 
@@ -83,30 +85,35 @@ impl Reservation {
 
     /// Registers an ISO of the store (or a local one that is listed there).
     pub async fn register_stored(self, iso: FileName) -> Result<Image, CatalogError> {
+        let catalog = self.catalog.clone();
+        catalog.whole(self.register_stored_whole(iso)).await
+    }
+
+    async fn register_stored_whole(self, iso: FileName) -> Result<Image, CatalogError> {
         let claim = self.catalog.0.file_claims.shared((Shelf::Iso, iso.clone()));
         let _claim = claim.ok_or_else(|| CatalogError::Busy(format!("the ISO {iso}")))?;
         let (name, version, file) = (self.name.clone(), self.version.clone(), iso.clone());
         let opened = self.catalog.blocking(move |inner| {
             let snapshot = inner.writer.snapshot();
-            let known = snapshot.file(Shelf::Iso, &file);
-            if known.is_none_or(|record| record.local.is_none()) {
+            if snapshot.file(Shelf::Iso, &file).is_none_or(|record| record.local.is_none()) {
                 inner.stat(Shelf::Iso, &file)?;
             }
             let tree = inner.trees.open(&name, &version, &inner.iso_path(&snapshot, &file))?;
-            let sha256 = known
-                .filter(|known| known.identity.same_version(&tree.identity))
-                .and_then(|known| known.sha256);
-            Ok::<_, CatalogError>((tree.identity, tree.summary.clone(), sha256))
+            Ok::<_, CatalogError>((tree.identity, tree.summary.clone()))
         });
-        let (identity, summary, sha256) = opened.await??;
-        let mut image = self.image(iso, Source::Store, Status::Ok);
-        image.sha256 = sha256;
-        self.record(seen(image, identity, summary), None).await
+        let (identity, summary) = opened.await??;
+        let image = seen(self.image(iso, Source::Store, Status::Ok), identity, summary);
+        self.record(image, None).await
     }
 
     /// Registers an ISO where it lies. It is listed in the store by its base name and never touched.
-    pub async fn register_local(self, path: &Path) -> Result<Image, CatalogError> {
-        let iso = base_name(path).map_err(CatalogError::LocalName)?;
+    pub async fn register_local(self, path: PathBuf) -> Result<Image, CatalogError> {
+        let catalog = self.catalog.clone();
+        catalog.whole(self.register_local_whole(path)).await
+    }
+
+    async fn register_local_whole(self, path: PathBuf) -> Result<Image, CatalogError> {
+        let iso = base_name(&path).map_err(CatalogError::LocalName)?;
         let claim = self.catalog.0.file_claims.shared((Shelf::Iso, iso.clone()));
         let _claim = claim.ok_or_else(|| CatalogError::Busy(format!("the ISO {iso}")))?;
         let (name, version, file, given) =
@@ -131,25 +138,41 @@ impl Reservation {
             identity,
             sha256: None,
         });
-        let catalog = self.catalog.clone();
-        let image = self.record(image, local).await?;
-        catalog.0.post(Errand::Digest(Shelf::Iso, iso));
-        Ok(image)
+        self.record(image, local).await
+    }
+
+    /// Begins to receive the ISO. An image that failed does not keep its own ISO's name from being used again.
+    pub async fn receive(&self, iso: FileName, expected: Option<u64>) -> Result<Intake, CatalogError> {
+        let failed = self.failed.as_ref().map(|image| &image.id);
+        self.catalog.receive_for(failed, Shelf::Iso, iso, expected, Some(self.catalog.place()?)).await
     }
 
     /// Registers what `intake` has received. What is not an image leaves nothing behind.
     pub async fn register_received(self, intake: Intake) -> Result<Image, CatalogError> {
-        let (received, summary, _claim) = intake.finish_image().await?;
-        let image = self.image(received.name.clone(), Source::Client, Status::Ok);
-        let record = record_of(Shelf::Iso, &received);
-        self.record(seen_received(image, &received, summary), Some(record)).await
+        let catalog = self.catalog.clone();
+        let registered = async move {
+            let record = |received: Received, summary| {
+                let image = self.image(received.name.clone(), Source::Client, Status::Ok);
+                let file = record_of(Shelf::Iso, &received);
+                self.record(seen_received(image, &received, summary), Some(file))
+            };
+            let image = intake.store_image(record).await?;
+            // Looking at it mounts it, where trees are mounted.
+            self.catalog.image(image.id).await
+        };
+        catalog.whole(registered).await
     }
 
-    /// Records an image whose ISO is yet to be fetched from `url`.
-    pub async fn begin_download(self, url: Url, iso: FileName) -> Result<Image, CatalogError> {
-        let image = self.image(iso, Source::Web { url }, Status::Downloading);
-        check_free(self.catalog.snapshot().records(), Shelf::Iso, &image.iso, Some(&image.id))?;
-        self.record(image, None).await
+    /// Records an image whose ISO is yet to be fetched from `url`. The reservation comes back, so that nobody can try the name again
+    /// before the caller has decided what becomes of a failure.
+    pub async fn begin_download(self, url: Url, iso: FileName) -> Result<(Image, Self), CatalogError> {
+        let catalog = self.catalog.clone();
+        let begun = async move {
+            let image = self.image(iso, Source::Web { url }, Status::Downloading);
+            check_free(self.catalog.snapshot().records(), Shelf::Iso, &image.iso, Some(&image.id))?;
+            Ok((self.record(image, None).await?, self))
+        };
+        catalog.whole(begun).await
     }
 
     fn image(&self, iso: FileName, source: Source, status: Status) -> Image {
@@ -174,9 +197,18 @@ impl Reservation {
         }
     }
 
-    async fn record(self, image: Image, file: Option<FileRecord>) -> Result<Image, CatalogError> {
-        let recorded = image.clone();
-        self.catalog.0.writer.commit(move |records| insert(records, recorded, file)).await?;
+    async fn record(&self, image: Image, file: Option<FileRecord>) -> Result<Image, CatalogError> {
+        let attempted = image.clone();
+        let image = match self.catalog.0.writer.commit(move |records| insert(records, image, file)).await {
+            Ok(image) => image,
+            Err(error) => {
+                self.catalog.let_go_of(attempted).await?;
+                return Err(error);
+            }
+        };
+        if image.identity.is_some() && image.sha256.is_none() {
+            self.catalog.0.post(Errand::Digest(Shelf::Iso, image.iso.clone()));
+        }
         tracing::info!(
             id = %image.id, name = %image.name, version = %image.version, iso = %image.iso, source = image.source.kind(), status = %image.status,
             "registered an image"
@@ -185,7 +217,14 @@ impl Reservation {
     }
 }
 
-fn insert(records: &mut Records, image: Image, file: Option<FileRecord>) -> Result<(), CatalogError> {
+/// Name and version are one image's alone, whatever happened since they were reserved: the inventory must never hold twins.
+fn insert(records: &mut Records, mut image: Image, file: Option<FileRecord>) -> Result<Image, CatalogError> {
+    let twin = |other: &&Image| {
+        (&other.name, &other.version) == (&image.name, &image.version) && other.id != image.id
+    };
+    if records.images.values().find(twin).is_some() {
+        return Err(CatalogError::Duplicate { name: image.name, version: image.version });
+    }
     if let Some(file) = &file
         && let Some(known) = records.files.get(&(file.shelf, file.name.clone()))
         && file.local.is_some()
@@ -204,8 +243,13 @@ fn insert(records: &mut Records, image: Image, file: Option<FileRecord>) -> Resu
             }
         }
     }
-    records.images.insert(image.id.clone(), image);
-    Ok(())
+    // Looked up here and not earlier: it may have become known while the tree was read.
+    let known = records.files.get(&(Shelf::Iso, image.iso.clone()));
+    let known =
+        known.filter(|known| image.identity.is_some_and(|identity| identity.same_version(&known.identity)));
+    image.sha256 = known.and_then(|known| known.sha256);
+    records.images.insert(image.id.clone(), image.clone());
+    Ok(image)
 }
 
 fn seen(mut image: Image, identity: Identity, summary: TreeSummary) -> Image {
@@ -220,7 +264,7 @@ pub(super) fn seen_received(mut image: Image, received: &Received, summary: Tree
 }
 
 fn base_name(path: &Path) -> Result<FileName, NameError> {
-    FileName::new(path.file_name().unwrap_or_default().to_string_lossy())
+    FileName::existing(path.file_name().unwrap_or_default().to_string_lossy())
 }
 
 impl Inner {

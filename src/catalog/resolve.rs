@@ -1,10 +1,11 @@
 //! From a southbound path to content: image trees, the stores, and what lies on disk below the root.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::SystemTime;
 
 use super::snapshot::Snapshot;
-use super::{Catalog, Inner};
+use super::{Catalog, Errand, Inner};
 use crate::model::content::Content;
 use crate::model::image::{Image, Status};
 use crate::model::names::{FileName, ImageName, ImageVersion};
@@ -34,7 +35,13 @@ pub enum Resolved {
 impl Catalog {
     /// Resolves a southbound path.
     pub async fn resolve(&self, request: Request) -> Result<Resolved, LookupError> {
-        let resolved = self.blocking(move |inner| inner.resolve(&request)).await;
+        let place = self.0.lanes.enter(&request.decoded).await;
+        let resolve = move |inner: &Inner| {
+            let resolved = inner.resolve(&request);
+            drop(place);
+            resolved
+        };
+        let resolved = self.blocking(resolve).await;
         resolved.unwrap_or_else(|error| Err(LookupError::Io(std::io::Error::other(error))))
     }
 }
@@ -47,16 +54,22 @@ impl Inner {
             [first, ..] if first == b"iso" => self.in_iso_store(&snapshot, request),
             [first, ..] if first == b"common" => in_tree(&self.microkernel_folder, request, 1),
             [name, rest @ ..] => {
-                let Some(name) = text(name).and_then(|name| ImageName::new(name).ok()) else {
+                let Some(name) = text(name).and_then(|name| ImageName::existing(name).ok()) else {
                     return in_tree(&self.root, request, 0);
                 };
                 match rest {
                     [] => self.listing_of_versions(&snapshot, &name, request),
                     [version, ..] => {
-                        let image = text(version).and_then(|version| ImageVersion::new(version).ok());
-                        match image.and_then(|version| snapshot.image_at(&name, &version)) {
-                            Some(image) => self.in_image(&snapshot, image, request),
-                            None => in_tree(&self.root, request, 0),
+                        let version = text(version).and_then(|version| ImageVersion::existing(version).ok());
+                        let Some(version) = version else { return in_tree(&self.root, request, 0) };
+                        if let Some(image) = snapshot.image_at(&name, &version) {
+                            return self.in_image(&snapshot, image, request);
+                        }
+                        match (in_tree(&self.root, request, 0), snapshot.image_like(&name, &version)) {
+                            (Err(LookupError::NotFound), Some(image)) => {
+                                self.in_image(&snapshot, image, request)
+                            }
+                            (on_disk, _) => on_disk,
                         }
                     }
                 }
@@ -73,7 +86,12 @@ impl Inner {
         if image.status != Status::Ok {
             return Err(LookupError::NotFound);
         }
-        let opened = self.trees.open(&image.name, &image.version, &self.iso_path(snapshot, &image.iso));
+        if image.identity.is_none() {
+            self.post(Errand::Prepare(image.id.clone()));
+            return Err(LookupError::NotFound);
+        }
+        let path = self.iso_path(snapshot, &image.iso);
+        let opened = self.trees.open(&image.name, &image.version, &path);
         let opened = opened.map_err(|error| {
             tracing::warn!(name = %image.name, version = %image.version, %error, "an image cannot be served");
             LookupError::NotFound
@@ -85,14 +103,22 @@ impl Inner {
     }
 
     fn in_iso_store(&self, snapshot: &Snapshot, request: &Request) -> Result<Resolved, LookupError> {
-        if let [_, name] = request.decoded.as_slice()
-            && let Some(name) = text(name).and_then(|name| FileName::new(name).ok())
-            && let Some(path) = snapshot.file(Shelf::Iso, &name).and_then(|file| file.local.as_ref())
+        let name = match request.decoded.as_slice() {
+            [_, name] => text(name).and_then(|name| FileName::existing(name).ok()),
+            _ => None,
+        };
+        if let Some(file) = name.as_ref().and_then(|name| snapshot.file(Shelf::Iso, name))
+            && let Some(path) = &file.local
         {
-            let (file, identity) = open_regular(path).map_err(|_| LookupError::NotFound)?;
-            return Ok(Resolved::File(Content::whole(file.into(), &identity), name.as_str().into()));
+            return local_file(&file.name, path);
         }
-        let found = in_tree(&self.iso_folder, request, 1)?;
+        let found = match in_tree(&self.iso_folder, request, 1) {
+            Err(LookupError::NotFound) => match name.and_then(|name| snapshot.local_like(&name)) {
+                Some((name, path)) => return local_file(name, path),
+                None => return Err(LookupError::NotFound),
+            },
+            found => found?,
+        };
         let Resolved::Directory(entries) = found else { return Ok(found) };
         if request.decoded.len() > 1 {
             return Ok(Resolved::Directory(entries));
@@ -144,6 +170,11 @@ impl Inner {
             served.map(|image| folder(image.version.as_str(), Some(time_of(image)))),
         )))
     }
+}
+
+fn local_file(name: &FileName, path: &Path) -> Result<Resolved, LookupError> {
+    let (file, identity) = open_regular(path).map_err(|_| LookupError::NotFound)?;
+    Ok(Resolved::File(Content::whole(file.into(), &identity), name.as_str().into()))
 }
 
 /// Looks the path up below its first `skip` components: as it came, then decoded, then leniently (`clients.md`, lookup order).

@@ -6,9 +6,9 @@ use super::{Catalog, CatalogError};
 use crate::inventory::Records;
 use crate::model::identity::Identity;
 use crate::model::image::{ImageId, Source, Status};
-use crate::model::names::{ImageName, ImageVersion};
 use crate::model::stored_file::{FileRecord, Shelf};
 use crate::store::Store;
+use crate::trees::TreeError;
 
 /// What there is to serve and to do after a start.
 #[derive(Debug, Default)]
@@ -45,8 +45,8 @@ pub(super) fn adopt_links(mut records: Records, isos: &Store) -> Records {
 }
 
 impl Catalog {
-    /// Looks at every image: reads those that were left half-prepared, counts, and finds interrupted downloads. With mounts,
-    /// all images are mounted. Files whose digest is missing become errands.
+    /// Looks at every image: reads those that were left half-prepared, counts, and finds interrupted downloads. Looking at an image
+    /// mounts it, where trees are mounted. Files whose digest is missing become errands.
     pub async fn restore(&self) -> Result<Restored, CatalogError> {
         let mut restored = Restored::default();
         for image in self.snapshot().images() {
@@ -54,11 +54,15 @@ impl Catalog {
                 (Status::Downloading | Status::Preparing, Source::Web { .. }) => {
                     restored.downloads.push(image.id.clone());
                 }
-                (Status::Downloading | Status::Preparing, _) => self.prepare(image.id.clone()).await?,
+                (Status::Downloading | Status::Preparing, _) => {
+                    // It is tried again when somebody asks for the image.
+                    if let Err(error) = self.prepare(image.id.clone()).await {
+                        tracing::error!(name = %image.name, version = %image.version, %error, "cannot prepare an image");
+                    }
+                }
                 (Status::Ok | Status::Error(_), _) => {}
             }
         }
-        self.blocking(|inner| inner.mount_all()).await?;
         for image in self.images().await? {
             match image.status {
                 Status::Ok => restored.served += 1,
@@ -78,37 +82,25 @@ impl Catalog {
         Ok(restored)
     }
 
-    /// Reads the tree of an image whose ISO is here, and says how that went.
-    async fn prepare(&self, id: ImageId) -> Result<(), CatalogError> {
+    /// Reads the tree of an image whose ISO was never read, and records how that went. While there is no ISO, the record stays good:
+    /// it is looked at again when somebody asks for the image.
+    pub async fn prepare(&self, id: ImageId) -> Result<(), CatalogError> {
         let snapshot = self.snapshot();
         let Some(image) = snapshot.image(&id).cloned() else { return Ok(()) };
         let path = self.0.iso_path(&snapshot, &image.iso);
         let (name, version) = (image.name, image.version);
         let opened = self.blocking(move |inner| inner.trees.open(&name, &version, &path)).await?;
         self.update(id, move |image| match opened {
+            // Another registration took the record over meanwhile.
+            _ if image.identity.is_some() || image.status == Status::Downloading => {}
             Ok(tree) => {
                 image.status = Status::Ok;
                 image.identity = Some(tree.identity);
                 image.tree = Some(tree.summary.clone());
             }
+            Err(TreeError::File(_) | TreeError::Io(_)) => image.status = Status::Ok,
             Err(error) => image.status = Status::Error(CatalogError::from(error).to_string()),
         })
         .await
-    }
-}
-
-impl super::Inner {
-    /// With the kernel's mounts the trees are wanted as local paths, so all are mounted at the start.
-    fn mount_all(&self) {
-        if !matches!(self.trees, crate::trees::Trees::Mounted(_)) {
-            return;
-        }
-        let snapshot = self.writer.snapshot();
-        for image in snapshot.images().filter(|image| image.status == Status::Ok) {
-            let (name, version): (&ImageName, &ImageVersion) = (&image.name, &image.version);
-            if let Err(error) = self.trees.open(name, version, &self.iso_path(&snapshot, &image.iso)) {
-                tracing::error!(%name, %version, %error, "cannot mount an image");
-            }
-        }
     }
 }

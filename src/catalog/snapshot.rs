@@ -1,6 +1,7 @@
 //! An immutable picture of the state, shared by all readers without a lock.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use crate::inventory::Records;
 use crate::model::image::{Image, ImageId};
@@ -42,6 +43,23 @@ impl Snapshot {
         self.records.images.get(self.paths.get(name)?.get(version)?)
     }
 
+    /// The only image whose name and version differ from these in ASCII case alone: what firmware asks for in its own spelling.
+    pub fn image_like(&self, name: &ImageName, version: &ImageVersion) -> Option<&Image> {
+        let wanted = (name.as_str(), version.as_str());
+        let is_like = |image: &&Image| {
+            image.name.as_str().eq_ignore_ascii_case(wanted.0)
+                && image.version.as_str().eq_ignore_ascii_case(wanted.1)
+        };
+        only(self.images().filter(is_like))
+    }
+
+    /// The only local ISO whose name differs from this one in ASCII case alone, and where it lies.
+    pub fn local_like(&self, name: &FileName) -> Option<(&FileName, &PathBuf)> {
+        let like =
+            self.files(Shelf::Iso).filter(|file| file.name.as_str().eq_ignore_ascii_case(name.as_str()));
+        only(like.filter_map(|file| Some((&file.name, file.local.as_ref()?))))
+    }
+
     /// The names that images have, in order.
     pub fn names(&self) -> impl Iterator<Item = &ImageName> {
         self.paths.keys()
@@ -64,11 +82,18 @@ impl Snapshot {
     }
 }
 
+fn only<T>(mut candidates: impl Iterator<Item = T>) -> Option<T> {
+    let first = candidates.next()?;
+    candidates.next().is_none().then_some(first)
+}
+
 /// The images that need the ISO `iso`, as `name version`; not counting `except`.
 pub(super) fn users_of(records: &Records, iso: &FileName, except: Option<&ImageId>) -> Vec<String> {
     let users = records
         .images
         .values()
         .filter(|image| image.iso == *iso && image.needs_iso() && Some(&image.id) != except);
-    users.map(|image| format!("{} {}", image.name, image.version)).collect()
+    let mut users: Vec<String> = users.map(|image| format!("{} {}", image.name, image.version)).collect();
+    users.sort();
+    users
 }

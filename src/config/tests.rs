@@ -11,7 +11,7 @@ fn defaults_are_those_of_the_contract() {
     let bound: Vec<String> = config.endpoints.iter().map(|endpoint| endpoint.address.to_string()).collect();
     assert_eq!(bound, ["0.0.0.0:7070", "0.0.0.0:9090"]);
     assert_eq!(config.root_dir, Path::new("/tmp/static"));
-    assert_eq!(config.http_timeout, Duration::from_secs(86_400));
+    assert_eq!(config.http_timeout, Some(Duration::from_secs(86_400)));
     assert_eq!((config.min_log_level, config.api_root.as_str()), (0, ""));
 }
 
@@ -28,7 +28,7 @@ fn the_command_line_wins_over_the_environment_and_that_over_the_file() {
     let config = Config::assemble(Some(file), Path::new("/tmp"), environment, overrides).expect("valid");
     assert_eq!(
         (config.http_timeout, config.min_log_level, config.max_downloads),
-        (Duration::from_millis(5), 2, 3)
+        (Some(Duration::from_millis(5)), 2, 3)
     );
 }
 
@@ -45,6 +45,10 @@ fn a_fault_is_told_with_its_key_and_its_value() {
         (r#"{"isoDir": 5}"#, &["`isoDir`", "5", "expected text"]),
         (r#"{"isoDir": "/dev/null/x"}"#, &["`isoDir`", "/dev/null/x", "not a folder"]),
         (r#"{"inventoryFile": "/tmp"}"#, &["`inventoryFile`", "/tmp", "folder"]),
+        (
+            r#"{"httpFileServiceRootDir": "."}"#,
+            &["`inventoryFile`", "/tmp/inventory.json", "`httpFileServiceRootDir`"],
+        ),
         (r#"{"imageBackend": "fuse"}"#, &["`imageBackend`", "\"fuse\"", "\"extents\" or \"mount\""]),
         (r#"{"httpFileServiceApiRoot": "files"}"#, &["`httpFileServiceApiRoot`", "\"files\""]),
         (r#"{"httpEndpoints": []}"#, &["`httpEndpoints`", "[]"]),
@@ -66,6 +70,8 @@ fn a_fault_is_told_with_its_key_and_its_value() {
             r#"{"httpEndpoints": [{"port": 1, "routers": "northbound"}, {"address": "127.0.0.1", "port": 1, "routers": "southbound"}]}"#,
             &["clash", "127.0.0.1:1"],
         ),
+        (r#"{"maxDownloads": 0}"#, &["`maxDownloads`", "0", "from 1"]),
+        (r#"{"downloadStallTimeout": "0"}"#, &["`downloadStallTimeout`", "\"0\""]),
         (r#"{"corsOrigins": ["panel"]}"#, &["`corsOrigins`", "panel"]),
         (r#"{"isoDir": "a", "microkernelDir": "a"}"#, &["`microkernelDir`", "same folder"]),
     ] {

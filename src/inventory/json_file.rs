@@ -83,13 +83,19 @@ impl JsonFile {
         bytes.push(b'\n');
 
         let fresh = beside(&self.path, "new");
-        let written = write_durably(&fresh, &bytes).and_then(|()| self.keep_previous());
+        let written = write_durably(&fresh, &bytes).and_then(|()| self.stage_previous());
         if let Err(source) = written {
             // Gives its space back to a full disk; if this fails too, the next save overwrites it.
             let _ = fs::remove_file(&fresh);
             return Err(self.io("write", source));
         }
         fs::rename(&fresh, &self.path).map_err(|source| self.io("replace", source))?;
+        // The copy is a convenience: the new state is in its place by now.
+        if let Err(error) = fs::rename(beside(&self.path, "previous.new"), beside(&self.path, "previous"))
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(%error, "the previous inventory cannot be kept");
+        }
         sync_folder(&self.path).map_err(|source| self.io("sync", source))
     }
 
@@ -128,20 +134,19 @@ impl JsonFile {
         Ok(records)
     }
 
-    /// Gives the current state a second name, which the rename that follows leaves behind.
-    fn keep_previous(&self) -> io::Result<()> {
+    /// Gives the current state a second name, which stays when the first goes to the new state.
+    fn stage_previous(&self) -> io::Result<()> {
         let staged = beside(&self.path, "previous.new");
         match fs::remove_file(&staged) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
         match fs::hard_link(&self.path, &staged) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             // File systems without hard links get a copy.
-            Err(_) => write_durably(&staged, &fs::read(&self.path)?)?,
+            Err(_) => write_durably(&staged, &fs::read(&self.path)?),
         }
-        fs::rename(&staged, beside(&self.path, "previous"))
     }
 
     fn corrupt(&self, problem: String) -> InventoryError {

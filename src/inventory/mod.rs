@@ -1,6 +1,7 @@
 //! The shelf of records: what the service must remember across restarts. It loads and saves whole states and decides nothing.
 
 mod json_file;
+#[cfg(test)]
 mod memory;
 mod previous_service;
 
@@ -13,6 +14,7 @@ use crate::model::names::FileName;
 use crate::model::stored_file::{FileRecord, Shelf};
 
 pub use json_file::JsonFile;
+#[cfg(test)]
 pub use memory::Memory;
 
 /// Everything that is remembered.
@@ -29,6 +31,7 @@ pub enum Inventory {
     /// One JSON file, written whole.
     JsonFile(JsonFile),
     /// Nowhere: for tests. It can be told to fail.
+    #[cfg(test)]
     Memory(Memory),
 }
 
@@ -37,6 +40,7 @@ impl Inventory {
     pub fn load(&self) -> Result<Records, InventoryError> {
         match self {
             Self::JsonFile(file) => file.load(),
+            #[cfg(test)]
             Self::Memory(memory) => memory.load(),
         }
     }
@@ -45,6 +49,7 @@ impl Inventory {
     pub fn save(&self, records: &Records) -> Result<(), InventoryError> {
         match self {
             Self::JsonFile(file) => file.save(records),
+            #[cfg(test)]
             Self::Memory(memory) => memory.save(records),
         }
     }

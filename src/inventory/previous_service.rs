@@ -45,9 +45,9 @@ fn upgrade_one(entry: &Value) -> Result<Image, String> {
     let now = Timestamp::now();
     Ok(Image {
         id: if old.id.is_empty() { ImageId::random() } else { ImageId(old.id) },
-        name: ImageName::new(old.name).map_err(|error| format!("`name` {error}"))?,
-        version: ImageVersion::new(old.version).map_err(|error| format!("`version` {error}"))?,
-        iso: FileName::new(base_name).map_err(|error| format!("`iso` {error}"))?,
+        name: ImageName::existing(old.name).map_err(|error| format!("`name` {error}"))?,
+        version: ImageVersion::existing(old.version).map_err(|error| format!("`version` {error}"))?,
+        iso: FileName::existing(base_name).map_err(|error| format!("`iso` {error}"))?,
         status: match old.status.as_str() {
             "OK" => Status::Preparing,
             other => Status::Error(format!(

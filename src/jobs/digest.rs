@@ -1,14 +1,12 @@
-//! Digests of files that did not arrive through this program: one file at a time, each read once.
+//! Digests of files that did not arrive through this program. Each is read once.
 
-use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read};
 
 use sha2::Digest;
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::catalog::{Catalog, CatalogError, Errand};
+use crate::catalog::{Catalog, CatalogError};
 use crate::model::digest::Sha256;
 use crate::model::names::FileName;
 use crate::model::stored_file::Shelf;
@@ -16,32 +14,8 @@ use crate::model::stored_file::Shelf;
 /// Bytes read at once.
 const BUFFER: usize = 1 << 20;
 
-/// Does errands until told to stop.
-pub(super) async fn run(catalog: Catalog, mut errands: mpsc::Receiver<Errand>, stop: CancellationToken) {
-    loop {
-        let mut waiting = Vec::new();
-        tokio::select! {
-            received = errands.recv_many(&mut waiting, 1024) => if received == 0 { return },
-            () = stop.cancelled() => return,
-        }
-        // Every look at a listing asks again, so one file is often asked for many times.
-        let unique: HashSet<Errand> = waiting.into_iter().collect();
-        for Errand::Digest(shelf, name) in unique {
-            if stop.is_cancelled() {
-                return;
-            }
-            match digest(&catalog, shelf, name.clone(), &stop).await {
-                Ok(()) => {}
-                Err(CatalogError::Store(crate::store::StoreError::NotFound(_)) | CatalogError::Local(_)) => {
-                    tracing::debug!(%shelf, %name, "a file went away before it was digested");
-                }
-                Err(error) => tracing::warn!(%shelf, %name, %error, "a file cannot be digested"),
-            }
-        }
-    }
-}
-
-async fn digest(
+/// Computes and records the digest of a file, unless it is known by now.
+pub(super) async fn compute(
     catalog: &Catalog,
     shelf: Shelf,
     name: FileName,

@@ -1,14 +1,16 @@
 //! Fetching an ISO: from the web into the store, checked while it comes, and served when it is whole.
 
+use std::pin::Pin;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
-use std::pin::Pin;
 
 use super::{Download, Inner, ftp, http, web_name};
 use crate::catalog::CatalogError;
 use crate::model::image::{ImageId, Source};
+use crate::model::pace::Pace;
 use crate::trees::SIGNATURE_BYTES;
 
 /// Why a download failed. The texts are shown as the image's status and name no path of the server.
@@ -49,7 +51,8 @@ impl From<CatalogError> for Failure {
             CatalogError::NotAnImage(_) | CatalogError::Empty => Self::NotAnImage(text),
             CatalogError::Store(StoreError::Full { .. }) => Self::Space(text),
             CatalogError::Store(StoreError::TooLarge { .. }) => Self::TooLarge(text),
-            CatalogError::Busy(_)
+            CatalogError::Store(StoreError::NotAFile(_))
+            | CatalogError::Busy(_)
             | CatalogError::InUse { .. }
             | CatalogError::NameIsLocal(_)
             | CatalogError::NameIsStored(_) => Self::Conflict(text),
@@ -90,8 +93,12 @@ pub(super) async fn run(jobs: &Inner, id: &ImageId, download: &Download) -> Resu
     let mut bytes = fetched.bytes;
     let mut beginning = Vec::with_capacity(SIGNATURE_BYTES);
     let mut received = 0;
+    let mut pace = Pace::new(jobs.settings.stall_timeout, Instant::now());
     while let Some(chunk) = bytes.next().await {
         let chunk = chunk?;
+        if !pace.keeps_up(chunk.len(), Instant::now()) {
+            return Err(Failure::Source("the source sends too slowly".into()));
+        }
         if beginning.len() < SIGNATURE_BYTES {
             let wanted = chunk.len().min(SIGNATURE_BYTES - beginning.len());
             beginning.extend_from_slice(&chunk[..wanted]);

@@ -2,6 +2,7 @@
 
 mod digest;
 mod download;
+mod errands;
 mod ftp;
 mod http;
 mod web_name;
@@ -15,11 +16,14 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::catalog::Catalog;
-use crate::model::image::ImageId;
+use crate::catalog::{Catalog, CatalogError};
+use crate::model::image::{ImageId, Source, Status};
 
 pub use download::Failure;
 pub use web_name::provisional_name;
+
+/// How long to wait before a failure is recorded again that the disk would not take.
+const RECORD_PAUSE: Duration = Duration::from_secs(2);
 
 /// How the workers work.
 #[derive(Debug, Clone)]
@@ -87,7 +91,7 @@ impl Jobs {
         }));
         if let Some(errands) = jobs.0.catalog.take_errands() {
             let (catalog, stop) = (jobs.0.catalog.clone(), jobs.0.stop.clone());
-            jobs.0.tasks.spawn(digest::run(catalog, errands, stop));
+            jobs.0.tasks.spawn(errands::run(catalog, errands, stop));
         }
         Ok(jobs)
     }
@@ -110,14 +114,43 @@ impl Jobs {
             };
             if let Some(Err(failure)) = &result {
                 tracing::warn!(%id, %failure, "a download failed");
-                if let Err(error) = jobs.0.catalog.fail_download(id.clone(), failure.to_string()).await {
-                    tracing::error!(%id, %error, "a failed download cannot be recorded");
+                tokio::select! {
+                    () = jobs.record_failure(&id, failure) => {}
+                    () = download.cancel.cancelled() => {}
                 }
             }
-            jobs.downloads().remove(&id);
+            // A second try may have begun as soon as the failure was recorded; its entry must stay.
+            let mut downloads = jobs.downloads();
+            if downloads.get(&id).is_some_and(|current| Arc::ptr_eq(current, &download)) {
+                downloads.remove(&id);
+            }
+            drop(downloads);
             download.ended.send_replace(Some(result.unwrap_or(Err(Failure::Cancelled))));
         });
         Started(receiver)
+    }
+
+    /// Begins downloads again that were interrupted, by a restart or by a deletion that could not be recorded. Ids of other images are
+    /// passed over.
+    pub fn resume(&self, ids: &[ImageId]) {
+        let snapshot = self.0.catalog.snapshot();
+        for image in ids.iter().filter_map(|id| snapshot.image(id)) {
+            let unfinished = matches!(image.status, Status::Downloading | Status::Preparing);
+            if unfinished && matches!(image.source, Source::Web { .. }) {
+                drop(self.download(image.id.clone()));
+            }
+        }
+    }
+
+    /// Tries until it is recorded: a record that says `downloading iso` with nobody downloading would be a lie that lasts.
+    async fn record_failure(&self, id: &ImageId, failure: &Failure) {
+        while let Err(error) = self.0.catalog.fail_download(id.clone(), failure.to_string()).await {
+            if matches!(error, CatalogError::NoSuchImage | CatalogError::Stopping) {
+                return;
+            }
+            tracing::error!(%id, %error, "a failed download cannot be recorded yet");
+            tokio::time::sleep(RECORD_PAUSE).await;
+        }
     }
 
     /// Stops the download for an image, if there is one, and waits until its file is gone. A stopped job does not touch the record.

@@ -4,11 +4,11 @@ use percent_encoding::percent_decode_str;
 use url::Url;
 
 use crate::model::image::Image;
-use crate::model::names::{FileName, ImageName, ImageVersion};
+use crate::model::names::{FileName, ImageName, ImageVersion, NameError};
 
 /// The best name before the server has answered.
-pub fn provisional_name(url: &Url, name: &ImageName, version: &ImageVersion) -> Option<FileName> {
-    from_link(url).filter(is_iso).or_else(|| fallback(name.as_str(), version.as_str()))
+pub fn provisional_name(url: &Url, name: &ImageName, version: &ImageVersion) -> Result<FileName, NameError> {
+    from_link(url).filter(is_iso).map_or_else(|| fallback(name.as_str(), version.as_str()), Ok)
 }
 
 /// The name to store the file under. A last segment that ends in `.iso` is what people expect to see; of links like
@@ -19,10 +19,10 @@ pub(super) fn choose(url: &Url, proposed: Option<&str>, image: &Image) -> FileNa
     link.clone().filter(is_iso).or_else(proposed).or(link).unwrap_or_else(|| image.iso.clone())
 }
 
-fn fallback(name: &str, version: &str) -> Option<FileName> {
+fn fallback(name: &str, version: &str) -> Result<FileName, NameError> {
     // Two names of 255 bytes do not fit into one; the beginning of each is enough.
     let short = |text: &str| -> String { text.chars().take(30).collect() };
-    FileName::new(format!("{}-{}.iso", short(name), short(version))).ok()
+    FileName::new(format!("{}-{}.iso", short(name), short(version)))
 }
 
 fn from_link(url: &Url) -> Option<FileName> {
@@ -84,7 +84,12 @@ mod tests {
         let url: Url = link.parse().expect("a link");
         let link = from_link(&url);
         let proposed = || proposed.and_then(content_disposition).and_then(|name| FileName::new(name).ok());
-        let name = link.clone().filter(is_iso).or_else(proposed).or(link).or_else(|| fallback("centos", "7"));
+        let name = link
+            .clone()
+            .filter(is_iso)
+            .or_else(proposed)
+            .or(link)
+            .map_or_else(|| fallback("centos", "7"), Ok);
         name.expect("a name").to_string()
     }
 
@@ -104,6 +109,6 @@ mod tests {
         ] {
             assert_eq!(named(link, proposed), expected, "{link} {proposed:?}");
         }
-        assert!(fallback(&"x".repeat(255), &"y".repeat(255)).is_some());
+        assert!(fallback(&"x".repeat(255), &"y".repeat(255)).is_ok());
     }
 }

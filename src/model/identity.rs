@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-/// The identity of an open file: where it lies and when it was last written.
+/// The identity of a file: which inode it is, its size, and when it was last written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Identity {
     /// Device number. Not stable across reboots, so only compared while the program runs.

@@ -100,12 +100,14 @@ impl Source {
     }
 }
 
-/// The link without user name and password, for people and logs.
+/// The link without user name, password and query, for people and logs: tokens and signatures are credentials too.
 pub fn shown_url(url: &Url) -> Url {
     let mut shown = url.clone();
     // Both fail only for links that cannot hold credentials in the first place.
     let _ = shown.set_username("");
     let _ = shown.set_password(None);
+    shown.set_query(None);
+    shown.set_fragment(None);
     shown
 }
 
@@ -176,7 +178,7 @@ mod tests {
 
     #[test]
     fn shown_links_hold_no_credentials() {
-        let url = Url::parse("ftp://me:secret@host/a.iso").expect("a link");
+        let url = Url::parse("ftp://me:secret@host/a.iso?token=secret#x").expect("a link");
         assert_eq!(shown_url(&url).as_str(), "ftp://host/a.iso");
     }
 }

@@ -5,5 +5,7 @@ pub mod digest;
 pub mod identity;
 pub mod image;
 pub mod names;
+pub mod pace;
+pub mod segment;
 pub mod size;
 pub mod stored_file;

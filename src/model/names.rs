@@ -28,6 +28,9 @@ pub enum NameError {
     /// Starts with `-`, which command-line tools take for an option.
     #[error("must not start with '-'")]
     LeadingDash,
+    /// Begins or ends with white space, which nobody sees and nobody types.
+    #[error("must not begin or end with white space")]
+    OuterSpace,
     /// Holds a character that is not allowed.
     #[error("must not contain {0}")]
     Forbidden(String),
@@ -56,16 +59,28 @@ fn validate(text: &str) -> Result<(), NameError> {
                 u32::from(character)
             )));
         }
-        if matches!(character, '/' | '\\') || SHELL_CHARACTERS.contains(character) {
+        if matches!(character, '/' | '\\') {
             return Err(NameError::Forbidden(format!("the character {character}")));
         }
     }
     Ok(())
 }
 
+/// The rule for names that are given now. What exists already is not held to it.
+fn validate_new(text: &str) -> Result<(), NameError> {
+    validate(text)?;
+    if text.trim() != text {
+        return Err(NameError::OuterSpace);
+    }
+    match text.chars().find(|character| SHELL_CHARACTERS.contains(*character)) {
+        Some(character) => Err(NameError::Forbidden(format!("the character {character}"))),
+        None => Ok(()),
+    }
+}
+
 /// The name of a file in a store.
 ///
-/// Names starting with `.incoming` are the store's own: half-received files live below that folder.
+/// `.incoming` is the store's own: half-received files live below that folder.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct FileName(String);
@@ -74,8 +89,15 @@ impl FileName {
     /// The folder inside a store that holds files not yet complete.
     pub const INCOMING: &str = ".incoming";
 
-    /// Checks `text`; the error says what is wrong with it.
+    /// A name that is given now; the error says what is wrong with it.
     pub fn new(text: impl Into<String>) -> Result<Self, NameError> {
+        let name = Self::existing(text)?;
+        validate_new(&name.0)?;
+        Ok(name)
+    }
+
+    /// A name that exists already, on disk or in a record, and so need only be one safe path segment.
+    pub fn existing(text: impl Into<String>) -> Result<Self, NameError> {
         let text = text.into();
         validate(&text)?;
         if text == Self::INCOMING {
@@ -96,8 +118,15 @@ impl FileName {
 pub struct ImageName(String);
 
 impl ImageName {
-    /// Checks `text`; the error says what is wrong with it.
+    /// A name that is given now; the error says what is wrong with it.
     pub fn new(text: impl Into<String>) -> Result<Self, NameError> {
+        let name = Self::existing(text)?;
+        validate_new(&name.0)?;
+        Ok(name)
+    }
+
+    /// A name that exists already, on disk or in a record, and so need only be one safe path segment.
+    pub fn existing(text: impl Into<String>) -> Result<Self, NameError> {
         let text = text.into();
         validate(&text)?;
         if RESERVED_IMAGE_NAMES.iter().any(|reserved| reserved.eq_ignore_ascii_case(&text)) {
@@ -118,8 +147,15 @@ impl ImageName {
 pub struct ImageVersion(String);
 
 impl ImageVersion {
-    /// Checks `text`; the error says what is wrong with it.
+    /// A name that is given now; the error says what is wrong with it.
     pub fn new(text: impl Into<String>) -> Result<Self, NameError> {
+        let name = Self::existing(text)?;
+        validate_new(&name.0)?;
+        Ok(name)
+    }
+
+    /// A name that exists already, on disk or in a record, and so need only be one safe path segment.
+    pub fn existing(text: impl Into<String>) -> Result<Self, NameError> {
         let text = text.into();
         validate(&text)?;
         Ok(Self(text))
@@ -142,7 +178,7 @@ macro_rules! text_conversions {
         impl TryFrom<String> for $name {
             type Error = NameError;
             fn try_from(text: String) -> Result<Self, NameError> {
-                Self::new(text)
+                Self::existing(text)
             }
         }
 
@@ -188,6 +224,15 @@ mod tests {
             assert!(ImageName::new(name).is_err(), "{name:?}");
             assert!(ImageVersion::new(name).is_err(), "{name:?}");
         }
+    }
+
+    #[test]
+    fn what_exists_already_is_held_to_less() {
+        for name in ["R&D", "it's.iso", " a", "a|b"] {
+            assert!(FileName::new(name).is_err() && ImageName::new(name).is_err(), "{name}");
+            assert!(FileName::existing(name).is_ok() && ImageName::existing(name).is_ok(), "{name}");
+        }
+        assert!(FileName::existing("a/b").is_err() && ImageName::existing("..").is_err());
     }
 
     #[test]

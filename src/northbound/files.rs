@@ -19,7 +19,7 @@ pub(super) async fn list(
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
-    let parameters = Parameters::of_query(&parts, &["name"])?;
+    let parameters = Parameters::of_filters(&parts, &["name"])?;
     let mut files = door.catalog.files(shelf).await?;
     if let Some(name) = parameters.get("name") {
         files.retain(|listed| listed.file.name.as_str() == name);
@@ -61,7 +61,7 @@ pub(super) async fn delete(
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let parameters = Parameters::of_request(&parts, body, &["name"]).await?;
-    let name = parameters.required("name", FileName::new)?;
+    let name = parameters.required("name", FileName::existing)?;
     let removed = door.catalog.remove_file(shelf, name).await?;
     Ok(Json(views::file(shelf, &removed.file)).into_response())
 }

@@ -1,6 +1,6 @@
 //! `/images`: the registered images.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::Json;
@@ -16,10 +16,9 @@ use super::parameters::Parameters;
 use super::problem::Problem;
 use super::uploads::{Upload, check_headers};
 use crate::catalog::{Intake, Reservation};
-use crate::jobs::provisional_name;
+use crate::jobs::{Failure, provisional_name};
 use crate::model::image::{Image, ImageId};
 use crate::model::names::{FileName, ImageName, ImageVersion};
-use crate::model::stored_file::Shelf;
 use crate::trees::{SIGNATURE_BYTES, declared_size};
 
 const FILTERS: [&str; 5] = ["id", "name", "version", "iso", "status"];
@@ -37,7 +36,7 @@ const PADDING: u64 = 1 << 20;
 /// `GET /images`: those that match all filters.
 pub(super) async fn list(State(door): State<Northbound>, request: Request) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
-    let filters = Parameters::of_query(&parts, &FILTERS)?;
+    let filters = Parameters::of_filters(&parts, &FILTERS)?;
     let images = door.catalog.images().await?;
     let views: Vec<_> =
         images.iter().filter(|image| matches(image, &filters)).map(|image| door.view(image)).collect();
@@ -87,7 +86,11 @@ pub(super) async fn delete(State(door): State<Northbound>, request: Request) -> 
     for id in &ids {
         door.jobs.cancel(id).await;
     }
-    let removed = door.catalog.remove_images(ids).await?;
+    let removed = door.catalog.remove_images(ids.clone()).await;
+    if removed.is_err() {
+        door.jobs.resume(&ids);
+    }
+    let removed = removed?;
     let one_was_named =
         filters.get("id").is_some() || (filters.get("name").is_some() && filters.get("version").is_some());
     let mut views: Vec<_> = removed.iter().map(|image| door.view(image)).collect();
@@ -113,7 +116,7 @@ async fn reserve(door: &Northbound, parameters: &Parameters) -> Result<Reservati
 
 async fn register(door: &Northbound, parameters: &Parameters, headers: &HeaderMap) -> Result<Image, Problem> {
     if parameters.get("isostore").is_some() {
-        let iso = parameters.required("isostore", FileName::new)?;
+        let iso = parameters.required("isostore", FileName::existing)?;
         let reservation = reserve(door, parameters).await?;
         return reservation
             .register_stored(iso)
@@ -126,7 +129,7 @@ async fn register(door: &Northbound, parameters: &Parameters, headers: &HeaderMa
         }
         let reservation = reserve(door, parameters).await?;
         return reservation
-            .register_local(Path::new(path))
+            .register_local(PathBuf::from(path))
             .await
             .map_err(|error| Problem::from(error).of_parameter("isolocal"));
     }
@@ -152,16 +155,19 @@ async fn register_from_web(
     wait: Duration,
 ) -> Result<Image, Problem> {
     let iso = provisional_name(&url, reservation.name(), reservation.version());
-    let iso = iso.ok_or_else(|| {
-        Problem::parameter("isoweb", "gives no usable file name, and neither do name and version")
-    })?;
+    let iso = iso.map_err(|error| Problem::parameter("name", error))?;
     let is_retry = reservation.is_retry();
-    let image = reservation
-        .begin_download(url, iso)
-        .await
-        .map_err(|error| Problem::from(error).of_parameter("isoweb"))?;
-    match door.jobs.download(image.id.clone()).ended_within(wait).await {
+    let begun = reservation.begin_download(url, iso).await;
+    // Kept until the answer is decided: a retry that came between a failure and its removal would be removed too.
+    let (image, _reservation) = begun.map_err(|error| Problem::from(error).of_parameter("isoweb"))?;
+    let download = door.jobs.download(image.id.clone());
+    if wait.is_zero() {
+        return Ok(image);
+    }
+    match download.ended_within(wait).await {
         None | Some(Ok(())) => Ok(door.catalog.image(image.id).await?),
+        // Whoever stopped it, by deleting the image or stopping the service, decides about the record.
+        Some(Err(failure @ Failure::Cancelled)) => Err(failure.into()),
         Some(Err(failure)) => {
             // Whoever gets an error in answer needs no record of it. An image that was in error before stays listed.
             if !is_retry {
@@ -184,7 +190,7 @@ async fn upload(
         let iso = query.required("isoclient", FileName::new)?;
         check_headers(&parts.headers)?;
         let reservation = reserve(door, query).await?;
-        let intake = door.catalog.receive(Shelf::Iso, iso, expected).await?;
+        let intake = reservation.receive(iso, expected).await?;
         Ok::<_, Problem>((reservation, intake))
     };
     let (reservation, intake) = match accepted.await {
@@ -239,15 +245,18 @@ fn wait(parameters: &Parameters, headers: &HeaderMap) -> Result<Duration, Proble
     if let Some(text) = parameters.get("wait") {
         return seconds(text).ok_or_else(|| Problem::parameter("wait", "must be a whole number of seconds"));
     }
-    let preferences: Vec<&str> = headers
+    // Names are case-insensitive, and values may be quoted (§2). A preference that makes no sense is ignored.
+    let preferences: Vec<String> = headers
         .get_all("prefer")
         .iter()
         .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split([',', ';']))
+        .map(str::to_ascii_lowercase)
         .collect();
-    let asked =
-        preferences.iter().find_map(|preference| preference.trim().strip_prefix("wait=").and_then(seconds));
-    let respond_async =
-        preferences.iter().any(|preference| preference.trim().eq_ignore_ascii_case("respond-async"));
+    let mut preferences = preferences.iter().flat_map(|value| value.split([',', ';'])).map(str::trim);
+    let asked = preferences.clone().find_map(|preference| {
+        let (name, value) = preference.split_once('=')?;
+        if name.trim() == "wait" { seconds(value.trim().trim_matches('"')) } else { None }
+    });
+    let respond_async = preferences.any(|preference| preference == "respond-async");
     Ok(asked.unwrap_or(if respond_async { Duration::ZERO } else { DEFAULT_WAIT }))
 }

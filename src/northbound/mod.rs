@@ -22,9 +22,9 @@ use http::header::{ALLOW, HeaderValue};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tower::ServiceExt;
+use tower::util::option_layer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
-use tower_http::timeout::TimeoutLayer;
 
 use crate::catalog::Catalog;
 use crate::jobs::Jobs;
@@ -44,8 +44,8 @@ pub struct Northbound {
 /// How the door behaves towards clients.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The longest that a request may take until it is answered.
-    pub timeout: Duration,
+    /// The longest that a request may take until it is answered, if there is a limit.
+    pub timeout: Option<Duration>,
     /// Web origins that browsers may call from; `*` is all.
     pub cors_origins: Vec<String>,
 }
@@ -81,8 +81,8 @@ impl Northbound {
                 )
             })
             .with_state(self)
-            .layer(cors(&settings.cors_origins))
-            .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, settings.timeout))
+            .layer(option_layer(cors(&settings.cors_origins)))
+            .layer(middleware::from_fn_with_state(settings.timeout, limit_time))
             .layer(CatchPanicLayer::custom(|_| {
                 Problem::new(
                     StatusCode::INTERNAL_SERVER_ERROR,
@@ -140,19 +140,27 @@ fn on(allow: &'static str, routes: MethodRouter<Northbound>) -> MethodRouter<Nor
         .fallback(move || async move { Problem::method_not_allowed(allow) })
 }
 
-fn cors(origins: &[String]) -> CorsLayer {
+/// `None` when no origin is configured: then browsers keep other sites' pages out by themselves.
+fn cors(origins: &[String]) -> Option<CorsLayer> {
     if origins.is_empty() {
-        return CorsLayer::new();
+        return None;
     }
     let origin = if origins.iter().any(|origin| origin == "*") {
         AllowOrigin::any()
     } else {
         AllowOrigin::list(origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()))
     };
-    CorsLayer::new()
-        .allow_origin(origin)
-        .allow_methods([Method::GET, Method::PUT, Method::DELETE])
-        .allow_headers(Any)
+    let methods = [Method::GET, Method::PUT, Method::DELETE];
+    Some(CorsLayer::new().allow_origin(origin).allow_methods(methods).allow_headers(Any))
+}
+
+/// Ends requests that take longer than the configuration allows. Changes under way are not torn: they run to their end by themselves.
+async fn limit_time(State(limit): State<Option<Duration>>, request: Request, next: Next) -> Response {
+    let Some(limit) = limit else { return next.run(request).await };
+    tokio::time::timeout(limit, next.run(request)).await.unwrap_or_else(|_| {
+        Problem::new(StatusCode::REQUEST_TIMEOUT, "the request took longer than `httpTimeout` allows")
+            .into_response()
+    })
 }
 
 /// One line a request. The query stays out of it: a link may hold credentials.

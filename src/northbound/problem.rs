@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::catalog::CatalogError;
 use crate::jobs::Failure;
 use crate::store::StoreError;
-use crate::trees::{FileError, TreeError};
+use crate::trees::FileError;
 
 /// An answer that says what went wrong.
 #[derive(Debug, PartialEq, Eq)]
@@ -68,11 +68,15 @@ impl From<CatalogError> for Problem {
             CatalogError::NotAnImage(_) => StatusCode::UNPROCESSABLE_ENTITY,
             CatalogError::Store(error) => match error {
                 StoreError::NotFound(_) => StatusCode::NOT_FOUND,
+                StoreError::NotAFile(_) => StatusCode::CONFLICT,
                 StoreError::Full { .. } => StatusCode::INSUFFICIENT_STORAGE,
                 StoreError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-                StoreError::Io { .. } => return Self::internal(&text),
+                StoreError::InUse(_) | StoreError::Io { .. } => return Self::internal(&text),
             },
-            CatalogError::Tree(TreeError::Mount(error)) => return mount_problem(error),
+            CatalogError::Tree(error) => {
+                tracing::error!(%error, "a request failed");
+                return Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.gist());
+            }
             CatalogError::Inventory(_) => {
                 tracing::error!(error = text, "a request failed");
                 return Self::new(
@@ -80,30 +84,11 @@ impl From<CatalogError> for Problem {
                     "the inventory cannot be written, so nothing was changed; the service's log says why",
                 );
             }
-            CatalogError::Local(FileError::Io(_)) | CatalogError::Tree(_) => return Self::internal(&text),
+            CatalogError::Local(FileError::Io(_)) => return Self::internal(&text),
             CatalogError::Crowded | CatalogError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         };
         Self::new(status, text)
     }
-}
-
-/// The kernel's refusals are the operator's to repair; their full texts name paths, so clients get the gist.
-fn mount_problem(error: &loop_mount::Error) -> Problem {
-    tracing::error!(%error, "an image cannot be mounted");
-    let gist = match error {
-        loop_mount::Error::NotPermitted { .. } => {
-            "the service lacks the privileges to mount images".to_owned()
-        }
-        loop_mount::Error::NoFileSystem { kind, .. } => {
-            format!("the server's kernel has no file system {kind}")
-        }
-        loop_mount::Error::Busy { .. } | loop_mount::Error::NotAnEmptyFolder { .. } => {
-            "the image's mount point is in use on the server".to_owned()
-        }
-        loop_mount::Error::NoLoopDevice { .. } => "the server has no free loop device".to_owned(),
-        _ => "the image cannot be mounted on the server; its log says why".to_owned(),
-    };
-    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, gist)
 }
 
 impl From<Failure> for Problem {

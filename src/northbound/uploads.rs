@@ -2,7 +2,7 @@
 //! the end. Whatever can be refused before the body is read is refused with its proper status.
 
 use std::pin::pin;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, BodyDataStream, Bytes};
 use axum::response::{IntoResponse, Response};
@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 
 use super::problem::Problem;
 use crate::catalog::Intake;
+use crate::model::pace::Pace;
 
 /// A sender that is silent for this long has gone.
 const STALL_TIMEOUT: Duration = Duration::from_secs(120);
@@ -33,7 +34,7 @@ const LINGER_TIME: Duration = Duration::from_secs(2);
 pub(super) struct Upload {
     body: BodyDataStream,
     /// Read already, to judge the file by.
-    beginning: Vec<Bytes>,
+    beginning: Option<Bytes>,
     expected: Option<u64>,
     expects_continue: bool,
     wants_json: bool,
@@ -47,7 +48,7 @@ impl Upload {
         let header = |name| parts.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
         Self {
             body: body.into_data_stream(),
-            beginning: Vec::new(),
+            beginning: None,
             expected: header(CONTENT_LENGTH).and_then(|length| length.parse().ok()),
             expects_continue: parts.headers.contains_key(EXPECT),
             wants_json: header(ACCEPT)
@@ -83,8 +84,8 @@ impl Upload {
         while read.len() < count {
             let Some(chunk) = self.next_from_client().await? else { break };
             read.extend_from_slice(&chunk);
-            self.beginning.insert(0, chunk);
         }
+        self.beginning = Some(Bytes::from(read.clone()));
         Ok(read)
     }
 
@@ -130,7 +131,11 @@ impl Upload {
         tell: &mut (dyn FnMut(String) + Send),
     ) -> Result<(), Problem> {
         let mut progress = Tenths { expected: self.expected, received: 0, told: 0 };
+        let mut pace = Pace::new(STALL_TIMEOUT, Instant::now());
         while let Some(chunk) = self.next().await? {
+            if !pace.keeps_up(chunk.len(), Instant::now()) {
+                return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the upload comes too slowly"));
+            }
             let length = chunk.len() as u64;
             intake.write(chunk).await?;
             progress.advance(length, tell);
@@ -142,7 +147,7 @@ impl Upload {
     }
 
     async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
-        match self.beginning.pop() {
+        match self.beginning.take() {
             Some(chunk) => Ok(Some(chunk)),
             None => self.next_from_client().await,
         }

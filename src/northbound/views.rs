@@ -1,21 +1,18 @@
 //! How records look from outside. The field names are fixed; scripts read them.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use crate::catalog::ListedFile;
 use crate::jobs::Progress;
 use crate::model::identity::Identity;
 use crate::model::image::{Image, Source, shown_url};
+use crate::model::segment::encoded;
 use crate::model::size;
 use crate::model::stored_file::{Shelf, StoredFile};
 
-/// What may stand in a path segment as it is (RFC 3986 §2.3).
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
 /// An image, with the southbound path of its tree and, while its ISO is being fetched, how far that has come.
 pub(super) fn image(image: &Image, progress: Option<Progress>, api_root: &str) -> Value {
-    let segment = |text: &str| utf8_percent_encode(text, ESCAPED).to_string();
+    let segment = |text: &str| encoded(text.as_bytes());
     let mut view = json!({
         "id": image.id,
         "name": image.name,

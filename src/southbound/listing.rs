@@ -1,5 +1,6 @@
 //! Directory listings: which form a client wants, and the entries in that form.
 
+use std::borrow::Cow;
 use std::time::SystemTime;
 
 use http::header::{ACCEPT, HeaderMap};
@@ -67,7 +68,7 @@ impl Form {
         match self {
             Self::Page => listing_page::render(&entries, api_root, path),
             Self::Names => {
-                json!(entries.iter().map(|entry| shown(&entry.name)).collect::<Vec<_>>()).to_string() + "\n"
+                json!(entries.iter().map(|entry| text(&entry.name)).collect::<Vec<_>>()).to_string() + "\n"
             }
             Self::Objects => json!(entries.iter().map(object).collect::<Vec<_>>()).to_string() + "\n",
             Self::Lines => entries.iter().map(|entry| shown(&entry.name) + "\n").collect(),
@@ -114,17 +115,19 @@ fn sort(entries: &mut [Entry]) {
     });
 }
 
-/// A name as text: bytes that are no UTF-8, and control characters that would break a line, become U+FFFD.
-pub(super) fn shown(name: &[u8]) -> String {
+/// A name as text: bytes that are no UTF-8 become U+FFFD.
+fn text(name: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(name)
-        .chars()
-        .map(|character| if character.is_control() { '\u{fffd}' } else { character })
-        .collect()
+}
+
+/// A name for lines and pages: control characters, which would break a line, become U+FFFD too.
+pub(super) fn shown(name: &[u8]) -> String {
+    text(name).chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
 }
 
 fn object(entry: &Entry) -> serde_json::Value {
     json!({
-        "name": shown(&entry.name),
+        "name": text(&entry.name),
         "type": if entry.size.is_some() { "file" } else { "directory" },
         "size": entry.size,
         "modified": entry.modified.and_then(timestamp),
@@ -178,7 +181,7 @@ mod tests {
         assert_eq!(Form::Lines.render(entries.clone(), "", &[]), "z\n.t\nA\na\u{fffd}b\u{fffd}\nb\n");
         assert_eq!(
             Form::Names.render(entries.clone(), "", &[]),
-            "[\"z\",\".t\",\"A\",\"a\u{fffd}b\u{fffd}\",\"b\"]\n"
+            "[\"z\",\".t\",\"A\",\"a\\nb\u{fffd}\",\"b\"]\n"
         );
         let objects: serde_json::Value =
             serde_json::from_str(&Form::Objects.render(entries, "", &[])).expect("JSON");

@@ -4,14 +4,11 @@ use std::fmt::Write;
 use std::time::SystemTime;
 
 use jiff::Timestamp;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 use super::listing::shown;
+use crate::model::segment::encoded;
 use crate::model::size;
 use crate::trees::Entry;
-
-/// What may stand in a path segment as it is (RFC 3986 §2.3). Everything else is escaped, which is always right.
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 const STYLE: &str = include_str!("listing_page.css");
 
@@ -20,7 +17,7 @@ const STYLE: &str = include_str!("listing_page.css");
 pub(super) fn render(entries: &[Entry], api_root: &str, path: &[Vec<u8>]) -> String {
     let title =
         path.iter().map(|name| shown(name)).fold(String::from("/"), |title, name| title + &name + "/");
-    let base = path.iter().fold(format!("{api_root}/"), |base, name| base + &link(name) + "/");
+    let base = path.iter().fold(format!("{api_root}/"), |base, name| base + &encoded(name) + "/");
     let mut page = String::with_capacity(2048 + entries.len() * 192);
     // Writing to a string cannot fail.
     let _ = write!(
@@ -32,7 +29,7 @@ pub(super) fn render(entries: &[Entry], api_root: &str, path: &[Vec<u8>]) -> Str
     breadcrumbs(&mut page, api_root, path);
     page.push_str("<table>\n<thead><tr><th scope=\"col\">Name</th><th scope=\"col\" class=\"n\">Size</th><th scope=\"col\" class=\"t\">Modified (UTC)</th></tr></thead>\n<tbody>\n");
     if let Some((_, above)) = path.split_last() {
-        let above = above.iter().fold(format!("{api_root}/"), |base, name| base + &link(name) + "/");
+        let above = above.iter().fold(format!("{api_root}/"), |base, name| base + &encoded(name) + "/");
         let _ = writeln!(
             page,
             "<tr><td class=\"d up\"><a href=\"{above}\">Parent folder</a></td><td class=\"n\"></td><td class=\"t\"></td></tr>"
@@ -52,7 +49,7 @@ fn breadcrumbs(page: &mut String, api_root: &str, path: &[Vec<u8>]) {
     let _ =
         write!(page, "<nav aria-label=\"Path\"><h1><a href=\"{target}\" aria-label=\"Root folder\">⌂</a>");
     for (index, name) in path.iter().enumerate() {
-        target = target + &link(name) + "/";
+        target = target + &encoded(name) + "/";
         let here = if index + 1 == path.len() { " aria-current=\"page\"" } else { "" };
         let _ = write!(
             page,
@@ -72,7 +69,7 @@ fn row(page: &mut String, base: &str, entry: &Entry) {
     let _ = writeln!(
         page,
         "<tr><td class=\"{class}\"><a href=\"{base}{}{slash}\">{name}{slash}</a></td><td class=\"n\"{bytes}>{size}</td><td class=\"t\">{time}</td></tr>",
-        link(&entry.name)
+        encoded(&entry.name)
     );
 }
 
@@ -85,10 +82,6 @@ fn summary(page: &mut String, entries: &[Entry]) {
         let _ = write!(page, ", {}", size::shown(bytes));
     }
     page.push_str("</p>\n");
-}
-
-fn link(name: &[u8]) -> String {
-    percent_encode(name, ESCAPED).to_string()
 }
 
 fn escaped(text: &str) -> String {

@@ -37,10 +37,15 @@ impl Southbound {
 
     /// Answers one request.
     pub async fn handle<B>(&self, request: Request<B>, peer: SocketAddr) -> Response<Body> {
-        let response = self.answer(&request).await;
+        let mut response = self.answer(&request).await;
+        let (status, length) = (response.status(), response.body().length());
+        // Said here, because the connection would not say it of an empty answer to HEAD. A 304 has no length of its own
+        // (RFC 9110 §8.6).
+        if let Some(length) = length.filter(|_| status != StatusCode::NOT_MODIFIED) {
+            response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+        }
         tracing::debug!(
-            %peer, method = %request.method(), path = request.uri().path(), status = response.status().as_u16(),
-            length = http_body::Body::size_hint(response.body()).exact(), "southbound"
+            %peer, method = %request.method(), path = request.uri().path(), status = status.as_u16(), length, "southbound"
         );
         response
     }
@@ -58,7 +63,7 @@ impl Southbound {
         let path = wanted.decoded.clone();
         match self.catalog.resolve(wanted).await {
             Ok(Resolved::File(content, name)) => reply::file(request, &content, &name),
-            Ok(Resolved::Directory(entries)) => reply::listing(request, entries, &self.api_root, &path),
+            Ok(Resolved::Directory(entries)) => reply::listing(request, entries, &self.api_root, path).await,
             Err(LookupError::NotFound) => not_found(),
             Err(error) => {
                 tracing::error!(path = request.uri().path(), %error, "a file cannot be served");

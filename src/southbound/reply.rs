@@ -26,15 +26,20 @@ pub(super) fn text(status: StatusCode, text: &'static str) -> Response<Body> {
     response
 }
 
-/// Answers with a directory's listing.
-pub(super) fn listing<B>(
+/// Answers with a directory's listing. A large one takes its time, and no connection's thread may take part in that.
+pub(super) async fn listing<B>(
     request: &Request<B>,
     entries: Vec<Entry>,
-    api_root: &str,
-    path: &[Vec<u8>],
+    api_root: &Arc<str>,
+    path: Vec<Vec<u8>>,
 ) -> Response<Body> {
     let form = Form::asked(request.uri().query()).unwrap_or_else(|| Form::accepted(request.headers()));
-    let mut response = Response::new(Body::from(Bytes::from(form.render(entries, api_root, path))));
+    let api_root = Arc::clone(api_root);
+    let rendered = tokio::task::spawn_blocking(move || form.render(entries, &api_root, &path)).await;
+    let Ok(rendered) = rendered else {
+        return text(StatusCode::INTERNAL_SERVER_ERROR, "The folder cannot be listed\n");
+    };
+    let mut response = Response::new(Body::from(Bytes::from(rendered)));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(form.media_type()));
     headers.insert(header::VARY, HeaderValue::from_static("Accept"));
@@ -64,6 +69,10 @@ pub(super) fn file<B>(request: &Request<B>, content: &Content, name: &[u8]) -> R
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     insert(headers, header::ETAG, &tag);
     insert(headers, header::LAST_MODIFIED, &httpdate::fmt_http_date(not_in_future(content.modified)));
+    if media_type.name == "text/html" {
+        // A page out of an image must not act as the page of whoever else is served at this address.
+        headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
+    }
     if media_type.varies {
         headers.insert(header::VARY, HeaderValue::from_static("User-Agent"));
     }

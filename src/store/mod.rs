@@ -7,13 +7,14 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
 
 use crate::model::identity::Identity;
 use crate::model::names::FileName;
 use crate::model::stored_file::Shelf;
 
-pub use upload::{Received, Upload};
+pub use upload::{Named, Received, Upload};
 
 /// One shelf: a folder of files.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub struct Store {
     shelf: Shelf,
     folder: PathBuf,
     limits: Limits,
+    /// The folder of unfinished files, locked against other processes.
+    _lock: File,
 }
 
 /// What intake must respect.
@@ -38,6 +41,12 @@ pub enum StoreError {
     /// No complete file of that name.
     #[error("the {0} store has no file of that name")]
     NotFound(Shelf),
+    /// A folder, a link or something else that is no file has that name.
+    #[error("the {0} store holds something of that name that is not a regular file")]
+    NotAFile(Shelf),
+    /// Another process works with it.
+    #[error("the {0} store is in use by another image-service")]
+    InUse(Shelf),
     /// It cannot fit.
     #[error("not enough space in the {shelf} store: {}{available} bytes are available", needed.map(|needed| format!("{needed} bytes are needed, ")).unwrap_or_default())]
     Full {
@@ -69,14 +78,19 @@ pub enum StoreError {
 impl Store {
     /// Opens the shelf in `folder`, which is made if missing, and clears away what an interrupted intake left.
     pub fn open(shelf: Shelf, folder: PathBuf, limits: Limits) -> Result<Self, StoreError> {
-        let store = Self { shelf, folder, limits };
-        let incoming = store.incoming();
-        fs::create_dir_all(&incoming).map_err(|source| store.io("make a folder", source))?;
+        let incoming = folder.join(FileName::INCOMING);
+        let lock = fs::create_dir_all(&incoming).and_then(|()| File::open(&incoming));
+        let lock = lock.map_err(|source| StoreError::Io { action: "make a folder", shelf, source })?;
+        if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
+            return Err(StoreError::InUse(shelf));
+        }
+        let store = Self { shelf, folder, limits, _lock: lock };
         for entry in fs::read_dir(&incoming).map_err(|source| store.io("list", source))? {
             let entry = entry.map_err(|source| store.io("list", source))?;
-            tracing::info!(shelf = %shelf, name = ?entry.file_name(), "removing an unfinished upload of an earlier run");
-            fs::remove_file(entry.path())
-                .map_err(|source| store.io("remove an unfinished upload", source))?;
+            tracing::info!(%shelf, name = ?entry.file_name(), "removing an unfinished upload of an earlier run");
+            if let Err(error) = fs::remove_file(entry.path()) {
+                tracing::warn!(%shelf, name = ?entry.file_name(), %error, "it stays");
+            }
         }
         Ok(store)
     }
@@ -102,7 +116,7 @@ impl Store {
         for entry in fs::read_dir(&self.folder).map_err(|source| self.io("list", source))? {
             let entry = entry.map_err(|source| self.io("list", source))?;
             let Ok(name) = entry.file_name().into_string() else { continue };
-            let Ok(name) = FileName::new(name) else { continue };
+            let Ok(name) = FileName::existing(name) else { continue };
             // A file may vanish between the listing and the look at it.
             let Ok(metadata) = entry.metadata() else { continue };
             if metadata.is_file() {
@@ -141,6 +155,13 @@ impl Store {
     pub fn receive(&self, name: FileName, expected: Option<u64>) -> Result<Upload, StoreError> {
         if expected.is_some_and(|size| size > self.limits.max_file_size) {
             return Err(StoreError::TooLarge { limit: self.limits.max_file_size });
+        }
+        match fs::symlink_metadata(self.path(&name)) {
+            Ok(metadata) if !metadata.is_file() => return Err(StoreError::NotAFile(self.shelf)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(self.io("look at a file", error));
+            }
+            _ => {}
         }
         let available = self.available()?;
         if expected.unwrap_or(1) > available {

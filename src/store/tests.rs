@@ -26,7 +26,8 @@ fn a_file_is_visible_only_when_it_is_whole() {
     assert!(store.list().expect("lists").is_empty());
     assert!(matches!(store.stat(&name("a.iso")), Err(StoreError::NotFound(_))));
     upload.write(&store, b"def").expect("writes");
-    let received = upload.finish(&store).expect("finishes");
+    let (received, named) = upload.finish(&store).expect("finishes");
+    named.keep();
     assert_eq!(
         received.sha256.to_string(),
         "bef57ec7f53a6d40beb640a780a639c83bc29ac8a9816f1fc6c5c6dcd93c4721"
@@ -38,7 +39,7 @@ fn a_file_is_visible_only_when_it_is_whole() {
 #[test]
 fn an_upload_let_go_leaves_the_old_file_and_nothing_else() {
     let (_folder, store) = store();
-    store.receive(name("a"), None).expect("begins").finish(&store).expect("finishes");
+    store.receive(name("a"), None).expect("begins").finish(&store).expect("finishes").1.keep();
     let before = store.stat(&name("a")).expect("is there");
     let mut upload = store.receive(name("a"), None).expect("begins");
     upload.write(&store, b"half").expect("writes");
@@ -48,10 +49,32 @@ fn an_upload_let_go_leaves_the_old_file_and_nothing_else() {
 }
 
 #[test]
+fn a_file_that_is_not_kept_gives_way_to_what_was_there_before() {
+    let (_folder, store) = store();
+    let put = |text: &[u8]| {
+        let mut upload = store.receive(name("a"), None).expect("begins");
+        upload.write(&store, text).expect("writes");
+        upload.finish(&store).expect("finishes").1
+    };
+    drop(put(b"first"));
+    assert!(store.list().expect("lists").is_empty());
+    put(b"first").keep();
+    let refused = put(b"second");
+    assert_eq!(fs::read(store.path(&name("a"))).expect("reads"), b"second");
+    drop(refused);
+    assert_eq!(fs::read(store.path(&name("a"))).expect("reads"), b"first");
+    put(b"third").keep();
+    assert_eq!(fs::read(store.path(&name("a"))).expect("reads"), b"third");
+    assert_eq!(leftovers(&store), 0);
+}
+
+#[test]
 fn what_a_killed_process_left_is_cleared_at_the_next_start() {
     let (folder, store) = store();
     std::mem::forget(store.receive(name("a"), None).expect("begins"));
     assert_eq!(leftovers(&store), 1);
+    assert!(matches!(Store::open(Shelf::Iso, folder.path().join("iso"), LIMITS), Err(StoreError::InUse(_))));
+    drop(store);
     let store = Store::open(Shelf::Iso, folder.path().join("iso"), LIMITS).expect("opens");
     assert_eq!(leftovers(&store), 0);
 }
@@ -63,22 +86,25 @@ fn limits_hold_before_and_while_bytes_come() {
     let mut upload = store.receive(name("a"), None).expect("begins");
     upload.write(&store, &[0; 1000]).expect("fits");
     assert!(matches!(upload.write(&store, b"x"), Err(StoreError::TooLarge { .. })));
-    let full = Store {
-        limits: Limits { max_file_size: u64::MAX, reserve: 0 },
-        shelf: Shelf::Iso,
-        folder: store.folder.clone(),
-    };
+    drop(upload);
+    let folder = store.folder.clone();
+    drop(store);
+    let limits = Limits { max_file_size: u64::MAX, reserve: 0 };
+    let full = Store::open(Shelf::Iso, folder, limits).expect("opens");
     assert!(matches!(full.receive(name("a"), Some(1 << 60)), Err(StoreError::Full { needed: Some(_), .. })));
 }
 
 #[test]
 fn only_regular_files_are_files() {
-    let (folder, store) = store();
+    let (_folder, store) = store();
     fs::create_dir(store.path(&name("folder"))).expect("a folder");
     symlink("/etc/hostname", store.path(&name("link"))).expect("a link");
     assert!(store.list().expect("lists").is_empty());
     for odd in ["folder", "link", "missing"] {
         assert!(matches!(store.open_file(&name(odd)), Err(StoreError::NotFound(_))), "{odd}");
         assert!(matches!(store.remove(&name(odd)), Err(StoreError::NotFound(_))), "{odd}");
+    }
+    for odd in ["folder", "link"] {
+        assert!(matches!(store.receive(name(odd), None), Err(StoreError::NotAFile(_))), "{odd}");
     }
 }

@@ -1,7 +1,7 @@
 //! A file on its way in: written to a temporary, digested as it comes, fsynced, renamed. Dropped early it leaves nothing.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -79,19 +79,58 @@ impl Upload {
         &self.temporary.path
     }
 
-    /// Makes the file durable and gives it its name, replacing an older file of that name in one step.
-    pub fn finish(mut self, store: &Store) -> Result<Received, StoreError> {
+    /// Makes the file durable and gives it its name, replacing an older file of that name in one step. Until the result is kept, the
+    /// older file can come back.
+    pub fn finish(mut self, store: &Store) -> Result<(Received, Named), StoreError> {
         self.file.sync_all().map_err(|source| store.io("sync a file", source))?;
         let metadata = self.file.metadata().map_err(|source| store.io("look at a file", source))?;
-        fs::rename(&self.temporary.path, store.path(&self.name))
-            .map_err(|source| store.io("name a file", source))?;
+        let mut named = Named { path: store.path(&self.name), old: None, undo: false };
+        let old = self.temporary.path.with_extension("old");
+        match fs::hard_link(&named.path, &old) {
+            Ok(()) => named.old = Some(old),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            // Without hard links an older file cannot be kept aside; replacing it is what was asked for.
+            Err(error) => tracing::debug!(%error, "an older file is replaced for good"),
+        }
+        fs::rename(&self.temporary.path, &named.path).map_err(|source| store.io("name a file", source))?;
         self.temporary.named = true;
+        named.undo = true;
         store.sync()?;
-        Ok(Received {
-            name: self.name,
-            identity: Identity::of(&metadata),
-            sha256: Sha256(self.digest.finalize().into()),
-        })
+        let Self { name, digest, .. } = self;
+        let sha256 = Sha256(digest.finalize().into());
+        Ok((Received { name, identity: Identity::of(&metadata), sha256 }, named))
+    }
+}
+
+/// A file that has got its name, until it is decided that it keeps it. Letting go of this brings the state before back.
+#[derive(Debug)]
+#[must_use = "letting go of it takes the file away again"]
+pub struct Named {
+    path: PathBuf,
+    old: Option<PathBuf>,
+    undo: bool,
+}
+
+impl Named {
+    /// The file stays, and what it replaced goes.
+    pub fn keep(mut self) {
+        self.undo = false;
+    }
+}
+
+impl Drop for Named {
+    fn drop(&mut self) {
+        let done = match (&self.old, self.undo) {
+            (Some(old), true) => fs::rename(old, &self.path),
+            (None, true) => fs::remove_file(&self.path),
+            (Some(old), false) => fs::remove_file(old),
+            (None, false) => return,
+        };
+        let folder = self.path.parent().map(File::open);
+        let synced = done.and_then(|()| folder.map_or(Ok(()), |folder| folder?.sync_all()));
+        if let Err(error) = synced {
+            tracing::error!(%error, undo = self.undo, "cannot tidy up after a file was named");
+        }
     }
 }
 

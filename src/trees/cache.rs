@@ -1,78 +1,65 @@
-//! Open ISO trees, kept by how much memory their indexes take. An ISO that was replaced is noticed within a second.
+//! Open ISO trees, kept by how much memory their indexes take. A look at the ISO for each use notices at once when it was replaced.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
-use quick_cache::Weighter;
 use quick_cache::sync::Cache as QuickCache;
+use quick_cache::{OptionsBuilder, Weighter};
+use rustix::fs::{Access, access};
 
 use super::{ImageTree, Tree, TreeError, iso};
 use crate::model::identity::Identity;
 
-/// How long a tree is trusted without looking whether its ISO is still the same.
-const TRUST: Duration = Duration::from_secs(1);
-
 /// Each open tree holds a descriptor. Counting it as this much memory bounds their number too.
 const DESCRIPTOR_WEIGHT: u64 = 64 << 10;
 
-struct Cached {
-    tree: Arc<ImageTree>,
-    memory: u64,
-    /// Milliseconds after `Cache::started` at which the ISO was last looked at.
-    checked: AtomicU64,
-}
-
 /// The cache; look-ups of one ISO at the same time open it once.
 pub struct Cache {
-    trees: QuickCache<PathBuf, Arc<Cached>, ByMemory>,
-    started: Instant,
+    trees: QuickCache<PathBuf, Arc<ImageTree>, ByMemory>,
 }
 
+/// Weighs trees for a cache of so many bytes.
 #[derive(Clone)]
-struct ByMemory;
+struct ByMemory(u64);
 
-impl Weighter<PathBuf, Arc<Cached>> for ByMemory {
-    fn weight(&self, _path: &PathBuf, cached: &Arc<Cached>) -> u64 {
-        cached.memory + DESCRIPTOR_WEIGHT
+impl Weighter<PathBuf, Arc<ImageTree>> for ByMemory {
+    /// A tree larger than the whole cache would never be kept, but read anew for each request; it takes the place of all others instead.
+    fn weight(&self, _path: &PathBuf, tree: &Arc<ImageTree>) -> u64 {
+        let memory = match &tree.tree {
+            Tree::Iso(tree) => tree.memory(),
+            Tree::Folder(_) => 0,
+        };
+        (memory + DESCRIPTOR_WEIGHT).min(self.0 / 10 * 9)
     }
 }
 
 impl Cache {
     pub(super) fn new(bytes: u64) -> Self {
         let items = usize::try_from(bytes / DESCRIPTOR_WEIGHT).unwrap_or(usize::MAX).clamp(16, 1 << 20);
-        Self { trees: QuickCache::with_weighter(items, bytes, ByMemory), started: Instant::now() }
+        // One shard: each would only keep trees that fit into its share, and a look-up is too short to contend.
+        let options =
+            OptionsBuilder::new().estimated_items_capacity(items).weight_capacity(bytes).shards(1).build();
+        // The builder fails only without the two capacities.
+        let trees = match options {
+            Ok(options) => {
+                QuickCache::with_options(options, ByMemory(bytes), Default::default(), Default::default())
+            }
+            Err(_) => QuickCache::with_weighter(items, bytes, ByMemory(bytes)),
+        };
+        Self { trees }
     }
 
     pub(super) fn open(&self, iso: &Path) -> Result<Arc<ImageTree>, TreeError> {
-        let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        if let Some(cached) = self.trees.get(iso) {
-            let trusted_until = cached.checked.load(Ordering::Relaxed) + TRUST.as_secs() * 1000;
-            if now < trusted_until {
-                return Ok(Arc::clone(&cached.tree));
-            }
+        if let Some(tree) = self.trees.get(iso) {
             let unchanged =
-                std::fs::metadata(iso).is_ok_and(|metadata| Identity::of(&metadata) == cached.tree.identity);
-            if unchanged {
-                cached.checked.store(now, Ordering::Relaxed);
-                return Ok(Arc::clone(&cached.tree));
+                std::fs::metadata(iso).is_ok_and(|metadata| Identity::of(&metadata) == tree.identity);
+            // An open file can still be read after its permissions went, but to go on would be to ignore whoever took them.
+            if unchanged && access(iso, Access::READ_OK).is_ok() {
+                return Ok(tree);
             }
             self.forget(iso);
         }
-        let cached = self.trees.get_or_insert_with(iso, || {
-            let tree = iso::open(iso)?;
-            let memory = match &tree.tree {
-                Tree::Iso(tree) => tree.memory(),
-                Tree::Folder(_) => 0,
-            };
-            Ok::<_, TreeError>(Arc::new(Cached {
-                tree: Arc::new(tree),
-                memory,
-                checked: AtomicU64::new(now),
-            }))
-        })?;
-        Ok(Arc::clone(&cached.tree))
+        self.trees.get_or_insert_with(iso, || iso::open(iso).map(Arc::new))
     }
 
     pub(super) fn forget(&self, iso: &Path) {

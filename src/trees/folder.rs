@@ -134,10 +134,16 @@ impl Folder {
                 continue;
             }
             let parent = self.open_as(&actual, OFlags::RDONLY | OFlags::DIRECTORY)?;
-            let names = names(parent.as_fd())?;
+            let mut names = names(parent.as_fd())?;
+            // What may not be asked for by its name may not be reached by a similar one either.
+            names.retain(|name| self.is_served(name));
             let name = folded(&names, wanted).or_else(|| {
-                let bare = without_version(wanted)?;
-                names.get(bare).map(Vec::as_slice).or_else(|| folded(&names, bare))
+                // `KERNEL.;1`, what ISO 9660 makes of `kernel`, needs both to go.
+                let unversioned = without_version(wanted);
+                let bare = unversioned.strip_suffix(b".").unwrap_or(unversioned);
+                let mut shorter =
+                    [unversioned, bare].into_iter().filter(|shorter| shorter.len() < wanted.len());
+                shorter.find_map(|name| names.get(name).map(Vec::as_slice).or_else(|| folded(&names, name)))
             });
             actual.push(OsStr::from_bytes(name.ok_or(LookupError::NotFound)?));
         }
@@ -154,15 +160,11 @@ fn folded<'a>(names: &'a BTreeSet<Vec<u8>>, wanted: &[u8]) -> Option<&'a [u8]> {
     }
 }
 
-/// The name without `;1` (any version number) or without one final dot, if it has either.
-fn without_version(name: &[u8]) -> Option<&[u8]> {
+/// The name without `;1` (any version number).
+fn without_version(name: &[u8]) -> &[u8] {
     let digits = name.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
     let (stem, _) = name.split_at(name.len() - digits);
-    match stem.strip_suffix(b";") {
-        Some(bare) if digits > 0 => Some(bare),
-        _ => name.strip_suffix(b"."),
-    }
-    .filter(|bare| !bare.is_empty())
+    stem.strip_suffix(b";").filter(|_| digits > 0).unwrap_or(name)
 }
 
 fn names(folder: BorrowedFd<'_>) -> Result<BTreeSet<Vec<u8>>, LookupError> {
@@ -279,11 +281,25 @@ mod tests {
             ("TWO", Some(3)),
             ("Two", None),
             ("two;12", Some(2)),
+            ("two.;1", Some(2)),
+            ("two..", None),
             ("efi/boot/none", None),
             ("two/x", None),
         ] {
             assert_eq!(size(&folder, name, Matching::Lenient), expected, "{name}");
         }
         assert_eq!(size(&folder, "efi/boot/bootx64.efi", Matching::Exact), None);
+    }
+
+    #[test]
+    fn files_that_are_still_arriving_cannot_be_reached_by_any_spelling() {
+        let base = tempfile::tempdir().expect("a folder");
+        fs::create_dir(base.path().join(FileName::INCOMING)).expect("a folder");
+        fs::write(base.path().join(FileName::INCOMING).join("x.part"), "half").expect("writes");
+        let folder = Folder::open(base.path(), Links::Beneath).expect("opens");
+        for spelling in [".incoming", ".INCOMING", ".incoming;1", ".incoming.", ".Incoming.;1"] {
+            assert_eq!(size(&folder, spelling, Matching::Lenient), None, "{spelling}");
+            assert_eq!(size(&folder, &format!("{spelling}/x.part"), Matching::Lenient), None, "{spelling}");
+        }
     }
 }

@@ -139,6 +139,37 @@ pub enum TreeError {
     MountPoint(io::Error),
 }
 
+impl TreeError {
+    /// The error without paths of the server: what a client may know.
+    pub fn gist(&self) -> String {
+        let Self::Mount(error) = self else {
+            return match self {
+                Self::File(FileError::Io(_)) | Self::Io(_) => {
+                    "the ISO cannot be read; the service's log says why".to_owned()
+                }
+                Self::MountPoint(_) => {
+                    "the mount point cannot be made; the service's log says why".to_owned()
+                }
+                other => other.to_string(),
+            };
+        };
+        match error {
+            loop_mount::Error::NotPermitted { .. } => {
+                "the service lacks the privileges to mount images".to_owned()
+            }
+            loop_mount::Error::NoFileSystem { kind, .. } => {
+                format!("the server's kernel has no file system {kind}")
+            }
+            loop_mount::Error::Busy { .. } | loop_mount::Error::NotAnEmptyFolder { .. } => {
+                "the image's mount point is in use on the server".to_owned()
+            }
+            loop_mount::Error::NoLoopDevice { .. } => "the server has no free loop device".to_owned(),
+            loop_mount::Error::NotAnImage { reason, .. } => reason.clone(),
+            _ => "the image cannot be mounted on the server; its log says why".to_owned(),
+        }
+    }
+}
+
 /// Opens trees and keeps them open, bounded.
 pub enum Trees {
     /// Read by us; indexes are kept in a cache.
@@ -183,11 +214,11 @@ impl Trees {
         }
     }
 
-    /// Why the tree of an image that should be there is not. Trees that are opened on demand have no such trouble.
-    pub fn trouble(&self, name: &ImageName, version: &ImageVersion) -> Option<String> {
+    /// Makes the tree of a served image ready where that is not left to the first use: mounts are wanted as local paths.
+    pub fn make_ready(&self, name: &ImageName, version: &ImageVersion, iso: &Path) -> Result<(), TreeError> {
         match self {
-            Self::Extents(_) => None,
-            Self::Mounted(mounts) => mounts.trouble(name, version),
+            Self::Extents(_) => Ok(()),
+            Self::Mounted(mounts) => mounts.open(name, version, iso).map(drop),
         }
     }
 

@@ -9,8 +9,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use loop_mount::{Existing, Mount, mounted_below};
 
 use super::{FileError, Folder, ImageTree, Links, Tree, TreeError, open_regular};
+use crate::model::identity::Identity;
 use crate::model::image::TreeSummary;
 use crate::model::names::{ImageName, ImageVersion};
+
+/// What the names of mount points begin with that exist only while a file is inspected.
+const INSPECTION: &str = ".inspect-";
 
 type Key = (ImageName, ImageVersion);
 
@@ -20,17 +24,8 @@ pub struct Mounts {
     slots: Mutex<HashMap<Key, Arc<Mutex<Slot>>>>,
 }
 
-/// What stands at one mount point.
-#[derive(Default)]
-enum Slot {
-    /// Nothing yet.
-    #[default]
-    Empty,
-    /// A mounted tree.
-    Mounted { tree: Arc<ImageTree>, mount: Mount },
-    /// The last attempt failed.
-    Failed(String),
-}
+/// What stands at one mount point. It is held while mounting and unmounting, so that nobody comes in between.
+type Slot = Option<(Arc<ImageTree>, Mount)>;
 
 impl Mounts {
     /// Takes `folder`, which is made if missing, for mount points. Mounts of an earlier run whose backing file is still that of an
@@ -40,7 +35,9 @@ impl Mounts {
         let folder = fs::canonicalize(&folder).map_err(TreeError::MountPoint)?;
         let mounts = Self { folder, slots: Mutex::default() };
         let mut seen = HashSet::new();
-        for left in mounted_below(&mounts.folder)? {
+        // Only loop mounts at our own kind of place are ours; what else an administrator mounted here stays.
+        let is_ours = |left: &Existing| left.backing().is_some() && mounts.is_mount_point(left.target());
+        for left in mounted_below(&mounts.folder)?.into_iter().filter(is_ours) {
             let wanted = expected.iter().any(|(name, version, iso)| {
                 left.target() == mounts.target(name, version) && left.backing() == Some(iso)
             });
@@ -64,45 +61,45 @@ impl Mounts {
     ) -> Result<Arc<ImageTree>, TreeError> {
         let slot = Arc::clone(self.lock().entry((name.clone(), version.clone())).or_default());
         let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Slot::Mounted { tree, .. } = &*slot {
+        let target = self.target(name, version);
+        let current = fs::metadata(iso).map(|metadata| Identity::of(&metadata)).ok();
+        if let Some((tree, _)) = slot.as_ref().filter(|(tree, _)| Some(tree.identity) == current) {
             return Ok(Arc::clone(tree));
         }
-        match self.mount(&self.target(name, version), iso) {
-            Ok((tree, mount)) => {
-                let tree = Arc::new(tree);
-                *slot = Slot::Mounted { tree: Arc::clone(&tree), mount };
-                Ok(tree)
-            }
-            Err(error) => {
-                *slot = Slot::Failed(error.to_string());
-                Err(error)
-            }
-        }
+        // What is mounted is not what lies there now.
+        self.undo(&mut slot, &target)?;
+        let (tree, mount) = self.mount(&target, iso)?;
+        let (tree, _) = slot.insert((Arc::new(tree), mount));
+        Ok(Arc::clone(tree))
     }
 
     /// Mounts the file for a moment, at a place of its own.
     pub(super) fn inspect(&self, iso: &Path) -> Result<TreeSummary, TreeError> {
-        let target = self.folder.join(format!(".inspect-{}", uuid::Uuid::new_v4()));
+        let target = self.folder.join(format!("{INSPECTION}{}", uuid::Uuid::new_v4()));
         let (tree, mount) = self.mount(&target, iso)?;
         mount.unmount()?;
         self.remove_mount_point(&target);
         Ok(tree.summary)
     }
 
-    pub(super) fn trouble(&self, name: &ImageName, version: &ImageVersion) -> Option<String> {
-        let slot = self.lock().get(&(name.clone(), version.clone())).map(Arc::clone)?;
-        match &*slot.lock().unwrap_or_else(PoisonError::into_inner) {
-            Slot::Failed(reason) => Some(reason.clone()),
-            Slot::Empty | Slot::Mounted { .. } => None,
+    pub(super) fn close(&self, name: &ImageName, version: &ImageVersion) -> Result<(), TreeError> {
+        let key = (name.clone(), version.clone());
+        let Some(shared) = self.lock().get(&key).map(Arc::clone) else { return Ok(()) };
+        let mut slot = shared.lock().unwrap_or_else(PoisonError::into_inner);
+        self.undo(&mut slot, &self.target(name, version))?;
+        drop(slot);
+        let mut slots = self.lock();
+        // Two know a slot that nobody waits for: the map and this call.
+        if Arc::strong_count(&shared) == 2 {
+            slots.remove(&key);
         }
+        Ok(())
     }
 
-    pub(super) fn close(&self, name: &ImageName, version: &ImageVersion) -> Result<(), TreeError> {
-        let Some(slot) = self.lock().remove(&(name.clone(), version.clone())) else { return Ok(()) };
-        let slot = std::mem::take(&mut *slot.lock().unwrap_or_else(PoisonError::into_inner));
-        if let Slot::Mounted { mount, .. } = slot {
+    fn undo(&self, slot: &mut Slot, target: &Path) -> Result<(), TreeError> {
+        if let Some((_, mount)) = slot.take() {
             mount.unmount()?;
-            self.remove_mount_point(&self.target(name, version));
+            self.remove_mount_point(target);
         }
         Ok(())
     }
@@ -119,12 +116,9 @@ impl Mounts {
     fn mount(&self, target: &Path, iso: &Path) -> Result<(ImageTree, Mount), TreeError> {
         let (_file, identity) = open_regular(iso)?;
         let iso = fs::canonicalize(iso).map_err(|error| TreeError::File(FileError::Io(error)))?;
-        let mount = match self.existing(target)? {
-            Some(left) if left.backing() == Some(&iso) => left.adopt(),
-            Some(left) => {
-                left.unmount()?;
-                loop_mount::mount(&iso, target)?
-            }
+        let left = mounted_below(&self.folder)?.into_iter().find(|left| left.target() == target);
+        let mount = match left.filter(|left| left.backing() == Some(&iso)) {
+            Some(left) => left.adopt(),
             None => {
                 fs::create_dir_all(target).map_err(TreeError::MountPoint)?;
                 loop_mount::mount(&iso, target).inspect_err(|_| self.remove_mount_point(target))?
@@ -135,8 +129,10 @@ impl Mounts {
         Ok((ImageTree { tree: Tree::Folder(folder), identity, summary }, mount))
     }
 
-    fn existing(&self, target: &Path) -> Result<Option<Existing>, TreeError> {
-        Ok(mounted_below(target)?.into_iter().find(|left| left.target() == target))
+    /// Whether `target` is where an image, or a file under inspection, would be mounted.
+    fn is_mount_point(&self, target: &Path) -> bool {
+        let inside = target.strip_prefix(&self.folder).map(|inside| inside.to_string_lossy().into_owned());
+        inside.is_ok_and(|inside| inside.split('/').count() == 2 || inside.starts_with(INSPECTION))
     }
 
     fn target(&self, name: &ImageName, version: &ImageVersion) -> PathBuf {

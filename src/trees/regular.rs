@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 
 use crate::model::identity::Identity;
 
@@ -56,11 +57,9 @@ fn check_regular(metadata: &fs::Metadata) -> Result<(), FileError> {
 }
 
 fn classify(error: io::Error) -> FileError {
-    match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidFilename => {
-            FileError::NotFound
-        }
-        io::ErrorKind::PermissionDenied => FileError::Forbidden,
+    match Errno::from_io_error(&error) {
+        Some(Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG | Errno::LOOP) => FileError::NotFound,
+        Some(Errno::ACCESS | Errno::PERM) => FileError::Forbidden,
         _ => FileError::Io(error),
     }
 }

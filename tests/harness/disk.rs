@@ -1,0 +1,97 @@
+//! File systems of the tests' own: a small disk to fill, a read-only one to write to in vain. They need root and are
+//! unmounted whatever happens.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A tmpfs of its own, gone with this value.
+pub struct SmallDisk {
+    folder: PathBuf,
+}
+
+impl SmallDisk {
+    /// Mounts `megabytes` of memory at `folder`, which is made if missing. Panics when not run by root.
+    #[track_caller]
+    pub fn mount(folder: &Path, megabytes: u32) -> Self {
+        fs::create_dir_all(folder).unwrap();
+        run("mount", &["-t", "tmpfs", "-o", &format!("size={megabytes}m"), "none", text(folder)]);
+        Self { folder: folder.to_owned() }
+    }
+
+    /// Makes it read-only.
+    #[track_caller]
+    pub fn protect(&self) {
+        run("mount", &["-o", "remount,ro", text(&self.folder)]);
+    }
+
+    /// Makes it writable again.
+    #[track_caller]
+    pub fn unprotect(&self) {
+        run("mount", &["-o", "remount,rw", text(&self.folder)]);
+    }
+
+    /// Fills it to the last byte with the file `filler`.
+    pub fn fill(&self) {
+        let mut filler = File::create(self.folder.join("filler")).unwrap();
+        for piece in [1 << 20, 4096, 1] {
+            // Ends when the disk is full.
+            while filler.write_all(&vec![7; piece]).is_ok() {}
+        }
+    }
+
+    /// Gives the filled space back.
+    pub fn make_room(&self) {
+        fs::remove_file(self.folder.join("filler")).unwrap();
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        unmount(&self.folder);
+    }
+}
+
+/// Undoes all mounts at and below a folder when it goes, so that a failed test leaves none.
+pub struct MountGuard(pub PathBuf);
+
+impl Drop for MountGuard {
+    fn drop(&mut self) {
+        for (target, _) in mounts_below(&self.0).into_iter().rev() {
+            unmount(&target);
+        }
+    }
+}
+
+/// The mounts at and below `folder`, oldest first, as (target, file system type), from the kernel's table.
+pub fn mounts_below(folder: &Path) -> Vec<(PathBuf, String)> {
+    let table = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let folder = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+    let parse = |line: &str| {
+        let mut fields = line.split(' ');
+        let target = fields.nth(4)?.replace("\\040", " ");
+        let kind = fields.skip_while(|field| *field != "-").nth(1)?;
+        Some((PathBuf::from(target), kind.to_owned()))
+    };
+    table.lines().filter_map(parse).filter(|(target, _)| target.starts_with(&folder)).collect()
+}
+
+#[track_caller]
+fn run(program: &str, arguments: &[&str]) {
+    let output = Command::new(program).args(arguments).output().unwrap();
+    assert!(
+        output.status.success(),
+        "{program} {arguments:?} failed (these tests need root): {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+fn unmount(target: &Path) {
+    // Lazily: a process that still holds something open must not keep the mount in the way.
+    let _ = Command::new("umount").args(["--lazy", text(target)]).output();
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}

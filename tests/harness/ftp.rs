@@ -1,0 +1,177 @@
+//! A small FTP server, RFC 959 with the EPSV of RFC 2428: the far end of `isoweb=ftp://…`.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// How a transfer goes.
+#[derive(Debug, Clone)]
+pub enum Transfer {
+    /// The bytes, whole.
+    Whole(Vec<u8>),
+    /// Only the first `after` bytes; SIZE tells the truth and the reply is 426.
+    Cut {
+        /// The whole content.
+        bytes: Vec<u8>,
+        /// How many of them come.
+        after: usize,
+    },
+}
+
+/// The running server. It ends with the test.
+pub struct FtpOrigin {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    files: Mutex<HashMap<String, Transfer>>,
+    commands: Mutex<Vec<String>>,
+    stopped: AtomicBool,
+}
+
+impl FtpOrigin {
+    /// Starts on a free loopback port, with no files; any user and password are let in.
+    pub fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared = Arc::new(Shared::default());
+        let served = Arc::clone(&shared);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                if served.stopped.load(Ordering::Relaxed) {
+                    return;
+                }
+                let (Ok(stream), shared) = (stream, Arc::clone(&served)) else { continue };
+                std::thread::spawn(move || Session::new(stream).and_then(|session| session.run(&shared)));
+            }
+        });
+        Self { address, shared }
+    }
+
+    /// Offers a file at an absolute path.
+    pub fn on(&self, path: &str, transfer: Transfer) {
+        self.shared.files.lock().unwrap().insert(path.to_owned(), transfer);
+    }
+
+    /// The URL of a path.
+    pub fn url(&self, path: &str) -> String {
+        format!("ftp://{}{path}", self.address)
+    }
+
+    /// The commands so far, each as its line.
+    pub fn commands(&self) -> Vec<String> {
+        self.shared.commands.lock().unwrap().clone()
+    }
+}
+
+impl Drop for FtpOrigin {
+    fn drop(&mut self) {
+        self.shared.stopped.store(true, Ordering::Relaxed);
+        // Wakes the accepting thread; if that fails it is gone already.
+        let _ = TcpStream::connect(self.address);
+    }
+}
+
+struct Session {
+    control: TcpStream,
+    folder: String,
+    data: Option<TcpListener>,
+    restart: usize,
+}
+
+impl Session {
+    fn new(control: TcpStream) -> Option<Self> {
+        control.set_read_timeout(Some(Duration::from_secs(60))).ok()?;
+        control.set_write_timeout(Some(Duration::from_secs(60))).ok()?;
+        Some(Self { control, folder: "/".to_owned(), data: None, restart: 0 })
+    }
+
+    fn run(mut self, shared: &Shared) -> Option<()> {
+        let reader = BufReader::new(self.control.try_clone().ok()?);
+        self.reply("220 scripted")?;
+        for line in reader.lines() {
+            let line = line.ok()?;
+            shared.commands.lock().unwrap().push(line.clone());
+            let (word, argument) = line.split_once(' ').unwrap_or((&line, ""));
+            match word.to_ascii_uppercase().as_str() {
+                "USER" => self.reply("331 password, please")?,
+                "PASS" => self.reply("230 welcome")?,
+                "TYPE" | "MODE" | "STRU" | "NOOP" | "OPTS" => self.reply("200 as you like")?,
+                "SYST" => self.reply("215 UNIX Type: L8")?,
+                "FEAT" => self.reply("211-Features:\r\n SIZE\r\n EPSV\r\n REST STREAM\r\n211 End")?,
+                "PWD" => self.reply(&format!("257 \"{}\"", self.folder))?,
+                "CWD" => {
+                    self.folder = format!("{}/", self.absolute(argument).trim_end_matches('/'));
+                    self.reply("250 there")?;
+                }
+                "REST" => {
+                    self.restart = argument.parse().ok()?;
+                    self.reply("350 noted")?;
+                }
+                "SIZE" => self.size(shared, argument)?,
+                "EPSV" | "PASV" => self.listen(word)?,
+                "RETR" => self.retrieve(shared, argument)?,
+                "QUIT" => return self.reply("221 goodbye"),
+                _ => self.reply("502 not here")?,
+            }
+        }
+        Some(())
+    }
+
+    fn reply(&mut self, line: &str) -> Option<()> {
+        self.control.write_all(format!("{line}\r\n").as_bytes()).ok()
+    }
+
+    fn absolute(&self, path: &str) -> String {
+        if path.starts_with('/') { path.to_owned() } else { format!("{}{path}", self.folder) }
+    }
+
+    fn file(&self, shared: &Shared, path: &str) -> Option<Transfer> {
+        shared.files.lock().unwrap().get(&self.absolute(path)).cloned()
+    }
+
+    fn size(&mut self, shared: &Shared, path: &str) -> Option<()> {
+        match self.file(shared, path) {
+            Some(Transfer::Whole(bytes) | Transfer::Cut { bytes, .. }) => {
+                self.reply(&format!("213 {}", bytes.len()))
+            }
+            None => self.reply("550 no such file"),
+        }
+    }
+
+    fn listen(&mut self, word: &str) -> Option<()> {
+        let listener = TcpListener::bind("127.0.0.1:0").ok()?;
+        let port = listener.local_addr().ok()?.port();
+        self.data = Some(listener);
+        if word.eq_ignore_ascii_case("EPSV") {
+            self.reply(&format!("229 Entering Extended Passive Mode (|||{port}|)"))
+        } else {
+            self.reply(&format!("227 Entering Passive Mode (127,0,0,1,{},{})", port >> 8, port & 255))
+        }
+    }
+
+    fn retrieve(&mut self, shared: &Shared, path: &str) -> Option<()> {
+        let Some(transfer) = self.file(shared, path) else { return self.reply("550 no such file") };
+        let Some(listener) = self.data.take() else { return self.reply("425 where to?") };
+        self.reply("150 here it comes")?;
+        let (mut data, _) = listener.accept().ok()?;
+        let start = std::mem::take(&mut self.restart);
+        match transfer {
+            Transfer::Whole(bytes) => {
+                data.write_all(bytes.get(start..)?).ok()?;
+                drop(data);
+                self.reply("226 done")
+            }
+            Transfer::Cut { bytes, after } => {
+                data.write_all(bytes.get(start..after.max(start))?).ok()?;
+                drop(data);
+                self.reply("426 cut")
+            }
+        }
+    }
+}

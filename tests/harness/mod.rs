@@ -1,0 +1,31 @@
+//! What the black-box tests share: the real binary in a folder of its own, an HTTP client that hides
+//! nothing of the wire, curl, ISOs made on the spot, and scripted web and FTP origins.
+//!
+//! Every test file compiles its own copy with `mod harness;` and uses a part of it.
+#![allow(
+    dead_code,
+    unused_imports,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "each test file uses a part of the harness"
+)]
+
+pub mod answering;
+pub mod curl;
+pub mod curl_answer;
+pub mod digest;
+pub mod disk;
+pub mod ftp;
+pub mod http;
+pub mod images;
+pub mod iso;
+pub mod problem;
+pub mod program;
+pub mod remains;
+pub mod samples;
+pub mod service;
+pub mod unprivileged;
+pub mod wait;
+pub mod web;
+
+pub use service::{Service, Setup};
