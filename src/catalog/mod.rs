@@ -9,6 +9,7 @@ mod examine;
 mod files;
 mod intake;
 mod lanes;
+mod recent;
 mod register;
 mod remove;
 mod resolve;
@@ -30,6 +31,7 @@ use crate::store::Store;
 use crate::trees::{Folder, Links, Tree, Trees};
 use claims::Claims;
 use lanes::Lanes;
+use recent::Recent;
 use writer::Writer;
 
 pub use error::CatalogError;
@@ -86,6 +88,7 @@ struct Inner {
     intakes: Arc<Semaphore>,
     changes: TaskTracker,
     lanes: Lanes,
+    recent: Recent,
     errands: mpsc::Sender<Errand>,
     errands_out: Mutex<Option<mpsc::Receiver<Errand>>>,
 }
@@ -116,6 +119,7 @@ impl Catalog {
                 .map(Tree::Folder)
                 .map_err(|source| OpenError::Io { what: format!("the folder {}", path.display()), source })
         };
+        let recent = Recent::default();
         let (errands, errands_out) = mpsc::channel(MAX_ERRANDS);
         Ok(Self(Arc::new(Inner {
             root: folder(&shelves.root)?,
@@ -124,13 +128,14 @@ impl Catalog {
             isos: shelves.isos,
             microkernels: shelves.microkernels,
             trees: shelves.trees,
-            writer: Writer::start(inventory, records)
+            writer: Writer::start(inventory, records, recent.clone())
                 .map_err(|source| OpenError::Io { what: "the inventory's thread".into(), source })?,
             image_claims: Claims::default(),
             file_claims: Claims::default(),
             intakes: Arc::new(Semaphore::new(MAX_INTAKES)),
             changes: TaskTracker::new(),
             lanes: Lanes::default(),
+            recent,
             errands,
             errands_out: Mutex::new(Some(errands_out)),
         })))

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use super::snapshot::Snapshot;
 use super::{Catalog, Errand, Inner};
@@ -13,7 +13,7 @@ use crate::model::stored_file::Shelf;
 use crate::trees::{Directory, Entry, Found, LookupError, Matching, Tree, open_regular};
 
 /// A path as it was asked for, in components, free of `.` and `..`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Request {
     /// The components as they came.
     pub raw: Vec<Vec<u8>>,
@@ -35,10 +35,17 @@ pub enum Resolved {
 impl Catalog {
     /// Resolves a southbound path.
     pub async fn resolve(&self, request: Request) -> Result<Resolved, LookupError> {
+        if let Some(resolved) = self.0.recent.get(&request, self.snapshot().generation()) {
+            return Ok(resolved);
+        }
         let place = self.0.lanes.enter(&request.decoded).await;
         let resolve = move |inner: &Inner| {
-            let resolved = inner.resolve(&request);
+            let (snapshot, now) = (inner.writer.snapshot(), Instant::now());
+            let resolved = inner.resolve(&snapshot, &request);
             drop(place);
+            if let Ok(resolved) = &resolved {
+                inner.recent.put(request, resolved, snapshot.generation(), now);
+            }
             resolved
         };
         let resolved = self.blocking(resolve).await;
@@ -47,27 +54,26 @@ impl Catalog {
 }
 
 impl Inner {
-    fn resolve(&self, request: &Request) -> Result<Resolved, LookupError> {
-        let snapshot = self.writer.snapshot();
+    fn resolve(&self, snapshot: &Snapshot, request: &Request) -> Result<Resolved, LookupError> {
         match request.decoded.as_slice() {
-            [] => self.listing_of_root(&snapshot, request),
-            [first, ..] if first == b"iso" => self.in_iso_store(&snapshot, request),
+            [] => self.listing_of_root(snapshot, request),
+            [first, ..] if first == b"iso" => self.in_iso_store(snapshot, request),
             [first, ..] if first == b"common" => in_tree(&self.microkernel_folder, request, 1),
             [name, rest @ ..] => {
                 let Some(name) = text(name).and_then(|name| ImageName::existing(name).ok()) else {
                     return in_tree(&self.root, request, 0);
                 };
                 match rest {
-                    [] => self.listing_of_versions(&snapshot, &name, request),
+                    [] => self.listing_of_versions(snapshot, &name, request),
                     [version, ..] => {
                         let version = text(version).and_then(|version| ImageVersion::existing(version).ok());
                         let Some(version) = version else { return in_tree(&self.root, request, 0) };
                         if let Some(image) = snapshot.image_at(&name, &version) {
-                            return self.in_image(&snapshot, image, request);
+                            return self.in_image(snapshot, image, request);
                         }
                         match (in_tree(&self.root, request, 0), snapshot.image_like(&name, &version)) {
                             (Err(LookupError::NotFound), Some(image)) => {
-                                self.in_image(&snapshot, image, request)
+                                self.in_image(snapshot, image, request)
                             }
                             (on_disk, _) => on_disk,
                         }

@@ -11,17 +11,23 @@ use crate::model::stored_file::{FileRecord, Shelf};
 /// The records, and the paths that lead to them.
 #[derive(Debug, Default)]
 pub struct Snapshot {
+    /// Counts the states since the start.
+    generation: u64,
     records: Records,
     paths: BTreeMap<ImageName, BTreeMap<ImageVersion, ImageId>>,
 }
 
 impl Snapshot {
-    pub(super) fn of(records: Records) -> Self {
+    pub(super) fn of(generation: u64, records: Records) -> Self {
         let mut paths: BTreeMap<ImageName, BTreeMap<ImageVersion, ImageId>> = BTreeMap::new();
         for image in records.images.values() {
             paths.entry(image.name.clone()).or_default().insert(image.version.clone(), image.id.clone());
         }
-        Self { records, paths }
+        Self { generation, records, paths }
+    }
+
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
     }
 
     pub(super) fn records(&self) -> &Records {

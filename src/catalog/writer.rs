@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 
 use super::error::CatalogError;
+use super::recent::Recent;
 use super::snapshot::Snapshot;
 use crate::inventory::{Inventory, InventoryError, Records};
 
@@ -28,11 +29,13 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the thread. `records` is what `inventory` holds.
-    pub(super) fn start(inventory: Inventory, records: Records) -> std::io::Result<Self> {
-        let published = Arc::new(ArcSwap::from_pointee(Snapshot::of(records)));
+    pub(super) fn start(inventory: Inventory, records: Records, recent: Recent) -> std::io::Result<Self> {
+        let published = Arc::new(ArcSwap::from_pointee(Snapshot::of(0, records)));
         let (changes, queue) = mpsc::channel(QUEUE);
         let publish = Arc::clone(&published);
-        thread::Builder::new().name("inventory".into()).spawn(move || run(&inventory, queue, &publish))?;
+        thread::Builder::new()
+            .name("inventory".into())
+            .spawn(move || run(&inventory, queue, &publish, &recent))?;
         Ok(Self { changes, published })
     }
 
@@ -62,9 +65,15 @@ impl Writer {
     }
 }
 
-fn run(inventory: &Inventory, mut queue: mpsc::Receiver<Change>, published: &ArcSwap<Snapshot>) {
+fn run(
+    inventory: &Inventory,
+    mut queue: mpsc::Receiver<Change>,
+    published: &ArcSwap<Snapshot>,
+    recent: &Recent,
+) {
     while let Some(first) = queue.blocking_recv() {
-        let mut records = published.load().records().clone();
+        let current = published.load_full();
+        let mut records = current.records().clone();
         let mut answers = Vec::new();
         let mut changed = false;
         let mut next = Some(first);
@@ -82,7 +91,11 @@ fn run(inventory: &Inventory, mut queue: mpsc::Receiver<Change>, published: &Arc
         }
         let saved = if changed { inventory.save(&records).map_err(Arc::new) } else { Ok(()) };
         match &saved {
-            Ok(()) if changed => published.store(Arc::new(Snapshot::of(records))),
+            Ok(()) if changed => {
+                published.store(Arc::new(Snapshot::of(current.generation() + 1, records)));
+                // Findings of the old state hold files open that may just have been removed.
+                recent.clear();
+            }
             Ok(()) => {}
             Err(error) => tracing::error!(%error, "a change was refused because it cannot be saved"),
         }

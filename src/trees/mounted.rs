@@ -29,7 +29,7 @@ type Slot = Option<(Arc<ImageTree>, Mount)>;
 
 impl Mounts {
     /// Takes `folder`, which is made if missing, for mount points. Mounts of an earlier run whose backing file is still that of an
-    /// image in `expected` are left for [`Self::open`] to adopt; all others are undone.
+    /// image in `expected` are left to be adopted when it is opened; all others are undone.
     pub fn take(folder: PathBuf, expected: &[(ImageName, ImageVersion, PathBuf)]) -> Result<Self, TreeError> {
         fs::create_dir_all(&folder).map_err(TreeError::MountPoint)?;
         let folder = fs::canonicalize(&folder).map_err(TreeError::MountPoint)?;
