@@ -483,3 +483,13 @@ fn https_is_used_with_certificates_that_the_system_trusts() {
     let trusting = Setup::new().env("SSL_CERT_FILE", certificate.to_str().unwrap()).start();
     expect_fetched(&trusting, "trusted", &url, "secure.iso");
 }
+
+#[test]
+fn a_system_without_certificates_can_do_all_but_https() {
+    let none = Setup::new().env("SSL_CERT_FILE", "/nonexistent").env("SSL_CERT_DIR", "/nonexistent").start();
+    let origin = Origin::start();
+    origin.on("/plain.iso", Behaviour::Bytes(installer()));
+    expect_fetched(&none, "plain", &origin.url("/plain.iso"), "plain.iso");
+    let closed = format!("https://127.0.0.1:{}/a.iso", closed_port());
+    expect_problem(&none, &put(&none, "secure", &closed, &[]), 422, "cannot connect");
+}

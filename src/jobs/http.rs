@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_DISPOSITION};
 use reqwest::redirect::Policy;
-use reqwest::{Client, StatusCode};
+use reqwest::{Client, ClientBuilder, StatusCode};
 use url::Url;
 
 use super::download::{Failure, Fetched};
@@ -21,12 +21,19 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) fn client(stall: Duration) -> Result<Client, reqwest::Error> {
     // An error means that one is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    builder(stall).build().or_else(|error| {
+        // Minimal systems have no certificates. Everything but https works without.
+        tracing::warn!(%error, "downloads over https will fail: this system has no CA certificates (package ca-certificates)");
+        builder(stall).tls_certs_only([]).build()
+    })
+}
+
+fn builder(stall: Duration) -> ClientBuilder {
     Client::builder()
         .user_agent(concat!("image-service/", env!("CARGO_PKG_VERSION")))
         .redirect(Policy::limited(MAX_REDIRECTS))
         .connect_timeout(CONNECT_TIMEOUT.min(stall))
         .read_timeout(stall)
-        .build()
 }
 
 /// Asks for `url` and returns when the head of the answer is here.
