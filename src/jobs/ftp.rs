@@ -71,7 +71,9 @@ fn run(
 
 fn open(url: &Url, stall: Duration) -> Result<(FtpStream, String), Failure> {
     let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
-    let path = decode(url.path());
+    // The path starts from the folder that the login leads to; `%2F` at its beginning means the root (RFC 1738 §3.2.2).
+    let path = url.path().strip_prefix('/').unwrap_or(url.path());
+    let path = decode(path.split_once(";type=").map_or(path, |(path, _)| path));
     let user = if url.username().is_empty() { "anonymous".to_owned() } else { decode(url.username()) };
     let password = url.password().map_or("image-service@".to_owned(), decode);
     // A line break would let a link speak other commands of the protocol.

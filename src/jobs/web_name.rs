@@ -27,6 +27,7 @@ fn fallback(name: &str, version: &str) -> Result<FileName, NameError> {
 
 fn from_link(url: &Url) -> Option<FileName> {
     let segment = url.path_segments()?.next_back()?;
+    let segment = segment.split_once(";type=").map_or(segment, |(name, _)| name);
     FileName::new(percent_decode_str(segment).decode_utf8().ok()?).ok()
 }
 
@@ -104,6 +105,7 @@ mod tests {
             ("http://h/get", Some("attachment; filename=../../etc/x.iso"), "x.iso"),
             ("http://h/get", Some("inline"), "get"),
             ("http://h/", None, "centos-7.iso"),
+            ("ftp://h/a/b.iso;type=i", None, "b.iso"),
             ("http://h", Some("attachment; filename=\"\""), "centos-7.iso"),
             ("http://h/a%2Fb", None, "centos-7.iso"),
         ] {
