@@ -1,14 +1,17 @@
-//! What was resolved a moment ago. Many machines ask for the same few files at once; for a tenth of a second they get what the first one
-//! found, without asking the disk or another thread. A change made through this program is seen at once all the same.
+//! What was resolved a moment ago. Many machines ask for the same few files at once; for a hundredth of a second they get what the first
+//! one found, without another thread. A change made through this program, or to the bytes of the file, is seen at once all the same.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::resolve::{Request, Resolved};
+use crate::model::content::Content;
+use crate::model::identity::Identity;
 
-/// How long a finding is trusted.
-const TRUST: Duration = Duration::from_millis(100);
+/// How long a finding is trusted: long enough to be found by thousands of requests, too short for a person to notice that a file which
+/// was moved away is still there.
+const TRUST: Duration = Duration::from_millis(10);
 
 /// How long a finding may keep its file open: a file that an operator removed must give its space back.
 const KEEP: Duration = Duration::from_secs(1);
@@ -32,6 +35,8 @@ struct Findings {
 #[derive(Debug)]
 struct Finding {
     resolved: Resolved,
+    /// What the open file was.
+    identity: Identity,
     at: Instant,
     /// The state in which it was found; another state may mean another finding.
     generation: u64,
@@ -42,25 +47,26 @@ impl Recent {
     pub(super) fn get(&self, request: &Request, generation: u64) -> Option<Resolved> {
         let findings = self.lock();
         let finding = findings.by_request.get(request)?;
-        let valid = finding.generation == generation && finding.at.elapsed() < TRUST;
-        match &finding.resolved {
-            Resolved::File(content, name) if valid => Some(Resolved::File(content.clone(), name.clone())),
-            _ => None,
-        }
+        let Resolved::File(content, name) = &finding.resolved else { return None };
+        // A file that is being written to has other bytes, and so must have another tag, from one moment to the next.
+        let valid = finding.generation == generation
+            && finding.at.elapsed() < TRUST
+            && identity_of(content) == Some(finding.identity);
+        valid.then(|| Resolved::File(content.clone(), name.clone()))
     }
 
     /// Remembers a file that was found. Directories are not worth their size.
     pub(super) fn put(&self, request: Request, resolved: &Resolved, generation: u64, at: Instant) {
         let Resolved::File(content, name) = resolved else { return };
-        if content.extents.len() > MAX_EXTENTS {
+        let Some(identity) = identity_of(content).filter(|_| content.extents.len() <= MAX_EXTENTS) else {
             return;
-        }
+        };
         let mut findings = self.lock();
         if findings.by_request.len() >= MAX_FINDINGS {
             findings.by_request.clear();
         }
         let resolved = Resolved::File(content.clone(), name.clone());
-        findings.by_request.insert(request, Finding { resolved, at, generation });
+        findings.by_request.insert(request, Finding { resolved, identity, at, generation });
         if !std::mem::replace(&mut findings.sweeping, true) {
             tokio::spawn(self.clone().sweep());
         }
@@ -89,13 +95,16 @@ impl Recent {
     }
 }
 
+/// Asking an open file does not wait for its folder, and hardly ever for the disk.
+fn identity_of(content: &Content) -> Option<Identity> {
+    content.file.metadata().ok().map(|metadata| Identity::of(&metadata))
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs::File;
 
     use super::*;
-    use crate::model::content::Content;
-    use crate::model::identity::Identity;
 
     #[tokio::test]
     async fn a_finding_holds_for_its_moment_and_its_state() {
