@@ -1,0 +1,164 @@
+//! Real connections on loopback: whatever pieces a body is made of, the client gets exactly their bytes.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use file_transport::{Body, Piece, Server};
+use tokio::runtime::Runtime;
+
+/// Serves the pieces that `body` makes for the path of each request. The runtime must outlive the test.
+fn serve(
+    server: Server,
+    body: impl Fn(&str) -> Vec<Piece> + Clone + Send + Sync + 'static,
+) -> (Runtime, SocketAddr) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+    let address = listener.local_addr().unwrap();
+    let handler = move |request: http::Request<file_transport::Incoming>, _peer| {
+        let body = Body::from_pieces(body(request.uri().path()));
+        async move { http::Response::new(body) }
+    };
+    runtime.spawn(server.run(listener, handler, std::future::pending()));
+    (runtime, address)
+}
+
+fn connect(address: SocketAddr) -> BufReader<TcpStream> {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    BufReader::new(stream)
+}
+
+fn ask(connection: &mut BufReader<TcpStream>, path: &str) {
+    write!(connection.get_mut(), "GET {path} HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
+}
+
+/// Reads a response's head and gives its length.
+fn head(connection: &mut BufReader<TcpStream>) -> usize {
+    let mut length = None;
+    loop {
+        let mut line = String::new();
+        connection.read_line(&mut line).unwrap();
+        if let Some(value) = line.strip_prefix("Content-Length: ") {
+            length = Some(value.trim().parse().unwrap());
+        }
+        if line == "\r\n" {
+            return length.unwrap();
+        }
+    }
+}
+
+/// Numbers that are the same in each run (xorshift).
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
+}
+
+/// A file of `length` bytes that differ from place to place.
+fn file(length: usize) -> (Arc<File>, Vec<u8>) {
+    let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
+    let bytes: Vec<u8> = (0..length).map(|_| u8::try_from(numbers.below(256)).unwrap()).collect();
+    let file = tempfile::tempfile().unwrap();
+    file.write_all_at(&bytes, 0).unwrap();
+    (Arc::new(file), bytes)
+}
+
+#[test]
+fn any_pieces_arrive_as_they_are() {
+    const SIZE: usize = 3 << 20;
+    let (file, bytes) = file(SIZE);
+    let mut numbers = Numbers(42);
+    let mut cases: Vec<(Vec<Piece>, Vec<u8>)> = Vec::new();
+    for _ in 0..200 {
+        let (mut pieces, mut expected) = (Vec::new(), Vec::new());
+        for _ in 0..numbers.below(8) {
+            match numbers.below(3) {
+                0 => {
+                    let text = Bytes::from(vec![b'x'; usize::try_from(numbers.below(5000)).unwrap()]);
+                    expected.extend_from_slice(&text);
+                    pieces.push(Piece::Bytes(text));
+                }
+                1 => {
+                    let count = numbers.below(200_000);
+                    expected.resize(expected.len() + usize::try_from(count).unwrap(), 0);
+                    pieces.push(Piece::Zeros(count));
+                }
+                _ => {
+                    let offset = numbers.below(SIZE as u64);
+                    let length = numbers.below(SIZE as u64 - offset + 1);
+                    let start = usize::try_from(offset).unwrap();
+                    expected.extend_from_slice(&bytes[start..start + usize::try_from(length).unwrap()]);
+                    pieces.push(Piece::File { file: Arc::clone(&file), offset, length });
+                }
+            }
+        }
+        cases.push((pieces, expected));
+    }
+    let pieces: Vec<Vec<Piece>> = cases.iter().map(|(pieces, _)| pieces.clone()).collect();
+    let case = move |path: &str| pieces[path[1..].parse::<usize>().unwrap()].clone();
+    let (_runtime, address) = serve(Server::default(), case);
+    // On one connection, four requests ahead: answers must neither mix nor lose their order.
+    let mut connection = connect(address);
+    for first in (0..cases.len()).step_by(4) {
+        (first..first + 4).for_each(|index| ask(&mut connection, &format!("/{index}")));
+        for (_, expected) in &cases[first..first + 4] {
+            let mut body = vec![0; head(&mut connection)];
+            connection.read_exact(&mut body).unwrap();
+            assert!(body == *expected, "{} bytes instead of {}", body.len(), expected.len());
+        }
+    }
+}
+
+#[test]
+fn a_file_that_shrinks_cuts_the_connection() {
+    let (file, bytes) = file(1 << 20);
+    let short = Arc::clone(&file);
+    let body = move |_: &str| vec![Piece::File { file: Arc::clone(&short), offset: 0, length: 1 << 20 }];
+    let (_runtime, address) = serve(Server::default(), body);
+    file.set_len(300_000).unwrap();
+    let mut connection = connect(address);
+    ask(&mut connection, "/");
+    assert_eq!(head(&mut connection), 1 << 20);
+    let mut received = Vec::new();
+    // A reset is as good an end as a closed connection.
+    let _ = connection.read_to_end(&mut received);
+    assert!(received == bytes[..300_000], "{} bytes", received.len());
+}
+
+#[test]
+fn a_client_that_takes_nothing_is_cut() {
+    let (file, bytes) = file(64 << 20);
+    let body = move |_: &str| vec![Piece::File { file: Arc::clone(&file), offset: 0, length: 64 << 20 }];
+    let server = Server { stall_timeout: Duration::from_millis(300), ..Server::default() };
+    let (_runtime, address) = serve(server, body);
+    let mut stalled = connect(address);
+    ask(&mut stalled, "/");
+    // One that takes its time, but takes, is served to the end meanwhile.
+    let mut slow = connect(address);
+    ask(&mut slow, "/");
+    let length = head(&mut slow);
+    let mut received = Vec::with_capacity(length);
+    let mut part = vec![0; 8 << 20];
+    while received.len() < length {
+        slow.read_exact(&mut part).unwrap();
+        received.extend_from_slice(&part);
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert!(received == bytes);
+    head(&mut stalled);
+    let mut rest = Vec::new();
+    let _ = stalled.read_to_end(&mut rest);
+    assert!(rest.len() < length, "all {length} bytes came, although nobody took them for a long time");
+    assert!(rest == bytes[..rest.len()]);
+}
