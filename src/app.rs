@@ -2,17 +2,20 @@
 
 use std::fs;
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use file_transport::{Body, Incoming, Server};
-use http::{Request, Response};
-use rustix::process::{Resource, getrlimit, setrlimit};
-use tokio::net::{TcpListener, TcpSocket};
+use file_transport::{Body, Counters, Incoming, Relief, Server, Workers};
+use http::{Request, Response, StatusCode};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::net::TcpSocket;
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::catalog::{Catalog, Restored, Shelves};
 use crate::config::{Config, Endpoint, ImageBackend, Router};
@@ -23,27 +26,42 @@ use crate::model::stored_file::Shelf;
 use crate::northbound::{self, Northbound, Routes};
 use crate::southbound::Southbound;
 use crate::store::{Limits, Store};
+use crate::transfers::{self, Transfers};
 use crate::trees::{Mounts, Trees};
 
 /// Connections that may wait to be accepted: a rack that powers on comes all at once.
 const BACKLOG: u32 = 4096;
 
+/// Descriptors that are kept for files: those of open trees, of what was answered a moment ago, and of what is coming in.
+const FILE_DESCRIPTORS: u64 = 6000;
+
 /// Runs the service until it is told to stop (SIGTERM or SIGINT). A second signal ends it at once.
 pub async fn run(config: Config) -> Result<()> {
     let mut signals = Signals::listen()?;
-    raise_descriptor_limit();
+    let descriptors = raise_descriptor_limit();
     let catalog = open_catalog(&config)?;
     let restored = catalog.restore().await?;
     let settings =
         jobs::Settings { max_downloads: config.max_downloads, stall_timeout: config.download_stall_timeout };
     let jobs = Jobs::start(catalog.clone(), settings).context("cannot make the client for downloads")?;
 
-    let doors = Doors {
-        northbound: Northbound::new(catalog.clone(), jobs.clone(), &config.api_root).router(
-            &northbound::Settings { timeout: config.http_timeout, cors_origins: config.cors_origins.clone() },
-        ),
-        southbound: Southbound::new(catalog.clone(), &config.api_root),
+    let connections = Arc::new(Counters::default());
+    let limits = transfers::Limits {
+        transfers: config.max_transfers,
+        rate: config.transfer_rate,
+        image_rate: config.image_transfer_rate,
     };
+    let transfers = Transfers::new(limits, Arc::clone(&connections));
+    let relief = Relief::default();
+    let doors = Arc::new(Doors {
+        desk: Handle::current(),
+        northbound: Northbound::new(catalog.clone(), jobs.clone(), transfers.clone(), &config.api_root)
+            .router(&northbound::Settings {
+                timeout: config.http_timeout,
+                cors_origins: config.cors_origins.clone(),
+            }),
+        southbound: Southbound::new(catalog.clone(), transfers, relief.clone(), &config.api_root),
+    });
     let mut listeners = Vec::new();
     for endpoint in &config.endpoints {
         let listener = listen(endpoint.address);
@@ -58,15 +76,32 @@ pub async fn run(config: Config) -> Result<()> {
     }
     jobs.resume(&restored.downloads);
 
+    let workers = Arc::new(Workers::one_a_core().context("cannot start the threads that serve connections")?);
     let stop = CancellationToken::new();
     let mut servers = JoinSet::new();
     for (endpoint, listener) in listeners {
-        let (doors, routers) = (doors.clone(), endpoint.routers.clone());
-        let handler = move |request, peer| doors.clone().handle(routers.clone(), request, peer);
-        let server = Server { drain_timeout: config.shutdown_timeout, ..Server::default() };
-        servers.spawn(server.run(listener, handler, stop.clone().cancelled_owned()));
+        let (doors, open) = (Arc::clone(&doors), Open::at(endpoint));
+        let handler = move |request, peer| Arc::clone(&doors).handle(open, request, peer);
+        let server = Server {
+            drain_timeout: config.shutdown_timeout,
+            max_connections: config.max_connections.min(connection_limit(
+                descriptors,
+                endpoint,
+                &config.endpoints,
+            )),
+            max_connections_per_address: config.max_connections_per_address,
+            tls: endpoint.tls.clone(),
+            counters: Arc::clone(&connections),
+            relief: relief.clone(),
+            ..Server::default()
+        };
+        let (workers, stop) = (Arc::clone(&workers), stop.clone().cancelled_owned());
+        servers.spawn(async move { server.run(&workers, listener, handler, stop).await });
     }
-    signals.wait().await;
+    let failed = tokio::select! {
+        () = signals.wait() => None,
+        ended = servers.join_next() => ended,
+    };
     tracing::info!(limit = ?config.shutdown_timeout, "stopping: transfers in flight may end");
     stop.cancel();
     tokio::select! {
@@ -76,7 +111,12 @@ pub async fn run(config: Config) -> Result<()> {
     jobs.stop().await;
     catalog.close().await;
     tracing::info!("stopped");
-    Ok(())
+    // No server ends by itself, unless it could not even begin.
+    match failed {
+        Some(Ok(Err(error))) => Err(error).context("an endpoint cannot be served"),
+        Some(Err(error)) => Err(error).context("an endpoint is no longer served"),
+        Some(Ok(Ok(()))) | None => Ok(()),
+    }
 }
 
 fn open_catalog(config: &Config) -> Result<Catalog> {
@@ -124,27 +164,46 @@ fn take_mounts(config: &Config, inventory: &Inventory, isos: &Store) -> Result<M
         .context("cannot use `mountDir` with \"imageBackend\": \"mount\"")
 }
 
-#[derive(Clone)]
 struct Doors {
+    /// Where the northbound works. It may take its time, for no machine waits for a worker meanwhile.
+    desk: Handle,
     northbound: Routes,
     southbound: Southbound,
 }
 
+/// Which doors an endpoint opens.
+#[derive(Clone, Copy)]
+struct Open {
+    northbound: bool,
+    southbound: bool,
+}
+
+impl Open {
+    fn at(endpoint: &Endpoint) -> Self {
+        let opens = |router| endpoint.routers.contains(&router);
+        Self { northbound: opens(Router::Northbound), southbound: opens(Router::Southbound) }
+    }
+}
+
 impl Doors {
     async fn handle(
-        self,
-        routers: Vec<Router>,
+        self: Arc<Self>,
+        open: Open,
         request: Request<Incoming>,
         peer: SocketAddr,
     ) -> Response<Body> {
-        let northbound = routers.contains(&Router::Northbound);
-        let southbound = routers.contains(&Router::Southbound);
         // Where both share an endpoint, the management paths are the northbound's and all others are files.
-        if northbound && (!southbound || Routes::owns(request.uri().path())) {
-            self.northbound.handle(request, peer).await
-        } else {
-            self.southbound.handle(request, peer).await
+        if !open.northbound || open.southbound && !Routes::owns(request.uri().path()) {
+            return self.southbound.handle(request, peer).await;
         }
+        let desk = self.desk.clone();
+        let answer = desk.spawn(async move { self.northbound.handle(request, peer).await });
+        AbortOnDropHandle::new(answer).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a request ended early");
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+            response
+        })
     }
 }
 
@@ -153,7 +212,7 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     // A restart must not wait for connections of the run before to time out.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
-    socket.listen(BACKLOG)
+    socket.listen(BACKLOG)?.into_std()
 }
 
 fn print_welcome(config: &Config, listeners: &[(&Endpoint, TcpListener)], restored: &Restored) -> Result<()> {
@@ -161,9 +220,10 @@ fn print_welcome(config: &Config, listeners: &[(&Endpoint, TcpListener)], restor
     writeln!(out, "image-service {}", env!("CARGO_PKG_VERSION"))?;
     for (endpoint, listener) in listeners {
         let address = listener.local_addr()?;
+        let scheme = if endpoint.tls.is_some() { "https" } else { "http" };
         for router in &endpoint.routers {
             let root = if *router == Router::Southbound { config.api_root.as_str() } else { "" };
-            writeln!(out, "{:<13} http://{address}{root}/", router.as_str())?;
+            writeln!(out, "{:<13} {scheme}://{address}{root}/", router.as_str())?;
         }
     }
     writeln!(out, "{:<13} {}", "isos", config.iso_dir.display())?;
@@ -179,17 +239,30 @@ fn print_welcome(config: &Config, listeners: &[(&Endpoint, TcpListener)], restor
     Ok(out.flush()?)
 }
 
-/// Each connection and each open image needs a descriptor, and the usual soft limit of 1,024 is soon used up.
-fn raise_descriptor_limit() {
+/// Each connection and each open file needs a descriptor, and the usual soft limit of 1,024 is soon used up. Tells how many there are.
+fn raise_descriptor_limit() -> u64 {
     let limit = getrlimit(Resource::Nofile);
-    if limit.current != limit.maximum
-        && let Err(error) = setrlimit(
-            Resource::Nofile,
-            rustix::process::Rlimit { current: limit.maximum, maximum: limit.maximum },
-        )
-    {
-        tracing::warn!(%error, "the limit of open files stays as it is");
+    if limit.current == limit.maximum {
+        return limit.current.unwrap_or(u64::MAX);
     }
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum.unwrap_or(u64::MAX),
+        Err(error) => {
+            tracing::warn!(%error, "the limit of open files stays as it is");
+            limit.current.unwrap_or(u64::MAX)
+        }
+    }
+}
+
+/// How many of the descriptors the connections of an endpoint may take, so that there are always some for the files that they want. Machines
+/// come in thousands, those who manage them do not.
+fn connection_limit(descriptors: u64, endpoint: &Endpoint, all: &[Endpoint]) -> usize {
+    let share = |endpoint: &Endpoint| if Open::at(endpoint).southbound { 7 } else { 1 };
+    let shares: u64 = all.iter().map(share).sum();
+    let limit = descriptors.saturating_sub(FILE_DESCRIPTORS).max(descriptors / 2);
+    let limit = u128::from(limit) * u128::from(share(endpoint)) / u128::from(shares.max(1));
+    usize::try_from(limit).unwrap_or(usize::MAX).max(1)
 }
 
 struct Signals {

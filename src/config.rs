@@ -15,7 +15,7 @@ pub use settings::{ConfigError, Origin};
 use settings::{Settings, choice, text, whole_number};
 
 /// Every key of `config.json`. An environment variable named [`variable`] overrides each of them.
-pub const KEYS: [&str; 18] = [
+pub const KEYS: [&str; 23] = [
     "httpEndpoints",
     "httpFileServiceRootDir",
     "httpFileServiceApiRoot",
@@ -34,10 +34,21 @@ pub const KEYS: [&str; 18] = [
     "maxDownloads",
     "downloadStallTimeout",
     "treeCacheBytes",
+    "maxConnections",
+    "maxConnectionsPerAddress",
+    "maxTransfers",
+    "transferRate",
+    "imageTransferRate",
 ];
 
 /// The most that `maxDownloads` may say: each download has a thread or two that wait for the disk and the net.
 const MAX_DOWNLOADS: u64 = 64;
+
+/// The most that the limits of connections may say: no system gives a process more descriptors.
+const MAX_CONNECTIONS: u64 = 1 << 20;
+
+/// The least that a rate may be, in bytes a second. dnf gives up below 1,000, and a rate is shared.
+const MIN_RATE: u64 = 64 << 10;
 
 /// How logs are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,6 +107,16 @@ pub struct Config {
     pub download_stall_timeout: Duration,
     /// Memory for the indexes of open trees, in bytes. One tree may take more, in place of all others.
     pub tree_cache_bytes: u64,
+    /// Connections at once, of each endpoint.
+    pub max_connections: usize,
+    /// Connections at once from one address, of each endpoint.
+    pub max_connections_per_address: usize,
+    /// Transfers at once; 0 is no limit.
+    pub max_transfers: usize,
+    /// Bytes a second of all transfers together; 0 is no limit.
+    pub transfer_rate: u64,
+    /// Bytes a second of all transfers from one image; 0 is no limit.
+    pub image_transfer_rate: u64,
 }
 
 /// What the command line says; it wins over everything.
@@ -145,8 +166,9 @@ impl Config {
             Ok(settings.get(key, whole_number)?.unwrap_or(default))
         };
 
-        let mut endpoints =
-            settings.get("httpEndpoints", endpoint::parse)?.unwrap_or_else(endpoint::defaults);
+        let mut endpoints = settings
+            .get("httpEndpoints", |value| endpoint::parse(value, folder))?
+            .unwrap_or_else(endpoint::defaults);
         for (router, address) in
             [(Router::Northbound, overrides.northbound), (Router::Southbound, overrides.southbound)]
         {
@@ -188,6 +210,15 @@ impl Config {
                 .get("downloadStallTimeout", |value| at_least_one(value, u64::MAX))?
                 .map_or(Duration::from_secs(60), Duration::from_millis),
             tree_cache_bytes: number("treeCacheBytes", 256 << 20)?,
+            max_connections: settings
+                .get("maxConnections", |value| at_least_one(value, MAX_CONNECTIONS))?
+                .unwrap_or(20_000),
+            max_connections_per_address: settings
+                .get("maxConnectionsPerAddress", |value| at_least_one(value, MAX_CONNECTIONS))?
+                .unwrap_or(4096),
+            max_transfers: usize::try_from(number("maxTransfers", 0)?).unwrap_or(usize::MAX),
+            transfer_rate: settings.get("transferRate", rate)?.unwrap_or(0),
+            image_transfer_rate: settings.get("imageTransferRate", rate)?.unwrap_or(0),
         };
         config.check_folders(&settings)?;
         Ok(config)
@@ -223,6 +254,11 @@ impl Config {
                 let problem = format!("lies below `{key}`, where everything is served to everybody");
                 return Err(settings.error("inventoryFile", &self.inventory_file.display(), &problem));
             }
+            endpoint::check_key(&self.endpoints, folder).map_err(|path| {
+                let problem =
+                    format!("the `key` in `tls` lies below `{key}`, where everything is served to everybody");
+                settings.error("httpEndpoints", &path.display(), &problem)
+            })?;
         }
         if self.iso_dir == self.microkernel_dir {
             return Err(settings.error(
@@ -252,6 +288,13 @@ fn log_level(value: &Value) -> Result<u8, String> {
         .and_then(|level| u8::try_from(level).ok())
         .filter(|level| *level <= 5)
         .ok_or_else(|| "expected a level from 0 (everything) to 5 (nothing)".into())
+}
+
+fn rate(value: &Value) -> Result<u64, String> {
+    whole_number(value)
+        .ok()
+        .filter(|rate| *rate == 0 || *rate >= MIN_RATE)
+        .ok_or_else(|| format!("expected bytes a second, at least {MIN_RATE}, or 0 for no limit"))
 }
 
 fn at_least_one<T: TryFrom<u64>>(value: &Value, most: u64) -> Result<T, String> {

@@ -8,7 +8,7 @@
 //! | doors | [`northbound`], [`southbound`] |
 //! | workers | [`jobs`] |
 //! | desk | [`catalog`] |
-//! | shelves | [`inventory`], [`store`], [`trees`] |
+//! | shelves | [`inventory`], [`store`], [`transfers`], [`trees`] |
 //! | ground | [`model`], [`config`], and the crates `iso-reader`, `file-transport`, `loop-mount` |
 
 pub mod app;
@@ -20,4 +20,5 @@ pub mod model;
 pub mod northbound;
 pub mod southbound;
 pub mod store;
+pub mod transfers;
 pub mod trees;

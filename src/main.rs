@@ -156,7 +156,8 @@ fn print_config(config: &Config) {
     println!("the configuration is valid");
     for endpoint in &config.endpoints {
         let routers: Vec<&str> = endpoint.routers.iter().map(|router| router.as_str()).collect();
-        println!("{:<13} {}", "endpoint", format_args!("{} {}", endpoint.address, routers.join(" and ")));
+        let scheme = if endpoint.tls.is_some() { "https" } else { "http" };
+        println!("{:<13} {scheme}://{} {}", "endpoint", endpoint.address, routers.join(" and "));
     }
     for (what, path) in [
         ("root", &config.root_dir),

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use rust_tokens::tokens;
 
 /// Each room of `src/` and the floor it is on.
-const FLOORS: [(&str, u8); 11] = [
+const FLOORS: [(&str, u8); 12] = [
     ("main", 5),
     ("app", 5),
     ("northbound", 4),
@@ -23,6 +23,7 @@ const FLOORS: [(&str, u8); 11] = [
     ("inventory", 1),
     ("store", 1),
     ("trees", 1),
+    ("transfers", 1),
     ("model", 0),
     ("config", 0),
 ];

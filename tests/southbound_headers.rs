@@ -119,6 +119,143 @@ fn header_names_are_spelled_as_firmware_expects() {
     check_head(&connection.exchange(&request).unwrap().expect_status(412));
 }
 
+/// Fills the gaps of an expected head with what differs from run to run, after a look at its form.
+#[track_caller]
+fn fill(expected: &str, answer: &Response) -> String {
+    let text = answer.head_text();
+    let date = answer.header("Date").unwrap_or_else(|| panic!("no Date:\n{text}"));
+    assert!(date.len() == 29 && date.ends_with(" GMT") && date.as_bytes()[3] == b',', "{date:?}");
+    let tag = answer.header("Etag").unwrap_or_default();
+    let boundary = answer.header("Content-Type").and_then(|value| value.split("boundary=").nth(1));
+    expected
+        .replace('\n', "\r\n")
+        .replace("TAG", tag)
+        .replace("BOUNDARY", boundary.unwrap_or_default())
+        .replace("LENGTH", &answer.content_length().unwrap_or_default().to_string())
+        .replace("TIME", iso::MODIFIED_TEXT)
+        .replace("DATE", date)
+}
+
+/// Whole heads, to the byte: fields, their order and spelling, one space, CRLF, nothing superfluous.
+#[test]
+fn heads_have_exactly_these_bytes() {
+    let service = service();
+    let file = "Accept-Ranges: bytes\nEtag: TAG\nLast-Modified: TIME\n";
+    let octets = format!("Content-Type: application/octet-stream\n{file}");
+    let ok = "HTTP/1.1 200 OK\n";
+    let short = "Content-Type: text/plain; charset=utf-8\n";
+    let page = "Content-Type: text/html; charset=utf-8\nVary: Accept\nContent-Security-Policy: default-src 'none'; \
+                style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'\n";
+    let plain = || Request::new("GET", "/plain.txt");
+    let cases: Vec<(Request, String)> = vec![
+        (plain(), format!("{ok}{octets}Content-Length: 11\n")),
+        (Request::new("HEAD", "/plain.txt"), format!("{ok}{octets}Content-Length: 11\n")),
+        (
+            Request::new("GET", "/common/initrd.img"),
+            format!("{ok}{octets}Vary: User-Agent\nContent-Length: 5000\n"),
+        ),
+        (
+            Request::new("HEAD", "/common/initrd.img").header("User-Agent", "UefiHttpBoot/1.0"),
+            format!(
+                "{ok}Content-Type: application/vnd.efi-img\n{file}Vary: User-Agent\nContent-Length: 5000\n"
+            ),
+        ),
+        (Request::new("GET", "/linux/9/README"), format!("{ok}{octets}Content-Length: 19\n")),
+        (Request::new("GET", "/linux/9/empty"), format!("{ok}{octets}Content-Length: 0\n")),
+        (Request::new("HEAD", "/linux/9/empty"), format!("{ok}{octets}Content-Length: 0\n")),
+        (
+            Request::new("HEAD", "/linux/9/EFI/BOOT/BOOTX64.EFI"),
+            format!("{ok}Content-Type: application/efi\n{file}Content-Length: 70000\n"),
+        ),
+        (
+            plain().header("Range", "bytes=2-5"),
+            format!("HTTP/1.1 206 Partial Content\n{octets}Content-Length: 4\nContent-Range: bytes 2-5/11\n"),
+        ),
+        (
+            plain().header("Range", "bytes=0-0,5-6"),
+            format!(
+                "HTTP/1.1 206 Partial Content\nContent-Type: multipart/byteranges; boundary=BOUNDARY\n{file}\
+                 Content-Length: LENGTH\n"
+            ),
+        ),
+        (
+            plain().header("If-None-Match", "*"),
+            "HTTP/1.1 304 Not Modified\nLast-Modified: TIME\nAccept-Ranges: bytes\nEtag: TAG\n".to_owned(),
+        ),
+        (
+            plain().header("If-Match", "\"other\""),
+            format!(
+                "HTTP/1.1 412 Precondition Failed\n{short}Content-Length: 20\nLast-Modified: TIME\n\
+                 Accept-Ranges: bytes\nEtag: TAG\n"
+            ),
+        ),
+        (
+            plain().header("Range", "bytes=11-"),
+            format!(
+                "HTTP/1.1 416 Range Not Satisfiable\n{short}Content-Length: 22\nContent-Range: bytes */11\n{file}"
+            ),
+        ),
+        (Request::new("GET", "/missing"), format!("HTTP/1.1 404 Not Found\n{short}Content-Length: 10\n")),
+        (Request::new("HEAD", "/missing"), format!("HTTP/1.1 404 Not Found\n{short}Content-Length: 10\n")),
+        (
+            Request::new("DELETE", "/plain.txt"),
+            format!("HTTP/1.1 405 Method Not Allowed\n{short}Content-Length: 19\nAllow: GET, HEAD\n"),
+        ),
+        (Request::new("GET", "/folder/"), format!("{ok}{page}Content-Length: LENGTH\n")),
+        (Request::new("HEAD", "/folder/"), format!("{ok}{page}Content-Length: LENGTH\n")),
+        (
+            Request::new("GET", "/folder/").header("Accept", "application/json"),
+            format!("{ok}Content-Type: application/json\nVary: Accept\nContent-Length: 12\n"),
+        ),
+        (
+            Request::new("HEAD", "/folder/").header("Accept", "text/plain"),
+            format!("{ok}{short}Vary: Accept\nContent-Length: 8\n"),
+        ),
+        // These two end the connection, so each gets one of its own.
+        (
+            plain().header("Connection", "close"),
+            format!("{ok}{octets}Content-Length: 11\nConnection: close\n"),
+        ),
+        (plain().http10().without_host(), format!("HTTP/1.0 200 OK\n{octets}Content-Length: 11\n")),
+        (
+            plain().http10().without_host().header("Connection", "keep-alive"),
+            format!("HTTP/1.0 200 OK\n{octets}Content-Length: 11\nConnection: keep-alive\n"),
+        ),
+    ];
+    let mut connection = Connection::open(&service.south("/"));
+    let mut left = cases.len();
+    for (request, expected) in cases {
+        let answer = connection.exchange(&request).unwrap_or_else(|error| panic!("{request:?}: {error}"));
+        let expected = fill(&format!("{expected}Date: DATE\n\n"), &answer);
+        assert_eq!(answer.head_text(), expected, "{request:?}");
+        left -= 1;
+        if left <= 2 {
+            connection = Connection::open(&service.south("/"));
+        }
+    }
+}
+
+/// What is so wrong that it is refused without a look at it is told so, and the connection ends.
+#[test]
+fn refusals_have_exactly_these_bytes() {
+    let service = service();
+    let long = format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(70_000));
+    let many = format!("GET /plain.txt HTTP/1.1\r\nHost: x\r\n{}\r\n", "X-Many: 1\r\n".repeat(200));
+    for (bytes, status) in [
+        ("GET /plain.txt\r\n\r\n", "400 Bad Request"),
+        ("GET /plain.txt HTTP/1.1\r\nContent-Length: x\r\n\r\n", "400 Bad Request"),
+        (&long, "414 URI Too Long"),
+        (&many, "431 Request Header Fields Too Large"),
+    ] {
+        let mut connection = Connection::open(&service.south("/"));
+        // The service may refuse before it has read everything.
+        let _ = connection.write(bytes.as_bytes());
+        let answer = connection.receive_head().unwrap_or_else(|error| panic!("{status}: {error}"));
+        let expected = format!("HTTP/1.1 {status}\nConnection: close\nContent-Length: 0\nDate: DATE\n\n");
+        assert_eq!(answer.head_text(), fill(&expected, &answer));
+    }
+}
+
 #[test]
 fn times_are_those_of_the_files() {
     let service = service();

@@ -9,7 +9,6 @@ mod examine;
 mod files;
 mod intake;
 mod lanes;
-mod recent;
 mod register;
 mod remove;
 mod resolve;
@@ -31,14 +30,13 @@ use crate::store::Store;
 use crate::trees::{Folder, Links, Tree, Trees};
 use claims::Claims;
 use lanes::Lanes;
-use recent::Recent;
 use writer::Writer;
 
 pub use error::CatalogError;
 pub use files::ListedFile;
 pub use intake::Intake;
 pub use register::Reservation;
-pub use resolve::{Request, Resolved};
+pub use resolve::{Listed, Request, Resolved};
 pub use restore::Restored;
 pub use snapshot::Snapshot;
 
@@ -88,7 +86,6 @@ struct Inner {
     intakes: Arc<Semaphore>,
     changes: TaskTracker,
     lanes: Lanes,
-    recent: Recent,
     errands: mpsc::Sender<Errand>,
     errands_out: Mutex<Option<mpsc::Receiver<Errand>>>,
 }
@@ -119,7 +116,6 @@ impl Catalog {
                 .map(Tree::Folder)
                 .map_err(|source| OpenError::Io { what: format!("the folder {}", path.display()), source })
         };
-        let recent = Recent::default();
         let (errands, errands_out) = mpsc::channel(MAX_ERRANDS);
         Ok(Self(Arc::new(Inner {
             root: folder(&shelves.root)?,
@@ -128,14 +124,13 @@ impl Catalog {
             isos: shelves.isos,
             microkernels: shelves.microkernels,
             trees: shelves.trees,
-            writer: Writer::start(inventory, records, recent.clone())
+            writer: Writer::start(inventory, records)
                 .map_err(|source| OpenError::Io { what: "the inventory's thread".into(), source })?,
             image_claims: Claims::default(),
             file_claims: Claims::default(),
             intakes: Arc::new(Semaphore::new(MAX_INTAKES)),
             changes: TaskTracker::new(),
             lanes: Lanes::default(),
-            recent,
             errands,
             errands_out: Mutex::new(Some(errands_out)),
         })))
@@ -144,6 +139,17 @@ impl Catalog {
     /// The state as it is known to be durable.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.0.writer.snapshot()
+    }
+
+    /// Counts the changes of the state: what was resolved at another count may lead elsewhere now.
+    pub fn generation(&self) -> u64 {
+        self.0.writer.generation()
+    }
+
+    /// Calls `listener` after each change, before whoever asked for it is answered. Who keeps files open lets go of them here, because
+    /// they may just have been removed.
+    pub fn on_change(&self, listener: impl Fn() + Send + Sync + 'static) {
+        self.0.writer.listen(Box::new(listener));
     }
 
     /// What the desk wants done. Handed out once, to the workers.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::{Instant, SystemTime};
+use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::snapshot::Snapshot;
 use super::{Catalog, Errand, Inner};
@@ -10,7 +11,10 @@ use crate::model::content::Content;
 use crate::model::image::{Image, Status};
 use crate::model::names::{FileName, ImageName, ImageVersion};
 use crate::model::stored_file::Shelf;
-use crate::trees::{Directory, Entry, Found, LookupError, Matching, Tree, open_regular};
+use crate::trees::{Directory, Entry, Found, LookupError, Matching, Source, Tree, open_regular};
+
+/// The file that stands in for the listing of its folder.
+const INDEX: &[u8] = b"index.html";
 
 /// A path as it was asked for, in components, free of `.` and `..`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -28,25 +32,33 @@ pub struct Request {
 pub enum Resolved {
     /// A file and the name it has there, from which its media type follows.
     File(Content, Vec<u8>),
-    /// The entries of a directory, unsorted.
-    Directory(Vec<Entry>),
+    /// A directory.
+    Directory(Listed),
+}
+
+/// The entries of a directory, unsorted.
+#[derive(Debug)]
+pub struct Listed {
+    /// What is in it.
+    pub entries: Vec<Entry>,
+    /// The folder on disk or the ISO that told; while that does not change, neither do the names. `None` if only the state told.
+    pub source: Option<Source>,
 }
 
 impl Catalog {
-    /// Resolves a southbound path.
-    pub async fn resolve(&self, request: Request) -> Result<Resolved, LookupError> {
-        if let Some(resolved) = self.0.recent.get(&request, self.snapshot().generation()) {
-            return Ok(resolved);
-        }
+    /// Resolves a southbound path, and lets `prepare` make of it what is needed, where it may wait for the disk. `prepare` is told the count
+    /// of changes ([`Catalog::generation`]) at which the path led there.
+    pub async fn resolve<T: Send + 'static>(
+        &self,
+        request: Request,
+        prepare: impl FnOnce(Resolved, u64) -> T + Send + 'static,
+    ) -> Result<T, LookupError> {
         let place = self.0.lanes.enter(&request.decoded).await;
         let resolve = move |inner: &Inner| {
-            let (snapshot, now) = (inner.writer.snapshot(), Instant::now());
-            let resolved = inner.resolve(&snapshot, &request);
-            drop(place);
-            if let Ok(resolved) = &resolved {
-                inner.recent.put(request, resolved, snapshot.generation(), now);
-            }
-            resolved
+            let _place = place;
+            let snapshot = inner.writer.snapshot();
+            let resolved = inner.resolve(&snapshot, &request)?;
+            Ok(prepare(resolved, snapshot.generation()))
         };
         let resolved = self.blocking(resolve).await;
         resolved.unwrap_or_else(|error| Err(LookupError::Io(std::io::Error::other(error))))
@@ -125,9 +137,9 @@ impl Inner {
             },
             found => found?,
         };
-        let Resolved::Directory(entries) = found else { return Ok(found) };
+        let Resolved::Directory(listed) = found else { return Ok(found) };
         if request.decoded.len() > 1 {
-            return Ok(Resolved::Directory(entries));
+            return Ok(Resolved::Directory(listed));
         }
         let locals =
             snapshot.files(Shelf::Iso).filter_map(|file| Some((file.name.as_str(), file.local.as_ref()?)));
@@ -135,13 +147,13 @@ impl Inner {
             let metadata = std::fs::metadata(path).ok()?;
             Some(Entry { name: name.into(), size: Some(metadata.len()), modified: metadata.modified().ok() })
         });
-        Ok(Resolved::Directory(merged(entries, locals)))
+        Ok(Resolved::Directory(listed.with(locals)))
     }
 
     /// The root: what lies on disk, the two stores, and a folder for each image name.
     fn listing_of_root(&self, snapshot: &Snapshot, request: &Request) -> Result<Resolved, LookupError> {
         let found = in_tree(&self.root, request, 0)?;
-        let Resolved::Directory(entries) = found else { return Ok(found) };
+        let Resolved::Directory(listed) = found else { return Ok(found) };
         let served = snapshot.names().filter_map(|name| {
             let modified =
                 snapshot.versions(name).filter(|image| image.status == Status::Ok).map(time_of).max()?;
@@ -151,7 +163,7 @@ impl Inner {
             let modified = std::fs::metadata(store.folder()).and_then(|metadata| metadata.modified()).ok();
             folder(if store.shelf() == Shelf::Iso { "iso" } else { "common" }, modified)
         });
-        Ok(Resolved::Directory(merged(entries, stores.into_iter().chain(served))))
+        Ok(Resolved::Directory(listed.with(stores.into_iter().chain(served))))
     }
 
     /// `/<name>`: the served versions, beside what lies on disk there.
@@ -166,21 +178,21 @@ impl Inner {
         if served.peek().is_none() {
             return on_disk;
         }
-        let entries = match on_disk {
-            Ok(Resolved::Directory(entries)) => entries,
-            Ok(Resolved::File(..)) | Err(LookupError::NotFound) => Vec::new(),
+        let listed = match on_disk {
+            Ok(Resolved::Directory(listed)) => listed,
+            Ok(Resolved::File(..)) | Err(LookupError::NotFound) => {
+                Listed { entries: Vec::new(), source: None }
+            }
             Err(error) => return Err(error),
         };
-        Ok(Resolved::Directory(merged(
-            entries,
-            served.map(|image| folder(image.version.as_str(), Some(time_of(image)))),
-        )))
+        let served = served.map(|image| folder(image.version.as_str(), Some(time_of(image))));
+        Ok(Resolved::Directory(listed.with(served)))
     }
 }
 
 fn local_file(name: &FileName, path: &Path) -> Result<Resolved, LookupError> {
     let (file, identity) = open_regular(path).map_err(|_| LookupError::NotFound)?;
-    Ok(Resolved::File(Content::whole(file.into(), &identity), name.as_str().into()))
+    Ok(Resolved::File(Content::whole(Arc::new(file.into()), &identity), name.as_str().into()))
 }
 
 /// Looks the path up below its first `skip` components: as it came, then decoded, then leniently (`clients.md`, lookup order).
@@ -205,21 +217,36 @@ fn in_directory(
     directory: &Directory,
     listing: bool,
 ) -> Result<Resolved, LookupError> {
-    if !listing {
-        let index: Vec<Vec<u8>> = path.iter().cloned().chain([b"index.html".to_vec()]).collect();
-        if let Ok(Found::File(content)) = tree.find(&index, Matching::Lenient) {
-            return Ok(Resolved::File(content, b"index.html".to_vec()));
+    let index = |name: &[u8]| -> Option<Resolved> {
+        let index: Vec<Vec<u8>> = path.iter().cloned().chain([name.to_vec()]).collect();
+        match tree.find(&index, Matching::Exact) {
+            Ok(Found::File(content)) => Some(Resolved::File(content, INDEX.to_vec())),
+            _ => None,
         }
+    };
+    if !listing && let Some(found) = index(INDEX) {
+        return Ok(found);
     }
-    Ok(Resolved::Directory(tree.entries(directory)?))
+    let source = tree.source(directory);
+    let entries = tree.entries(directory)?;
+    // The only name that differs in case will do as well, as everywhere.
+    let mut similar = entries.iter().filter(|entry| !listing && entry.name.eq_ignore_ascii_case(INDEX));
+    if let (Some(only), None) = (similar.next(), similar.next())
+        && let Some(found) = index(&only.name)
+    {
+        return Ok(found);
+    }
+    Ok(Resolved::Directory(Listed { entries, source }))
 }
 
-/// Both lists; where a name is in both, the second wins.
-fn merged(first: Vec<Entry>, second: impl IntoIterator<Item = Entry>) -> Vec<Entry> {
-    let mut entries: BTreeMap<Vec<u8>, Entry> =
-        first.into_iter().map(|entry| (entry.name.clone(), entry)).collect();
-    entries.extend(second.into_iter().map(|entry| (entry.name.clone(), entry)));
-    entries.into_values().collect()
+impl Listed {
+    /// Adds `others`; where a name is in both, theirs wins.
+    fn with(self, others: impl IntoIterator<Item = Entry>) -> Self {
+        let mut entries: BTreeMap<Vec<u8>, Entry> =
+            self.entries.into_iter().map(|entry| (entry.name.clone(), entry)).collect();
+        entries.extend(others.into_iter().map(|entry| (entry.name.clone(), entry)));
+        Self { entries: entries.into_values().collect(), source: self.source }
+    }
 }
 
 fn folder(name: &str, modified: Option<SystemTime>) -> Entry {

@@ -1,14 +1,13 @@
 //! The only writer of state: one thread that applies changes, makes them durable and then publishes them as a snapshot.
 //! Changes that wait while the disk works are saved together.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 
 use super::error::CatalogError;
-use super::recent::Recent;
 use super::snapshot::Snapshot;
 use crate::inventory::{Inventory, InventoryError, Records};
 
@@ -18,6 +17,8 @@ const QUEUE: usize = 256;
 type Saved = Result<(), Arc<InventoryError>>;
 /// Tells the sender how its change ended.
 type Answer = Box<dyn FnOnce(&Saved) + Send>;
+/// Is told of each change.
+type Listener = Box<dyn Fn() + Send + Sync>;
 /// Applies a change. `Err` means that nothing was changed; the answer is due all the same.
 type Change = Box<dyn FnOnce(&mut Records) -> Result<Answer, Answer> + Send>;
 
@@ -25,18 +26,30 @@ type Change = Box<dyn FnOnce(&mut Records) -> Result<Answer, Answer> + Send>;
 pub(super) struct Writer {
     changes: mpsc::Sender<Change>,
     published: Arc<ArcSwap<Snapshot>>,
+    listeners: Arc<Mutex<Vec<Listener>>>,
 }
 
 impl Writer {
     /// Starts the thread. `records` is what `inventory` holds.
-    pub(super) fn start(inventory: Inventory, records: Records, recent: Recent) -> std::io::Result<Self> {
+    pub(super) fn start(inventory: Inventory, records: Records) -> std::io::Result<Self> {
         let published = Arc::new(ArcSwap::from_pointee(Snapshot::of(0, records)));
         let (changes, queue) = mpsc::channel(QUEUE);
-        let publish = Arc::clone(&published);
+        let listeners = Arc::default();
+        let (publish, told) = (Arc::clone(&published), Arc::clone(&listeners));
         thread::Builder::new()
             .name("inventory".into())
-            .spawn(move || run(&inventory, queue, &publish, &recent))?;
-        Ok(Self { changes, published })
+            .spawn(move || run(&inventory, queue, &publish, &told))?;
+        Ok(Self { changes, published, listeners })
+    }
+
+    /// Calls `listener` after each change, before whoever asked for it is answered.
+    pub(super) fn listen(&self, listener: Listener) {
+        lock(&self.listeners).push(listener);
+    }
+
+    /// Which state it is, counted from the start.
+    pub(super) fn generation(&self) -> u64 {
+        self.published.load().generation()
     }
 
     /// The state as it is known to be durable.
@@ -69,7 +82,7 @@ fn run(
     inventory: &Inventory,
     mut queue: mpsc::Receiver<Change>,
     published: &ArcSwap<Snapshot>,
-    recent: &Recent,
+    listeners: &Mutex<Vec<Listener>>,
 ) {
     while let Some(first) = queue.blocking_recv() {
         let current = published.load_full();
@@ -93,8 +106,7 @@ fn run(
         match &saved {
             Ok(()) if changed => {
                 published.store(Arc::new(Snapshot::of(current.generation() + 1, records)));
-                // Findings of the old state hold files open that may just have been removed.
-                recent.clear();
+                lock(listeners).iter().for_each(|listener| listener());
             }
             Ok(()) => {}
             Err(error) => tracing::error!(%error, "a change was refused because it cannot be saved"),
@@ -103,4 +115,8 @@ fn run(
             answer(&saved);
         }
     }
+}
+
+fn lock(listeners: &Mutex<Vec<Listener>>) -> MutexGuard<'_, Vec<Listener>> {
+    listeners.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,8 +1,13 @@
-//! `httpEndpoints`: where to listen, and which doors are open there.
+//! `httpEndpoints`: where to listen, which doors are open there, and whether what passes is encrypted.
 
+use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 
+use file_transport::{Tls, TlsError};
 use serde_json::Value;
+
+use super::text;
 
 /// A door.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,12 +29,14 @@ impl Router {
 }
 
 /// An address to bind and what is offered there.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Endpoint {
     /// Address and port; port 0 lets the system choose.
     pub address: SocketAddr,
     /// One door, or both.
     pub routers: Vec<Router>,
+    /// Certificate and key of an endpoint that speaks HTTPS, and then nothing else.
+    pub tls: Option<Tls>,
 }
 
 /// Both doors on all addresses: northbound 7070, southbound 9090.
@@ -37,33 +44,37 @@ pub(super) fn defaults() -> Vec<Endpoint> {
     let on = |port, router| Endpoint {
         address: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port),
         routers: vec![router],
+        tls: None,
     };
     vec![on(7070, Router::Northbound), on(9090, Router::Southbound)]
 }
 
-/// Reads the list.
-pub(super) fn parse(value: &Value) -> Result<Vec<Endpoint>, String> {
+/// Reads the list; paths in it start from `folder`.
+pub(super) fn parse(value: &Value, folder: &Path) -> Result<Vec<Endpoint>, String> {
     let list = value
         .as_array()
         .filter(|list| !list.is_empty())
-        .ok_or("expected a list of {address, port, routers}")?;
+        .ok_or("expected a list of {address, port, routers, tls}")?;
     let endpoints: Result<Vec<Endpoint>, String> = list
         .iter()
         .enumerate()
-        .map(|(index, entry)| parse_one(entry).map_err(|problem| format!("entry {index}: {problem}")))
+        .map(|(index, entry)| parse_one(entry, folder).map_err(|problem| format!("entry {index}: {problem}")))
         .collect();
     endpoints.and_then(|endpoints| check(&endpoints).map(|()| endpoints))
 }
 
-/// Opens a door at one address and nowhere else.
+/// Opens a door at one address and nowhere else. A door that was open to HTTPS only stays so.
 pub(super) fn move_to(endpoints: &mut Vec<Endpoint>, router: Router, address: SocketAddr) {
+    let open = || endpoints.iter().filter(|endpoint| endpoint.routers.contains(&router));
+    let plain = open().any(|endpoint| endpoint.tls.is_none());
+    let tls = open().find_map(|endpoint| endpoint.tls.clone()).filter(|_| !plain);
     for endpoint in endpoints.iter_mut() {
         endpoint.routers.retain(|open| *open != router);
     }
     endpoints.retain(|endpoint| !endpoint.routers.is_empty());
     match endpoints.iter_mut().find(|endpoint| endpoint.address == address && address.port() != 0) {
         Some(endpoint) => endpoint.routers.push(router),
-        None => endpoints.push(Endpoint { address, routers: vec![router] }),
+        None => endpoints.push(Endpoint { address, routers: vec![router], tls }),
     }
 }
 
@@ -93,10 +104,21 @@ pub(super) fn check(endpoints: &[Endpoint]) -> Result<(), String> {
     Ok(())
 }
 
-fn parse_one(entry: &Value) -> Result<Endpoint, String> {
-    let fields = entry.as_object().ok_or("expected an object {address, port, routers}")?;
-    if let Some(unknown) = fields.keys().find(|key| !matches!(key.as_str(), "address" | "port" | "routers")) {
-        return Err(format!("unknown key `{unknown}`; known are address, port, routers"));
+/// Whoever has the key can pass for the service, so it must not lie where everything is served.
+pub(super) fn check_key(endpoints: &[Endpoint], served: &Path) -> Result<(), PathBuf> {
+    let real = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let keys = || endpoints.iter().filter_map(|endpoint| endpoint.tls.as_ref()).map(Tls::key);
+    keys()
+        .find(|key| key.starts_with(served) || real(key).starts_with(real(served)))
+        .map_or(Ok(()), |key| Err(key.to_owned()))
+}
+
+fn parse_one(entry: &Value, folder: &Path) -> Result<Endpoint, String> {
+    let fields = entry.as_object().ok_or("expected an object {address, port, routers, tls}")?;
+    if let Some(unknown) =
+        fields.keys().find(|key| !matches!(key.as_str(), "address" | "port" | "routers" | "tls"))
+    {
+        return Err(format!("unknown key `{unknown}`; known are address, port, routers, tls"));
     }
     let address = match fields.get("address") {
         None => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
@@ -120,7 +142,33 @@ fn parse_one(entry: &Value) -> Result<Endpoint, String> {
         Some(word @ Value::String(_)) => vec![router(word)?],
         _ => return Err("`routers` must be \"northbound\", \"southbound\" or a list of both".into()),
     };
-    Ok(Endpoint { address: SocketAddr::new(address, port), routers })
+    let tls = fields.get("tls").map(|value| tls(value, folder)).transpose()?;
+    Ok(Endpoint { address: SocketAddr::new(address, port), routers, tls })
+}
+
+fn tls(value: &Value, folder: &Path) -> Result<Tls, String> {
+    let expected = || format!("`tls` is {value}: expected an object {{certificate, key}}, two PEM files");
+    let fields = value.as_object().ok_or_else(expected)?;
+    if let Some(unknown) = fields.keys().find(|key| !matches!(key.as_str(), "certificate" | "key" | "kernel"))
+    {
+        return Err(format!("`tls` has the unknown key `{unknown}`; known are certificate, key, kernel"));
+    }
+    let path = |name: &str| -> Result<PathBuf, String> {
+        let path = fields.get(name).ok_or_else(expected)?;
+        let path = text(path).map_err(|problem| format!("`{name}` in `tls` is {path}: {problem}"))?;
+        Ok(folder.join(path).components().collect())
+    };
+    let kernel = match fields.get("kernel") {
+        None => true,
+        Some(value) => value.as_bool().ok_or_else(|| {
+            format!("`kernel` in `tls` is {value}: expected true, if the kernel may encrypt, or false")
+        })?,
+    };
+    Tls::load(path("certificate")?, path("key")?, kernel).map_err(|error| match &error {
+        TlsError::Certificate { .. } => format!("`certificate` in `tls`: {error}"),
+        TlsError::Key { .. } | TlsError::Mismatch { .. } => format!("`key` in `tls`: {error}"),
+        TlsError::Setup(_) => format!("`tls`: {error}"),
+    })
 }
 
 fn router(value: &Value) -> Result<Router, String> {

@@ -63,6 +63,14 @@ fn a_fault_is_told_with_its_key_and_its_value() {
         (r#"{"httpEndpoints": [{"port": 1, "router": "northbound"}]}"#, &["unknown key `router`"]),
         (r#"{"httpEndpoints": [{"port": 1, "routers": ["eastbound"]}]}"#, &["\"eastbound\""]),
         (
+            r#"{"httpEndpoints": [{"port": 1, "routers": "southbound", "tls": 5}]}"#,
+            &["`httpEndpoints`", "`tls` is 5", "{certificate, key}"],
+        ),
+        (
+            r#"{"httpEndpoints": [{"port": 1, "routers": "southbound", "tls": {"certificate": "./a.pem", "key": "b.pem"}}]}"#,
+            &["`certificate` in `tls`", "/tmp/a.pem", "No such file"],
+        ),
+        (
             r#"{"httpEndpoints": [{"address": "here", "port": 1, "routers": "northbound"}]}"#,
             &["`address`", "\"here\""],
         ),
@@ -70,6 +78,11 @@ fn a_fault_is_told_with_its_key_and_its_value() {
             r#"{"httpEndpoints": [{"port": 1, "routers": "northbound"}, {"address": "127.0.0.1", "port": 1, "routers": "southbound"}]}"#,
             &["clash", "127.0.0.1:1"],
         ),
+        (r#"{"maxConnections": 0}"#, &["`maxConnections`", "0", "from 1"]),
+        (r#"{"maxConnectionsPerAddress": "many"}"#, &["`maxConnectionsPerAddress`", "many"]),
+        (r#"{"maxTransfers": -1}"#, &["`maxTransfers`", "-1"]),
+        (r#"{"transferRate": 5}"#, &["`transferRate`", "5", "at least 65536, or 0"]),
+        (r#"{"imageTransferRate": 1.5}"#, &["`imageTransferRate`", "1.5"]),
         (r#"{"maxDownloads": 0}"#, &["`maxDownloads`", "0", "from 1"]),
         (r#"{"downloadStallTimeout": "0"}"#, &["`downloadStallTimeout`", "\"0\""]),
         (r#"{"corsOrigins": ["panel"]}"#, &["`corsOrigins`", "panel"]),
@@ -97,6 +110,31 @@ fn a_door_can_be_moved_alone() {
     assert_eq!(moved(None, Some("127.0.0.1:9191")).expect("valid"), "0.0.0.0:7070, 127.0.0.1:9191");
     assert_eq!(moved(Some("127.0.0.1:1"), Some("127.0.0.1:1")).expect("valid"), "127.0.0.1:1");
     assert!(moved(None, Some("127.0.0.1:7070")).expect_err("clashes").to_string().contains("clash"));
+}
+
+/// Who made a door private must not find it open because its address was changed.
+#[test]
+fn a_door_that_was_open_to_https_only_stays_so_when_it_is_moved() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let made = std::process::Command::new("openssl")
+        .args(["req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])
+        .args(["-subj", "/CN=test", "-keyout", "key.pem", "-out", "chain.pem"])
+        .current_dir(folder.path())
+        .output();
+    assert!(made.expect("openssl").status.success());
+    let moved = |file: &str| {
+        let address = "127.0.0.1:9191".parse().expect("an address");
+        let overrides = Overrides { southbound: Some(address), ..Overrides::default() };
+        let config = Config::assemble(Some(file), folder.path(), |_| None, overrides).expect("valid");
+        let endpoint = config.endpoints.into_iter().find(|endpoint| endpoint.address == address);
+        endpoint.expect("it was moved there").tls.is_some()
+    };
+    let north = r#"{"port": 7070, "routers": "northbound"}"#;
+    let secure =
+        r#"{"port": 9443, "routers": "southbound", "tls": {"certificate": "chain.pem", "key": "./key.pem"}}"#;
+    let plain = r#"{"port": 9090, "routers": "southbound"}"#;
+    assert!(moved(&format!(r#"{{"httpEndpoints": [{north}, {secure}]}}"#)));
+    assert!(!moved(&format!(r#"{{"httpEndpoints": [{north}, {plain}, {secure}]}}"#)));
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! What a southbound path resolves to: ranges of an open file. A plain file, a whole ISO and a file inside an ISO
 //! differ only in how many ranges there are and where they begin.
 
-use std::fs::File;
 use std::sync::Arc;
 use std::time::SystemTime;
+
+use file_transport::OpenFile;
 
 use crate::model::identity::Identity;
 
@@ -20,7 +21,9 @@ pub struct Extent {
 #[derive(Debug, Clone)]
 pub struct Content {
     /// The open file that holds the bytes.
-    pub file: Arc<File>,
+    pub file: Arc<OpenFile>,
+    /// What `file` was when it was opened.
+    pub identity: Identity,
     /// The ranges of `file`, in order.
     pub extents: Vec<Extent>,
     /// Sum of all lengths.
@@ -33,42 +36,40 @@ pub struct Content {
 
 impl Content {
     /// A whole plain file.
-    pub fn whole(file: Arc<File>, identity: &Identity) -> Self {
+    pub fn whole(file: Arc<OpenFile>, identity: &Identity) -> Self {
         Self {
             extents: vec![Extent { offset: Some(0), length: identity.size }],
             size: identity.size,
             modified: identity.modified(),
             tag: version_tag(identity),
+            identity: *identity,
             file,
         }
     }
 
     /// A file inside `identity`'s file. An inner file is told from its neighbours by its place and its size.
-    pub fn inside(file: Arc<File>, identity: &Identity, extents: Vec<Extent>, modified: SystemTime) -> Self {
+    pub fn inside(
+        file: Arc<OpenFile>,
+        identity: &Identity,
+        extents: Vec<Extent>,
+        modified: SystemTime,
+    ) -> Self {
         let size = extents.iter().map(|extent| extent.length).sum();
         let first = extents.iter().find_map(|extent| extent.offset).unwrap_or(0);
-        Self { tag: format!("{}-{first:x}-{size:x}", version_tag(identity)), extents, size, modified, file }
+        let tag = format!("{}-{first:x}-{size:x}", version_tag(identity));
+        Self { tag, extents, size, modified, file, identity: *identity }
     }
 
     /// The extents that hold `length` bytes from `start` on; bytes past the end are left out.
-    pub fn slice(&self, start: u64, length: u64) -> Vec<Extent> {
-        let mut skip = start;
-        let mut left = length;
-        let mut slice = Vec::new();
-        for extent in &self.extents {
-            if left == 0 {
-                break;
-            }
-            if skip >= extent.length {
-                skip -= extent.length;
-                continue;
-            }
-            let length = (extent.length - skip).min(left);
-            slice.push(Extent { offset: extent.offset.map(|offset| offset + skip), length });
+    pub fn slice(&self, start: u64, length: u64) -> impl Iterator<Item = Extent> {
+        let (mut skip, mut left) = (start, length);
+        self.extents.iter().filter_map(move |extent| {
+            let skipped = skip.min(extent.length);
+            skip -= skipped;
+            let length = (extent.length - skipped).min(left);
             left -= length;
-            skip = 0;
-        }
-        slice
+            (length > 0).then(|| Extent { offset: extent.offset.map(|offset| offset + skipped), length })
+        })
     }
 }
 
@@ -84,8 +85,8 @@ mod tests {
     fn content(lengths: &[(Option<u64>, u64)]) -> Content {
         let identity = Identity { device: 1, inode: 2, size: 3, seconds: 4, nanoseconds: 5 };
         let extents = lengths.iter().map(|&(offset, length)| Extent { offset, length }).collect();
-        let file = File::open("/dev/null").expect("a null device");
-        Content::inside(Arc::new(file), &identity, extents, SystemTime::UNIX_EPOCH)
+        let file = std::fs::File::open("/dev/null").expect("a null device");
+        Content::inside(Arc::new(file.into()), &identity, extents, SystemTime::UNIX_EPOCH)
     }
 
     #[test]
@@ -93,7 +94,7 @@ mod tests {
         let content = content(&[(Some(100), 10), (None, 5), (Some(7), 10)]);
         assert_eq!(content.size, 25);
         let extents = |start, length| -> Vec<_> {
-            content.slice(start, length).into_iter().map(|extent| (extent.offset, extent.length)).collect()
+            content.slice(start, length).map(|extent| (extent.offset, extent.length)).collect()
         };
         assert_eq!(extents(0, 25), [(Some(100), 10), (None, 5), (Some(7), 10)]);
         assert_eq!(extents(9, 2), [(Some(109), 1), (None, 1)]);

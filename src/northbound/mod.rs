@@ -4,6 +4,7 @@ mod files;
 mod images;
 mod parameters;
 mod problem;
+mod transfers;
 mod uploads;
 mod views;
 
@@ -30,6 +31,7 @@ use crate::catalog::Catalog;
 use crate::jobs::Jobs;
 use crate::model::image::Image;
 use crate::model::stored_file::Shelf;
+use crate::transfers::Transfers;
 use problem::Problem;
 
 /// The door.
@@ -37,6 +39,7 @@ use problem::Problem;
 pub struct Northbound {
     catalog: Catalog,
     jobs: Jobs,
+    transfers: Transfers,
     /// The southbound's URL prefix, to tell where an image's tree is.
     api_root: Arc<str>,
 }
@@ -55,9 +58,9 @@ pub struct Settings {
 pub struct Routes(Router);
 
 impl Northbound {
-    /// Opens the door to `catalog` and `jobs`. `api_root` is the southbound's URL prefix.
-    pub fn new(catalog: Catalog, jobs: Jobs, api_root: &str) -> Self {
-        Self { catalog, jobs, api_root: Arc::from(api_root) }
+    /// Opens the door to `catalog` and `jobs`, and to what `transfers` tells. `api_root` is the southbound's URL prefix.
+    pub fn new(catalog: Catalog, jobs: Jobs, transfers: Transfers, api_root: &str) -> Self {
+        Self { catalog, jobs, transfers, api_root: Arc::from(api_root) }
     }
 
     /// All routes.
@@ -74,6 +77,8 @@ impl Northbound {
             .route("/images/{id}", on("GET, HEAD, OPTIONS", get(images::show)))
             .route("/iso", store(Shelf::Iso))
             .route("/microkernel", store(Shelf::Microkernel))
+            .route("/transfers", on("GET, HEAD, OPTIONS", get(transfers::list)))
+            .route("/metrics", on("GET, HEAD, OPTIONS", get(transfers::metrics)))
             .fallback(|| async {
                 Problem::new(
                     StatusCode::NOT_FOUND,
@@ -102,7 +107,8 @@ impl Northbound {
 impl Routes {
     /// Whether a path belongs to this door where both doors share one endpoint.
     pub fn owns(path: &str) -> bool {
-        matches!(path, "/images" | "/iso" | "/microkernel") || path.starts_with("/images/")
+        matches!(path, "/images" | "/iso" | "/microkernel" | "/transfers" | "/metrics")
+            || path.starts_with("/images/")
     }
 
     /// Answers one request.
@@ -122,6 +128,8 @@ async fn index(State(door): State<Northbound>) -> Json<Value> {
         "images": "/images",
         "isos": "/iso",
         "microkernels": "/microkernel",
+        "transfers": "/transfers",
+        "metrics": "/metrics",
         "southbound": format!("{}/", door.api_root),
     }))
 }

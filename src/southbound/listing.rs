@@ -1,17 +1,16 @@
 //! Directory listings: which form a client wants, and the entries in that form.
 
 use std::borrow::Cow;
-use std::time::SystemTime;
 
 use http::header::{ACCEPT, HeaderMap};
 use jiff::Timestamp;
-use serde_json::json;
+use serde::{Serialize, Serializer};
 
 use super::listing_page;
 use crate::trees::Entry;
 
 /// The forms of a listing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Form {
     /// A page for people.
     Page,
@@ -63,15 +62,13 @@ impl Form {
     }
 
     /// Renders the listing of the directory at `path`, given by its components from the southbound root.
-    pub(super) fn render(self, mut entries: Vec<Entry>, api_root: &str, path: &[Vec<u8>]) -> String {
-        sort(&mut entries);
+    pub(super) fn render(self, entries: Vec<Entry>, api_root: &str, path: &[Vec<u8>]) -> String {
+        let entries = sorted(&entries);
         match self {
-            Self::Page => listing_page::render(&entries, api_root, path),
-            Self::Names => {
-                json!(entries.iter().map(|entry| text(&entry.name)).collect::<Vec<_>>()).to_string() + "\n"
-            }
-            Self::Objects => json!(entries.iter().map(object).collect::<Vec<_>>()).to_string() + "\n",
-            Self::Lines => entries.iter().map(|entry| shown(&entry.name) + "\n").collect(),
+            Self::Page => listing_page::render(entries, api_root, path),
+            Self::Names => json(entries.iter().map(|entry| text(&entry.name))),
+            Self::Objects => json(entries.iter().map(|entry| Object::of(entry))),
+            Self::Lines => entries.iter().flat_map(|entry| [shown(&entry.name), "\n".into()]).collect(),
         }
     }
 }
@@ -109,38 +106,83 @@ fn thousandths(quality: &str) -> Option<u32> {
 }
 
 /// Directories first, then by name without regard to case.
-fn sort(entries: &mut [Entry]) {
-    entries.sort_by_cached_key(|entry| {
-        (entry.size.is_some(), String::from_utf8_lossy(&entry.name).to_lowercase(), entry.name.clone())
-    });
+fn sorted(entries: &[Entry]) -> Vec<&Entry> {
+    let mut sorted: Vec<&Entry> = entries.iter().collect();
+    sorted.sort_by_cached_key(|entry| (entry.size.is_some(), folded(&entry.name), entry.name.as_slice()));
+    sorted
+}
+
+/// The name's text in lower case. Most names are that already and need no copy.
+fn folded(name: &[u8]) -> Cow<'_, [u8]> {
+    if !name.is_ascii() {
+        text(name).to_lowercase().into_bytes().into()
+    } else if name.iter().any(u8::is_ascii_uppercase) {
+        name.to_ascii_lowercase().into()
+    } else {
+        name.into()
+    }
 }
 
 /// A name as text: bytes that are no UTF-8 become U+FFFD.
 fn text(name: &[u8]) -> Cow<'_, str> {
-    String::from_utf8_lossy(name)
+    // That a name is sound is told faster than where it is not.
+    str::from_utf8(name).map_or_else(|_| String::from_utf8_lossy(name), Cow::from)
 }
 
 /// A name for lines and pages: control characters, which would break a line, become U+FFFD too.
-pub(super) fn shown(name: &[u8]) -> String {
-    text(name).chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
+pub(super) fn shown(name: &[u8]) -> Cow<'_, str> {
+    let text = text(name);
+    if text.contains(char::is_control) { text.replace(char::is_control, "\u{fffd}").into() } else { text }
 }
 
-fn object(entry: &Entry) -> serde_json::Value {
-    json!({
-        "name": text(&entry.name),
-        "type": if entry.size.is_some() { "file" } else { "directory" },
-        "size": entry.size,
-        "modified": entry.modified.and_then(timestamp),
-    })
+/// When an entry was modified. Directories keep whole seconds, and so do listings: `{:.0}`.
+pub(super) fn modified(entry: &Entry) -> Option<Timestamp> {
+    Timestamp::try_from(entry.modified?).ok()
 }
 
-/// ISO 8601 in whole seconds, as directories keep them.
-fn timestamp(time: SystemTime) -> Option<String> {
-    Some(Timestamp::try_from(time).ok()?.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+/// An entry in JSON.
+#[derive(Serialize)]
+struct Object<'a> {
+    name: Cow<'a, str>,
+    r#type: &'static str,
+    size: Option<u64>,
+    #[serde(serialize_with = "in_seconds")]
+    modified: Option<Timestamp>,
+}
+
+impl<'a> Object<'a> {
+    fn of(entry: &'a Entry) -> Self {
+        Self {
+            name: text(&entry.name),
+            r#type: if entry.size.is_some() { "file" } else { "directory" },
+            size: entry.size,
+            modified: modified(entry),
+        }
+    }
+}
+
+/// ISO 8601.
+fn in_seconds<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => serializer.collect_str(&format_args!("{time:.0}")),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// A JSON array on one line.
+fn json(items: impl Iterator<Item = impl Serialize>) -> String {
+    // Texts and numbers can always be written to a string.
+    serde_json::to_string(&items.collect::<Vec<_>>()).unwrap_or_default() + "\n"
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
+    use jiff::SignedDuration;
+    use proptest::prelude::*;
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -190,5 +232,47 @@ mod tests {
             json!({"name": "z", "type": "directory", "size": null, "modified": "1970-01-01T00:00:00Z"})
         );
         assert_eq!(objects[4]["size"], 1);
+    }
+
+    /// Names in which case, order and length of the lower-case text are not those of the bytes.
+    fn names() -> impl Strategy<Value = Vec<u8>> {
+        let text = "[aAbBkKzZ_~.0-9 \u{130}\u{131}\u{212a}\u{3a3}\u{3c3}\u{3c2}ßẞÉé\u{301}日😀\u{1}]{1,6}";
+        prop_oneof![text.prop_map(String::into_bytes), prop::collection::vec(1_u8.., 1..5)]
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_is_that_of_directories_then_lower_case_then_bytes(
+            named in prop::collection::vec((names(), any::<Option<u64>>()), 0..30)
+        ) {
+            let entries: Vec<Entry> =
+                named.into_iter().map(|(name, size)| Entry { name, size, modified: None }).collect();
+            let mut expected: Vec<&Entry> = entries.iter().collect();
+            expected.sort_by_key(|entry| {
+                let lower = String::from_utf8_lossy(&entry.name).to_lowercase();
+                (entry.size.is_some(), lower, entry.name.clone())
+            });
+            prop_assert_eq!(sorted(&entries), expected);
+        }
+
+        #[test]
+        fn what_is_shown_keeps_to_its_line(name in names()) {
+            let replaced = |character: char| if character.is_control() { '\u{fffd}' } else { character };
+            let expected: String = String::from_utf8_lossy(&name).chars().map(replaced).collect();
+            prop_assert_eq!(shown(&name), expected);
+        }
+
+        #[test]
+        fn objects_tell_whole_seconds(
+            seconds in -62_167_219_200..253_402_207_200_i64, nanoseconds in 0..1_000_000_000_i32
+        ) {
+            let time = Timestamp::new(seconds, 0).expect("a time") + SignedDuration::new(0, nanoseconds);
+            let entry = Entry { name: b"x".to_vec(), size: Some(1), modified: Some(time.into()) };
+            let shown = time.strftime("%Y-%m-%dT%H:%M:%SZ");
+            prop_assert_eq!(
+                Form::Objects.render(vec![entry], "", &[]),
+                format!("[{{\"name\":\"x\",\"type\":\"file\",\"size\":1,\"modified\":\"{shown}\"}}]\n")
+            );
+        }
     }
 }

@@ -3,6 +3,14 @@
 /// What is sent when the name says nothing.
 const ANYTHING: &str = "application/octet-stream";
 
+/// How UEFI HTTP boot names itself.
+pub(super) const UEFI: &[u8] = b"UefiHttpBoot";
+
+/// Whether a `User-Agent` is that of UEFI firmware.
+pub(super) fn is_uefi(user_agent: &[u8]) -> bool {
+    user_agent.starts_with(UEFI)
+}
+
 /// A media type, and whether another client would get another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct MediaType {
@@ -15,7 +23,7 @@ pub(super) struct MediaType {
 pub(super) fn of(name: &[u8], user_agent: Option<&[u8]>) -> MediaType {
     let extension = name.rsplit(|byte| *byte == b'.').next().filter(|extension| extension.len() < name.len());
     let extension = extension.map(<[u8]>::to_ascii_lowercase).unwrap_or_default();
-    let is_uefi = user_agent.is_some_and(|agent| agent.starts_with(b"UefiHttpBoot"));
+    let is_uefi = user_agent.is_some_and(is_uefi);
     let fixed = |name| MediaType { name, varies: false };
     match extension.as_slice() {
         b"efi" => fixed("application/efi"),

@@ -8,77 +8,169 @@ mod media_types;
 mod multipart;
 mod path;
 mod preconditions;
+mod prepared;
 mod ranges;
+mod recent;
 mod reply;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use file_transport::Body;
-use http::header::{self, HeaderValue};
+use file_transport::{Body, Relief};
+use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
+use rustix::io::Errno;
 
 use crate::catalog::{Catalog, Resolved};
+use crate::transfers::{Busy, Transfers};
 use crate::trees::LookupError;
 use listing::Form;
+use prepared::{Prepared, PreparedFile, PreparedListing};
+use recent::{Recent, Wish};
 
 /// The door.
 #[derive(Clone)]
 pub struct Southbound {
     catalog: Catalog,
     api_root: Arc<str>,
+    recent: Recent,
+    transfers: Transfers,
+    relief: Relief,
 }
 
+/// Idle connections that are asked to go when a file cannot be opened for want of a descriptor, and how long they get.
+const RELIEF: usize = 16;
+const RELIEF_TIME: Duration = Duration::from_millis(20);
+
+/// Who says so retries a 503 after the time that it is told; all others take it for the end.
+const IPXE: &[u8] = b"iPXE/";
+
 impl Southbound {
-    /// Serves what `catalog` resolves, below the URL prefix `api_root`.
-    pub fn new(catalog: Catalog, api_root: &str) -> Self {
-        Self { catalog, api_root: Arc::from(api_root) }
+    /// Serves what `catalog` resolves, below the URL prefix `api_root`, within the limits of `transfers`. Asks `relief` when there are no
+    /// descriptors left.
+    pub fn new(catalog: Catalog, transfers: Transfers, relief: Relief, api_root: &str) -> Self {
+        let recent = Recent::new();
+        let forget = recent.clone();
+        catalog.on_change(move || forget.clear());
+        Self { catalog, api_root: Arc::from(api_root), recent, transfers, relief }
     }
 
     /// Answers one request.
     pub async fn handle<B>(&self, request: Request<B>, peer: SocketAddr) -> Response<Body> {
-        let mut response = self.answer(&request).await;
-        let (status, length) = (response.status(), response.body().length());
-        // Said here, because the connection would not say it of an empty answer to HEAD. A 304 has no length of its own
-        // (RFC 9110 §8.6).
-        if let Some(length) = length.filter(|_| status != StatusCode::NOT_MODIFIED) {
-            response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-        }
-        tracing::debug!(
-            %peer, method = %request.method(), path = request.uri().path(), status = status.as_u16(), length, "southbound"
-        );
+        let response = self.answer(&request, peer).await;
+        self.transfers.answered(response.status().as_u16());
+        let (status, length) = (response.status().as_u16(), response.body().length());
+        tracing::debug!(%peer, method = %request.method(), path = request.uri().path(), status, length, "southbound");
         response
     }
 
-    async fn answer<B>(&self, request: &Request<B>) -> Response<Body> {
+    async fn answer<B>(&self, request: &Request<B>, peer: SocketAddr) -> Response<Body> {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             let mut response = reply::text(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed\n");
             response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
             return response;
         }
-        let Some(mut wanted) = path::parse(request.uri().path(), &self.api_root) else {
-            return not_found();
+        let (path, wish) = (request.uri().path(), wish(request.uri().query(), request.headers()));
+        let found = match self.recent.get(path, wish, self.catalog.generation()) {
+            Some(prepared) => Ok(prepared),
+            None => match self.look_up(path, wish).await {
+                Err(LookupError::Io(error)) if is_exhausted(&error) => {
+                    self.recent.clear();
+                    self.relief.ask(RELIEF);
+                    tokio::time::sleep(RELIEF_TIME).await;
+                    self.look_up(path, wish).await
+                }
+                found => found,
+            },
         };
-        wanted.listing = Form::asked(request.uri().query()).is_some();
-        let path = wanted.decoded.clone();
-        match self.catalog.resolve(wanted).await {
-            Ok(Resolved::File(content, name)) => reply::file(request, &content, &name),
-            Ok(Resolved::Directory(entries)) => reply::listing(request, entries, &self.api_root, path).await,
-            Err(LookupError::NotFound) => not_found(),
+        match found.as_deref() {
+            Ok(Prepared::File(file)) => self.transfer(request, peer, file).await,
+            Ok(Prepared::Listing(listed)) => reply::listing(listed),
+            Err(LookupError::NotFound) => reply::text(StatusCode::NOT_FOUND, "Not found\n"),
             Err(error) => {
-                tracing::error!(path = request.uri().path(), %error, "a file cannot be served");
-                match error {
-                    LookupError::Unreadable => reply::text(
+                tracing::error!(path, %error, "a file cannot be served");
+                let (status, words) = match error {
+                    LookupError::Unreadable => (
                         StatusCode::INTERNAL_SERVER_ERROR,
                         "The image is damaged: this file cannot be read whole\n",
                     ),
-                    _ => reply::text(StatusCode::INTERNAL_SERVER_ERROR, "The file cannot be read\n"),
-                }
+                    LookupError::Io(error) if is_exhausted(error) => {
+                        return reply::busy(is_ipxe(request.headers()).then(|| pause(peer)));
+                    }
+                    _ => (StatusCode::INTERNAL_SERVER_ERROR, "The file cannot be read\n"),
+                };
+                reply::text(status, words)
             }
         }
     }
+
+    /// Answers with a file. Bytes that come from a disk need a place among the transfers, and are followed.
+    async fn transfer<B>(
+        &self,
+        request: &Request<B>,
+        peer: SocketAddr,
+        file: &PreparedFile,
+    ) -> Response<Body> {
+        let mut response = reply::file(request, file);
+        let size = response.body().length().filter(|_| response.status().is_success()).unwrap_or(0);
+        if size == 0 || request.method() == Method::HEAD {
+            return response;
+        }
+        let path = request.uri().path();
+        if file.is_in_memory() {
+            self.transfers.note(peer, path, size);
+            return response;
+        }
+        match self.transfers.admit(!is_ipxe(request.headers())).await {
+            Ok(ticket) => {
+                let transfer = self.transfers.begin(peer, path, file.content.identity, size, ticket);
+                response.body_mut().watch(transfer);
+                response
+            }
+            Err(Busy) => reply::busy(Some(pause(peer))),
+        }
+    }
+
+    /// Asks the desk, and prepares the answer for all who ask within the next moment.
+    async fn look_up(&self, path: &str, wish: Wish) -> Result<Arc<Prepared>, LookupError> {
+        let mut wanted = path::parse(path, &self.api_root).ok_or(LookupError::NotFound)?;
+        wanted.listing = wish.1;
+        let (recent, api_root) = (self.recent.clone(), Arc::clone(&self.api_root));
+        let (path, names, at) = (path.to_owned(), wanted.decoded.clone(), Instant::now());
+        let prepare = move |resolved, generation| {
+            let prepared = Arc::new(match resolved {
+                Resolved::File(content, name) => Prepared::File(Box::new(PreparedFile::new(content, &name))),
+                Resolved::Directory(listed) => {
+                    Prepared::Listing(PreparedListing::new(listed, wish.0, &api_root, &names))
+                }
+            });
+            recent.put(&path, wish, &prepared, generation, at);
+            prepared
+        };
+        self.catalog.resolve(wanted, prepare).await
+    }
 }
 
-fn not_found() -> Response<Body> {
-    reply::text(StatusCode::NOT_FOUND, "Not found\n")
+fn is_ipxe(headers: &HeaderMap) -> bool {
+    headers.get(header::USER_AGENT).is_some_and(|agent| agent.as_bytes().starts_with(IPXE))
+}
+
+/// Seconds after which a client should ask again: not the same for all, or they would all come back at once.
+fn pause(peer: SocketAddr) -> u16 {
+    2 + peer.port() % 4
+}
+
+/// Whether the system has no descriptor left, for this process or at all. That passes.
+fn is_exhausted(error: &std::io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
+}
+
+/// How a listing is wanted: as the query says, else as the client prefers.
+fn wish(query: Option<&str>, headers: &HeaderMap) -> Wish {
+    match Form::asked(query) {
+        Some(form) => (form, true),
+        None if headers.contains_key(header::ACCEPT) => (Form::accepted(headers), false),
+        None => (Form::Page, false),
+    }
 }

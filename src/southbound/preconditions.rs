@@ -16,7 +16,7 @@ pub(super) enum Verdict {
 }
 
 /// Evaluates in the order of RFC 9110 §13.2.2. `tag` is the strong entity tag with its quotes.
-pub(super) fn evaluate(headers: &HeaderMap, tag: &str, modified: SystemTime) -> Verdict {
+pub(super) fn evaluate(headers: &HeaderMap, tag: &[u8], modified: SystemTime) -> Verdict {
     let if_match = headers.contains_key(header::IF_MATCH);
     if if_match {
         if !lists(headers, header::IF_MATCH, tag, Comparison::Strong) {
@@ -40,10 +40,10 @@ pub(super) fn evaluate(headers: &HeaderMap, tag: &str, modified: SystemTime) -> 
 
 /// Whether `Range` applies (RFC 9110 §13.1.5): `If-Range` is absent, or names exactly this version. A date is a strong validator only
 /// when it is well in the past (§8.8.2.2); ours comes from the file, so an equal date is one that we sent.
-pub(super) fn range_applies(headers: &HeaderMap, tag: &str, modified: SystemTime) -> bool {
+pub(super) fn range_applies(headers: &HeaderMap, tag: &[u8], modified: SystemTime) -> bool {
     let Some(value) = headers.get(header::IF_RANGE) else { return true };
     match value.as_bytes().trim_ascii() {
-        quoted @ [b'"', ..] => quoted == tag.as_bytes(),
+        quoted @ [b'"', ..] => quoted == tag,
         _ => date(Some(value)).is_some_and(|date| date == whole_seconds(modified)),
     }
 }
@@ -54,7 +54,7 @@ enum Comparison {
     Weak,
 }
 
-fn lists(headers: &HeaderMap, name: header::HeaderName, tag: &str, comparison: Comparison) -> bool {
+fn lists(headers: &HeaderMap, name: header::HeaderName, tag: &[u8], comparison: Comparison) -> bool {
     let values = headers.get_all(name).iter();
     let mut tags =
         values.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
@@ -64,7 +64,7 @@ fn lists(headers: &HeaderMap, name: header::HeaderName, tag: &str, comparison: C
         } else {
             listed
         };
-        listed == b"*" || strong == tag.as_bytes()
+        listed == b"*" || strong == tag
     })
 }
 
@@ -82,7 +82,7 @@ fn whole_seconds(time: SystemTime) -> SystemTime {
 mod tests {
     use super::*;
 
-    const TAG: &str = "\"t\"";
+    const TAG: &[u8] = b"\"t\"";
     const OLD: &str = "Sun, 06 Nov 1994 08:49:36 GMT";
     const SAME: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
     const NEW: &str = "Sun, 06 Nov 1994 08:49:38 GMT";

@@ -1,21 +1,24 @@
 //! A folder on disk as a tree. The kernel resolves paths (`openat2`), so no name and no link leads out of it.
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
+use std::ffi::{CStr, OsStr};
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags, Statx, StatxFlags, StatxTimestamp};
 use rustix::io::Errno;
 
 use super::{Directory, Entry, Found, LookupError, Matching};
 use crate::model::content::Content;
 use crate::model::identity::Identity;
 use crate::model::names::FileName;
+
+/// Bytes of names and what belongs to them that the kernel is asked for at a time: what the C library asks for, too.
+const NAMES_AT_ONCE: usize = 32 * 1024;
 
 /// What becomes of links whose target is absolute or climbs above the folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,23 +60,31 @@ impl Folder {
         }
     }
 
+    /// The entries in the order of their names' bytes.
     pub(super) fn entries(&self, folder: &File, path: &Path) -> Result<Vec<Entry>, LookupError> {
         let mut entries = Vec::new();
-        for name in names(folder.as_fd())? {
-            if !self.is_served(&name) {
-                continue;
-            }
-            // Only what a request would get is shown: links are followed as a request would follow them.
-            let Ok(file) = self.open_as(&path.join(OsStr::from_bytes(&name)), OFlags::PATH) else { continue };
-            let Ok(metadata) = file.metadata() else { continue };
-            let size = match metadata.file_type() {
-                kind if kind.is_dir() => None,
-                kind if kind.is_file() => Some(metadata.len()),
-                _ => continue,
-            };
-            entries.push(Entry { name, size, modified: metadata.modified().ok() });
-        }
+        each_name(folder, |name| entries.extend(self.entry(folder, path, name)))?;
+        entries.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        // A name that is moved while the folder is read may come twice.
+        entries.dedup_by(|one, other| one.name == other.name);
         Ok(entries)
+    }
+
+    /// Only what a request would get is shown. A file is looked at where it stands, in the folder that is open; a link is followed as a
+    /// request would follow it.
+    fn entry(&self, folder: &File, path: &Path, name: &CStr) -> Option<Entry> {
+        let bytes = Some(name.to_bytes()).filter(|name| self.is_served(name))?;
+        let mut seen = look_at(folder, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        if kind(&seen) == FileType::Symlink {
+            let target = self.open_as(&path.join(OsStr::from_bytes(bytes)), OFlags::PATH).ok()?;
+            seen = look_at(&target, c"", AtFlags::EMPTY_PATH).ok()?;
+        }
+        let size = match kind(&seen) {
+            FileType::Directory => None,
+            FileType::RegularFile => Some(seen.stx_size),
+            _ => return None,
+        };
+        Some(Entry { name: bytes.to_vec(), size, modified: time(seen.stx_mtime) })
     }
 
     /// One plain segment, and not the place where files are still arriving.
@@ -134,16 +145,24 @@ impl Folder {
                 continue;
             }
             let parent = self.open_as(&actual, OFlags::RDONLY | OFlags::DIRECTORY)?;
-            let mut names = names(parent.as_fd())?;
-            // What may not be asked for by its name may not be reached by a similar one either.
-            names.retain(|name| self.is_served(name));
-            let name = folded(&names, wanted).or_else(|| {
-                // `KERNEL.;1`, what ISO 9660 makes of `kernel`, needs both to go.
-                let unversioned = without_version(wanted);
-                let bare = unversioned.strip_suffix(b".").unwrap_or(unversioned);
+            // `KERNEL.;1`, what ISO 9660 makes of `kernel`, needs both to go.
+            let unversioned = without_version(wanted);
+            let bare = unversioned.strip_suffix(b".").unwrap_or(unversioned);
+            let mut similar = BTreeSet::new();
+            each_name(&parent, |name| {
+                let name = name.to_bytes();
+                // What may not be asked for by its name may not be reached by a similar one either.
+                if [wanted, unversioned, bare].iter().any(|wanted| name.eq_ignore_ascii_case(wanted))
+                    && self.is_served(name)
+                {
+                    similar.insert(name.to_vec());
+                }
+            })?;
+            let name = folded(&similar, wanted).or_else(|| {
                 let mut shorter =
                     [unversioned, bare].into_iter().filter(|shorter| shorter.len() < wanted.len());
-                shorter.find_map(|name| names.get(name).map(Vec::as_slice).or_else(|| folded(&names, name)))
+                shorter
+                    .find_map(|name| similar.get(name).map(Vec::as_slice).or_else(|| folded(&similar, name)))
             });
             actual.push(OsStr::from_bytes(name.ok_or(LookupError::NotFound)?));
         }
@@ -167,23 +186,47 @@ fn without_version(name: &[u8]) -> &[u8] {
     stem.strip_suffix(b";").filter(|_| digits > 0).unwrap_or(name)
 }
 
-fn names(folder: BorrowedFd<'_>) -> Result<BTreeSet<Vec<u8>>, LookupError> {
-    let mut names = BTreeSet::new();
-    for entry in rustix::fs::Dir::read_from(folder).map_err(classify)? {
-        let name = entry.map_err(classify)?.file_name().to_bytes().to_vec();
-        if name != b"." && name != b".." {
-            names.insert(name);
+/// Shows all names in a folder, `.` and `..` too, in the order in which they come.
+fn each_name(folder: &File, mut visit: impl FnMut(&CStr)) -> Result<(), LookupError> {
+    // Another description of the same folder begins at the first name, whoever has read from this one.
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let folder = rustix::fs::openat(folder, ".", flags, Mode::empty()).map_err(classify)?;
+    let mut buffer = Vec::with_capacity(NAMES_AT_ONCE);
+    let mut names = RawDir::new(folder, buffer.spare_capacity_mut());
+    while let Some(name) = names.next() {
+        match name {
+            Err(Errno::INTR) => {}
+            name => visit(name.map_err(classify)?.file_name()),
         }
     }
-    Ok(names)
+    Ok(())
+}
+
+/// Asks for what a listing tells. What the folder itself says of its files' kinds is not asked: some file systems leave it out.
+fn look_at(folder: &File, name: &CStr, flags: AtFlags) -> rustix::io::Result<Statx> {
+    let wanted = StatxFlags::TYPE | StatxFlags::SIZE | StatxFlags::MTIME;
+    rustix::fs::statx(folder, name, flags | AtFlags::NO_AUTOMOUNT, wanted)
+}
+
+fn kind(seen: &Statx) -> FileType {
+    FileType::from_raw_mode(seen.stx_mode.into())
+}
+
+fn time(at: StatxTimestamp) -> Option<SystemTime> {
+    let seconds = Duration::from_secs(at.tv_sec.unsigned_abs());
+    let second = match at.tv_sec {
+        ..0 => SystemTime::UNIX_EPOCH.checked_sub(seconds),
+        0.. => SystemTime::UNIX_EPOCH.checked_add(seconds),
+    };
+    second?.checked_add(Duration::from_nanos(at.tv_nsec.into()))
 }
 
 fn found(file: File, path: PathBuf) -> Result<Found, LookupError> {
     let metadata = file.metadata()?;
     if metadata.is_dir() {
-        Ok(Found::Directory(Directory::Open { folder: file, path }))
+        Ok(Found::Directory(Directory::Open { folder: Arc::new(file.into()), path }))
     } else if metadata.is_file() {
-        Ok(Found::File(Content::whole(Arc::new(file), &Identity::of(&metadata))))
+        Ok(Found::File(Content::whole(Arc::new(file.into()), &Identity::of(&metadata))))
     } else {
         Err(LookupError::NotFound)
     }
@@ -301,5 +344,82 @@ mod tests {
             assert_eq!(size(&folder, spelling, Matching::Lenient), None, "{spelling}");
             assert_eq!(size(&folder, &format!("{spelling}/x.part"), Matching::Lenient), None, "{spelling}");
         }
+    }
+
+    #[test]
+    fn a_listing_shows_what_requests_get() {
+        let base = tempfile::tempdir().expect("a folder");
+        let root = base.path().join("root");
+        fs::create_dir_all(root.join("sub/below")).expect("folders");
+        fs::create_dir(root.join(FileName::INCOMING)).expect("a folder");
+        fs::write(base.path().join("secret"), "secret").expect("writes");
+        fs::write(root.join("plain"), "1234").expect("writes");
+        fs::write(root.join("sub/ancient"), "12").expect("writes");
+        let ancient = SystemTime::UNIX_EPOCH - Duration::from_millis(86_400_500);
+        let file = File::options().append(true).open(root.join("sub/ancient")).expect("opens");
+        file.set_modified(ancient).expect("sets");
+        rustix::fs::mkfifoat(rustix::fs::CWD, root.join("sub/fifo"), Mode::RUSR).expect("a FIFO");
+        for (name, target) in [
+            ("out", "../../secret"),
+            ("dangling", "none"),
+            ("loop", "loop"),
+            ("passwd", "/etc/passwd"),
+            ("file", "../plain"),
+            ("folder", "below"),
+            ("rooted", "/plain"),
+            ("absolute", root.join("plain").to_str().expect("text")),
+            ("hidden", root.join(FileName::INCOMING).to_str().expect("text")),
+        ] {
+            symlink(target, root.join("sub").join(name)).expect("a link");
+        }
+        for (links, leads) in [(Links::Beneath, "absolute"), (Links::InRoot, "rooted")] {
+            let tree = Folder::open(&root, links).expect("opens");
+            let list = |path: &[Vec<u8>]| match tree.find(path, Matching::Exact) {
+                Ok(Found::Directory(Directory::Open { folder, path })) => {
+                    let listed = tree.entries(&folder, &path).expect("lists");
+                    assert_eq!(tree.entries(&folder, &path).expect("lists again"), listed);
+                    listed
+                }
+                other => panic!("no folder: {other:?}"),
+            };
+            let tell = |real: &str| fs::metadata(root.join(real)).expect("metadata").modified().ok();
+            let entry = |name: &str, size, real| Entry { name: name.into(), size, modified: tell(real) };
+            let mut expected = [
+                entry("ancient", Some(2), "sub/ancient"),
+                entry("below", None, "sub/below"),
+                entry("file", Some(4), "plain"),
+                entry("folder", None, "sub/below"),
+                entry(leads, Some(4), "plain"),
+            ];
+            assert_eq!(expected[0].modified, Some(ancient));
+            expected.sort_by(|one, other| one.name.cmp(&other.name));
+            assert_eq!(list(&path("sub")), expected, "{links:?}");
+            // What is on disk but not listed cannot be had, and what is listed can.
+            for name in fs::read_dir(root.join("sub")).expect("reads") {
+                let name = name.expect("a name").file_name();
+                let listed = expected.iter().any(|entry| entry.name == name.as_bytes());
+                let found = tree.find(&[b"sub".to_vec(), name.as_bytes().to_vec()], Matching::Exact);
+                assert_eq!(found.is_ok(), listed, "{links:?} {}", name.display());
+            }
+            let incoming = list(&[]).iter().any(|entry| entry.name == FileName::INCOMING.as_bytes());
+            assert_eq!(incoming, links == Links::InRoot);
+        }
+    }
+
+    #[test]
+    fn a_folder_of_any_size_is_listed_in_order() {
+        let base = tempfile::tempdir().expect("a folder");
+        let mut names: Vec<String> =
+            (0..700).map(|number| format!("{number:03}{}", "x".repeat(200))).collect();
+        for name in &names {
+            fs::write(base.path().join(name), "").expect("writes");
+        }
+        names.sort();
+        let tree = Folder::open(base.path(), Links::Beneath).expect("opens");
+        let Ok(Found::Directory(Directory::Open { folder, path })) = tree.find(&[], Matching::Exact) else {
+            panic!("no root")
+        };
+        let listed = tree.entries(&folder, &path).expect("lists").into_iter().map(|entry| entry.name);
+        assert!(listed.eq(names.into_iter().map(String::into_bytes)));
     }
 }

@@ -1,13 +1,15 @@
 //! The tree inside an ISO: an index of extents in memory over one open file. Nothing is copied, mounted or unpacked.
 
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use file_transport::OpenFile;
 use iso_reader::{ExtentData, NodeId, NodeKind};
 
-use super::{Directory, Entry, Found, ImageTree, LookupError, Matching, Tree, TreeError, open_regular};
+use super::{
+    Directory, Entry, Found, ImageTree, LookupError, Matching, Source, Tree, TreeError, open_regular,
+};
 use crate::model::content::{Content, Extent};
 use crate::model::identity::Identity;
 use crate::model::image::TreeSummary;
@@ -39,7 +41,7 @@ pub fn declared_size(beginning: &[u8]) -> Option<u64> {
 /// An open ISO with its index.
 #[derive(Debug)]
 pub struct IsoTree {
-    file: Arc<File>,
+    file: Arc<OpenFile>,
     identity: Identity,
     index: iso_reader::Tree,
 }
@@ -67,7 +69,7 @@ pub(super) fn open(path: &Path) -> Result<ImageTree, TreeError> {
         damaged: index.damaged() as u64,
     };
     Ok(ImageTree {
-        tree: Tree::Iso(Box::new(IsoTree { file: Arc::new(file), identity, index })),
+        tree: Tree::Iso(Box::new(IsoTree { file: Arc::new(file.into()), identity, index })),
         identity,
         summary,
     })
@@ -77,6 +79,11 @@ impl IsoTree {
     /// Bytes of memory that the index takes.
     pub fn memory(&self) -> u64 {
         self.index.memory() as u64
+    }
+
+    /// The ISO as it was opened.
+    pub(super) fn source(&self) -> Source {
+        (Arc::clone(&self.file), self.identity)
     }
 
     pub(super) fn find(&self, path: &[Vec<u8>], matching: Matching) -> Result<Found, LookupError> {
@@ -97,17 +104,22 @@ impl IsoTree {
     }
 
     pub(super) fn entries(&self, directory: NodeId) -> Vec<Entry> {
-        self.index.children(directory).filter_map(|id| self.entry(id)).collect()
+        let path = self.index.path(directory);
+        let children = self.index.children(directory);
+        let mut entries = Vec::with_capacity(children.len());
+        entries.extend(children.filter_map(|id| self.entry(&path, id)));
+        entries
     }
 
     /// A link is listed as what it leads to; one that leads nowhere is left out, for it could not be fetched.
-    fn entry(&self, id: NodeId) -> Option<Entry> {
+    fn entry(&self, directory: &[u8], id: NodeId) -> Option<Entry> {
         let node = self.index.node(id);
         let target = match node.kind() {
-            NodeKind::Link => self
-                .index
-                .node(self.index.resolve_path(self.index.path(id), iso_reader::Matching::Exact).ok()?),
-            _ => self.index.node(id),
+            NodeKind::Link => {
+                let path = directory.split(|&byte| byte == b'/').chain([node.name()]);
+                self.index.node(self.index.resolve(path, iso_reader::Matching::Exact).ok()?)
+            }
+            _ => node,
         };
         let size = match target.kind() {
             NodeKind::Directory => None,

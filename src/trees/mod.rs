@@ -6,11 +6,12 @@ mod iso;
 mod mounted;
 mod regular;
 
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
+
+use file_transport::OpenFile;
 
 use crate::model::content::Content;
 use crate::model::identity::Identity;
@@ -49,7 +50,7 @@ pub enum Directory {
     /// On disk.
     Open {
         /// The open folder.
-        folder: File,
+        folder: Arc<OpenFile>,
         /// Its path from the tree's root.
         path: PathBuf,
     },
@@ -104,6 +105,22 @@ impl Tree {
             (Self::Iso(tree), Directory::Node(node)) => Ok(tree.entries(*node)),
             (Self::Folder(folder), Directory::Open { folder: open, path }) => folder.entries(open, path),
             _ => Err(LookupError::NotFound),
+        }
+    }
+}
+
+/// The open file that tells what is in a directory, and what it was when it was asked.
+pub type Source = (Arc<OpenFile>, Identity);
+
+impl Tree {
+    /// What tells what is in a directory of this tree: an ISO, or the folder itself.
+    pub fn source(&self, directory: &Directory) -> Option<Source> {
+        match (self, directory) {
+            (Self::Iso(tree), Directory::Node(_)) => Some(tree.source()),
+            (Self::Folder(_), Directory::Open { folder, .. }) => {
+                Some((Arc::clone(folder), Identity::of(&folder.metadata().ok()?)))
+            }
+            _ => None,
         }
     }
 }

@@ -11,14 +11,17 @@
 )]
 
 pub mod answering;
+pub mod crowd;
 pub mod curl;
 pub mod curl_answer;
 pub mod digest;
 pub mod disk;
+pub mod figures;
 pub mod ftp;
 pub mod http;
 pub mod images;
 pub mod iso;
+pub mod limited;
 pub mod problem;
 pub mod program;
 pub mod remains;

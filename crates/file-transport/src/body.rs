@@ -2,7 +2,6 @@
 //! other reads them when it is asked for them, never before.
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::pin::Pin;
@@ -14,7 +13,8 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::task::JoinHandle;
 
 use crate::chunk::Chunk;
-use crate::outbox::{FileRange, Outbox};
+use crate::outbox::{Answering, FileRange};
+use crate::{OpenFile, Watch};
 
 /// Bytes read from a file at once. Larger reads cost memory for every slow client, smaller ones cost throughput.
 const READ_BYTES: u64 = 128 << 10;
@@ -33,7 +33,7 @@ pub enum Piece {
     /// `length` bytes of `file` from `offset` on.
     File {
         /// The open file.
-        file: Arc<File>,
+        file: Arc<OpenFile>,
         /// Where the range begins.
         offset: u64,
         /// Its length in bytes.
@@ -53,7 +53,12 @@ impl Piece {
 }
 
 /// A response body.
-pub struct Body(Kind);
+pub struct Body {
+    kind: Kind,
+    watch: Option<Arc<dyn Watch>>,
+    /// The connection that sends ranges of files straight from them; without one they are read into memory.
+    answering: Option<Answering>,
+}
 
 enum Kind {
     Pieces(Pieces),
@@ -63,15 +68,8 @@ enum Kind {
 struct Pieces {
     queue: VecDeque<Piece>,
     left: u64,
-    way: Way,
-}
-
-/// How bytes of files get to the client.
-enum Way {
-    /// Through memory; with the read that is under way.
-    Read(Option<JoinHandle<io::Result<Bytes>>>),
-    /// Straight from the file, by the connection with this outbox.
-    Send(Outbox),
+    /// The read that is under way.
+    reading: Option<JoinHandle<io::Result<Bytes>>>,
 }
 
 impl Body {
@@ -79,14 +77,28 @@ impl Body {
     pub fn from_pieces(pieces: impl IntoIterator<Item = Piece>) -> Self {
         let queue: VecDeque<Piece> = pieces.into_iter().filter(|piece| piece.len() > 0).collect();
         let left = queue.iter().map(Piece::len).sum();
-        Self(Kind::Pieces(Pieces { queue, left, way: Way::Read(None) }))
+        Self::new(Kind::Pieces(Pieces { queue, left, reading: None }))
+    }
+
+    fn new(kind: Kind) -> Self {
+        Self { kind, watch: None, answering: None }
+    }
+
+    /// Lets `watch` follow the body, and holds it to the watch's paces.
+    #[must_use]
+    pub fn watched(mut self, watch: Arc<dyn Watch>) -> Self {
+        self.watch(watch);
+        self
+    }
+
+    /// As [`Body::watched`], for a body that is part of a response already.
+    pub fn watch(&mut self, watch: Arc<dyn Watch>) {
+        self.watch = Some(watch);
     }
 
     /// From now on ranges of files go to the connection's outbox, and the body gives tokens for them.
-    pub(crate) fn send_through(&mut self, outbox: &Outbox) {
-        if let Kind::Pieces(pieces) = &mut self.0 {
-            pieces.way = Way::Send(outbox.clone());
-        }
+    pub(crate) fn answer(&mut self, answering: Answering) {
+        self.answering = Some(answering);
     }
 
     /// A body without bytes.
@@ -105,7 +117,7 @@ impl Body {
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        Self(Kind::Stream(Box::pin(Boxed(Box::pin(body)))))
+        Self::new(Kind::Stream(Box::pin(Boxed(Box::pin(body)))))
     }
 }
 
@@ -123,25 +135,38 @@ impl HttpBody for Body {
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Chunk>, BoxError>>> {
-        let chunk = match &mut self.get_mut().0 {
+        let this = self.get_mut();
+        let frame = match &mut this.kind {
             Kind::Stream(stream) => {
                 let frame = ready!(stream.as_mut().poll_frame(context));
-                return Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(Chunk::from))));
+                frame.map(|frame| frame.map(|frame| frame.map_data(Chunk::from)))
             }
-            Kind::Pieces(pieces) => ready!(pieces.poll_next(context)),
+            Kind::Pieces(pieces) => {
+                let chunk = ready!(pieces.poll_next(context, this.answering.as_ref(), this.watch.as_ref()));
+                chunk.map(|chunk| chunk.map(Frame::data))
+            }
         };
-        Poll::Ready(chunk.map(|chunk| chunk.map(Frame::data)))
+        if let Some(watch) = &this.watch
+            && let Some(Ok(frame)) = &frame
+            && let Some(chunk) = frame.data_ref().filter(|chunk| !chunk.is_token())
+        {
+            // These wait for nobody, but what they take is missing for those who do.
+            let bytes = chunk.remaining() as u64;
+            watch.paces().iter().for_each(|pace| pace.take(bytes));
+            watch.sent(bytes);
+        }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.0 {
+        match &self.kind {
             Kind::Stream(stream) => stream.is_end_stream(),
             Kind::Pieces(pieces) => pieces.left == 0,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.0 {
+        match &self.kind {
             Kind::Stream(stream) => stream.size_hint(),
             Kind::Pieces(pieces) => SizeHint::with_exact(pieces.left),
         }
@@ -149,7 +174,12 @@ impl HttpBody for Body {
 }
 
 impl Pieces {
-    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Chunk, BoxError>>> {
+    fn poll_next(
+        &mut self,
+        context: &mut Context<'_>,
+        answering: Option<&Answering>,
+        watch: Option<&Arc<dyn Watch>>,
+    ) -> Poll<Option<Result<Chunk, BoxError>>> {
         let Some(front) = self.queue.front_mut() else { return Poll::Ready(None) };
         let chunk = match front {
             Piece::Bytes(bytes) => Chunk::from(std::mem::take(bytes)),
@@ -159,25 +189,27 @@ impl Pieces {
                 *length -= bytes.len() as u64;
                 Chunk::from(bytes)
             }
-            Piece::File { file, offset, length } => match &mut self.way {
-                Way::Send(outbox) => {
-                    let count = usize::try_from(*length).unwrap_or(usize::MAX);
-                    let range = FileRange { file: Arc::clone(file), offset: *offset, length: count as u64 };
-                    *offset += range.length;
-                    *length -= range.length;
-                    outbox.put(range);
-                    Chunk::token(count)
-                }
-                Way::Read(reading) => {
-                    let bytes = match ready!(poll_read(reading, file, *offset, *length, context)) {
-                        Ok(bytes) => bytes,
+            Piece::File { file, offset, length } => {
+                let chunk = match answering {
+                    Some(answering) => {
+                        let length = usize::try_from(*length).unwrap_or(usize::MAX);
+                        answering.outbox().put(FileRange {
+                            file: Arc::clone(file),
+                            offset: *offset,
+                            length: length as u64,
+                            watch: watch.cloned(),
+                        });
+                        Chunk::token(length)
+                    }
+                    None => match ready!(poll_read(&mut self.reading, file, *offset, *length, context)) {
+                        Ok(bytes) => Chunk::from(bytes),
                         Err(error) => return Poll::Ready(Some(Err(error))),
-                    };
-                    *offset += bytes.len() as u64;
-                    *length -= bytes.len() as u64;
-                    Chunk::from(bytes)
-                }
-            },
+                    },
+                };
+                *offset += chunk.remaining() as u64;
+                *length -= chunk.remaining() as u64;
+                chunk
+            }
         };
         if front.len() == 0 {
             self.queue.pop_front();
@@ -190,7 +222,7 @@ impl Pieces {
 /// Reads the next bytes of a range on another thread.
 fn poll_read(
     reading: &mut Option<JoinHandle<io::Result<Bytes>>>,
-    file: &Arc<File>,
+    file: &Arc<OpenFile>,
     offset: u64,
     length: u64,
     context: &mut Context<'_>,
@@ -205,7 +237,7 @@ fn poll_read(
 }
 
 /// Reads exactly the range; a file that has become shorter is an error, so the connection is cut rather than padded.
-fn read(file: &File, offset: u64, length: u64) -> io::Result<Bytes> {
+fn read(file: &OpenFile, offset: u64, length: u64) -> io::Result<Bytes> {
     let mut buffer = vec![0; usize::try_from(length).map_err(io::Error::other)?];
     file.read_exact_at(&mut buffer, offset)?;
     Ok(buffer.into())

@@ -1,136 +1,232 @@
-//! Accepting and serving connections, until told to stop; then what is under way is brought to its end.
+//! Accepting connections and dealing them to the workers, until told to stop; then what is under way is brought to its end.
 
-use std::convert::Infallible;
 use std::future::Future;
-use std::net::SocketAddr;
-use std::pin::pin;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use http::{Request, Response};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioTimer;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
-use tokio::task::JoinSet;
+use rustix::io::Errno;
+use rustix::net::{Shutdown, SocketFlags, acceptfrom_with, shutdown};
+use tokio::net::TcpStream;
+use tokio::runtime::Handle;
 
-use crate::Body;
-use crate::outbox::Outbox;
-use crate::socket::Socket;
+use crate::connection::{self, Shared};
+use crate::counters::Counters;
+use crate::places::{Places, Refusal};
+use crate::share::{Phase, Relief, Share};
+use crate::tls::{self, Tls};
+use crate::workers::Workers;
+use crate::{Body, Wire};
 
 pub use hyper::body::Incoming;
-
-/// The most that is buffered of a request, and so the longest head.
-const MAX_BUFFER: usize = 64 << 10;
 
 /// After a failed accept (no descriptors left, usually) this long passes before the next.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// The most threads that accept connections. They sleep in the system, which wakes one for each connection.
+const MAX_ACCEPTORS: usize = 4;
+
+/// After being told to end at once, connections get this long to do so.
+const CUT_TIME: Duration = Duration::from_millis(200);
+
 /// How connections are treated.
 #[derive(Debug, Clone)]
 pub struct Server {
-    /// A request's head must be complete this long after its connection was opened or last used.
+    /// A request's head must be complete this long after its first byte.
     pub head_timeout: Duration,
+    /// A connection on which nothing is asked is closed after this long.
+    pub idle_timeout: Duration,
     /// A client that takes nothing of its answer for this long is cut. iPXE itself gives up after 120 s of silence.
     pub stall_timeout: Duration,
-    /// Connections at once; more wait until the system's backlog is full, and then are refused by it.
+    /// Connections at once. When there are so many, a new one takes the place of the one that has been idle for longest; where none is
+    /// idle, it waits.
     pub max_connections: usize,
+    /// Connections at once from one IPv4 address or one IPv6 network of 64 bits. More are closed as they come.
+    pub max_connections_per_address: usize,
     /// After a stop, transfers may go on for this long; then they are cut.
     pub drain_timeout: Duration,
+    /// With this, connections that are accepted are encrypted.
+    pub tls: Option<Tls>,
+    /// Where what happens is counted.
+    pub counters: Arc<Counters>,
+    /// Lets others ask idle connections to go.
+    pub relief: Relief,
 }
 
 impl Default for Server {
     fn default() -> Self {
         Self {
-            head_timeout: Duration::from_secs(60),
+            head_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(60),
             stall_timeout: Duration::from_secs(120),
             max_connections: 20_000,
+            max_connections_per_address: 4096,
             drain_timeout: Duration::from_secs(30),
+            tls: None,
+            counters: Arc::default(),
+            relief: Relief::default(),
         }
     }
 }
 
+/// What accepting needs to know.
+struct Reception<H> {
+    shared: Arc<Shared<H>>,
+    shares: Vec<Arc<Share>>,
+    places: Arc<Places>,
+}
+
 impl Server {
-    /// Serves `listener` with `handler` until `stop` is ready; returns when the last connection has ended or was cut.
-    pub async fn run<H, F>(self, listener: TcpListener, handler: H, stop: impl Future<Output = ()>)
+    /// Serves `listener` with `handler` on `workers` until `stop` is ready; returns when the last connection has ended or was cut.
+    ///
+    /// # Errors
+    ///
+    /// The listener cannot be shared between threads, or the system refuses a thread.
+    pub async fn run<H, F>(
+        self,
+        workers: &Workers,
+        listener: TcpListener,
+        handler: H,
+        stop: impl Future<Output = ()>,
+    ) -> io::Result<()>
     where
-        H: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + Sync + 'static,
+        H: Fn(Request<Incoming>, SocketAddr) -> F + Send + Sync + 'static,
         F: Future<Output = Response<Body>> + Send + 'static,
     {
-        let (stopping, stopped) = watch::channel(false);
-        let mut connections = JoinSet::new();
-        let mut stop = pin!(stop);
-        loop {
-            tokio::select! {
-                () = &mut stop => break,
-                Some(_) = connections.join_next() => {}
-                accepted = listener.accept(), if connections.len() < self.max_connections => match accepted {
-                    Ok((stream, peer)) => {
-                        connections.spawn(self.clone().connection(stream, peer, handler.clone(), stopped.clone()));
-                    }
-                    Err(error) => {
-                        tracing::warn!(%error, "cannot accept a connection");
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
-                    }
-                },
-            }
-        }
-        drop(listener);
-        let _ = stopping.send(true);
-        let drained = tokio::time::timeout(self.drain_timeout, async {
-            while connections.join_next().await.is_some() {}
+        let drain_timeout = self.drain_timeout;
+        let places = Places::new(self.max_connections.max(1), self.max_connections_per_address.max(1));
+        let reception = Arc::new(Reception {
+            shared: Arc::new(Shared { server: self, handler }),
+            shares: workers.handles().iter().map(|handle| Share::new(handle.clone(), &places)).collect(),
+            places: Arc::clone(&places),
         });
-        if drained.await.is_err() {
-            tracing::warn!(connections = connections.len(), "cutting transfers that did not end in time");
-            connections.shutdown().await;
+        reception.shared.server.relief.add(&reception.shares);
+        listener.set_nonblocking(false)?;
+        for index in 0..workers.handles().len().min(MAX_ACCEPTORS) {
+            let (listener, reception) = (listener.try_clone()?, Arc::clone(&reception));
+            let acceptor = thread::Builder::new().name(format!("accept-{index}"));
+            acceptor.spawn(move || reception.accept(&listener))?;
+        }
+        stop.await;
+        places.close();
+        // Wakes the threads that accept, and refuses whoever connects from now on.
+        shutdown(&listener, Shutdown::Both)?;
+        drop(listener);
+        reception.enter(Phase::Draining);
+        let leave = move |limit| {
+            let places = Arc::clone(&places);
+            tokio::task::spawn_blocking(move || places.wait_until_empty(limit))
+        };
+        let left = leave(drain_timeout).await.unwrap_or(0);
+        if left > 0 {
+            tracing::warn!(connections = left, "cutting transfers that did not end in time");
+            reception.enter(Phase::Cutting);
+            let _ = leave(CUT_TIME).await;
+        }
+        Ok(())
+    }
+}
+
+impl Server {
+    /// Serves one connection that was made elsewhere to its end, on the current runtime.
+    pub async fn serve<W, H, F>(self, wire: W, peer: SocketAddr, handler: H)
+    where
+        W: Wire,
+        H: Fn(Request<Incoming>, SocketAddr) -> F + Send + Sync + 'static,
+        F: Future<Output = Response<Body>> + Send + 'static,
+    {
+        let shared = Arc::new(Shared { server: self, handler });
+        let places = Places::new(usize::MAX, usize::MAX);
+        connection::run(wire, peer, shared, Share::new(Handle::current(), &places)).await;
+    }
+}
+
+impl<H, F> Reception<H>
+where
+    H: Fn(Request<Incoming>, SocketAddr) -> F + Send + Sync + 'static,
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
+    /// Accepts until the listener is shut down.
+    fn accept(&self, listener: &TcpListener) {
+        let counters = &self.shared.server.counters;
+        loop {
+            match acceptfrom_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+                Ok((socket, peer)) => {
+                    counters.accepted.add();
+                    let Some(peer) = peer.and_then(|peer| SocketAddr::try_from(peer).ok()) else { continue };
+                    let mut crowded = false;
+                    let make_room = || {
+                        if !std::mem::replace(&mut crowded, true) {
+                            counters.crowded.add();
+                        }
+                        self.make_room();
+                    };
+                    match self.places.enter(peer.ip(), make_room) {
+                        Ok(place) => self.deal(socket.into(), peer, place),
+                        Err(Refusal::Address) => {
+                            counters.refused.add();
+                            tracing::debug!(%peer, "too many connections from one address");
+                        }
+                        Err(Refusal::Closed) => return,
+                    }
+                }
+                // The listener was shut down.
+                Err(Errno::INVAL) => return,
+                // The client went away before it was looked at.
+                Err(Errno::CONNABORTED | Errno::INTR) => {}
+                Err(error) => {
+                    counters.failed.add();
+                    tracing::warn!(%error, "cannot accept a connection");
+                    self.make_room();
+                    thread::sleep(ACCEPT_PAUSE);
+                }
+            }
         }
     }
 
-    async fn connection<H, F>(
-        self,
-        stream: TcpStream,
-        peer: SocketAddr,
-        handler: H,
-        mut stopped: watch::Receiver<bool>,
-    ) where
-        H: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + Sync + 'static,
-        F: Future<Output = Response<Body>> + Send + 'static,
-    {
-        // Without this the end of a small answer can wait for the client's delayed acknowledgement. Failing changes only speed.
-        let _ = stream.set_nodelay(true);
-        let outbox = Outbox::default();
-        let socket = Socket::new(stream, outbox.clone(), self.stall_timeout);
-        let service = service_fn(move |request| {
-            let (response, outbox) = (handler(request, peer), outbox.clone());
-            async move {
-                let mut response = response.await;
-                response.body_mut().send_through(&outbox);
-                Ok::<_, Infallible>(response)
+    /// Asks the connection to go that has been idle for longest on the worker that has most of them.
+    fn make_room(&self) {
+        if let Some(share) = self.shares.iter().max_by_key(|share| share.idle()) {
+            share.drop_an_idle_one();
+        }
+    }
+
+    /// Gives a connection to the worker that has fewest.
+    fn deal(&self, stream: std::net::TcpStream, peer: SocketAddr, place: impl Send + 'static) {
+        let Some(share) = self.shares.iter().min_by_key(|share| share.connections()).cloned() else { return };
+        let shared = Arc::clone(&self.shared);
+        // Counted at once, so that those who come together are not all sent to the same worker.
+        let counted = Share::count(&share);
+        let handle = share.handle.clone();
+        handle.spawn(async move {
+            let _held = (place, counted);
+            // Registers with the runtime of the worker, which therefore has to do it.
+            match TcpStream::from_std(stream) {
+                Ok(stream) => {
+                    // Without this the end of a small answer can wait for the client's delayed acknowledgement. Failing changes only
+                    // speed.
+                    let _ = stream.set_nodelay(true);
+                    match &shared.server.tls {
+                        None => connection::run(stream, peer, shared, share).await,
+                        Some(tls) => {
+                            let met = Box::pin(tls::meet(tls, stream, peer, &shared.server, &share)).await;
+                            if let Some(stream) = met {
+                                connection::run(stream, peer, shared, share).await;
+                            }
+                        }
+                    }
+                }
+                Err(error) => tracing::warn!(%peer, %error, "cannot watch a connection"),
             }
         });
-        let mut builder = http1::Builder::new();
-        builder
-            .timer(TokioTimer::new())
-            .header_read_timeout(self.head_timeout)
-            .max_buf_size(MAX_BUFFER)
-            .half_close(true)
-            .writev(true)
-            .title_case_headers(true);
-        let mut connection = pin!(builder.serve_connection(socket, service));
-        let stop = async move {
-            // An error means that the server is gone, which is a stop too.
-            let _ = stopped.wait_for(|stopped| *stopped).await;
-        };
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = stop => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        };
-        if let Err(error) = ended {
-            // Clients go away at any moment; that is theirs to do.
-            tracing::debug!(%peer, %error, "a connection ended early");
-        }
+    }
+}
+
+impl<H> Reception<H> {
+    fn enter(&self, phase: Phase) {
+        self.shares.iter().for_each(|share| share.enter(phase));
     }
 }

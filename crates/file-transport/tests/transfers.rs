@@ -1,31 +1,29 @@
 //! Real connections on loopback: whatever pieces a body is made of, the client gets exactly their bytes.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use file_transport::{Body, Piece, Server};
-use tokio::runtime::Runtime;
+use file_transport::{Body, OpenFile, Piece, Server, Workers};
 
-/// Serves the pieces that `body` makes for the path of each request. The runtime must outlive the test.
-fn serve(
-    server: Server,
-    body: impl Fn(&str) -> Vec<Piece> + Clone + Send + Sync + 'static,
-) -> (Runtime, SocketAddr) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+/// Serves the pieces that `body` makes for the path of each request. The threads end with the test's process.
+fn serve(server: Server, body: impl Fn(&str) -> Vec<Piece> + Send + Sync + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let handler = move |request: http::Request<file_transport::Incoming>, _peer| {
         let body = Body::from_pieces(body(request.uri().path()));
         async move { http::Response::new(body) }
     };
-    runtime.spawn(server.run(listener, handler, std::future::pending()));
-    (runtime, address)
+    std::thread::spawn(move || {
+        let workers = Workers::start(2).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(server.run(&workers, listener, handler, std::future::pending())).unwrap();
+    });
+    address
 }
 
 fn connect(address: SocketAddr) -> BufReader<TcpStream> {
@@ -66,12 +64,12 @@ impl Numbers {
 }
 
 /// A file of `length` bytes that differ from place to place.
-fn file(length: usize) -> (Arc<File>, Vec<u8>) {
+fn file(length: usize) -> (Arc<OpenFile>, Vec<u8>) {
     let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
     let bytes: Vec<u8> = (0..length).map(|_| u8::try_from(numbers.below(256)).unwrap()).collect();
     let file = tempfile::tempfile().unwrap();
     file.write_all_at(&bytes, 0).unwrap();
-    (Arc::new(file), bytes)
+    (Arc::new(file.into()), bytes)
 }
 
 #[test]
@@ -107,7 +105,7 @@ fn any_pieces_arrive_as_they_are() {
     }
     let pieces: Vec<Vec<Piece>> = cases.iter().map(|(pieces, _)| pieces.clone()).collect();
     let case = move |path: &str| pieces[path[1..].parse::<usize>().unwrap()].clone();
-    let (_runtime, address) = serve(Server::default(), case);
+    let address = serve(Server::default(), case);
     // On one connection, four requests ahead: answers must neither mix nor lose their order.
     let mut connection = connect(address);
     for first in (0..cases.len()).step_by(4) {
@@ -125,7 +123,7 @@ fn a_file_that_shrinks_cuts_the_connection() {
     let (file, bytes) = file(1 << 20);
     let short = Arc::clone(&file);
     let body = move |_: &str| vec![Piece::File { file: Arc::clone(&short), offset: 0, length: 1 << 20 }];
-    let (_runtime, address) = serve(Server::default(), body);
+    let address = serve(Server::default(), body);
     file.set_len(300_000).unwrap();
     let mut connection = connect(address);
     ask(&mut connection, "/");
@@ -140,8 +138,8 @@ fn a_file_that_shrinks_cuts_the_connection() {
 fn a_client_that_takes_nothing_is_cut() {
     let (file, bytes) = file(64 << 20);
     let body = move |_: &str| vec![Piece::File { file: Arc::clone(&file), offset: 0, length: 64 << 20 }];
-    let server = Server { stall_timeout: Duration::from_millis(300), ..Server::default() };
-    let (_runtime, address) = serve(server, body);
+    let server = Server { stall_timeout: Duration::from_secs(1), ..Server::default() };
+    let address = serve(server, body);
     let mut stalled = connect(address);
     ask(&mut stalled, "/");
     // One that takes its time, but takes, is served to the end meanwhile.
@@ -156,6 +154,8 @@ fn a_client_that_takes_nothing_is_cut() {
         std::thread::sleep(Duration::from_millis(100));
     }
     assert!(received == bytes);
+    // Connections are looked at once a second, and it takes two looks to see that nothing moves.
+    std::thread::sleep(Duration::from_secs(4));
     head(&mut stalled);
     let mut rest = Vec::new();
     let _ = stalled.read_to_end(&mut rest);

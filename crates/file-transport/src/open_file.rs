@@ -1,0 +1,119 @@
+//! An open file, and what is known of which of its bytes are in memory.
+
+use std::fs::File;
+use std::io::IoSliceMut;
+use std::ops::Deref;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use rustix::io::{Errno, ReadWriteFlags, preadv2};
+
+/// The kernel reads ahead in pieces of this size by default, so one look at the end of each is enough.
+pub(crate) const PIECE: u64 = 128 << 10;
+
+/// For so many seconds a piece that was found in memory is not looked at again. Too long, and pages may have been evicted meanwhile;
+/// then sending waits for the disk, once.
+const TRUST: u64 = 3;
+
+/// A file that ranges are sent from. Shared by all who send from it.
+#[derive(Debug)]
+pub struct OpenFile {
+    file: File,
+    /// A bit for each piece that was found in memory since `epoch`.
+    found: OnceLock<Box<[AtomicU64]>>,
+    /// Seconds since the first question of all.
+    epoch: AtomicU64,
+}
+
+impl From<File> for OpenFile {
+    fn from(file: File) -> Self {
+        Self { file, found: OnceLock::new(), epoch: AtomicU64::new(0) }
+    }
+}
+
+impl Deref for OpenFile {
+    type Target = File;
+
+    fn deref(&self) -> &File {
+        &self.file
+    }
+}
+
+impl OpenFile {
+    /// Whether all of the range can be sent without waiting for the disk, as far as a look at each piece can tell.
+    pub(crate) fn is_resident(&self, offset: u64, length: u64) -> bool {
+        let found = self.found();
+        ends_of_pieces(offset, length).all(|last| {
+            let piece = last / PIECE;
+            let word = usize::try_from(piece / 64).ok().and_then(|word| found.get(word));
+            let bit = 1 << (piece % 64);
+            if word.is_some_and(|word| word.load(Ordering::Relaxed) & bit != 0) {
+                return true;
+            }
+            let resident = self.is_in_memory(last);
+            if let Some(word) = word.filter(|_| resident) {
+                word.fetch_or(bit, Ordering::Relaxed);
+            }
+            resident
+        })
+    }
+
+    fn is_in_memory(&self, position: u64) -> bool {
+        let mut byte = [0];
+        match preadv2(&self.file, &mut [IoSliceMut::new(&mut byte)], position, ReadWriteFlags::NOWAIT) {
+            // File systems that cannot tell are sent from directly; a file that has shrunk is found out by sending.
+            Ok(_) | Err(Errno::OPNOTSUPP | Errno::INVAL) => true,
+            Err(_) => false,
+        }
+    }
+
+    /// What was found lately. Old findings are forgotten all at once, which is simple and costs a look at each piece.
+    fn found(&self) -> &[AtomicU64] {
+        static START: OnceLock<Instant> = OnceLock::new();
+        let now = START.get_or_init(Instant::now).elapsed().as_secs();
+        let found = self.found.get_or_init(|| {
+            // A file that grows is looked at for what is new, each time.
+            let length = self.file.metadata().map_or(0, |metadata| metadata.len());
+            (0..length.div_ceil(PIECE * 64)).map(|_| AtomicU64::new(0)).collect()
+        });
+        if now.saturating_sub(self.epoch.load(Ordering::Relaxed)) >= TRUST {
+            self.epoch.store(now, Ordering::Relaxed);
+            found.iter().for_each(|word| word.store(0, Ordering::Relaxed));
+        }
+        found
+    }
+}
+
+/// The last byte of the range in each of the pieces that it touches.
+pub(crate) fn ends_of_pieces(offset: u64, length: u64) -> impl Iterator<Item = u64> {
+    let end = offset + length;
+    let first = (offset / PIECE + 1) * PIECE;
+    let boundaries = (first..end).step_by(usize::try_from(PIECE).unwrap_or(usize::MAX));
+    boundaries.chain([end]).map(|end| end - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_piece_is_looked_at_once() {
+        let looked = |offset, length| ends_of_pieces(offset, length).collect::<Vec<_>>();
+        assert_eq!(looked(0, 1), [0]);
+        assert_eq!(looked(0, PIECE), [PIECE - 1]);
+        assert_eq!(looked(10, PIECE), [PIECE - 1, PIECE + 9]);
+        assert_eq!(looked(0, 3 * PIECE), [PIECE - 1, 2 * PIECE - 1, 3 * PIECE - 1]);
+    }
+
+    #[test]
+    fn what_was_found_is_remembered_by_piece() {
+        let file = tempfile::tempfile().expect("a file");
+        file.set_len(100 * PIECE).expect("grows");
+        let file = OpenFile::from(file);
+        assert!(file.is_resident(PIECE - 1, 2), "holes need no disk");
+        let words = file.found.get().expect("remembered");
+        assert_eq!(words.iter().map(|word| word.load(Ordering::Relaxed)).collect::<Vec<_>>(), [0b11, 0]);
+        assert!(file.is_resident(200 * PIECE, 1), "what lies beyond is left to sending");
+    }
+}

@@ -1,0 +1,148 @@
+//! What was answered a moment ago. Many machines ask for the same few files at once: for a hundredth of a second they get what the first
+//! of them found, without another look-up; and while somebody looks again, all others go on with what there is.
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use quick_cache::Equivalent;
+use quick_cache::sync::Cache;
+use tokio::runtime::Handle;
+
+use super::listing::Form;
+use super::prepared::Prepared;
+
+/// How long a finding is trusted: long enough to be found by thousands of requests, too short for a person to notice that a file which
+/// was moved away is still there.
+const TRUST: Duration = Duration::from_millis(10);
+
+/// How long a finding serves those who come while another looks again, and how long it may keep its file open: a file that an operator
+/// removed must give its space back.
+const KEEP: Duration = Duration::from_secs(1);
+
+/// Findings at once. Each may hold a descriptor and the bytes of a small file.
+const MAX_FINDINGS: usize = 1024;
+
+/// The form of a listing, should the path be that of a folder; and whether the request insists on a listing.
+pub(super) type Wish = (Form, bool);
+
+/// The findings of the last moments.
+#[derive(Clone)]
+pub(super) struct Recent(Arc<Findings>);
+
+struct Findings {
+    by_request: Cache<Key, Arc<Finding>>,
+    sweeping: AtomicBool,
+}
+
+struct Finding {
+    prepared: Arc<Prepared>,
+    at: Instant,
+    /// The state in which it was found; another state may mean another finding.
+    generation: u64,
+    /// Somebody looks again.
+    renewing: AtomicBool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Key {
+    path: Box<str>,
+    wish: Wish,
+}
+
+/// A key that owns nothing.
+struct Asked<'a> {
+    path: &'a str,
+    wish: Wish,
+}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        Asked { path: &self.path, wish: self.wish }.hash(hasher);
+    }
+}
+
+impl Hash for Asked<'_> {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.path.hash(hasher);
+        self.wish.hash(hasher);
+    }
+}
+
+impl Equivalent<Key> for Asked<'_> {
+    fn equivalent(&self, key: &Key) -> bool {
+        *self.path == *key.path && self.wish == key.wish
+    }
+}
+
+impl Recent {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(Findings { by_request: Cache::new(MAX_FINDINGS), sweeping: AtomicBool::new(false) }))
+    }
+
+    /// What the same request found a moment ago, in the same state. `None` asks the caller to look.
+    pub(super) fn get(&self, path: &str, wish: Wish, generation: u64) -> Option<Arc<Prepared>> {
+        let finding = self.0.by_request.get(&Asked { path, wish })?;
+        let age = finding.at.elapsed();
+        let valid = finding.generation == generation
+            && (age < TRUST || age < KEEP && finding.renewing.swap(true, Ordering::Relaxed))
+            // A file that is being written to has other bytes, and so must have another tag, from one moment to the next.
+            && finding.prepared.is_unchanged();
+        valid.then(|| Arc::clone(&finding.prepared))
+    }
+
+    /// Remembers what was found at `at`, before the look-up began.
+    pub(super) fn put(&self, path: &str, wish: Wish, prepared: &Arc<Prepared>, generation: u64, at: Instant) {
+        let finding =
+            Finding { prepared: Arc::clone(prepared), at, generation, renewing: AtomicBool::new(false) };
+        self.0.by_request.insert(Key { path: path.into(), wish }, Arc::new(finding));
+        if !self.0.sweeping.swap(true, Ordering::SeqCst) {
+            Handle::current().spawn(self.clone().sweep());
+        }
+    }
+
+    /// Forgets everything, so that no file stays open.
+    pub(super) fn clear(&self) {
+        self.0.by_request.clear();
+    }
+
+    /// Forgets old findings until there are none. Nothing runs while nobody asks.
+    async fn sweep(self) {
+        while !self.0.by_request.is_empty() {
+            tokio::time::sleep(KEEP).await;
+            self.0.by_request.retain(|_, finding| finding.at.elapsed() < KEEP);
+        }
+        self.0.sweeping.store(false, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::Listed;
+    use crate::southbound::prepared::PreparedListing;
+
+    #[tokio::test]
+    async fn a_finding_holds_for_its_moment_and_its_state() {
+        let recent = Recent::new();
+        let prepared = Arc::new(Prepared::Listing(PreparedListing::new(
+            Listed { entries: Vec::new(), source: None },
+            Form::Lines,
+            "",
+            &[],
+        )));
+        let wish = (Form::Page, false);
+        recent.put("/a", wish, &prepared, 7, Instant::now());
+        assert!(recent.get("/a", wish, 7).is_some());
+        assert!(recent.get("/a", wish, 8).is_none());
+        assert!(recent.get("/a", (Form::Names, false), 7).is_none());
+        assert!(recent.get("/b", wish, 7).is_none());
+        let ago = |age| Instant::now().checked_sub(age).expect("a machine that runs for a second");
+        recent.put("/a", wish, &prepared, 7, ago(TRUST));
+        assert!(recent.get("/a", wish, 7).is_none(), "the first one looks again");
+        assert!(recent.get("/a", wish, 7).is_some(), "others go on meanwhile");
+        recent.put("/a", wish, &prepared, 7, ago(KEEP));
+        assert!(recent.get("/a", wish, 7).is_none() && recent.get("/a", wish, 7).is_none());
+    }
+}
