@@ -5,7 +5,14 @@ import pathlib
 import subprocess
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
-SIZES = {"4KiB.bin": 4 * KIB, "60MiB.bin": 60 * MIB, "1GiB.bin": GIB, "4GiB.bin": 4 * GIB}
+SIZES = {
+    "4KiB.bin": 4 * KIB,
+    "kernel.bin": 8 * MIB,
+    "initrd.bin": 12 * MIB,
+    "60MiB.bin": 60 * MIB,
+    "1GiB.bin": GIB,
+    "4GiB.bin": 4 * GIB,
+}
 IN_ISO = ("60MiB.bin", "1GiB.bin", "4GiB.bin")
 LISTED = 1000
 
@@ -18,7 +25,8 @@ class SpaceError(Exception):
 
 
 def prepare(work, names, iso):
-    """Writes the files `names`, the listed folder and, if wanted, the ISO."""
+    """Writes the files `names`, the listed folder and, if wanted, the ISO. None of them stays in the page cache: how the kernel lays
+    pages out there depends on how they came, so all are to come by reading."""
     space = sum(SIZES[name] for name in names) * (2 if iso else 1) + RESERVE
     status = os.statvfs(work)
     if status.f_bavail * status.f_frsize < space:
@@ -37,7 +45,7 @@ def prepare(work, names, iso):
         subprocess.run(
             [*command, "-o", str(work / "image.iso"), *grafts], check=True, capture_output=True, timeout=180
         )
-        sync(work / "image.iso")
+        cool(work / "image.iso")
 
 
 def write(path, size):
@@ -49,16 +57,7 @@ def write(path, size):
             written = file.write(block[: size - offset])
             if written != min(len(block), size - offset):
                 raise SpaceError(f"{path} cannot be written whole")
-    sync(path)
-
-
-def sync(path):
-    """Writes a file through to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    cool(path)
 
 
 def warm(path):
@@ -70,7 +69,7 @@ def warm(path):
 
 
 def cool(path):
-    """Drops a file from the page cache, as far as the kernel does it."""
+    """Writes a file through to the disk and drops it from the page cache, as far as the kernel does it."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

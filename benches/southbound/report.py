@@ -10,6 +10,8 @@ import subprocess
 
 def number(value):
     """Three significant digits, or all before the point."""
+    if value == int(value) and abs(value) < 100:
+        return f"{value:.0f}"
     if abs(value) >= 100:
         return f"{value:,.0f}"
     digits = 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 3
@@ -33,9 +35,10 @@ def verdict(goal, value):
     return f"{sign} {goal[1]:,g}: {'met' if met(goal, value) else '**missed**'}"
 
 
-def table(workload, subjects, rounds):
+def table(workload, rounds):
     """`rounds` is a list with a dictionary each: subject's name → values in the order of the workload's figures. A ratio is the
     median of the rounds' own ratios, so that the machine's drift between rounds does not count."""
+    subjects = workload.subjects
     first, *others = subjects
     head = [workload.key, *(subject.name for subject in subjects)]
     head += [f"ratio to {other.name}" for other in others] + ["goal"]
@@ -44,17 +47,16 @@ def table(workload, subjects, rounds):
         values = {subject.name: [each[subject.name][index] for each in rounds] for subject in subjects}
         ratios = {
             other.name: [
-                mine / theirs if theirs else float("inf")
-                for mine, theirs in zip(values[first.name], values[other.name])
+                mine / theirs for mine, theirs in zip(values[first.name], values[other.name]) if mine and theirs
             ]
             for other in others
         }
         goal = ""
         if figure.goal:
             decisive = values[first.name] if figure.absolute else ratios[others[0].name]
-            goal = verdict(figure.goal, statistics.median(decisive))
+            goal = verdict(figure.goal, max(decisive) if figure.always else statistics.median(decisive))
         row = [f"{figure.name}, {figure.unit}", *(spread(values[subject.name]) for subject in subjects)]
-        row += [spread(ratios[other.name], "{:.2f}".format) for other in others] + [goal]
+        row += [spread(ratios[other.name], "{:.2f}".format) if ratios[other.name] else "–" for other in others] + [goal]
         rows.append(row)
     lines = [head, ["---"] * len(head), *rows]
     return f"\n{workload.title}\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines)

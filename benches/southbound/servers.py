@@ -1,83 +1,58 @@
-"""Starts and stops the servers, and reads from /proc what their processes cost."""
+"""The servers that are compared, and how each is set up."""
 
 import json
 import os
 import pathlib
 import pwd
+import re
 import resource
-import signal
-import socket
+import shutil
 import subprocess
 import time
 import urllib.error
 import urllib.request
 
+from process import PATIENCE, Server, ServerError, free_port
+
 HERE = pathlib.Path(__file__).parent
-TICKS = os.sysconf("SC_CLK_TCK")
 
-# A server that is not ready, or does not end, within this many seconds has failed.
-PATIENCE = 20
+# Those that speak HTTPS.
+SEALED = ("ours sealed", "nginx sealed")
 
-
-class ServerError(Exception):
-    """A server did not start or is gone."""
-
-
-class Server:
-    """A running server and the port that clients use."""
-
-    def __init__(self, command, folder, port):
-        self.port = port
-        self.log = folder / "output.log"
-        with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        deadline = time.monotonic() + PATIENCE
-        while not answers(port):
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                self.stop()
-                raise ServerError(f"{command[0]} did not start:\n{self.log.read_text(errors='replace')}")
-            time.sleep(0.02)
-
-    def processes(self):
-        """The server's process and its children."""
-        main = self.process.pid
-        children = pathlib.Path(f"/proc/{main}/task/{main}/children").read_text().split()
-        return [main, *map(int, children)]
-
-    def cpu(self):
-        """Processor seconds used so far, in user and kernel mode, by all threads of all processes."""
-        ticks = 0
-        for process in self.processes():
-            # The name may hold spaces; utime and stime are the 12th and 13th field after it.
-            fields = pathlib.Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-            ticks += int(fields[11]) + int(fields[12])
-        return ticks / TICKS
-
-    def memory(self, field):
-        """The sum of a field of /proc/PID/status (`VmRSS`, `RssAnon`) over all processes, in bytes."""
-        sum_ = 0
-        for process in self.processes():
-            for line in pathlib.Path(f"/proc/{process}/status").read_text().splitlines():
-                if line.startswith(field + ":"):
-                    sum_ += int(line.split()[1]) * 1024
-        return sum_
-
-    def stop(self):
-        """Ends the server; open connections are cut."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            for process in reversed(self.processes()):
-                os.kill(process, signal.SIGKILL)
-            self.process.wait()
+# What limits the boot storm. A card of 25 Gbit/s sends about as much, and these machines can send more: the limit decides.
+RATE_LIMIT = {"transferRate": 3_000_000_000}
+QUEUE_LIMIT = {"maxTransfers": 200}
 
 
-def ours(binary, work):
-    """Our release binary, with logging off, serving `files` and, if there is one, the ISO as image `bench`, version `1`."""
-    folder = work / "image-service"
+# Digesting a large ISO takes no longer than this, in seconds.
+DIGEST = 120
+
+
+class Refused(Exception):
+    """The program under test does not know a setting."""
+
+
+def start(name, binary, work):
+    """Starts the server of that name, in a folder of its own."""
+    folder = work / name.replace(" ", "-")
     folder.mkdir(exist_ok=True)
+    if name == "ours":
+        return ours(binary, work, folder)
+    if name == "ours with an image":
+        return ours(binary, work, folder, image=True)
+    if name == "ours with a rate":
+        return ours(binary, work, folder, RATE_LIMIT)
+    if name == "ours with a queue":
+        return ours(binary, work, folder, QUEUE_LIMIT)
+    if name == "ours sealed":
+        return ours(binary, work, folder, sealed=True)
+    if name in PEERS:
+        return peer(name, work, folder)
+    return nginx(name, work, folder)
+
+
+def ours(binary, work, folder, settings=None, sealed=False, image=False):
+    """Our release binary, with logging off, serving `files` and, if wanted, the ISO as image `bench`, version `1`."""
     northbound, southbound = free_port(), free_port()
     config = {
         "httpEndpoints": [
@@ -91,42 +66,75 @@ def ours(binary, work):
         "minLogLevel": 5,
         # A benchmark does not wait for its own clients.
         "shutdownTimeout": 100,
+        **(settings or {}),
     }
+    if sealed:
+        certificate, key = certified(work)
+        config["httpEndpoints"][1]["tls"] = {"certificate": str(certificate), "key": str(key)}
     (folder / "config.json").write_text(json.dumps(config, indent=2))
+    if settings or sealed:
+        check(binary, folder)
     server = Server([binary, "--config", "config.json"], folder, southbound)
-    try:
-        iso = work / "image.iso"
-        images = f"http://127.0.0.1:{northbound}/images"
-        registered = json.load(urllib.request.urlopen(images, timeout=PATIENCE))
-        if iso.exists() and not registered:
-            query = f"?name=bench&version=1&isolocal={iso}"
-            urllib.request.urlopen(urllib.request.Request(images + query, method="PUT"), timeout=PATIENCE).close()
-        deadline = time.monotonic() + PATIENCE
-        while iso.exists() and json.load(urllib.request.urlopen(images, timeout=PATIENCE))[0]["status"] != "OK":
-            if time.monotonic() > deadline:
-                raise ServerError("the image does not become ready")
-            time.sleep(0.05)
-    except BaseException as problem:
-        server.stop()
-        if isinstance(problem, urllib.error.HTTPError):
-            raise ServerError(f"image-service refused the ISO: {problem.read().decode(errors='replace')}") from problem
-        raise
+    if image:
+        try:
+            register(f"http://127.0.0.1:{northbound}/images", work / "image.iso")
+        except BaseException:
+            server.stop()
+            raise
     return server
 
 
-def nginx(work, reuseport):
-    """nginx with the reference configuration. With `reuseport` each worker has a listening socket of its own."""
-    folder = work / ("nginx-reuseport" if reuseport else "nginx")
-    (folder / "temp").mkdir(parents=True, exist_ok=True)
+def check(binary, folder):
+    """Asks the program whether it knows the settings."""
+    command = [binary, "check-config", "--config", "config.json"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE)
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip()
+        # The message repeats the whole list of endpoints before it comes to the point.
+        point = re.search("unknown key.*", said)
+        raise Refused(point[0] if point else said)
+
+
+def register(images, iso):
+    """Registers the ISO, if it is not known yet, and waits until it is ready and its digest is known: what the program does in the
+    background must not be measured."""
+    try:
+        if not json.load(urllib.request.urlopen(images, timeout=PATIENCE)):
+            query = f"?name=bench&version=1&isolocal={iso}"
+            urllib.request.urlopen(urllib.request.Request(images + query, method="PUT"), timeout=PATIENCE).close()
+        deadline = time.monotonic() + DIGEST
+        while True:
+            image = json.load(urllib.request.urlopen(images, timeout=PATIENCE))[0]
+            if image["status"] == "OK" and image["sha256"]:
+                return
+            if time.monotonic() > deadline:
+                raise ServerError(f"the image is not ready within {DIGEST} s")
+            time.sleep(0.05)
+    except urllib.error.HTTPError as problem:
+        raise ServerError(f"image-service refused the ISO: {problem.read().decode(errors='replace')}") from problem
+
+
+def nginx(name, work, folder):
+    """nginx with the reference configuration, or with one thing changed: each worker with a listening socket of its own, packets
+    that are not held back until they are full, or HTTPS."""
+    (folder / "temp").mkdir(exist_ok=True)
     port = free_port()
     descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    listen = f"127.0.0.1:{port} backlog=4096"
+    if name == "reuseport":
+        listen += " reuseport"
+    if name == "nginx sealed":
+        certificate, key = certified(work)
+        listen += f" ssl; ssl_certificate {certificate}; ssl_certificate_key {key}; ssl_protocols TLSv1.2 TLSv1.3"
+        # Takes effect where the kernel and OpenSSL have it.
+        listen += "; ssl_conf_command Options KTLS"
     words = {
         "USER": pwd.getpwuid(os.geteuid()).pw_name,
         "DESCRIPTORS": descriptors,
         "CONNECTIONS": min(descriptors - 1000, 16384),
-        "PORT": port,
+        "LISTEN": listen,
+        "NOPUSH": "off" if name == "nopush off" else "on",
         "ROOT": work / "files",
-        "REUSEPORT": " reuseport" if reuseport else "",
     }
     text = (HERE / "nginx.conf").read_text()
     for word, value in words.items():
@@ -135,14 +143,34 @@ def nginx(work, reuseport):
     return Server(["nginx", "-p", str(folder), "-e", "error.log", "-c", "nginx.conf"], folder, port)
 
 
-def free_port():
-    """A port of 127.0.0.1 that nobody uses at the moment."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+# Other servers of files, when they are installed: their arguments for a port and a folder, with listings on and logs off.
+PEERS = {
+    "static-web-server": lambda port, root: [
+        *("--host", "127.0.0.1", "--port", port, "--root", root, "--directory-listing", "true"),
+        *("--log-level", "error", "--compression", "false", "--cache-control-headers", "false"),
+    ],
+    "dufs": lambda port, root: ["--bind", "127.0.0.1", "--port", port, "--log-format", "", root],
+    "miniserve": lambda port, root: ["--interfaces", "127.0.0.1", "--port", port, root],
+}
 
 
-def answers(port):
-    """Whether something listens."""
-    with socket.socket() as client:
-        return client.connect_ex(("127.0.0.1", port)) == 0
+def installed_peers():
+    """Those that are here."""
+    return [name for name in PEERS if shutil.which(name)]
+
+
+def peer(name, work, folder):
+    """One of the other servers, as it is when nobody tunes it."""
+    port = free_port()
+    return Server([name, *PEERS[name](str(port), str(work / "files"))], folder, port)
+
+
+def certified(work):
+    """A certificate and its key, made at the first call. Clients trust it because they are told to."""
+    certificate, key = work / "certificate.pem", work / "key.pem"
+    if not certificate.exists():
+        command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+        command += ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+        command += ["-keyout", str(key), "-out", str(certificate)]
+        subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE)
+    return certificate, key
