@@ -139,14 +139,13 @@ impl Southbound {
         let (recent, api_root) = (self.recent.clone(), Arc::clone(&self.api_root));
         let (path, names, at) = (path.to_owned(), wanted.decoded.clone(), Instant::now());
         let prepare = move |resolved, generation| {
-            let prepared = Arc::new(match resolved {
+            let prepared = match resolved {
                 Resolved::File(content, name) => Prepared::File(Box::new(PreparedFile::new(content, &name))),
                 Resolved::Directory(listed) => {
                     Prepared::Listing(PreparedListing::new(listed, wish.0, &api_root, &names))
                 }
-            });
-            recent.put(&path, wish, &prepared, generation, at);
-            prepared
+            };
+            recent.put(&path, wish, prepared, generation, at)
         };
         self.catalog.resolve(wanted, prepare).await
     }
