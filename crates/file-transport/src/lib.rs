@@ -24,6 +24,7 @@ mod body;
 mod chunk;
 mod connection;
 mod counters;
+mod lot;
 mod open_file;
 mod outbox;
 mod places;
