@@ -54,7 +54,8 @@
 //!
 //! * ISO 9660 levels 1 to 4 (ECMA-119), with logical blocks of 512, 1024 and 2048 bytes, files in several
 //!   extents, and so files of more than 4 GiB; names without version, in lower case.
-//! * Rock Ridge (IEEE P1282): names, permissions, times, links, directories moved to make the tree shallow.
+//! * Rock Ridge (IEEE P1282): names, permissions, times, links, directories moved to make the tree shallow;
+//!   files compressed by zisofs, version 1, which [`Tree::read_at`] inflates.
 //! * Joliet: names in UTF-16. ISO 9660:1999: long names in one byte a character.
 //!
 //! An image that holds several trees is read as the best of them, in the order of [`TreeKind`], or as the
@@ -63,7 +64,8 @@
 //! # What it does not read
 //!
 //! * UDF. An image that holds nothing else is refused; one that holds both is read with a warning.
-//! * The content of zisofs and of interleaved files: they are listed, see [`Encoding`].
+//! * The content of interleaved files and of those compressed by zisofs, version 2: they are listed, see
+//!   [`Encoding`].
 //! * High Sierra, raw sectors of 2352 bytes, volume sets, sessions after the first descriptor set.
 //! * Devices, pipes, sockets, and associated files such as resource forks: they are left out.
 //!
@@ -71,8 +73,8 @@
 //!
 //! Whatever the bytes, nothing panics, every loop ends and no allocation follows a number of the image
 //! before it was checked: see [`limits`]. Damage is local. A record that makes no sense costs itself or
-//! its sector, a file that leaves the image is marked as damaged and never read short, and
-//! [`Tree::warnings`] tells. Links are resolved inside the tree and cannot leave it.
+//! its sector, a file that leaves the image is marked as damaged and never read short, a compressed block
+//! that does not give the bytes it should is an error, and [`Tree::warnings`] tells. Links are resolved inside the tree and cannot leave it.
 //!
 //! # Cost
 //!
@@ -115,6 +117,7 @@ mod susp;
 mod tree;
 mod volume;
 mod warnings;
+mod zisofs;
 
 pub use content::{Extent, ExtentData, Extents};
 pub use error::{Corrupt, Error, LimitReached, Unsupported};

@@ -3,7 +3,9 @@
 
 use crate::content::{Extent, ExtentData};
 use crate::index::{Index, position};
-use crate::stored::{DAMAGED, IN_TABLE, StoredExtent, ZISOFS};
+use crate::stored::{DAMAGED, IN_TABLE, StoredExtent, ZISOFS, ZISOFS2};
+use crate::warnings::Warnings;
+use crate::zisofs::Zisofs;
 
 /// The sections collected so far.
 pub(crate) struct Sections {
@@ -48,8 +50,15 @@ impl Sections {
     }
 
     /// Writes the file's size and place into its node.
-    pub(crate) fn finish(self, index: &mut Index) {
-        let is_zisofs = index.get(self.node).has(ZISOFS);
+    pub(crate) fn finish(mut self, index: &mut Index, warnings: &mut Warnings) {
+        let node = index.get(self.node);
+        let is_zisofs = node.has(ZISOFS | ZISOFS2);
+        let table_end = if node.has(ZISOFS) { Zisofs::unpack(node.a).table_end() } else { 0 };
+        if !self.damaged && node.size() > 0 && self.size < table_end {
+            warnings
+                .add(|| format!("\"{}\": it is too short for its pointers", self.identifier.escape_ascii()));
+            self.damaged = true;
+        }
         let stored: Option<Vec<StoredExtent>> = self.extents.iter().copied().map(StoredExtent::new).collect();
         let place = match (stored, self.extents.as_slice()) {
             _ if self.damaged => None,

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use iso_reader::ResolveError::{NotFound, TooManyLinks};
-use iso_reader::{Encoding, Matching, Options, Tree, TreeKind};
+use iso_reader::{Matching, Options, Tree, TreeKind};
 use support::Random;
 use support::compare::{Attributes, assert_same};
 use support::tools::{Workshop, extract, run, tool};
@@ -299,23 +299,4 @@ fn an_image_cut_off_is_told_from_a_whole_one() {
     let tree = Tree::open(&file, &Options::default()).unwrap();
     assert!(tree.is_truncated() && tree.damaged() > 0);
     assert_eq!(tree.warnings().count(), tree.damaged());
-}
-
-#[test]
-fn compressed_files_are_listed_with_their_true_size() {
-    let workshop = Workshop::new("zisofs");
-    let source = workshop.folder("source");
-    fs::write(source.join("text"), "all work and no play ".repeat(10_000)).unwrap();
-    let image = workshop.path("image.iso");
-    run(tool("xorriso")
-        .arg("-outdev")
-        .arg(&image)
-        .args([OsStr::new("-map"), source.as_os_str(), OsStr::new("/")])
-        .args(["-set_filter_r", "--zisofs", "/", "--", "-commit"]));
-    let file = File::open(&image).unwrap();
-    let tree = Tree::open(&file, &Options::default()).unwrap();
-    let node = tree.node(tree.child(tree.root(), b"text").unwrap());
-    assert_eq!((node.size(), node.encoding(), node.is_readable()), (210_000, Encoding::Zisofs, false));
-    assert_eq!((node.is_damaged(), tree.warnings().count()), (false, 1));
-    assert!(tree.extents(node.id()).map(|extent| extent.length).sum::<u64>() < 10_000);
 }
