@@ -56,6 +56,7 @@
 //!   extents, and so files of more than 4 GiB; names without version, in lower case.
 //! * Rock Ridge (IEEE P1282): names, permissions, times, links, directories moved to make the tree shallow;
 //!   files compressed by zisofs, version 1, which [`Tree::read_at`] inflates.
+//! * El Torito: which images firmware may start, and where they lie, see [`Volume::boot_entries`].
 //! * Joliet: names in UTF-16. ISO 9660:1999: long names in one byte a character.
 //!
 //! An image that holds several trees is read as the best of them, in the order of [`TreeKind`], or as the
@@ -93,6 +94,7 @@
 )]
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test ends at the first surprise"))]
 
+mod boot;
 mod build;
 mod bytes;
 mod content;
@@ -100,6 +102,7 @@ mod date;
 mod describe;
 mod descriptors;
 mod directory;
+mod el_torito;
 mod error;
 mod index;
 mod insert;
@@ -119,6 +122,7 @@ mod volume;
 mod warnings;
 mod zisofs;
 
+pub use boot::{BootEmulation, BootEntry, BootPlatform};
 pub use content::{Extent, ExtentData, Extents};
 pub use error::{Corrupt, Error, LimitReached, Unsupported};
 pub use limits::Limits;

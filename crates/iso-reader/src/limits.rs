@@ -21,6 +21,8 @@ pub const CONTINUATION_BYTES: u64 = 32 << 10;
 pub const EXTENTS_PER_FILE: usize = 65_535;
 /// Volume descriptors read, from sector 16 on; real discs have three to five.
 pub const DESCRIPTORS: usize = 64;
+/// Entries of the boot catalog; real discs have one to four.
+pub const BOOT_ENTRIES: usize = 64;
 /// Bytes of directories and continuation areas read and interpreted for one tree. It bounds the time
 /// spent on directories that overlap, which no honest image has.
 pub const METADATA_BYTES: u64 = 2 << 30;
@@ -57,6 +59,8 @@ pub struct Limits {
     pub extents_per_file: usize,
     /// See [`DESCRIPTORS`]. Descriptors beyond are not read.
     pub descriptors: usize,
+    /// See [`BOOT_ENTRIES`]. Entries beyond are not read.
+    pub boot_entries: usize,
     /// See [`METADATA_BYTES`]. An image that needs more is refused.
     pub metadata_bytes: u64,
     /// See [`TEXT_BYTES`]. An image with more is refused.
@@ -80,6 +84,7 @@ impl Default for Limits {
             continuation_bytes: CONTINUATION_BYTES,
             extents_per_file: EXTENTS_PER_FILE,
             descriptors: DESCRIPTORS,
+            boot_entries: BOOT_ENTRIES,
             metadata_bytes: METADATA_BYTES,
             text_bytes: TEXT_BYTES,
             link_hops: LINK_HOPS,

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::OnceLock;
 
+use crate::boot;
 use crate::build::Builder;
 use crate::descriptors;
 use crate::error::Error;
@@ -64,13 +65,15 @@ impl Tree {
         let mut builder = Builder::new(&mut image, limits, naming, warnings);
         builder.build(&root)?;
         let Builder { index, warnings, leaves_image, .. } = builder;
+        let mut volume = descriptors.into_volume(kind, roots.available(), image.size());
+        boot::measure(&mut volume.boot_entries, &index);
         let is_damaged_file = |node: &&StoredNode| node.kind() == NodeKind::File && node.has(DAMAGED);
         Ok(Tree {
             damaged: index.nodes.iter().filter(is_damaged_file).count(),
             index,
             folded: OnceLock::new(),
             link_hops: limits.link_hops,
-            volume: descriptors.into_volume(kind, roots.available(), image.size()),
+            volume,
             warnings,
             leaves_image,
         })

@@ -50,7 +50,8 @@ fn boot_record_before_the_primary_descriptor() {
     disc.put(16 * SECTOR + 71, &[25, 0, 0, 0]);
     disc.put(17 * SECTOR, &primary);
     disc.put(18 * SECTOR, b"\xFFCD001\x01");
-    assert_eq!(open(&disc).volume().boot_catalog(), Some(25));
+    let tree = Tree::open(&disc.bytes, &Options::default()).unwrap();
+    assert_eq!(tree.volume().boot_catalog(), Some(25));
 }
 
 #[test]
