@@ -68,6 +68,10 @@ fn walk(tree: &Tree, image: &Image<'_>) {
         }
     }
     assert_eq!(damaged, tree.damaged());
+    for entry in tree.volume().boot_entries() {
+        let end = entry.offset.checked_add(entry.length.unwrap_or(1));
+        assert!(end.is_some_and(|end| end <= image.size().unwrap()), "boot images are inside");
+    }
     assert!(tree.warnings().iter().len() <= tree.warnings().count());
     assert!(tree.memory() >= tree.len() * 32);
 }
