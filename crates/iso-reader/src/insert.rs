@@ -90,8 +90,8 @@ impl Builder<'_, '_> {
             self.leaves_image = true;
             self.complain(at, record, "it leaves the image");
             sections.add_missing(length);
-        } else {
-            sections.add(offset, length, self.limits.extents_per_file);
+        } else if !sections.add(offset, length, self.limits.extents_per_file) {
+            self.complain(at, record, "it has too many extents");
         }
         if record.is_interleaved() {
             self.complain(at, record, "it is interleaved, which is not supported");

@@ -31,16 +31,18 @@ impl Sections {
     }
 
     /// Appends a section. One that starts where the last one ends, as most writers arrange it, extends it.
-    pub(crate) fn add(&mut self, offset: u64, length: u64, limit: usize) {
+    /// `false` if it is the first that is too much.
+    pub(crate) fn add(&mut self, offset: u64, length: u64, limit: usize) -> bool {
         self.size = self.size.saturating_add(length);
         let last = self.extents.last_mut();
         if let Some(last) = last.filter(|last| last.offset.checked_add(last.length) == Some(offset)) {
             last.length = last.length.saturating_add(length);
         } else if self.extents.len() >= limit {
-            self.damaged = true;
+            return std::mem::replace(&mut self.damaged, true);
         } else if length > 0 {
             self.extents.push(Extent { offset, length, data: ExtentData::Recorded });
         }
+        true
     }
 
     /// Notes that a section cannot be had. Its bytes count, its place is lost.
