@@ -163,6 +163,11 @@ fn a_directory_of_many_sectors() {
     let sub = tree.child(tree.root(), b"sub").unwrap();
     assert_eq!(tree.children(sub).len(), 9000);
     assert_eq!(tree.node(tree.children(sub).next_back().unwrap()).name(), b"file08999.txt");
+    for id in tree.children(sub) {
+        let name = tree.node(id).name();
+        assert_eq!((tree.child(sub, name), tree.child(tree.root(), name)), (Some(id), None));
+        assert_eq!(tree.child(sub, &[name, b"x"].concat()), None);
+    }
 }
 
 #[test]
