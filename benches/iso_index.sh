@@ -1,6 +1,7 @@
 #!/bin/bash
-# Time and memory to index images of 100,000 and of 1,000,000 entries, beside `isoinfo -l` (a whole process) on the same images,
-# and the time to find an entry. Usage: benches/iso_index.sh [ROUNDS]. Needs xorriso and genisoimage.
+# Time and memory to index images of 100,000 and of 1,000,000 entries, beside `isoinfo -l` on the same images (a
+# whole process with its output), and the time to find an entry. Usage: benches/iso_index.sh [ROUNDS]. Needs
+# xorriso and genisoimage.
 set -euo pipefail
 rounds=${1:-7}
 cd "$(dirname "$0")/.."
@@ -23,7 +24,7 @@ median() {
 
 # Both programs on one image, in turns.
 measure() {
-    local image=$1 round index entries per_entry before after lookup isoinfo
+    local image=$1 round index entries per_entry after lookup isoinfo
     rm -f "$work"/times-*
     for round in $(seq 0 "$rounds"); do
         "$programs/index_cost" "$image" >"$work/output"

@@ -56,8 +56,8 @@
 //!   extents, and so files of more than 4 GiB; names without version, in lower case.
 //! * Rock Ridge (IEEE P1282): names, permissions, times, links, directories moved to make the tree shallow;
 //!   files compressed by zisofs, version 1, which [`Tree::read_at`] inflates.
-//! * El Torito: which images firmware may start, and where they lie, see [`Volume::boot_entries`].
 //! * Joliet: names in UTF-16. ISO 9660:1999: long names in one byte a character.
+//! * El Torito: which images firmware may start, and where they lie, see [`Volume::boot_entries`].
 //!
 //! An image that holds several trees is read as the best of them, in the order of [`TreeKind`], or as the
 //! one that [`Options::tree`] asks for.
@@ -67,20 +67,23 @@
 //! * UDF. An image that holds nothing else is refused; one that holds both is read with a warning.
 //! * The content of interleaved files and of those compressed by zisofs, version 2: they are listed, see
 //!   [`Encoding`].
-//! * High Sierra, raw sectors of 2352 bytes, volume sets, sessions after the first descriptor set.
+//! * High Sierra, raw sectors of 2352 bytes, volume sets. Of several sessions the one is read that sector 16
+//!   leads to, as a loop mount does.
 //! * Devices, pipes, sockets, and associated files such as resource forks: they are left out.
 //!
 //! # Hostile images
 //!
 //! Whatever the bytes, nothing panics, every loop ends and no allocation follows a number of the image
-//! before it was checked: see [`limits`]. Damage is local. A record that makes no sense costs itself or
-//! its sector, a file that leaves the image is marked as damaged and never read short, a compressed block
-//! that does not give the bytes it should is an error, and [`Tree::warnings`] tells. Links are resolved inside the tree and cannot leave it.
+//! before it was checked: see [`limits`]. The time to open an image is bounded by its size. Damage is
+//! local. A record that makes no sense costs itself or its sector, a file that leaves the image is marked
+//! as damaged and never read short, a compressed block that does not give the bytes it should is an error,
+//! and [`Tree::warnings`] tells. Links are resolved inside the tree and cannot leave it.
 //!
 //! # Cost
 //!
-//! An entry takes 44 bytes and its name. Indexing takes less time than `isoinfo -l`: half a second for a
-//! million entries. [`Tree`] holds no file and no cursor; any number of threads may use one at once.
+//! An entry takes 44 bytes and its name, and four more once names are matched leniently. Indexing takes
+//! less time than `isoinfo -l`: half a second for a million entries. [`Tree`] holds no file and no cursor;
+//! any number of threads may use one at once.
 
 #![cfg_attr(
     not(test),
