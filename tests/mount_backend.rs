@@ -471,6 +471,36 @@ fn a_client_that_goes_away_does_not_leave_half_a_removal() {
     eventually(Duration::from_secs(5), "no mount", || mounting.mounts().is_empty().then_some(()));
 }
 
+/// The kernel has an order of its own, and no option that names a tree.
+#[test]
+fn a_tree_cannot_be_chosen_where_the_kernel_mounts() {
+    let setup = Setup::new();
+    squash(&tree(1), &setup.path("static/iso/one.img"));
+    fs::copy(images::installer(), setup.path("static/iso/linux.iso")).unwrap();
+    let mut mounting = Mounting::start_with(setup);
+    let parameters = [("name", "linux"), ("version", "1"), ("isostore", "linux.iso"), ("tree", "joliet")];
+    mounting.service.put_image(&parameters).expect_status(200);
+    // It was chosen while the service read ISOs itself: told, neither served wrongly nor forgotten.
+    mounting.service.reconfigure("imageBackend", json!("mount"));
+    mounting.service.restart();
+    let image = mounting.service.images(&[])[0].clone();
+    assert!(image["status"].as_str().unwrap().contains("cannot be chosen"), "{image}");
+    assert_eq!(http::get(&mounting.service.south("/linux/1/README")).status, 404);
+    mounting.expect_no_mounts();
+    for word in ["joliet", "rockridge"] {
+        let parameters = [("name", "one"), ("version", "1"), ("isostore", "one.img"), ("tree", word)];
+        let answer = mounting.service.put_image(&parameters);
+        let problem = expect_problem(&mounting.service, &answer, 422, "cannot be chosen");
+        assert_eq!(problem["parameter"], "tree");
+    }
+    mounting.expect_no_mounts();
+    mounting.register("one", "one.img");
+    mounting.expect_served("one", 1);
+    mounting.service.reconfigure("imageBackend", json!("extents"));
+    mounting.service.restart();
+    assert_eq!(mounting.service.images(&[("name", "linux")])[0]["status"], "OK");
+}
+
 #[test]
 fn without_privileges_the_reason_is_told() {
     let prepare = |folder: &Path| squash(&tree(1), &folder.join("static/iso/one.img"));

@@ -68,7 +68,7 @@ impl Inner {
         if !self.is_same(snapshot, image, &Identity::of(&metadata)) {
             return Err(format!("its ISO {iso} has changed since it was registered"));
         }
-        self.trees.make_ready(&image.name, &image.version, &path).map_err(|error| {
+        self.trees.make_ready(&image.name, &image.version, &path, image.asked_tree).map_err(|error| {
             tracing::warn!(name = %image.name, version = %image.version, %error, "an image cannot be served");
             error.gist()
         })

@@ -109,7 +109,7 @@ impl Inner {
             return Err(LookupError::NotFound);
         }
         let path = self.iso_path(snapshot, &image.iso);
-        let opened = self.trees.open(&image.name, &image.version, &path);
+        let opened = self.trees.open(&image.name, &image.version, &path, image.asked_tree);
         let opened = opened.map_err(|error| {
             tracing::warn!(name = %image.name, version = %image.version, %error, "an image cannot be served");
             LookupError::NotFound

@@ -88,8 +88,8 @@ impl Catalog {
         let snapshot = self.snapshot();
         let Some(image) = snapshot.image(&id).cloned() else { return Ok(()) };
         let path = self.0.iso_path(&snapshot, &image.iso);
-        let (name, version) = (image.name, image.version);
-        let opened = self.blocking(move |inner| inner.trees.open(&name, &version, &path)).await?;
+        let (name, version, asked) = (image.name, image.version, image.asked_tree);
+        let opened = self.blocking(move |inner| inner.trees.open(&name, &version, &path, asked)).await?;
         self.update(id, move |image| match opened {
             // Another registration took the record over meanwhile.
             _ if image.identity.is_some() || image.status == Status::Downloading => {}

@@ -9,6 +9,7 @@ use axum::extract::{Path as UrlPath, Request, State};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use http::{HeaderMap, StatusCode, request};
+use iso_reader::TreeKind;
 use url::Url;
 
 use super::Northbound;
@@ -22,7 +23,8 @@ use crate::model::names::{FileName, ImageName, ImageVersion};
 use crate::trees::{SIGNATURE_BYTES, declared_size};
 
 const FILTERS: [&str; 5] = ["id", "name", "version", "iso", "status"];
-const PUT_PARAMETERS: [&str; 7] = ["name", "version", "isostore", "isolocal", "isoweb", "isoclient", "wait"];
+const PUT_PARAMETERS: [&str; 8] =
+    ["name", "version", "isostore", "isolocal", "isoweb", "isoclient", "tree", "wait"];
 
 /// How long a registration from the web waits for its end when the client says nothing: small ISOs on a near server are done by then.
 const DEFAULT_WAIT: Duration = Duration::from_secs(3);
@@ -111,7 +113,11 @@ fn matches(image: &Image, filters: &Parameters) -> bool {
 async fn reserve(door: &Northbound, parameters: &Parameters) -> Result<Reservation, Problem> {
     let name = parameters.required("name", ImageName::new)?;
     let version = parameters.required("version", ImageVersion::new)?;
-    Ok(door.catalog.reserve(name, version).await?)
+    let tree = match parameters.get("tree") {
+        Some(_) => Some(parameters.required("tree", tree)?),
+        None => None,
+    };
+    Ok(door.catalog.reserve(name, version, tree).await?)
 }
 
 async fn register(door: &Northbound, parameters: &Parameters, headers: &HeaderMap) -> Result<Image, Problem> {
@@ -226,6 +232,10 @@ fn judge(intake: &Intake, beginning: &[u8], expected: Option<u64>) -> Result<(),
         )),
         _ => Ok(()),
     }
+}
+
+fn tree(word: String) -> Result<TreeKind, String> {
+    word.parse().map_err(|error| format!("is '{word}': {error}"))
 }
 
 fn link(text: String) -> Result<Url, String> {

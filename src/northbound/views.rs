@@ -24,7 +24,7 @@ pub(super) fn image(image: &Image, progress: Option<Progress>, api_root: &str) -
         "created": milliseconds(image.created),
         "updated": milliseconds(image.updated),
         "sha256": image.sha256,
-        "tree": image.tree,
+        "tree": tree(image),
     });
     if let Value::Object(members) = &mut view {
         if let Source::Web { url } = &image.source {
@@ -36,6 +36,15 @@ pub(super) fn image(image: &Image, progress: Option<Progress>, api_root: &str) -
         }
     }
     view
+}
+
+/// What was found in the ISO, and what was asked for; nothing as long as there is neither.
+fn tree(image: &Image) -> Value {
+    let mut tree = json!(image.tree);
+    if let Some(asked) = image.asked_tree {
+        tree["asked"] = asked.as_str().into();
+    }
+    tree
 }
 
 /// A file of a store, with the images that need it.

@@ -1,8 +1,10 @@
 //! Open ISO trees, kept by how much memory their indexes take. A look at the ISO for each use notices at once when it was replaced.
+//! Images of one ISO that serve different trees of it have an entry each.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use iso_reader::TreeKind;
 use quick_cache::sync::Cache as QuickCache;
 use quick_cache::{OptionsBuilder, Weighter};
 use rustix::fs::{Access, access};
@@ -13,18 +15,21 @@ use crate::model::identity::Identity;
 /// Each open tree holds a descriptor. Counting it as this much memory bounds their number too.
 const DESCRIPTOR_WEIGHT: u64 = 64 << 10;
 
-/// The cache; look-ups of one ISO at the same time open it once.
+/// An ISO, and which of its trees was asked for.
+type Key = (PathBuf, Option<TreeKind>);
+
+/// The cache; look-ups of one tree at the same time open it once.
 pub struct Cache {
-    trees: QuickCache<PathBuf, Arc<ImageTree>, ByMemory>,
+    trees: QuickCache<Key, Arc<ImageTree>, ByMemory>,
 }
 
 /// Weighs trees for a cache of so many bytes.
 #[derive(Clone)]
 struct ByMemory(u64);
 
-impl Weighter<PathBuf, Arc<ImageTree>> for ByMemory {
+impl Weighter<Key, Arc<ImageTree>> for ByMemory {
     /// A tree larger than the whole cache would never be kept, but read anew for each request; it takes the place of all others instead.
-    fn weight(&self, _path: &PathBuf, tree: &Arc<ImageTree>) -> u64 {
+    fn weight(&self, _key: &Key, tree: &Arc<ImageTree>) -> u64 {
         let memory = match &tree.tree {
             Tree::Iso(tree) => tree.memory(),
             Tree::Folder(_) => 0,
@@ -49,21 +54,23 @@ impl Cache {
         Self { trees }
     }
 
-    pub(super) fn open(&self, iso: &Path) -> Result<Arc<ImageTree>, TreeError> {
-        if let Some(tree) = self.trees.get(iso) {
+    pub(super) fn open(&self, iso: &Path, asked: Option<TreeKind>) -> Result<Arc<ImageTree>, TreeError> {
+        let key = (iso.to_owned(), asked);
+        if let Some(tree) = self.trees.get(&key) {
             let unchanged =
                 std::fs::metadata(iso).is_ok_and(|metadata| Identity::of(&metadata) == tree.identity);
             // An open file can still be read after its permissions went, but to go on would be to ignore whoever took them.
             if unchanged && access(iso, Access::READ_OK).is_ok() {
                 return Ok(tree);
             }
-            self.forget(iso);
+            self.trees.remove(&key);
         }
-        self.trees.get_or_insert_with(iso, || iso::open(iso).map(Arc::new))
+        self.trees.get_or_insert_with(&key, || iso::open(iso, asked).map(Arc::new))
     }
 
-    pub(super) fn forget(&self, iso: &Path) {
-        self.trees.remove(iso);
+    /// Lets go of one tree of an ISO.
+    pub(super) fn forget(&self, iso: &Path, asked: Option<TreeKind>) {
+        self.trees.remove(&(iso.to_owned(), asked));
     }
 
     pub(super) fn clear(&self) {

@@ -1,11 +1,12 @@
 //! The tree inside an ISO: an index of extents in memory over one open file. Nothing is copied, mounted or unpacked.
 
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use file_transport::OpenFile;
-use iso_reader::{Encoding, ExtentData, NodeId, NodeKind};
+use iso_reader::{Encoding, ExtentData, NodeId, NodeKind, TreeKind, Unsupported};
 
 use super::{
     Directory, Entry, Found, ImageTree, LookupError, Matching, Source, Tree, TreeError, open_regular,
@@ -46,14 +47,10 @@ pub struct IsoTree {
     index: iso_reader::Tree,
 }
 
-/// Opens an ISO and reads its directories.
-pub(super) fn open(path: &Path) -> Result<ImageTree, TreeError> {
+/// Opens an ISO and reads the directories of the tree that was asked for, else of the best one.
+pub(super) fn open(path: &Path, asked: Option<TreeKind>) -> Result<ImageTree, TreeError> {
     let (file, identity) = open_regular(path)?;
-    let index =
-        iso_reader::Tree::open(&file, &iso_reader::Options::default()).map_err(|error| match error {
-            iso_reader::Error::Io(error) => TreeError::Io(error),
-            other => TreeError::NotAnImage(other.to_string()),
-        })?;
+    let index = read(&file, asked)?;
     if index.is_truncated() {
         return Err(TreeError::NotAnImage(format!(
             "the ISO is cut short: it says that it has {} bytes, but the file has {}",
@@ -63,6 +60,7 @@ pub(super) fn open(path: &Path) -> Result<ImageTree, TreeError> {
     }
     let summary = TreeSummary {
         kind: index.volume().kind().to_string(),
+        available: index.volume().available().iter().map(ToString::to_string).collect(),
         label: index.volume().label().to_owned(),
         entries: index.len() as u64,
         warnings: index.warnings().count() as u64,
@@ -73,6 +71,20 @@ pub(super) fn open(path: &Path) -> Result<ImageTree, TreeError> {
         identity,
         summary,
     })
+}
+
+fn read(file: &File, asked: Option<TreeKind>) -> Result<iso_reader::Tree, TreeError> {
+    let options = iso_reader::Options { tree: asked, ..iso_reader::Options::default() };
+    match (iso_reader::Tree::open(file, &options), asked) {
+        (Ok(index), _) => Ok(index),
+        (Err(iso_reader::Error::Io(error)), _) => Err(TreeError::Io(error)),
+        (Err(iso_reader::Error::Unsupported(Unsupported::Tree(_))), Some(asked)) => {
+            // Only an open tree tells which others there are.
+            let available = read(file, None)?.volume().available().to_vec();
+            Err(TreeError::NoSuchTree { asked, available })
+        }
+        (Err(other), _) => Err(TreeError::NotAnImage(other.to_string())),
+    }
 }
 
 impl IsoTree {

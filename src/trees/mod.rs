@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use file_transport::OpenFile;
+use iso_reader::TreeKind;
 
 use crate::model::content::Content;
 use crate::model::identity::Identity;
@@ -145,6 +146,17 @@ pub enum TreeError {
     /// The file is not an image that can be served, and why.
     #[error("{0}")]
     NotAnImage(String),
+    /// The tree that was asked for is not in it.
+    #[error("the ISO has no {asked} tree; it has {}", words(available))]
+    NoSuchTree {
+        /// The tree that was asked for.
+        asked: TreeKind,
+        /// The trees that it has.
+        available: Vec<TreeKind>,
+    },
+    /// Whoever reads it takes no choice.
+    #[error("which tree is served cannot be chosen, because the server's kernel mounts the images")]
+    NoChoice,
     /// The disk failed while reading it.
     #[error("the ISO cannot be read: {0}")]
     Io(io::Error),
@@ -154,6 +166,10 @@ pub enum TreeError {
     /// The mount point cannot be made.
     #[error("cannot make the mount point: {0}")]
     MountPoint(io::Error),
+}
+
+fn words(kinds: &[TreeKind]) -> String {
+    kinds.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 impl TreeError {
@@ -201,23 +217,34 @@ impl Trees {
         Self::Extents(cache::Cache::new(bytes))
     }
 
-    /// The tree of the ISO at `iso`. Opening happens once however many ask at the same time.
+    /// The tree of the ISO at `iso`: the one that was asked for, else the best. Opening happens once however many ask at the same time.
     pub fn open(
         &self,
         name: &ImageName,
         version: &ImageVersion,
         iso: &Path,
+        asked: Option<TreeKind>,
     ) -> Result<Arc<ImageTree>, TreeError> {
         match self {
-            Self::Extents(cache) => cache.open(iso),
+            Self::Extents(cache) => cache.open(iso, asked),
+            Self::Mounted(_) if asked.is_some() => Err(TreeError::NoChoice),
             Self::Mounted(mounts) => mounts.open(name, version, iso),
         }
     }
 
-    /// Reads a file that has no name yet, to tell whether it will do as an image.
-    pub fn inspect(&self, iso: &Path) -> Result<TreeSummary, TreeError> {
+    /// Whether images may ask for a tree. The kernel has an order of its own, and options for a part of it only.
+    pub fn offers_choice(&self) -> Result<(), TreeError> {
         match self {
-            Self::Extents(_) => iso::open(iso).map(|tree| tree.summary),
+            Self::Extents(_) => Ok(()),
+            Self::Mounted(_) => Err(TreeError::NoChoice),
+        }
+    }
+
+    /// Reads a file that has no name yet, to tell whether it will do as an image.
+    pub fn inspect(&self, iso: &Path, asked: Option<TreeKind>) -> Result<TreeSummary, TreeError> {
+        match self {
+            Self::Extents(_) => iso::open(iso, asked).map(|tree| tree.summary),
+            Self::Mounted(_) if asked.is_some() => Err(TreeError::NoChoice),
             Self::Mounted(mounts) => mounts.inspect(iso),
         }
     }
@@ -232,18 +259,30 @@ impl Trees {
     }
 
     /// Makes the tree of a served image ready where that is not left to the first use: mounts are wanted as local paths.
-    pub fn make_ready(&self, name: &ImageName, version: &ImageVersion, iso: &Path) -> Result<(), TreeError> {
+    pub fn make_ready(
+        &self,
+        name: &ImageName,
+        version: &ImageVersion,
+        iso: &Path,
+        asked: Option<TreeKind>,
+    ) -> Result<(), TreeError> {
         match self {
             Self::Extents(_) => Ok(()),
-            Self::Mounted(mounts) => mounts.open(name, version, iso).map(drop),
+            Self::Mounted(_) => self.open(name, version, iso, asked).map(drop),
         }
     }
 
     /// Lets go of an image's tree.
-    pub fn close(&self, name: &ImageName, version: &ImageVersion, iso: &Path) -> Result<(), TreeError> {
+    pub fn close(
+        &self,
+        name: &ImageName,
+        version: &ImageVersion,
+        iso: &Path,
+        asked: Option<TreeKind>,
+    ) -> Result<(), TreeError> {
         match self {
             Self::Extents(cache) => {
-                cache.forget(iso);
+                cache.forget(iso, asked);
                 Ok(())
             }
             Self::Mounted(mounts) => mounts.close(name, version),
