@@ -32,6 +32,16 @@ impl Catalog {
     }
 }
 
+/// What a look at a file tells about the ISO that was registered.
+pub(super) enum Sight {
+    /// It is the same.
+    Same,
+    /// It looks different; its bytes are being looked at.
+    Unsettled,
+    /// It is another one.
+    Other,
+}
+
 impl Inner {
     /// The image with the status that holds at this moment.
     pub(super) fn examined(&self, snapshot: &Snapshot, image: &Image) -> Image {
@@ -39,53 +49,67 @@ impl Inner {
         if image.status == Status::Preparing && image.identity.is_none() && image.source == Source::Store {
             self.post(Errand::Prepare(image.id.clone()));
         }
-        if image.status == Status::Ok
-            && let Err(trouble) = self.check(snapshot, image)
-        {
-            examined.status = Status::Error(trouble);
+        if image.status == Status::Ok {
+            examined.status = self.check(snapshot, image);
         }
         examined
     }
 
-    fn check(&self, snapshot: &Snapshot, image: &Image) -> Result<(), String> {
+    fn check(&self, snapshot: &Snapshot, image: &Image) -> Status {
         let iso = &image.iso;
         let path = self.iso_path(snapshot, iso);
         let metadata = match fs::metadata(&path) {
             Ok(metadata) if metadata.is_file() => metadata,
-            Ok(_) => return Err(format!("its ISO {iso} is no longer a regular file")),
+            Ok(_) => return Status::Error(format!("its ISO {iso} is no longer a regular file")),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(format!("its ISO {iso} is missing"));
+                return Status::Error(format!("its ISO {iso} is missing"));
             }
-            Err(error) => return Err(format!("its ISO {iso} cannot be looked at: {}", error.kind())),
+            Err(error) => {
+                return Status::Error(format!("its ISO {iso} cannot be looked at: {}", error.kind()));
+            }
         };
         if access(&path, Access::READ_OK).is_err() {
-            return Err(format!("its ISO {iso} may not be read by the service"));
+            return Status::Error(format!("its ISO {iso} may not be read by the service"));
         }
         if image.identity.is_none() {
             self.post(Errand::Prepare(image.id.clone()));
-            return Err(format!("its ISO {iso} has not been read yet"));
+            return Status::Error(format!("its ISO {iso} has not been read yet"));
         }
-        if !self.is_same(snapshot, image, &Identity::of(&metadata)) {
-            return Err(format!("its ISO {iso} has changed since it was registered"));
+        match self.sight(snapshot, image, &Identity::of(&metadata)) {
+            Sight::Same => {}
+            Sight::Unsettled => return Status::Preparing,
+            Sight::Other => {
+                return Status::Error(format!("its ISO {iso} has changed since it was registered"));
+            }
         }
-        self.trees.make_ready(&image.name, &image.version, &path, image.asked_tree).map_err(|error| {
-            tracing::warn!(name = %image.name, version = %image.version, %error, "an image cannot be served");
-            error.gist()
-        })
+        let ready = self.trees.make_ready(&image.name, &image.version, &path, image.asked_tree);
+        ready.map_or_else(
+            |error| {
+                tracing::warn!(name = %image.name, version = %image.version, %error, "an image cannot be served");
+                Status::Error(error.gist())
+            },
+            |()| Status::Ok,
+        )
     }
 
-    /// Whether `found` is the ISO that was registered. If it looks different, its digest decides later ([`Errand::Digest`]):
-    /// a file that came back from a backup has another time but the same bytes.
-    pub(super) fn is_same(&self, snapshot: &Snapshot, image: &Image, found: &Identity) -> bool {
-        if image.identity.is_some_and(|known| known.same_version(found)) {
-            return true;
+    /// Whether `found` is the ISO that was registered. A file that came back from a backup has another time but the same bytes, so where
+    /// the size is the same the digest decides, which is computed ([`Errand::Digest`]) if it is not known.
+    pub(super) fn sight(&self, snapshot: &Snapshot, image: &Image, found: &Identity) -> Sight {
+        let Some(known) = image.identity else { return Sight::Other };
+        if known.same_version(found) {
+            return Sight::Same;
         }
-        let digested = snapshot
-            .file(Shelf::Iso, &image.iso)
-            .is_some_and(|file| file.sha256.is_some() && file.identity.same_version(found));
-        if !digested {
-            self.post(Errand::Digest(Shelf::Iso, image.iso.clone()));
+        if known.size != found.size || image.sha256.is_none() {
+            return Sight::Other;
         }
-        false
+        let file = snapshot.file(Shelf::Iso, &image.iso).filter(|file| file.identity.same_version(found));
+        match file.and_then(|file| file.sha256) {
+            Some(sha256) if Some(sha256) == image.sha256 => Sight::Same,
+            Some(_) => Sight::Other,
+            None => {
+                self.post(Errand::Digest(Shelf::Iso, image.iso.clone()));
+                Sight::Unsettled
+            }
+        }
     }
 }

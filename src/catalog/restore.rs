@@ -15,6 +15,8 @@ use crate::trees::TreeError;
 pub struct Restored {
     /// Images that are served again.
     pub served: usize,
+    /// Images whose ISOs look different and are being looked at.
+    pub looked_at: usize,
     /// Images in error.
     pub in_error: usize,
     /// Images whose download was interrupted.
@@ -70,6 +72,7 @@ impl Catalog {
                     tracing::warn!(name = %image.name, version = %image.version, reason, "an image is not served");
                     restored.in_error += 1;
                 }
+                Status::Preparing if image.identity.is_some() => restored.looked_at += 1,
                 Status::Downloading | Status::Preparing => {}
             }
         }

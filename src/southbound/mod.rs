@@ -43,6 +43,9 @@ pub struct Southbound {
 const RELIEF: usize = 16;
 const RELIEF_TIME: Duration = Duration::from_millis(20);
 
+/// There is no place, or no descriptor.
+const BUSY: &str = "Too busy\n";
+
 /// Who says so retries a 503 after the time that it is told; all others take it for the end.
 const IPXE: &[u8] = b"iPXE/";
 
@@ -81,6 +84,10 @@ impl Southbound {
             Ok(Prepared::File(file)) => self.transfer(request, peer, file).await,
             Ok(Prepared::Listing(listed)) => reply::listing(listed),
             Err(LookupError::NotFound) => reply::text(StatusCode::NOT_FOUND, "Not found\n"),
+            Err(LookupError::Unsettled) => {
+                let pause = is_ipxe(request.headers()).then(|| pause(peer));
+                reply::later("The image's ISO has changed and is being looked at\n", pause)
+            }
             Err(error) => {
                 tracing::error!(path, %error, "a file cannot be served");
                 let (status, words) = match error {
@@ -89,7 +96,7 @@ impl Southbound {
                         "The image is damaged: this file cannot be read whole\n",
                     ),
                     LookupError::Io(error) if is_exhausted(error) => {
-                        return reply::busy(is_ipxe(request.headers()).then(|| pause(peer)));
+                        return reply::later(BUSY, is_ipxe(request.headers()).then(|| pause(peer)));
                     }
                     _ => (StatusCode::INTERNAL_SERVER_ERROR, "The file cannot be read\n"),
                 };
@@ -121,7 +128,7 @@ impl Southbound {
                 response.body_mut().watch(transfer);
                 response
             }
-            Err(Busy) => reply::busy(Some(pause(peer))),
+            Err(Busy) => reply::later(BUSY, Some(pause(peer))),
         }
     }
 

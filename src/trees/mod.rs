@@ -74,6 +74,9 @@ pub enum LookupError {
     /// Nothing of that name, or nothing that may be served.
     #[error("no such file")]
     NotFound,
+    /// The ISO has changed, and it is not yet known whether it is still the one that was registered.
+    #[error("the image's ISO has changed and is being looked at")]
+    Unsettled,
     /// The ISO names the file, but its bytes are not (all) in it or are stored in a way that is not read.
     #[error("the image is damaged here: the file cannot be read whole")]
     Unreadable,
