@@ -4,10 +4,11 @@
 
 mod harness;
 
-use harness::http::{self, Request};
+use harness::figures::await_figure;
+use harness::http::{self, Connection, Request};
 use harness::images::{self, pattern};
 use harness::wait::eventually;
-use harness::{Service, Setup};
+use harness::{Service, Setup, iso};
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -140,4 +141,124 @@ fn a_digest_of_two_versions_is_no_digest() {
     assert_ne!(image["sha256"], digest.as_str(), "that is not what was registered");
     assert!(status(&service).contains("changed"), "{}", status(&service));
     http::get(&kernel(&service)).expect_status(404);
+}
+
+/// More than the buffers of a connection hold.
+const BIG: u64 = 32 << 20;
+
+/// What is in the file of that size: zeros but for its ends.
+const ENDS: [(u64, &[u8]); 2] = [(0, b"begin"), (BIG - 5, b"end.\n")];
+
+/// What happens to an ISO while somebody reads a file out of it.
+#[derive(Debug, Clone, Copy)]
+enum Change {
+    Cut(u64),
+    Emptied,
+    Rewritten,
+    Grown,
+    Replaced,
+    Deleted,
+}
+
+/// All bytes that came of a transfer before it ended, whether it was cut or whole.
+fn rest(connection: &mut Connection, length: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while (bytes.len() as u64) < length {
+        let wanted = usize::try_from((length - bytes.len() as u64).min(10_000)).unwrap();
+        match connection.read_some(wanted) {
+            Ok(read) => bytes.extend(read),
+            Err(_) => break,
+        }
+    }
+    bytes
+}
+
+/// Whoever reads gets the bytes that were registered, or is cut; then the image is an error, and comes back with its ISO.
+#[test]
+fn a_transfer_out_of_a_changing_iso_is_whole_or_cut() {
+    let setup = Setup::new();
+    let made = setup.path("made.iso");
+    let tree = iso::SourceTree::new().sparse("big.bin", BIG, &ENDS).file("middle.bin", pattern(7, 3_000_000));
+    iso::Maker::Xorriso.make(&["-R"], &tree, &made);
+    let path = setup.path("static/iso/linux.iso");
+    fs::copy(&made, &path).unwrap();
+    let mut service = setup.start();
+    service.register("linux", "1", "isostore", "linux.iso");
+    await_digest(&service);
+    let pid = service.pid();
+    let length = fs::metadata(&path).unwrap().len();
+    let changes = [
+        Change::Cut(length - 1000),
+        Change::Cut(BIG / 2),
+        Change::Emptied,
+        Change::Rewritten,
+        Change::Grown,
+        Change::Replaced,
+        Change::Deleted,
+    ];
+    let mut broken = 0;
+    for (name, size, expected) in
+        [("big.bin", BIG, vec![0; 1000]), ("middle.bin", 3_000_000, pattern(7, 1000))]
+    {
+        // What the system was handed of a file is the file itself until it has left: a small one is through before it can be cut.
+        let is_through = |change: &Change| size < BIG && matches!(change, Change::Rewritten);
+        for change in changes.into_iter().filter(|change| !is_through(change)) {
+            let mut connection = Connection::open(&service.south("/"));
+            connection.send(&Request::new("GET", &format!("/linux/1/{name}"))).unwrap();
+            assert_eq!(connection.receive_head().unwrap().expect_status(200).content_length(), Some(size));
+            let first = connection.read_some(1000).unwrap();
+            assert!(first[5..] == expected[5..], "{name}");
+            // As long as it does not read, only what the buffers hold has been sent.
+            std::thread::sleep(Duration::from_millis(50));
+            let file = File::options().write(true).open(&path).unwrap();
+            match change {
+                Change::Cut(length) => file.set_len(length).unwrap(),
+                Change::Emptied => file.set_len(0).unwrap(),
+                Change::Rewritten => {
+                    let other = vec![b'X'; 1 << 20];
+                    (0..length / (1 << 20)).for_each(|at| file.write_all_at(&other, at << 20).unwrap());
+                }
+                Change::Grown => file.set_len(length + 5000).unwrap(),
+                Change::Replaced => {
+                    fs::write(service.path("other.iso"), vec![b'X'; usize::try_from(length).unwrap()])
+                        .unwrap();
+                    fs::rename(service.path("other.iso"), &path).unwrap();
+                }
+                Change::Deleted => fs::remove_file(&path).unwrap(),
+            }
+            drop(file);
+            let rest = rest(&mut connection, size - 1000);
+            let whole = rest.len() as u64 == size - 1000;
+            match change {
+                // The old file lives on for whoever has it open.
+                Change::Replaced | Change::Deleted => {
+                    assert!(whole, "{name} {change:?}: {} bytes", rest.len())
+                }
+                _ if size == BIG => assert!(!whole, "{name} {change:?}: all bytes came"),
+                _ => {}
+            }
+            if whole {
+                let bytes = [first, rest].concat();
+                let same = if size == BIG {
+                    bytes.ends_with(b"end.\n") && !bytes.contains(&b'X')
+                } else {
+                    bytes == pattern(7, 3_000_000)
+                };
+                assert!(same, "{name} {change:?}: bytes of another file");
+            } else {
+                broken += 1;
+                await_figure(&service, "transfers_broken_total", |total| total == broken);
+            }
+            let answer = http::get(&service.south(&format!("/linux/1/{name}")));
+            assert!(matches!(answer.status, 404 | 503), "{name} {change:?}: {}", answer.status);
+            let ended = service.wait_for_status("linux", "1", |status| status != "preparing");
+            assert!(ended["status"].as_str().unwrap().starts_with("error: "), "{change:?}: {ended}");
+            http::get(&service.south(&format!("/linux/1/{name}"))).expect_status(404);
+            fs::copy(&made, &path).unwrap();
+            service.wait_for_status("linux", "1", |status| status == "OK");
+            let answer = http::get(&service.south(&format!("/linux/1/{name}"))).expect_status(200);
+            assert_eq!(answer.body.len() as u64, size, "{name} after {change:?}");
+        }
+    }
+    assert!(service.is_alive() && service.pid() == pid, "one process all the time");
 }

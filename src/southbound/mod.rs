@@ -145,8 +145,16 @@ impl Southbound {
         }
     }
 
-    /// Asks the desk, and prepares the answer for all who ask within the next moment.
+    /// Looks the path up; once more if what was found changed meanwhile, for out of an ISO nothing may come but what was registered.
     async fn look_up(&self, path: &str, wish: Wish) -> Result<Arc<Prepared>, LookupError> {
+        match self.look_up_once(path, wish).await {
+            Ok(prepared) if !prepared.is_unchanged() => self.look_up_once(path, wish).await,
+            found => found,
+        }
+    }
+
+    /// Asks the desk, and prepares the answer for all who ask within the next moment.
+    async fn look_up_once(&self, path: &str, wish: Wish) -> Result<Arc<Prepared>, LookupError> {
         let mut wanted = path::parse(path, &self.api_root).ok_or(LookupError::NotFound)?;
         wanted.listing = wish.1;
         let (recent, api_root) = (self.recent.clone(), Arc::clone(&self.api_root));

@@ -51,6 +51,7 @@ pub struct IsoTree {
 pub(super) fn open(path: &Path, asked: Option<TreeKind>) -> Result<ImageTree, TreeError> {
     let (file, identity) = open_regular(path)?;
     let index = read(&file, asked)?;
+    let file = OpenFile::unchanging(file).map_err(TreeError::Io)?;
     if index.is_truncated() {
         return Err(TreeError::NotAnImage(format!(
             "the ISO is cut short: it says that it has {} bytes, but the file has {}",
@@ -67,7 +68,7 @@ pub(super) fn open(path: &Path, asked: Option<TreeKind>) -> Result<ImageTree, Tr
         damaged: index.damaged() as u64,
     };
     Ok(ImageTree {
-        tree: Tree::Iso(Box::new(IsoTree { file: Arc::new(file.into()), identity, index })),
+        tree: Tree::Iso(Box::new(IsoTree { file: Arc::new(file), identity, index })),
         identity,
         summary,
     })
