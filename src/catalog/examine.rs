@@ -10,6 +10,7 @@ use super::{Catalog, CatalogError, Errand, Inner};
 use crate::model::identity::Identity;
 use crate::model::image::{Image, ImageId, Source, Status};
 use crate::model::stored_file::Shelf;
+use crate::trees::Findings;
 
 impl Catalog {
     /// All images with the status that holds at this moment, by name and version.
@@ -20,6 +21,18 @@ impl Catalog {
             names.map(|image| inner.examined(&snapshot, image)).collect()
         })
         .await
+    }
+
+    /// One image with the status that holds at this moment and, if it is served, what was noticed in its ISO.
+    pub async fn image_in_full(&self, id: ImageId) -> Result<(Image, Option<Findings>), CatalogError> {
+        self.blocking(move |inner| {
+            let snapshot = inner.writer.snapshot();
+            let image = snapshot.image(&id).ok_or(CatalogError::NoSuchImage)?;
+            let image = inner.examined(&snapshot, image);
+            let findings = if image.status == Status::Ok { inner.findings(&snapshot, &image) } else { None };
+            Ok((image, findings))
+        })
+        .await?
     }
 
     /// One image with the status that holds at this moment.
@@ -90,6 +103,21 @@ impl Inner {
             },
             |()| Status::Ok,
         )
+    }
+
+    /// Read from the tree, which is opened for it if need be: it takes no place in the inventory.
+    fn findings(&self, snapshot: &Snapshot, image: &Image) -> Option<Findings> {
+        let path = self.iso_path(snapshot, &image.iso);
+        match self.trees.open(&image.name, &image.version, &path, image.asked_tree) {
+            Ok(opened) if image.identity.is_some_and(|known| known.same_version(&opened.identity)) => {
+                opened.tree.findings()
+            }
+            Ok(_) => None,
+            Err(error) => {
+                tracing::warn!(name = %image.name, version = %image.version, %error, "a tree cannot be looked at");
+                None
+            }
+        }
     }
 
     /// Whether `found` is the ISO that was registered. A file that came back from a backup has another time but the same bytes, so where

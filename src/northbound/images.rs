@@ -16,6 +16,7 @@ use super::Northbound;
 use super::parameters::Parameters;
 use super::problem::Problem;
 use super::uploads::{Upload, check_headers};
+use super::views;
 use crate::catalog::{Intake, Reservation};
 use crate::jobs::{Failure, provisional_name};
 use crate::model::image::{Image, ImageId};
@@ -45,12 +46,15 @@ pub(super) async fn list(State(door): State<Northbound>, request: Request) -> Re
     Ok(Json(views).into_response())
 }
 
-/// `GET /images/{id}`: one image.
+/// `GET /images/{id}`: one image, with what was noticed in its ISO.
 pub(super) async fn show(
     State(door): State<Northbound>,
     UrlPath(id): UrlPath<String>,
 ) -> Result<Response, Problem> {
-    Ok(Json(door.view(&door.catalog.image(ImageId(id)).await?)).into_response())
+    let (image, findings) = door.catalog.image_in_full(ImageId(id)).await?;
+    let mut view = door.view(&image);
+    view["findings"] = findings.as_ref().map(views::findings).into();
+    Ok(Json(view).into_response())
 }
 
 /// `PUT /images`: registers an image from one of the four sources.

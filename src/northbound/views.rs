@@ -9,6 +9,7 @@ use crate::model::image::{Image, Source, shown_url};
 use crate::model::segment::encoded;
 use crate::model::size;
 use crate::model::stored_file::{Shelf, StoredFile};
+use crate::trees::Findings;
 
 /// An image, with the southbound path of its tree and, while its ISO is being fetched, how far that has come.
 pub(super) fn image(image: &Image, progress: Option<Progress>, api_root: &str) -> Value {
@@ -45,6 +46,12 @@ fn tree(image: &Image) -> Value {
         tree["asked"] = asked.as_str().into();
     }
     tree
+}
+
+/// What was noticed in an image's ISO. Names need not be UTF-8; what is not is shown as in listings.
+pub(super) fn findings(findings: &Findings) -> Value {
+    let damaged: Vec<_> = findings.damaged.iter().map(|path| String::from_utf8_lossy(path)).collect();
+    json!({"warnings": findings.warnings, "damaged": damaged})
 }
 
 /// A file of a store, with the images that need it.

@@ -9,7 +9,8 @@ use file_transport::OpenFile;
 use iso_reader::{Encoding, ExtentData, NodeId, NodeKind, TreeKind, Unsupported};
 
 use super::{
-    Directory, Entry, Found, ImageTree, LookupError, Matching, Source, Tree, TreeError, open_regular,
+    Directory, Entry, Findings, Found, ImageTree, LookupError, Matching, Source, Tree, TreeError,
+    open_regular,
 };
 use crate::model::content::{Content, Extent};
 use crate::model::identity::Identity;
@@ -20,6 +21,9 @@ const DESCRIPTOR: usize = 16 * 2048;
 
 /// Bytes from the beginning of a file that tell whether it is an ISO, and how large: up to the block size in the first descriptor.
 pub const SIGNATURE_BYTES: usize = DESCRIPTOR + 132;
+
+/// Damaged files that are named. Who has more of them wants another copy of the ISO, not a list.
+const MAX_DAMAGED: usize = 100;
 
 /// Whether a file that begins like this holds a volume descriptor at sector 16 (ECMA-119 §8.1: `CD001`;
 /// ECMA-167 §2/9.2: `BEA01`).
@@ -92,6 +96,18 @@ impl IsoTree {
     /// Bytes of memory that the index takes.
     pub fn memory(&self) -> u64 {
         self.index.memory() as u64
+    }
+
+    pub(super) fn findings(&self) -> Findings {
+        let is_damaged = |id: &NodeId| {
+            let node = self.index.node(*id);
+            node.kind() == NodeKind::File && node.is_damaged()
+        };
+        let damaged = self.index.nodes().filter(is_damaged).take(self.index.damaged().min(MAX_DAMAGED));
+        Findings {
+            warnings: self.index.warnings().iter().map(str::to_owned).collect(),
+            damaged: damaged.map(|id| self.index.path(id)).collect(),
+        }
     }
 
     /// The ISO as it was opened.

@@ -140,6 +140,25 @@ pub struct ImageTree {
     pub summary: TreeSummary,
 }
 
+/// What was noticed while the tree of an ISO was read, for people. Both lists are bounded; the summary has the counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Findings {
+    /// The first oddities that were passed over.
+    pub warnings: Vec<String>,
+    /// The paths, as bytes, of the first files whose bytes are not all in the ISO.
+    pub damaged: Vec<Vec<u8>>,
+}
+
+impl Tree {
+    /// What was noticed while it was read; `None` if it was not this program that read it.
+    pub fn findings(&self) -> Option<Findings> {
+        match self {
+            Self::Iso(tree) => Some(tree.findings()),
+            Self::Folder(_) => None,
+        }
+    }
+}
+
 /// The ISO cannot be opened as a tree.
 #[derive(Debug, thiserror::Error)]
 pub enum TreeError {
