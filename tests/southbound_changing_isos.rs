@@ -232,7 +232,7 @@ fn a_transfer_out_of_a_changing_iso_is_whole_or_cut() {
             match change {
                 // The old file lives on for whoever has it open.
                 Change::Replaced | Change::Deleted => {
-                    assert!(whole, "{name} {change:?}: {} bytes", rest.len())
+                    assert!(whole, "{name} {change:?}: {} bytes", rest.len());
                 }
                 _ if size == BIG => assert!(!whole, "{name} {change:?}: all bytes came"),
                 _ => {}
