@@ -1,4 +1,4 @@
-//! Reads the directory tree of an ISO 9660 image into a compact index of extents.
+//! Reads the directory tree of an ISO 9660 or UDF image into a compact index of extents.
 //!
 //! An image is opened once. Afterwards every directory, file and link is an entry of an index in memory,
 //! found by binary search, and the bytes of a file are a few ranges of the image: ready to be sent by
@@ -56,13 +56,17 @@
 //!   extents, and so files of more than 4 GiB; names without version, in lower case.
 //! * Rock Ridge (IEEE P1282): names, permissions, times, links, directories moved to make the tree shallow.
 //! * Joliet: names in UTF-16. ISO 9660:1999: long names in one byte a character.
+//! * UDF 1.02 to 2.60 (ECMA-167), beside ISO 9660 or alone, with logical blocks of 512 to 4096 bytes: names,
+//!   permissions, times, links, holes, files in their own descriptors, metadata partitions.
 //!
 //! An image that holds several trees is read as the best of them, in the order of [`TreeKind`], or as the
 //! one that [`Options::tree`] asks for.
 //!
 //! # What it does not read
 //!
-//! * UDF. An image that holds nothing else is refused; one that holds both is read with a warning.
+//! * UDF on media that are written piece by piece: virtual and sparable partitions. An image that holds
+//!   nothing else is refused; of one that holds both the ISO 9660 tree is read, with a warning.
+//! * Streams of UDF, and files in strategy 4096, which are listed as damaged.
 //! * The content of zisofs and of interleaved files: they are listed, see [`Encoding`].
 //! * High Sierra, raw sectors of 2352 bytes, volume sets, sessions after the first descriptor set.
 //! * Devices, pipes, sockets, and associated files such as resource forks: they are left out.
@@ -113,6 +117,7 @@ mod source;
 mod stored;
 mod susp;
 mod tree;
+mod udf;
 mod volume;
 mod warnings;
 

@@ -21,9 +21,21 @@ pub const CONTINUATION_BYTES: u64 = 32 << 10;
 pub const EXTENTS_PER_FILE: usize = 65_535;
 /// Volume descriptors read, from sector 16 on; real discs have three to five.
 pub const DESCRIPTORS: usize = 64;
-/// Bytes of directories and continuation areas read and interpreted for one tree. It bounds the time
-/// spent on directories that overlap, which no honest image has.
-pub const METADATA_BYTES: u64 = 2 << 30;
+/// Bytes of directories, continuation areas and UDF descriptors read and interpreted for one tree: twice what
+/// a million files of UDF take, each of which has a block of 2 KiB. It bounds the time spent on directories
+/// that overlap, which no honest image has.
+pub const METADATA_BYTES: u64 = 4 << 30;
+/// Sectors of one UDF volume descriptor sequence, pointers followed; real ones have six descriptors in 16
+/// sectors. A loop of pointers ends here.
+pub const UDF_VOLUME_SECTORS: usize = 512;
+/// Partitions and partition maps of a UDF volume, which has one or two of each (UDF 2.2.4.6).
+pub const UDF_PARTITIONS: usize = 8;
+/// Blocks of allocation descriptors chained to one UDF file: a quarter of a million extents in the smallest
+/// blocks. A loop of blocks ends here.
+pub const UDF_ALLOCATION_BLOCKS: usize = 4096;
+/// Extents of all UDF files that have several: 256 MiB. They need no room of their own in the image, since
+/// many names may stand for one file and many files may share a chain of descriptors.
+pub const UDF_EXTENTS: usize = 16 << 20;
 /// Bytes of all names and link targets of a tree.
 pub const TEXT_BYTES: usize = 512 << 20;
 /// Links followed while one path is resolved, as `MAXSYMLINKS` of Linux.
@@ -42,7 +54,7 @@ pub struct Limits {
     pub entries: usize,
     /// See [`DEPTH`]. Deeper directories are listed, marked as damaged and not entered.
     pub depth: usize,
-    /// See [`NAME_BYTES`]. Counted in bytes, for Joliet in UTF-16 units. Entries with longer names are left
+    /// See [`NAME_BYTES`]. Counted in bytes, for Joliet and UDF in UTF-16 units. Entries with longer names are left
     /// out, as are those beyond 1023 bytes whatever this says.
     pub name_bytes: usize,
     /// See [`STORED_NAME_BYTES`]. Entries with longer names are left out.
@@ -59,6 +71,14 @@ pub struct Limits {
     pub descriptors: usize,
     /// See [`METADATA_BYTES`]. An image that needs more is refused.
     pub metadata_bytes: u64,
+    /// See [`UDF_VOLUME_SECTORS`]. Sectors beyond are not read.
+    pub udf_volume_sectors: usize,
+    /// See [`UDF_PARTITIONS`]. A UDF volume with more maps is refused, descriptors beyond are not read.
+    pub udf_partitions: usize,
+    /// See [`UDF_ALLOCATION_BLOCKS`]. Files with more are listed and marked as damaged.
+    pub udf_allocation_blocks: usize,
+    /// See [`UDF_EXTENTS`]. An image with more is refused.
+    pub udf_extents: usize,
     /// See [`TEXT_BYTES`]. An image with more is refused.
     pub text_bytes: usize,
     /// See [`LINK_HOPS`]. Paths that need more end in [`ResolveError::TooManyLinks`](crate::ResolveError::TooManyLinks).
@@ -81,6 +101,10 @@ impl Default for Limits {
             extents_per_file: EXTENTS_PER_FILE,
             descriptors: DESCRIPTORS,
             metadata_bytes: METADATA_BYTES,
+            udf_volume_sectors: UDF_VOLUME_SECTORS,
+            udf_partitions: UDF_PARTITIONS,
+            udf_allocation_blocks: UDF_ALLOCATION_BLOCKS,
+            udf_extents: UDF_EXTENTS,
             text_bytes: TEXT_BYTES,
             link_hops: LINK_HOPS,
             warnings: WARNINGS,
