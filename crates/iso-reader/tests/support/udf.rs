@@ -136,6 +136,8 @@ impl Entry {
         put(27, &[self.file_type]);
         put(34, &self.flags.to_le_bytes());
         put(44, &0b00111_00101_00100_u32.to_le_bytes());
+        // The number of names, without which Linux takes no entry for one.
+        put(48, &[1]);
         put(56, &self.size.to_le_bytes());
         put(if is_extended { 92 } else { 84 }, &DATE);
         let lengths = [&self.attributes, &self.descriptors].map(|part| u32::try_from(part.len()).unwrap());
