@@ -8,7 +8,7 @@ use iso_reader::{Node, NodeId, NodeKind, Options, Tree};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args_os().skip(1);
-    let path = arguments.next().ok_or("usage: list IMAGE [rockridge|joliet|enhanced|plain]")?;
+    let path = arguments.next().ok_or("usage: list IMAGE [rockridge|udf|joliet|enhanced|plain]")?;
     let tree = arguments.next().map(|kind| kind.to_string_lossy().parse()).transpose()?;
     let tree = Tree::open(&File::open(path)?, &Options { tree, ..Options::default() })?;
 

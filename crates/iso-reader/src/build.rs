@@ -9,7 +9,7 @@ use crate::describe::Entry;
 use crate::descriptors::Root;
 use crate::directory::{Directory, Item};
 use crate::error::Error;
-use crate::index::{Index, position};
+use crate::index::{Directories, Index};
 use crate::limits::Limits;
 use crate::node::NodeKind;
 use crate::rock_ridge::RockRidge;
@@ -88,18 +88,9 @@ impl<'a, 'source> Builder<'a, 'source> {
         };
         self.push_directory(0, &entry)?;
         let mut directory = Directory::default();
-        let mut depth = 0_usize;
-        let mut level_end = 1;
-        let mut id = 0_u32;
-        while position(id) < self.index.nodes.len() {
-            if position(id) == level_end {
-                depth = depth.saturating_add(1);
-                level_end = self.index.nodes.len();
-            }
-            if self.index.get(id).kind() == NodeKind::Directory {
-                self.enter(id, depth, &mut directory)?;
-            }
-            id = id.saturating_add(1);
+        let mut directories = Directories::new();
+        while let Some((id, depth)) = directories.next(&self.index) {
+            self.enter(id, depth, &mut directory)?;
         }
         self.index.shrink();
         Ok(())
@@ -111,7 +102,7 @@ impl<'a, 'source> Builder<'a, 'source> {
         let first = self.index.nodes.len();
         if depth > self.limits.depth && waiting.b > 0 {
             self.warnings.add(|| format!("a directory at byte {} is too deep in the tree", waiting.a));
-            self.flag(id, DAMAGED);
+            self.index.flag(id, DAMAGED);
         } else {
             directory.enter(waiting.a, waiting.b);
             while let Some(item) = directory.next(self.image)? {
@@ -123,11 +114,7 @@ impl<'a, 'source> Builder<'a, 'source> {
             self.finish_sections();
             self.index.sort_children(first, &mut self.warnings);
         }
-        let count = self.index.nodes.len().saturating_sub(first);
-        if let Some(node) = self.index.nodes.get_mut(position(id)) {
-            node.a = u64::try_from(first).unwrap_or(u64::MAX);
-            node.b = u64::try_from(count).unwrap_or(u64::MAX);
-        }
+        self.index.adopt(id, first);
         Ok(())
     }
 }

@@ -10,9 +10,19 @@ pub(crate) fn byte(bytes: &[u8], at: usize) -> Option<u8> {
     bytes.get(at).copied()
 }
 
+/// A 16-bit number, least significant byte first (ECMA-119 7.2.1, ECMA-167 1/7.1.3).
+pub(crate) fn little_u16(bytes: &[u8], at: usize) -> Option<u16> {
+    array(bytes, at).map(u16::from_le_bytes)
+}
+
 /// A 32-bit number, least significant byte first (ECMA-119 7.3.1).
 pub(crate) fn little_u32(bytes: &[u8], at: usize) -> Option<u32> {
     array(bytes, at).map(u32::from_le_bytes)
+}
+
+/// A 64-bit number, least significant byte first (ECMA-167 1/7.1.7).
+pub(crate) fn little_u64(bytes: &[u8], at: usize) -> Option<u64> {
+    array(bytes, at).map(u64::from_le_bytes)
 }
 
 /// A number recorded twice, once in each byte order. The little-endian half counts, as it does for Linux.

@@ -7,7 +7,7 @@ use crate::bytes::array;
 /// `None` for a date that is not specified or makes no sense.
 pub(crate) fn short(bytes: &[u8]) -> Option<i64> {
     let [year, month, day, hour, minute, second, zone] = array(bytes, 0)?;
-    seconds(1900_i64.checked_add(i64::from(year))?, [month, day, hour, minute, second], zone)
+    seconds(1900_i64.checked_add(i64::from(year))?, [month, day, hour, minute, second], quarters(zone)?)
 }
 
 /// The 17-byte form of descriptors (ECMA-119 8.4.26.1) and of long `TF` entries: digits, then the zone.
@@ -25,21 +25,39 @@ pub(crate) fn long(bytes: &[u8]) -> Option<i64> {
     let pair = |at: usize| number(at, 2).and_then(|value| u8::try_from(value).ok());
     let fields = [pair(4)?, pair(6)?, pair(8)?, pair(10)?, pair(12)?];
     let [.., zone] = text;
-    seconds(i64::from(number(0, 4)?), fields, zone)
+    seconds(i64::from(number(0, 4)?), fields, quarters(zone)?)
 }
 
-/// `zone` is signed and counts quarters of an hour east of Greenwich.
-fn seconds(year: i64, [month, day, hour, minute, second]: [u8; 5], zone: u8) -> Option<i64> {
+/// The timestamps of UDF (ECMA-167 1/7.3): a kind and a zone in minutes share the first 16 bits.
+///
+/// `None` for a date that is not specified or makes no sense.
+pub(crate) fn timestamp(bytes: &[u8]) -> Option<i64> {
+    const LOCAL: u16 = 1;
+    const UNSPECIFIED: i64 = -2047;
+    let kind_and_zone = array(bytes, 0).map(u16::from_le_bytes)?;
+    let year = array(bytes, 2).map(i16::from_le_bytes)?;
+    // The zone has twelve bits with a sign. It counts for local times only.
+    let zone = i64::from(i16::from_ne_bytes((kind_and_zone << 4).to_ne_bytes()) >> 4);
+    let zone = if kind_and_zone >> 12 == LOCAL && zone != UNSPECIFIED { zone } else { 0 };
+    seconds(i64::from(year), array(bytes, 4)?, zone)
+}
+
+/// The zones of ECMA-119 (9.1.5) are signed and count quarters of an hour.
+fn quarters(zone: u8) -> Option<i64> {
     let zone = i64::from(i8::from_ne_bytes([zone]));
+    if (-48..=52).contains(&zone) { zone.checked_mul(15) } else { None }
+}
+
+/// `zone` counts minutes east of Greenwich.
+fn seconds(year: i64, [month, day, hour, minute, second]: [u8; 5], zone: i64) -> Option<i64> {
     let plausible =
         (1..=12).contains(&month) && (1..=31).contains(&day) && hour < 24 && minute < 60 && second < 61;
-    if !plausible || !(-48..=52).contains(&zone) {
+    if !plausible || !(-1440..=1440).contains(&zone) {
         return None;
     }
     let days = days_since_1970(year, i64::from(month), i64::from(day))?;
     let hours = days.checked_mul(24)?.checked_add(i64::from(hour))?;
-    let minutes =
-        hours.checked_mul(60)?.checked_add(i64::from(minute))?.checked_sub(zone.checked_mul(15)?)?;
+    let minutes = hours.checked_mul(60)?.checked_add(i64::from(minute))?.checked_sub(zone)?;
     minutes.checked_mul(60)?.checked_add(i64::from(second))
 }
 
@@ -85,5 +103,28 @@ mod tests {
         assert_eq!(long(b"0000000000000000\0"), None);
         assert_eq!(long(b"2024 22912345600\0"), None);
         assert_eq!(long(b"2024022912345600"), None);
+    }
+
+    #[test]
+    fn timestamps() {
+        let stamp = |kind_and_zone: u16, year: i16, rest: [u8; 5]| {
+            [&kind_and_zone.to_le_bytes()[..], &year.to_le_bytes(), &rest, &[0; 3]].concat()
+        };
+        let date = [2, 29, 12, 34, 56];
+        let cases = [
+            (0x1000, 2024, date, Some(1_709_210_096)),
+            (0x103C, 2024, date, Some(1_709_210_096 - 3600)),
+            (0x1FC4, 2024, date, Some(1_709_210_096 + 3600)),
+            // Coordinated time has no zone, and a zone may be unknown.
+            (0x003C, 2024, date, Some(1_709_210_096)),
+            (0x1801, 2024, date, Some(1_709_210_096)),
+            (0x1000, 1969, [12, 31, 23, 59, 59], Some(-1)),
+            (0x17FF, 2024, date, None),
+            (0x1000, 2024, [0; 5], None),
+        ];
+        for (kind_and_zone, year, rest, expected) in cases {
+            assert_eq!(timestamp(&stamp(kind_and_zone, year, rest)), expected, "{kind_and_zone:x} {rest:?}");
+        }
+        assert_eq!(timestamp(&[0; 8]), None);
     }
 }

@@ -9,13 +9,12 @@ use crate::error::{Corrupt, Error, Unsupported};
 use crate::limits::Limits;
 use crate::record::Record;
 use crate::source::Image;
+use crate::udf::{self, FileSystem};
 use crate::volume::{TreeKind, Volume};
 use crate::warnings::Warnings;
 
 /// The sector of the first descriptor (ECMA-119 6.2.1).
 const FIRST: u64 = 16;
-/// Sectors looked through for a UDF marker behind the descriptors of ISO 9660.
-const UDF_SECTORS: u64 = 8;
 
 const BOOT: u8 = 0;
 const PRIMARY: u8 = 1;
@@ -24,7 +23,8 @@ const TERMINATOR: u8 = 255;
 
 /// What all descriptors together say.
 pub(crate) struct Descriptors {
-    pub(crate) primary: Primary,
+    /// What ISO 9660 says of the volume; `None` if it has nothing but UDF.
+    pub(crate) primary: Option<Primary>,
     pub(crate) joliet: Option<Root>,
     pub(crate) enhanced: Option<Root>,
     pub(crate) boot_catalog: Option<u32>,
@@ -72,8 +72,8 @@ pub(crate) fn read(
     for _ in 0..limits.descriptors {
         let Some(descriptor) = read_sector(image, sector)? else { break };
         let Some(kind) = kind(&descriptor) else {
-            if sector == FIRST {
-                return Err(other_format(&descriptor));
+            if array(&descriptor, 9) == Some(*b"CDROM") && sector == FIRST {
+                return Err(Error::Unsupported(Unsupported::HighSierra));
             }
             break;
         };
@@ -94,25 +94,19 @@ pub(crate) fn read(
             break;
         }
     }
-    if sector == FIRST {
-        return Err(Error::NotAnImage);
-    }
-    let primary = primary.ok_or(Error::Corrupt(Corrupt::NoPrimaryDescriptor))?;
-    if !terminated {
-        warnings.add(|| "the volume descriptors have no end".to_owned());
+    let has_udf = udf::announces_udf(image, sector)?;
+    match sector {
+        FIRST if !has_udf => return Err(Error::NotAnImage),
+        FIRST => {}
+        _ if primary.is_none() => return Err(Error::Corrupt(Corrupt::NoPrimaryDescriptor)),
+        _ if !terminated => warnings.add(|| "the volume descriptors have no end".to_owned()),
+        _ => {}
     }
     let boot_entries = match boot_catalog {
         Some(sector) => el_torito::read(image, sector, limits, warnings)?,
         None => Vec::new(),
     };
-    Ok(Descriptors {
-        primary,
-        joliet,
-        enhanced,
-        boot_catalog,
-        boot_entries,
-        has_udf: has_udf(image, sector)?,
-    })
+    Ok(Descriptors { primary, joliet, enhanced, boot_catalog, boot_entries, has_udf })
 }
 
 fn read_sector(image: &mut Image<'_>, sector: u64) -> Result<Option<Vec<u8>>, Error> {
@@ -125,47 +119,41 @@ fn kind(descriptor: &[u8]) -> Option<u8> {
     (array(descriptor, 1) == Some(*b"CD001")).then(|| byte(descriptor, 0)).flatten()
 }
 
-/// What a file without ISO 9660 descriptors is.
-fn other_format(sector: &[u8]) -> Error {
-    if array(sector, 9) == Some(*b"CDROM") {
-        Error::Unsupported(Unsupported::HighSierra)
-    } else if array(sector, 1) == Some(*b"BEA01") {
-        Error::Unsupported(Unsupported::UdfOnly)
-    } else {
-        Error::NotAnImage
-    }
-}
-
-/// Whether a volume recognition sequence with UDF (ECMA-167 2/8) starts at `sector`.
-fn has_udf(image: &mut Image<'_>, sector: u64) -> Result<bool, Error> {
-    for at in sector..sector.saturating_add(UDF_SECTORS) {
-        match read_sector(image, at)?.and_then(|bytes| array(&bytes, 1)) {
-            Some([b'N', b'S', b'R', b'0', b'2' | b'3']) => return Ok(true),
-            Some([b'B', b'E', b'A', b'0', b'1'] | [b'B', b'O', b'O', b'T', b'2']) => {}
-            _ => return Ok(false),
-        }
-    }
-    Ok(false)
-}
-
 impl Descriptors {
-    /// What a caller may know of them.
-    pub(crate) fn into_volume(self, kind: TreeKind, available: Vec<TreeKind>, image_size: u64) -> Volume {
-        let Primary { root, label, system, publisher, application, created, declared_size } = self.primary;
-        Volume {
+    /// What a caller may know of them. `udf` is the UDF tree, if that is the one that is read.
+    pub(crate) fn into_volume(
+        self,
+        kind: TreeKind,
+        available: Vec<TreeKind>,
+        image_size: u64,
+        udf: Option<FileSystem>,
+    ) -> Volume {
+        let udf_size = udf.as_ref().map_or(0, FileSystem::end);
+        let mut volume = Volume {
             kind,
             available,
-            label,
-            system,
-            publisher,
-            application,
-            created,
-            block_size: u32::from(root.block_size),
-            declared_size,
+            label: String::new(),
+            system: String::new(),
+            publisher: String::new(),
+            application: String::new(),
+            created: None,
+            block_size: udf.as_ref().map_or(0, FileSystem::block_size),
+            declared_size: udf_size,
             image_size,
             boot_catalog: self.boot_catalog,
             boot_entries: self.boot_entries,
+        };
+        if let Some(primary) = self.primary {
+            let Primary { root, label, system, publisher, application, created, declared_size } = primary;
+            (volume.label, volume.system, volume.publisher) = (label, system, publisher);
+            (volume.application, volume.created) = (application, created);
+            volume.block_size = u32::from(root.block_size);
+            // The ISO 9660 part of a disc with both may be no more than a note that says so.
+            volume.declared_size = declared_size.max(udf_size);
+        } else if let Some(udf) = udf {
+            (volume.label, volume.application, volume.created) = (udf.label, udf.application, udf.created);
         }
+        volume
     }
 }
 

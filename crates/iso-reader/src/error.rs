@@ -13,7 +13,7 @@ use crate::volume::TreeKind;
 pub enum Error {
     /// The source could not be read.
     Io(io::Error),
-    /// There is no volume descriptor where ISO 9660 puts it: this is some other kind of file.
+    /// There is no volume descriptor where ISO 9660 and UDF put it: this is some other kind of file.
     NotAnImage,
     /// A sound image that this crate does not read.
     Unsupported(Unsupported),
@@ -31,8 +31,12 @@ pub enum Error {
 pub enum Unsupported {
     /// The format that preceded ISO 9660, with `CDROM` in its descriptors.
     HighSierra,
-    /// A UDF file system with no ISO 9660 tree beside it.
-    UdfOnly,
+    /// UDF on media that are written once, bit by bit: a virtual partition (UDF 2.2.8).
+    VirtualPartition,
+    /// UDF on media whose sectors wear out: a sparable partition (UDF 2.2.9).
+    SparablePartition,
+    /// A UDF partition of a kind that no revision up to 2.60 knows.
+    PartitionMap,
     /// The image holds no tree of the kind that [`Options::tree`](crate::Options::tree) asks for, or none that can be read.
     Tree(TreeKind),
     /// The bytes of the file are stored in a form that cannot be handed out as they are.
@@ -51,6 +55,18 @@ pub enum Corrupt {
     RootRecord,
     /// The image ends before its root directory: most often it was cut off on its way here.
     RootOutsideImage,
+    /// There is no UDF anchor volume descriptor pointer in any of its three places (UDF 2.2.3).
+    UdfAnchor,
+    /// The UDF volume descriptors are missing or make no sense, the reserve copy included.
+    UdfVolume,
+    /// The UDF partition maps make no sense or name a partition that is not described.
+    UdfPartitions,
+    /// Neither the metadata file of a UDF metadata partition nor its mirror can be used.
+    UdfMetadata,
+    /// The UDF file set descriptor cannot be read.
+    UdfFileSet,
+    /// The root of the UDF tree is no directory that could be read.
+    UdfRoot,
     /// The extents of the file leave the image or are incomplete.
     DamagedFile,
     /// The file is compressed, and its header, its pointers or the block asked for make no sense.
@@ -67,15 +83,18 @@ pub enum LimitReached {
     MetadataBytes,
     /// [`Limits::text_bytes`](crate::Limits::text_bytes).
     TextBytes,
+    /// [`Limits::udf_partitions`](crate::Limits::udf_partitions).
+    UdfPartitions,
+    /// [`Limits::udf_extents`](crate::Limits::udf_extents).
+    UdfExtents,
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Io(_) => formatter.write_str("the image could not be read"),
-            Error::NotAnImage => {
-                formatter.write_str("not an ISO 9660 image: there is no volume descriptor at sector 16")
-            }
+            Error::NotAnImage => formatter
+                .write_str("neither an ISO 9660 nor a UDF image: there is no volume descriptor at sector 16"),
             Error::Unsupported(reason) => reason.fmt(formatter),
             Error::Corrupt(reason) => write!(formatter, "the image is damaged: {reason}"),
             Error::Limit(limit) => write!(formatter, "the image is too large to index: {limit}"),
@@ -88,8 +107,14 @@ impl fmt::Display for Unsupported {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Unsupported::HighSierra => formatter.write_str("High Sierra discs are not supported"),
-            Unsupported::UdfOnly => {
-                formatter.write_str("images that hold only a UDF file system are not supported")
+            Unsupported::VirtualPartition => {
+                formatter.write_str("UDF with a virtual partition (VAT) is not supported")
+            }
+            Unsupported::SparablePartition => {
+                formatter.write_str("UDF with a sparable partition is not supported")
+            }
+            Unsupported::PartitionMap => {
+                formatter.write_str("UDF with a partition of unknown kind is not supported")
             }
             Unsupported::Tree(kind) => write!(formatter, "the image has no readable {kind} tree"),
             Unsupported::Encoding(encoding) => write!(formatter, "{encoding} files are not supported"),
@@ -108,6 +133,18 @@ impl fmt::Display for Corrupt {
             Corrupt::RootOutsideImage => {
                 formatter.write_str("it ends before its root directory, so it is probably cut off")
             }
+            Corrupt::UdfAnchor => formatter.write_str("it says that it is UDF, but it has no anchor"),
+            Corrupt::UdfVolume => {
+                formatter.write_str("its UDF volume descriptors are missing or make no sense")
+            }
+            Corrupt::UdfPartitions => formatter.write_str("its UDF partition maps make no sense"),
+            Corrupt::UdfMetadata => {
+                formatter.write_str("neither its UDF metadata file nor the mirror of it can be used")
+            }
+            Corrupt::UdfFileSet => formatter.write_str("its UDF file set descriptor cannot be read"),
+            Corrupt::UdfRoot => {
+                formatter.write_str("the root of its UDF tree is no directory that can be read")
+            }
             Corrupt::DamagedFile => {
                 formatter.write_str("the extents of this file are outside the image or incomplete")
             }
@@ -122,6 +159,8 @@ impl fmt::Display for LimitReached {
             LimitReached::Entries => "it has too many entries",
             LimitReached::MetadataBytes => "its directories take too many bytes",
             LimitReached::TextBytes => "its names take too many bytes",
+            LimitReached::UdfPartitions => "its UDF volume has too many partitions",
+            LimitReached::UdfExtents => "its files are in too many pieces",
         })
     }
 }

@@ -4,6 +4,7 @@
 //! slice.
 
 use crate::error::{Error, LimitReached};
+use crate::limits::Limits;
 use crate::node::NodeKind;
 use crate::stored::{StoredExtent, StoredNode};
 use crate::warnings::Warnings;
@@ -16,7 +17,49 @@ pub(crate) struct Index {
     extents: Vec<StoredExtent>,
 }
 
+/// What a node is made of; see [`StoredNode`].
+pub(crate) struct NewNode<'a> {
+    pub(crate) kind: NodeKind,
+    pub(crate) mode: u16,
+    pub(crate) modified: Option<i64>,
+    pub(crate) parent: u32,
+    pub(crate) name: &'a [u8],
+    pub(crate) a: u64,
+    pub(crate) b: u64,
+    pub(crate) flags: u16,
+}
+
 impl Index {
+    /// Appends a node and returns its number. Its name has been checked.
+    pub(crate) fn push(&mut self, new: &NewNode<'_>, limits: &Limits) -> Result<u32, Error> {
+        let full = || Error::Limit(LimitReached::Entries);
+        let count = self.nodes.len();
+        let id = u32::try_from(count).ok().filter(|_| count < limits.entries).ok_or_else(full)?;
+        let name_offset = self.push_text(new.name, limits.text_bytes)?;
+        let name_length = u16::try_from(new.name.len()).unwrap_or_default();
+        let mut node = StoredNode::new(new.kind, new.mode, name_offset, name_length);
+        (node.a, node.b, node.parent) = (new.a, new.b, new.parent);
+        node.modified = new.modified.map_or(0, clamp_time);
+        node.set(new.flags);
+        self.nodes.push(node);
+        Ok(id)
+    }
+
+    /// Makes the nodes from `first` on the children of a directory.
+    pub(crate) fn adopt(&mut self, directory: u32, first: usize) {
+        let count = self.nodes.len().saturating_sub(first);
+        if let Some(node) = self.nodes.get_mut(position(directory)) {
+            node.a = u64::try_from(first).unwrap_or(u64::MAX);
+            node.b = u64::try_from(count).unwrap_or(u64::MAX);
+        }
+    }
+
+    pub(crate) fn flag(&mut self, id: u32, flag: u16) {
+        if let Some(node) = self.nodes.get_mut(position(id)) {
+            node.set(flag);
+        }
+    }
+
     pub(crate) fn get(&self, id: u32) -> &StoredNode {
         self.nodes.get(position(id)).unwrap_or(&StoredNode::STRANGER)
     }
@@ -105,6 +148,40 @@ impl Index {
         let extents = self.extents.capacity().saturating_mul(size_of::<StoredExtent>());
         nodes.saturating_add(extents).saturating_add(self.text.capacity())
     }
+}
+
+/// The directories of a growing index, breadth first: the node array is its own queue.
+pub(crate) struct Directories {
+    next: u32,
+    depth: usize,
+    level_end: usize,
+}
+
+impl Directories {
+    pub(crate) fn new() -> Directories {
+        Directories { next: 0, depth: 0, level_end: 1 }
+    }
+
+    /// The next directory and how deep it is in the tree.
+    pub(crate) fn next(&mut self, index: &Index) -> Option<(u32, usize)> {
+        while position(self.next) < index.nodes.len() {
+            let id = self.next;
+            if position(id) == self.level_end {
+                self.depth = self.depth.saturating_add(1);
+                self.level_end = index.nodes.len();
+            }
+            self.next = id.saturating_add(1);
+            if index.get(id).kind() == NodeKind::Directory {
+                return Some((id, self.depth));
+            }
+        }
+        None
+    }
+}
+
+/// Seconds since 1970 as far as a node can hold them.
+pub(crate) fn clamp_time(seconds: i64) -> u32 {
+    u32::try_from(seconds.max(0)).unwrap_or(u32::MAX)
 }
 
 /// `length` bytes of the text from `offset` on.

@@ -5,12 +5,12 @@ use std::fmt;
 
 use crate::build::{Builder, DIRECTORY_MODE, Naming};
 use crate::describe::{Entry, permissions};
-use crate::error::{Error, LimitReached};
-use crate::index::position;
+use crate::error::Error;
+use crate::index::{NewNode, clamp_time};
 use crate::node::NodeKind;
 use crate::record::Record;
 use crate::sections::Sections;
-use crate::stored::{DAMAGED, INTERLEAVED, StoredNode, ZISOFS, ZISOFS2};
+use crate::stored::{DAMAGED, INTERLEAVED, ZISOFS, ZISOFS2};
 use crate::zisofs::Compression;
 
 impl Builder<'_, '_> {
@@ -95,7 +95,7 @@ impl Builder<'_, '_> {
         }
         if record.is_interleaved() {
             self.complain(at, record, "it is interleaved, which is not supported");
-            self.flag(sections.node(), INTERLEAVED);
+            self.index.flag(sections.node(), INTERLEAVED);
         }
     }
 
@@ -159,23 +159,9 @@ impl Builder<'_, '_> {
     }
 
     fn push(&mut self, parent: u32, entry: &Entry, a: u64, b: u64, flags: u16) -> Result<u32, Error> {
-        let full = || Error::Limit(LimitReached::Entries);
-        let count = self.index.nodes.len();
-        let id = u32::try_from(count).ok().filter(|_| count < self.limits.entries).ok_or_else(full)?;
-        let name_offset = self.index.push_text(&self.name, self.limits.text_bytes)?;
-        let name_length = u16::try_from(self.name.len()).unwrap_or_default();
-        let mut node = StoredNode::new(entry.kind, entry.mode, name_offset, name_length);
-        (node.a, node.b, node.parent) = (a, b, parent);
-        node.modified = entry.modified.map_or(0, clamp_time);
-        node.set(flags);
-        self.index.nodes.push(node);
-        Ok(id)
-    }
-
-    pub(crate) fn flag(&mut self, id: u32, flag: u16) {
-        if let Some(node) = self.index.nodes.get_mut(position(id)) {
-            node.set(flag);
-        }
+        let Entry { kind, mode, modified, .. } = *entry;
+        let new = NewNode { kind, mode, modified, parent, name: &self.name, a, b, flags };
+        self.index.push(&new, self.limits)
     }
 
     /// Warns about a record.
@@ -183,9 +169,4 @@ impl Builder<'_, '_> {
         let identifier = record.identifier.escape_ascii();
         self.warnings.add(|| format!("\"{identifier}\" at byte {at}: {reason}"));
     }
-}
-
-/// Seconds since 1970 as far as the index can hold them.
-fn clamp_time(seconds: i64) -> u32 {
-    u32::try_from(seconds.max(0)).unwrap_or(u32::MAX)
 }

@@ -1,4 +1,4 @@
-//! Reads the directory tree of an ISO 9660 image into a compact index of extents.
+//! Reads the directory tree of an ISO 9660 or UDF image into a compact index of extents.
 //!
 //! An image is opened once. Afterwards every directory, file and link is an entry of an index in memory,
 //! found by its path in less than a microsecond, and the bytes of a file are a few ranges of the image: ready to be sent by
@@ -57,6 +57,8 @@
 //! * Rock Ridge (IEEE P1282): names, permissions, times, links, directories moved to make the tree shallow;
 //!   files compressed by zisofs, version 1, which [`Tree::read_at`] inflates.
 //! * Joliet: names in UTF-16. ISO 9660:1999: long names in one byte a character.
+//! * UDF 1.02 to 2.60 (ECMA-167), beside ISO 9660 or alone, with logical blocks of 512 to 4096 bytes: names,
+//!   permissions, times, links, holes, files in their own descriptors, metadata partitions.
 //! * El Torito: which images firmware may start, and where they lie, see [`Volume::boot_entries`].
 //!
 //! An image that holds several trees is read as the best of them, in the order of [`TreeKind`], or as the
@@ -64,7 +66,9 @@
 //!
 //! # What it does not read
 //!
-//! * UDF. An image that holds nothing else is refused; one that holds both is read with a warning.
+//! * UDF on media that are written piece by piece: virtual and sparable partitions. An image that holds
+//!   nothing else is refused; of one that holds both the ISO 9660 tree is read, with a warning.
+//! * Streams of UDF, and files in strategy 4096, which are listed as damaged.
 //! * The content of interleaved files and of those compressed by zisofs, version 2: they are listed, see
 //!   [`Encoding`].
 //! * High Sierra, raw sectors of 2352 bytes, volume sets. Of several sessions the one is read that sector 16
@@ -122,6 +126,7 @@ mod source;
 mod stored;
 mod susp;
 mod tree;
+mod udf;
 mod volume;
 mod warnings;
 mod zisofs;

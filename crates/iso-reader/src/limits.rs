@@ -23,14 +23,26 @@ pub const EXTENTS_PER_FILE: usize = 65_535;
 pub const DESCRIPTORS: usize = 64;
 /// Entries of the boot catalog; real discs have one to four.
 pub const BOOT_ENTRIES: usize = 64;
-/// Bytes of directories and continuation areas read and interpreted for one tree: 256 for each of
-/// [`ENTRIES`]. It bounds the time spent on what overlaps, which in honest images nothing does.
-pub const METADATA_BYTES: u64 = 1 << 30;
+/// Bytes of directories, continuation areas and UDF descriptors read and interpreted for one tree: twice what
+/// a million files of UDF take, each of which has a block of 2 KiB. It bounds the time spent on what overlaps,
+/// which in honest images nothing does.
+pub const METADATA_BYTES: u64 = 4 << 30;
 /// How often every byte of an image may be read or interpreted on average. Honest images need each byte
 /// of a directory once, and around its continuation areas a little more is read than they hold.
 pub const METADATA_RATIO: u64 = 4;
 /// Bytes that may be read and interpreted however small the image is: too few to take time.
 pub const METADATA_FLOOR: u64 = 16 << 20;
+/// Sectors of one UDF volume descriptor sequence, pointers followed; real ones have six descriptors in 16
+/// sectors. A loop of pointers ends here.
+pub const UDF_VOLUME_SECTORS: usize = 512;
+/// Partitions and partition maps of a UDF volume, which has one or two of each (UDF 2.2.4.6).
+pub const UDF_PARTITIONS: usize = 8;
+/// Blocks of allocation descriptors chained to one UDF file: a quarter of a million extents in the smallest
+/// blocks. A loop of blocks ends here.
+pub const UDF_ALLOCATION_BLOCKS: usize = 4096;
+/// Extents of all UDF files that have several: 256 MiB. They need no room of their own in the image, since
+/// many names may stand for one file and many files may share a chain of descriptors.
+pub const UDF_EXTENTS: usize = 16 << 20;
 /// Bytes of all names and link targets of a tree.
 pub const TEXT_BYTES: usize = 512 << 20;
 /// Links followed while one path is resolved, as `MAXSYMLINKS` of Linux.
@@ -49,7 +61,7 @@ pub struct Limits {
     pub entries: usize,
     /// See [`DEPTH`]. Deeper directories are listed, marked as damaged and not entered.
     pub depth: usize,
-    /// See [`NAME_BYTES`]. Counted in bytes, for Joliet in UTF-16 units. Entries with longer names are left
+    /// See [`NAME_BYTES`]. Counted in bytes, for Joliet and UDF in UTF-16 units. Entries with longer names are left
     /// out, as are those beyond 1023 bytes whatever this says.
     pub name_bytes: usize,
     /// See [`STORED_NAME_BYTES`]. Entries with longer names are left out.
@@ -69,6 +81,14 @@ pub struct Limits {
     /// See [`METADATA_BYTES`]. An image that needs more is refused, and so is a small one that needs more
     /// than [`METADATA_FLOOR`] and [`METADATA_RATIO`] times its size.
     pub metadata_bytes: u64,
+    /// See [`UDF_VOLUME_SECTORS`]. Sectors beyond are not read.
+    pub udf_volume_sectors: usize,
+    /// See [`UDF_PARTITIONS`]. A UDF volume with more maps is refused, descriptors beyond are not read.
+    pub udf_partitions: usize,
+    /// See [`UDF_ALLOCATION_BLOCKS`]. Files with more are listed and marked as damaged.
+    pub udf_allocation_blocks: usize,
+    /// See [`UDF_EXTENTS`]. An image with more is refused.
+    pub udf_extents: usize,
     /// See [`TEXT_BYTES`]. An image with more is refused.
     pub text_bytes: usize,
     /// See [`LINK_HOPS`]. Paths that need more end in [`ResolveError::TooManyLinks`](crate::ResolveError::TooManyLinks).
@@ -92,6 +112,10 @@ impl Default for Limits {
             descriptors: DESCRIPTORS,
             boot_entries: BOOT_ENTRIES,
             metadata_bytes: METADATA_BYTES,
+            udf_volume_sectors: UDF_VOLUME_SECTORS,
+            udf_partitions: UDF_PARTITIONS,
+            udf_allocation_blocks: UDF_ALLOCATION_BLOCKS,
+            udf_extents: UDF_EXTENTS,
             text_bytes: TEXT_BYTES,
             link_hops: LINK_HOPS,
             warnings: WARNINGS,

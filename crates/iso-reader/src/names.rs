@@ -46,14 +46,20 @@ pub(crate) fn enhanced(identifier: &[u8], name: &mut Vec<u8>) {
     name.extend_from_slice(without_version(identifier));
 }
 
-/// A name of a Joliet tree: big-endian UTF-16 to UTF-8, without version. Returns whether all of it could
-/// be decoded; what could not is U+FFFD.
+/// A name of a Joliet tree: without version. Returns whether all of it could be decoded.
 pub(crate) fn joliet(identifier: &[u8], name: &mut Vec<u8>) -> bool {
-    let (pairs, rest) = identifier.as_chunks::<2>();
+    name.clear();
+    let sound = push_utf16(identifier, name);
+    name.truncate(without_version(name).len());
+    sound
+}
+
+/// Appends big-endian UTF-16 as UTF-8. Returns whether all of it could be decoded; what could not is U+FFFD.
+pub(crate) fn push_utf16(text: &[u8], name: &mut Vec<u8>) -> bool {
+    let (pairs, rest) = text.as_chunks::<2>();
     let units = pairs.iter().map(|pair| u16::from_be_bytes(*pair));
     let mut sound = rest.is_empty();
     let mut buffer = [0; 4];
-    name.clear();
     for decoded in char::decode_utf16(units) {
         let character = decoded.unwrap_or_else(|_| {
             sound = false;
@@ -61,7 +67,6 @@ pub(crate) fn joliet(identifier: &[u8], name: &mut Vec<u8>) -> bool {
         });
         name.extend_from_slice(character.encode_utf8(&mut buffer).as_bytes());
     }
-    name.truncate(without_version(name).len());
     sound
 }
 

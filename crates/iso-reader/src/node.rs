@@ -16,7 +16,7 @@ pub enum NodeKind {
     Directory,
     /// It has bytes.
     File,
-    /// It points to another entry by path (Rock Ridge only).
+    /// It points to another entry by path (Rock Ridge and UDF only).
     Link,
 }
 
@@ -61,7 +61,7 @@ impl<'a> Node<'a> {
         self.id
     }
 
-    /// The name in bytes, as served: Rock Ridge names as recorded, Joliet names as UTF-8, plain names in
+    /// The name in bytes, as served: Rock Ridge names as recorded, UDF and Joliet names as UTF-8, plain names in
     /// lower case without version. Never empty, `.` or `..`, never with `/` or NUL; only the root has no name.
     #[must_use]
     pub fn name(&self) -> &'a [u8] {
@@ -90,7 +90,7 @@ impl<'a> Node<'a> {
         i64::from(self.stored.modified)
     }
 
-    /// The permission bits (`0o7777`) as recorded by Rock Ridge, else `0o555` for directories and `0o444`.
+    /// The permission bits (`0o7777`) as recorded by Rock Ridge or UDF, else `0o555` for directories and `0o444`.
     #[must_use]
     pub fn mode(&self) -> u16 {
         self.stored.permissions()
@@ -124,7 +124,7 @@ impl<'a> Node<'a> {
         self.kind() == NodeKind::File && !self.is_damaged() && decoded
     }
 
-    /// The target of a link, in bytes as recorded; `None` for other kinds.
+    /// The target of a link, in bytes as recorded, of UDF as a path in UTF-8; `None` for other kinds.
     #[must_use]
     pub fn link_target(&self) -> Option<&'a [u8]> {
         (self.kind() == NodeKind::Link).then(|| self.tree.index.target(self.stored))

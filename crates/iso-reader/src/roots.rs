@@ -7,11 +7,22 @@ use crate::error::{Corrupt, Error, Unsupported};
 use crate::limits::Limits;
 use crate::rock_ridge::RockRidge;
 use crate::source::Image;
+use crate::udf::FileSystem;
 use crate::volume::TreeKind;
 use crate::warnings::Warnings;
 
+/// Where a tree starts.
+pub(crate) enum Start {
+    Iso(Naming, Root),
+    Udf(FileSystem),
+}
+
 /// The roots of all trees that can be read, best first.
-pub(crate) struct Roots(Vec<(TreeKind, Naming, Root)>);
+pub(crate) struct Roots {
+    found: Vec<(TreeKind, Start)>,
+    /// Why the UDF tree cannot be read, if there should be one.
+    udf_refusal: Option<Error>,
+}
 
 impl Roots {
     pub(crate) fn find(
@@ -20,13 +31,22 @@ impl Roots {
         limits: &Limits,
         warnings: &mut Warnings,
     ) -> Result<Roots, Error> {
-        let primary = descriptors.primary.root;
-        if !starts_inside(image, &primary) {
-            return Err(Error::Corrupt(Corrupt::RootOutsideImage));
+        let mut roots = Roots { found: Vec::new(), udf_refusal: None };
+        let primary = descriptors.primary.as_ref().map(|primary| primary.root);
+        if let Some(primary) = primary {
+            if !starts_inside(image, &primary) {
+                return Err(Error::Corrupt(Corrupt::RootOutsideImage));
+            }
+            if let Some(skip) = probe_rock_ridge(image, &primary, limits)? {
+                roots.add(TreeKind::RockRidge, Naming::RockRidge { skip }, primary);
+            }
         }
-        let mut roots = Vec::new();
-        if let Some(skip) = probe_rock_ridge(image, &primary, limits)? {
-            roots.push((TreeKind::RockRidge, Naming::RockRidge { skip }, primary));
+        if descriptors.has_udf {
+            match FileSystem::open(image, limits, warnings) {
+                Ok(system) => roots.found.push((TreeKind::Udf, Start::Udf(system))),
+                Err(error @ (Error::Corrupt(_) | Error::Unsupported(_))) => roots.udf_refusal = Some(error),
+                Err(error) => return Err(error),
+            }
         }
         let supplementary = [
             (TreeKind::Joliet, Naming::Joliet, descriptors.joliet),
@@ -34,24 +54,44 @@ impl Roots {
         ];
         for (kind, naming, root) in supplementary {
             match root {
-                Some(root) if starts_inside(image, &root) => roots.push((kind, naming, root)),
+                Some(root) if starts_inside(image, &root) => roots.add(kind, naming, root),
                 Some(_) => warnings.add(|| format!("the root directory of the {kind} tree leaves the image")),
                 None => {}
             }
         }
-        roots.push((TreeKind::Plain, Naming::Plain, primary));
-        Ok(Roots(roots))
+        if let Some(primary) = primary {
+            roots.add(TreeKind::Plain, Naming::Plain, primary);
+        }
+        Ok(roots)
     }
 
-    /// The tree asked for, else the best one.
-    pub(crate) fn choose(&self, wanted: Option<TreeKind>) -> Result<(TreeKind, Naming, Root), Error> {
-        let mut roots = self.0.iter();
-        let found = roots.find(|(kind, ..)| wanted.is_none_or(|wanted| wanted == *kind));
-        found.copied().ok_or(Error::Unsupported(Unsupported::Tree(wanted.unwrap_or(TreeKind::Plain))))
+    fn add(&mut self, kind: TreeKind, naming: Naming, root: Root) {
+        self.found.push((kind, Start::Iso(naming, root)));
+    }
+
+    /// The tree asked for, else the best one. A UDF tree that would be the best but cannot be read gives
+    /// way to the next, with a warning.
+    pub(crate) fn choose(
+        self,
+        wanted: Option<TreeKind>,
+        warnings: &mut Warnings,
+    ) -> Result<(TreeKind, Start), Error> {
+        let Roots { found, udf_refusal } = self;
+        let mut found = found.into_iter();
+        match (found.find(|(kind, _)| wanted.is_none_or(|wanted| wanted == *kind)), udf_refusal) {
+            (Some((kind, start)), refusal) => {
+                if let Some(refusal) = refusal.filter(|_| wanted.is_none() && kind > TreeKind::Udf) {
+                    warnings.add(|| format!("the {kind} tree is read instead of the UDF tree: {refusal}"));
+                }
+                Ok((kind, start))
+            }
+            (None, Some(refusal)) if wanted.is_none_or(|wanted| wanted == TreeKind::Udf) => Err(refusal),
+            (None, _) => Err(Error::Unsupported(Unsupported::Tree(wanted.unwrap_or(TreeKind::Plain)))),
+        }
     }
 
     pub(crate) fn available(&self) -> Vec<TreeKind> {
-        self.0.iter().map(|(kind, ..)| *kind).collect()
+        self.found.iter().map(|(kind, _)| *kind).collect()
     }
 }
 

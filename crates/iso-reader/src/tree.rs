@@ -11,9 +11,10 @@ use crate::index::Index;
 use crate::limits::Limits;
 use crate::lookup::{self, Lookup};
 use crate::node::{Node, NodeId, NodeKind};
-use crate::roots::Roots;
+use crate::roots::{Roots, Start};
 use crate::source::{Image, ReadAt};
 use crate::stored::{DAMAGED, StoredNode};
+use crate::udf;
 use crate::volume::{TreeKind, Volume};
 use crate::warnings::Warnings;
 
@@ -59,16 +60,21 @@ impl Tree {
         let mut warnings = Warnings::new(limits.warnings);
         let descriptors = descriptors::read(&mut image, limits, &mut warnings)?;
         let roots = Roots::find(&mut image, &descriptors, limits, &mut warnings)?;
-        let (kind, naming, root) = roots.choose(options.tree)?;
-        if descriptors.has_udf && kind != TreeKind::RockRidge {
-            warnings.add(|| {
-                "the image also holds a UDF tree, which is not read and may be more complete".to_owned()
-            });
-        }
-        let mut builder = Builder::new(&mut image, limits, naming, warnings);
-        builder.build(&root)?;
-        let Builder { index, warnings, leaves_image, .. } = builder;
-        let mut volume = descriptors.into_volume(kind, roots.available(), image.size());
+        let available = roots.available();
+        let (kind, start) = roots.choose(options.tree, &mut warnings)?;
+        let (index, warnings, leaves_image, udf) = match start {
+            Start::Iso(naming, root) => {
+                let mut builder = Builder::new(&mut image, limits, naming, warnings);
+                builder.build(&root)?;
+                (builder.index, builder.warnings, builder.leaves_image, None)
+            }
+            Start::Udf(system) => {
+                let mut builder = udf::Builder::new(&mut image, limits, &system, warnings);
+                builder.build()?;
+                (builder.index, builder.warnings, builder.leaves_image, Some(system))
+            }
+        };
+        let mut volume = descriptors.into_volume(kind, available, image.size(), udf);
         boot::measure(&mut volume.boot_entries, &index);
         let is_damaged_file = |node: &&StoredNode| node.kind() == NodeKind::File && node.has(DAMAGED);
         Ok(Tree {
@@ -101,7 +107,7 @@ impl Tree {
         self.damaged
     }
 
-    /// Whether the image was cut off: it is shorter than its descriptor says, *and* a file or directory
+    /// Whether the image was cut off: it is shorter than its descriptors say, *and* a file or directory
     /// lies in what is missing. Images that lack only padding at their end are not truncated.
     #[must_use]
     pub fn is_truncated(&self) -> bool {

@@ -11,7 +11,7 @@ use crate::boot::BootEntry;
 pub enum TreeKind {
     /// ISO 9660 with POSIX names, modes, times and links.
     RockRidge,
-    /// The file system of DVDs. Not read yet.
+    /// The file system of DVDs, and of all that Windows is installed from.
     Udf,
     /// A second ISO 9660 tree with names in UTF-16.
     Joliet,
@@ -92,7 +92,8 @@ impl Volume {
         &self.available
     }
 
-    /// The volume identifier of the primary descriptor (ECMA-119 8.4.7), without padding.
+    /// The volume identifier of the primary descriptor (ECMA-119 8.4.7), without padding. Where there is
+    /// nothing but UDF, the identifier of the logical volume (ECMA-167 3/10.6.4).
     #[must_use]
     pub fn label(&self) -> &str {
         &self.label
@@ -110,7 +111,8 @@ impl Volume {
         &self.publisher
     }
 
-    /// The application identifier (ECMA-119 8.4.22): the program or the product the image was made by.
+    /// The application identifier (ECMA-119 8.4.22): the program or the product the image was made by. Where
+    /// there is nothing but UDF, the application or implementation identifier (ECMA-167 3/10.1.11, 3/10.1.13).
     #[must_use]
     pub fn application(&self) -> &str {
         &self.application
@@ -122,14 +124,14 @@ impl Volume {
         self.created
     }
 
-    /// Bytes in a logical block: 512, 1024 or 2048.
+    /// Bytes in a logical block: 512, 1024 or 2048, with UDF alone also 4096.
     #[must_use]
     pub fn block_size(&self) -> u32 {
         self.block_size
     }
 
-    /// Bytes the image should have by its primary descriptor (ECMA-119 8.4.8). Hybrid images carry more,
-    /// as does padding.
+    /// Bytes the image should have by its primary descriptor (ECMA-119 8.4.8), in UDF trees at least as many as
+    /// its partitions need. Hybrid images carry more, as does padding.
     #[must_use]
     pub fn declared_size(&self) -> u64 {
         self.declared_size

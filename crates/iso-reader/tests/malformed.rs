@@ -292,6 +292,9 @@ fn images_without_a_tree() {
     high_sierra.put(16 * SECTOR, b"\0\0\0\0\0\0\0\0\x01CDROM\x01");
     let mut udf = Disc::new();
     udf.put(16 * SECTOR, b"\0BEA01\x01");
+    udf.put(17 * SECTOR, b"\0NSR03\x01");
+    let mut extended = udf.clone();
+    extended.put(17 * SECTOR, b"\0TEA01\x01");
     let mut cut = Disc::new();
     cut.bytes.truncate(17 * SECTOR - 1);
     let mut cut_later = Disc::new();
@@ -320,7 +323,10 @@ fn images_without_a_tree() {
         ("High Sierra", high_sierra.bytes, |error| {
             matches!(error, Error::Unsupported(Unsupported::HighSierra))
         }),
-        ("only UDF", udf.bytes, |error| matches!(error, Error::Unsupported(Unsupported::UdfOnly))),
+        ("nothing of UDF but its name", udf.bytes, |error| {
+            matches!(error, Error::Corrupt(Corrupt::UdfAnchor))
+        }),
+        ("an extended area without UDF", extended.bytes, |error| matches!(error, Error::NotAnImage)),
     ];
     for (case, bytes, is_expected) in cases {
         let error = Tree::open(&bytes, &Options::default()).unwrap_err();

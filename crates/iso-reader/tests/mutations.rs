@@ -4,12 +4,19 @@
 
 mod support;
 
+use std::env;
+use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use iso_reader::{Encoding, Limits, Matching, NodeKind, Options, Tree};
+use iso_reader::{Encoding, Extent, ExtentData, Limits, Matching, NodeKind, Options, Tree};
 use support::Random;
 use support::disc::{CONTINUES, Disc, ROOT, Record};
 use support::susp::{ce, cl, nm, px, re, rock_directory, rock_disc, rock_file, rock_link, rock_root, zf};
+use support::udf::{
+    CONTINUED, DELETED, DIRECTORY, EXTENDED_FILE_ENTRY, Entry, FILE, LINK, LONG, ROOT as UDF_ROOT, SHORT,
+    UNALLOCATED, UNWRITTEN, Volume, latin, long, name, repair, short,
+};
 use support::zisofs::pack;
 
 const MUTANTS: usize = 4000;
@@ -59,6 +66,33 @@ fn joliet() -> Disc {
     disc
 }
 
+/// A volume on which everything occurs once.
+fn udf(mut volume: Volume) -> Volume {
+    let parts = [long(512, 20, 0), long(512 | UNALLOCATED, 0, 0), long(512 | CONTINUED, 9, volume.map)];
+    let path = [&[2, 0, 0, 0, 3, 0, 0, 0, 5, 4, 0, 0][..], &latin("sub")].concat();
+    let entries = [
+        (2, Entry::embedded(FILE, b"alpha")),
+        (3, Entry::new(FILE, LONG, 2000, &parts.concat())),
+        (4, Entry::embedded(LINK, &path)),
+        (6, Entry { kind: EXTENDED_FILE_ENTRY, ..Entry::new(FILE, SHORT, 700, &short(1024 | UNWRITTEN, 8)) }),
+    ];
+    for (block, entry) in entries {
+        volume.entry(block, &entry);
+    }
+    volume.allocation(9, &long(1024, 22, 0));
+    let names =
+        [volume.name("hole", 6), volume.name("hard", 3), name(b"\x10\xD8\x3D\xDE\x80", 0, 3, volume.map)]
+            .concat();
+    let size = u32::try_from(names.len()).unwrap();
+    volume.put(volume.offset(volume.map, 11), &names);
+    volume.entry(5, &Entry::new(DIRECTORY, SHORT, u64::from(size), &short(size, 11)));
+    let gone = name(&latin("gone"), DELETED, 2, volume.map);
+    let names = [("file", 2), ("parts", 3), ("link", 4), ("sub", 5)];
+    let names = names.map(|(text, block)| volume.name(text, block));
+    volume.directory(UDF_ROOT, &[&[gone], &names[..]].concat());
+    volume
+}
+
 /// Changes some bytes, preferably to values that mean something, where the image is not empty.
 fn mutate(bytes: &mut [u8], used: &[usize], random: &mut Random) {
     for _ in 0..1 + random.below(8) {
@@ -83,7 +117,10 @@ fn check(tree: &Tree, bytes: &Vec<u8>) {
         let found = tree.resolve_path(&path, Matching::Lenient);
         assert!(node.kind() == NodeKind::Link || found == Ok(id));
         let end = u64::try_from(bytes.len()).unwrap();
-        assert!(tree.extents(id).all(|extent| extent.offset + extent.length <= end));
+        let is_inside = |extent: Extent| {
+            extent.data == ExtentData::Zeros || extent.offset.checked_add(extent.length).unwrap() <= end
+        };
+        assert!(tree.extents(id).all(is_inside));
         match tree.read_at(bytes, id, &mut buffer, 0) {
             Ok(count) => assert_eq!(u64::try_from(count).unwrap(), node.size().min(4096)),
             Err(_) => assert!(!node.is_readable() || node.encoding() == Encoding::Zisofs),
@@ -97,14 +134,21 @@ fn check(tree: &Tree, bytes: &Vec<u8>) {
 #[test]
 fn damaged_copies() {
     let mut opened = 0;
-    for (disc, seed) in [(rock(), 1), (joliet(), 2)] {
-        let sound = Tree::open(&disc.bytes, &Options::default()).unwrap();
-        check(&sound, &disc.bytes);
-        let used: Vec<usize> = (0..disc.bytes.len()).filter(|at| disc.bytes[*at] != 0).collect();
+    let images = [rock().bytes, joliet().bytes, udf(Volume::new()).bytes, udf(Volume::with_metadata()).bytes];
+    for (image, seed) in images.iter().zip(1..) {
+        let sound = Tree::open(image, &Options::default()).unwrap();
+        assert!(sound.len() > 6 || seed < 3, "{:?}", sound.warnings());
+        check(&sound, image);
+        let used: Vec<usize> = (0..image.len()).filter(|at| image[*at] != 0).collect();
         let mut random = Random(seed);
-        for mutant in 0..MUTANTS {
-            let mut bytes = disc.bytes.clone();
+        // Those of UDF are large, and most time goes into making them.
+        for mutant in 0..if seed < 3 { MUTANTS } else { MUTANTS / 4 } {
+            let mut bytes = image.clone();
             mutate(&mut bytes, &used, &mut random);
+            // Half of the broken descriptors look sound again, so that what is behind their tags is read.
+            if random.below(2) == 0 {
+                repair(&mut bytes);
+            }
             if random.below(10) == 0 {
                 bytes.truncate(random.below(bytes.len()));
             }
@@ -121,4 +165,19 @@ fn damaged_copies() {
         }
     }
     assert!(opened > MUTANTS, "most mutants are still images: {opened}");
+}
+
+/// The fuzz target starts from these volumes, too. `UPDATE_SEEDS=1` writes them, as fuzz/seeds/make does.
+#[test]
+fn the_seeds_of_the_fuzz_target() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds/iso_tree");
+    for (name, volume) in [("udf", Volume::new()), ("udf_metadata", Volume::with_metadata())] {
+        // The target adds the system area.
+        let seed = &udf(volume).bytes[32 << 10..];
+        if env::var_os("UPDATE_SEEDS").is_some() {
+            fs::write(folder.join(name), seed).unwrap();
+        }
+        let kept = fs::read(folder.join(name)).unwrap_or_default();
+        assert!(kept == seed, "fuzz/seeds/iso_tree/{name} is not up to date: run fuzz/seeds/make");
+    }
 }

@@ -6,6 +6,7 @@ pub(crate) mod compare;
 pub(crate) mod disc;
 pub(crate) mod susp;
 pub(crate) mod tools;
+pub(crate) mod udf;
 pub(crate) mod zisofs;
 
 use iso_reader::{Encoding, NodeKind, Tree};

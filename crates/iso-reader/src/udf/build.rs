@@ -1,0 +1,245 @@
+//! From the root directory of a UDF file system to a complete index, breadth first. A bad name or a bad
+//! entry costs itself; what a name stands for is listed as damaged if it cannot be read.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use crate::content::{Extent, ExtentData};
+use crate::error::Error;
+use crate::index::{Directories, Index};
+use crate::limits::Limits;
+use crate::names::{self, BadName};
+use crate::node::NodeKind;
+use crate::source::Image;
+use crate::stored::{DAMAGED, LONGEST_NAME};
+use crate::udf::allocation::{Body, BodyFault};
+use crate::udf::blocks::Blocks;
+use crate::udf::directory::{Identifier, Item, identifiers};
+use crate::udf::entry::{self, FileEntry};
+use crate::udf::insert::unpack;
+use crate::udf::partition::Address;
+use crate::udf::{FileSystem, read_block, text};
+use crate::warnings::Warnings;
+
+/// Permissions of entries whose own cannot be read.
+const UNKNOWN_MODE: u16 = 0;
+
+/// What is at an address.
+enum Found {
+    Entry(Described),
+    /// A device, a pipe, a socket, or a file for the file system's own use.
+    Special,
+    /// No entry that can be read, and why.
+    Nothing(String),
+}
+
+/// An entry before it becomes a node.
+pub(crate) struct Described {
+    pub(crate) kind: NodeKind,
+    pub(crate) size: u64,
+    pub(crate) mode: u16,
+    pub(crate) modified: Option<i64>,
+    pub(crate) body: Body,
+}
+
+/// A tree that grows.
+pub(crate) struct Builder<'a, 'source> {
+    pub(crate) index: Index,
+    pub(crate) warnings: Warnings,
+    /// Whether a file or a directory leaves the image.
+    pub(crate) leaves_image: bool,
+    image: &'a mut Image<'source>,
+    pub(crate) limits: &'a Limits,
+    system: &'a FileSystem,
+    blocks: Blocks,
+    /// The places of all directories met.
+    pub(crate) visited: HashSet<Address>,
+    /// The name at hand.
+    pub(crate) name: Vec<u8>,
+    /// Extents in the table.
+    pub(crate) extents: usize,
+}
+
+impl<'a, 'source> Builder<'a, 'source> {
+    pub(crate) fn new(
+        image: &'a mut Image<'source>,
+        limits: &'a Limits,
+        system: &'a FileSystem,
+        warnings: Warnings,
+    ) -> Builder<'a, 'source> {
+        Builder {
+            index: Index::default(),
+            warnings,
+            leaves_image: false,
+            image,
+            limits,
+            system,
+            blocks: Blocks::default(),
+            visited: HashSet::new(),
+            name: Vec::new(),
+            extents: 0,
+        }
+    }
+
+    /// Reads all directories.
+    pub(crate) fn build(&mut self) -> Result<(), Error> {
+        let root = self.system.root;
+        // It was read before, and it was a directory.
+        if let Found::Entry(described) = self.describe(root)? {
+            self.push_directory(0, root, &described)?;
+        }
+        let mut directories = Directories::new();
+        let mut bytes = Vec::new();
+        while let Some((id, depth)) = directories.next(&self.index) {
+            self.enter(id, depth, &mut bytes)?;
+        }
+        self.index.shrink();
+        Ok(())
+    }
+
+    /// Replaces a waiting directory's place by its children.
+    fn enter(&mut self, id: u32, depth: usize, bytes: &mut Vec<u8>) -> Result<(), Error> {
+        let waiting = *self.index.get(id);
+        let first = self.index.nodes.len();
+        if waiting.b > 0 {
+            let address = unpack(waiting.a);
+            if depth > self.limits.depth {
+                self.warnings.add(|| format!("the directory at {} is too deep in the tree", At(address)));
+                self.index.flag(id, DAMAGED);
+            } else if let Found::Entry(described) = self.describe(address)? {
+                self.read(&described.body.extents, self.limits.directory_bytes, bytes)?;
+                for item in identifiers(bytes) {
+                    match item {
+                        Item::Identifier(identifier) => self.add(id, &identifier)?,
+                        Item::Damage => self
+                            .warnings
+                            .add(|| format!("a part of the directory at {} makes no sense", At(address))),
+                    }
+                }
+                self.index.sort_children(first, &mut self.warnings);
+            }
+        }
+        self.index.adopt(id, first);
+        Ok(())
+    }
+
+    /// Takes in one name of the directory `parent`.
+    fn add(&mut self, parent: u32, identifier: &Identifier<'_>) -> Result<(), Error> {
+        if identifier.is_deleted() || identifier.is_parent() {
+            return Ok(());
+        }
+        if !identifier.is_intact {
+            self.complain(identifier.name, "the descriptor of its name is damaged");
+        }
+        self.name.clear();
+        match text::push(identifier.name, &mut self.name) {
+            Ok(true) => {}
+            Ok(false) => self.complain(identifier.name, "its name is not sound UTF-16"),
+            Err(text::NoText) => {
+                self.complain(identifier.name, "its name is in no known form");
+                return Ok(());
+            }
+        }
+        if let Err(reason) = self.check_name(identifier) {
+            self.complain(identifier.name, reason);
+            return Ok(());
+        }
+        let found = match identifier.entry {
+            Some(address) => self.describe(address)?,
+            None => Found::Nothing("it has no descriptor".to_owned()),
+        };
+        match (found, identifier.entry) {
+            (Found::Entry(described), Some(address)) => match described.kind {
+                NodeKind::Directory => self.push_directory(parent, address, &described),
+                NodeKind::File => self.push_file(parent, described),
+                NodeKind::Link => self.push_link(parent, described),
+            },
+            (Found::Special, _) => {
+                self.complain_of_name("it is a device, a pipe, a socket or not for users");
+                Ok(())
+            }
+            // It is there, but nothing is known about it: a request for it should not say otherwise.
+            (Found::Nothing(reason), _) => {
+                let kind = if identifier.is_directory() { NodeKind::Directory } else { NodeKind::File };
+                self.complain_of_name(&reason);
+                self.push(parent, (kind, UNKNOWN_MODE, None), (0, 0), DAMAGED)
+            }
+            (Found::Entry(_), None) => Ok(()),
+        }
+    }
+
+    /// Whether the name at hand may become part of a path.
+    fn check_name(&self, identifier: &Identifier<'_>) -> Result<(), BadName> {
+        if text::units(identifier.name) > self.limits.name_bytes || self.name.len() > LONGEST_NAME {
+            return Err(BadName::TooLong);
+        }
+        names::check(&self.name)
+    }
+
+    /// What the entry at `address` is and where its bytes lie.
+    fn describe(&mut self, address: Address) -> Result<Found, Error> {
+        let partitions = &self.system.partitions;
+        let Some((offset, bytes)) = read_block(self.image, &mut self.blocks, partitions, address)? else {
+            self.leaves_image = true;
+            return Ok(Found::Nothing(format!("its descriptor at {} is not in the image", At(address))));
+        };
+        let entry = match FileEntry::parse(bytes, address) {
+            Ok(entry) => entry,
+            Err(fault) => return Ok(Found::Nothing(format!("at {} {fault}", At(address)))),
+        };
+        let kind = match entry.file_type {
+            entry::DIRECTORY => NodeKind::Directory,
+            entry::LINK => NodeKind::Link,
+            entry::REGULAR | entry::UNSPECIFIED | entry::REAL_TIME => NodeKind::File,
+            _ => return Ok(Found::Special),
+        };
+        let (size, mode, modified) = (entry.size, entry.mode, entry.modified);
+        let mut body = Body::start(&entry, offset, partitions, self.image, self.limits);
+        body.follow(&mut self.blocks, partitions, self.image, self.limits)?;
+        self.leaves_image |= body.fault == Some(BodyFault::Outside);
+        // Files have holes. Names and targets of links that were never written are lost.
+        if kind != NodeKind::File && body.extents.iter().any(|extent| extent.data == ExtentData::Zeros) {
+            body.extents.retain(|extent| extent.data == ExtentData::Recorded);
+            body.fault = body.fault.or(Some(BodyFault::Incomplete));
+        }
+        Ok(Found::Entry(Described { kind, size, mode, modified, body }))
+    }
+
+    /// Fills `bytes` with at most `limit` bytes of some extents that the image holds.
+    pub(crate) fn read(&mut self, extents: &[Extent], limit: u64, bytes: &mut Vec<u8>) -> Result<(), Error> {
+        bytes.clear();
+        let mut left = limit;
+        for extent in extents {
+            let length = extent.length.min(left);
+            left = left.saturating_sub(length);
+            let start = bytes.len();
+            bytes.resize(start.saturating_add(usize::try_from(length).unwrap_or(usize::MAX)), 0);
+            let part = bytes.get_mut(start..).unwrap_or_default();
+            if !self.image.read(part, extent.offset)? {
+                bytes.truncate(start);
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Warns about a name as it is recorded.
+    fn complain(&mut self, name: &[u8], reason: impl fmt::Display) {
+        self.warnings.add(|| format!("\"{}\": {reason}", name.escape_ascii()));
+    }
+
+    /// Warns about the entry whose name is at hand.
+    pub(crate) fn complain_of_name(&mut self, reason: impl fmt::Display) {
+        let name = self.name.escape_ascii();
+        self.warnings.add(|| format!("\"{name}\": {reason}"));
+    }
+}
+
+/// An address in the words of a warning.
+pub(crate) struct At(pub(crate) Address);
+
+impl fmt::Display for At {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "block {} of partition {}", self.0.block, self.0.partition)
+    }
+}

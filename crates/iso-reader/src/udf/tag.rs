@@ -1,0 +1,144 @@
+//! Descriptor tags (ECMA-167 3/7.2): the sixteen bytes that tell what a descriptor is, where it belongs
+//! and whether its bytes are those that were written.
+
+use std::fmt;
+
+use crate::bytes::{array, byte, little_u16, little_u32};
+
+pub(crate) const PRIMARY_VOLUME: u16 = 1;
+pub(crate) const ANCHOR: u16 = 2;
+pub(crate) const VOLUME_POINTER: u16 = 3;
+pub(crate) const PARTITION: u16 = 5;
+pub(crate) const LOGICAL_VOLUME: u16 = 6;
+pub(crate) const TERMINATING: u16 = 8;
+pub(crate) const FILE_SET: u16 = 256;
+pub(crate) const FILE_IDENTIFIER: u16 = 257;
+pub(crate) const ALLOCATION_EXTENT: u16 = 258;
+pub(crate) const FILE_ENTRY: u16 = 261;
+pub(crate) const EXTENDED_FILE_ENTRY: u16 = 266;
+
+/// Bytes in a tag.
+pub(crate) const LENGTH: usize = 16;
+
+/// Why bytes are not the descriptor that was looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The tag's own checksum is wrong: there is no descriptor.
+    NoDescriptor,
+    /// There is a descriptor of another kind.
+    OtherKind,
+    /// It was written for another block: what lies here is left over from something else.
+    Misplaced,
+    /// Its bytes are not those that were written.
+    Crc,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Fault::NoDescriptor => "there is no descriptor",
+            Fault::OtherKind => "there is a descriptor of another kind",
+            Fault::Misplaced => "its descriptor belongs to another block",
+            Fault::Crc => "its descriptor is damaged",
+        })
+    }
+}
+
+/// A tag whose checksum is right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tag {
+    pub(crate) identifier: u16,
+    location: u32,
+    crc: u16,
+    crc_length: u16,
+}
+
+impl Tag {
+    /// The tag that `bytes` start with.
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Tag> {
+        let tag: [u8; LENGTH] = array(bytes, 0)?;
+        let checksum = byte(&tag, 4)?;
+        let sum = tag.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte));
+        // Sixteen zeros have the right checksum, too.
+        (sum.wrapping_sub(checksum) == checksum && tag != [0; LENGTH]).then_some(Tag {
+            identifier: little_u16(&tag, 0)?,
+            location: little_u32(&tag, 12)?,
+            crc: little_u16(&tag, 8)?,
+            crc_length: little_u16(&tag, 10)?,
+        })
+    }
+
+    /// Whether the CRC of the descriptor is right. `bytes` are no more than may belong to it, so that a CRC
+    /// over more than that is not worked out.
+    pub(crate) fn is_intact(&self, bytes: &[u8]) -> bool {
+        let covered = bytes.get(LENGTH..).and_then(|rest| rest.get(..usize::from(self.crc_length)));
+        covered.map(crc) == Some(self.crc)
+    }
+
+    /// Asserts that this is the tag of an intact descriptor that was written for block `location`.
+    pub(crate) fn check(&self, bytes: &[u8], location: u32) -> Result<(), Fault> {
+        match () {
+            () if self.location != location => Err(Fault::Misplaced),
+            () if !self.is_intact(bytes) => Err(Fault::Crc),
+            () => Ok(()),
+        }
+    }
+}
+
+/// Asserts that `bytes` are an intact descriptor of one of the `kinds` that was written for block
+/// `location`. Returns its kind.
+pub(crate) fn expect(bytes: &[u8], kinds: &[u16], location: u32) -> Result<u16, Fault> {
+    let tag = Tag::parse(bytes).ok_or(Fault::NoDescriptor)?;
+    if !kinds.contains(&tag.identifier) {
+        return Err(Fault::OtherKind);
+    }
+    tag.check(bytes, location)?;
+    Ok(tag.identifier)
+}
+
+/// The CRC of ITU-T V.41 that starts with zero (ECMA-167 3/7.2.6), a byte at a time and without a table.
+fn crc(bytes: &[u8]) -> u16 {
+    bytes.iter().fold(0_u16, |crc, byte| {
+        let mixed = (crc >> 8) ^ u16::from(*byte);
+        let mixed = mixed ^ (mixed >> 4);
+        (crc << 8) ^ (mixed << 12) ^ (mixed << 5) ^ mixed
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A descriptor of kind 1 for block 7, with four bytes behind its tag, whose sums are still missing.
+    const DESCRIPTOR: [u8; 20] = [1, 0, 2, 0, 0, 0, 0, 0, 0, 0, 4, 0, 7, 0, 0, 0, 0x70, 0x6A, 0x77, 0x00];
+
+    #[test]
+    fn the_crc_of_the_standard() {
+        // ECMA-167 3/7.2.6 has this example.
+        assert_eq!(crc(&[0x70, 0x6A, 0x77]), 0x3299);
+        assert_eq!(crc(b"123456789"), 0x31C3);
+        assert_eq!(crc(&[]), 0);
+    }
+
+    #[test]
+    fn tags_are_checked() {
+        let mut sound = DESCRIPTOR;
+        let sum = crc(&sound[16..]).to_le_bytes();
+        sound[8..10].copy_from_slice(&sum);
+        sound[4] = 0;
+        sound[4] = sound[..16].iter().fold(0, |sum, byte| sum.wrapping_add(*byte));
+        assert_eq!(expect(&sound, &[9, 1], 7), Ok(1));
+        assert_eq!(expect(&sound, &[9], 7), Err(Fault::OtherKind));
+        assert_eq!(expect(&sound, &[1], 8), Err(Fault::Misplaced));
+        assert_eq!(expect(&sound[..19], &[1], 7), Err(Fault::Crc));
+        let flipped = |at: usize| {
+            let mut bytes = sound;
+            bytes[at] ^= 1;
+            bytes
+        };
+        assert_eq!(expect(&flipped(17), &[1], 7), Err(Fault::Crc));
+        assert_eq!(expect(&flipped(4), &[1], 7), Err(Fault::NoDescriptor));
+        assert_eq!(expect(&[0; 20], &[0], 0), Err(Fault::NoDescriptor));
+        assert_eq!(expect(&sound[..15], &[1], 7), Err(Fault::NoDescriptor));
+    }
+}
