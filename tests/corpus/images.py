@@ -54,19 +54,12 @@ U = {"udf": UDF}
 COMMON = (
     Known("linux", "*", "mtime", "*/time[-_]196*", "Linux: we know no time before 1970 (documented at Node::modified)"),
     Known("linux", "*", "mtime", "*/time[-_]205*", "we: isofs of Linux 6.1 counts seconds in 32 bits with a sign"),
-    Known("linux", "*", "mtime", "*/time[-_]203*",
-          "Linux: genisoimage records a zone of -24 hours for such times; Linux ignores the zone, we all of the time"),
     Known("*", "joliet", "missing", "/names/trailing",
           "we: the recorded name ends with a dot; lenient look-ups find it without"),
     Known("*", "joliet", "extra", "/names/trailing.", "we: see above"),
-    Known("*", "udf", "refused", "/", "the others: UDF is not read yet"),
 )
 TRAILING_DOT = Known("linux", "plain", "*", "/names/trailing*",
                      "either: Linux drops the dot before the version only if there is a version")
-# The driver of Linux writes into the last of its holes and does not record what follows: a hole of 88,064 bytes,
-# 2,048 bytes of data, and then nothing for the rest of 100,001.
-LOST_HOLE = (Known("linux", "udf", "sha256", "/hole-first",
-                   "Linux: what the extents of a file do not reach are zeros; we call the file damaged"),)
 
 IMAGES = (
     # Bare ISO 9660 of the four levels.
@@ -175,20 +168,19 @@ IMAGES = (
     Image("genisoimage-udf-large", "udf bridge",
           makers.large("genisoimage", "-quiet", "-udf", "-allow-limited-size", "-iso-level", "3"), U),
     # UDF alone, filled by Linux. 7z refuses the whole of an image with links or holes, so it judges simpler ones.
-    *(Image(f"udf-{revision}-{size}", "udf", mkudffs(revision, size), U, known=LOST_HOLE if size > 1024 else ())
+    *(Image(f"udf-{revision}-{size}", "udf", mkudffs(revision, size), U)
       for revision, size in (("1.02", 512), ("1.02", 2048), ("1.50", 1024), ("2.01", 512), ("2.01", 1024),
                              ("2.01", 2048), ("2.01", 4096))),
     *(Image(f"udf-simple-{revision}-{size}", "udf", mkudffs(revision, size, fill="simple"), U, "udf")
       for revision, size in (("1.02", 2048), ("1.50", 2048), ("2.01", 2048))),
-    Image("udf-long-descriptors", "udf", mkudffs("2.01", 2048, "--ad=long"), U, known=LOST_HOLE),
-    Image("udf-short-descriptors", "udf", mkudffs("1.02", 2048, "--ad=short"), U, known=LOST_HOLE),
-    Image("udf-unallocated-table", "udf", mkudffs("2.00", 2048, "--space=unalloctable", "--noefe"), U,
-          known=LOST_HOLE),
-    Image("udf-dvd-ram", "udf", mkudffs("2.01", 2048, "--media-type=dvdram"), U, known=LOST_HOLE),
+    Image("udf-long-descriptors", "udf", mkudffs("2.01", 2048, "--ad=long"), U),
+    Image("udf-short-descriptors", "udf", mkudffs("1.02", 2048, "--ad=short"), U),
+    Image("udf-unallocated-table", "udf", mkudffs("2.00", 2048, "--space=unalloctable", "--noefe"), U),
+    Image("udf-dvd-ram", "udf", mkudffs("2.01", 2048, "--media-type=dvdram"), U),
     Image("udf-sparable", "udf", mkudffs("1.50", 2048, "--media-type=cdrw"), U, known=(
         Known("linux", "udf", "refused", "/", "by choice: sparing tables are for rewritable discs, not for files"),)),
-    Image("udf-2.50-metadata", "udf", makers.metadata_partition(0x0250), U, known=LOST_HOLE),
-    Image("udf-2.60-mirror", "udf", makers.metadata_partition(0x0260, break_main=True), U, known=LOST_HOLE),
+    Image("udf-2.50-metadata", "udf", makers.metadata_partition(0x0250), U),
+    Image("udf-2.60-mirror", "udf", makers.metadata_partition(0x0260, break_main=True), U),
     # Images that nobody here made.
     *(Image(name, "package", package(path), trees, None, "rockridge") for name, path, trees in (
         ("grub-rescue", "/usr/lib/grub-rescue/grub-rescue-cdrom.iso", R),

@@ -7,7 +7,7 @@ use crate::bytes::array;
 /// `None` for a date that is not specified or makes no sense.
 pub(crate) fn short(bytes: &[u8]) -> Option<i64> {
     let [year, month, day, hour, minute, second, zone] = array(bytes, 0)?;
-    seconds(1900_i64.checked_add(i64::from(year))?, [month, day, hour, minute, second], quarters(zone)?)
+    seconds(1900_i64.checked_add(i64::from(year))?, [month, day, hour, minute, second], quarters(zone))
 }
 
 /// The 17-byte form of descriptors (ECMA-119 8.4.26.1) and of long `TF` entries: digits, then the zone.
@@ -25,7 +25,7 @@ pub(crate) fn long(bytes: &[u8]) -> Option<i64> {
     let pair = |at: usize| number(at, 2).and_then(|value| u8::try_from(value).ok());
     let fields = [pair(4)?, pair(6)?, pair(8)?, pair(10)?, pair(12)?];
     let [.., zone] = text;
-    seconds(i64::from(number(0, 4)?), fields, quarters(zone)?)
+    seconds(i64::from(number(0, 4)?), fields, quarters(zone))
 }
 
 /// The timestamps of UDF (ECMA-167 1/7.3): a kind and a zone in minutes share the first 16 bits.
@@ -42,10 +42,11 @@ pub(crate) fn timestamp(bytes: &[u8]) -> Option<i64> {
     seconds(i64::from(year), array(bytes, 4)?, zone)
 }
 
-/// The zones of ECMA-119 (9.1.5) are signed and count quarters of an hour.
-fn quarters(zone: u8) -> Option<i64> {
+/// The zones of ECMA-119 (9.1.5) are signed and count quarters of an hour, from -48 to 52. What is further off says nothing: genisoimage
+/// writes such zones for times after 2036, and Linux ignores them.
+fn quarters(zone: u8) -> i64 {
     let zone = i64::from(i8::from_ne_bytes([zone]));
-    if (-48..=52).contains(&zone) { zone.checked_mul(15) } else { None }
+    if (-52..=52).contains(&zone) { zone.saturating_mul(15) } else { 0 }
 }
 
 /// `zone` counts minutes east of Greenwich.
@@ -80,11 +81,12 @@ mod tests {
 
     #[test]
     fn short_dates() {
-        let cases: [([u8; 7], Option<i64>); 8] = [
+        let cases: [([u8; 7], Option<i64>); 9] = [
             ([70, 1, 1, 0, 0, 0, 0], Some(0)),
             ([124, 2, 29, 12, 34, 56, 0], Some(1_709_210_096)),
             ([124, 2, 29, 12, 34, 56, 4], Some(1_709_210_096 - 3600)),
             ([124, 2, 29, 12, 34, 56, 0xF0], Some(1_709_210_096 + 4 * 3600)),
+            ([124, 2, 29, 12, 34, 56, 0xA0], Some(1_709_210_096)),
             ([0, 1, 1, 0, 0, 0, 0], Some(-2_208_988_800)),
             ([255, 12, 31, 23, 59, 59, 0], Some(5_869_583_999)),
             ([124, 13, 1, 0, 0, 0, 0], None),

@@ -122,6 +122,19 @@ impl Body {
         Ok(())
     }
 
+    /// Lets a file whose descriptors end too soon go on with zeros; `false` if that is not what is wrong with it. Linux
+    /// writes no descriptor for a hole at the end of a file.
+    pub(crate) fn fill_end(&mut self, limits: &Limits) -> bool {
+        let fills =
+            self.fault == Some(BodyFault::Incomplete) && matches!(self.form, Form::Short | Form::Long);
+        if fills {
+            self.fault = None;
+            let length = self.size.saturating_sub(self.collected);
+            self.push(Extent { offset: 0, length, data: ExtentData::Zeros }, limits);
+        }
+        fills
+    }
+
     /// Takes in allocation descriptors up to the size of the file: what is behind was only reserved
     /// for it (ECMA-167 4/12.1).
     fn take(&mut self, mut area: &[u8], partitions: &Partitions, image: &Image<'_>, limits: &Limits) {

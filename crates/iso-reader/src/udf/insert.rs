@@ -33,7 +33,10 @@ impl Builder<'_, '_> {
         self.push(parent, described.attributes(), (pack(address), is_entered), flags)
     }
 
-    pub(crate) fn push_file(&mut self, parent: u32, described: Described) -> Result<(), Error> {
+    pub(crate) fn push_file(&mut self, parent: u32, mut described: Described) -> Result<(), Error> {
+        if described.body.fill_end(self.limits) {
+            self.complain_of_name("its end is not recorded and reads as zeros");
+        }
         let (place, flags) = match (described.body.fault, described.body.extents.as_slice()) {
             (Some(fault), _) => {
                 self.complain_of_name(fault);
