@@ -4,7 +4,7 @@
 mod harness;
 
 use harness::crowd;
-use harness::figures::{await_figure, descriptors, figure, figure_at, has_ended, next_descriptor};
+use harness::figures::{await_figure, descriptors, figure, figure_at, has_ended, limit_with_free};
 use harness::http::{self, Connection, Request};
 use harness::limited::Limited;
 use harness::wait::eventually;
@@ -79,7 +79,7 @@ fn a_time_without_descriptors_passes() {
     std::thread::sleep(Duration::from_millis(2500));
 
     // Even what it will close is beyond the limit, so nothing makes room.
-    set_limit(pid, next_descriptor(pid));
+    set_limit(pid, limit_with_free(pid, 0));
     for _ in 0..3 {
         let refused = kept.get("/middle.bin").expect_status(503);
         assert_eq!(refused.header("Retry-After"), None, "only iPXE is known to come back");
@@ -119,7 +119,7 @@ fn idle_connections_make_room_when_descriptors_run_out() {
     let service = service();
     let url = service.south("/");
     let before = descriptors(service.pid());
-    set_limit(service.pid(), next_descriptor(service.pid()) + 60);
+    set_limit(service.pid(), limit_with_free(service.pid(), 60));
     // More than fit in.
     let idle = crowd::connect(&url, crowd::address(1), 100);
     eventually(PATIENCE, "clients that were let in", || {

@@ -56,12 +56,12 @@ pub fn descriptors(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
 }
 
-/// The number that the next descriptor of a process gets.
-pub fn next_descriptor(pid: u32) -> u64 {
+/// The limit under which a process may open so many descriptors more. Those that it has need not have the lowest numbers.
+pub fn limit_with_free(pid: u32, free: usize) -> u64 {
     let entries = fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
     let number = |entry: fs::DirEntry| entry.file_name().to_str().and_then(|name| name.parse::<u64>().ok());
     let taken: HashSet<u64> = entries.map_while(Result::ok).filter_map(number).collect();
-    (0..).find(|number| !taken.contains(number)).unwrap()
+    (0..).filter(|number| !taken.contains(number)).nth(free).unwrap()
 }
 
 /// What the open descriptors of a process lead to.
