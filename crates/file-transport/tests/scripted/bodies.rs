@@ -68,7 +68,7 @@ impl Original {
             match part {
                 Part::Bytes(length) => bytes.extend(text(*length)),
                 Part::File(range) | Part::Computed(range) => {
-                    bytes.extend_from_slice(&self.bytes[self.within(range)])
+                    bytes.extend_from_slice(&self.bytes[self.within(range)]);
                 }
                 Part::Zeros(length) => bytes.resize(bytes.len() + length, 0),
             }

@@ -113,7 +113,9 @@ fn a_transfer_that_is_held_back_is_not_cut() {
         let (log, lasted) = on_paused_clock(async {
             let original = Arc::clone(&original);
             let handler = move |_: Request<Incoming>, _| {
-                let body = original.body(&[part.clone()]).watched(Arc::new(Held(vec![Arc::clone(&pace)])));
+                let body = original
+                    .body(std::slice::from_ref(&part))
+                    .watched(Arc::new(Held(vec![Arc::clone(&pace)])));
                 async { Response::new(body) }
             };
             serve(server.clone(), script, handler).await
