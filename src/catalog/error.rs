@@ -58,7 +58,7 @@ pub enum CatalogError {
     #[error("{0}")]
     Local(FileError),
     /// Your file: it is not an image, and why.
-    #[error("not an ISO image: {0}")]
+    #[error("{0}")]
     NotAnImage(String),
     /// Our disk: the tree could not be opened.
     #[error("{0}")]
@@ -81,7 +81,9 @@ impl From<TreeError> for CatalogError {
     fn from(error: TreeError) -> Self {
         match error {
             TreeError::NotAnImage(reason) => Self::NotAnImage(reason),
-            TreeError::Mount(loop_mount::Error::NotAnImage { reason, .. }) => Self::NotAnImage(reason),
+            TreeError::Mount(loop_mount::Error::NotAnImage { reason, .. }) => {
+                Self::NotAnImage(format!("not an image that the kernel mounts: {reason}"))
+            }
             TreeError::File(error) => Self::from_file(error),
             other => Self::Tree(other),
         }

@@ -1,4 +1,4 @@
-//! Open ISO trees, kept by how much memory their indexes take. A look at the ISO for each use notices at once when it was replaced.
+//! Open trees of images, kept by how much memory their indexes take. A look at the file for each use notices at once when it was replaced.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,15 +7,18 @@ use quick_cache::sync::Cache as QuickCache;
 use quick_cache::{OptionsBuilder, Weighter};
 use rustix::fs::{Access, access};
 
-use super::{ImageTree, Tree, TreeError, iso};
+use super::blocks::Blocks;
+use super::{ImageTree, Tree, TreeError, kind};
 use crate::model::identity::Identity;
+use crate::model::image::TreeSummary;
 
 /// Each open tree holds a descriptor. Counting it as this much memory bounds their number too.
 const DESCRIPTOR_WEIGHT: u64 = 64 << 10;
 
-/// The cache; look-ups of one ISO at the same time open it once.
+/// The cache; look-ups of one image at the same time open it once.
 pub struct Cache {
     trees: QuickCache<PathBuf, Arc<ImageTree>, ByMemory>,
+    blocks: Arc<Blocks>,
 }
 
 /// Weighs trees for a cache of so many bytes.
@@ -27,6 +30,7 @@ impl Weighter<PathBuf, Arc<ImageTree>> for ByMemory {
     fn weight(&self, _path: &PathBuf, tree: &Arc<ImageTree>) -> u64 {
         let memory = match &tree.tree {
             Tree::Iso(tree) => tree.memory(),
+            Tree::Indexed(tree) => tree.memory(),
             Tree::Folder(_) => 0,
         };
         (memory + DESCRIPTOR_WEIGHT).min(self.0 / 10 * 9)
@@ -46,7 +50,7 @@ impl Cache {
             }
             Err(_) => QuickCache::with_weighter(items, bytes, ByMemory(bytes)),
         };
-        Self { trees }
+        Self { trees, blocks: Arc::new(Blocks::new()) }
     }
 
     pub(super) fn open(&self, iso: &Path) -> Result<Arc<ImageTree>, TreeError> {
@@ -59,7 +63,12 @@ impl Cache {
             }
             self.forget(iso);
         }
-        self.trees.get_or_insert_with(iso, || iso::open(iso).map(Arc::new))
+        self.trees.get_or_insert_with(iso, || kind::open(iso, &self.blocks).map(Arc::new))
+    }
+
+    /// Reads a file and keeps nothing of it.
+    pub(super) fn inspect(&self, iso: &Path) -> Result<TreeSummary, TreeError> {
+        kind::open(iso, &self.blocks).map(|tree| tree.summary)
     }
 
     pub(super) fn forget(&self, iso: &Path) {

@@ -14,30 +14,6 @@ use crate::model::content::{Content, Extent};
 use crate::model::identity::Identity;
 use crate::model::image::TreeSummary;
 
-/// Where the first volume descriptor begins: sector 16 (ECMA-119 §6.2.1).
-const DESCRIPTOR: usize = 16 * 2048;
-
-/// Bytes from the beginning of a file that tell whether it is an ISO, and how large: up to the block size in the first descriptor.
-pub const SIGNATURE_BYTES: usize = DESCRIPTOR + 132;
-
-/// Whether a file that begins like this holds a volume descriptor at sector 16 (ECMA-119 §8.1: `CD001`;
-/// ECMA-167 §2/9.2: `BEA01`).
-pub(super) fn has_signature(beginning: &[u8]) -> bool {
-    beginning
-        .get(DESCRIPTOR + 1..DESCRIPTOR + 6)
-        .is_some_and(|identifier| matches!(identifier, b"CD001" | b"BEA01"))
-}
-
-/// The size in bytes that the primary volume descriptor announces (ECMA-119 §8.4.8, §8.4.12), if the file begins with one.
-pub fn declared_size(beginning: &[u8]) -> Option<u64> {
-    let descriptor = beginning
-        .get(DESCRIPTOR..SIGNATURE_BYTES)
-        .filter(|descriptor| descriptor.starts_with(b"\x01CD001"))?;
-    let blocks = u32::from_le_bytes(descriptor.get(80..84)?.try_into().ok()?);
-    let block_size = u16::from_le_bytes(descriptor.get(128..130)?.try_into().ok()?);
-    Some(u64::from(blocks) * u64::from(block_size))
-}
-
 /// An open ISO with its index.
 #[derive(Debug)]
 pub struct IsoTree {
@@ -52,11 +28,11 @@ pub(super) fn open(path: &Path) -> Result<ImageTree, TreeError> {
     let index =
         iso_reader::Tree::open(&file, &iso_reader::Options::default()).map_err(|error| match error {
             iso_reader::Error::Io(error) => TreeError::Io(error),
-            other => TreeError::NotAnImage(other.to_string()),
+            other => TreeError::NotAnImage(format!("not an ISO image: {other}")),
         })?;
     if index.is_truncated() {
         return Err(TreeError::NotAnImage(format!(
-            "the ISO is cut short: it says that it has {} bytes, but the file has {}",
+            "not an ISO image: the ISO is cut short: it says that it has {} bytes, but the file has {}",
             index.volume().declared_size(),
             identity.size
         )));
