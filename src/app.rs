@@ -194,7 +194,7 @@ impl Doors {
     ) -> Response<Body> {
         // Where both share an endpoint, the management paths are the northbound's and all others are files.
         if !open.northbound || open.southbound && !Routes::owns(request.uri().path()) {
-            return self.southbound.handle(request, peer).await;
+            return self.southbound.handle(&request, peer).await;
         }
         let desk = self.desk.clone();
         let answer = desk.spawn(async move { self.northbound.handle(request, peer).await });

@@ -136,8 +136,11 @@ fn a_crash_at_any_instant_loses_nothing_that_was_told() {
     let deadline = Instant::now() + Duration::from_secs(60);
     let mut changes = 0;
     let mut last = Vec::new();
-    for round in 0..24_u32 {
-        assert!(Instant::now() < deadline, "only {round} rounds in a minute");
+    let mut rounds = 0..;
+    // A slow machine kills it before it does anything now and then; such rounds prove nothing.
+    while rounds.start < 24 || changes < 13 {
+        let round: u32 = rounds.next().unwrap();
+        assert!(Instant::now() < deadline, "only {changes} of {round} rounds changed anything in a minute");
         let stop = Arc::new(AtomicBool::new(false));
         let north = service.north("");
         let clients: Vec<_> = (0..3)
@@ -183,7 +186,6 @@ fn a_crash_at_any_instant_loses_nothing_that_was_told() {
         }
         assert_eq!(unfinished(&service), [""; 0], "round {round}");
     }
-    assert!(changes > 12, "only {changes} of the rounds changed anything");
 }
 
 #[test]

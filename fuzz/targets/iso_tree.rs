@@ -5,7 +5,9 @@
 
 use std::io;
 
-use iso_reader::{Encoding, Limits, Matching, NodeId, NodeKind, Options, ReadAt, Tree, TreeKind};
+use iso_reader::{
+    Corrupt, Encoding, Error, Limits, Matching, NodeId, NodeKind, Options, ReadAt, Tree, TreeKind,
+};
 use libfuzzer_sys::fuzz_target;
 
 /// Entries that are looked at closely; the rest are only walked over.
@@ -66,6 +68,10 @@ fn walk(tree: &Tree, image: &Image<'_>) {
         }
     }
     assert_eq!(damaged, tree.damaged());
+    for entry in tree.volume().boot_entries() {
+        let end = entry.offset.checked_add(entry.length.unwrap_or(1));
+        assert!(end.is_some_and(|end| end <= image.size().unwrap()), "boot images are inside");
+    }
     assert!(tree.warnings().iter().len() <= tree.warnings().count());
     assert!(tree.memory() >= tree.len() * 32);
 }
@@ -92,6 +98,13 @@ fn look_closely(tree: &Tree, image: &Image<'_>, id: NodeId) {
         }
     }
     let mut buffer = vec![0; READ];
+    // The end of the file, and around the border of its first two compressed blocks.
+    for offset in [node.size().saturating_sub(9), (32 << 10) - 9] {
+        if let Ok(count) = tree.read_at(image, id, &mut buffer, offset) {
+            let rest = node.size().saturating_sub(offset);
+            assert_eq!(u64::try_from(count).unwrap(), rest.min(READ as u64));
+        }
+    }
     match tree.read_at(image, id, &mut buffer, 0) {
         Ok(count) => {
             assert!(node.is_readable());
@@ -99,9 +112,10 @@ fn look_closely(tree: &Tree, image: &Image<'_>, id: NodeId) {
             if node.encoding() == Encoding::Plain {
                 assert_eq!(tree.extents(id).map(|extent| extent.length).sum::<u64>(), node.size());
             }
-            let _ = tree.read_at(image, id, &mut buffer, node.size().saturating_sub(1));
             assert_eq!(tree.read_at(image, id, &mut buffer, u64::MAX).unwrap(), 0);
         }
+        // Compressed bytes are judged when they are read.
+        Err(Error::Corrupt(Corrupt::CompressedFile)) => assert_eq!(node.encoding(), Encoding::Zisofs),
         Err(_) => assert!(!node.is_readable(), "an image in memory fails only where it is damaged"),
     }
 }

@@ -83,6 +83,17 @@ impl Content {
         Self { tag, origin: Origin::Computed(source), size, modified, file, identity: *identity }
     }
 
+    /// Whether both are the same bytes of the same version of a file.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let is_same_place = match (&self.origin, &other.origin) {
+            (Origin::Extents(one), Origin::Extents(other)) => one == other,
+            // The tag holds the place.
+            (Origin::Computed(_), Origin::Computed(_)) => self.tag == other.tag,
+            _ => false,
+        };
+        is_same_place && self.identity == other.identity
+    }
+
     /// What is to be sent for `length` bytes from `start` on, which must lie inside the content.
     pub fn pieces(&self, start: u64, length: u64) -> Vec<Piece> {
         let piece = |extent: Extent| match extent.offset {

@@ -57,8 +57,8 @@ impl Southbound {
     }
 
     /// Answers one request.
-    pub async fn handle<B>(&self, request: Request<B>, peer: SocketAddr) -> Response<Body> {
-        let response = self.answer(&request, peer).await;
+    pub async fn handle<B>(&self, request: &Request<B>, peer: SocketAddr) -> Response<Body> {
+        let response = self.answer(request, peer).await;
         self.transfers.answered(response.status().as_u16());
         let (status, length) = (response.status().as_u16(), response.body().length());
         tracing::debug!(%peer, method = %request.method(), path = request.uri().path(), status, length, "southbound");
@@ -74,15 +74,8 @@ impl Southbound {
         let (path, wish) = (request.uri().path(), wish(request.uri().query(), request.headers()));
         let found = match self.recent.get(path, wish, self.catalog.generation()) {
             Some(prepared) => Ok(prepared),
-            None => match self.look_up(path, wish).await {
-                Err(LookupError::Io(error)) if is_exhausted(&error) => {
-                    self.recent.clear();
-                    self.relief.ask(RELIEF);
-                    tokio::time::sleep(RELIEF_TIME).await;
-                    self.look_up(path, wish).await
-                }
-                found => found,
-            },
+            // In a box, because a request's state is moved several times, and most requests do without this part of it.
+            None => Box::pin(self.look_up_patiently(path, wish)).await,
         };
         match found.as_deref() {
             Ok(Prepared::File(file)) => self.transfer(request, peer, file).await,
@@ -132,6 +125,19 @@ impl Southbound {
         }
     }
 
+    /// Asks the desk; if there is no descriptor left, once more after others had time to make room.
+    async fn look_up_patiently(&self, path: &str, wish: Wish) -> Result<Arc<Prepared>, LookupError> {
+        match self.look_up(path, wish).await {
+            Err(LookupError::Io(error)) if is_exhausted(&error) => {
+                self.recent.clear();
+                self.relief.ask(RELIEF);
+                tokio::time::sleep(RELIEF_TIME).await;
+                self.look_up(path, wish).await
+            }
+            found => found,
+        }
+    }
+
     /// Asks the desk, and prepares the answer for all who ask within the next moment.
     async fn look_up(&self, path: &str, wish: Wish) -> Result<Arc<Prepared>, LookupError> {
         let mut wanted = path::parse(path, &self.api_root).ok_or(LookupError::NotFound)?;
@@ -139,14 +145,13 @@ impl Southbound {
         let (recent, api_root) = (self.recent.clone(), Arc::clone(&self.api_root));
         let (path, names, at) = (path.to_owned(), wanted.decoded.clone(), Instant::now());
         let prepare = move |resolved, generation| {
-            let prepared = Arc::new(match resolved {
+            let prepared = match resolved {
                 Resolved::File(content, name) => Prepared::File(Box::new(PreparedFile::new(content, &name))),
                 Resolved::Directory(listed) => {
                     Prepared::Listing(PreparedListing::new(listed, wish.0, &api_root, &names))
                 }
-            });
-            recent.put(&path, wish, &prepared, generation, at);
-            prepared
+            };
+            recent.put(&path, wish, prepared, generation, at)
         };
         self.catalog.resolve(wanted, prepare).await
     }

@@ -46,6 +46,18 @@ pub(super) struct PreparedListing {
 }
 
 impl Prepared {
+    /// Whether both are the same ranges of the same version of a file. Under another name it may be of another type; and bytes that were
+    /// read stand for themselves, because a file can be written twice within one tick of the clock that dates it.
+    pub(super) fn is_same_file(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::File(one), Self::File(other)) => {
+                let from_disk = !one.is_in_memory() && !other.is_in_memory();
+                from_disk && one.content.is_same(&other.content) && one.head == other.head
+            }
+            _ => false,
+        }
+    }
+
     /// Whether the bytes are still those that were found.
     pub(super) fn is_unchanged(&self) -> bool {
         match self {

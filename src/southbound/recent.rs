@@ -92,14 +92,26 @@ impl Recent {
         valid.then(|| Arc::clone(&finding.prepared))
     }
 
-    /// Remembers what was found at `at`, before the look-up began.
-    pub(super) fn put(&self, path: &str, wish: Wish, prepared: &Arc<Prepared>, generation: u64, at: Instant) {
+    /// Remembers what was found at `at`, before the look-up began, and returns it. A file that was found before and is still the same
+    /// stays open as it is: its open file knows which of its bytes are in memory.
+    pub(super) fn put(
+        &self,
+        path: &str,
+        wish: Wish,
+        found: Prepared,
+        generation: u64,
+        at: Instant,
+    ) -> Arc<Prepared> {
+        let before = self.0.by_request.get(&Asked { path, wish });
+        let same = before.filter(|before| before.prepared.is_same_file(&found));
+        let prepared = same.map_or_else(|| Arc::new(found), |before| Arc::clone(&before.prepared));
         let finding =
-            Finding { prepared: Arc::clone(prepared), at, generation, renewing: AtomicBool::new(false) };
+            Finding { prepared: Arc::clone(&prepared), at, generation, renewing: AtomicBool::new(false) };
         self.0.by_request.insert(Key { path: path.into(), wish }, Arc::new(finding));
         if !self.0.sweeping.swap(true, Ordering::SeqCst) {
             Handle::current().spawn(self.clone().sweep());
         }
+        prepared
     }
 
     /// Forgets everything, so that no file stays open.
@@ -121,28 +133,52 @@ impl Recent {
 mod tests {
     use super::*;
     use crate::catalog::Listed;
-    use crate::southbound::prepared::PreparedListing;
+    use crate::model::content::Content;
+    use crate::model::identity::Identity;
+    use crate::southbound::prepared::{PreparedFile, PreparedListing};
+
+    fn listing() -> Prepared {
+        let listed = Listed { entries: Vec::new(), source: None };
+        Prepared::Listing(PreparedListing::new(listed, Form::Lines, "", &[]))
+    }
+
+    /// A file that differs from others of its place in its size alone.
+    fn file(size: u64) -> Prepared {
+        let identity = Identity { device: 1, inode: 2, size, seconds: 3, nanoseconds: 4 };
+        let open = std::fs::File::open("/dev/null").expect("a null device");
+        let content = Content::whole(Arc::new(open.into()), &identity);
+        Prepared::File(Box::new(PreparedFile::new(content, b"a.bin")))
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_the_same_stays_open() {
+        let (recent, wish) = (Recent::new(), (Form::Page, false));
+        let put = |path, found| recent.put(path, wish, found, 7, Instant::now());
+        let first = put("/a", file(1 << 20));
+        assert!(Arc::ptr_eq(&first, &put("/a", file(1 << 20))));
+        let other = put("/a", file(2 << 20));
+        assert!(!Arc::ptr_eq(&first, &other), "another file");
+        assert!(Arc::ptr_eq(&other, &put("/a", file(2 << 20))));
+        assert!(!Arc::ptr_eq(&other, &put("/b", file(2 << 20))), "its name may make it another type");
+        let listed = put("/a", listing());
+        assert!(!Arc::ptr_eq(&listed, &put("/a", listing())), "names may have changed");
+    }
 
     #[tokio::test]
     async fn a_finding_holds_for_its_moment_and_its_state() {
         let recent = Recent::new();
-        let prepared = Arc::new(Prepared::Listing(PreparedListing::new(
-            Listed { entries: Vec::new(), source: None },
-            Form::Lines,
-            "",
-            &[],
-        )));
         let wish = (Form::Page, false);
-        recent.put("/a", wish, &prepared, 7, Instant::now());
+        let put = |at| recent.put("/a", wish, listing(), 7, at);
+        put(Instant::now());
         assert!(recent.get("/a", wish, 7).is_some());
         assert!(recent.get("/a", wish, 8).is_none());
         assert!(recent.get("/a", (Form::Names, false), 7).is_none());
         assert!(recent.get("/b", wish, 7).is_none());
         let ago = |age| Instant::now().checked_sub(age).expect("a machine that runs for a second");
-        recent.put("/a", wish, &prepared, 7, ago(TRUST));
+        put(ago(TRUST));
         assert!(recent.get("/a", wish, 7).is_none(), "the first one looks again");
         assert!(recent.get("/a", wish, 7).is_some(), "others go on meanwhile");
-        recent.put("/a", wish, &prepared, 7, ago(KEEP));
+        put(ago(KEEP));
         assert!(recent.get("/a", wish, 7).is_none() && recent.get("/a", wish, 7).is_none());
     }
 }

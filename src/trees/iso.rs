@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use file_transport::OpenFile;
-use iso_reader::{ExtentData, NodeId, NodeKind};
+use iso_reader::{Encoding, ExtentData, NodeId, NodeKind};
 
 use super::{
     Directory, Entry, Found, ImageTree, LookupError, Matching, Source, Tree, TreeError, open_regular,
@@ -107,7 +107,8 @@ impl IsoTree {
 
     fn content(&self, id: NodeId) -> Result<Content, LookupError> {
         let node = self.index.node(id);
-        if !node.is_readable() {
+        // What is sent is the extents themselves, so they have to be the bytes of the file.
+        if !node.is_readable() || node.encoding() != Encoding::Plain {
             return Err(LookupError::Unreadable);
         }
         let extents = self.index.extents(id).map(|extent| Extent {

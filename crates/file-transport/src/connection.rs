@@ -1,6 +1,6 @@
 //! The life of one connection: idle, speaking, idle again, until somebody has enough.
 //!
-//! While nothing is asked, a connection is no more than its socket and the wish to be woken: hyper's state and buffers (some 17 KiB) exist
+//! While nothing is asked, a connection is no more than its socket in the [`Lot`](crate::lot::Lot): hyper's state and buffers (some 17 KiB) exist
 //! only from the first byte of a request to a quiet moment after the last answer. So ten thousand idle clients cost next to nothing,
 //! and neither do ten thousand who send their request a byte a minute.
 
@@ -22,8 +22,9 @@ use hyper::service::service_fn;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::body::Body;
+use crate::lot::{Begun, Idle};
 use crate::outbox::{Activity, Outbox};
-use crate::server::{Incoming, Server};
+use crate::server::{Held, Incoming, Server};
 use crate::share::{Phase, Share};
 use crate::socket::Socket;
 use crate::wire::Wire;
@@ -63,45 +64,78 @@ enum Wake {
     Unwanted,
 }
 
-/// Serves a connection to its end.
-pub(crate) async fn run<W, H, F>(wire: W, peer: SocketAddr, shared: Arc<Shared<H>>, share: Arc<Share>)
-where
+/// Where a connection comes from.
+pub(crate) enum Arrival {
+    /// From the client.
+    New,
+    /// From the lot, because something comes, perhaps the rest of a head.
+    Woken(Option<Box<Begun>>),
+}
+
+/// Serves a connection until it ends or can be left in the lot. Without what it holds of the server it is served to its end.
+pub(crate) async fn run<W, H, F>(
+    mut wire: W,
+    peer: SocketAddr,
+    shared: Arc<Shared<H>>,
+    share: Arc<Share>,
+    held: Option<Held>,
+    arrival: Arrival,
+) where
     W: Wire,
     H: Fn(Request<Incoming>, SocketAddr) -> F + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
-    let (mut wire, mut unread) = (wire, Bytes::new());
     let server = &shared.server;
-    // When the head that has begun must be complete; a head that has not begun may take as long as idling may.
-    let mut head_deadline = None;
+    let is_new = matches!(arrival, Arrival::New);
+    let mut begun = match arrival {
+        Arrival::New => None,
+        Arrival::Woken(begun) => begun,
+    };
+    // Those who have just come or just been answered mostly speak at once.
+    let mut is_readable = !is_new;
+    let mut patience = if is_new { FIRST_TICK } else { Duration::ZERO };
     loop {
-        let deadline = head_deadline.unwrap_or_else(|| Instant::now() + server.idle_timeout);
-        match idle(&mut wire, deadline, &share).await {
-            Wake::Readable => {}
-            Wake::Unwanted => return,
-            Wake::Expired => {
-                let counter = if unread.is_empty() {
-                    &shared.server.counters.idle
-                } else {
-                    &shared.server.counters.slow_heads
-                };
-                counter.add();
-                return;
+        let now = Instant::now();
+        // A head that has not begun may take as long as idling may.
+        let deadline = begun.as_ref().map_or(now + server.idle_timeout, |begun| begun.deadline);
+        let can_park = wire.is_socket() && held.is_some() && share.lot().is_some();
+        if !is_readable {
+            let until = if can_park { deadline.min(now + patience) } else { deadline };
+            match idle(&mut wire, until, &share).await {
+                Wake::Readable => {}
+                Wake::Unwanted => return,
+                Wake::Expired if until < deadline => {
+                    if let (Ok(socket), Some(held)) = (wire.into_socket(), held) {
+                        share.park(Idle { socket, peer, held, begun }, deadline);
+                    }
+                    return;
+                }
+                Wake::Expired => return count_expired(server, begun.is_some()),
             }
         }
-        let deadline = head_deadline.unwrap_or_else(|| Instant::now() + server.head_timeout);
+        (is_readable, patience) = (false, Duration::ZERO);
+        let (unread, deadline) = match begun.take() {
+            Some(begun) => (begun.unread, begun.deadline),
+            None => (Bytes::new(), Instant::now() + server.head_timeout),
+        };
         match Box::pin(speak(wire, unread, deadline, peer, &shared, &share)).await {
             Pause::Over => return,
-            Pause::Quiet { wire: again, unread: begun, head_deadline: seen } => {
-                let deadline = || seen.unwrap_or_else(|| Instant::now() + server.head_timeout);
-                head_deadline = (!begun.is_empty()).then(deadline);
+            Pause::Quiet { wire: again, unread, head_deadline } => {
                 if share.is_crowded() {
                     return;
                 }
-                (wire, unread) = (again, begun);
+                wire = again;
+                let deadline = head_deadline.unwrap_or_else(|| Instant::now() + server.head_timeout);
+                begun = (!unread.is_empty()).then(|| Box::new(Begun { unread, deadline }));
             }
         }
     }
+}
+
+/// Counts a connection that ends because nothing came, or not the rest of a head.
+pub(crate) fn count_expired(server: &Server, has_begun: bool) {
+    let counter = if has_begun { &server.counters.slow_heads } else { &server.counters.idle };
+    counter.add();
 }
 
 /// Waits until the client says something.

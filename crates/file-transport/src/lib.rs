@@ -25,6 +25,7 @@ mod chunk;
 mod computed;
 mod connection;
 mod counters;
+mod lot;
 mod open_file;
 mod outbox;
 mod places;

@@ -71,9 +71,12 @@ impl Places {
         }
         if taken.total >= self.most {
             self.waiting.fetch_add(1, Ordering::Relaxed);
-            while taken.total >= self.most && !taken.closed {
+            let is_full = |taken: &mut Taken| taken.total >= self.most && !taken.closed;
+            while is_full(&mut taken) {
+                // Whoever goes gives its place back, for which it needs the lock.
+                drop(taken);
                 make_room();
-                let waited = self.changed.wait_timeout(taken, ASK_AGAIN);
+                let waited = self.changed.wait_timeout_while(self.lock(), ASK_AGAIN, is_full);
                 taken = waited.unwrap_or_else(PoisonError::into_inner).0;
             }
             self.waiting.fetch_sub(1, Ordering::Relaxed);
@@ -160,8 +163,7 @@ mod tests {
         let places = Places::new(1, 9);
         let address = IpAddr::from([192, 0, 2, 1]);
         let leaving = Mutex::new(Some(places.enter(address, || ()).expect("a place")));
-        let leave =
-            || drop(leaving.lock().expect("no panic").take().map(|place| std::thread::spawn(|| drop(place))));
+        let leave = || drop(leaving.lock().expect("no panic").take());
         let second = places.enter(address, leave).expect("the first was asked to go");
         assert_eq!(places.wait_until_empty(Duration::from_millis(1)), 1);
         places.close();

@@ -12,11 +12,13 @@ use rustix::io::Errno;
 use rustix::net::{Shutdown, SocketFlags, acceptfrom_with, shutdown};
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 
-use crate::connection::{self, Shared};
+use crate::connection::{self, Arrival, Shared};
 use crate::counters::Counters;
-use crate::places::{Places, Refusal};
-use crate::share::{Phase, Relief, Share};
+use crate::lot::{Idle, Leave, Lot};
+use crate::places::{Place, Places, Refusal};
+use crate::share::{Counted, Phase, Relief, Share};
 use crate::tls::{self, Tls};
 use crate::workers::Workers;
 use crate::{Body, Wire};
@@ -72,6 +74,18 @@ impl Default for Server {
     }
 }
 
+/// What a connection holds of its server: its place, and that it is counted among those of its worker.
+pub(crate) struct Held {
+    _place: Place,
+    _counted: Counted,
+}
+
+impl Held {
+    pub(crate) fn new(place: Place, counted: Counted) -> Self {
+        Self { _place: place, _counted: counted }
+    }
+}
+
 /// What accepting needs to know.
 struct Reception<H> {
     shared: Arc<Shared<H>>,
@@ -98,11 +112,13 @@ impl Server {
     {
         let drain_timeout = self.drain_timeout;
         let places = Places::new(self.max_connections.max(1), self.max_connections_per_address.max(1));
+        let share = |handle: &Handle| Ok(Share::new(handle.clone(), &places, Some(Lot::new()?)));
         let reception = Arc::new(Reception {
             shared: Arc::new(Shared { server: self, handler }),
-            shares: workers.handles().iter().map(|handle| Share::new(handle.clone(), &places)).collect(),
+            shares: workers.handles().iter().map(share).collect::<io::Result<_>>()?,
             places: Arc::clone(&places),
         });
+        let attendants: Vec<_> = reception.shares.iter().map(|share| reception.attend(share)).collect();
         reception.shared.server.relief.add(&reception.shares);
         listener.set_nonblocking(false)?;
         for index in 0..workers.handles().len().min(MAX_ACCEPTORS) {
@@ -126,6 +142,7 @@ impl Server {
             reception.enter(Phase::Cutting);
             let _ = leave(CUT_TIME).await;
         }
+        attendants.iter().for_each(JoinHandle::abort);
         Ok(())
     }
 }
@@ -140,7 +157,8 @@ impl Server {
     {
         let shared = Arc::new(Shared { server: self, handler });
         let places = Places::new(usize::MAX, usize::MAX);
-        connection::run(wire, peer, shared, Share::new(Handle::current(), &places)).await;
+        let share = Share::new(Handle::current(), &places, None);
+        connection::run(wire, peer, shared, share, None, Arrival::New).await;
     }
 }
 
@@ -187,6 +205,30 @@ where
         }
     }
 
+    /// Keeps an eye on the connections that idle in the lot of a worker.
+    fn attend(&self, share: &Arc<Share>) -> JoinHandle<()> {
+        let (shared, share) = (Arc::clone(&self.shared), Arc::clone(share));
+        let handle = share.handle.clone();
+        handle.spawn(async move {
+            let Some(lot) = share.lot() else { return };
+            let attended = lot.attend(|leave| match leave {
+                Leave::Expired(idle) => connection::count_expired(&shared.server, idle.begun.is_some()),
+                Leave::Readable(Idle { socket, peer, held, begun }) => match TcpStream::from_std(socket) {
+                    Ok(stream) => {
+                        let (shared, share) = (Arc::clone(&shared), Arc::clone(&share));
+                        let arrival = Arrival::Woken(begun);
+                        tokio::spawn(connection::run(stream, peer, shared, share, Some(held), arrival));
+                    }
+                    Err(error) => tracing::warn!(%peer, %error, "cannot watch a connection"),
+                },
+            });
+            if let Err(error) = attended.await {
+                tracing::error!(%error, "idle connections cannot be watched");
+                lot.clear();
+            }
+        })
+    }
+
     /// Asks the connection to go that has been idle for longest on the worker that has most of them.
     fn make_room(&self) {
         if let Some(share) = self.shares.iter().max_by_key(|share| share.idle()) {
@@ -195,14 +237,13 @@ where
     }
 
     /// Gives a connection to the worker that has fewest.
-    fn deal(&self, stream: std::net::TcpStream, peer: SocketAddr, place: impl Send + 'static) {
+    fn deal(&self, stream: std::net::TcpStream, peer: SocketAddr, place: Place) {
         let Some(share) = self.shares.iter().min_by_key(|share| share.connections()).cloned() else { return };
         let shared = Arc::clone(&self.shared);
         // Counted at once, so that those who come together are not all sent to the same worker.
-        let counted = Share::count(&share);
+        let held = Held::new(place, Share::count(&share));
         let handle = share.handle.clone();
         handle.spawn(async move {
-            let _held = (place, counted);
             // Registers with the runtime of the worker, which therefore has to do it.
             match TcpStream::from_std(stream) {
                 Ok(stream) => {
@@ -210,11 +251,11 @@ where
                     // speed.
                     let _ = stream.set_nodelay(true);
                     match &shared.server.tls {
-                        None => connection::run(stream, peer, shared, share).await,
+                        None => connection::run(stream, peer, shared, share, Some(held), Arrival::New).await,
                         Some(tls) => {
                             let met = Box::pin(tls::meet(tls, stream, peer, &shared.server, &share)).await;
                             if let Some(stream) = met {
-                                connection::run(stream, peer, shared, share).await;
+                                connection::run(stream, peer, shared, share, Some(held), Arrival::New).await;
                             }
                         }
                     }

@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
+use tokio::time::Instant;
 
+use crate::lot::{Idle, Lot};
 use crate::places::Places;
 
 /// The connections that one worker serves for one server.
@@ -15,7 +17,10 @@ pub(crate) struct Share {
     pub(crate) handle: Handle,
     places: Arc<Places>,
     connections: AtomicUsize,
+    /// Idle connections that are not in the lot.
     idle: AtomicUsize,
+    /// Where idle connections are left that are no more than a socket.
+    lot: Option<Lot>,
     phase: AtomicU8,
     /// Wakes speaking connections when the phase has changed.
     changed: Notify,
@@ -60,12 +65,13 @@ pub(crate) enum Phase {
 }
 
 impl Share {
-    pub(crate) fn new(handle: Handle, places: &Arc<Places>) -> Arc<Self> {
+    pub(crate) fn new(handle: Handle, places: &Arc<Places>, lot: Option<Lot>) -> Arc<Self> {
         Arc::new(Self {
             handle,
             places: Arc::clone(places),
             connections: AtomicUsize::new(0),
             idle: AtomicUsize::new(0),
+            lot,
             phase: AtomicU8::new(Phase::Serving as u8),
             changed: Notify::new(),
             unwanted: Notify::new(),
@@ -90,6 +96,26 @@ impl Share {
         self.phase.store(phase as u8, Ordering::SeqCst);
         self.changed.notify_waiters();
         self.unwanted.notify_waiters();
+        if let Some(lot) = &self.lot {
+            lot.clear();
+        }
+    }
+
+    /// The lot, if somebody attends to one.
+    pub(crate) fn lot(&self) -> Option<&Lot> {
+        self.lot.as_ref()
+    }
+
+    /// Leaves a connection in the lot until something comes, or until the deadline.
+    pub(crate) fn park(&self, idle: Idle, deadline: Instant) {
+        let Some(lot) = &self.lot else { return };
+        if let Err(error) = lot.park(idle, deadline) {
+            tracing::warn!(%error, "cannot keep an idle connection");
+        }
+        // Whoever comes after the lot was cleared must not stay.
+        if self.phase() > Phase::Serving {
+            lot.clear();
+        }
     }
 
     /// Ready when the phase changes after this call.
@@ -104,6 +130,9 @@ impl Share {
 
     /// Lets the connection go that has been idle for longest, if any is.
     pub(crate) fn drop_an_idle_one(&self) {
+        if self.lot.as_ref().is_some_and(Lot::drop_first) {
+            return;
+        }
         // Told to nobody, this would be kept for the next that becomes idle.
         if self.idle() > 0 {
             self.unwanted.notify_one();
@@ -117,7 +146,7 @@ impl Share {
 
     /// Idle connections at the moment.
     pub(crate) fn idle(&self) -> usize {
-        self.idle.load(Ordering::Relaxed)
+        self.idle.load(Ordering::Relaxed) + self.lot.as_ref().map_or(0, Lot::len)
     }
 
     /// Counts a connection for as long as the result lives.

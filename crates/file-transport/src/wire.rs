@@ -18,6 +18,23 @@ use crate::OpenFile;
 ///
 /// The methods are those that a [`Server`](crate::Server) needs; a type of one's own lets tests play any socket.
 pub trait Wire: Send + Unpin + 'static {
+    /// Whether there is nothing more to the connection than a socket, which can be kept alone and become a wire again.
+    fn is_socket(&self) -> bool {
+        false
+    }
+
+    /// The bare socket.
+    ///
+    /// # Errors
+    ///
+    /// There is more to the connection than a socket, or the system will not let go of it.
+    fn into_socket(self) -> io::Result<std::net::TcpStream>
+    where
+        Self: Sized,
+    {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Waits until reading would not; spurious wake-ups are allowed.
     fn poll_readable(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
 
@@ -50,6 +67,14 @@ pub trait Wire: Send + Unpin + 'static {
 }
 
 impl Wire for TcpStream {
+    fn is_socket(&self) -> bool {
+        true
+    }
+
+    fn into_socket(self) -> io::Result<std::net::TcpStream> {
+        self.into_std()
+    }
+
     fn poll_readable(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.poll_read_ready(context)
     }

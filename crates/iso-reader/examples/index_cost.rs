@@ -1,13 +1,18 @@
 //! What the index of an image costs: `cargo run --release -p iso-reader --example index_cost -- IMAGE`.
 //!
-//! Prints one line: milliseconds to build it, entries, bytes an entry, and on Linux the peak memory of
-//! the process in KiB before and after.
+//! Prints one line: milliseconds to build it, entries, bytes an entry, on Linux the peak memory of the
+//! process in KiB before and after, and nanoseconds to find an entry by its whole path.
 
 use std::error::Error;
 use std::fs::{self, File};
 use std::time::Instant;
 
-use iso_reader::{Options, Tree};
+use iso_reader::{Matching, Options, Tree};
+
+/// Look-ups that are timed, of entries all over the tree.
+const LOOKUPS: usize = 100_000;
+/// Look-ups that are timed together. The median of many batches does not know of other processes.
+const BATCH: usize = 100;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let path = std::env::args_os().nth(1).ok_or("usage: index_cost IMAGE")?;
@@ -15,9 +20,33 @@ fn main() -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
     let tree = Tree::open(&File::open(path)?, &Options::default())?;
     let milliseconds = start.elapsed().as_secs_f64() * 1000.0;
+    let after = peak_memory();
     let per_entry = tree.memory() as f64 / tree.len() as f64;
-    println!("{milliseconds:.1} {} {per_entry:.1} {before} {}", tree.len(), peak_memory());
+    let lookup = lookup_nanoseconds(&tree)?;
+    println!("{milliseconds:.1} {} {per_entry:.1} {before} {after} {lookup:.0}", tree.len());
     Ok(())
+}
+
+/// How long an exact look-up from the root takes, entry after entry in no order.
+fn lookup_nanoseconds(tree: &Tree) -> Result<f64, Box<dyn Error>> {
+    let nodes: Vec<_> = tree.nodes().collect();
+    // A multiplicative generator (Lehmer) is random enough to leave no pattern to a processor's cache.
+    let numbers = std::iter::successors(Some(1_usize), |number| Some(number * 48_271 % 0x7FFF_FFFF));
+    let wanted: Vec<_> = numbers.take(LOOKUPS).map(|number| nodes[number % nodes.len()]).collect();
+    let paths: Vec<Vec<u8>> = wanted.iter().map(|id| tree.path(*id)).collect();
+    let mut times = Vec::new();
+    for (paths, wanted) in paths.chunks(BATCH).zip(wanted.chunks(BATCH)) {
+        let start = Instant::now();
+        for (path, id) in paths.iter().zip(wanted) {
+            let found = tree.resolve_path(path, Matching::Exact);
+            if found != Ok(*id) && tree.node(*id).link_target().is_none() {
+                return Err("an entry is not found by its own path".into());
+            }
+        }
+        times.push(start.elapsed().as_nanos() as f64 / paths.len() as f64);
+    }
+    times.sort_by(f64::total_cmp);
+    Ok(times[times.len() / 2])
 }
 
 /// The most memory this process ever had, in KiB; 0 where it is not known.

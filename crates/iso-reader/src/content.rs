@@ -7,6 +7,7 @@ use crate::node::{Encoding, NodeId, NodeKind};
 use crate::source::{ReadAt, read_exact_at};
 use crate::stored::{IN_TABLE, StoredExtent};
 use crate::tree::Tree;
+use crate::zisofs::{self, Stored, Zisofs};
 
 /// A run of bytes of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,13 +77,17 @@ impl Tree {
     /// Reads bytes of `file` from byte `offset` on, as many as `buffer` and the file hold. Returns their
     /// number: less than `buffer` holds only at the end of the file.
     ///
-    /// `source` is what the tree was opened from.
+    /// `source` is what the tree was opened from. Of a file in [`Encoding::Zisofs`] the blocks that the range
+    /// touches are inflated, each once, in less than 512 KiB of memory. Whoever reads such a file in pieces
+    /// does best with 128 KiB at multiples of 128 KiB: that is the largest block, so that none is inflated
+    /// for two pieces.
     ///
     /// # Errors
     ///
-    /// [`Error::NotAFile`]; [`Error::Corrupt`] for a damaged file, whatever the range;
-    /// [`Error::Unsupported`] for another encoding than plain; [`Error::Io`] if `source` fails or has
-    /// become shorter.
+    /// [`Error::NotAFile`]; [`Error::Corrupt`] for a damaged file, whatever the range, and for a compressed
+    /// one whose blocks in the range make no sense; [`Error::Unsupported`] for an encoding that is not
+    /// decoded; [`Error::Io`] if `source` fails or has become shorter. After an error `buffer` holds
+    /// anything.
     pub fn read_at(
         &self,
         source: &impl ReadAt,
@@ -92,11 +97,26 @@ impl Tree {
     ) -> Result<usize, Error> {
         let node = self.node(file);
         match node.encoding() {
-            _ if node.kind() != NodeKind::File => return Err(Error::NotAFile),
-            _ if node.is_damaged() => return Err(Error::Corrupt(Corrupt::DamagedFile)),
-            Encoding::Plain => {}
-            encoding => return Err(Error::Unsupported(Unsupported::Encoding(encoding))),
+            _ if node.kind() != NodeKind::File => Err(Error::NotAFile),
+            _ if node.is_damaged() => Err(Error::Corrupt(Corrupt::DamagedFile)),
+            Encoding::Plain => self.read_extents(&source, file, buffer, offset),
+            Encoding::Zisofs => {
+                let length = self.extents(file).map(|extent| extent.length).fold(0, u64::saturating_add);
+                let stored = StoredFile { tree: self, source: &source, file, length };
+                zisofs::read_at(&stored, Zisofs::unpack(node.stored.a), buffer, offset)
+            }
+            encoding => Err(Error::Unsupported(Unsupported::Encoding(encoding))),
         }
+    }
+
+    /// Reads what the extents of a file hold.
+    fn read_extents(
+        &self,
+        source: &dyn ReadAt,
+        file: NodeId,
+        buffer: &mut [u8],
+        offset: u64,
+    ) -> Result<usize, Error> {
         let mut start = 0_u64;
         let mut filled = 0_usize;
         for extent in self.extents(file) {
@@ -108,7 +128,7 @@ impl Tree {
             if let Some(part) = buffer.get_mut(filled..until).filter(|part| !part.is_empty()) {
                 match extent.data {
                     ExtentData::Recorded => {
-                        read_exact_at(&source, part, extent.offset.saturating_add(skip))?;
+                        read_exact_at(source, part, extent.offset.saturating_add(skip))?;
                     }
                     ExtentData::Zeros => part.fill(0),
                 }
@@ -117,5 +137,24 @@ impl Tree {
             start = end;
         }
         Ok(filled)
+    }
+}
+
+/// A compressed file, as it is stored.
+struct StoredFile<'a> {
+    tree: &'a Tree,
+    source: &'a dyn ReadAt,
+    file: NodeId,
+    length: u64,
+}
+
+impl Stored for StoredFile<'_> {
+    fn length(&self) -> u64 {
+        self.length
+    }
+
+    fn read(&self, buffer: &mut [u8], offset: u64) -> Result<(), Error> {
+        let count = self.tree.read_extents(self.source, self.file, buffer, offset)?;
+        if count == buffer.len() { Ok(()) } else { Err(Error::Corrupt(Corrupt::CompressedFile)) }
     }
 }

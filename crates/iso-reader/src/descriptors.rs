@@ -1,8 +1,10 @@
 //! The volume descriptors (ECMA-119 8): which trees an image has and where their roots are.
 
+use crate::boot::BootEntry;
 use crate::bytes::{array, both_u16, both_u32, byte, little_u32};
 use crate::date;
 use crate::directory::SECTOR;
+use crate::el_torito;
 use crate::error::{Corrupt, Error, Unsupported};
 use crate::limits::Limits;
 use crate::record::Record;
@@ -26,6 +28,7 @@ pub(crate) struct Descriptors {
     pub(crate) joliet: Option<Root>,
     pub(crate) enhanced: Option<Root>,
     pub(crate) boot_catalog: Option<u32>,
+    pub(crate) boot_entries: Vec<BootEntry>,
     pub(crate) has_udf: bool,
 }
 
@@ -82,7 +85,7 @@ pub(crate) fn read(
             SUPPLEMENTARY if byte(&descriptor, 6) == Some(2) => {
                 enhanced = enhanced.or_else(|| root(&descriptor, warnings).ok());
             }
-            BOOT => boot_catalog = boot_catalog.or_else(|| el_torito(&descriptor)),
+            BOOT => boot_catalog = boot_catalog.or_else(|| catalog_sector(&descriptor)),
             TERMINATOR => terminated = true,
             _ => {}
         }
@@ -98,7 +101,18 @@ pub(crate) fn read(
     if !terminated {
         warnings.add(|| "the volume descriptors have no end".to_owned());
     }
-    Ok(Descriptors { primary, joliet, enhanced, boot_catalog, has_udf: has_udf(image, sector)? })
+    let boot_entries = match boot_catalog {
+        Some(sector) => el_torito::read(image, sector, limits, warnings)?,
+        None => Vec::new(),
+    };
+    Ok(Descriptors {
+        primary,
+        joliet,
+        enhanced,
+        boot_catalog,
+        boot_entries,
+        has_udf: has_udf(image, sector)?,
+    })
 }
 
 fn read_sector(image: &mut Image<'_>, sector: u64) -> Result<Option<Vec<u8>>, Error> {
@@ -150,6 +164,7 @@ impl Descriptors {
             declared_size,
             image_size,
             boot_catalog: self.boot_catalog,
+            boot_entries: self.boot_entries,
         }
     }
 }
@@ -203,8 +218,8 @@ fn is_joliet(descriptor: &[u8]) -> bool {
     [b"%/@", b"%/C", b"%/E"].iter().any(|level| escapes.starts_with(*level))
 }
 
-/// The boot catalog of an El Torito boot record.
-fn el_torito(descriptor: &[u8]) -> Option<u32> {
+/// Where the boot record of El Torito puts the catalog (El Torito 1.0, figure 7).
+fn catalog_sector(descriptor: &[u8]) -> Option<u32> {
     descriptor.get(7..)?.starts_with(b"EL TORITO SPECIFICATION").then(|| little_u32(descriptor, 71)).flatten()
 }
 

@@ -53,6 +53,8 @@ pub enum Corrupt {
     RootOutsideImage,
     /// The extents of the file leave the image or are incomplete.
     DamagedFile,
+    /// The file is compressed, and its header, its pointers or the block asked for make no sense.
+    CompressedFile,
 }
 
 /// The cap that an image exceeds.
@@ -109,6 +111,7 @@ impl fmt::Display for Corrupt {
             Corrupt::DamagedFile => {
                 formatter.write_str("the extents of this file are outside the image or incomplete")
             }
+            Corrupt::CompressedFile => formatter.write_str("this file is compressed and cannot be inflated"),
         }
     }
 }

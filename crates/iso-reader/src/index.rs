@@ -1,7 +1,7 @@
 //! The arrays a tree consists of: nodes, one blob of text, one table of extents.
 //!
-//! The children of a directory are contiguous and sorted by the bytes of their names, so a look-up is a
-//! binary search and a listing is a slice.
+//! The children of a directory are contiguous and sorted by the bytes of their names, so a listing is a
+//! slice.
 
 use crate::error::{Error, LimitReached};
 use crate::node::NodeKind;

@@ -10,7 +10,8 @@ use crate::index::position;
 use crate::node::NodeKind;
 use crate::record::Record;
 use crate::sections::Sections;
-use crate::stored::{DAMAGED, INTERLEAVED, StoredNode, ZISOFS};
+use crate::stored::{DAMAGED, INTERLEAVED, StoredNode, ZISOFS, ZISOFS2};
+use crate::zisofs::Compression;
 
 impl Builder<'_, '_> {
     /// Takes in one record of the directory `parent`, found at byte `at` of the image.
@@ -60,20 +61,24 @@ impl Builder<'_, '_> {
     }
 
     fn push_file(&mut self, parent: u32, entry: &Entry, at: u64, record: &Record<'_>) -> Result<(), Error> {
-        let uncompressed = self.rock.uncompressed.filter(|_| matches!(self.naming, Naming::RockRidge { .. }));
-        let flags = if uncompressed.is_some() { ZISOFS } else { 0 };
-        let size = uncompressed.unwrap_or(u64::from(entry.length));
+        let compression = self.rock.compression.filter(|_| matches!(self.naming, Naming::RockRidge { .. }));
+        let (size, flags, problem) = match compression {
+            None => (u64::from(entry.length), 0, None),
+            Some(Compression::Zisofs(zisofs)) => (zisofs.pack(), ZISOFS, None),
+            Some(Compression::Zisofs2(size)) => {
+                (size, ZISOFS2, Some("it is compressed by zisofs version 2, which is not supported"))
+            }
+            Some(Compression::Unknown) => {
+                (u64::from(entry.length), DAMAGED, Some("it is compressed in an unknown way"))
+            }
+        };
         let node = self.push(parent, entry, size, 0, flags)?;
-        if uncompressed.is_some() {
-            self.complain(at, record, "it is compressed by zisofs, which is not supported");
+        if let Some(problem) = problem {
+            self.complain(at, record, problem);
         }
         let mut sections = Sections::new(node, record.identifier);
         self.add_section(&mut sections, at, record);
-        if record.continues() {
-            self.sections = Some(sections);
-        } else {
-            sections.finish(&mut self.index);
-        }
+        self.keep_or_finish(sections, record);
         Ok(())
     }
 
@@ -85,8 +90,8 @@ impl Builder<'_, '_> {
             self.leaves_image = true;
             self.complain(at, record, "it leaves the image");
             sections.add_missing(length);
-        } else {
-            sections.add(offset, length, self.limits.extents_per_file);
+        } else if !sections.add(offset, length, self.limits.extents_per_file) {
+            self.complain(at, record, "it has too many extents");
         }
         if record.is_interleaved() {
             self.complain(at, record, "it is interleaved, which is not supported");
@@ -102,12 +107,16 @@ impl Builder<'_, '_> {
             return false;
         }
         self.add_section(&mut sections, at, record);
+        self.keep_or_finish(sections, record);
+        true
+    }
+
+    fn keep_or_finish(&mut self, sections: Sections, record: &Record<'_>) {
         if record.continues() {
             self.sections = Some(sections);
         } else {
-            sections.finish(&mut self.index);
+            sections.finish(&mut self.index, &mut self.warnings);
         }
-        true
     }
 
     /// The end of a directory: a file that should go on does not.
@@ -121,7 +130,7 @@ impl Builder<'_, '_> {
         let identifier = sections.identifier();
         self.warnings.add(|| format!("\"{}\": its last section is missing", identifier.escape_ascii()));
         sections.add_missing(0);
-        sections.finish(&mut self.index);
+        sections.finish(&mut self.index, &mut self.warnings);
     }
 
     /// Lets a directory wait for its turn, unless it cannot or must not be entered.

@@ -21,9 +21,16 @@ pub const CONTINUATION_BYTES: u64 = 32 << 10;
 pub const EXTENTS_PER_FILE: usize = 65_535;
 /// Volume descriptors read, from sector 16 on; real discs have three to five.
 pub const DESCRIPTORS: usize = 64;
-/// Bytes of directories and continuation areas read and interpreted for one tree. It bounds the time
-/// spent on directories that overlap, which no honest image has.
-pub const METADATA_BYTES: u64 = 2 << 30;
+/// Entries of the boot catalog; real discs have one to four.
+pub const BOOT_ENTRIES: usize = 64;
+/// Bytes of directories and continuation areas read and interpreted for one tree: 256 for each of
+/// [`ENTRIES`]. It bounds the time spent on what overlaps, which in honest images nothing does.
+pub const METADATA_BYTES: u64 = 1 << 30;
+/// How often every byte of an image may be read or interpreted on average. Honest images need each byte
+/// of a directory once, and around its continuation areas a little more is read than they hold.
+pub const METADATA_RATIO: u64 = 4;
+/// Bytes that may be read and interpreted however small the image is: too few to take time.
+pub const METADATA_FLOOR: u64 = 16 << 20;
 /// Bytes of all names and link targets of a tree.
 pub const TEXT_BYTES: usize = 512 << 20;
 /// Links followed while one path is resolved, as `MAXSYMLINKS` of Linux.
@@ -57,7 +64,10 @@ pub struct Limits {
     pub extents_per_file: usize,
     /// See [`DESCRIPTORS`]. Descriptors beyond are not read.
     pub descriptors: usize,
-    /// See [`METADATA_BYTES`]. An image that needs more is refused.
+    /// See [`BOOT_ENTRIES`]. Entries beyond are not read.
+    pub boot_entries: usize,
+    /// See [`METADATA_BYTES`]. An image that needs more is refused, and so is a small one that needs more
+    /// than [`METADATA_FLOOR`] and [`METADATA_RATIO`] times its size.
     pub metadata_bytes: u64,
     /// See [`TEXT_BYTES`]. An image with more is refused.
     pub text_bytes: usize,
@@ -80,6 +90,7 @@ impl Default for Limits {
             continuation_bytes: CONTINUATION_BYTES,
             extents_per_file: EXTENTS_PER_FILE,
             descriptors: DESCRIPTORS,
+            boot_entries: BOOT_ENTRIES,
             metadata_bytes: METADATA_BYTES,
             text_bytes: TEXT_BYTES,
             link_hops: LINK_HOPS,

@@ -26,9 +26,11 @@ pub enum NodeKind {
 pub enum Encoding {
     /// The extents, one after the other, are the file.
     Plain,
-    /// The extents hold blocks compressed by zisofs (Rock Ridge `ZF`). [`Node::size`] is the size before
-    /// compression. Not decoded yet.
+    /// The extents hold blocks compressed by zisofs, version 1 (Rock Ridge `ZF`). [`Node::size`] is the size
+    /// before compression, [`Tree::read_at`] inflates.
     Zisofs,
+    /// The extents hold blocks compressed by zisofs, version 2. Not decoded.
+    Zisofs2,
     /// The file shares its extent with another in alternating units (ECMA-119 6.4.3). Not decoded.
     Interleaved,
 }
@@ -38,6 +40,7 @@ impl fmt::Display for Encoding {
         formatter.write_str(match self {
             Encoding::Plain => "plain",
             Encoding::Zisofs => "compressed (zisofs)",
+            Encoding::Zisofs2 => "compressed (zisofs version 2)",
             Encoding::Interleaved => "interleaved",
         })
     }
@@ -76,7 +79,7 @@ impl<'a> Node<'a> {
     pub fn size(&self) -> u64 {
         match self.stored.kind() {
             NodeKind::Directory => 0,
-            NodeKind::File | NodeKind::Link => self.stored.a,
+            NodeKind::File | NodeKind::Link => self.stored.size(),
         }
     }
 
@@ -112,10 +115,13 @@ impl<'a> Node<'a> {
         self.stored.has(DAMAGED)
     }
 
-    /// Whether the bytes of the file can be had: an undamaged file in [`Encoding::Plain`].
+    /// Whether [`Tree::read_at`] gives the bytes of the file: it is undamaged, and [`Encoding::Plain`] or
+    /// [`Encoding::Zisofs`]. Only the former's extents can be sent as they are. That compressed bytes are
+    /// sound is known when they are read.
     #[must_use]
     pub fn is_readable(&self) -> bool {
-        self.kind() == NodeKind::File && !self.is_damaged() && self.encoding() == Encoding::Plain
+        let decoded = matches!(self.encoding(), Encoding::Plain | Encoding::Zisofs);
+        self.kind() == NodeKind::File && !self.is_damaged() && decoded
     }
 
     /// The target of a link, in bytes as recorded; `None` for other kinds.

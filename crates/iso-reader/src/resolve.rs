@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use std::fmt;
 
 use crate::index::position;
+use crate::lookup::Lookup;
 use crate::names::without_version;
 use crate::node::{NodeId, NodeKind};
 use crate::tree::Tree;
@@ -51,11 +52,8 @@ impl Tree {
     /// The entry of `directory` with exactly this name.
     #[must_use]
     pub fn child(&self, directory: NodeId, name: &[u8]) -> Option<NodeId> {
-        let children = self.index.children(self.index.get(directory.0));
-        let first = position(children.start);
-        let nodes = self.index.nodes.get(first..position(children.end))?;
-        let found = nodes.binary_search_by(|node| self.index.name(node).cmp(name)).ok()?;
-        u32::try_from(first.saturating_add(found)).ok().map(NodeId)
+        let lookup = self.lookup.get_or_init(|| Lookup::new(&self.index));
+        lookup.find(&self.index, directory.0, name).map(NodeId)
     }
 
     /// The entry that a path of names leads to from the root, every link followed, also the last one.

@@ -1,12 +1,13 @@
 //! The Rock Ridge Interchange Protocol (IEEE P1282): names, modes, times and links of POSIX, in the
 //! system use areas of directory records.
 
-use crate::bytes::{array, byte, little_u32};
+use crate::bytes::{byte, little_u32};
 use crate::date;
 use crate::error::Error;
 use crate::limits::Limits;
 use crate::source::Image;
 use crate::susp::{Continuation, ContinuationReader, Entry, entries};
+use crate::zisofs::Compression;
 
 /// Identifiers by which an `ER` entry announces Rock Ridge (IEEE P1282 4.3, and what older writers use).
 const EXTENSIONS: [&[u8]; 3] = [b"RRIP_1991A", b"IEEE_P1282", b"IEEE_1282"];
@@ -30,8 +31,8 @@ pub(crate) struct RockRidge {
     pub(crate) child: Option<u32>,
     /// Whether this directory was moved here from elsewhere (`RE`).
     pub(crate) relocated: bool,
-    /// Bytes of the file before compression (`ZF`, `Z2`).
-    pub(crate) uncompressed: Option<u64>,
+    /// How the file is compressed (`ZF`, `Z2`).
+    pub(crate) compression: Option<Compression>,
     /// Why the record cannot be served.
     pub(crate) fault: Option<&'static str>,
     /// What is odd about the record although it can be served.
@@ -128,7 +129,7 @@ impl RockRidge {
             b"TF" => self.modified = modification(byte(data, 0)?, data.get(1..)?).or(self.modified),
             b"CL" => self.child = Some(little_u32(data, 0)?),
             b"RE" => self.relocated = true,
-            b"ZF" | b"Z2" => self.uncompressed = Some(uncompressed(data)?),
+            b"ZF" | b"Z2" => self.compression = Some(Compression::parse(data)?),
             // Parents of moved directories (PL), devices (PN), sparse files (SF), Amiga (AL) and the like.
             _ => {}
         }
@@ -198,14 +199,6 @@ fn is_rock_ridge(data: &[u8]) -> Option<bool> {
     Some(EXTENSIONS.contains(&identifier))
 }
 
-/// The size in a `ZF` entry of zisofs: 32 bits in both byte orders, in version 2 (`PZ`) 64 bits in one.
-fn uncompressed(data: &[u8]) -> Option<u64> {
-    match data {
-        [b'P', b'Z', ..] => array(data, 4).map(u64::from_le_bytes),
-        _ => little_u32(data, 4).map(u64::from),
-    }
-}
-
 /// The modification time of a `TF` entry (IEEE P1282 4.1.6). The times whose flags are set follow each
 /// other, creation first, modification second.
 fn modification(flags: u8, times: &[u8]) -> Option<i64> {
@@ -267,13 +260,5 @@ mod tests {
             .unwrap();
         assert_eq!((rock.name.as_slice(), rock.link.as_deref()), (&b"b"[..], None));
         assert!(!rock.relocated && rock.fault.is_none() && rock.oddity.is_none());
-    }
-
-    #[test]
-    fn sizes_before_compression() {
-        let one = read(b"ZF\x10\x01pz\x04\x0F\x39\x30\0\0\0\0\x30\x39");
-        assert_eq!(one.uncompressed, Some(12345));
-        let two = read(b"Z2\x10\x01PZ\x04\x11\0\0\0\0\x02\0\0\0");
-        assert_eq!(two.uncompressed, Some(2 << 32));
     }
 }

@@ -3,7 +3,9 @@
 
 use crate::content::{Extent, ExtentData};
 use crate::index::{Index, position};
-use crate::stored::{DAMAGED, IN_TABLE, StoredExtent, ZISOFS};
+use crate::stored::{DAMAGED, IN_TABLE, StoredExtent, ZISOFS, ZISOFS2};
+use crate::warnings::Warnings;
+use crate::zisofs::Zisofs;
 
 /// The sections collected so far.
 pub(crate) struct Sections {
@@ -29,16 +31,18 @@ impl Sections {
     }
 
     /// Appends a section. One that starts where the last one ends, as most writers arrange it, extends it.
-    pub(crate) fn add(&mut self, offset: u64, length: u64, limit: usize) {
+    /// `false` if it is the first that is too much.
+    pub(crate) fn add(&mut self, offset: u64, length: u64, limit: usize) -> bool {
         self.size = self.size.saturating_add(length);
         let last = self.extents.last_mut();
         if let Some(last) = last.filter(|last| last.offset.checked_add(last.length) == Some(offset)) {
             last.length = last.length.saturating_add(length);
         } else if self.extents.len() >= limit {
-            self.damaged = true;
+            return std::mem::replace(&mut self.damaged, true);
         } else if length > 0 {
             self.extents.push(Extent { offset, length, data: ExtentData::Recorded });
         }
+        true
     }
 
     /// Notes that a section cannot be had. Its bytes count, its place is lost.
@@ -48,8 +52,15 @@ impl Sections {
     }
 
     /// Writes the file's size and place into its node.
-    pub(crate) fn finish(self, index: &mut Index) {
-        let is_zisofs = index.get(self.node).has(ZISOFS);
+    pub(crate) fn finish(mut self, index: &mut Index, warnings: &mut Warnings) {
+        let node = index.get(self.node);
+        let is_zisofs = node.has(ZISOFS | ZISOFS2);
+        let table_end = if node.has(ZISOFS) { Zisofs::unpack(node.a).table_end() } else { 0 };
+        if !self.damaged && node.size() > 0 && self.size < table_end {
+            warnings
+                .add(|| format!("\"{}\": it is too short for its pointers", self.identifier.escape_ascii()));
+            self.damaged = true;
+        }
         let stored: Option<Vec<StoredExtent>> = self.extents.iter().copied().map(StoredExtent::new).collect();
         let place = match (stored, self.extents.as_slice()) {
             _ if self.damaged => None,

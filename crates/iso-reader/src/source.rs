@@ -6,6 +6,7 @@ use std::io::{self, Seek, SeekFrom};
 use std::sync::Arc;
 
 use crate::error::{Error, LimitReached};
+use crate::limits::{METADATA_FLOOR, METADATA_RATIO};
 
 /// Positioned reads from an image, shared by any number of threads.
 ///
@@ -129,9 +130,12 @@ pub(crate) struct Image<'a> {
 }
 
 impl<'a> Image<'a> {
-    /// `budget` is the number of bytes that may be read or interpreted before the image is given up.
-    pub(crate) fn new(source: &'a dyn ReadAt, budget: u64) -> Result<Image<'a>, Error> {
-        Ok(Image { source, size: source.size()?, budget })
+    /// At most `limit` bytes may be read or interpreted before the image is given up. A small image may
+    /// ask for less, so that the time it takes is bounded by its size.
+    pub(crate) fn new(source: &'a dyn ReadAt, limit: u64) -> Result<Image<'a>, Error> {
+        let size = source.size()?;
+        let budget = size.saturating_mul(METADATA_RATIO).saturating_add(METADATA_FLOOR).min(limit);
+        Ok(Image { source, size, budget })
     }
 
     /// Bytes in the image.
@@ -218,6 +222,17 @@ mod tests {
         assert!(!image.read(&mut buffer, u64::MAX).unwrap());
         assert!(image.read(&mut buffer, 0).unwrap() && image.read(&mut buffer, 0).unwrap());
         assert!(matches!(image.read(&mut buffer, 0), Err(Error::Limit(LimitReached::MetadataBytes))));
+    }
+
+    #[test]
+    fn the_budget_grows_with_the_image() {
+        for size in [0, 1000, 100_000] {
+            let bytes = vec![7; size];
+            let mut image = Image::new(&bytes, u64::MAX).unwrap();
+            let budget = METADATA_FLOOR + METADATA_RATIO * u64::try_from(size).unwrap();
+            image.spend(budget).unwrap();
+            assert!(matches!(image.spend(1), Err(Error::Limit(LimitReached::MetadataBytes))));
+        }
     }
 
     #[test]

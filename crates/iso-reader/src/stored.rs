@@ -2,6 +2,7 @@
 
 use crate::content::{Extent, ExtentData};
 use crate::node::{Encoding, NodeKind};
+use crate::zisofs::Zisofs;
 
 /// The longest name that can be stored, in bytes.
 pub(crate) const LONGEST_NAME: usize = 0x3FF;
@@ -19,10 +20,12 @@ const LENGTH_MASK: u16 = 0x3FF;
 pub(crate) const DAMAGED: u16 = 0x0400;
 /// The file's extents are in the table.
 pub(crate) const IN_TABLE: u16 = 0x0800;
-/// The file is compressed by zisofs.
+/// The file is compressed by zisofs, version 1.
 pub(crate) const ZISOFS: u16 = 0x1000;
 /// The file is interleaved with another.
 pub(crate) const INTERLEAVED: u16 = 0x2000;
+/// The file is compressed by zisofs, version 2.
+pub(crate) const ZISOFS2: u16 = 0x8000;
 
 /// One entry. What `a` and `b` mean depends on the kind:
 ///
@@ -32,6 +35,7 @@ pub(crate) const INTERLEAVED: u16 = 0x2000;
 /// | directory that waits to be read | byte offset in the image | bytes |
 /// | file, one extent | size | byte offset in the image |
 /// | file, extent table | size | first extent in the upper half, their number in the lower |
+/// | file, zisofs | [`Zisofs`], packed | as above |
 /// | link | length of the target | offset of the target in the text |
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StoredNode {
@@ -93,11 +97,18 @@ impl StoredNode {
         self.name |= flags & !LENGTH_MASK;
     }
 
+    /// Bytes of a file or of a link's target.
+    pub(crate) fn size(&self) -> u64 {
+        if self.has(ZISOFS) { Zisofs::unpack(self.a).size() } else { self.a }
+    }
+
     pub(crate) fn encoding(&self) -> Encoding {
         if self.has(INTERLEAVED) {
             Encoding::Interleaved
         } else if self.has(ZISOFS) {
             Encoding::Zisofs
+        } else if self.has(ZISOFS2) {
+            Encoding::Zisofs2
         } else {
             Encoding::Plain
         }
@@ -140,7 +151,7 @@ mod tests {
         for kind in [NodeKind::Directory, NodeKind::File, NodeKind::Link] {
             let mut node = StoredNode::new(kind, 0o177_777, 1, 0x3FF);
             assert_eq!((node.kind(), node.permissions(), node.name_length()), (kind, 0o7777, 0x3FF));
-            assert!(!node.has(DAMAGED | IN_TABLE | ZISOFS | INTERLEAVED));
+            assert!(!node.has(DAMAGED | IN_TABLE | ZISOFS | INTERLEAVED | ZISOFS2));
             node.set(ZISOFS | DAMAGED);
             node.set_permissions(0o4);
             assert_eq!((node.kind(), node.permissions(), node.name_length()), (kind, 0o4, 0x3FF));

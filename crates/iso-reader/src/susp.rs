@@ -66,10 +66,11 @@ impl Continuation {
     }
 }
 
-/// Bytes read at once: writers put the areas of a directory beside each other.
+/// Bytes read at once at most: writers put the areas of a directory beside each other.
 const WINDOW: u64 = 8 * SECTOR;
 
-/// Reads continuation areas through a window over the image that stays where it is while it can.
+/// Reads continuation areas through a window over the image that stays where it is while it can. It
+/// doubles as long as it moves on to where it ended, so that little is read that nobody asks for.
 #[derive(Default)]
 pub(crate) struct ContinuationReader {
     window: Vec<u8>,
@@ -92,8 +93,13 @@ impl ContinuationReader {
         let end = area.offset.saturating_add(area.length);
         let window_end = self.start.saturating_add(u64::try_from(self.window.len()).unwrap_or(u64::MAX));
         if area.offset < self.start || end > window_end {
-            self.start = area.offset.saturating_sub(area.offset % SECTOR);
-            let window_end = self.start.saturating_add(WINDOW).max(end).min(image.size());
+            let start = area.offset.saturating_sub(area.offset % SECTOR);
+            let goes_on = start <= window_end && end > window_end && !self.window.is_empty();
+            let before = window_end.saturating_sub(self.start);
+            let size = if goes_on { before.saturating_mul(2).min(WINDOW) } else { SECTOR };
+            self.start = start;
+            let sector_end = end.checked_next_multiple_of(SECTOR).unwrap_or(end);
+            let window_end = start.saturating_add(size).max(sector_end).min(image.size());
             let length = usize::try_from(window_end.saturating_sub(self.start)).unwrap_or(usize::MAX);
             self.window.resize(length, 0);
             if !image.read(&mut self.window, self.start)? {

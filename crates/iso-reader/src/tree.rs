@@ -3,11 +3,13 @@
 use std::ops::Range;
 use std::sync::OnceLock;
 
+use crate::boot;
 use crate::build::Builder;
 use crate::descriptors;
 use crate::error::Error;
 use crate::index::Index;
 use crate::limits::Limits;
+use crate::lookup::{self, Lookup};
 use crate::node::{Node, NodeId, NodeKind};
 use crate::roots::Roots;
 use crate::source::{Image, ReadAt};
@@ -31,6 +33,8 @@ pub struct Options {
 #[derive(Debug)]
 pub struct Tree {
     pub(crate) index: Index,
+    /// Finds entries by name. Made at the first look-up.
+    pub(crate) lookup: OnceLock<Lookup>,
     /// Node numbers in case-folded order, each directory's children in their own range.
     pub(crate) folded: OnceLock<Box<[u32]>>,
     pub(crate) link_hops: usize,
@@ -64,13 +68,16 @@ impl Tree {
         let mut builder = Builder::new(&mut image, limits, naming, warnings);
         builder.build(&root)?;
         let Builder { index, warnings, leaves_image, .. } = builder;
+        let mut volume = descriptors.into_volume(kind, roots.available(), image.size());
+        boot::measure(&mut volume.boot_entries, &index);
         let is_damaged_file = |node: &&StoredNode| node.kind() == NodeKind::File && node.has(DAMAGED);
         Ok(Tree {
             damaged: index.nodes.iter().filter(is_damaged_file).count(),
             index,
+            lookup: OnceLock::new(),
             folded: OnceLock::new(),
             link_hops: limits.link_hops,
-            volume: descriptors.into_volume(kind, roots.available(), image.size()),
+            volume,
             warnings,
             leaves_image,
         })
@@ -119,12 +126,13 @@ impl Tree {
         self.len() <= 1
     }
 
-    /// Bytes held by the tree. The order that [`Matching::Lenient`](crate::Matching::Lenient) needs is
-    /// made at its first use and counted from the start.
+    /// Bytes held by the tree. The table that look-ups use and the order that
+    /// [`Matching::Lenient`](crate::Matching::Lenient) needs are made at their first use and counted from
+    /// the start.
     #[must_use]
     pub fn memory(&self) -> usize {
-        let folded = self.len().saturating_mul(size_of::<u32>());
-        let owned = self.index.memory().saturating_add(folded).saturating_add(self.warnings.memory());
+        let later = self.len().saturating_mul(lookup::BYTES.saturating_add(size_of::<u32>()));
+        let owned = self.index.memory().saturating_add(later).saturating_add(self.warnings.memory());
         owned.saturating_add(self.volume.memory()).saturating_add(size_of::<Tree>())
     }
 

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::boot::BootEntry;
+
 /// The trees an image may hold side by side, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -74,6 +76,7 @@ pub struct Volume {
     pub(crate) declared_size: u64,
     pub(crate) image_size: u64,
     pub(crate) boot_catalog: Option<u32>,
+    pub(crate) boot_entries: Vec<BootEntry>,
 }
 
 impl Volume {
@@ -144,10 +147,17 @@ impl Volume {
         self.boot_catalog
     }
 
+    /// What firmware may start from the image, in the order of the boot catalog: first the default entry.
+    #[must_use]
+    pub fn boot_entries(&self) -> &[BootEntry] {
+        &self.boot_entries
+    }
+
     /// Bytes held beyond the struct itself.
     pub(crate) fn memory(&self) -> usize {
         let texts = [&self.label, &self.system, &self.publisher, &self.application];
         let texts = texts.iter().map(|text| text.capacity()).fold(0, usize::saturating_add);
+        let texts = texts.saturating_add(self.boot_entries.capacity().saturating_mul(size_of::<BootEntry>()));
         texts.saturating_add(self.available.capacity().saturating_mul(size_of::<TreeKind>()))
     }
 }

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use iso_reader::ResolveError::{NotFound, TooManyLinks};
-use iso_reader::{Encoding, Matching, Options, Tree, TreeKind};
+use iso_reader::{Matching, Options, Tree, TreeKind};
 use support::Random;
 use support::compare::{Attributes, assert_same};
 use support::tools::{Workshop, extract, run, tool};
@@ -301,21 +301,90 @@ fn an_image_cut_off_is_told_from_a_whole_one() {
     assert_eq!(tree.warnings().count(), tree.damaged());
 }
 
+/// Runs xorriso in its own language, on an image that it may find.
+fn xorriso(device: &str, image: &Path, commands: &[&str]) {
+    run(tool("xorriso").args(["-abort_on", "FAILURE", device]).arg(image).args(commands).arg("-commit"));
+}
+
 #[test]
-fn compressed_files_are_listed_with_their_true_size() {
-    let workshop = Workshop::new("zisofs");
-    let source = workshop.folder("source");
-    fs::write(source.join("text"), "all work and no play ".repeat(10_000)).unwrap();
-    let image = workshop.path("image.iso");
-    run(tool("xorriso")
-        .arg("-outdev")
+fn the_session_that_a_mount_would_show() {
+    let workshop = Workshop::new("sessions");
+    let (first, second) = (workshop.folder("first"), workshop.folder("second"));
+    simple_source(&first);
+    write(&second.join("late.bin"), 9000, 40);
+    let paths = [&first, &second].map(|path| path.to_str().unwrap());
+
+    // xorriso makes sector 16 tell of the newest session, whether or not it keeps a list of all.
+    for emulation in ["-compliance=only_iso_version", "-compliance=no_emul_toc"] {
+        let (command, rule) = emulation.split_once('=').unwrap();
+        let image = workshop.path(format!("{rule}.iso"));
+        xorriso("-outdev", &image, &[command, rule, "-map", paths[0], "/first"]);
+        xorriso("-dev", &image, &["-map", paths[1], "/second", "-rm", "/first/file1.bin", "--"]);
+        let bytes = fs::read(&image).unwrap();
+        let descriptors = (16..bytes.len() / 2048).filter(|at| bytes[at * 2048..].starts_with(b"\x01CD001"));
+        assert!(descriptors.count() > 1, "there are several sessions");
+        let (tree, file) = open(&image, None);
+        assert!(tree.resolve_path("second/late.bin", Matching::Exact).is_ok());
+        assert_eq!(tree.resolve_path("first/file1.bin", Matching::Exact), Err(NotFound));
+        let unpacked = workshop.path(format!("{rule}.unpacked"));
+        extract(&image, &[], &unpacked);
+        assert_same(&tree, &file, &unpacked, Attributes::Posix, &[]);
+    }
+
+    // genisoimage appends a session and leaves sector 16 alone: the first one is shown.
+    let image = workshop.path("appended.iso");
+    run(tool("genisoimage").args(["-quiet", "-R", "-o"]).arg(&image).arg(&first));
+    let padded = fs::metadata(&image).unwrap().len().next_multiple_of(32 * 2048);
+    File::options().write(true).open(&image).unwrap().set_len(padded).unwrap();
+    let part = workshop.path("part");
+    let start = format!("0,{}", padded / 2048);
+    run(tool("genisoimage")
+        .args(["-quiet", "-R", "-C", &start, "-M"])
         .arg(&image)
-        .args([OsStr::new("-map"), source.as_os_str(), OsStr::new("/")])
-        .args(["-set_filter_r", "--zisofs", "/", "--", "-commit"]));
-    let file = File::open(&image).unwrap();
-    let tree = Tree::open(&file, &Options::default()).unwrap();
-    let node = tree.node(tree.child(tree.root(), b"text").unwrap());
-    assert_eq!((node.size(), node.encoding(), node.is_readable()), (210_000, Encoding::Zisofs, false));
-    assert_eq!((node.is_damaged(), tree.warnings().count()), (false, 1));
-    assert!(tree.extents(node.id()).map(|extent| extent.length).sum::<u64>() < 10_000);
+        .arg("-o")
+        .arg(&part)
+        .arg(&second));
+    let whole = [fs::read(&image).unwrap(), fs::read(&part).unwrap()].concat();
+    fs::write(&image, whole).unwrap();
+    let (tree, file) = open(&image, None);
+    assert_same(&tree, &file, &first, Attributes::Posix, &[]);
+}
+
+#[test]
+fn hybrids_of_disc_and_disk() {
+    let workshop = Workshop::new("hybrids");
+    let source = workshop.folder("source");
+    simple_source(&source);
+    let firmware = workshop.path("efi.img");
+    write(&firmware, 300_000, 1);
+    let firmware = firmware.to_str().unwrap();
+    let gpt = [
+        "-append_partition",
+        "2",
+        "0xef",
+        firmware,
+        "-appended_part_as_gpt",
+        "-e",
+        "--interval:appended_partition_2:all::",
+        "-no-emul-boot",
+    ];
+    // What else tells of a disk, and where it stands.
+    let makers: [(&[&str], &[u8], usize); 2] = [
+        (&gpt, b"EFI PART", 512),
+        // The partition starts behind 16 sectors, and so does a second set of descriptors.
+        (&["-partition_offset", "16"], b"\x01CD001", 32 * 2048),
+    ];
+    for (at, (options, sign, place)) in makers.iter().enumerate() {
+        let image = workshop.path(format!("{at}.iso"));
+        run(tool("xorriso").args(["-as", "mkisofs", "-R"]).args(*options).arg("-o").arg(&image).arg(&source));
+        let bytes = fs::read(&image).unwrap();
+        assert!(bytes[*place..].starts_with(sign), "{options:?} had no effect");
+        let (tree, file) = open(&image, None);
+        assert_same(&tree, &file, &source, Attributes::Posix, &["boot.catalog"]);
+        for entry in tree.volume().boot_entries() {
+            let start = usize::try_from(entry.offset).unwrap();
+            assert!(bytes[start..].starts_with(&fs::read(firmware).unwrap()), "the appended partition");
+        }
+        assert_eq!(tree.volume().boot_entries().len(), usize::from(at == 0));
+    }
 }

@@ -214,7 +214,7 @@ fn broken_rock_ridge() {
         ("a pipe", vec![named(&px(0o010_600))], "a=5", 1),
         ("a file that says directory", vec![named(&px(0o040_755))], "a=5 plain.txt=5", 1),
         ("a directory that says file", vec![Record::directory(b"D", 0).with(&px(FILE))], "a=5 d/", 0),
-        ("compressed", vec![named(&zf(99))], "a=5 plain.txt=99?", 1),
+        ("compressed into too few bytes", vec![named(&zf(b"pz", 4, 15, 99))], "a=5 plain.txt=99!?", 1),
         ("moved from the root", vec![named(&cl(ROOT))], "a=5 plain.txt/!", 1),
         ("moved from outside", vec![named(&cl(u32::MAX))], "a=5", 1),
         ("moved from a file", vec![named(&cl(30))], "a=5", 1),
@@ -393,7 +393,7 @@ fn damaged_and_encoded_files_are_never_read() {
     let mut buffer = [0; 1];
     let disc = rock_disc(&[
         Record { length: 1 << 20, ..rock_file(b"outside") },
-        rock_file(b"packed").with(&zf(9)),
+        rock_file(b"packed").with(&zf(b"PZ", 6, 17, 9)),
         Record { gap: 1, ..rock_file(b"mixed") },
         rock_link(b"link", b"outside"),
     ]);

@@ -50,7 +50,8 @@ fn boot_record_before_the_primary_descriptor() {
     disc.put(16 * SECTOR + 71, &[25, 0, 0, 0]);
     disc.put(17 * SECTOR, &primary);
     disc.put(18 * SECTOR, b"\xFFCD001\x01");
-    assert_eq!(open(&disc).volume().boot_catalog(), Some(25));
+    let tree = Tree::open(&disc.bytes, &Options::default()).unwrap();
+    assert_eq!(tree.volume().boot_catalog(), Some(25));
 }
 
 #[test]
@@ -162,6 +163,11 @@ fn a_directory_of_many_sectors() {
     let sub = tree.child(tree.root(), b"sub").unwrap();
     assert_eq!(tree.children(sub).len(), 9000);
     assert_eq!(tree.node(tree.children(sub).next_back().unwrap()).name(), b"file08999.txt");
+    for id in tree.children(sub) {
+        let name = tree.node(id).name();
+        assert_eq!((tree.child(sub, name), tree.child(tree.root(), name)), (Some(id), None));
+        assert_eq!(tree.child(sub, &[name, b"x"].concat()), None);
+    }
 }
 
 #[test]

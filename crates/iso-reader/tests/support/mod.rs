@@ -6,11 +6,12 @@ pub(crate) mod compare;
 pub(crate) mod disc;
 pub(crate) mod susp;
 pub(crate) mod tools;
+pub(crate) mod zisofs;
 
 use iso_reader::{Encoding, NodeKind, Tree};
 
-/// All entries but the root as one line: `d/`, `d/file=12`, `link->target`; `!` marks damage, `?` an
-/// encoding that cannot be served.
+/// All entries but the root as one line: `d/`, `d/file=12`, `link->target`; `!` marks damage, `?`
+/// another encoding than plain.
 pub(crate) fn listing(tree: &Tree) -> String {
     let mut lines: Vec<String> = tree
         .nodes()

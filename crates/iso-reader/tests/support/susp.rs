@@ -57,8 +57,10 @@ pub(crate) fn tf(flags: u8, times: &[u8]) -> Vec<u8> {
     entry(b"TF", &[&[flags], times].concat())
 }
 
-pub(crate) fn zf(size: u32) -> Vec<u8> {
-    entry(b"ZF", &[&b"pz"[..], &[4, 15], &both32(size)].concat())
+/// A file of `size` bytes is compressed: `pz` is zisofs, `PZ` its second version.
+pub(crate) fn zf(algorithm: &[u8; 2], header_words: u8, exponent: u8, size: usize) -> Vec<u8> {
+    let size = both32(u32::try_from(size).unwrap());
+    entry(b"ZF", &[&algorithm[..], &[header_words, exponent], &size].concat())
 }
 
 /// A disc with Rock Ridge and these entries in its root directory.

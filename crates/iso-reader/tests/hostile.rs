@@ -1,0 +1,283 @@
+//! Images made to cost much: each has an expected outcome, takes less than a second and no more memory
+//! than its own size explains. One test, because it measures the memory of its process.
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
+mod support;
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use iso_reader::{Error, LimitReached, Matching, Options, ReadAt, Tree};
+use peak_alloc::PeakAlloc;
+use support::disc::{CONTINUES, Disc, ROOT, Record, SECTOR, both32};
+use support::susp::{
+    FILE, ce, cl, nm, px, rock_directory, rock_disc, rock_file, rock_link, rock_root, sl, zf,
+};
+
+#[global_allocator]
+static MEMORY: PeakAlloc = PeakAlloc;
+
+/// Every image is done with after this long, whatever the machine is busy with.
+const TIME: Duration = Duration::from_secs(1);
+/// Bytes that opening any image may take...
+const MEMORY_FLOOR: usize = 512 << 10;
+/// ... and those for each byte in its sectors that are not empty. A record of 34 bytes becomes an entry of 33,
+/// and an array that grows holds its old half and its new one for a moment.
+const MEMORY_RATIO: usize = 8;
+
+/// An image that claims to be longer than its bytes; the rest is zeros.
+struct Image {
+    bytes: Vec<u8>,
+    size: u64,
+}
+
+impl ReadAt for Image {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let count = self.bytes.as_slice().read_at(buffer, offset)?;
+        buffer[count..].fill(0);
+        Ok(buffer.len())
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.size)
+    }
+}
+
+impl From<Disc> for Image {
+    fn from(disc: Disc) -> Image {
+        Image { size: u64::try_from(disc.bytes.len()).unwrap(), bytes: disc.bytes }
+    }
+}
+
+impl Disc {
+    /// The same disc at the start of an image of `size` bytes.
+    fn within(self, size: u64) -> Image {
+        Image { bytes: self.bytes, size }
+    }
+}
+
+/// What has to become of an image.
+#[derive(Debug, PartialEq)]
+enum Outcome {
+    /// Entries with the root, damaged files and warnings.
+    Tree(usize, usize, usize),
+    Refused(LimitReached),
+}
+use Outcome::{Refused, Tree as Opened};
+
+fn outcome(image: &Image) -> Outcome {
+    match Tree::open(image, &Options::default()) {
+        Ok(tree) => {
+            let links = tree.nodes().filter(|id| tree.node(*id).link_target().is_some());
+            for link in links {
+                assert!(tree.resolve_path(tree.path(link), Matching::Exact).is_err());
+            }
+            assert!(tree.memory() <= bound(image), "the tree takes {} bytes", tree.memory());
+            Opened(tree.len(), tree.damaged(), tree.warnings().count())
+        }
+        Err(Error::Limit(limit)) => Refused(limit),
+        Err(error) => panic!("{error:?}"),
+    }
+}
+
+fn bound(image: &Image) -> usize {
+    let used = image.bytes.chunks(SECTOR).filter(|sector| sector.iter().any(|byte| *byte != 0));
+    MEMORY_FLOOR + MEMORY_RATIO * SECTOR * used.count()
+}
+
+/// A disc with these records in the root directory, which may have many sectors.
+fn plain(records: &[Record]) -> Disc {
+    let mut disc = Disc::new();
+    let length = disc.directory(ROOT, records);
+    disc.put(16 * SECTOR + 156 + 10, &both32(length));
+    disc
+}
+
+/// A disc with a directory of Rock Ridge that holds these records, from block 1000 on.
+fn rock(records: &[Record]) -> Disc {
+    let mut disc = rock_disc(&[]);
+    let length = disc.directory(1000, records);
+    rock_root(&mut disc, &[Record { length, ..rock_directory(b"d", 1000) }]);
+    disc
+}
+
+/// Repeats an entry until an area of 32 KiB is full, but for a continuation at `block`.
+fn area(disc: &mut Disc, at: u32, filler: &[u8], next: u32) {
+    let mut bytes = filler.repeat(((32 << 10) - 28) / filler.len());
+    bytes.extend(ce(next, 0, 32 << 10));
+    let offset = disc.offset(at);
+    disc.put(offset, &bytes);
+}
+
+fn name(at: u32) -> Vec<u8> {
+    format!("N{at:06}").into_bytes()
+}
+
+/// 24 levels of directories, each listing the next one eight times: 8^24 paths.
+fn bomb(entry: impl Fn(&[u8], u32) -> Record) -> Disc {
+    let mut disc = rock_disc(&[]);
+    for level in 0..24 {
+        let records: Vec<Record> = (b'a'..=b'h').map(|name| entry(&[name], 101 + level)).collect();
+        disc.directory(100 + level, &records);
+    }
+    disc.directory(124, &[]);
+    rock_root(&mut disc, &[rock_directory(b"d", 100)]);
+    disc
+}
+
+fn directories() -> Vec<(&'static str, Image, Outcome)> {
+    let itself = plain(&[Record::directory(b"D", ROOT)]);
+    let mut circle = plain(&[Record::directory(b"D", 100)]);
+    for block in 100..200 {
+        let records = [Record::directory(b"NEXT", 100 + (block - 99) % 100), Record::directory(b"UP", ROOT)];
+        circle.directory(block, &records);
+    }
+    let mut moved = rock_disc(&[]);
+    rock_root(&mut moved, &[rock_directory(b"d", 40), rock_file(b"m").with(&cl(41))]);
+    moved.directory(40, &[rock_file(b"up").with(&cl(ROOT)), rock_file(b"other").with(&cl(41))]);
+    moved.directory(41, &[rock_file(b"itself").with(&cl(41)), rock_file(b"back").with(&cl(40))]);
+    let links: Vec<Record> = (0..200_u32)
+        .map(|at| {
+            rock_link(format!("l{at}").as_bytes(), format!("l{}/l{}", (at + 1) % 200, at / 2).as_bytes())
+        })
+        .collect();
+    let empty = Record { length: 0, ..Record::directory(b"", 0) };
+    let no_length = {
+        let mut disc = plain(&[Record::file(b"A.;1", 0, 0)]);
+        // The length of every record of the directory is zero.
+        let end = disc.offset(ROOT) + SECTOR;
+        disc.put(end - SECTOR, &[0; SECTOR]);
+        disc
+    };
+    let within = |length| {
+        let directory = |at: u32| Record { length, ..Record::directory(&name(at), 100 + at) };
+        plain(&(0..64).map(directory).collect::<Vec<_>>())
+    };
+    // 70 directories that share one megabyte of records, each with all but the first sectors of the last.
+    let mut overlapping = within(1 << 20);
+    let mut records = Vec::new();
+    while records.len() < (1 << 20) + 64 * SECTOR {
+        let sector = Record::file(b"SAME", 0, 0).encode().repeat(SECTOR / 38);
+        records.extend(sector);
+        records.resize(records.len().next_multiple_of(SECTOR), 0);
+    }
+    overlapping.put(100 * SECTOR, &records);
+    vec![
+        ("a directory in itself", itself.into(), Opened(2, 0, 1)),
+        ("a circle of directories", circle.into(), Opened(2 + 2 * 100, 0, 101)),
+        ("8^24 directories", bomb(rock_directory).into(), Opened(2 + 24 * 8, 0, 24 * 7)),
+        (
+            "8^24 moved directories",
+            bomb(|name, block| rock_file(name).with(&cl(block))).into(),
+            Opened(2 + 24 * 8, 0, 24 * 7),
+        ),
+        ("moved directories in each other", moved.into(), Opened(7, 0, 4)),
+        ("links in a circle", rock(&links).into(), Opened(2 + 200, 0, 0)),
+        ("records of no length", no_length.into(), Opened(1, 0, 0)),
+        (
+            "20,000 empty directories",
+            plain(&(0..20_000).map(|at| Record { name: name(at), ..empty.clone() }).collect::<Vec<_>>())
+                .into(),
+            Opened(20_001, 0, 0),
+        ),
+        (
+            "a directory of four gigabytes of zeros",
+            within(u32::MAX).within(u64::MAX),
+            Refused(LimitReached::MetadataBytes),
+        ),
+        ("a directory that leaves the image", within(u32::MAX).into(), Opened(65, 0, 64)),
+        ("64 directories that share their records", overlapping.into(), Refused(LimitReached::MetadataBytes)),
+    ]
+}
+
+fn names_and_files() -> Vec<(&'static str, Image, Outcome)> {
+    let forbidden: Vec<Record> = (0..10_000_u32)
+        .map(|at| {
+            let names: [&[u8]; 8] = [b"", b".", b"..", b"a/b", b"/", b"a\0", b"../../etc/passwd", b"\0\0"];
+            rock_file(names[usize::try_from(at).unwrap() % 8])
+        })
+        .collect();
+    let part = |at: u32| Record::file(b"BIG.;1", 16 + at % 2 * 2, 2048).flags(CONTINUES);
+    let parts = |count: u32| -> Vec<Record> {
+        (0..count).map(part).chain([Record::file(b"BIG.;1", 16 + count % 2 * 2, 1)]).collect()
+    };
+    let enormous = |at: u32| Record::file(&name(at), u32::MAX - at, u32::MAX);
+    let same: Vec<Record> = (0..30_000).map(|_| Record::file(b"SAME.;1", 0, 0)).collect();
+    let packed = rock_file(b"z").with(&zf(b"pz", 4, 15, 0xFFFF_FFFF));
+    vec![
+        // An empty `NM` entry is none: the name of the record counts, which is `file` for all of them.
+        ("10,000 forbidden names", rock(&forbidden).into(), Opened(3, 0, 8750 + 1249)),
+        ("30,000 equal names", plain(&same).into(), Opened(2, 0, 29_999)),
+        ("65,535 extents", plain(&parts(65_534)).into(), Opened(2, 0, 0)),
+        ("65,536 extents", plain(&parts(65_535)).into(), Opened(2, 1, 1)),
+        ("70,000 extents", plain(&parts(69_999)).into(), Opened(2, 1, 1)),
+        (
+            "1,000 extents without a last one",
+            plain(&(0..1000).map(part).collect::<Vec<_>>()).into(),
+            Opened(2, 1, 1),
+        ),
+        (
+            "10,000 files of four gigabytes past the end",
+            plain(&(0..10_000).map(enormous).collect::<Vec<_>>()).into(),
+            Opened(10_001, 10_000, 10_000),
+        ),
+        (
+            "10,000 files of four gigabytes",
+            plain(&(0..10_000).map(enormous).collect::<Vec<_>>()).within(u64::MAX),
+            Opened(10_001, 0, 0),
+        ),
+        ("four gigabytes out of five bytes", rock(&[packed]).into(), Opened(3, 1, 1)),
+    ]
+}
+
+fn continuations() -> Vec<(&'static str, Image, Outcome)> {
+    let file = |at: u32, attributes: &[u8]| {
+        Record::file(b"F.;1", 30, 5).with(&px(FILE)).with(&nm(0, &name(at))).with(attributes)
+    };
+    let files = |count: u32, attributes: &[u8]| -> Vec<Record> {
+        (0..count).map(|at| file(at, attributes)).collect()
+    };
+    let mut cases = Vec::new();
+    let mut alone = rock(&files(1, &ce(300, 0, 32 << 10)));
+    area(&mut alone, 300, b"XX\x04\x01", 300);
+    cases.push(("a continuation of itself", alone.into(), Opened(3, 0, 1)));
+    let mut chain = rock(&files(1, &ce(300, 0, 28)));
+    for block in 300..400 {
+        chain.file(b"", block, &ce(block + 1, 0, 28));
+    }
+    cases.push(("a chain of 100 continuations", chain.into(), Opened(3, 0, 1)));
+    let outside = rock(&files(10_000, &ce(u32::MAX, u32::MAX, u32::MAX)));
+    cases.push(("10,000 continuations outside", outside.into(), Opened(10_002, 0, 10_000)));
+    for (case, filler) in [
+        ("10,000 endless chains of nothing", b"XX\x04\x01".to_vec()),
+        ("10,000 endless names", nm(1, b"")),
+        ("10,000 endless links", sl(1, &[(1, b"")])),
+    ] {
+        let mut disc = rock(&files(10_000, &ce(300, 0, 32 << 10)));
+        // Two areas far apart, so that no window holds both.
+        area(&mut disc, 300, &filler, 400);
+        area(&mut disc, 400, &filler, 300);
+        cases.push((case, disc.into(), Refused(LimitReached::MetadataBytes)));
+    }
+    cases
+}
+
+#[test]
+fn hostile_images_cost_little() {
+    for (case, image, expected) in directories().into_iter().chain(names_and_files()).chain(continuations()) {
+        let before = MEMORY.current_usage();
+        MEMORY.reset_peak_usage();
+        let start = Instant::now();
+        let outcome = outcome(&image);
+        let (time, peak) = (start.elapsed(), MEMORY.peak_usage() - before);
+        println!(
+            "{case}: {} ms, {} KiB of {}, {outcome:?}",
+            time.as_millis(),
+            peak >> 10,
+            bound(&image) >> 10
+        );
+        assert_eq!(outcome, expected, "{case}");
+        assert!(time < TIME, "{case} takes {time:?}");
+        assert!(peak <= bound(&image), "{case} takes {peak} bytes, more than {}", bound(&image));
+    }
+}
