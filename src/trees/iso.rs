@@ -1,10 +1,11 @@
 //! The tree inside an ISO: an index of extents in memory over one open file. Nothing is copied, mounted or unpacked.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use file_transport::OpenFile;
+use file_transport::{OpenFile, ReadAt};
 use iso_reader::{Encoding, ExtentData, NodeId, NodeKind};
 
 use super::{
@@ -19,7 +20,7 @@ use crate::model::image::TreeSummary;
 pub struct IsoTree {
     file: Arc<OpenFile>,
     identity: Identity,
-    index: iso_reader::Tree,
+    index: Arc<iso_reader::Tree>,
 }
 
 /// Opens an ISO and reads its directories.
@@ -45,7 +46,7 @@ pub(super) fn open(path: &Path) -> Result<ImageTree, TreeError> {
         damaged: index.damaged() as u64,
     };
     Ok(ImageTree {
-        tree: Tree::Iso(Box::new(IsoTree { file: Arc::new(file.into()), identity, index })),
+        tree: Tree::Iso(Box::new(IsoTree { file: Arc::new(file.into()), identity, index: Arc::new(index) })),
         identity,
         summary,
     })
@@ -107,9 +108,16 @@ impl IsoTree {
 
     fn content(&self, id: NodeId) -> Result<Content, LookupError> {
         let node = self.index.node(id);
-        // What is sent is the extents themselves, so they have to be the bytes of the file.
-        if !node.is_readable() || node.encoding() != Encoding::Plain {
+        if !node.is_readable() {
             return Err(LookupError::Unreadable);
+        }
+        let (file, modified) = (Arc::clone(&self.file), time(node.modified()));
+        if node.encoding() != Encoding::Plain {
+            // Its extents are not its bytes, but they tell where it is.
+            let place = self.index.extents(id).next().map_or(0, |extent| extent.offset);
+            let source = Inflated { file: Arc::clone(&file), index: Arc::clone(&self.index), id };
+            let place = (place, node.size());
+            return Ok(Content::computed(file, &self.identity, place, modified, Arc::new(source)));
         }
         let extents = self.index.extents(id).map(|extent| Extent {
             offset: match extent.data {
@@ -118,7 +126,32 @@ impl IsoTree {
             },
             length: extent.length,
         });
-        Ok(Content::inside(Arc::clone(&self.file), &self.identity, extents.collect(), time(node.modified())))
+        Ok(Content::inside(file, &self.identity, extents.collect(), modified))
+    }
+}
+
+/// A file that zisofs compressed, to be read at any place.
+#[derive(Debug)]
+struct Inflated {
+    file: Arc<OpenFile>,
+    index: Arc<iso_reader::Tree>,
+    id: NodeId,
+}
+
+impl ReadAt for Inflated {
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let read = self.index.read_at(&**self.file, self.id, buffer, offset).map_err(|error| {
+            // The client only sees its connection cut, so the log has to say why.
+            tracing::warn!(%error, "a compressed file inside an ISO cannot be read");
+            match error {
+                iso_reader::Error::Io(error) => error,
+                other => io::Error::other(other),
+            }
+        })?;
+        if read < buffer.len() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(())
     }
 }
 
