@@ -229,6 +229,9 @@ fn print_welcome(config: &Config, listeners: &[(&Endpoint, TcpListener)], restor
     writeln!(out, "{:<13} {}", "isos", config.iso_dir.display())?;
     writeln!(out, "{:<13} {}", "microkernels", config.microkernel_dir.display())?;
     write!(out, "{:<13} {} restored", "images", restored.served)?;
+    if restored.looked_at > 0 {
+        write!(out, ", {} being looked at", restored.looked_at)?;
+    }
     if restored.in_error > 0 {
         write!(out, ", {} in error", restored.in_error)?;
     }

@@ -300,13 +300,11 @@ fn a_mount_whose_iso_changed_is_not_adopted() {
     fs::remove_file(&store).unwrap();
     squash(&tree(5), &store);
     mounting.service.spawn();
-    let status = mounting.service.images(&[("name", "one")])[0]["status"].as_str().unwrap().to_owned();
-    assert!(status.starts_with("error: "), "{status}");
-    assert_eq!(
-        http::get(&mounting.service.south("/one/1/README")).status,
-        404,
-        "neither the old nor the new one"
-    );
+    // Until its digest is known it may be the same; neither the old nor the new one is served.
+    let readme = mounting.service.south("/one/1/README");
+    assert!(matches!(http::get(&readme).status, 404 | 503));
+    mounting.service.wait_for_status("one", "1", |status| status.starts_with("error: "));
+    eventually(Duration::from_secs(3), "a 404", || (http::get(&readme).status == 404).then_some(()));
     // The ISO that is gone for good: an error, and no mount that keeps it alive.
     fs::remove_file(&store).unwrap();
     mounting.service.restart();
@@ -469,6 +467,36 @@ fn a_client_that_goes_away_does_not_leave_half_a_removal() {
         });
     }
     eventually(Duration::from_secs(5), "no mount", || mounting.mounts().is_empty().then_some(()));
+}
+
+/// The kernel has an order of its own, and no option that names a tree.
+#[test]
+fn a_tree_cannot_be_chosen_where_the_kernel_mounts() {
+    let setup = Setup::new();
+    squash(&tree(1), &setup.path("static/iso/one.img"));
+    fs::copy(images::installer(), setup.path("static/iso/linux.iso")).unwrap();
+    let mut mounting = Mounting::start_with(setup);
+    let parameters = [("name", "linux"), ("version", "1"), ("isostore", "linux.iso"), ("tree", "joliet")];
+    mounting.service.put_image(&parameters).expect_status(200);
+    // It was chosen while the service read ISOs itself: told, neither served wrongly nor forgotten.
+    mounting.service.reconfigure("imageBackend", json!("mount"));
+    mounting.service.restart();
+    let image = mounting.service.images(&[])[0].clone();
+    assert!(image["status"].as_str().unwrap().contains("cannot be chosen"), "{image}");
+    assert_eq!(http::get(&mounting.service.south("/linux/1/README")).status, 404);
+    mounting.expect_no_mounts();
+    for word in ["joliet", "rockridge"] {
+        let parameters = [("name", "one"), ("version", "1"), ("isostore", "one.img"), ("tree", word)];
+        let answer = mounting.service.put_image(&parameters);
+        let problem = expect_problem(&mounting.service, &answer, 422, "cannot be chosen");
+        assert_eq!(problem["parameter"], "tree");
+    }
+    mounting.expect_no_mounts();
+    mounting.register("one", "one.img");
+    mounting.expect_served("one", 1);
+    mounting.service.reconfigure("imageBackend", json!("extents"));
+    mounting.service.restart();
+    assert_eq!(mounting.service.images(&[("name", "linux")])[0]["status"], "OK");
 }
 
 #[test]

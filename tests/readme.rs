@@ -26,7 +26,7 @@ fn examples_print_what_the_readme_says() {
     let examples = examples(include_str!("../README.md"));
     let registrations =
         examples.iter().filter(|example| example.command.contains("localhost:7070/images?")).count();
-    assert_eq!(registrations, 4, "one example for each source");
+    assert_eq!(registrations, 5, "one example for each source, and one for the choice of a tree");
     for example in examples {
         let replace =
             |text: &str| ports.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to));

@@ -229,3 +229,36 @@ fn an_image_can_be_uploaded_and_replaced() {
     http::delete(&service.north("/images?name=squash&version=up")).expect_status(200);
     assert_eq!(http::get(&file).status, 404);
 }
+
+#[test]
+fn only_of_an_iso_a_tree_can_be_chosen() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("image");
+    packed::squash(&SourceTree::new().file("file", "x"), &[], &image);
+    let service = Setup::new().start();
+    let answer = service.put_image(&[
+        ("name", "n"),
+        ("version", "1"),
+        ("tree", "joliet"),
+        ("isolocal", image.to_str().unwrap()),
+    ]);
+    expect_problem(&service, &answer, 422, "can be chosen of an ISO; a squashfs has one");
+}
+
+/// Written in place, as by a careless copy, it is another image: what was decoded of the old one must not be mixed with the new.
+#[test]
+fn an_image_that_is_written_to_cuts_its_transfers() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("image");
+    packed::squash(&SourceTree::new().file("file", pattern(6, 60 << 20)), &["-noD"], &image);
+    let service = Setup::new().start();
+    register(&service, "1", &image);
+    let mut connection = Connection::open(&service.south("/"));
+    connection.send(&Request::new("GET", "/squash/1/file")).unwrap();
+    let length = connection.receive_head().unwrap().content_length().unwrap();
+    let mut body = connection.read_some(1 << 20).unwrap();
+    fs::OpenOptions::new().append(true).open(&image).unwrap().set_len(100 << 20).unwrap();
+    body.extend(connection.read_to_end().unwrap_or_default());
+    assert!((body.len() as u64) < length, "all {length} bytes came");
+    assert!(body == pattern(6, 60 << 20)[..body.len()]);
+}

@@ -12,7 +12,7 @@ use harness::packed::{self, BIG};
 use harness::problem::expect_problem;
 use harness::served::compare_tree;
 use harness::{Service, Setup};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Seek, SeekFrom, Write};
@@ -91,6 +91,8 @@ fn sparse_files_are_listed_and_answer_an_error() {
             (&1.into(), &3.into()),
             "{version}"
         );
+        let url = service.north(&format!("/images/{}", record["id"].as_str().unwrap()));
+        assert_eq!(http::get(&url).expect_status(200).json()["findings"]["damaged"], json!(["holes"]));
         let url = service.south(&format!("/tar/{version}"));
         let answer = http::get(&format!("{url}/holes"));
         assert!((500..600).contains(&answer.status), "{version}: {}", answer.head_text());
@@ -221,6 +223,10 @@ fn a_tree_is_what_unpacking_would_leave() {
         record["tree"]["warnings"], 8,
         "two that climb, one folder, two in the way, two links, one type"
     );
+    let url = service.north(&format!("/images/{}", record["id"].as_str().unwrap()));
+    let findings = http::get(&url).expect_status(200).json()["findings"].clone();
+    assert_eq!(findings["warnings"].as_array().unwrap().len(), 8, "{findings}");
+    assert_eq!(findings["warnings"][0], "\"../climbs\": it climbs out of the tree");
     for (path, text) in [("link/name", "dotted"), ("hard-link/name", "dotted"), ("DOTTED/name;1", "dotted")] {
         assert_eq!(http::get(&service.south(&format!("/tar/1/{path}"))).expect_status(200).text(), text);
     }

@@ -30,6 +30,7 @@ impl Catalog {
         let catalog = self.clone();
         self.whole(async move {
             catalog.update(id.clone(), |image| image.status = Status::Preparing).await?;
+            let asked = catalog.snapshot().image(&id).and_then(|image| image.asked_tree);
             let record = |received: Received, summary| async move {
                 let recorded = catalog.0.writer.commit(move |records| {
                     let image = records.images.get_mut(&id).ok_or(CatalogError::NoSuchImage)?;
@@ -45,7 +46,7 @@ impl Catalog {
                 tracing::info!(id = %image.id, name = %image.name, version = %image.version, "downloaded an ISO");
                 Ok(())
             };
-            intake.store_image(record).await
+            intake.store_image(asked, record).await
         })
         .await
     }

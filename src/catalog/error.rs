@@ -60,6 +60,9 @@ pub enum CatalogError {
     /// Your file: it is not an image, and why.
     #[error("{0}")]
     NotAnImage(String),
+    /// Your request: the tree that was asked for cannot be served.
+    #[error("{0}")]
+    TreeChoice(String),
     /// Our disk: the tree could not be opened.
     #[error("{0}")]
     Tree(TreeError),
@@ -81,6 +84,9 @@ impl From<TreeError> for CatalogError {
     fn from(error: TreeError) -> Self {
         match error {
             TreeError::NotAnImage(reason) => Self::NotAnImage(reason),
+            TreeError::NoSuchTree { .. } | TreeError::NoChoice | TreeError::OneTree(_) => {
+                Self::TreeChoice(error.to_string())
+            }
             TreeError::Mount(loop_mount::Error::NotAnImage { reason, .. }) => {
                 Self::NotAnImage(format!("not an image that the kernel mounts: {reason}"))
             }

@@ -10,6 +10,7 @@ use super::{Catalog, CatalogError, Errand, Inner};
 use crate::model::identity::Identity;
 use crate::model::image::{Image, ImageId, Source, Status};
 use crate::model::stored_file::Shelf;
+use crate::trees::Findings;
 
 impl Catalog {
     /// All images with the status that holds at this moment, by name and version.
@@ -22,6 +23,18 @@ impl Catalog {
         .await
     }
 
+    /// One image with the status that holds at this moment and, if it is served, what was noticed in its ISO.
+    pub async fn image_in_full(&self, id: ImageId) -> Result<(Image, Option<Findings>), CatalogError> {
+        self.blocking(move |inner| {
+            let snapshot = inner.writer.snapshot();
+            let image = snapshot.image(&id).ok_or(CatalogError::NoSuchImage)?;
+            let image = inner.examined(&snapshot, image);
+            let findings = if image.status == Status::Ok { inner.findings(&snapshot, &image) } else { None };
+            Ok((image, findings))
+        })
+        .await?
+    }
+
     /// One image with the status that holds at this moment.
     pub async fn image(&self, id: ImageId) -> Result<Image, CatalogError> {
         self.blocking(move |inner| {
@@ -32,6 +45,16 @@ impl Catalog {
     }
 }
 
+/// What a look at a file tells about the ISO that was registered.
+pub(super) enum Sight {
+    /// It is the same.
+    Same,
+    /// It looks different; its bytes are being looked at.
+    Unsettled,
+    /// It is another one.
+    Other,
+}
+
 impl Inner {
     /// The image with the status that holds at this moment.
     pub(super) fn examined(&self, snapshot: &Snapshot, image: &Image) -> Image {
@@ -39,53 +62,82 @@ impl Inner {
         if image.status == Status::Preparing && image.identity.is_none() && image.source == Source::Store {
             self.post(Errand::Prepare(image.id.clone()));
         }
-        if image.status == Status::Ok
-            && let Err(trouble) = self.check(snapshot, image)
-        {
-            examined.status = Status::Error(trouble);
+        if image.status == Status::Ok {
+            examined.status = self.check(snapshot, image);
         }
         examined
     }
 
-    fn check(&self, snapshot: &Snapshot, image: &Image) -> Result<(), String> {
+    fn check(&self, snapshot: &Snapshot, image: &Image) -> Status {
         let iso = &image.iso;
         let path = self.iso_path(snapshot, iso);
         let metadata = match fs::metadata(&path) {
             Ok(metadata) if metadata.is_file() => metadata,
-            Ok(_) => return Err(format!("its ISO {iso} is no longer a regular file")),
+            Ok(_) => return Status::Error(format!("its ISO {iso} is no longer a regular file")),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(format!("its ISO {iso} is missing"));
+                return Status::Error(format!("its ISO {iso} is missing"));
             }
-            Err(error) => return Err(format!("its ISO {iso} cannot be looked at: {}", error.kind())),
+            Err(error) => {
+                return Status::Error(format!("its ISO {iso} cannot be looked at: {}", error.kind()));
+            }
         };
         if access(&path, Access::READ_OK).is_err() {
-            return Err(format!("its ISO {iso} may not be read by the service"));
+            return Status::Error(format!("its ISO {iso} may not be read by the service"));
         }
         if image.identity.is_none() {
             self.post(Errand::Prepare(image.id.clone()));
-            return Err(format!("its ISO {iso} has not been read yet"));
+            return Status::Error(format!("its ISO {iso} has not been read yet"));
         }
-        if !self.is_same(snapshot, image, &Identity::of(&metadata)) {
-            return Err(format!("its ISO {iso} has changed since it was registered"));
+        match self.sight(snapshot, image, &Identity::of(&metadata)) {
+            Sight::Same => {}
+            Sight::Unsettled => return Status::Preparing,
+            Sight::Other => {
+                return Status::Error(format!("its ISO {iso} has changed since it was registered"));
+            }
         }
-        self.trees.make_ready(&image.name, &image.version, &path).map_err(|error| {
-            tracing::warn!(name = %image.name, version = %image.version, %error, "an image cannot be served");
-            error.gist()
-        })
+        let ready = self.trees.make_ready(&image.name, &image.version, &path, image.asked_tree);
+        ready.map_or_else(
+            |error| {
+                tracing::warn!(name = %image.name, version = %image.version, %error, "an image cannot be served");
+                Status::Error(error.gist())
+            },
+            |()| Status::Ok,
+        )
     }
 
-    /// Whether `found` is the ISO that was registered. If it looks different, its digest decides later ([`Errand::Digest`]):
-    /// a file that came back from a backup has another time but the same bytes.
-    pub(super) fn is_same(&self, snapshot: &Snapshot, image: &Image, found: &Identity) -> bool {
-        if image.identity.is_some_and(|known| known.same_version(found)) {
-            return true;
+    /// Read from the tree, which is opened for it if need be: it takes no place in the inventory.
+    fn findings(&self, snapshot: &Snapshot, image: &Image) -> Option<Findings> {
+        let path = self.iso_path(snapshot, &image.iso);
+        match self.trees.open(&image.name, &image.version, &path, image.asked_tree) {
+            Ok(opened) if image.identity.is_some_and(|known| known.same_version(&opened.identity)) => {
+                opened.tree.findings()
+            }
+            Ok(_) => None,
+            Err(error) => {
+                tracing::warn!(name = %image.name, version = %image.version, %error, "a tree cannot be looked at");
+                None
+            }
         }
-        let digested = snapshot
-            .file(Shelf::Iso, &image.iso)
-            .is_some_and(|file| file.sha256.is_some() && file.identity.same_version(found));
-        if !digested {
-            self.post(Errand::Digest(Shelf::Iso, image.iso.clone()));
+    }
+
+    /// Whether `found` is the ISO that was registered. A file that came back from a backup has another time but the same bytes, so where
+    /// the size is the same the digest decides, which is computed ([`Errand::Digest`]) if it is not known.
+    pub(super) fn sight(&self, snapshot: &Snapshot, image: &Image, found: &Identity) -> Sight {
+        let Some(known) = image.identity else { return Sight::Other };
+        if known.same_version(found) {
+            return Sight::Same;
         }
-        false
+        if known.size != found.size || image.sha256.is_none() {
+            return Sight::Other;
+        }
+        let file = snapshot.file(Shelf::Iso, &image.iso).filter(|file| file.identity.same_version(found));
+        match file.and_then(|file| file.sha256) {
+            Some(sha256) if Some(sha256) == image.sha256 => Sight::Same,
+            Some(_) => Sight::Other,
+            None => {
+                self.post(Errand::Digest(Shelf::Iso, image.iso.clone()));
+                Sight::Unsettled
+            }
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use super::snapshot::users_of;
+use super::snapshot::{users_by_iso, users_of};
 use super::{Catalog, CatalogError, Errand, Inner};
 use crate::inventory::Records;
 use crate::model::identity::Identity;
@@ -103,14 +103,14 @@ impl Inner {
                 files.insert(record.name.clone(), (identity, true));
             }
         }
+        let mut used = if shelf == Shelf::Iso { users_by_iso(snapshot.records()) } else { BTreeMap::new() };
         let listed = files.into_iter().map(|(name, (identity, local))| {
             let record = snapshot.file(shelf, &name).filter(|record| record.identity.same_version(&identity));
             let sha256 = record.and_then(|record| record.sha256);
             if sha256.is_none() {
                 self.post(Errand::Digest(shelf, name.clone()));
             }
-            let used_by =
-                if shelf == Shelf::Iso { users_of(snapshot.records(), &name, None) } else { Vec::new() };
+            let used_by = used.remove(&name).unwrap_or_default();
             ListedFile { file: StoredFile { name, identity, local, sha256 }, used_by }
         });
         Ok(listed.collect())

@@ -2,6 +2,7 @@
 //! memory it takes. Let go early, it leaves nothing.
 
 use bytes::Bytes;
+use iso_reader::TreeKind;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinHandle;
 
@@ -125,10 +126,11 @@ impl Intake {
         Ok(StoredFile { name, identity, local: false, sha256: Some(sha256) })
     }
 
-    /// All bytes of an image's ISO are here: reads its tree, makes it durable and visible, and lets `record` record the image. If any
+    /// All bytes of an image's ISO are here: reads the tree that was asked for, makes it durable and visible, and lets `record` record the image. If any
     /// of that fails, the store is what it was before. To be called within a change that runs to its end.
     pub(super) async fn store_image<T, F>(
         self,
+        asked: Option<TreeKind>,
         record: impl FnOnce(Received, TreeSummary) -> F,
     ) -> Result<T, CatalogError>
     where
@@ -138,7 +140,7 @@ impl Intake {
         drop(chunks);
         let upload = joined(worker.ok_or(CatalogError::Stopping)?.await)?;
         let finished = catalog.blocking(move |inner| {
-            let summary = inner.trees.inspect(upload.path())?;
+            let summary = inner.trees.inspect(upload.path(), asked)?;
             let (received, named) = upload.finish(inner.store(shelf))?;
             Ok::<_, CatalogError>((received, named, summary))
         });

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use iso_reader::TreeKind;
 use jiff::Timestamp;
 use url::Url;
 
@@ -25,12 +26,23 @@ pub struct Reservation {
     version: ImageVersion,
     /// A failed image of this name, which is tried again under its old id.
     failed: Option<Image>,
+    /// The tree that the image is to serve.
+    asked_tree: Option<TreeKind>,
     _claim: Claim<(ImageName, ImageVersion)>,
 }
 
 impl Catalog {
-    /// Reserves a name and version. They must be free, or belong to an image in error, which is then tried again.
-    pub async fn reserve(&self, name: ImageName, version: ImageVersion) -> Result<Reservation, CatalogError> {
+    /// Reserves a name and version. They must be free, or belong to an image in error, which is then tried again, with the tree that it
+    /// was to serve unless another one is asked for.
+    pub async fn reserve(
+        &self,
+        name: ImageName,
+        version: ImageVersion,
+        asked_tree: Option<TreeKind>,
+    ) -> Result<Reservation, CatalogError> {
+        if asked_tree.is_some() {
+            self.0.trees.offers_choice()?;
+        }
         let claim = self.0.image_claims.exclusive((name.clone(), version.clone()));
         let claim = claim.ok_or_else(|| CatalogError::Busy(format!("the image {name} {version}")))?;
         let key = (name.clone(), version.clone());
@@ -43,7 +55,8 @@ impl Catalog {
             Some(image) if matches!(image.status, Status::Error(_)) => Some(image),
             Some(_) => return Err(CatalogError::Duplicate { name, version }),
         };
-        Ok(Reservation { catalog: self.clone(), name, version, failed, _claim: claim })
+        let asked_tree = asked_tree.or(failed.as_ref().and_then(|failed| failed.asked_tree));
+        Ok(Reservation { catalog: self.clone(), name, version, failed, asked_tree, _claim: claim })
     }
 
     /// Changes one image's record and notes the time.
@@ -93,12 +106,13 @@ impl Reservation {
         let claim = self.catalog.0.file_claims.shared((Shelf::Iso, iso.clone()));
         let _claim = claim.ok_or_else(|| CatalogError::Busy(format!("the ISO {iso}")))?;
         let (name, version, file) = (self.name.clone(), self.version.clone(), iso.clone());
+        let asked = self.asked_tree;
         let opened = self.catalog.blocking(move |inner| {
             let snapshot = inner.writer.snapshot();
             if snapshot.file(Shelf::Iso, &file).is_none_or(|record| record.local.is_none()) {
                 inner.stat(Shelf::Iso, &file)?;
             }
-            let tree = inner.trees.open(&name, &version, &inner.iso_path(&snapshot, &file))?;
+            let tree = inner.trees.open(&name, &version, &inner.iso_path(&snapshot, &file), asked)?;
             Ok::<_, CatalogError>((tree.identity, tree.summary.clone()))
         });
         let (identity, summary) = opened.await??;
@@ -118,6 +132,7 @@ impl Reservation {
         let _claim = claim.ok_or_else(|| CatalogError::Busy(format!("the ISO {iso}")))?;
         let (name, version, file, given) =
             (self.name.clone(), self.version.clone(), iso.clone(), path.to_owned());
+        let asked = self.asked_tree;
         let opened = self.catalog.blocking(move |inner| {
             open_regular(&given).map_err(CatalogError::from_file)?;
             let path = std::fs::canonicalize(&given)
@@ -126,7 +141,7 @@ impl Reservation {
             if !stored {
                 inner.check_local_name(&file)?;
             }
-            let tree = inner.trees.open(&name, &version, &path)?;
+            let tree = inner.trees.open(&name, &version, &path, asked)?;
             Ok::<_, CatalogError>((path, stored, tree.identity, tree.summary.clone()))
         });
         let (path, stored, identity, summary) = opened.await??;
@@ -150,13 +165,14 @@ impl Reservation {
     /// Registers what `intake` has received. What is not an image leaves nothing behind.
     pub async fn register_received(self, intake: Intake) -> Result<Image, CatalogError> {
         let catalog = self.catalog.clone();
+        let asked = self.asked_tree;
         let registered = async move {
             let record = |received: Received, summary| {
                 let image = self.image(received.name.clone(), Source::Client, Status::Ok);
                 let file = record_of(Shelf::Iso, &received);
                 self.record(seen_received(image, &received, summary), Some(file))
             };
-            let image = intake.store_image(record).await?;
+            let image = intake.store_image(asked, record).await?;
             // Looking at it mounts it, where trees are mounted.
             self.catalog.image(image.id).await
         };
@@ -194,6 +210,7 @@ impl Reservation {
             identity: None,
             sha256: None,
             tree: None,
+            asked_tree: self.asked_tree,
         }
     }
 

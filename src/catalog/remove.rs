@@ -27,7 +27,7 @@ impl Catalog {
     pub(super) async fn let_go_of(&self, image: Image) -> Result<(), CatalogError> {
         self.blocking(move |inner| {
             let path = inner.iso_path(&inner.writer.snapshot(), &image.iso);
-            if let Err(error) = inner.trees.close(&image.name, &image.version, &path) {
+            if let Err(error) = inner.trees.close(&image.name, &image.version, &path, image.asked_tree) {
                 tracing::error!(name = %image.name, version = %image.version, %error, "cannot undo a mount");
             }
         })

@@ -1,17 +1,22 @@
 //! From a southbound path to content: image trees, the stores, and what lies on disk below the root.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::examine::Sight;
 use super::snapshot::Snapshot;
 use super::{Catalog, Errand, Inner};
 use crate::model::content::Content;
+use crate::model::identity::Identity;
 use crate::model::image::{Image, Status};
 use crate::model::names::{FileName, ImageName, ImageVersion};
 use crate::model::stored_file::Shelf;
-use crate::trees::{Directory, Entry, Found, LookupError, Matching, Source, Tree, open_regular};
+use crate::trees::{
+    Directory, Entry, FileError, Found, LookupError, Matching, Source, Tree, TreeError, open_regular,
+};
 
 /// The file that stands in for the listing of its folder.
 const INDEX: &[u8] = b"index.html";
@@ -109,15 +114,34 @@ impl Inner {
             return Err(LookupError::NotFound);
         }
         let path = self.iso_path(snapshot, &image.iso);
-        let opened = self.trees.open(&image.name, &image.version, &path);
+        let found = fs::metadata(&path).map_err(|_| LookupError::NotFound)?;
+        self.expect_registered(snapshot, image, &Identity::of(&found))?;
+        let opened = self.trees.open(&image.name, &image.version, &path, image.asked_tree);
         let opened = opened.map_err(|error| {
             tracing::warn!(name = %image.name, version = %image.version, %error, "an image cannot be served");
-            LookupError::NotFound
+            match error {
+                // That the disk fails, or that there is no descriptor left, says nothing about what there is.
+                TreeError::Io(error) | TreeError::File(FileError::Io(error)) => LookupError::Io(error),
+                _ => LookupError::NotFound,
+            }
         })?;
-        if !self.is_same(snapshot, image, &opened.identity) {
-            return Err(LookupError::NotFound);
-        }
+        // It may have changed between the two looks.
+        self.expect_registered(snapshot, image, &opened.identity)?;
         in_tree(&opened.tree, request, 2)
+    }
+
+    /// Nothing is served out of an ISO that is not, or may not be, the one that was registered.
+    fn expect_registered(
+        &self,
+        snapshot: &Snapshot,
+        image: &Image,
+        found: &Identity,
+    ) -> Result<(), LookupError> {
+        match self.sight(snapshot, image, found) {
+            Sight::Same => Ok(()),
+            Sight::Unsettled => Err(LookupError::Unsettled),
+            Sight::Other => Err(LookupError::NotFound),
+        }
     }
 
     fn in_iso_store(&self, snapshot: &Snapshot, request: &Request) -> Result<Resolved, LookupError> {
@@ -144,7 +168,7 @@ impl Inner {
         let locals =
             snapshot.files(Shelf::Iso).filter_map(|file| Some((file.name.as_str(), file.local.as_ref()?)));
         let locals = locals.filter_map(|(name, path)| {
-            let metadata = std::fs::metadata(path).ok()?;
+            let metadata = fs::metadata(path).ok()?;
             Some(Entry { name: name.into(), size: Some(metadata.len()), modified: metadata.modified().ok() })
         });
         Ok(Resolved::Directory(listed.with(locals)))
@@ -160,7 +184,7 @@ impl Inner {
             Some(folder(name.as_str(), Some(modified)))
         });
         let stores = [&self.isos, &self.microkernels].map(|store| {
-            let modified = std::fs::metadata(store.folder()).and_then(|metadata| metadata.modified()).ok();
+            let modified = fs::metadata(store.folder()).and_then(|metadata| metadata.modified()).ok();
             folder(if store.shelf() == Shelf::Iso { "iso" } else { "common" }, modified)
         });
         Ok(Resolved::Directory(listed.with(stores.into_iter().chain(served))))

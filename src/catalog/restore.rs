@@ -15,6 +15,8 @@ use crate::trees::TreeError;
 pub struct Restored {
     /// Images that are served again.
     pub served: usize,
+    /// Images whose ISOs look different and are being looked at.
+    pub looked_at: usize,
     /// Images in error.
     pub in_error: usize,
     /// Images whose download was interrupted.
@@ -70,6 +72,7 @@ impl Catalog {
                     tracing::warn!(name = %image.name, version = %image.version, reason, "an image is not served");
                     restored.in_error += 1;
                 }
+                Status::Preparing if image.identity.is_some() => restored.looked_at += 1,
                 Status::Downloading | Status::Preparing => {}
             }
         }
@@ -88,8 +91,8 @@ impl Catalog {
         let snapshot = self.snapshot();
         let Some(image) = snapshot.image(&id).cloned() else { return Ok(()) };
         let path = self.0.iso_path(&snapshot, &image.iso);
-        let (name, version) = (image.name, image.version);
-        let opened = self.blocking(move |inner| inner.trees.open(&name, &version, &path)).await?;
+        let (name, version, asked) = (image.name, image.version, image.asked_tree);
+        let opened = self.blocking(move |inner| inner.trees.open(&name, &version, &path, asked)).await?;
         self.update(id, move |image| match opened {
             // Another registration took the record over meanwhile.
             _ if image.identity.is_some() || image.status == Status::Downloading => {}

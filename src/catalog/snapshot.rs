@@ -95,11 +95,22 @@ fn only<T>(mut candidates: impl Iterator<Item = T>) -> Option<T> {
 
 /// The images that need the ISO `iso`, as `name version`; not counting `except`.
 pub(super) fn users_of(records: &Records, iso: &FileName, except: Option<&ImageId>) -> Vec<String> {
-    let users = records
-        .images
-        .values()
-        .filter(|image| image.iso == *iso && image.needs_iso() && Some(&image.id) != except);
-    let mut users: Vec<String> = users.map(|image| format!("{} {}", image.name, image.version)).collect();
-    users.sort();
-    users
+    let images = records.images.values();
+    shown(images.filter(|image| image.iso == *iso && image.needs_iso() && Some(&image.id) != except))
+}
+
+/// All ISOs that images need, and who needs each.
+pub(super) fn users_by_iso(records: &Records) -> BTreeMap<FileName, Vec<String>> {
+    let mut users: BTreeMap<FileName, Vec<&Image>> = BTreeMap::new();
+    for image in records.images.values().filter(|image| image.needs_iso()) {
+        users.entry(image.iso.clone()).or_default().push(image);
+    }
+    users.into_iter().map(|(iso, images)| (iso, shown(images))).collect()
+}
+
+fn shown<'a>(images: impl IntoIterator<Item = &'a Image>) -> Vec<String> {
+    let mut shown: Vec<String> =
+        images.into_iter().map(|image| format!("{} {}", image.name, image.version)).collect();
+    shown.sort();
+    shown
 }

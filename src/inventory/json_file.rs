@@ -1,6 +1,7 @@
 //! The inventory as one JSON file. A save writes a temporary beside it, fsyncs, keeps the old file as `….previous` and renames;
 //! so at every instant the file is a whole state.
 
+use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -120,9 +121,9 @@ impl JsonFile {
         let document: Document =
             serde_json::from_value(value).map_err(|error| self.corrupt(error.to_string()))?;
         let mut records = Records::default();
+        let mut paths = HashSet::new();
         for image in document.images {
-            let path = (&image.name, &image.version);
-            if records.images.values().any(|other| (&other.name, &other.version) == path) {
+            if !paths.insert((image.name.clone(), image.version.clone())) {
                 return Err(self.corrupt(format!("it holds two images {} {}", image.name, image.version)));
             }
             if let Some(twin) = records.images.insert(image.id.clone(), image) {

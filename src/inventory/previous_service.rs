@@ -60,5 +60,6 @@ fn upgrade_one(entry: &Value) -> Result<Image, String> {
         identity: None,
         sha256: None,
         tree: None,
+        asked_tree: None,
     })
 }

@@ -19,6 +19,7 @@ fn image(id: &str, name: &str) -> Image {
         identity: None,
         sha256: None,
         tree: None,
+        asked_tree: None,
     }
 }
 

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::catalog::{Catalog, CatalogError};
 use crate::model::digest::Sha256;
+use crate::model::identity::Identity;
 use crate::model::names::FileName;
 use crate::model::stored_file::Shelf;
 
@@ -26,11 +27,11 @@ pub(super) async fn compute(
     let read =
         tokio::task::spawn_blocking(move || read(file, &stop)).await.map_err(|_| CatalogError::Stopping)?;
     match read {
-        Ok(Some((sha256, size))) if size == identity.size => {
+        Ok(Some((sha256, read))) if read == identity => {
             tracing::info!(%shelf, %name, %sha256, "digested a file");
             catalog.record_digest(shelf, name, identity, sha256).await
         }
-        // It is still being written to, or the service stops: there will be another errand.
+        // It was written to meanwhile, or the service stops: there will be another errand.
         Ok(_) => Ok(()),
         Err(error) => {
             tracing::warn!(%shelf, %name, %error, "a file cannot be read");
@@ -39,10 +40,10 @@ pub(super) async fn compute(
     }
 }
 
-fn read(mut file: File, stop: &CancellationToken) -> io::Result<Option<(Sha256, u64)>> {
+/// The digest of all bytes, and what the file is after the last of them: one that is written to meanwhile is two versions at once.
+fn read(mut file: File, stop: &CancellationToken) -> io::Result<Option<(Sha256, Identity)>> {
     let mut digest = sha2::Sha256::new();
     let mut buffer = vec![0; BUFFER];
-    let mut size = 0;
     loop {
         if stop.is_cancelled() {
             return Ok(None);
@@ -50,7 +51,6 @@ fn read(mut file: File, stop: &CancellationToken) -> io::Result<Option<(Sha256, 
         let count = file.read(&mut buffer)?;
         let Some(bytes) = buffer.get(..count).filter(|bytes| !bytes.is_empty()) else { break };
         digest.update(bytes);
-        size += bytes.len() as u64;
     }
-    Ok(Some((Sha256(digest.finalize().into()), size)))
+    Ok(Some((Sha256(digest.finalize().into()), Identity::of(&file.metadata()?))))
 }

@@ -25,6 +25,9 @@ pub enum Failure {
     /// What came is not an image.
     #[error("{0}")]
     NotAnImage(String),
+    /// It does not have the tree that was asked for.
+    #[error("{0}")]
+    TreeChoice(String),
     /// Another image or request stands in the way.
     #[error("{0}")]
     Conflict(String),
@@ -49,6 +52,7 @@ impl From<CatalogError> for Failure {
         let text = error.to_string();
         match error {
             CatalogError::NotAnImage(_) | CatalogError::Empty => Self::NotAnImage(text),
+            CatalogError::TreeChoice(_) => Self::TreeChoice(text),
             CatalogError::Store(StoreError::Full { .. }) => Self::Space(text),
             CatalogError::Store(StoreError::TooLarge { .. }) => Self::TooLarge(text),
             CatalogError::Store(StoreError::NotAFile(_))

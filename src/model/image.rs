@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use iso_reader::TreeKind;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -116,6 +117,9 @@ pub fn shown_url(url: &Url) -> Url {
 pub struct TreeSummary {
     /// Which of the ISO's trees is served, for example `rockridge`.
     pub kind: String,
+    /// The trees that the ISO has, best first. Empty where that was not looked for: in older records, and where the kernel chooses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub available: Vec<String>,
     /// The volume identifier.
     pub label: String,
     /// Files, directories and links.
@@ -154,6 +158,9 @@ pub struct Image {
     /// What was found in the ISO.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tree: Option<TreeSummary>,
+    /// The tree that was asked for; `None` leaves the choice to the reader of ISOs.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "super::tree_choice")]
+    pub asked_tree: Option<TreeKind>,
 }
 
 impl Image {
@@ -174,6 +181,26 @@ mod tests {
             assert_eq!(serde_json::to_value(&status).expect("text"), word);
         }
         assert_eq!(Status::from("weird".to_owned()), Status::Error("weird".into()));
+    }
+
+    #[test]
+    fn the_choice_of_a_tree_survives_storage_and_older_records_have_none() {
+        let record = serde_json::json!({
+            "id": "1", "name": "linux", "version": "9", "iso": "a.iso", "status": "OK", "source": {"kind": "store"},
+            "created": "2026-11-20T23:13:48Z", "updated": "2026-11-20T23:13:48Z",
+            "tree": {"kind": "joliet", "label": "A", "entries": 1, "warnings": 0, "damaged": 0},
+        });
+        let old: Image = serde_json::from_value(record.clone()).expect("an older record");
+        assert_eq!(old.asked_tree, None);
+        assert_eq!(serde_json::to_value(&old).expect("JSON"), record);
+        let mut asked = record;
+        asked["asked_tree"] = "joliet".into();
+        let image: Image = serde_json::from_value(asked.clone()).expect("a record");
+        assert_eq!(image.asked_tree, Some(TreeKind::Joliet));
+        assert_eq!(serde_json::to_value(&image).expect("JSON"), asked);
+        asked["asked_tree"] = "best".into();
+        let error = serde_json::from_value::<Image>(asked).expect_err("no such tree").to_string();
+        assert!(error.contains("best") && error.contains("rockridge, udf, joliet"), "{error}");
     }
 
     #[test]

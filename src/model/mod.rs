@@ -9,3 +9,4 @@ pub mod pace;
 pub mod segment;
 pub mod size;
 pub mod stored_file;
+mod tree_choice;

@@ -9,12 +9,14 @@ use axum::extract::{Path as UrlPath, Request, State};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use http::{HeaderMap, StatusCode, request};
+use iso_reader::TreeKind;
 use url::Url;
 
 use super::Northbound;
 use super::parameters::Parameters;
 use super::problem::Problem;
 use super::uploads::{Upload, check_headers};
+use super::views;
 use crate::catalog::{Intake, Reservation};
 use crate::jobs::{Failure, provisional_name};
 use crate::model::image::{Image, ImageId};
@@ -22,7 +24,8 @@ use crate::model::names::{FileName, ImageName, ImageVersion};
 use crate::trees::{NOT_AN_IMAGE, SIGNATURE_BYTES, declared_size};
 
 const FILTERS: [&str; 5] = ["id", "name", "version", "iso", "status"];
-const PUT_PARAMETERS: [&str; 7] = ["name", "version", "isostore", "isolocal", "isoweb", "isoclient", "wait"];
+const PUT_PARAMETERS: [&str; 8] =
+    ["name", "version", "isostore", "isolocal", "isoweb", "isoclient", "tree", "wait"];
 
 /// How long a registration from the web waits for its end when the client says nothing: small ISOs on a near server are done by then.
 const DEFAULT_WAIT: Duration = Duration::from_secs(3);
@@ -43,12 +46,15 @@ pub(super) async fn list(State(door): State<Northbound>, request: Request) -> Re
     Ok(Json(views).into_response())
 }
 
-/// `GET /images/{id}`: one image.
+/// `GET /images/{id}`: one image, with what was noticed in its ISO.
 pub(super) async fn show(
     State(door): State<Northbound>,
     UrlPath(id): UrlPath<String>,
 ) -> Result<Response, Problem> {
-    Ok(Json(door.view(&door.catalog.image(ImageId(id)).await?)).into_response())
+    let (image, findings) = door.catalog.image_in_full(ImageId(id)).await?;
+    let mut view = door.view(&image);
+    view["findings"] = findings.as_ref().map(views::findings).into();
+    Ok(Json(view).into_response())
 }
 
 /// `PUT /images`: registers an image from one of the four sources.
@@ -111,7 +117,11 @@ fn matches(image: &Image, filters: &Parameters) -> bool {
 async fn reserve(door: &Northbound, parameters: &Parameters) -> Result<Reservation, Problem> {
     let name = parameters.required("name", ImageName::new)?;
     let version = parameters.required("version", ImageVersion::new)?;
-    Ok(door.catalog.reserve(name, version).await?)
+    let tree = match parameters.get("tree") {
+        Some(_) => Some(parameters.required("tree", tree)?),
+        None => None,
+    };
+    Ok(door.catalog.reserve(name, version, tree).await?)
 }
 
 async fn register(door: &Northbound, parameters: &Parameters, headers: &HeaderMap) -> Result<Image, Problem> {
@@ -228,6 +238,10 @@ fn judge(intake: &Intake, beginning: &[u8], expected: Option<u64>) -> Result<(),
         }
         _ => Ok(()),
     }
+}
+
+fn tree(word: String) -> Result<TreeKind, String> {
+    word.parse().map_err(|error| format!("is '{word}': {error}"))
 }
 
 fn link(text: String) -> Result<Url, String> {

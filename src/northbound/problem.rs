@@ -38,8 +38,11 @@ impl Problem {
         Self { allow: Some(allow), ..problem }
     }
 
-    /// Names the parameter that led here, where an error of the desk has one.
+    /// Names the parameter that led here, where an error of the desk has one and does not say so itself.
     pub(super) fn of_parameter(self, name: &str) -> Self {
+        if self.parameter.is_some() {
+            return self;
+        }
         Self { detail: format!("`{name}`: {}", self.detail), parameter: Some(name.to_owned()), ..self }
     }
 
@@ -65,6 +68,9 @@ impl From<CatalogError> for Problem {
             | CatalogError::LocalName(_)
             | CatalogError::Local(FileError::NotRegular(_)) => StatusCode::BAD_REQUEST,
             CatalogError::Local(FileError::Forbidden) => StatusCode::FORBIDDEN,
+            CatalogError::TreeChoice(_) => {
+                return Self::new(StatusCode::UNPROCESSABLE_ENTITY, text).of_parameter("tree");
+            }
             CatalogError::NotAnImage(_) => StatusCode::UNPROCESSABLE_ENTITY,
             CatalogError::Store(error) => match error {
                 StoreError::NotFound(_) => StatusCode::NOT_FOUND,
@@ -95,6 +101,9 @@ impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
         let text = failure.to_string();
         let status = match failure {
+            Failure::TreeChoice(_) => {
+                return Self::new(StatusCode::UNPROCESSABLE_ENTITY, text).of_parameter("tree");
+            }
             Failure::Missing(_) => StatusCode::NOT_FOUND,
             Failure::Source(_) | Failure::NotAnImage(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Failure::Conflict(_) | Failure::Cancelled => StatusCode::CONFLICT,

@@ -9,6 +9,7 @@ use crate::model::image::{Image, Source, shown_url};
 use crate::model::segment::encoded;
 use crate::model::size;
 use crate::model::stored_file::{Shelf, StoredFile};
+use crate::trees::Findings;
 
 /// An image, with the southbound path of its tree and, while its ISO is being fetched, how far that has come.
 pub(super) fn image(image: &Image, progress: Option<Progress>, api_root: &str) -> Value {
@@ -24,7 +25,7 @@ pub(super) fn image(image: &Image, progress: Option<Progress>, api_root: &str) -
         "created": milliseconds(image.created),
         "updated": milliseconds(image.updated),
         "sha256": image.sha256,
-        "tree": image.tree,
+        "tree": tree(image),
     });
     if let Value::Object(members) = &mut view {
         if let Source::Web { url } = &image.source {
@@ -36,6 +37,21 @@ pub(super) fn image(image: &Image, progress: Option<Progress>, api_root: &str) -
         }
     }
     view
+}
+
+/// What was found in the ISO, and what was asked for; nothing as long as there is neither.
+fn tree(image: &Image) -> Value {
+    let mut tree = json!(image.tree);
+    if let Some(asked) = image.asked_tree {
+        tree["asked"] = asked.as_str().into();
+    }
+    tree
+}
+
+/// What was noticed in an image's ISO. Names need not be UTF-8; what is not is shown as in listings.
+pub(super) fn findings(findings: &Findings) -> Value {
+    let damaged: Vec<_> = findings.damaged.iter().map(|path| String::from_utf8_lossy(path)).collect();
+    json!({"warnings": findings.warnings, "damaged": damaged})
 }
 
 /// A file of a store, with the images that need it.

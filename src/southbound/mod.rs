@@ -43,6 +43,9 @@ pub struct Southbound {
 const RELIEF: usize = 16;
 const RELIEF_TIME: Duration = Duration::from_millis(20);
 
+/// There is no place, or no descriptor.
+const BUSY: &str = "Too busy\n";
+
 /// Who says so retries a 503 after the time that it is told; all others take it for the end.
 const IPXE: &[u8] = b"iPXE/";
 
@@ -81,6 +84,10 @@ impl Southbound {
             Ok(Prepared::File(file)) => self.transfer(request, peer, file).await,
             Ok(Prepared::Listing(listed)) => reply::listing(listed),
             Err(LookupError::NotFound) => reply::text(StatusCode::NOT_FOUND, "Not found\n"),
+            Err(LookupError::Unsettled) => {
+                let pause = is_ipxe(request.headers()).then(|| pause(peer));
+                reply::later("The image's ISO has changed and is being looked at\n", pause)
+            }
             Err(error) => {
                 tracing::error!(path, %error, "a file cannot be served");
                 let (status, words) = match error {
@@ -89,7 +96,7 @@ impl Southbound {
                         "The image is damaged: this file cannot be read whole\n",
                     ),
                     LookupError::Io(error) if is_exhausted(error) => {
-                        return reply::busy(is_ipxe(request.headers()).then(|| pause(peer)));
+                        return reply::later(BUSY, is_ipxe(request.headers()).then(|| pause(peer)));
                     }
                     _ => (StatusCode::INTERNAL_SERVER_ERROR, "The file cannot be read\n"),
                 };
@@ -121,7 +128,7 @@ impl Southbound {
                 response.body_mut().watch(transfer);
                 response
             }
-            Err(Busy) => reply::busy(Some(pause(peer))),
+            Err(Busy) => reply::later(BUSY, Some(pause(peer))),
         }
     }
 
@@ -138,8 +145,16 @@ impl Southbound {
         }
     }
 
-    /// Asks the desk, and prepares the answer for all who ask within the next moment.
+    /// Looks the path up; once more if what was found changed meanwhile, for out of an ISO nothing may come but what was registered.
     async fn look_up(&self, path: &str, wish: Wish) -> Result<Arc<Prepared>, LookupError> {
+        match self.look_up_once(path, wish).await {
+            Ok(prepared) if !prepared.is_unchanged() => self.look_up_once(path, wish).await,
+            found => found,
+        }
+    }
+
+    /// Asks the desk, and prepares the answer for all who ask within the next moment.
+    async fn look_up_once(&self, path: &str, wish: Wish) -> Result<Arc<Prepared>, LookupError> {
         let mut wanted = path::parse(path, &self.api_root).ok_or(LookupError::NotFound)?;
         wanted.listing = wish.1;
         let (recent, api_root) = (self.recent.clone(), Arc::clone(&self.api_root));

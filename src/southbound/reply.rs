@@ -21,9 +21,9 @@ pub(super) fn text(status: StatusCode, text: &'static str) -> Response<Body> {
     response
 }
 
-/// Tells a client that there is no place for it just now, and, if it will, to come back after so many seconds.
-pub(super) fn busy(pause: Option<u16>) -> Response<Body> {
-    let mut response = text(StatusCode::SERVICE_UNAVAILABLE, "Too busy\n");
+/// Tells a client why it cannot be served just now, and, if it will, to come back after so many seconds.
+pub(super) fn later(words: &'static str, pause: Option<u16>) -> Response<Body> {
+    let mut response = text(StatusCode::SERVICE_UNAVAILABLE, words);
     if let Some(pause) = pause {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(pause));
     }

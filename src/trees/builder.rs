@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use iso_reader::limits::{LINK_BYTES, NAME_BYTES};
+use iso_reader::limits::{LINK_BYTES, NAME_BYTES, WARNINGS};
 
 use super::index::{Index, Kind, Node, ROOT, Stored, Text, position, slice};
 
@@ -30,8 +30,26 @@ pub(super) struct Builder {
     nodes: Vec<Node>,
     text: Vec<u8>,
     by_name: HashMap<(u32, Box<[u8]>), u32>,
-    /// What had to be left out.
-    pub(super) warnings: u64,
+    pub(super) warnings: Warnings,
+}
+
+/// What had to be left out: how many entries, and what is to be said of the first.
+#[derive(Debug, Default)]
+pub(super) struct Warnings {
+    pub(super) count: u64,
+    pub(super) texts: Vec<String>,
+}
+
+impl Warnings {
+    /// Notes that the entry of this name was left out.
+    pub(super) fn add(&mut self, name: &[u8], reason: &str) {
+        self.count += 1;
+        if self.texts.len() < WARNINGS {
+            // A tar can bring names of a megabyte.
+            let name = name.get(..NAME_BYTES).unwrap_or(name);
+            self.texts.push(format!("\"{}\": {reason}", name.escape_ascii()));
+        }
+    }
 }
 
 impl Builder {
@@ -39,7 +57,7 @@ impl Builder {
     pub(super) fn new() -> Self {
         let name = Text { offset: 0, length: 0 };
         let root = Node { name, parent: ROOT, modified: 0, kind: EMPTY };
-        Self { nodes: vec![root], text: Vec::new(), by_name: HashMap::new(), warnings: 0 }
+        Self { nodes: vec![root], text: Vec::new(), by_name: HashMap::new(), warnings: Warnings::default() }
     }
 
     /// Adds an entry to a directory; `None` if it cannot be served or something stands in its way.
@@ -52,9 +70,10 @@ impl Builder {
     ) -> Result<Option<u32>, TooLarge> {
         let is_name =
             !matches!(name, b"" | b"." | b"..") && !name.iter().any(|byte| matches!(byte, b'/' | 0));
-        let is_fit = matches!(item, Item::Link(target) if target.len() > LINK_BYTES);
-        if !is_name || name.len() > NAME_BYTES || is_fit {
-            self.warnings += 1;
+        let is_too_long = matches!(item, Item::Link(target) if target.len() > LINK_BYTES);
+        if !is_name || name.len() > NAME_BYTES || is_too_long {
+            let reason = if is_too_long { "the target of the link is too long" } else { "it is not a name" };
+            self.warnings.add(name, reason);
             return Ok(None);
         }
         let there = self.child(parent, name);
@@ -63,7 +82,7 @@ impl Builder {
             (Item::Directory, Some(kind @ Kind::Directory { .. })) => kind,
             // One that holds something does not go, as `rmdir` would tell.
             (_, Some(Kind::Directory { count: 1.., .. })) => {
-                self.warnings += 1;
+                self.warnings.add(name, "a directory that is not empty has its name");
                 return Ok(None);
             }
             (Item::Directory, _) => EMPTY,
@@ -200,7 +219,7 @@ mod tests {
             assert_eq!(builder.add(ROOT, name, 0, file(1)), Ok(None), "{}", name.escape_ascii());
         }
         assert_eq!(builder.add(ROOT, b"l", 0, Item::Link(&[b'x'; LINK_BYTES + 1])), Ok(None));
-        assert_eq!(builder.warnings, 7);
+        assert_eq!((builder.warnings.count, builder.warnings.texts.len()), (7, 7));
         assert!(builder.finish().entries(ROOT).is_empty());
     }
 }

@@ -1,8 +1,10 @@
 //! Open trees of images, kept by how much memory their indexes take. A look at the file for each use notices at once when it was replaced.
+//! Images of one ISO that serve different trees of it have an entry each.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use iso_reader::TreeKind;
 use quick_cache::sync::Cache as QuickCache;
 use quick_cache::{OptionsBuilder, Weighter};
 use rustix::fs::{Access, access};
@@ -15,9 +17,12 @@ use crate::model::image::TreeSummary;
 /// Each open tree holds a descriptor. Counting it as this much memory bounds their number too.
 const DESCRIPTOR_WEIGHT: u64 = 64 << 10;
 
-/// The cache; look-ups of one image at the same time open it once.
+/// An image file, and which of its trees was asked for.
+type Key = (PathBuf, Option<TreeKind>);
+
+/// The cache; look-ups of one tree at the same time open it once.
 pub struct Cache {
-    trees: QuickCache<PathBuf, Arc<ImageTree>, ByMemory>,
+    trees: QuickCache<Key, Arc<ImageTree>, ByMemory>,
     blocks: Arc<Blocks>,
 }
 
@@ -25,15 +30,15 @@ pub struct Cache {
 #[derive(Clone)]
 struct ByMemory(u64);
 
-impl Weighter<PathBuf, Arc<ImageTree>> for ByMemory {
-    /// A tree larger than the whole cache would never be kept, but read anew for each request; it takes the place of all others instead.
-    fn weight(&self, _path: &PathBuf, tree: &Arc<ImageTree>) -> u64 {
+impl Weighter<Key, Arc<ImageTree>> for ByMemory {
+    /// A tree larger than the place for new ones would never be kept, but read anew for each request; it takes all of that place instead.
+    fn weight(&self, _key: &Key, tree: &Arc<ImageTree>) -> u64 {
         let memory = match &tree.tree {
             Tree::Iso(tree) => tree.memory(),
             Tree::Indexed(tree) => tree.memory(),
             Tree::Folder(_) => 0,
         };
-        (memory + DESCRIPTOR_WEIGHT).min(self.0 / 10 * 9)
+        (memory + DESCRIPTOR_WEIGHT).min(self.0 / 2)
     }
 }
 
@@ -41,8 +46,13 @@ impl Cache {
     pub(super) fn new(bytes: u64) -> Self {
         let items = usize::try_from(bytes / DESCRIPTOR_WEIGHT).unwrap_or(usize::MAX).clamp(16, 1 << 20);
         // One shard: each would only keep trees that fit into its share, and a look-up is too short to contend.
-        let options =
-            OptionsBuilder::new().estimated_items_capacity(items).weight_capacity(bytes).shards(1).build();
+        // Half for those that are used again and again, half for new ones, so that a new one need not go before it is used a second time.
+        let options = OptionsBuilder::new()
+            .estimated_items_capacity(items)
+            .weight_capacity(bytes)
+            .hot_allocation(0.5)
+            .shards(1)
+            .build();
         // The builder fails only without the two capacities.
         let trees = match options {
             Ok(options) => {
@@ -53,29 +63,132 @@ impl Cache {
         Self { trees, blocks: Arc::new(Blocks::new()) }
     }
 
-    pub(super) fn open(&self, iso: &Path) -> Result<Arc<ImageTree>, TreeError> {
-        if let Some(tree) = self.trees.get(iso) {
+    pub(super) fn open(&self, iso: &Path, asked: Option<TreeKind>) -> Result<Arc<ImageTree>, TreeError> {
+        let key = (iso.to_owned(), asked);
+        if let Some(tree) = self.trees.get(&key) {
             let unchanged =
                 std::fs::metadata(iso).is_ok_and(|metadata| Identity::of(&metadata) == tree.identity);
             // An open file can still be read after its permissions went, but to go on would be to ignore whoever took them.
             if unchanged && access(iso, Access::READ_OK).is_ok() {
                 return Ok(tree);
             }
-            self.forget(iso);
+            self.trees.remove(&key);
         }
-        self.trees.get_or_insert_with(iso, || kind::open(iso, &self.blocks).map(Arc::new))
+        self.trees.get_or_insert_with(&key, || kind::open(iso, asked, &self.blocks).map(Arc::new))
     }
 
     /// Reads a file and keeps nothing of it.
-    pub(super) fn inspect(&self, iso: &Path) -> Result<TreeSummary, TreeError> {
-        kind::open(iso, &self.blocks).map(|tree| tree.summary)
+    pub(super) fn inspect(&self, iso: &Path, asked: Option<TreeKind>) -> Result<TreeSummary, TreeError> {
+        kind::open(iso, asked, &self.blocks).map(|tree| tree.summary)
     }
 
-    pub(super) fn forget(&self, iso: &Path) {
-        self.trees.remove(iso);
+    /// Lets go of one tree of an ISO.
+    pub(super) fn forget(&self, iso: &Path, asked: Option<TreeKind>) {
+        self.trees.remove(&(iso.to_owned(), asked));
     }
 
     pub(super) fn clear(&self) {
         self.trees.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::Barrier;
+
+    use super::*;
+
+    const SECTOR: usize = 2048;
+
+    /// A number in both byte orders (ECMA-119 §7.3.3).
+    fn both(number: usize) -> Vec<u8> {
+        let number = u32::try_from(number).expect("a small number");
+        [number.to_le_bytes(), number.to_be_bytes()].concat()
+    }
+
+    /// A directory record (ECMA-119 §9.1) of 46 bytes, 44 to a sector.
+    fn record(name: &[u8], sector: usize, length: usize, flags: u8) -> Vec<u8> {
+        let mut record =
+            [&[46, 0][..], &both(sector), &both(length), &[0; 7], &[flags, 0, 0, 1, 0, 0, 1]].concat();
+        record.push(u8::try_from(name.len()).expect("a short name"));
+        record.extend(name);
+        record.resize(46, 0);
+        record
+    }
+
+    /// A bare ISO whose root directory holds so many empty files.
+    fn iso(files: usize) -> Vec<u8> {
+        let sectors = (files + 2).div_ceil(44);
+        let root = |name| record(name, 18, sectors * SECTOR, 2);
+        let names = (0..files).map(|number| record(format!("{number:08}").as_bytes(), 18, 0, 0));
+        let records: Vec<Vec<u8>> = [root(b"\0"), root(b"\x01")].into_iter().chain(names).collect();
+        let mut image = vec![0; (18 + sectors) * SECTOR];
+        let mut put = |at: usize, bytes: &[u8]| image[at..at + bytes.len()].copy_from_slice(bytes);
+        put(16 * SECTOR, b"\x01CD001\x01");
+        put(16 * SECTOR + 80, &both(18 + sectors));
+        put(16 * SECTOR + 128, &[0, 8, 8, 0]);
+        put(16 * SECTOR + 156, &root(b"\0")[..34]);
+        put(17 * SECTOR, b"\xFFCD001\x01");
+        for (sector, records) in records.chunks(44).enumerate() {
+            put((18 + sector) * SECTOR, &records.concat());
+        }
+        image
+    }
+
+    fn folder_of(sizes: &[usize]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (number, files) in sizes.iter().enumerate() {
+            fs::write(folder.path().join(number.to_string()), iso(*files)).expect("writes");
+        }
+        folder
+    }
+
+    #[test]
+    fn who_comes_at_once_opens_once() {
+        let folder = folder_of(&[20_000]);
+        let (path, cache, start) = (folder.path().join("0"), Cache::new(64 << 20), Barrier::new(16));
+        let open = || {
+            start.wait();
+            cache.open(&path, None).expect("opens")
+        };
+        let trees: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..16).map(|_| scope.spawn(open)).collect();
+            threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
+        });
+        assert_eq!(trees[0].summary.entries, 20_001);
+        assert!(trees.iter().all(|tree| Arc::ptr_eq(tree, &trees[0])), "it was read more than once");
+    }
+
+    #[test]
+    fn trees_go_by_the_memory_that_they_take() {
+        let folder = folder_of(&[vec![1; 60], vec![20_000, 12_000]].concat());
+        let (cache, path) = (Cache::new(1 << 20), |number: usize| folder.path().join(number.to_string()));
+        for _ in 0..2 {
+            for number in 0..60 {
+                cache.open(&path(number), None).expect("opens");
+                assert!(cache.trees.weight() <= 1 << 20 && cache.trees.len() <= 16);
+            }
+        }
+        assert!(cache.trees.len() > 8, "{} trees of a few bytes", cache.trees.len());
+        // A new one is kept from its first use on, however large it is and however much those there are were used.
+        for number in [60, 61] {
+            let large = cache.open(&path(number), None).expect("opens");
+            assert!(Arc::ptr_eq(&large, &cache.open(&path(number), None).expect("opens")), "{number}");
+            assert!(cache.trees.weight() <= 1 << 20 && cache.trees.len() <= 9, "{} trees", cache.trees.len());
+        }
+    }
+
+    #[test]
+    fn trees_of_one_iso_are_told_apart() {
+        let folder = folder_of(&[1]);
+        let (cache, path) = (Cache::new(1 << 20), folder.path().join("0"));
+        let open = |asked| cache.open(&path, asked).expect("opens");
+        let (best, plain) = (open(None), open(Some(TreeKind::Plain)));
+        assert!(!Arc::ptr_eq(&best, &plain));
+        cache.forget(&path, None);
+        assert!(Arc::ptr_eq(&plain, &open(Some(TreeKind::Plain))) && !Arc::ptr_eq(&best, &open(None)));
+        let error = cache.open(&path, Some(TreeKind::Joliet)).expect_err("none").to_string();
+        assert_eq!(error, "the ISO has no joliet tree; it has plain");
     }
 }

@@ -92,6 +92,13 @@ impl Index {
         children.filter_map(entry).collect()
     }
 
+    /// The paths of damaged files.
+    pub(super) fn damaged(&self) -> impl Iterator<Item = Vec<u8>> {
+        let is_damaged = |node: &Node| matches!(node.kind, Kind::File(Stored { damaged: true, .. }));
+        let numbers = (0_u32..).zip(&self.nodes).filter(move |(_, node)| is_damaged(node));
+        numbers.map(|(id, _)| self.path(id).join(&b'/'))
+    }
+
     /// Bytes of memory, with what lenient look-ups will add.
     pub(super) fn memory(&self) -> u64 {
         (self.nodes.capacity() * (size_of::<Node>() + size_of::<u32>()) + self.text.capacity()) as u64

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use file_transport::OpenFile;
 
 use super::index::{Index, Kind};
+use super::iso::MAX_DAMAGED;
 use super::squashfs::Squashfs;
-use super::{Directory, Entry, Found, LookupError, Matching, Source};
+use super::{Directory, Entry, Findings, Found, LookupError, Matching, Source};
 use crate::model::content::{Content, Extent};
 use crate::model::identity::Identity;
 
@@ -16,6 +17,8 @@ pub struct IndexedTree {
     pub(super) file: Arc<OpenFile>,
     pub(super) identity: Identity,
     pub(super) index: Index,
+    /// What is to be said of the first entries that were left out.
+    pub(super) warnings: Vec<String>,
     pub(super) format: Format,
 }
 
@@ -32,6 +35,13 @@ impl IndexedTree {
     /// Bytes of memory that the index takes.
     pub fn memory(&self) -> u64 {
         self.index.memory()
+    }
+
+    pub(super) fn findings(&self) -> Findings {
+        Findings {
+            warnings: self.warnings.clone(),
+            damaged: self.index.damaged().take(MAX_DAMAGED).collect(),
+        }
     }
 
     /// The image as it was opened.

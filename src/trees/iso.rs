@@ -1,19 +1,24 @@
 //! The tree inside an ISO: an index of extents in memory over one open file. Nothing is copied, mounted or unpacked.
 
+use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use file_transport::{OpenFile, ReadAt};
-use iso_reader::{Encoding, ExtentData, NodeId, NodeKind};
+use iso_reader::{Encoding, ExtentData, NodeId, NodeKind, TreeKind, Unsupported};
 
 use super::{
-    Directory, Entry, Found, ImageTree, LookupError, Matching, Source, Tree, TreeError, open_regular,
+    Directory, Entry, Findings, Found, ImageTree, LookupError, Matching, Source, Tree, TreeError,
+    check_unchanged, open_regular,
 };
 use crate::model::content::{Content, Extent};
 use crate::model::identity::Identity;
 use crate::model::image::TreeSummary;
+
+/// Damaged files that are named. Who has more of them wants another copy of the ISO, not a list.
+pub(super) const MAX_DAMAGED: usize = 100;
 
 /// An open ISO with its index.
 #[derive(Debug)]
@@ -23,14 +28,11 @@ pub struct IsoTree {
     index: Arc<iso_reader::Tree>,
 }
 
-/// Opens an ISO and reads its directories.
-pub(super) fn open(path: &Path) -> Result<ImageTree, TreeError> {
+/// Opens an ISO and reads the directories of the tree that was asked for, else of the best one.
+pub(super) fn open(path: &Path, asked: Option<TreeKind>) -> Result<ImageTree, TreeError> {
     let (file, identity) = open_regular(path)?;
-    let index =
-        iso_reader::Tree::open(&file, &iso_reader::Options::default()).map_err(|error| match error {
-            iso_reader::Error::Io(error) => TreeError::Io(error),
-            other => TreeError::NotAnImage(format!("not an ISO image: {other}")),
-        })?;
+    let index = read(&file, asked)?;
+    let file = OpenFile::unchanging(file).map_err(TreeError::Io)?;
     if index.is_truncated() {
         return Err(TreeError::NotAnImage(format!(
             "not an ISO image: the ISO is cut short: it says that it has {} bytes, but the file has {}",
@@ -40,22 +42,49 @@ pub(super) fn open(path: &Path) -> Result<ImageTree, TreeError> {
     }
     let summary = TreeSummary {
         kind: index.volume().kind().to_string(),
+        available: index.volume().available().iter().map(ToString::to_string).collect(),
         label: index.volume().label().to_owned(),
         entries: index.len() as u64,
         warnings: index.warnings().count() as u64,
         damaged: index.damaged() as u64,
     };
     Ok(ImageTree {
-        tree: Tree::Iso(Box::new(IsoTree { file: Arc::new(file.into()), identity, index: Arc::new(index) })),
+        tree: Tree::Iso(Box::new(IsoTree { file: Arc::new(file), identity, index: Arc::new(index) })),
         identity,
         summary,
     })
+}
+
+fn read(file: &File, asked: Option<TreeKind>) -> Result<iso_reader::Tree, TreeError> {
+    let options = iso_reader::Options { tree: asked, ..iso_reader::Options::default() };
+    match (iso_reader::Tree::open(file, &options), asked) {
+        (Ok(index), _) => Ok(index),
+        (Err(iso_reader::Error::Io(error)), _) => Err(TreeError::Io(error)),
+        (Err(iso_reader::Error::Unsupported(Unsupported::Tree(_))), Some(asked)) => {
+            // Only an open tree tells which others there are.
+            let available = read(file, None)?.volume().available().to_vec();
+            Err(TreeError::NoSuchTree { asked, available })
+        }
+        (Err(other), _) => Err(TreeError::NotAnImage(format!("not an ISO image: {other}"))),
+    }
 }
 
 impl IsoTree {
     /// Bytes of memory that the index takes.
     pub fn memory(&self) -> u64 {
         self.index.memory() as u64
+    }
+
+    pub(super) fn findings(&self) -> Findings {
+        let is_damaged = |id: &NodeId| {
+            let node = self.index.node(*id);
+            node.kind() == NodeKind::File && node.is_damaged()
+        };
+        let damaged = self.index.nodes().filter(is_damaged).take(self.index.damaged().min(MAX_DAMAGED));
+        Findings {
+            warnings: self.index.warnings().iter().map(str::to_owned).collect(),
+            damaged: damaged.map(|id| self.index.path(id)).collect(),
+        }
     }
 
     /// The ISO as it was opened.
@@ -151,7 +180,7 @@ impl ReadAt for Inflated {
         if read < buffer.len() {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        Ok(())
+        check_unchanged(&self.file)
     }
 }
 

@@ -1,9 +1,12 @@
 //! What kind of image a file is, by its first bytes: before all of it has come, and when it is opened.
 
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use file_transport::OpenFile;
+use iso_reader::TreeKind;
 use squashfs_reader::{SUPERBLOCK_BYTES, Superblock};
 
 use super::blocks::Blocks;
@@ -63,16 +66,34 @@ pub fn declared_size(beginning: &[u8]) -> Option<(&'static str, u64)> {
     }
 }
 
-/// Opens an image of any kind and reads its directories.
-pub(super) fn open(path: &Path, blocks: &Arc<Blocks>) -> Result<ImageTree, TreeError> {
+/// Opens an image of any kind and reads the directories of the tree that was asked for, else of the best one.
+pub(super) fn open(
+    path: &Path,
+    asked: Option<TreeKind>,
+    blocks: &Arc<Blocks>,
+) -> Result<ImageTree, TreeError> {
     let (file, identity) = open_regular(path)?;
     let wanted = usize::try_from(identity.size).unwrap_or(usize::MAX).min(SIGNATURE_BYTES);
     let mut beginning = vec![0; wanted];
     file.read_exact_at(&mut beginning, 0).map_err(TreeError::Io)?;
-    match Kind::of(&beginning) {
-        Some(Kind::Iso) => iso::open(path),
-        Some(Kind::Squashfs) => squashfs::open(file.into(), identity, blocks),
-        Some(Kind::Tar) => tar::open(file.into(), identity),
-        None => Err(TreeError::NotAnImage(NOT_AN_IMAGE.to_owned())),
+    let kind = Kind::of(&beginning).ok_or_else(|| TreeError::NotAnImage(NOT_AN_IMAGE.to_owned()))?;
+    if kind == Kind::Iso {
+        return iso::open(path, asked);
+    }
+    let file = OpenFile::unchanging(file).map_err(TreeError::Io)?;
+    match kind {
+        Kind::Squashfs if asked.is_none() => squashfs::open(file, identity, blocks),
+        Kind::Squashfs => Err(TreeError::OneTree("a squashfs")),
+        _ if asked.is_none() => tar::open(file, identity),
+        _ => Err(TreeError::OneTree("a tar")),
+    }
+}
+
+/// Makes an error of what was computed out of an image that has been written to meanwhile.
+pub(super) fn check_unchanged(file: &OpenFile) -> io::Result<()> {
+    if file.is_as_it_was() {
+        Ok(())
+    } else {
+        Err(io::Error::other("the image has changed under its transfer"))
     }
 }

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use file_transport::OpenFile;
+use iso_reader::TreeKind;
 
 use crate::model::content::Content;
 use crate::model::identity::Identity;
@@ -29,6 +30,7 @@ use crate::model::names::{ImageName, ImageVersion};
 pub use folder::{Folder, Links};
 pub use indexed::IndexedTree;
 pub use iso::IsoTree;
+use kind::check_unchanged;
 pub use kind::{NOT_AN_IMAGE, SIGNATURE_BYTES, declared_size};
 pub use mounted::Mounts;
 pub use regular::{FileError, open_regular};
@@ -84,6 +86,9 @@ pub enum LookupError {
     /// Nothing of that name, or nothing that may be served.
     #[error("no such file")]
     NotFound,
+    /// The image has changed, and it is not yet known whether it is still the one that was registered.
+    #[error("the image's ISO has changed and is being looked at")]
+    Unsettled,
     /// The image names the file, but its bytes are not (all) in it or are stored in a way that is not read.
     #[error("the image is damaged here: the file cannot be read whole")]
     Unreadable,
@@ -152,6 +157,26 @@ pub struct ImageTree {
     pub summary: TreeSummary,
 }
 
+/// What was noticed while the tree of an image was read, for people. Both lists are bounded; the summary has the counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Findings {
+    /// The first oddities that were passed over.
+    pub warnings: Vec<String>,
+    /// The paths, as bytes, of the first files whose bytes are not all in the image.
+    pub damaged: Vec<Vec<u8>>,
+}
+
+impl Tree {
+    /// What was noticed while it was read; `None` if it was not this program that read it.
+    pub fn findings(&self) -> Option<Findings> {
+        match self {
+            Self::Iso(tree) => Some(tree.findings()),
+            Self::Indexed(tree) => Some(tree.findings()),
+            Self::Folder(_) => None,
+        }
+    }
+}
+
 /// The file cannot be opened as a tree.
 #[derive(Debug, thiserror::Error)]
 pub enum TreeError {
@@ -161,6 +186,20 @@ pub enum TreeError {
     /// The file is not an image that can be served, and why.
     #[error("{0}")]
     NotAnImage(String),
+    /// The tree that was asked for is not in it.
+    #[error("the ISO has no {asked} tree; it has {}", words(available))]
+    NoSuchTree {
+        /// The tree that was asked for.
+        asked: TreeKind,
+        /// The trees that it has.
+        available: Vec<TreeKind>,
+    },
+    /// There is but one in it.
+    #[error("which tree is served can be chosen of an ISO; {0} has one")]
+    OneTree(&'static str),
+    /// Whoever reads it takes no choice.
+    #[error("which tree is served cannot be chosen, because the server's kernel mounts the images")]
+    NoChoice,
     /// The disk failed while reading it.
     #[error("the image cannot be read: {0}")]
     Io(io::Error),
@@ -170,6 +209,10 @@ pub enum TreeError {
     /// The mount point cannot be made.
     #[error("cannot make the mount point: {0}")]
     MountPoint(io::Error),
+}
+
+fn words(kinds: &[TreeKind]) -> String {
+    kinds.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 impl TreeError {
@@ -217,23 +260,34 @@ impl Trees {
         Self::Extents(cache::Cache::new(bytes))
     }
 
-    /// The tree of the ISO at `iso`. Opening happens once however many ask at the same time.
+    /// The tree of the ISO at `iso`: the one that was asked for, else the best. Opening happens once however many ask at the same time.
     pub fn open(
         &self,
         name: &ImageName,
         version: &ImageVersion,
         iso: &Path,
+        asked: Option<TreeKind>,
     ) -> Result<Arc<ImageTree>, TreeError> {
         match self {
-            Self::Extents(cache) => cache.open(iso),
+            Self::Extents(cache) => cache.open(iso, asked),
+            Self::Mounted(_) if asked.is_some() => Err(TreeError::NoChoice),
             Self::Mounted(mounts) => mounts.open(name, version, iso),
         }
     }
 
-    /// Reads a file that has no name yet, to tell whether it will do as an image.
-    pub fn inspect(&self, iso: &Path) -> Result<TreeSummary, TreeError> {
+    /// Whether images may ask for a tree. The kernel has an order of its own, and options for a part of it only.
+    pub fn offers_choice(&self) -> Result<(), TreeError> {
         match self {
-            Self::Extents(cache) => cache.inspect(iso),
+            Self::Extents(_) => Ok(()),
+            Self::Mounted(_) => Err(TreeError::NoChoice),
+        }
+    }
+
+    /// Reads a file that has no name yet, to tell whether it will do as an image.
+    pub fn inspect(&self, iso: &Path, asked: Option<TreeKind>) -> Result<TreeSummary, TreeError> {
+        match self {
+            Self::Extents(cache) => cache.inspect(iso, asked),
+            Self::Mounted(_) if asked.is_some() => Err(TreeError::NoChoice),
             Self::Mounted(mounts) => mounts.inspect(iso),
         }
     }
@@ -248,18 +302,30 @@ impl Trees {
     }
 
     /// Makes the tree of a served image ready where that is not left to the first use: mounts are wanted as local paths.
-    pub fn make_ready(&self, name: &ImageName, version: &ImageVersion, iso: &Path) -> Result<(), TreeError> {
+    pub fn make_ready(
+        &self,
+        name: &ImageName,
+        version: &ImageVersion,
+        iso: &Path,
+        asked: Option<TreeKind>,
+    ) -> Result<(), TreeError> {
         match self {
             Self::Extents(_) => Ok(()),
-            Self::Mounted(mounts) => mounts.open(name, version, iso).map(drop),
+            Self::Mounted(_) => self.open(name, version, iso, asked).map(drop),
         }
     }
 
     /// Lets go of an image's tree.
-    pub fn close(&self, name: &ImageName, version: &ImageVersion, iso: &Path) -> Result<(), TreeError> {
+    pub fn close(
+        &self,
+        name: &ImageName,
+        version: &ImageVersion,
+        iso: &Path,
+        asked: Option<TreeKind>,
+    ) -> Result<(), TreeError> {
         match self {
             Self::Extents(cache) => {
-                cache.forget(iso);
+                cache.forget(iso, asked);
                 Ok(())
             }
             Self::Mounted(mounts) => mounts.close(name, version),

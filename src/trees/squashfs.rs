@@ -9,10 +9,10 @@ use iso_reader::limits::DEPTH;
 use squashfs_reader::{Error, Image, InodeRef, Kind, Layout, Place, Reader};
 
 use super::blocks::Blocks;
-use super::builder::{Builder, Item, TooLarge};
+use super::builder::{Builder, Item, TooLarge, Warnings};
 use super::index::{Index, ROOT, Stored};
 use super::indexed::{Format, IndexedTree};
-use super::{ImageTree, LookupError, Tree, TreeError};
+use super::{ImageTree, LookupError, Tree, TreeError, check_unchanged};
 use crate::model::identity::Identity;
 use crate::model::image::TreeSummary;
 
@@ -37,22 +37,22 @@ pub(super) fn open(file: OpenFile, identity: Identity, blocks: &Arc<Blocks>) -> 
         other => TreeError::NotAnImage(other.to_string()),
     };
     let image = Image::open(&*file).map_err(refuse)?;
-    let (index, warnings) = read_tree(&image, &file).map_err(refuse)?;
+    let (index, Warnings { count, texts }) = read_tree(&image, &file).map_err(refuse)?;
     let summary = TreeSummary {
         kind: "squashfs".to_owned(),
         entries: index.nodes.len() as u64,
-        warnings,
+        warnings: count,
         ..TreeSummary::default()
     };
     let blocks = Arc::clone(blocks);
     let format = Format::Squashfs(Squashfs { image: Arc::new(image), number: blocks.number(), blocks });
-    let tree = IndexedTree { file: Arc::new(file), identity, index, format };
+    let tree = IndexedTree { file: Arc::new(file), identity, index, warnings: texts, format };
     Ok(ImageTree { tree: Tree::Indexed(Box::new(tree)), identity, summary })
 }
 
 /// Reads all directories, breadth first. Damage to any of them is damage to the tree: a block of metadata holds hundreds of entries, and
 /// nobody could tell which are missing.
-fn read_tree(image: &Image, file: &OpenFile) -> Result<(Index, u64), Error> {
+fn read_tree(image: &Image, file: &OpenFile) -> Result<(Index, Warnings), Error> {
     let mut reader = image.reader(&**file);
     let mut builder = Builder::new();
     let root = reader.inode(image.root())?;
@@ -71,11 +71,11 @@ fn read_tree(image: &Image, file: &OpenFile) -> Result<(Index, u64), Error> {
             if depth < DEPTH && entered.insert(at) {
                 waiting.push_back((child, listing, depth + 1));
             } else {
-                builder.warnings += 1;
+                builder.warnings.add(&name, "the directory is listed twice or too deep in the tree");
             }
         }
     }
-    let warnings = builder.warnings;
+    let warnings = std::mem::take(&mut builder.warnings);
     Ok((builder.finish(), warnings))
 }
 
@@ -156,7 +156,7 @@ impl ReadAt for SquashedFile {
             }
             (rest, at) = (later, at + length as u64);
         }
-        Ok(())
+        check_unchanged(&self.file)
     }
 }
 

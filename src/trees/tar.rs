@@ -6,8 +6,9 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use file_transport::OpenFile;
+use iso_reader::limits::DEPTH;
 
-use super::builder::{Builder, Item, TooLarge};
+use super::builder::{Builder, Item, TooLarge, Warnings};
 use super::index::{Kind, ROOT, Stored};
 use super::indexed::{Format, IndexedTree};
 use super::tar_header::{BLOCK, Entry, Header, Member, Type};
@@ -30,18 +31,18 @@ pub(super) fn has_header(beginning: &[u8]) -> bool {
 pub(super) fn open(file: OpenFile, identity: Identity) -> Result<ImageTree, TreeError> {
     let mut walk = Walk { file: &file, size: identity.size, builder: Builder::new(), label: String::new() };
     walk.run()?;
-    let Walk { builder, label, .. } = walk;
-    let warnings = builder.warnings;
+    let Walk { mut builder, label, .. } = walk;
+    let Warnings { count, texts } = std::mem::take(&mut builder.warnings);
     let index = builder.finish();
-    let is_damaged = |kind: Kind| matches!(kind, Kind::File(Stored { damaged: true, .. }));
     let summary = TreeSummary {
         kind: "tar".to_owned(),
         label,
         entries: index.nodes.len() as u64,
-        warnings,
-        damaged: index.nodes.iter().filter(|node| is_damaged(node.kind)).count() as u64,
+        warnings: count,
+        damaged: index.damaged().count() as u64,
+        ..TreeSummary::default()
     };
-    let tree = IndexedTree { file: Arc::new(file), identity, index, format: Format::Tar };
+    let tree = IndexedTree { file: Arc::new(file), identity, index, warnings: texts, format: Format::Tar };
     Ok(ImageTree { tree: Tree::Indexed(Box::new(tree)), identity, summary })
 }
 
@@ -125,6 +126,7 @@ impl Walk<'_> {
         Ok(at)
     }
 
+    /// Adds an entry, or notes why it is left out.
     fn add(&mut self, member: &Member, begin: u64) -> Result<(), TreeError> {
         if member.kind == Type::Label {
             self.label = String::from_utf8_lossy(&member.path).into_owned();
@@ -133,13 +135,24 @@ impl Walk<'_> {
         if matches!(member.kind, Type::Label | Type::Global | Type::Special) {
             return Ok(());
         }
-        let Some(path) = clean(&member.path) else { return self.leave_out() };
+        if let Some(reason) = self.place(member, begin)? {
+            self.builder.warnings.add(&member.path, reason);
+        }
+        Ok(())
+    }
+
+    /// Puts an entry where it belongs; tells why if that cannot be.
+    fn place(&mut self, member: &Member, begin: u64) -> Result<Option<&'static str>, TreeError> {
+        let Some(path) = clean(&member.path) else { return Ok(Some("it climbs out of the tree")) };
+        if path.len() > DEPTH {
+            return Ok(Some("it is too deep in the tree"));
+        }
         let Some((name, parents)) = path.split_last() else {
-            if member.kind == Type::Directory {
-                self.builder.set_modified(ROOT, member.modified);
-                return Ok(());
+            if member.kind != Type::Directory {
+                return Ok(Some("it has no name"));
             }
-            return self.leave_out();
+            self.builder.set_modified(ROOT, member.modified);
+            return Ok(None);
         };
         let target;
         let item = match member.kind {
@@ -153,13 +166,15 @@ impl Walk<'_> {
                     target = self.builder.text(text).to_vec();
                     Item::Link(&target)
                 }
-                _ => return self.leave_out(),
+                _ => return Ok(Some("the file that it links to is not there")),
             },
-            _ => return self.leave_out(),
+            _ => return Ok(Some("it is of no known type")),
         };
-        let Some(parent) = self.parent(parents)? else { return self.leave_out() };
+        let Some(parent) = self.parent(parents)? else {
+            return Ok(Some("something else is where its directory should be"));
+        };
         self.builder.add(parent, name, member.modified, item).map_err(too_large)?;
-        Ok(())
+        Ok(None)
     }
 
     /// The directory of an entry, made if it is not there. `None` where something else stands: to follow a link on the way would be to
@@ -187,11 +202,6 @@ impl Walk<'_> {
             here = self.builder.child(here, name)?;
         }
         Some(self.builder.node(here).kind)
-    }
-
-    fn leave_out(&mut self) -> Result<(), TreeError> {
-        self.builder.warnings += 1;
-        Ok(())
     }
 }
 

@@ -1,8 +1,9 @@
 //! An open file, and what is known of which of its bytes are in memory.
 
 use std::fs::File;
-use std::io::IoSliceMut;
+use std::io::{self, IoSliceMut};
 use std::ops::Deref;
+use std::os::unix::fs::MetadataExt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -20,6 +21,8 @@ const TRUST: u64 = 3;
 #[derive(Debug)]
 pub struct OpenFile {
     file: File,
+    /// What must not change while ranges of it are being sent; `None` for a file that may.
+    version: Option<Version>,
     /// A bit for each piece that was found in memory since `epoch`.
     found: OnceLock<Box<[AtomicU64]>>,
     /// Seconds since the first question of all.
@@ -28,7 +31,7 @@ pub struct OpenFile {
 
 impl From<File> for OpenFile {
     fn from(file: File) -> Self {
-        Self { file, found: OnceLock::new(), epoch: AtomicU64::new(0) }
+        Self { file, version: None, found: OnceLock::new(), epoch: AtomicU64::new(0) }
     }
 }
 
@@ -40,7 +43,29 @@ impl Deref for OpenFile {
     }
 }
 
+/// What tells one version of a file from the next without reading it: size and time of the last change, seconds and nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Version(u64, i64, i64);
+
+impl Version {
+    fn of(file: &File) -> io::Result<Self> {
+        let metadata = file.metadata()?;
+        Ok(Self(metadata.len(), metadata.mtime(), metadata.mtime_nsec()))
+    }
+}
+
 impl OpenFile {
+    /// A file whose ranges mean something only in its present version: transfers out of it are cut when it is written to, cut short or
+    /// extended. Bytes that were handed to the system by then cannot be taken back.
+    pub fn unchanging(file: File) -> io::Result<Self> {
+        Ok(Self { version: Some(Version::of(&file)?), ..Self::from(file) })
+    }
+
+    /// Whether the file is still the version that it has to be, if it has to be one.
+    pub fn is_as_it_was(&self) -> bool {
+        self.version.is_none_or(|version| Version::of(&self.file).is_ok_and(|now| now == version))
+    }
+
     /// Whether all of the range can be sent without waiting for the disk, as far as a look at each piece can tell.
     pub(crate) fn is_resident(&self, offset: u64, length: u64) -> bool {
         let found = self.found();
@@ -96,6 +121,18 @@ pub(crate) fn ends_of_pieces(offset: u64, length: u64) -> impl Iterator<Item = u
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_who_must_not_change_is_found_changed() {
+        let make = || tempfile::tempfile().expect("a file");
+        let (changing, unchanging) =
+            (OpenFile::from(make()), OpenFile::unchanging(make()).expect("a version"));
+        assert!(changing.is_as_it_was() && unchanging.is_as_it_was());
+        for file in [&changing, &unchanging] {
+            file.set_len(1).expect("grows");
+        }
+        assert!(changing.is_as_it_was() && !unchanging.is_as_it_was());
+    }
 
     #[test]
     fn each_piece_is_looked_at_once() {

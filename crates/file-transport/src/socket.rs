@@ -99,6 +99,11 @@ impl<W: Wire> Socket<W> {
         let outbox = self.outbox.clone();
         let mut ranges = outbox.lock();
         let range = ranges.front_mut().ok_or_else(|| io::Error::other("a token without a range"))?;
+        if self.has_passed_time(range) && !range.file.is_as_it_was() {
+            let changed =
+                io::Error::new(io::ErrorKind::InvalidData, "the file has changed under its transfer");
+            return Poll::Ready(Err(changed));
+        }
         ready!(self.poll_ready(context, range));
         let most = (most as u64).min(range.length).min(self.outbox.left_of_turn());
         let count = most.min(self.warm_until - range.offset).min(self.grant.bytes);
@@ -124,6 +129,12 @@ impl<W: Wire> Socket<W> {
             self.grant = Grant::none();
         }
         Poll::Ready(Ok(usize::try_from(sent).unwrap_or(usize::MAX)))
+    }
+
+    /// Whether the range goes on after a pause, or after as much as may take a while: its file may be another one by now.
+    fn has_passed_time(&self, range: &FileRange) -> bool {
+        let window_is_over = self.warm_until > 0 && self.warm_until <= range.offset;
+        window_is_over || self.waiting.is_some() || self.outbox.is_blocked()
     }
 
     /// Waits, without holding the thread, until some of the front range is in memory and may leave.
