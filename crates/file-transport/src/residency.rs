@@ -53,3 +53,32 @@ fn touch(file: &OpenFile, offset: u64, length: u64) {
         let _ = file.read_at(&mut [0], last);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Arc, Condvar, Mutex};
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_gives_up_leaves_its_turn_to_the_work_that_goes_on() {
+        let (free, begun) = (Arc::new((Mutex::new(false), Condvar::new())), Arc::new(AtomicUsize::new(0)));
+        for _ in 0..3 * MAX_LOADS {
+            let (free, begun) = (Arc::clone(&free), Arc::clone(&begun));
+            let hang = move || {
+                begun.fetch_add(1, Ordering::Relaxed);
+                let freed = free.1.wait_while(free.0.lock().expect("a lock"), |freed| !*freed);
+                drop(freed.expect("a lock"));
+            };
+            let _ = tokio::time::timeout(Duration::from_millis(1), apart(hang)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let waiting = begun.load(Ordering::Relaxed);
+        *free.0.lock().expect("a lock") = true;
+        free.1.notify_all();
+        assert_eq!(waiting, MAX_LOADS);
+        assert_eq!(apart(|| 5).await.expect("a turn"), 5);
+    }
+}

@@ -184,7 +184,7 @@ impl ReadAt for Hanging {
 }
 
 #[test]
-fn clients_that_come_and_go_do_not_take_all_threads_of_a_disk_that_hangs() {
+fn a_disk_that_hangs_takes_no_more_threads_than_its_share() {
     let disk = Arc::new(Hanging::default());
     let source = Arc::clone(&disk);
     let body = move |_: &str| vec![Piece::Computed { source: source.clone(), offset: 0, length: 1000 }];
@@ -193,7 +193,7 @@ fn clients_that_come_and_go_do_not_take_all_threads_of_a_disk_that_hangs() {
     for _ in 0..400 {
         ask(&mut connect(address), "/");
     }
-    // All have gone; what they began is what is left.
+    // Until no more begin to wait.
     let mut before = 0;
     for _ in 0..100 {
         std::thread::sleep(Duration::from_millis(50));
