@@ -193,7 +193,7 @@ fn what_cannot_be_mounted_leaves_nothing() {
     service.write("static/iso/empty.img", "");
     for iso in ["text.img", "cut.img", "empty.img"] {
         let answer = service.put_image(&[("name", "bad"), ("version", "1"), ("isostore", iso)]);
-        expect_problem(service, &answer, 422, "not an ISO image");
+        expect_problem(service, &answer, 422, "not an image that the kernel mounts");
         let body = fs::read(service.path(&format!("static/iso/{iso}"))).unwrap();
         let answer = http::put(&service.north("/images?name=bad&version=1&isoclient=sent.img"), body);
         assert!(matches!(answer.status, 400 | 422), "{iso}: {}", answer.head_text());

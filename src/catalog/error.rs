@@ -58,7 +58,7 @@ pub enum CatalogError {
     #[error("{0}")]
     Local(FileError),
     /// Your file: it is not an image, and why.
-    #[error("not an ISO image: {0}")]
+    #[error("{0}")]
     NotAnImage(String),
     /// Your request: the tree that was asked for cannot be served.
     #[error("{0}")]
@@ -84,8 +84,12 @@ impl From<TreeError> for CatalogError {
     fn from(error: TreeError) -> Self {
         match error {
             TreeError::NotAnImage(reason) => Self::NotAnImage(reason),
-            TreeError::NoSuchTree { .. } | TreeError::NoChoice => Self::TreeChoice(error.to_string()),
-            TreeError::Mount(loop_mount::Error::NotAnImage { reason, .. }) => Self::NotAnImage(reason),
+            TreeError::NoSuchTree { .. } | TreeError::NoChoice | TreeError::OneTree(_) => {
+                Self::TreeChoice(error.to_string())
+            }
+            TreeError::Mount(loop_mount::Error::NotAnImage { reason, .. }) => {
+                Self::NotAnImage(format!("not an image that the kernel mounts: {reason}"))
+            }
             TreeError::File(error) => Self::from_file(error),
             other => Self::Tree(other),
         }

@@ -11,7 +11,7 @@ use super::{Download, Inner, ftp, http, web_name};
 use crate::catalog::CatalogError;
 use crate::model::image::{ImageId, Source};
 use crate::model::pace::Pace;
-use crate::trees::SIGNATURE_BYTES;
+use crate::trees::{NOT_AN_IMAGE, SIGNATURE_BYTES};
 
 /// Why a download failed. The texts are shown as the image's status and name no path of the server.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -135,7 +135,9 @@ fn check_beginning(intake: &crate::catalog::Intake, beginning: &[u8]) -> Result<
     let is_page = start
         .get(..5)
         .is_some_and(|start| start.eq_ignore_ascii_case(b"<html") || start.eq_ignore_ascii_case(b"<!doc"));
-    let what =
-        if is_page { "the source sent a web page" } else { "what the source sent has no volume descriptor" };
-    Err(Failure::NotAnImage(format!("not an ISO image: {what}")))
+    Err(Failure::NotAnImage(if is_page {
+        "not an ISO image: the source sent a web page".to_owned()
+    } else {
+        NOT_AN_IMAGE.to_owned()
+    }))
 }

@@ -6,17 +6,20 @@ use url::Url;
 use crate::model::image::Image;
 use crate::model::names::{FileName, ImageName, ImageVersion, NameError};
 
+/// How the names of images end.
+const EXTENSIONS: [&str; 6] = ["iso", "img", "squashfs", "sqfs", "sfs", "tar"];
+
 /// The best name before the server has answered.
 pub fn provisional_name(url: &Url, name: &ImageName, version: &ImageVersion) -> Result<FileName, NameError> {
-    from_link(url).filter(is_iso).map_or_else(|| fallback(name.as_str(), version.as_str()), Ok)
+    from_link(url).filter(is_image).map_or_else(|| fallback(name.as_str(), version.as_str()), Ok)
 }
 
-/// The name to store the file under. A last segment that ends in `.iso` is what people expect to see; of links like
+/// The name to store the file under. A last segment that ends like an image is what people expect to see; of links like
 /// `/download?id=5` the server's proposal tells more.
 pub(super) fn choose(url: &Url, proposed: Option<&str>, image: &Image) -> FileName {
     let link = from_link(url);
     let proposed = || proposed.and_then(content_disposition).and_then(|name| FileName::new(name).ok());
-    link.clone().filter(is_iso).or_else(proposed).or(link).unwrap_or_else(|| image.iso.clone())
+    link.clone().filter(is_image).or_else(proposed).or(link).unwrap_or_else(|| image.iso.clone())
 }
 
 fn fallback(name: &str, version: &str) -> Result<FileName, NameError> {
@@ -31,8 +34,9 @@ fn from_link(url: &Url) -> Option<FileName> {
     FileName::new(percent_decode_str(segment).decode_utf8().ok()?).ok()
 }
 
-fn is_iso(name: &FileName) -> bool {
-    name.as_str().to_ascii_lowercase().ends_with(".iso")
+fn is_image(name: &FileName) -> bool {
+    let extension = name.as_str().rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
+    extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str()))
 }
 
 /// The file name of a `Content-Disposition` (RFC 6266): `filename*` in UTF-8 before `filename`.
@@ -87,7 +91,7 @@ mod tests {
         let proposed = || proposed.and_then(content_disposition).and_then(|name| FileName::new(name).ok());
         let name = link
             .clone()
-            .filter(is_iso)
+            .filter(is_image)
             .or_else(proposed)
             .or(link)
             .map_or_else(|| fallback("centos", "7"), Ok);
@@ -99,6 +103,8 @@ mod tests {
         for (link, proposed, expected) in [
             ("http://h/a/b.iso", None, "b.iso"),
             ("http://h/a/b%20c.ISO?x=1#y", Some("attachment; filename=other.iso"), "b c.ISO"),
+            ("http://h/live/filesystem.squashfs", Some("attachment; filename=x.iso"), "filesystem.squashfs"),
+            ("http://h/rootfs.TAR", None, "rootfs.TAR"),
             ("http://h/get?id=5", Some("attachment; filename=\"real;1.iso\""), "get"),
             ("http://h/get?id=5", Some("attachment; filename=\"real 1.iso\""), "real 1.iso"),
             ("http://h/get", Some("attachment; filename=x.iso; filename*=UTF-8''%C3%A4.iso"), "ä.iso"),

@@ -1,10 +1,12 @@
 //! What a southbound path resolves to: ranges of an open file. A plain file, a whole ISO and a file inside an ISO
-//! differ only in how many ranges there are and where they begin.
+//! differ only in how many ranges there are and where they begin. What is stored compressed is computed out of the file instead.
 
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use file_transport::OpenFile;
+use file_transport::{OpenFile, Piece, ReadAt};
 
 use crate::model::identity::Identity;
 
@@ -20,12 +22,11 @@ pub struct Extent {
 /// The bytes behind a path, ready to be sent, with what HTTP needs to know about them.
 #[derive(Debug, Clone)]
 pub struct Content {
-    /// The open file that holds the bytes.
+    /// The open file that holds the bytes, or what they are computed from.
     pub file: Arc<OpenFile>,
     /// What `file` was when it was opened.
     pub identity: Identity,
-    /// The ranges of `file`, in order.
-    pub extents: Vec<Extent>,
+    origin: Origin,
     /// Sum of all lengths.
     pub size: u64,
     /// Last modification.
@@ -34,11 +35,20 @@ pub struct Content {
     pub tag: String,
 }
 
+/// How the bytes are had.
+#[derive(Debug, Clone)]
+enum Origin {
+    /// They are ranges of the file, in this order.
+    Extents(Vec<Extent>),
+    /// They are computed.
+    Computed(Arc<dyn ReadAt>),
+}
+
 impl Content {
     /// A whole plain file.
     pub fn whole(file: Arc<OpenFile>, identity: &Identity) -> Self {
         Self {
-            extents: vec![Extent { offset: Some(0), length: identity.size }],
+            origin: Origin::Extents(vec![Extent { offset: Some(0), length: identity.size }]),
             size: identity.size,
             modified: identity.modified(),
             tag: version_tag(identity),
@@ -57,20 +67,77 @@ impl Content {
         let size = extents.iter().map(|extent| extent.length).sum();
         let first = extents.iter().find_map(|extent| extent.offset).unwrap_or(0);
         let tag = format!("{}-{first:x}-{size:x}", version_tag(identity));
-        Self { tag, extents, size, modified, file, identity: *identity }
+        Self { tag, origin: Origin::Extents(extents), size, modified, file, identity: *identity }
     }
 
-    /// The extents that hold `length` bytes from `start` on; bytes past the end are left out.
-    pub fn slice(&self, start: u64, length: u64) -> impl Iterator<Item = Extent> {
-        let (mut skip, mut left) = (start, length);
-        self.extents.iter().filter_map(move |extent| {
-            let skipped = skip.min(extent.length);
-            skip -= skipped;
-            let length = (extent.length - skipped).min(left);
-            left -= length;
-            (length > 0).then(|| Extent { offset: extent.offset.map(|offset| offset + skipped), length })
-        })
+    /// A file of so many bytes that `source` computes out of `identity`'s file. It is told from its neighbours by its place, in the words
+    /// of the file's format, and its size.
+    pub fn computed(
+        file: Arc<OpenFile>,
+        identity: &Identity,
+        (place, size): (u64, u64),
+        modified: SystemTime,
+        source: Arc<dyn ReadAt>,
+    ) -> Self {
+        let tag = format!("{}-{place:x}-{size:x}", version_tag(identity));
+        Self { tag, origin: Origin::Computed(source), size, modified, file, identity: *identity }
     }
+
+    /// Whether both are the same bytes of the same version of a file.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let is_same_place = match (&self.origin, &other.origin) {
+            (Origin::Extents(one), Origin::Extents(other)) => one == other,
+            // The tag holds the place.
+            (Origin::Computed(_), Origin::Computed(_)) => self.tag == other.tag,
+            _ => false,
+        };
+        is_same_place && self.identity == other.identity
+    }
+
+    /// What is to be sent for `length` bytes from `start` on, which must lie inside the content.
+    pub fn pieces(&self, start: u64, length: u64) -> Vec<Piece> {
+        let piece = |extent: Extent| match extent.offset {
+            Some(offset) => Piece::File { file: Arc::clone(&self.file), offset, length: extent.length },
+            None => Piece::Zeros(extent.length),
+        };
+        match &self.origin {
+            Origin::Extents(extents) => slice(extents, start, length).map(piece).collect(),
+            Origin::Computed(source) => {
+                vec![Piece::Computed { source: Arc::clone(source), offset: start, length }]
+            }
+        }
+    }
+
+    /// Reads all of a content that fits into `buffer` exactly. May wait for the disk.
+    pub fn read(&self, buffer: &mut [u8]) -> io::Result<()> {
+        let extents = match &self.origin {
+            Origin::Extents(extents) => extents,
+            Origin::Computed(source) => return source.read_exact_at(buffer, 0),
+        };
+        let mut rest = buffer;
+        for extent in extents {
+            let length = usize::try_from(extent.length).map_err(io::Error::other)?;
+            let (part, left) = rest.split_at_mut_checked(length).ok_or(io::ErrorKind::InvalidInput)?;
+            match extent.offset {
+                Some(offset) => FileExt::read_exact_at(&**self.file, part, offset)?,
+                None => part.fill(0),
+            }
+            rest = left;
+        }
+        Ok(())
+    }
+}
+
+/// The parts of `extents` that hold `length` bytes from `start` on; bytes past the end are left out.
+fn slice(extents: &[Extent], start: u64, length: u64) -> impl Iterator<Item = Extent> {
+    let (mut skip, mut left) = (start, length);
+    extents.iter().filter_map(move |extent| {
+        let skipped = skip.min(extent.length);
+        skip -= skipped;
+        let length = (extent.length - skipped).min(left);
+        left -= length;
+        (length > 0).then(|| Extent { offset: extent.offset.map(|offset| offset + skipped), length })
+    })
 }
 
 /// Device numbers change between boots, so they stay out of what clients remember.
@@ -91,10 +158,11 @@ mod tests {
 
     #[test]
     fn slices_follow_the_extents() {
-        let content = content(&[(Some(100), 10), (None, 5), (Some(7), 10)]);
-        assert_eq!(content.size, 25);
+        let all = [(Some(100), 10), (None, 5), (Some(7), 10)];
+        assert_eq!(content(&all).size, 25);
+        let all = all.map(|(offset, length)| Extent { offset, length });
         let extents = |start, length| -> Vec<_> {
-            content.slice(start, length).map(|extent| (extent.offset, extent.length)).collect()
+            slice(&all, start, length).map(|extent| (extent.offset, extent.length)).collect()
         };
         assert_eq!(extents(0, 25), [(Some(100), 10), (None, 5), (Some(7), 10)]);
         assert_eq!(extents(9, 2), [(Some(109), 1), (None, 1)]);

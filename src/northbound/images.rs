@@ -21,7 +21,7 @@ use crate::catalog::{Intake, Reservation};
 use crate::jobs::{Failure, provisional_name};
 use crate::model::image::{Image, ImageId};
 use crate::model::names::{FileName, ImageName, ImageVersion};
-use crate::trees::{SIGNATURE_BYTES, declared_size};
+use crate::trees::{NOT_AN_IMAGE, SIGNATURE_BYTES, declared_size};
 
 const FILTERS: [&str; 5] = ["id", "name", "version", "iso", "status"];
 const PUT_PARAMETERS: [&str; 8] =
@@ -33,7 +33,7 @@ const DEFAULT_WAIT: Duration = Duration::from_secs(3);
 /// The longest that a client may ask a request to wait.
 const MAX_WAIT: Duration = Duration::from_secs(3600);
 
-/// An upload that lacks more than this of what its volume descriptor announces is cut short. Less may be padding that somebody trimmed.
+/// An upload that lacks more than this of what its beginning announces is cut short. Less may be padding that somebody trimmed.
 const PADDING: u64 = 1 << 20;
 
 /// `GET /images`: those that match all filters.
@@ -228,12 +228,14 @@ fn judge(intake: &Intake, beginning: &[u8], expected: Option<u64>) -> Result<(),
         Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).of_parameter("isoclient"))
     };
     if !intake.may_be_image(beginning) {
-        return refuse("not an ISO image: what was sent has no volume descriptor".into());
+        return refuse(NOT_AN_IMAGE.into());
     }
     match (declared_size(beginning), expected) {
-        (Some(declared), Some(expected)) if declared > expected.saturating_add(PADDING) => refuse(format!(
-            "not an ISO image: it is cut short: it says that it has {declared} bytes, but {expected} are being sent"
-        )),
+        (Some((kind, declared)), Some(expected)) if declared > expected.saturating_add(PADDING) => {
+            refuse(format!(
+                "the {kind} is cut short: it says that it has {declared} bytes, but {expected} are being sent"
+            ))
+        }
         _ => Ok(()),
     }
 }

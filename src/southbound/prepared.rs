@@ -1,7 +1,5 @@
 //! Answers made ready once and given many times: head fields as they are sent, and the bytes of small files.
 
-use std::os::unix::fs::FileExt;
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -54,10 +52,7 @@ impl Prepared {
         match (self, other) {
             (Self::File(one), Self::File(other)) => {
                 let from_disk = !one.is_in_memory() && !other.is_in_memory();
-                from_disk
-                    && one.content.identity == other.content.identity
-                    && one.content.extents == other.content.extents
-                    && one.head == other.head
+                from_disk && one.content.is_same(&other.content) && one.head == other.head
             }
             _ => false,
         }
@@ -109,12 +104,7 @@ impl PreparedFile {
         let range = usize::try_from(start).ok().zip(usize::try_from(start + length).ok());
         let kept =
             self.bytes.as_ref().zip(range).map(|(bytes, (start, end))| Piece::Bytes(bytes.slice(start..end)));
-        let length = if kept.is_some() { 0 } else { length };
-        let file = &self.content.file;
-        let sent = self.content.slice(start, length).map(|extent| match extent.offset {
-            Some(offset) => Piece::File { file: Arc::clone(file), offset, length: extent.length },
-            None => Piece::Zeros(extent.length),
-        });
+        let sent = if kept.is_some() { Vec::new() } else { self.content.pieces(start, length) };
         kept.into_iter().chain(sent)
     }
 
@@ -157,14 +147,7 @@ fn is_still(file: &OpenFile, identity: &Identity) -> bool {
 /// All bytes of a small file; `None` sends whoever wants them to the file itself, and to whatever error waits there.
 fn read(content: &Content) -> Option<Bytes> {
     let mut bytes = vec![0; usize::try_from(content.size).ok()?];
-    let mut rest = bytes.as_mut_slice();
-    for extent in content.slice(0, content.size) {
-        let (part, left) = rest.split_at_mut_checked(usize::try_from(extent.length).ok()?)?;
-        if let Some(offset) = extent.offset {
-            content.file.read_exact_at(part, offset).ok()?;
-        }
-        rest = left;
-    }
+    content.read(&mut bytes).ok()?;
     Some(bytes.into())
 }
 

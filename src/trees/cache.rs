@@ -1,4 +1,4 @@
-//! Open ISO trees, kept by how much memory their indexes take. A look at the ISO for each use notices at once when it was replaced.
+//! Open trees of images, kept by how much memory their indexes take. A look at the file for each use notices at once when it was replaced.
 //! Images of one ISO that serve different trees of it have an entry each.
 
 use std::path::{Path, PathBuf};
@@ -9,18 +9,21 @@ use quick_cache::sync::Cache as QuickCache;
 use quick_cache::{OptionsBuilder, Weighter};
 use rustix::fs::{Access, access};
 
-use super::{ImageTree, Tree, TreeError, iso};
+use super::blocks::Blocks;
+use super::{ImageTree, Tree, TreeError, kind};
 use crate::model::identity::Identity;
+use crate::model::image::TreeSummary;
 
 /// Each open tree holds a descriptor. Counting it as this much memory bounds their number too.
 const DESCRIPTOR_WEIGHT: u64 = 64 << 10;
 
-/// An ISO, and which of its trees was asked for.
+/// An image file, and which of its trees was asked for.
 type Key = (PathBuf, Option<TreeKind>);
 
 /// The cache; look-ups of one tree at the same time open it once.
 pub struct Cache {
     trees: QuickCache<Key, Arc<ImageTree>, ByMemory>,
+    blocks: Arc<Blocks>,
 }
 
 /// Weighs trees for a cache of so many bytes.
@@ -32,6 +35,7 @@ impl Weighter<Key, Arc<ImageTree>> for ByMemory {
     fn weight(&self, _key: &Key, tree: &Arc<ImageTree>) -> u64 {
         let memory = match &tree.tree {
             Tree::Iso(tree) => tree.memory(),
+            Tree::Indexed(tree) => tree.memory(),
             Tree::Folder(_) => 0,
         };
         (memory + DESCRIPTOR_WEIGHT).min(self.0 / 2)
@@ -56,7 +60,7 @@ impl Cache {
             }
             Err(_) => QuickCache::with_weighter(items, bytes, ByMemory(bytes)),
         };
-        Self { trees }
+        Self { trees, blocks: Arc::new(Blocks::new()) }
     }
 
     pub(super) fn open(&self, iso: &Path, asked: Option<TreeKind>) -> Result<Arc<ImageTree>, TreeError> {
@@ -70,7 +74,12 @@ impl Cache {
             }
             self.trees.remove(&key);
         }
-        self.trees.get_or_insert_with(&key, || iso::open(iso, asked).map(Arc::new))
+        self.trees.get_or_insert_with(&key, || kind::open(iso, asked, &self.blocks).map(Arc::new))
+    }
+
+    /// Reads a file and keeps nothing of it.
+    pub(super) fn inspect(&self, iso: &Path, asked: Option<TreeKind>) -> Result<TreeSummary, TreeError> {
+        kind::open(iso, asked, &self.blocks).map(|tree| tree.summary)
     }
 
     /// Lets go of one tree of an ISO.

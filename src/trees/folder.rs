@@ -180,7 +180,7 @@ fn folded<'a>(names: &'a BTreeSet<Vec<u8>>, wanted: &[u8]) -> Option<&'a [u8]> {
 }
 
 /// The name without `;1` (any version number).
-fn without_version(name: &[u8]) -> &[u8] {
+pub(super) fn without_version(name: &[u8]) -> &[u8] {
     let digits = name.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
     let (stem, _) = name.split_at(name.len() - digits);
     stem.strip_suffix(b";").filter(|_| digits > 0).unwrap_or(name)

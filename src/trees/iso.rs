@@ -1,54 +1,31 @@
 //! The tree inside an ISO: an index of extents in memory over one open file. Nothing is copied, mounted or unpacked.
 
 use std::fs::File;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use file_transport::OpenFile;
+use file_transport::{OpenFile, ReadAt};
 use iso_reader::{Encoding, ExtentData, NodeId, NodeKind, TreeKind, Unsupported};
 
 use super::{
     Directory, Entry, Findings, Found, ImageTree, LookupError, Matching, Source, Tree, TreeError,
-    open_regular,
+    check_unchanged, open_regular,
 };
 use crate::model::content::{Content, Extent};
 use crate::model::identity::Identity;
 use crate::model::image::TreeSummary;
 
-/// Where the first volume descriptor begins: sector 16 (ECMA-119 §6.2.1).
-const DESCRIPTOR: usize = 16 * 2048;
-
-/// Bytes from the beginning of a file that tell whether it is an ISO, and how large: up to the block size in the first descriptor.
-pub const SIGNATURE_BYTES: usize = DESCRIPTOR + 132;
-
 /// Damaged files that are named. Who has more of them wants another copy of the ISO, not a list.
-const MAX_DAMAGED: usize = 100;
-
-/// Whether a file that begins like this holds a volume descriptor at sector 16 (ECMA-119 §8.1: `CD001`;
-/// ECMA-167 §2/9.2: `BEA01`).
-pub(super) fn has_signature(beginning: &[u8]) -> bool {
-    beginning
-        .get(DESCRIPTOR + 1..DESCRIPTOR + 6)
-        .is_some_and(|identifier| matches!(identifier, b"CD001" | b"BEA01"))
-}
-
-/// The size in bytes that the primary volume descriptor announces (ECMA-119 §8.4.8, §8.4.12), if the file begins with one.
-pub fn declared_size(beginning: &[u8]) -> Option<u64> {
-    let descriptor = beginning
-        .get(DESCRIPTOR..SIGNATURE_BYTES)
-        .filter(|descriptor| descriptor.starts_with(b"\x01CD001"))?;
-    let blocks = u32::from_le_bytes(descriptor.get(80..84)?.try_into().ok()?);
-    let block_size = u16::from_le_bytes(descriptor.get(128..130)?.try_into().ok()?);
-    Some(u64::from(blocks) * u64::from(block_size))
-}
+pub(super) const MAX_DAMAGED: usize = 100;
 
 /// An open ISO with its index.
 #[derive(Debug)]
 pub struct IsoTree {
     file: Arc<OpenFile>,
     identity: Identity,
-    index: iso_reader::Tree,
+    index: Arc<iso_reader::Tree>,
 }
 
 /// Opens an ISO and reads the directories of the tree that was asked for, else of the best one.
@@ -58,7 +35,7 @@ pub(super) fn open(path: &Path, asked: Option<TreeKind>) -> Result<ImageTree, Tr
     let file = OpenFile::unchanging(file).map_err(TreeError::Io)?;
     if index.is_truncated() {
         return Err(TreeError::NotAnImage(format!(
-            "the ISO is cut short: it says that it has {} bytes, but the file has {}",
+            "not an ISO image: the ISO is cut short: it says that it has {} bytes, but the file has {}",
             index.volume().declared_size(),
             identity.size
         )));
@@ -72,7 +49,7 @@ pub(super) fn open(path: &Path, asked: Option<TreeKind>) -> Result<ImageTree, Tr
         damaged: index.damaged() as u64,
     };
     Ok(ImageTree {
-        tree: Tree::Iso(Box::new(IsoTree { file: Arc::new(file), identity, index })),
+        tree: Tree::Iso(Box::new(IsoTree { file: Arc::new(file), identity, index: Arc::new(index) })),
         identity,
         summary,
     })
@@ -88,7 +65,7 @@ fn read(file: &File, asked: Option<TreeKind>) -> Result<iso_reader::Tree, TreeEr
             let available = read(file, None)?.volume().available().to_vec();
             Err(TreeError::NoSuchTree { asked, available })
         }
-        (Err(other), _) => Err(TreeError::NotAnImage(other.to_string())),
+        (Err(other), _) => Err(TreeError::NotAnImage(format!("not an ISO image: {other}"))),
     }
 }
 
@@ -160,9 +137,16 @@ impl IsoTree {
 
     fn content(&self, id: NodeId) -> Result<Content, LookupError> {
         let node = self.index.node(id);
-        // What is sent is the extents themselves, so they have to be the bytes of the file.
-        if !node.is_readable() || node.encoding() != Encoding::Plain {
+        if !node.is_readable() {
             return Err(LookupError::Unreadable);
+        }
+        let (file, modified) = (Arc::clone(&self.file), time(node.modified()));
+        if node.encoding() != Encoding::Plain {
+            // Its extents are not its bytes, but they tell where it is.
+            let place = self.index.extents(id).next().map_or(0, |extent| extent.offset);
+            let source = Inflated { file: Arc::clone(&file), index: Arc::clone(&self.index), id };
+            let place = (place, node.size());
+            return Ok(Content::computed(file, &self.identity, place, modified, Arc::new(source)));
         }
         let extents = self.index.extents(id).map(|extent| Extent {
             offset: match extent.data {
@@ -171,7 +155,32 @@ impl IsoTree {
             },
             length: extent.length,
         });
-        Ok(Content::inside(Arc::clone(&self.file), &self.identity, extents.collect(), time(node.modified())))
+        Ok(Content::inside(file, &self.identity, extents.collect(), modified))
+    }
+}
+
+/// A file that zisofs compressed, to be read at any place.
+#[derive(Debug)]
+struct Inflated {
+    file: Arc<OpenFile>,
+    index: Arc<iso_reader::Tree>,
+    id: NodeId,
+}
+
+impl ReadAt for Inflated {
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let read = self.index.read_at(&**self.file, self.id, buffer, offset).map_err(|error| {
+            // The client only sees its connection cut, so the log has to say why.
+            tracing::warn!(%error, "a compressed file inside an ISO cannot be read");
+            match error {
+                iso_reader::Error::Io(error) => error,
+                other => io::Error::other(other),
+            }
+        })?;
+        if read < buffer.len() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        check_unchanged(&self.file)
     }
 }
 

@@ -1,10 +1,18 @@
 //! The shelf of trees: an image file opened for look-up, a mounted image, or a plain folder. All calls block on the disk.
 
+mod blocks;
+mod builder;
 mod cache;
 mod folder;
+mod index;
+mod indexed;
 mod iso;
+mod kind;
 mod mounted;
 mod regular;
+mod squashfs;
+mod tar;
+mod tar_header;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,8 +28,10 @@ use crate::model::image::TreeSummary;
 use crate::model::names::{ImageName, ImageVersion};
 
 pub use folder::{Folder, Links};
-use iso::has_signature;
-pub use iso::{IsoTree, SIGNATURE_BYTES, declared_size};
+pub use indexed::IndexedTree;
+pub use iso::IsoTree;
+use kind::check_unchanged;
+pub use kind::{NOT_AN_IMAGE, SIGNATURE_BYTES, declared_size};
 pub use mounted::Mounts;
 pub use regular::{FileError, open_regular};
 
@@ -48,6 +58,8 @@ pub enum Found {
 pub enum Directory {
     /// In an ISO's index.
     Node(iso_reader::NodeId),
+    /// In the index of another image.
+    Entry(u32),
     /// On disk.
     Open {
         /// The open folder.
@@ -74,10 +86,10 @@ pub enum LookupError {
     /// Nothing of that name, or nothing that may be served.
     #[error("no such file")]
     NotFound,
-    /// The ISO has changed, and it is not yet known whether it is still the one that was registered.
+    /// The image has changed, and it is not yet known whether it is still the one that was registered.
     #[error("the image's ISO has changed and is being looked at")]
     Unsettled,
-    /// The ISO names the file, but its bytes are not (all) in it or are stored in a way that is not read.
+    /// The image names the file, but its bytes are not (all) in it or are stored in a way that is not read.
     #[error("the image is damaged here: the file cannot be read whole")]
     Unreadable,
     /// The disk failed.
@@ -90,6 +102,8 @@ pub enum LookupError {
 pub enum Tree {
     /// Inside an ISO.
     Iso(Box<IsoTree>),
+    /// Inside a squashfs or a tar.
+    Indexed(Box<IndexedTree>),
     /// On disk.
     Folder(Folder),
 }
@@ -99,6 +113,7 @@ impl Tree {
     pub fn find(&self, path: &[Vec<u8>], matching: Matching) -> Result<Found, LookupError> {
         match self {
             Self::Iso(tree) => tree.find(path, matching),
+            Self::Indexed(tree) => tree.find(path, matching),
             Self::Folder(folder) => folder.find(path, matching),
         }
     }
@@ -107,6 +122,7 @@ impl Tree {
     pub fn entries(&self, directory: &Directory) -> Result<Vec<Entry>, LookupError> {
         match (self, directory) {
             (Self::Iso(tree), Directory::Node(node)) => Ok(tree.entries(*node)),
+            (Self::Indexed(tree), Directory::Entry(entry)) => Ok(tree.entries(*entry)),
             (Self::Folder(folder), Directory::Open { folder: open, path }) => folder.entries(open, path),
             _ => Err(LookupError::NotFound),
         }
@@ -117,10 +133,11 @@ impl Tree {
 pub type Source = (Arc<OpenFile>, Identity);
 
 impl Tree {
-    /// What tells what is in a directory of this tree: an ISO, or the folder itself.
+    /// What tells what is in a directory of this tree: an image, or the folder itself.
     pub fn source(&self, directory: &Directory) -> Option<Source> {
         match (self, directory) {
             (Self::Iso(tree), Directory::Node(_)) => Some(tree.source()),
+            (Self::Indexed(tree), Directory::Entry(_)) => Some(tree.source()),
             (Self::Folder(_), Directory::Open { folder, .. }) => {
                 Some((Arc::clone(folder), Identity::of(&folder.metadata().ok()?)))
             }
@@ -129,23 +146,23 @@ impl Tree {
     }
 }
 
-/// The tree of an image, with the version of the ISO that it was read from.
+/// The tree of an image, with the version of the file that it was read from.
 #[derive(Debug)]
 pub struct ImageTree {
     /// The files.
     pub tree: Tree,
-    /// Identity of the ISO when it was opened.
+    /// Identity of the file when it was opened.
     pub identity: Identity,
     /// What was found.
     pub summary: TreeSummary,
 }
 
-/// What was noticed while the tree of an ISO was read, for people. Both lists are bounded; the summary has the counts.
+/// What was noticed while the tree of an image was read, for people. Both lists are bounded; the summary has the counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Findings {
     /// The first oddities that were passed over.
     pub warnings: Vec<String>,
-    /// The paths, as bytes, of the first files whose bytes are not all in the ISO.
+    /// The paths, as bytes, of the first files whose bytes are not all in the image.
     pub damaged: Vec<Vec<u8>>,
 }
 
@@ -154,16 +171,17 @@ impl Tree {
     pub fn findings(&self) -> Option<Findings> {
         match self {
             Self::Iso(tree) => Some(tree.findings()),
+            Self::Indexed(tree) => Some(tree.findings()),
             Self::Folder(_) => None,
         }
     }
 }
 
-/// The ISO cannot be opened as a tree.
+/// The file cannot be opened as a tree.
 #[derive(Debug, thiserror::Error)]
 pub enum TreeError {
     /// There is no readable file.
-    #[error("the ISO cannot be opened: {0}")]
+    #[error("the image cannot be opened: {0}")]
     File(#[from] FileError),
     /// The file is not an image that can be served, and why.
     #[error("{0}")]
@@ -176,14 +194,17 @@ pub enum TreeError {
         /// The trees that it has.
         available: Vec<TreeKind>,
     },
+    /// There is but one in it.
+    #[error("which tree is served can be chosen of an ISO; {0} has one")]
+    OneTree(&'static str),
     /// Whoever reads it takes no choice.
     #[error("which tree is served cannot be chosen, because the server's kernel mounts the images")]
     NoChoice,
     /// The disk failed while reading it.
-    #[error("the ISO cannot be read: {0}")]
+    #[error("the image cannot be read: {0}")]
     Io(io::Error),
     /// The kernel would not mount it.
-    #[error("the ISO cannot be mounted: {0}")]
+    #[error("the image cannot be mounted: {0}")]
     Mount(#[from] loop_mount::Error),
     /// The mount point cannot be made.
     #[error("cannot make the mount point: {0}")]
@@ -200,7 +221,7 @@ impl TreeError {
         let Self::Mount(error) = self else {
             return match self {
                 Self::File(FileError::Io(_)) | Self::Io(_) => {
-                    "the ISO cannot be read; the service's log says why".to_owned()
+                    "the image cannot be read; the service's log says why".to_owned()
                 }
                 Self::MountPoint(_) => {
                     "the mount point cannot be made; the service's log says why".to_owned()
@@ -265,7 +286,7 @@ impl Trees {
     /// Reads a file that has no name yet, to tell whether it will do as an image.
     pub fn inspect(&self, iso: &Path, asked: Option<TreeKind>) -> Result<TreeSummary, TreeError> {
         match self {
-            Self::Extents(_) => iso::open(iso, asked).map(|tree| tree.summary),
+            Self::Extents(cache) => cache.inspect(iso, asked),
             Self::Mounted(_) if asked.is_some() => Err(TreeError::NoChoice),
             Self::Mounted(mounts) => mounts.inspect(iso),
         }
@@ -274,7 +295,7 @@ impl Trees {
     /// Whether a file may become an image, by its first [`SIGNATURE_BYTES`] (or all it has). Saves the transfer of the rest.
     pub fn may_be_image(&self, beginning: &[u8]) -> bool {
         match self {
-            Self::Extents(_) => has_signature(beginning),
+            Self::Extents(_) => kind::Kind::of(beginning).is_some(),
             // The kernel knows more kinds than this program does.
             Self::Mounted(_) => true,
         }

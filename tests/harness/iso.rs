@@ -84,7 +84,7 @@ impl SourceTree {
     }
 
     /// Gives every file and folder the same time, so that two runs make the same tree.
-    fn settle(&self) {
+    pub fn settle(&self) {
         let mut folders = vec![self.root().to_path_buf()];
         while let Some(folder) = folders.pop() {
             for item in fs::read_dir(&folder).unwrap().map(|item| item.unwrap()) {

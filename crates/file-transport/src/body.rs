@@ -1,23 +1,18 @@
-//! Response bodies made of pieces. A body that knows its connection hands ranges of files over to it and gives tokens for them; any
-//! other reads them when it is asked for them, never before.
+//! Response bodies made of pieces. A body that knows its connection hands ranges of files over to it and gives tokens for them; what has
+//! to be computed, and files for whoever has no such connection, is read when it is asked for, never before.
 
 use std::collections::VecDeque;
-use std::io;
-use std::os::unix::fs::FileExt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use tokio::task::JoinHandle;
 
 use crate::chunk::Chunk;
+use crate::computed::{ReadAt, Reading};
 use crate::outbox::{Answering, FileRange};
 use crate::{OpenFile, Watch};
-
-/// Bytes read from a file at once. Larger reads cost memory for every slow client, smaller ones cost throughput.
-const READ_BYTES: u64 = 128 << 10;
 
 /// Where holes are sent from.
 static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
@@ -39,6 +34,15 @@ pub enum Piece {
         /// Its length in bytes.
         length: u64,
     },
+    /// `length` bytes from `offset` on of what `source` computes.
+    Computed {
+        /// Who computes them.
+        source: Arc<dyn ReadAt>,
+        /// Where the range begins.
+        offset: u64,
+        /// Its length in bytes.
+        length: u64,
+    },
     /// So many zero bytes.
     Zeros(u64),
 }
@@ -47,7 +51,7 @@ impl Piece {
     fn len(&self) -> u64 {
         match self {
             Self::Bytes(bytes) => bytes.len() as u64,
-            Self::File { length, .. } | Self::Zeros(length) => *length,
+            Self::File { length, .. } | Self::Computed { length, .. } | Self::Zeros(length) => *length,
         }
     }
 }
@@ -68,8 +72,8 @@ enum Kind {
 struct Pieces {
     queue: VecDeque<Piece>,
     left: u64,
-    /// The read that is under way.
-    reading: Option<JoinHandle<io::Result<Bytes>>>,
+    /// What was read of the first piece, where it has to be read.
+    reading: Reading,
 }
 
 impl Body {
@@ -77,7 +81,7 @@ impl Body {
     pub fn from_pieces(pieces: impl IntoIterator<Item = Piece>) -> Self {
         let queue: VecDeque<Piece> = pieces.into_iter().filter(|piece| piece.len() > 0).collect();
         let left = queue.iter().map(Piece::len).sum();
-        Self::new(Kind::Pieces(Pieces { queue, left, reading: None }))
+        Self::new(Kind::Pieces(Pieces { queue, left, reading: Reading::new() }))
     }
 
     fn new(kind: Kind) -> Self {
@@ -136,26 +140,19 @@ impl HttpBody for Body {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Chunk>, BoxError>>> {
         let this = self.get_mut();
-        let frame = match &mut this.kind {
+        match &mut this.kind {
             Kind::Stream(stream) => {
                 let frame = ready!(stream.as_mut().poll_frame(context));
-                frame.map(|frame| frame.map(|frame| frame.map_data(Chunk::from)))
+                if let Some(Ok(bytes)) = frame.as_ref().map(|frame| frame.as_ref().map(Frame::data_ref)) {
+                    note(this.watch.as_ref(), bytes.map_or(0, Bytes::len));
+                }
+                Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(Chunk::from))))
             }
             Kind::Pieces(pieces) => {
                 let chunk = ready!(pieces.poll_next(context, this.answering.as_ref(), this.watch.as_ref()));
-                chunk.map(|chunk| chunk.map(Frame::data))
+                Poll::Ready(chunk.map(|chunk| chunk.map(Frame::data)))
             }
-        };
-        if let Some(watch) = &this.watch
-            && let Some(Ok(frame)) = &frame
-            && let Some(chunk) = frame.data_ref().filter(|chunk| !chunk.is_token())
-        {
-            // These wait for nobody, but what they take is missing for those who do.
-            let bytes = chunk.remaining() as u64;
-            watch.paces().iter().for_each(|pace| pace.take(bytes));
-            watch.sent(bytes);
         }
-        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
@@ -182,10 +179,14 @@ impl Pieces {
     ) -> Poll<Option<Result<Chunk, BoxError>>> {
         let Some(front) = self.queue.front_mut() else { return Poll::Ready(None) };
         let chunk = match front {
-            Piece::Bytes(bytes) => Chunk::from(std::mem::take(bytes)),
+            Piece::Bytes(bytes) => {
+                note(watch, bytes.len());
+                Chunk::from(std::mem::take(bytes))
+            }
             Piece::Zeros(length) => {
                 let count = usize::try_from(*length).unwrap_or(usize::MAX);
                 let bytes = Bytes::from_static(ZEROS.get(..count).unwrap_or(&ZEROS));
+                note(watch, bytes.len());
                 *length -= bytes.len() as u64;
                 Chunk::from(bytes)
             }
@@ -201,14 +202,26 @@ impl Pieces {
                         });
                         Chunk::token(length)
                     }
-                    None => match ready!(poll_read(&mut self.reading, file, *offset, *length, context)) {
-                        Ok(bytes) => Chunk::from(bytes),
-                        Err(error) => return Poll::Ready(Some(Err(error))),
-                    },
+                    None => {
+                        let source: Arc<dyn ReadAt> = file.clone();
+                        match ready!(self.reading.poll(context, &source, (*offset, *length), watch)) {
+                            Ok(bytes) => Chunk::from(bytes),
+                            Err(error) => return Poll::Ready(Some(Err(error.into()))),
+                        }
+                    }
                 };
                 *offset += chunk.remaining() as u64;
                 *length -= chunk.remaining() as u64;
                 chunk
+            }
+            Piece::Computed { source, offset, length } => {
+                let bytes = match ready!(self.reading.poll(context, source, (*offset, *length), watch)) {
+                    Ok(bytes) => bytes,
+                    Err(error) => return Poll::Ready(Some(Err(error.into()))),
+                };
+                *offset += bytes.len() as u64;
+                *length -= bytes.len() as u64;
+                Chunk::from(bytes)
             }
         };
         if front.len() == 0 {
@@ -219,28 +232,12 @@ impl Pieces {
     }
 }
 
-/// Reads the next bytes of a range on another thread.
-fn poll_read(
-    reading: &mut Option<JoinHandle<io::Result<Bytes>>>,
-    file: &Arc<OpenFile>,
-    offset: u64,
-    length: u64,
-    context: &mut Context<'_>,
-) -> Poll<Result<Bytes, BoxError>> {
-    let task = reading.get_or_insert_with(|| {
-        let (file, length) = (Arc::clone(file), READ_BYTES.min(length));
-        tokio::task::spawn_blocking(move || read(&file, offset, length))
-    });
-    let result = ready!(Pin::new(task).poll(context));
-    *reading = None;
-    Poll::Ready(result.map_err(BoxError::from).and_then(|read| read.map_err(BoxError::from)))
-}
-
-/// Reads exactly the range; a file that has become shorter is an error, so the connection is cut rather than padded.
-fn read(file: &OpenFile, offset: u64, length: u64) -> io::Result<Bytes> {
-    let mut buffer = vec![0; usize::try_from(length).map_err(io::Error::other)?];
-    file.read_exact_at(&mut buffer, offset)?;
-    Ok(buffer.into())
+/// Tells of bytes at hand. They wait for nobody, but what they take is missing for those who do.
+fn note(watch: Option<&Arc<dyn Watch>>, bytes: usize) {
+    if let Some(watch) = watch.filter(|_| bytes > 0) {
+        watch.paces().iter().for_each(|pace| pace.take(bytes as u64));
+        watch.sent(bytes as u64);
+    }
 }
 
 /// Turns the error of a body into ours.

@@ -27,10 +27,6 @@ impl Chunk {
     pub(crate) fn token(length: usize) -> Self {
         Self(Inner::Token(length))
     }
-
-    pub(crate) fn is_token(&self) -> bool {
-        matches!(self.0, Inner::Token(_))
-    }
 }
 
 impl From<Bytes> for Chunk {

@@ -1,6 +1,6 @@
 //! HTTP/1.1 connections whose bodies are ranges of open files.
 //!
-//! A [`Body`] is a queue of [`Piece`]s: bytes at hand, ranges of files, runs of zeros. [`Server`] speaks HTTP/1.1 with hyper and spells
+//! A [`Body`] is a queue of [`Piece`]s: bytes at hand, ranges of files, what a [`ReadAt`] computes, runs of zeros. [`Server`] speaks HTTP/1.1 with hyper and spells
 //! header names in title case, because boot firmware compares them letter by letter. This crate knows nothing of what it serves.
 //!
 //! ```no_run
@@ -22,6 +22,7 @@
 
 mod body;
 mod chunk;
+mod computed;
 mod connection;
 mod counters;
 mod lot;
@@ -39,6 +40,7 @@ mod workers;
 
 pub use body::{Body, BoxError, Piece};
 pub use chunk::Chunk;
+pub use computed::ReadAt;
 pub use counters::{Counter, Counters};
 pub use open_file::OpenFile;
 pub use server::{Incoming, Server};

@@ -62,7 +62,7 @@ impl OpenFile {
     }
 
     /// Whether the file is still the version that it has to be, if it has to be one.
-    pub(crate) fn is_as_it_was(&self) -> bool {
+    pub fn is_as_it_was(&self) -> bool {
         self.version.is_none_or(|version| Version::of(&self.file).is_ok_and(|now| now == version))
     }
 

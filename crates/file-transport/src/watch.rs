@@ -118,12 +118,17 @@ pub(crate) struct Grant {
 impl Grant {
     /// Nothing.
     pub(crate) fn none() -> Self {
-        Self { bytes: 0, watch: None }
+        Self::free(0)
+    }
+
+    /// So many bytes that no pace has to let go.
+    pub(crate) fn free(bytes: u64) -> Self {
+        Self { bytes, watch: None }
     }
 
     /// As many of `wanted` bytes as may go at once, without asking: there is no pace. `None` if there is one.
     pub(crate) fn at_once(watch: Option<&Arc<dyn Watch>>, wanted: u64) -> Option<Self> {
-        watch.is_none_or(|watch| watch.paces().is_empty()).then_some(Self { bytes: wanted, watch: None })
+        watch.is_none_or(|watch| watch.paces().is_empty()).then(|| Self::free(wanted))
     }
 
     /// Waits for a turn at each of the paces.

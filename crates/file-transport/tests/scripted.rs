@@ -5,6 +5,8 @@
 mod any;
 #[path = "scripted/bodies.rs"]
 mod bodies;
+#[path = "scripted/computed.rs"]
+mod computed;
 #[path = "scripted/exact.rs"]
 mod exact;
 #[path = "scripted/expected.rs"]

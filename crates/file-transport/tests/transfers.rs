@@ -1,14 +1,14 @@
 //! Real connections on loopback: whatever pieces a body is made of, the client gets exactly their bytes.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::FileExt;
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use file_transport::{Body, OpenFile, Piece, Server, Workers};
+use file_transport::{Body, OpenFile, Piece, ReadAt, Server, Workers};
 
 /// Serves the pieces that `body` makes for the path of each request. The threads end with the test's process.
 fn serve(server: Server, body: impl Fn(&str) -> Vec<Piece> + Send + Sync + 'static) -> SocketAddr {
@@ -161,4 +161,53 @@ fn a_client_that_takes_nothing_is_cut() {
     let _ = stalled.read_to_end(&mut rest);
     assert!(rest.len() < length, "all {length} bytes came, although nobody took them for a long time");
     assert!(rest == bytes[..rest.len()]);
+}
+
+/// A disk that hangs: whoever reads waits until it is let go.
+#[derive(Debug, Default)]
+struct Hanging {
+    reading: Mutex<usize>,
+    freed: Condvar,
+}
+
+impl ReadAt for Hanging {
+    fn read_exact_at(&self, buffer: &mut [u8], _offset: u64) -> io::Result<()> {
+        let mut reading = self.reading.lock().unwrap();
+        *reading += 1;
+        // Nobody reads any more once the number is set to this.
+        while *reading < usize::MAX / 2 {
+            reading = self.freed.wait(reading).unwrap();
+        }
+        buffer.fill(b'x');
+        Ok(())
+    }
+}
+
+#[test]
+fn a_disk_that_hangs_takes_no_more_threads_than_its_share() {
+    let disk = Arc::new(Hanging::default());
+    let source = Arc::clone(&disk);
+    let body = move |_: &str| vec![Piece::Computed { source: source.clone(), offset: 0, length: 1000 }];
+    let address = serve(Server::default(), body);
+    let reading = || *disk.reading.lock().unwrap();
+    for _ in 0..400 {
+        ask(&mut connect(address), "/");
+    }
+    // Until no more begin to wait.
+    let mut before = 0;
+    for _ in 0..100 {
+        std::thread::sleep(Duration::from_millis(50));
+        if reading() == before && before > 0 {
+            break;
+        }
+        before = reading();
+    }
+    assert!((1..=128).contains(&before), "{before} threads wait for the disk");
+    *disk.reading.lock().unwrap() = usize::MAX / 2;
+    disk.freed.notify_all();
+    let mut connection = connect(address);
+    ask(&mut connection, "/");
+    let mut bytes = vec![0; head(&mut connection)];
+    connection.read_exact(&mut bytes).unwrap();
+    assert_eq!(bytes, [b'x'; 1000]);
 }

@@ -20,7 +20,9 @@ pub(crate) fn lengths() -> impl Strategy<Value = usize> {
 pub(crate) fn parts() -> impl Strategy<Value = Vec<Part>> {
     let file = (0..=LONGEST, lengths()).prop_map(|(begin, length)| Part::File(begin..begin + length));
     let near = (0..100_usize, lengths()).prop_map(|(begin, length)| Part::File(begin..begin + length));
+    let computed = (0..=LONGEST, lengths()).prop_map(|(begin, length)| Part::Computed(begin..begin + length));
     let part = prop_oneof![
+        2 => computed,
         1 => lengths().prop_map(|length| Part::Bytes(length % 9_000)),
         1 => lengths().prop_map(Part::Zeros),
         2 => file,

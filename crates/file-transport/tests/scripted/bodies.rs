@@ -14,6 +14,8 @@ use crate::script::Log;
 pub(crate) enum Part {
     Bytes(usize),
     File(Range<usize>),
+    /// The same bytes, read as if they had to be computed.
+    Computed(Range<usize>),
     Zeros(usize),
 }
 
@@ -50,6 +52,11 @@ impl Original {
                 let (offset, length) = (range.start as u64, range.len() as u64);
                 Piece::File { file: Arc::clone(&self.file), offset, length }
             }
+            Part::Computed(range) => {
+                let range = self.within(range);
+                let (offset, length) = (range.start as u64, range.len() as u64);
+                Piece::Computed { source: self.file.clone(), offset, length }
+            }
             Part::Zeros(length) => Piece::Zeros(*length as u64),
         }))
     }
@@ -60,7 +67,9 @@ impl Original {
         for part in parts {
             match part {
                 Part::Bytes(length) => bytes.extend(text(*length)),
-                Part::File(range) => bytes.extend_from_slice(&self.bytes[self.within(range)]),
+                Part::File(range) | Part::Computed(range) => {
+                    bytes.extend_from_slice(&self.bytes[self.within(range)]);
+                }
                 Part::Zeros(length) => bytes.resize(bytes.len() + length, 0),
             }
         }

@@ -101,24 +101,27 @@ fn a_body_that_comes_in_minutes_is_waited_for() {
 #[test]
 fn a_transfer_that_is_held_back_is_not_cut() {
     let original = Arc::new(Original::new(10_000));
-    let server = Server::default();
-    // A turn of 4 KiB takes half an hour.
-    let pace = Arc::new(Pace::new(2));
-    let script = Script {
-        says: said(Asked::small().spell(0)),
-        takes: vec![Take::Pause(seconds(100))],
-        ..Script::default()
-    };
-    let (log, lasted) = on_paused_clock(async {
-        let original = Arc::clone(&original);
-        let handler = move |_: Request<Incoming>, _| {
-            let body =
-                original.body(&[Part::File(0..10_000)]).watched(Arc::new(Held(vec![Arc::clone(&pace)])));
-            async { Response::new(body) }
+    for part in [Part::File(0..10_000), Part::Computed(0..10_000)] {
+        let server = Server::default();
+        // A turn of 4 KiB takes half an hour.
+        let pace = Arc::new(Pace::new(2));
+        let script = Script {
+            says: said(Asked::small().spell(0)),
+            takes: vec![Take::Pause(seconds(100))],
+            ..Script::default()
         };
-        serve(server.clone(), script, handler).await
-    });
-    assert!(log.output.ends_with(&original.bytes));
-    assert_eq!(server.counters.broken.get(), 0);
-    assert!(lasted > seconds(4000), "{lasted:?}");
+        let (log, lasted) = on_paused_clock(async {
+            let original = Arc::clone(&original);
+            let handler = move |_: Request<Incoming>, _| {
+                let body = original
+                    .body(std::slice::from_ref(&part))
+                    .watched(Arc::new(Held(vec![Arc::clone(&pace)])));
+                async { Response::new(body) }
+            };
+            serve(server.clone(), script, handler).await
+        });
+        assert!(log.output.ends_with(&original.bytes));
+        assert_eq!(server.counters.broken.get(), 0);
+        assert!(lasted > seconds(4000), "{lasted:?}");
+    }
 }

@@ -1,0 +1,72 @@
+//! The entries of a directory.
+
+use crate::bytes::{u16_at, u32_at};
+use crate::error::Error;
+use crate::inode::InodeRef;
+use crate::metadata::{Cursor, Reader};
+
+/// The size of a listing counts `.` and `..`, which it does not hold, as three bytes.
+const UNRECORDED: u32 = 3;
+
+/// Bytes of a directory's listing: more than 200,000 entries with long names.
+const LISTING_BYTES: u32 = 64 << 20;
+
+/// Entries below one head, at most (the kernel refuses more).
+const RUN: u32 = 256;
+
+/// Where the entries of a directory are recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listing {
+    pub(crate) block: u32,
+    pub(crate) offset: u16,
+    pub(crate) size: u32,
+}
+
+impl Reader<'_> {
+    /// Shows the entries of a directory in the order of the image: a name, which is checked for nothing, and where its inode is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`], [`Error::Corrupt`] and [`Error::Limit`].
+    pub fn entries(
+        &mut self,
+        listing: &Listing,
+        mut visit: impl FnMut(&[u8], InodeRef),
+    ) -> Result<(), Error> {
+        if listing.size > LISTING_BYTES {
+            return Err(Error::Limit("a directory takes too many bytes"));
+        }
+        let table = self.image.superblock.directory_table;
+        let block = table.saturating_add(listing.block.into());
+        let mut cursor = Cursor { block, offset: listing.offset.into() };
+        let mut left = listing.size.saturating_sub(UNRECORDED);
+        let mut take = |bytes: u32| {
+            left = left.checked_sub(bytes)?;
+            Some(left)
+        };
+        let overrun = || Error::Corrupt("a directory is longer than it says");
+        let mut more = take(0) > Some(0);
+        while more {
+            take(12).ok_or_else(overrun)?;
+            let head: [u8; 12] = self.array(&mut cursor)?;
+            let (others, inodes) = (u32_at(&head, 0), u32_at(&head, 4));
+            if others >= RUN {
+                return Err(Error::Corrupt("a directory has too many entries in a run"));
+            }
+            for _ in 0..=others {
+                let entry: [u8; 8] = self.array(&mut cursor)?;
+                let length = usize::from(u16_at(&entry, 6)).saturating_add(1);
+                if length > 256 {
+                    return Err(Error::Corrupt("a name is too long"));
+                }
+                let mut name = [0; 256];
+                let name = name.get_mut(..length).unwrap_or_default();
+                self.read(&mut cursor, name)?;
+                let taken = u32::try_from(length).unwrap_or(u32::MAX).saturating_add(8);
+                more = take(taken).ok_or_else(overrun)? > 0;
+                visit(name, InodeRef::new(inodes, u16_at(&entry, 0)));
+            }
+        }
+        Ok(())
+    }
+}

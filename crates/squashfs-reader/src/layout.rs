@@ -1,0 +1,174 @@
+//! Which block holds which bytes of a file.
+
+use crate::bytes::{u32_at, u64_at};
+use crate::error::Error;
+use crate::inode::File;
+use crate::metadata::{Cursor, Reader};
+
+/// Blocks of one file: 512 GiB in blocks of 128 KiB, and 16 MiB of memory.
+const BLOCKS: u64 = 4 << 20;
+
+/// Fragments that one metadata block of their table lists.
+const FRAGMENTS_IN_BLOCK: u32 = 512;
+
+/// In a block's length: it is not compressed.
+const UNCOMPRESSED: u32 = 1 << 24;
+
+/// So many lengths share one position that is kept.
+const STRIDE: usize = 64;
+
+/// A block of data as it lies in the image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Block {
+    pub(crate) position: u64,
+    pub(crate) length: u32,
+    pub(crate) compressed: bool,
+}
+
+impl Block {
+    /// Where it begins in the image.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+}
+
+/// A run of a file's bytes that comes out of one place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// How many bytes, from the position that was asked for.
+    pub length: u64,
+    /// Where they are.
+    pub place: Place,
+}
+
+/// Where bytes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Nowhere: they are zeros.
+    Zeros,
+    /// In what this block holds, from `skip` on.
+    Block {
+        /// The block.
+        block: Block,
+        /// Bytes before.
+        skip: u32,
+    },
+}
+
+/// Where all bytes of a file are.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    size: u64,
+    block_size: u32,
+    /// Lengths of the blocks as recorded.
+    lengths: Vec<u32>,
+    /// Where each 64th of them begins.
+    positions: Vec<u64>,
+    /// The block of the last bytes and where in it they begin.
+    tail: Option<(Block, u32)>,
+}
+
+impl Reader<'_> {
+    /// Reads where the blocks of a file are. All of them lie inside the image.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`], [`Error::Corrupt`] and [`Error::Limit`].
+    pub fn layout(&mut self, file: &File) -> Result<Layout, Error> {
+        let superblock = &self.image.superblock;
+        let (block_size, end) = (superblock.block_size, superblock.size);
+        let whole = file.size.checked_div(block_size.into()).unwrap_or_default();
+        let rest = file.size.checked_rem(block_size.into()).unwrap_or_default();
+        let tail = match file.fragment {
+            Some(fragment) if rest > 0 => {
+                let tail = u64::from(fragment.offset).saturating_add(rest);
+                if tail > block_size.into() {
+                    return Err(Error::Corrupt("a file's end lies outside of its fragment"));
+                }
+                Some((self.fragment(fragment.number)?, fragment.offset))
+            }
+            _ => None,
+        };
+        let count = whole.saturating_add(u64::from(rest > 0 && tail.is_none()));
+        if count > BLOCKS {
+            return Err(Error::Limit("a file has too many blocks"));
+        }
+        let mut cursor = Cursor { block: file.lengths.block, offset: file.lengths.offset };
+        let (mut lengths, mut positions) = (Vec::new(), Vec::new());
+        let mut position = file.start;
+        for _ in 0..count {
+            let length = u32_at(&self.array::<4>(&mut cursor)?, 0);
+            if lengths.len().is_multiple_of(STRIDE) {
+                positions.push(position);
+            }
+            let stored = length & !UNCOMPRESSED;
+            if stored > block_size {
+                return Err(Error::Corrupt("a block is longer than blocks are"));
+            }
+            position = position.saturating_add(stored.into());
+            lengths.push(length);
+        }
+        if position > end && count > 0 {
+            return Err(Error::Corrupt("a file lies outside of the image"));
+        }
+        Ok(Layout { size: file.size, block_size, lengths, positions, tail })
+    }
+
+    /// Looks a fragment up in the table of fragments.
+    fn fragment(&mut self, number: u32) -> Result<Block, Error> {
+        let superblock = &self.image.superblock;
+        if number >= superblock.fragments {
+            return Err(Error::Corrupt("there is no such fragment"));
+        }
+        let (entry, list) = (number % FRAGMENTS_IN_BLOCK, number / FRAGMENTS_IN_BLOCK);
+        let pointer = superblock.fragment_table.saturating_add(u64::from(list).saturating_mul(8));
+        let block = u64_at(&self.image.read_inside(self.source, pointer, 8)?, 0);
+        let offset = usize::try_from(entry).unwrap_or_default().saturating_mul(16);
+        let entry: [u8; 16] = self.array(&mut Cursor { block, offset })?;
+        let (position, length) = (u64_at(&entry, 0), u32_at(&entry, 8));
+        let stored = length & !UNCOMPRESSED;
+        if stored > superblock.block_size {
+            return Err(Error::Corrupt("a fragment is longer than blocks are"));
+        }
+        Ok(Block { position, length: stored, compressed: length & UNCOMPRESSED == 0 })
+    }
+}
+
+impl Layout {
+    /// Bytes in the file.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Bytes of memory that it takes.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.lengths.capacity().saturating_mul(4).saturating_add(self.positions.capacity().saturating_mul(8))
+    }
+
+    /// Where the bytes from `offset` on are, as far as one place holds them; `None` at the end of the file.
+    #[must_use]
+    pub fn part(&self, offset: u64) -> Option<Part> {
+        let left = self.size.checked_sub(offset).filter(|left| *left > 0)?;
+        let number = usize::try_from(offset.checked_div(self.block_size.into())?).ok()?;
+        let skip = u32::try_from(offset.checked_rem(self.block_size.into())?).ok()?;
+        let length = left.min(u64::from(self.block_size.checked_sub(skip)?));
+        let Some(recorded) = self.lengths.get(number) else {
+            let (block, begin) = self.tail?;
+            let place = Place::Block { block, skip: begin.checked_add(skip)? };
+            return Some(Part { length, place });
+        };
+        let stored = recorded & !UNCOMPRESSED;
+        if stored == 0 {
+            return Some(Part { length, place: Place::Zeros });
+        }
+        let stride = number.checked_div(STRIDE)?;
+        let before = self.lengths.get(stride.checked_mul(STRIDE)?..number)?;
+        let before: u64 = before.iter().map(|length| u64::from(length & !UNCOMPRESSED)).sum();
+        let position = self.positions.get(stride)?.checked_add(before)?;
+        let block = Block { position, length: stored, compressed: recorded & UNCOMPRESSED == 0 };
+        Some(Part { length, place: Place::Block { block, skip } })
+    }
+}

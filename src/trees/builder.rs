@@ -1,0 +1,225 @@
+//! An index while it grows: entries come in any order, and one of the same name takes the place of another as it would when unpacked.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use iso_reader::limits::{LINK_BYTES, NAME_BYTES, WARNINGS};
+
+use super::index::{Index, Kind, Node, ROOT, Stored, Text, position, slice};
+
+/// Entries of a tree: three times those of a whole desktop system, and some 200 MB while it is built.
+const ENTRIES: usize = 1 << 20;
+
+/// Bytes of all names and targets of links.
+const TEXT_BYTES: usize = 128 << 20;
+
+/// The tree is larger than any that is served, and in what.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct TooLarge(pub(super) &'static str);
+
+/// What is to be added.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Item<'a> {
+    Directory,
+    File(Stored),
+    Link(&'a [u8]),
+}
+
+/// A growing index. Numbers of entries mean nothing in the finished one.
+pub(super) struct Builder {
+    nodes: Vec<Node>,
+    text: Vec<u8>,
+    by_name: HashMap<(u32, Box<[u8]>), u32>,
+    pub(super) warnings: Warnings,
+}
+
+/// What had to be left out: how many entries, and what is to be said of the first.
+#[derive(Debug, Default)]
+pub(super) struct Warnings {
+    pub(super) count: u64,
+    pub(super) texts: Vec<String>,
+}
+
+impl Warnings {
+    /// Notes that the entry of this name was left out.
+    pub(super) fn add(&mut self, name: &[u8], reason: &str) {
+        self.count += 1;
+        if self.texts.len() < WARNINGS {
+            // A tar can bring names of a megabyte.
+            let name = name.get(..NAME_BYTES).unwrap_or(name);
+            self.texts.push(format!("\"{}\": {reason}", name.escape_ascii()));
+        }
+    }
+}
+
+impl Builder {
+    /// Nothing but the root.
+    pub(super) fn new() -> Self {
+        let name = Text { offset: 0, length: 0 };
+        let root = Node { name, parent: ROOT, modified: 0, kind: EMPTY };
+        Self { nodes: vec![root], text: Vec::new(), by_name: HashMap::new(), warnings: Warnings::default() }
+    }
+
+    /// Adds an entry to a directory; `None` if it cannot be served or something stands in its way.
+    pub(super) fn add(
+        &mut self,
+        parent: u32,
+        name: &[u8],
+        modified: u32,
+        item: Item<'_>,
+    ) -> Result<Option<u32>, TooLarge> {
+        let is_name =
+            !matches!(name, b"" | b"." | b"..") && !name.iter().any(|byte| matches!(byte, b'/' | 0));
+        let is_too_long = matches!(item, Item::Link(target) if target.len() > LINK_BYTES);
+        if !is_name || name.len() > NAME_BYTES || is_too_long {
+            let reason = if is_too_long { "the target of the link is too long" } else { "it is not a name" };
+            self.warnings.add(name, reason);
+            return Ok(None);
+        }
+        let there = self.child(parent, name);
+        let kind = match (item, there.map(|id| self.nodes[position(id)].kind)) {
+            // A directory takes in what comes later.
+            (Item::Directory, Some(kind @ Kind::Directory { .. })) => kind,
+            // One that holds something does not go, as `rmdir` would tell.
+            (_, Some(Kind::Directory { count: 1.., .. })) => {
+                self.warnings.add(name, "a directory that is not empty has its name");
+                return Ok(None);
+            }
+            (Item::Directory, _) => EMPTY,
+            (Item::File(stored), _) => Kind::File(stored),
+            (Item::Link(target), _) => Kind::Link(self.push_text(target)?),
+        };
+        if let Some(id) = there {
+            let node = &mut self.nodes[position(id)];
+            (node.kind, node.modified) = (kind, modified);
+            return Ok(Some(id));
+        }
+        let id = u32::try_from(self.nodes.len()).ok().filter(|_| self.nodes.len() < ENTRIES);
+        let id = id.ok_or(TooLarge("it has too many entries"))?;
+        let text = self.push_text(name)?;
+        self.by_name.insert((parent, name.into()), id);
+        self.nodes.push(Node { name: text, parent, modified, kind });
+        if let Kind::Directory { count, .. } = &mut self.nodes[position(parent)].kind {
+            *count += 1;
+        }
+        Ok(Some(id))
+    }
+
+    /// The entry of this name.
+    pub(super) fn child(&self, parent: u32, name: &[u8]) -> Option<u32> {
+        self.by_name.get(&(parent, name.into())).copied()
+    }
+
+    /// An entry that was added.
+    pub(super) fn node(&self, id: u32) -> Node {
+        self.nodes[position(id)]
+    }
+
+    /// The target of a link that was added.
+    pub(super) fn text(&self, text: Text) -> &[u8] {
+        slice(&self.text, text)
+    }
+
+    pub(super) fn set_modified(&mut self, id: u32, modified: u32) {
+        self.nodes[position(id)].modified = modified;
+    }
+
+    fn push_text(&mut self, bytes: &[u8]) -> Result<Text, TooLarge> {
+        let full = TooLarge("its names take too many bytes");
+        if self.text.len() + bytes.len() > TEXT_BYTES {
+            return Err(full);
+        }
+        let numbers = u32::try_from(self.text.len()).ok().zip(u32::try_from(bytes.len()).ok());
+        let (offset, length) = numbers.ok_or(full)?;
+        self.text.extend_from_slice(bytes);
+        Ok(Text { offset, length })
+    }
+
+    /// Puts the children of each directory beside each other and in order, directories before what is in them.
+    pub(super) fn finish(self) -> Index {
+        let Self { nodes, mut text, by_name, .. } = self;
+        drop(by_name);
+        let count = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
+        let mut order: Vec<u32> = (1..count).collect();
+        let key = |id: &u32| {
+            let node = nodes[position(*id)];
+            (node.parent, slice(&text, node.name))
+        };
+        order.sort_unstable_by(|one, other| key(one).cmp(&key(other)));
+        // Where the children of each begin in that order; they are as many as were counted.
+        let mut firsts = vec![0; nodes.len()];
+        for (place, id) in order.iter().enumerate().rev() {
+            firsts[position(nodes[position(*id)].parent)] = place;
+        }
+        let mut sorted: Vec<Node> = Vec::with_capacity(nodes.len());
+        let mut old = vec![ROOT];
+        sorted.push(nodes[0]);
+        let mut id = 0;
+        while id < sorted.len() {
+            if let Kind::Directory { count, .. } = sorted[id].kind {
+                let (first, parent) = (sorted.len(), u32::try_from(id).unwrap_or(u32::MAX));
+                let begin = firsts[position(old[id])];
+                for &child in &order[begin..begin + position(count)] {
+                    old.push(child);
+                    sorted.push(Node { parent, ..nodes[position(child)] });
+                }
+                let first = u32::try_from(first).unwrap_or(u32::MAX);
+                sorted[id].kind = Kind::Directory { first, count };
+            }
+            id += 1;
+        }
+        text.shrink_to_fit();
+        Index { nodes: sorted, text, folded: OnceLock::new() }
+    }
+}
+
+const EMPTY: Kind = Kind::Directory { first: 0, count: 0 };
+
+#[cfg(test)]
+mod tests {
+    use super::super::Matching;
+    use super::*;
+
+    fn file(place: u64) -> Item<'static> {
+        Item::File(Stored { place, size: 1, damaged: false })
+    }
+
+    #[test]
+    fn the_last_of_a_name_wins_unless_a_directory_would_go_with_what_it_holds() {
+        let mut builder = Builder::new();
+        let full = builder.add(ROOT, b"full", 1, Item::Directory).expect("room").expect("added");
+        for (parent, name, item, added) in [
+            (full, &b"file"[..], file(1), true),
+            (full, b"file", file(2), true),
+            (ROOT, b"full", file(3), false),
+            (ROOT, b"full", Item::Directory, true),
+            (ROOT, b"empty", Item::Directory, true),
+            (ROOT, b"empty", file(4), true),
+            (ROOT, b"file", file(5), true),
+            (ROOT, b"file", Item::Directory, true),
+        ] {
+            let result = builder.add(parent, name, 9, item).expect("room");
+            assert_eq!(result.is_some(), added, "{}", name.escape_ascii());
+        }
+        let index = builder.finish();
+        let kind = |path: &[&str]| {
+            let path: Vec<Vec<u8>> = path.iter().map(|name| name.as_bytes().to_vec()).collect();
+            index.node(index.find(&path, Matching::Exact).expect("is there")).kind
+        };
+        assert!(matches!(kind(&["full", "file"]), Kind::File(Stored { place: 2, .. })));
+        assert!(matches!(kind(&["empty"]), Kind::File(Stored { place: 4, .. })));
+        assert!(matches!(kind(&["file"]), Kind::Directory { count: 0, .. }));
+        assert_eq!(index.nodes.len(), 5);
+    }
+
+    #[test]
+    fn names_that_are_no_names_are_left_out() {
+        let mut builder = Builder::new();
+        for name in [&b""[..], b".", b"..", b"a/b", b"a\0b", &[b'x'; 256]] {
+            assert_eq!(builder.add(ROOT, name, 0, file(1)), Ok(None), "{}", name.escape_ascii());
+        }
+        assert_eq!(builder.add(ROOT, b"l", 0, Item::Link(&[b'x'; LINK_BYTES + 1])), Ok(None));
+        assert_eq!((builder.warnings.count, builder.warnings.texts.len()), (7, 7));
+        assert!(builder.finish().entries(ROOT).is_empty());
+    }
+}

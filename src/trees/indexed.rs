@@ -1,0 +1,78 @@
+//! Trees that are found by an [`Index`] of ours: squashfs and tar. They differ only in how the bytes of a file are had.
+
+use std::sync::Arc;
+
+use file_transport::OpenFile;
+
+use super::index::{Index, Kind};
+use super::iso::MAX_DAMAGED;
+use super::squashfs::Squashfs;
+use super::{Directory, Entry, Findings, Found, LookupError, Matching, Source};
+use crate::model::content::{Content, Extent};
+use crate::model::identity::Identity;
+
+/// An open image file with its index.
+#[derive(Debug)]
+pub struct IndexedTree {
+    pub(super) file: Arc<OpenFile>,
+    pub(super) identity: Identity,
+    pub(super) index: Index,
+    /// What is to be said of the first entries that were left out.
+    pub(super) warnings: Vec<String>,
+    pub(super) format: Format,
+}
+
+/// How files are stored.
+#[derive(Debug)]
+pub(super) enum Format {
+    /// As they are, at the place that the index tells.
+    Tar,
+    /// In blocks that have to be decoded; the index tells where the inode is.
+    Squashfs(Squashfs),
+}
+
+impl IndexedTree {
+    /// Bytes of memory that the index takes.
+    pub fn memory(&self) -> u64 {
+        self.index.memory()
+    }
+
+    pub(super) fn findings(&self) -> Findings {
+        Findings {
+            warnings: self.warnings.clone(),
+            damaged: self.index.damaged().take(MAX_DAMAGED).collect(),
+        }
+    }
+
+    /// The image as it was opened.
+    pub(super) fn source(&self) -> Source {
+        (Arc::clone(&self.file), self.identity)
+    }
+
+    pub(super) fn find(&self, path: &[Vec<u8>], matching: Matching) -> Result<Found, LookupError> {
+        let id = self.index.find(path, matching)?;
+        let node = self.index.node(id);
+        let stored = match node.kind {
+            Kind::Directory { .. } => return Ok(Found::Directory(Directory::Entry(id))),
+            Kind::Link(_) => return Err(LookupError::NotFound),
+            Kind::File(stored) if stored.damaged => return Err(LookupError::Unreadable),
+            Kind::File(stored) => stored,
+        };
+        let (file, modified) = (Arc::clone(&self.file), node.modified());
+        Ok(Found::File(match &self.format {
+            Format::Tar => {
+                let extent = Extent { offset: Some(stored.place), length: stored.size };
+                Content::inside(file, &self.identity, vec![extent], modified)
+            }
+            Format::Squashfs(squashfs) => {
+                let source = Arc::new(squashfs.file(&self.file, stored)?);
+                let place = (stored.place, stored.size);
+                Content::computed(file, &self.identity, place, modified, source)
+            }
+        }))
+    }
+
+    pub(super) fn entries(&self, directory: u32) -> Vec<Entry> {
+        self.index.entries(directory)
+    }
+}

@@ -1,0 +1,173 @@
+//! The tree inside a squashfs. Its directories become an index; a file is decoded block by block while it is sent.
+
+use std::collections::{HashSet, VecDeque};
+use std::io;
+use std::sync::Arc;
+
+use file_transport::{OpenFile, ReadAt};
+use iso_reader::limits::DEPTH;
+use squashfs_reader::{Error, Image, InodeRef, Kind, Layout, Place, Reader};
+
+use super::blocks::Blocks;
+use super::builder::{Builder, Item, TooLarge, Warnings};
+use super::index::{Index, ROOT, Stored};
+use super::indexed::{Format, IndexedTree};
+use super::{ImageTree, LookupError, Tree, TreeError, check_unchanged};
+use crate::model::identity::Identity;
+use crate::model::image::TreeSummary;
+
+/// What decodes the files of an image.
+pub(super) struct Squashfs {
+    image: Arc<Image>,
+    blocks: Arc<Blocks>,
+    number: u64,
+}
+
+/// Prints nothing of the blocks, which belong to others too.
+impl std::fmt::Debug for Squashfs {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Squashfs").field("image", &self.image).finish_non_exhaustive()
+    }
+}
+
+/// Opens a squashfs and reads its directories.
+pub(super) fn open(file: OpenFile, identity: Identity, blocks: &Arc<Blocks>) -> Result<ImageTree, TreeError> {
+    let refuse = |error| match error {
+        Error::Io(error) => TreeError::Io(error),
+        other => TreeError::NotAnImage(other.to_string()),
+    };
+    let image = Image::open(&*file).map_err(refuse)?;
+    let (index, Warnings { count, texts }) = read_tree(&image, &file).map_err(refuse)?;
+    let summary = TreeSummary {
+        kind: "squashfs".to_owned(),
+        entries: index.nodes.len() as u64,
+        warnings: count,
+        ..TreeSummary::default()
+    };
+    let blocks = Arc::clone(blocks);
+    let format = Format::Squashfs(Squashfs { image: Arc::new(image), number: blocks.number(), blocks });
+    let tree = IndexedTree { file: Arc::new(file), identity, index, warnings: texts, format };
+    Ok(ImageTree { tree: Tree::Indexed(Box::new(tree)), identity, summary })
+}
+
+/// Reads all directories, breadth first. Damage to any of them is damage to the tree: a block of metadata holds hundreds of entries, and
+/// nobody could tell which are missing.
+fn read_tree(image: &Image, file: &OpenFile) -> Result<(Index, Warnings), Error> {
+    let mut reader = image.reader(&**file);
+    let mut builder = Builder::new();
+    let root = reader.inode(image.root())?;
+    let Kind::Directory(listing) = root.kind else {
+        return Err(Error::Corrupt("its root is not a directory"));
+    };
+    builder.set_modified(ROOT, root.modified);
+    // A directory that is listed twice is entered once, so nothing goes in circles.
+    let mut entered = HashSet::from([image.root()]);
+    let mut waiting = VecDeque::from([(ROOT, listing, 0)]);
+    while let Some((id, listing, depth)) = waiting.pop_front() {
+        let mut names = Vec::new();
+        reader.entries(&listing, |name, inode| names.push((Box::<[u8]>::from(name), inode)))?;
+        for (name, at) in names {
+            let Some((child, listing)) = add(&mut reader, &mut builder, id, &name, at)? else { continue };
+            if depth < DEPTH && entered.insert(at) {
+                waiting.push_back((child, listing, depth + 1));
+            } else {
+                builder.warnings.add(&name, "the directory is listed twice or too deep in the tree");
+            }
+        }
+    }
+    let warnings = std::mem::take(&mut builder.warnings);
+    Ok((builder.finish(), warnings))
+}
+
+/// Adds an entry; tells its number and its listing if it is a directory.
+fn add(
+    reader: &mut Reader<'_>,
+    builder: &mut Builder,
+    parent: u32,
+    name: &[u8],
+    at: InodeRef,
+) -> Result<Option<(u32, squashfs_reader::Listing)>, Error> {
+    let inode = reader.inode(at)?;
+    let item = match &inode.kind {
+        Kind::Directory(_) => Item::Directory,
+        Kind::Link(target) => Item::Link(target),
+        Kind::File(file) => Item::File(Stored { place: at.number(), size: file.size(), damaged: false }),
+        // There is nothing in it that could be served.
+        Kind::Special => return Ok(None),
+    };
+    let full = |TooLarge(what)| Error::Limit(what);
+    let added = builder.add(parent, name, inode.modified, item).map_err(full)?;
+    Ok(added.and_then(|id| match inode.kind {
+        Kind::Directory(listing) => Some((id, listing)),
+        _ => None,
+    }))
+}
+
+impl Squashfs {
+    /// What reads the file whose inode the index names.
+    pub(super) fn file(&self, file: &Arc<OpenFile>, stored: Stored) -> Result<SquashedFile, LookupError> {
+        let mut reader = self.image.reader(&***file);
+        let layout = reader
+            .inode(InodeRef::from_number(stored.place))
+            .and_then(|inode| match inode.kind {
+                Kind::File(file) if file.size() == stored.size => reader.layout(&file),
+                _ => Err(Error::Corrupt("an inode has changed")),
+            })
+            .map_err(|error| match error {
+                Error::Io(error) => LookupError::Io(error),
+                _ => LookupError::Unreadable,
+            })?;
+        let (image, blocks) = (Arc::clone(&self.image), Arc::clone(&self.blocks));
+        Ok(SquashedFile { file: Arc::clone(file), image, blocks, number: self.number, layout })
+    }
+}
+
+/// A file in a squashfs, to be read at any place.
+pub(super) struct SquashedFile {
+    file: Arc<OpenFile>,
+    image: Arc<Image>,
+    blocks: Arc<Blocks>,
+    number: u64,
+    layout: Layout,
+}
+
+impl std::fmt::Debug for SquashedFile {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("SquashedFile").field("size", &self.layout.size()).finish_non_exhaustive()
+    }
+}
+
+impl ReadAt for SquashedFile {
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let (mut rest, mut at) = (buffer, offset);
+        while !rest.is_empty() {
+            let part = self.layout.part(at).ok_or(io::ErrorKind::UnexpectedEof)?;
+            let length = usize::try_from(part.length).unwrap_or(usize::MAX).min(rest.len());
+            let (now, later) = rest.split_at_mut(length);
+            match part.place {
+                Place::Zeros => now.fill(0),
+                Place::Block { block, skip } => {
+                    let decode = || self.image.decode(&**self.file, &block).map_err(failed);
+                    let bytes = self.blocks.get(self.number, block.position(), decode)?;
+                    let skip = usize::try_from(skip).unwrap_or(usize::MAX);
+                    let bytes = bytes.get(skip..).and_then(|bytes| bytes.get(..length));
+                    now.copy_from_slice(bytes.ok_or_else(|| failed(SHORT))?);
+                }
+            }
+            (rest, at) = (later, at + length as u64);
+        }
+        check_unchanged(&self.file)
+    }
+}
+
+const SHORT: Error = Error::Corrupt("a block holds less than it should");
+
+/// The client only sees its connection cut, so the log has to say why.
+fn failed(error: Error) -> io::Error {
+    let error = match error {
+        Error::Io(error) => error,
+        other => io::Error::other(other),
+    };
+    tracing::warn!(%error, "a file inside a squashfs cannot be read");
+    error
+}
