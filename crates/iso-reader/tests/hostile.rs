@@ -13,6 +13,7 @@ use support::disc::{CONTINUES, Disc, ROOT, Record, SECTOR, both32};
 use support::susp::{
     FILE, ce, cl, nm, px, rock_directory, rock_disc, rock_file, rock_link, rock_root, sl, zf,
 };
+use support::udf::{self, CONTINUED, Volume, short};
 
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
@@ -262,9 +263,68 @@ fn continuations() -> Vec<(&'static str, Image, Outcome)> {
     cases
 }
 
+/// A UDF volume with `count` names in its root, all of them for the entry in block 3.
+fn volume(count: u32, entry: &udf::Entry) -> Volume {
+    let mut volume = Volume::new();
+    volume.entry(3, entry);
+    let names: Vec<Vec<u8>> = (0..count).map(|at| volume.name(&format!("n{at:06}"), 3)).collect();
+    let names = names.concat();
+    let length = u32::try_from(names.len()).unwrap();
+    volume.put(volume.offset(0, 300), &names);
+    volume.entry(udf::ROOT, &udf::Entry::new(udf::DIRECTORY, udf::SHORT, length.into(), &short(length, 300)));
+    // The last sector has to be an anchor.
+    volume.anchor(u32::try_from(volume.bytes.len().div_ceil(volume.block_size)).unwrap());
+    volume
+}
+
+fn volumes() -> Vec<(&'static str, Image, Outcome)> {
+    let file = |size, descriptors: &[u8]| udf::Entry::new(udf::FILE, udf::SHORT, size, descriptors);
+    let continued = |block| short(512 | CONTINUED, block);
+    let mut itself = volume(10_000, &file(1 << 30, &continued(30)));
+    itself.allocation(30, &continued(30));
+    let mut apart = volume(10_000, &file(1 << 30, &continued(30)));
+    for block in 30..100 {
+        apart.allocation(block, &continued(30 + (block - 29) % 70));
+    }
+    // Each block of the chain holds 50 extents, none of which goes on where the last one ends.
+    let mut scattered = volume(10_000, &file(1 << 30, &continued(30)));
+    for block in 30..200 {
+        let extents: Vec<u8> = (0..50).flat_map(|at| short(512, at % 2 * 2)).collect();
+        scattered.allocation(block, &[extents, continued(block + 1)].concat());
+    }
+    let own = Volume::with_block_size(2048);
+    let mut circle = own.clone();
+    let eight = |block: u32| -> Vec<Vec<u8>> { (0..8).map(|at| own.name(&format!("{at}"), block)).collect() };
+    circle.directory(udf::ROOT, &eight(10));
+    (10..33).for_each(|block| circle.directory(block, &eight(block + 1)));
+    circle.directory(33, &eight(udf::ROOT));
+    let directory = udf::Entry::new(udf::DIRECTORY, udf::SHORT, 1 << 29, &short(1 << 29, 3));
+    let volumes = [
+        ("10,000 names of a chain that is its own next", itself, Refused(LimitReached::MetadataBytes)),
+        ("10,000 names of a chain in a circle", apart, Refused(LimitReached::MetadataBytes)),
+        ("10,000 names of 8,500 extents", scattered, Refused(LimitReached::MetadataBytes)),
+        ("8^24 directories of UDF in a circle", circle, Opened(1 + 25 * 8, 0, 25 * 7 + 1)),
+        (
+            // It reaches as far as the names of the root, which it lists once more.
+            "10,000 names of a directory of half a gigabyte",
+            volume(10_000, &directory),
+            Opened(20_001, 0, 20_002),
+        ),
+        ("10,000 files of an exabyte", volume(10_000, &file(1 << 60, &[])), Opened(10_001, 0, 10_000)),
+    ];
+    volumes
+        .into_iter()
+        .map(|(case, volume, expected)| {
+            let size = u64::try_from(volume.bytes.len()).unwrap();
+            (case, Image { bytes: volume.bytes, size }, expected)
+        })
+        .collect()
+}
+
 #[test]
 fn hostile_images_cost_little() {
-    for (case, image, expected) in directories().into_iter().chain(names_and_files()).chain(continuations()) {
+    let cases = [directories(), names_and_files(), continuations(), volumes()];
+    for (case, image, expected) in cases.into_iter().flatten() {
         let before = MEMORY.current_usage();
         MEMORY.reset_peak_usage();
         let start = Instant::now();
