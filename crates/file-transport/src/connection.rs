@@ -36,7 +36,7 @@ const MAX_BUFFER: usize = 64 << 10;
 const TICK: Duration = Duration::from_secs(1);
 
 /// The first looks come sooner, and then ever later: most clients that pause have asked for what they wanted.
-const FIRST_TICK: Duration = Duration::from_millis(8);
+const FIRST_TICK: Duration = Duration::from_millis(5);
 
 /// After so many bytes a connection lets the others of its thread go on.
 const TURN: u64 = 2 << 20;
