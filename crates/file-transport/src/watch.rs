@@ -113,6 +113,8 @@ impl Pace {
 pub(crate) struct Grant {
     pub(crate) bytes: u64,
     watch: Option<Arc<dyn Watch>>,
+    /// How many of the watch's paces let them go.
+    paces: usize,
 }
 
 impl Grant {
@@ -123,7 +125,7 @@ impl Grant {
 
     /// So many bytes that no pace has to let go.
     pub(crate) fn free(bytes: u64) -> Self {
-        Self { bytes, watch: None }
+        Self { bytes, watch: None, paces: 0 }
     }
 
     /// As many of `wanted` bytes as may go at once, without asking: there is no pace. `None` if there is one.
@@ -135,10 +137,13 @@ impl Grant {
     pub(crate) async fn wait(watch: Arc<dyn Watch>, wanted: u64) -> Self {
         let turn = watch.paces().iter().map(|pace| pace.turn()).min().unwrap_or(wanted);
         let bytes = turn.min(wanted);
+        let mut grant = Self { bytes, watch: Some(Arc::clone(&watch)), paces: 0 };
         for pace in watch.paces() {
             pace.wait(bytes).await;
+            // One by one, because who goes away while it waits for the next has to give back what those before let go.
+            grant.paces += 1;
         }
-        Self { bytes, watch: Some(watch) }
+        grant
     }
 }
 
@@ -147,7 +152,7 @@ impl Drop for Grant {
         if self.bytes > 0
             && let Some(watch) = &self.watch
         {
-            watch.paces().iter().for_each(|pace| pace.give_back(self.bytes));
+            watch.paces().iter().take(self.paces).for_each(|pace| pace.give_back(self.bytes));
         }
     }
 }
@@ -192,6 +197,30 @@ mod tests {
         let grant = Grant::wait(watch, 1 << 20).await;
         assert_eq!(grant.bytes, LEAST);
         assert!(begun.elapsed() < Duration::from_millis(100), "{:?}", begun.elapsed());
+    }
+
+    struct PacedTwice([Arc<Pace>; 2]);
+
+    impl Watch for PacedTwice {
+        fn sent(&self, _bytes: u64) {}
+
+        fn paces(&self) -> &[Arc<Pace>] {
+            &self.0
+        }
+    }
+
+    /// The first pace has let go what the second, a slower one, still holds up.
+    #[tokio::test(start_paused = true)]
+    async fn who_goes_away_between_two_paces_takes_nothing_of_the_first() {
+        let (all, image) = (Arc::new(Pace::new(100_000)), Arc::new(Pace::new(1000)));
+        image.wait(LEAST).await;
+        let both: Arc<dyn Watch> = Arc::new(PacedTwice([Arc::clone(&all), image]));
+        let waiting = Grant::wait(both, LEAST);
+        let soon = Instant::now() + Duration::from_millis(1);
+        assert!(timeout_at(soon, waiting).await.is_err(), "the second pace is used up");
+        let begun = Instant::now();
+        all.wait(LEAST).await;
+        assert!(begun.elapsed() < TURN, "{:?}", begun.elapsed());
     }
 
     /// Who comes next has looked at the rate before the one ahead finds its client gone.
