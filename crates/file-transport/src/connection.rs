@@ -227,6 +227,8 @@ where
             return Poll::Ready(Some(ended.map_err(io::Error::other)));
         }
         if changed.as_mut().poll(context).is_ready() {
+            // The change may be one that was seen above before it was told of; what is ready once would be ready for ever.
+            changed.set(share.phase_changed());
             context.waker().wake_by_ref();
         }
         while tick.as_mut().poll(context).is_ready() {
@@ -315,5 +317,50 @@ impl Watcher<'_> {
             return Verdict::Cut("the head of a request took too long");
         }
         Verdict::Go
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::TcpListener;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::net::TcpStream;
+    use tokio::runtime::Handle;
+
+    use super::*;
+    use crate::places::Places;
+
+    /// A change can be seen just before it is told of, which must not keep the connection awake.
+    #[tokio::test]
+    async fn a_change_that_was_seen_before_it_is_told_wakes_once() {
+        let share = Share::new(Handle::current(), &Places::new(1, 1), None);
+        let polls = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&polls);
+        let handler = move |_, _| {
+            let counted = Arc::clone(&counted);
+            poll_fn(move |_| {
+                counted.fetch_add(1, Ordering::Relaxed);
+                Poll::<Response<Body>>::Pending
+            })
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let mut client = std::net::TcpStream::connect(address).expect("a connection");
+        let (stream, peer) = listener.accept().expect("a connection");
+        stream.set_nonblocking(true).expect("a mode");
+        let stream = TcpStream::from_std(stream).expect("room");
+        let shared = Arc::new(Shared { server: Server::default(), handler });
+        let served = tokio::spawn(run(stream, peer, shared, Arc::clone(&share), None, Arrival::New));
+        client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
+        sleep(Duration::from_millis(50)).await;
+        for _ in 0..2 {
+            share.enter(Phase::Draining);
+            sleep(Duration::from_millis(50)).await;
+        }
+        served.abort();
+        let polls = polls.load(Ordering::Relaxed);
+        assert!((1..50).contains(&polls), "asked {polls} times");
     }
 }
