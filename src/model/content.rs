@@ -41,7 +41,11 @@ enum Origin {
     /// They are ranges of the file, in this order.
     Extents(Vec<Extent>),
     /// They are computed.
-    Computed(Arc<dyn ReadAt>),
+    Computed {
+        source: Arc<dyn ReadAt>,
+        /// Bytes of memory that the source takes.
+        memory: u64,
+    },
 }
 
 impl Content {
@@ -71,16 +75,24 @@ impl Content {
     }
 
     /// A file of so many bytes that `source` computes out of `identity`'s file. It is told from its neighbours by its place, in the words
-    /// of the file's format, and its size.
+    /// of the file's format, and its size. `source` takes `memory` bytes of memory.
     pub fn computed(
         file: Arc<OpenFile>,
         identity: &Identity,
         (place, size): (u64, u64),
         modified: SystemTime,
-        source: Arc<dyn ReadAt>,
+        (source, memory): (Arc<dyn ReadAt>, u64),
     ) -> Self {
         let tag = format!("{}-{place:x}-{size:x}", version_tag(identity));
-        Self { tag, origin: Origin::Computed(source), size, modified, file, identity: *identity }
+        Self { tag, origin: Origin::Computed { source, memory }, size, modified, file, identity: *identity }
+    }
+
+    /// Bytes of memory that knowing where the bytes are takes.
+    pub fn memory(&self) -> u64 {
+        match &self.origin {
+            Origin::Extents(extents) => (extents.capacity() * size_of::<Extent>()) as u64,
+            Origin::Computed { memory, .. } => *memory,
+        }
     }
 
     /// Whether both are the same bytes of the same version of a file.
@@ -88,7 +100,7 @@ impl Content {
         let is_same_place = match (&self.origin, &other.origin) {
             (Origin::Extents(one), Origin::Extents(other)) => one == other,
             // The tag holds the place.
-            (Origin::Computed(_), Origin::Computed(_)) => self.tag == other.tag,
+            (Origin::Computed { .. }, Origin::Computed { .. }) => self.tag == other.tag,
             _ => false,
         };
         is_same_place && self.identity == other.identity
@@ -102,7 +114,7 @@ impl Content {
         };
         match &self.origin {
             Origin::Extents(extents) => slice(extents, start, length).map(piece).collect(),
-            Origin::Computed(source) => {
+            Origin::Computed { source, .. } => {
                 vec![Piece::Computed { source: Arc::clone(source), offset: start, length }]
             }
         }
@@ -112,7 +124,7 @@ impl Content {
     pub fn read(&self, buffer: &mut [u8]) -> io::Result<()> {
         let extents = match &self.origin {
             Origin::Extents(extents) => extents,
-            Origin::Computed(source) => return source.read_exact_at(buffer, 0),
+            Origin::Computed { source, .. } => return source.read_exact_at(buffer, 0),
         };
         let mut rest = buffer;
         for extent in extents {

@@ -58,6 +58,14 @@ impl Prepared {
         }
     }
 
+    /// Bytes of memory that are kept for as long as this is.
+    pub(super) fn memory(&self) -> u64 {
+        match self {
+            Self::File(file) => file.bytes.as_ref().map_or(0, Bytes::len) as u64 + file.content.memory(),
+            Self::Listing(listed) => listed.bytes.len() as u64,
+        }
+    }
+
     /// Whether the bytes are still those that were found.
     pub(super) fn is_unchanged(&self) -> bool {
         match self {

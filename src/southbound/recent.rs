@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use quick_cache::Equivalent;
 use quick_cache::sync::Cache;
+use quick_cache::{Equivalent, OptionsBuilder, Weighter};
 use tokio::runtime::Handle;
 
 use super::listing::Form;
@@ -24,6 +24,12 @@ const KEEP: Duration = Duration::from_secs(1);
 /// Findings at once. Each may hold a descriptor and the bytes of a small file.
 const MAX_FINDINGS: usize = 1024;
 
+/// What each finding counts for beside the memory that it says it takes, so that this bounds their number as well.
+const WEIGHT: u64 = 128 << 10;
+
+/// Few, because each keeps only what fits into half of its part, and the listing of a large folder has megabytes.
+const SHARDS: usize = 8;
+
 /// The form of a listing, should the path be that of a folder; and whether the request insists on a listing.
 pub(super) type Wish = (Form, bool);
 
@@ -32,7 +38,7 @@ pub(super) type Wish = (Form, bool);
 pub(super) struct Recent(Arc<Findings>);
 
 struct Findings {
-    by_request: Cache<Key, Arc<Finding>>,
+    by_request: Cache<Key, Arc<Finding>, ByMemory>,
     sweeping: AtomicBool,
 }
 
@@ -43,6 +49,16 @@ struct Finding {
     generation: u64,
     /// Somebody looks again.
     renewing: AtomicBool,
+}
+
+/// Weighs findings: one path can be spelled in any number of ways, and each spelling has a finding of its own.
+#[derive(Clone)]
+struct ByMemory;
+
+impl Weighter<Key, Arc<Finding>> for ByMemory {
+    fn weight(&self, key: &Key, finding: &Arc<Finding>) -> u64 {
+        WEIGHT + key.path.len() as u64 + finding.prepared.memory()
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,7 +94,19 @@ impl Equivalent<Key> for Asked<'_> {
 
 impl Recent {
     pub(super) fn new() -> Self {
-        Self(Arc::new(Findings { by_request: Cache::new(MAX_FINDINGS), sweeping: AtomicBool::new(false) }))
+        let bytes = MAX_FINDINGS as u64 * WEIGHT;
+        let options = OptionsBuilder::new()
+            .estimated_items_capacity(MAX_FINDINGS)
+            .weight_capacity(bytes)
+            .hot_allocation(0.5)
+            .shards(SHARDS)
+            .build();
+        let by_request = match options {
+            Ok(options) => Cache::with_options(options, ByMemory, Default::default(), Default::default()),
+            // The builder fails only without the two capacities.
+            Err(_) => Cache::with_weighter(MAX_FINDINGS, bytes, ByMemory),
+        };
+        Self(Arc::new(Findings { by_request, sweeping: AtomicBool::new(false) }))
     }
 
     /// What the same request found a moment ago, in the same state. `None` asks the caller to look.
@@ -131,6 +159,11 @@ impl Recent {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Weak;
+    use std::time::SystemTime;
+
+    use file_transport::{OpenFile, ReadAt};
+
     use super::*;
     use crate::catalog::Listed;
     use crate::model::content::Content;
@@ -162,6 +195,25 @@ mod tests {
         assert!(!Arc::ptr_eq(&other, &put("/b", file(2 << 20))), "its name may make it another type");
         let listed = put("/a", listing());
         assert!(!Arc::ptr_eq(&listed, &put("/a", listing())), "names may have changed");
+    }
+
+    /// One file or folder, spelled in many ways.
+    #[tokio::test]
+    async fn findings_take_a_bounded_memory() {
+        let (recent, wish) = (Recent::new(), (Form::Page, false));
+        let identity = Identity { device: 1, inode: 2, size: 3, seconds: 4, nanoseconds: 5 };
+        let open: Arc<OpenFile> = Arc::new(std::fs::File::open("/dev/null").expect("a null device").into());
+        let mut kept = Vec::new();
+        for slashes in 0..200 {
+            let source = (Arc::clone(&open) as Arc<dyn ReadAt>, 1 << 20);
+            let content =
+                Content::computed(Arc::clone(&open), &identity, (0, 1 << 30), SystemTime::UNIX_EPOCH, source);
+            let found = Prepared::File(Box::new(PreparedFile::new(content, b"a.bin")));
+            let prepared = recent.put(&"/".repeat(slashes), wish, found, 7, Instant::now());
+            kept.push(Arc::downgrade(&prepared));
+        }
+        let alive: u64 = kept.iter().filter_map(Weak::upgrade).map(|prepared| prepared.memory()).sum();
+        assert!(alive >= 8 << 20 && alive <= MAX_FINDINGS as u64 * WEIGHT, "{alive} bytes");
     }
 
     #[tokio::test]

@@ -65,9 +65,10 @@ impl IndexedTree {
                 Content::inside(file, &self.identity, vec![extent], modified)
             }
             Format::Squashfs(squashfs) => {
-                let source = Arc::new(squashfs.file(&self.file, stored)?);
+                let source = squashfs.file(&self.file, stored)?;
+                let memory = source.memory();
                 let place = (stored.place, stored.size);
-                Content::computed(file, &self.identity, place, modified, source)
+                Content::computed(file, &self.identity, place, modified, (Arc::new(source), memory))
             }
         }))
     }

@@ -146,7 +146,7 @@ impl IsoTree {
             let place = self.index.extents(id).next().map_or(0, |extent| extent.offset);
             let source = Inflated { file: Arc::clone(&file), index: Arc::clone(&self.index), id };
             let place = (place, node.size());
-            return Ok(Content::computed(file, &self.identity, place, modified, Arc::new(source)));
+            return Ok(Content::computed(file, &self.identity, place, modified, (Arc::new(source), 0)));
         }
         let extents = self.index.extents(id).map(|extent| Extent {
             offset: match extent.data {

@@ -131,6 +131,13 @@ pub(super) struct SquashedFile {
     layout: Layout,
 }
 
+impl SquashedFile {
+    /// Bytes of memory that it takes by itself.
+    pub(super) fn memory(&self) -> u64 {
+        self.layout.memory() as u64
+    }
+}
+
 impl std::fmt::Debug for SquashedFile {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("SquashedFile").field("size", &self.layout.size()).finish_non_exhaustive()
