@@ -16,6 +16,10 @@ use super::{ImageTree, LookupError, Tree, TreeError, check_unchanged};
 use crate::model::identity::Identity;
 use crate::model::image::TreeSummary;
 
+/// Names in all directories. There are as many entries as may be indexed, and those that others take the place of: directories can share
+/// a listing, in which one name stands any number of times.
+const NAMES: usize = 2 << 20;
+
 /// What decodes the files of an image.
 pub(super) struct Squashfs {
     image: Arc<Image>,
@@ -63,9 +67,18 @@ fn read_tree(image: &Image, file: &OpenFile) -> Result<(Index, Warnings), Error>
     // A directory that is listed twice is entered once, so nothing goes in circles.
     let mut entered = HashSet::from([image.root()]);
     let mut waiting = VecDeque::from([(ROOT, listing, 0)]);
+    let mut seen = 0_usize;
     while let Some((id, listing, depth)) = waiting.pop_front() {
         let mut names = Vec::new();
-        reader.entries(&listing, |name, inode| names.push((Box::<[u8]>::from(name), inode)))?;
+        reader.entries(&listing, |name, inode| {
+            seen += 1;
+            if seen <= NAMES {
+                names.push((Box::<[u8]>::from(name), inode));
+            }
+        })?;
+        if seen > NAMES {
+            return Err(Error::Limit("it has too many entries"));
+        }
         for (name, at) in names {
             let Some((child, listing)) = add(&mut reader, &mut builder, id, &name, at)? else { continue };
             if depth < DEPTH && entered.insert(at) {
@@ -177,4 +190,77 @@ fn failed(error: Error) -> io::Error {
     };
     tracing::warn!(%error, "a file inside a squashfs cannot be read");
     error
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::trees::open_regular;
+
+    const BLOCK: usize = 8192;
+
+    /// A stream of metadata in blocks that are not compressed.
+    fn packed(stream: &[u8]) -> Vec<u8> {
+        stream.chunks(BLOCK).flat_map(|chunk| [&number(0x8000 + chunk.len())[..2], chunk].concat()).collect()
+    }
+
+    fn number(number: usize) -> [u8; 4] {
+        u32::try_from(number).expect("a small number").to_le_bytes()
+    }
+
+    /// The inode of a directory (type 8) whose listing has so many bytes from `at` of its stream on.
+    fn directory(at: usize, length: usize) -> Vec<u8> {
+        let (block, offset) = (at / BLOCK * (BLOCK + 2), at % BLOCK);
+        let head = [&[8, 0][..], &[0; 14], &number(1), &number(length + 3), &number(block), &[0; 6]].concat();
+        [&head[..], &number(offset)[..2], &[0; 4]].concat()
+    }
+
+    /// Entries of one run: where the inode is in the first block, and the name.
+    fn run(entries: &[(usize, String)]) -> Vec<u8> {
+        let entry = |(offset, name): &(usize, String)| {
+            [&number(*offset)[..2], &[0; 4], &number(name.len() - 1)[..2], name.as_bytes()].concat()
+        };
+        [&number(entries.len() - 1)[..], &[0; 8], &entries.iter().flat_map(entry).collect::<Vec<_>>()]
+            .concat()
+    }
+
+    /// So many directories that share one listing, in which an empty file is named again and again.
+    fn image(directories: usize, names: usize) -> Vec<u8> {
+        let shared = run(&vec![(0, "a".to_owned()); 256]).repeat(names / 256);
+        let mut inodes = [&[2, 0][..], &[0; 18], &[0xFF; 4], &[0; 8]].concat();
+        let place = |number: usize| 32 + 40 * number;
+        (0..directories).for_each(|_| inodes.extend(directory(0, shared.len())));
+        let root =
+            run(&(0..directories).map(|number| (place(number), format!("{number}"))).collect::<Vec<_>>());
+        inodes.extend(directory(shared.len(), root.len()));
+        let (inodes, listings) = (packed(&inodes), packed(&[shared, root].concat()));
+        let mut image = vec![0; 96];
+        let mut put = |at: usize, bytes: &[u8]| image[at..at + bytes.len()].copy_from_slice(bytes);
+        put(0, b"hsqs");
+        put(12, &number(1 << 17));
+        put(20, &[1, 0, 17, 0]);
+        put(28, &[4, 0]);
+        put(32, &number(place(directories)));
+        put(40, &number(96 + inodes.len() + listings.len()));
+        put(64, &number(96));
+        put(72, &number(96 + inodes.len()));
+        [image, inodes, listings].concat()
+    }
+
+    fn opened(image: &[u8]) -> Result<ImageTree, TreeError> {
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        file.write_all(image).expect("written");
+        let (file, identity) = open_regular(file.path()).expect("a file");
+        open(OpenFile::unchanging(file).expect("a version"), identity, &Arc::new(Blocks::new()))
+    }
+
+    /// Names that take the place of each other make no larger tree, but reading them takes its time.
+    #[test]
+    fn an_image_that_names_things_again_and_again_is_refused() {
+        assert_eq!(opened(&image(3, 512)).expect("a tree").summary.entries, 1 + 3 + 3);
+        let error = opened(&image(20, 450 * 256)).map(drop).expect_err("too many").to_string();
+        assert!(error.contains("too many entries"), "{error}");
+    }
 }
