@@ -149,11 +149,17 @@ impl Recent {
 
     /// Forgets old findings until there are none. Nothing runs while nobody asks.
     async fn sweep(self) {
-        while !self.0.by_request.is_empty() {
-            tokio::time::sleep(KEEP).await;
-            self.0.by_request.retain(|_, finding| finding.at.elapsed() < KEEP);
+        loop {
+            while !self.0.by_request.is_empty() {
+                tokio::time::sleep(KEEP).await;
+                self.0.by_request.retain(|_, finding| finding.at.elapsed() < KEEP);
+            }
+            self.0.sweeping.store(false, Ordering::SeqCst);
+            // Who put something between the look and the word relied on this sweeper, unless it has begun one of its own since.
+            if self.0.by_request.is_empty() || self.0.sweeping.swap(true, Ordering::SeqCst) {
+                return;
+            }
         }
-        self.0.sweeping.store(false, Ordering::SeqCst);
     }
 }
 
@@ -214,6 +220,31 @@ mod tests {
         }
         let alive: u64 = kept.iter().filter_map(Weak::upgrade).map(|prepared| prepared.memory()).sum();
         assert!(alive >= 8 << 20 && alive <= MAX_FINDINGS as u64 * WEIGHT, "{alive} bytes");
+    }
+
+    /// Whoever comes while the sweeper finds nothing left and ends must not be left unswept.
+    #[tokio::test(start_paused = true)]
+    async fn there_is_a_sweeper_as_long_as_there_is_a_finding() {
+        let (recent, handle) = (Recent::new(), Handle::current());
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let hammer = std::thread::spawn(move || {
+            let _entered = handle.enter();
+            let (begun, mut unswept) = (Instant::now(), 0);
+            while begun.elapsed() < Duration::from_secs(1) && unswept == 0 {
+                recent.clear();
+                recent.put("/a", (Form::Page, false), listing(), 7, Instant::now());
+                for _ in 0..50 {
+                    std::hint::spin_loop();
+                }
+                // The sweeper may be about to take notice.
+                let is_swept = || recent.0.sweeping.load(Ordering::SeqCst);
+                unswept += u32::from(!(0..100_000).any(|_| is_swept()));
+            }
+            let _ = tell.send(unswept);
+        });
+        let unswept = told.await.expect("told");
+        hammer.join().expect("no panic");
+        assert_eq!(unswept, 0);
     }
 
     #[tokio::test]
