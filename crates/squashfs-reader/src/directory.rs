@@ -11,6 +11,10 @@ const UNRECORDED: u32 = 3;
 /// Bytes of a directory's listing: more than 200,000 entries with long names.
 const LISTING_BYTES: u32 = 64 << 20;
 
+/// Entries that a [`Reader`] shows at most: six times those of a whole desktop system. Blocks that were decoded are not paid for
+/// again, so any number of directories that share one listing end here.
+pub const ENTRIES: u64 = 2 << 20;
+
 /// Entries below one head, at most (the kernel refuses more).
 const RUN: u32 = 256;
 
@@ -52,6 +56,10 @@ impl Reader<'_> {
             let (others, inodes) = (u32_at(&head, 0), u32_at(&head, 4));
             if others >= RUN {
                 return Err(Error::Corrupt("a directory has too many entries in a run"));
+            }
+            self.listed = self.listed.saturating_add(u64::from(others).saturating_add(1));
+            if self.listed > ENTRIES {
+                return Err(Error::Limit("it has too many entries"));
             }
             for _ in 0..=others {
                 let entry: [u8; 8] = self.array(&mut cursor)?;

@@ -22,7 +22,8 @@
 //! # Hostile images
 //!
 //! Whatever the bytes, every loop ends, nothing recurses, and no allocation follows a number of the image before it was checked:
-//! metadata comes in blocks of 8 KiB, and a [`Reader`] decodes no more of it than [`METADATA_BYTES`]; data comes in blocks of at most 1 MiB.
+//! metadata comes in blocks of 8 KiB, and a [`Reader`] decodes no more of it than [`METADATA_BYTES`] and shows no more
+//! than [`ENTRIES`]; data comes in blocks of at most 1 MiB.
 //! The decoders are other people's code, so one that panics counts as one that found the block damaged. That a path goes in circles
 //! is for whoever walks to notice, by the [`InodeRef`]s of directories.
 
@@ -49,7 +50,7 @@ mod source;
 mod superblock;
 
 pub use compression::Compression;
-pub use directory::Listing;
+pub use directory::{ENTRIES, Listing};
 pub use error::Error;
 pub use image::Image;
 pub use inode::{File, Inode, InodeRef, Kind};

@@ -11,8 +11,8 @@ use crate::source::ReadAt;
 /// Bytes of metadata in a block.
 const BLOCK_BYTES: usize = 8 << 10;
 
-/// Bytes of metadata that a [`Reader`] decodes at most. A million files need a tenth of this; images whose entries lie so that each needs
-/// a block of its own end here.
+/// Bytes of metadata that a [`Reader`] decodes at most, each block being counted as a whole one however little it holds: what a block costs
+/// is to read it. A million files need a tenth of this; images whose entries lie so that each needs a block of its own end here.
 pub const METADATA_BYTES: u64 = 1 << 30;
 
 /// Blocks that a reader keeps: 2 MiB. Inodes lie in the order of the directories, so that few are enough.
@@ -24,6 +24,8 @@ pub struct Reader<'a> {
     pub(crate) source: &'a dyn ReadAt,
     kept: HashMap<u64, Rc<Block>>,
     decoded: u64,
+    /// Entries shown so far.
+    pub(crate) listed: u64,
 }
 
 struct Block {
@@ -42,7 +44,7 @@ pub(crate) struct Cursor {
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(image: &'a Image, source: &'a dyn ReadAt) -> Self {
-        Self { image, source, kept: HashMap::new(), decoded: 0 }
+        Self { image, source, kept: HashMap::new(), decoded: 0, listed: 0 }
     }
 
     /// Reads a fixed number of bytes.
@@ -79,7 +81,7 @@ impl<'a> Reader<'a> {
         if bytes.is_empty() {
             return Err(Error::Corrupt("a metadata block is empty"));
         }
-        self.decoded = self.decoded.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        self.decoded = self.decoded.saturating_add(u64::try_from(BLOCK_BYTES).unwrap_or(u64::MAX));
         if self.decoded > METADATA_BYTES {
             return Err(Error::Limit("its directories take too many bytes"));
         }

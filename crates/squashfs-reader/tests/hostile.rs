@@ -1,0 +1,92 @@
+//! Images that no program makes, laid out by hand: what they cost is bounded, whatever they say.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use squashfs_reader::{Error, Image, Kind, Listing};
+
+const INODES: usize = 96;
+
+/// An image with one directory, whose listing is stored bare in metadata blocks of `block` bytes.
+fn image(listing: &[u8], block: usize) -> Vec<u8> {
+    let mut inode = vec![0; 40];
+    inode[0] = 8;
+    inode[20..24].copy_from_slice(&u32::try_from(listing.len() + 3).unwrap().to_le_bytes());
+    let mut bytes = vec![0; INODES];
+    bytes.extend(metadata(&inode));
+    let directories = bytes.len();
+    bytes.extend(listing.chunks(block).flat_map(metadata));
+    let size = bytes.len();
+    bytes[..4].copy_from_slice(b"hsqs");
+    for (at, number) in [(12, 4096_u32), (20, 1), (28, 4)] {
+        bytes[at..at + 4].copy_from_slice(&number.to_le_bytes());
+    }
+    bytes[22] = 12;
+    for (at, number) in [(40, size), (64, INODES), (72, directories)] {
+        bytes[at..at + 8].copy_from_slice(&(number as u64).to_le_bytes());
+    }
+    bytes
+}
+
+/// A metadata block that is not compressed.
+fn metadata(bytes: &[u8]) -> Vec<u8> {
+    let head = u16::try_from(bytes.len()).unwrap() | 0x8000;
+    [&head.to_le_bytes(), bytes].concat()
+}
+
+/// A listing of so many entries, all with one name.
+fn listing(entries: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for first in (0..entries).step_by(256) {
+        let run = (entries - first).min(256);
+        bytes.extend(u32::try_from(run - 1).unwrap().to_le_bytes());
+        bytes.extend([0; 8]);
+        for _ in 0..run {
+            bytes.extend([0, 0, 0, 0, 1, 0, 0, 0, b'a']);
+        }
+    }
+    bytes
+}
+
+fn root(image: &Image, source: &&[u8]) -> Listing {
+    match image.reader(source).inode(image.root()).unwrap().kind {
+        Kind::Directory(listing) => listing,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn images_laid_out_by_hand_are_read() {
+    for block in [1, 7, 8192] {
+        let bytes = image(&listing(300), block);
+        let source = &bytes.as_slice();
+        let image = Image::open(source).unwrap();
+        let mut names = Vec::new();
+        let entries = root(&image, source);
+        image.reader(source).entries(&entries, |name, _| names.push(name.to_vec())).unwrap();
+        assert_eq!(names, vec![b"a".to_vec(); 300]);
+    }
+}
+
+/// Each block costs two reads, so that it is blocks which count and not what they hold.
+#[test]
+fn tiny_blocks_are_no_way_around_the_budget() {
+    let bytes = image(&listing(20_000), 1);
+    let source = &bytes.as_slice();
+    let image = Image::open(source).unwrap();
+    let entries = root(&image, source);
+    let result = image.reader(source).entries(&entries, |_, _| {});
+    assert!(matches!(result, Err(Error::Limit(_))), "{result:?}");
+}
+
+/// Any number of directories may share one listing, which is decoded once: its entries still take their time.
+#[test]
+fn a_listing_that_directories_share_costs_each_time() {
+    let bytes = image(&listing(100_000), 8192);
+    let source = &bytes.as_slice();
+    let image = Image::open(source).unwrap();
+    let entries = root(&image, source);
+    let mut reader = image.reader(source);
+    let mut seen = 0_u64;
+    let result = (0..100).try_for_each(|_| reader.entries(&entries, |_, _| seen += 1));
+    assert!(matches!(result, Err(Error::Limit(_))), "{result:?}");
+    assert!(seen <= squashfs_reader::ENTRIES, "{seen}");
+}
