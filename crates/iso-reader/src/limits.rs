@@ -40,8 +40,9 @@ pub const UDF_PARTITIONS: usize = 8;
 /// Blocks of allocation descriptors chained to one UDF file: a quarter of a million extents in the smallest
 /// blocks. A loop of blocks ends here.
 pub const UDF_ALLOCATION_BLOCKS: usize = 4096;
-/// Extents of all UDF files that have several: 256 MiB. They need no room of their own in the image, since
-/// many names may stand for one file and many files may share a chain of descriptors.
+/// Extents of all UDF files and directories that have several, damaged ones too: 256 MiB. They need no room of
+/// their own in the image, since many names may stand for one file, many files may share a chain of descriptors,
+/// and in a metadata partition that is in pieces one descriptor makes many.
 pub const UDF_EXTENTS: usize = 16 << 20;
 /// Bytes of all names and link targets of a tree.
 pub const TEXT_BYTES: usize = 512 << 20;

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::fmt;
 
 use crate::content::{Extent, ExtentData};
-use crate::error::Error;
+use crate::error::{Error, LimitReached};
 use crate::index::{Directories, Index};
 use crate::limits::Limits;
 use crate::names::{self, BadName};
@@ -56,7 +56,7 @@ pub(crate) struct Builder<'a, 'source> {
     pub(crate) visited: HashSet<Address>,
     /// The name at hand.
     pub(crate) name: Vec<u8>,
-    /// Extents in the table.
+    /// Extents of all entries that have several.
     pub(crate) extents: usize,
 }
 
@@ -196,6 +196,14 @@ impl<'a, 'source> Builder<'a, 'source> {
         let (size, mode, modified) = (entry.size, entry.mode, entry.modified);
         let mut body = Body::start(&entry, offset, partitions, self.image, self.limits);
         body.follow(&mut self.blocks, partitions, self.image, self.limits)?;
+        // One extent costs what its entry does. Many may come of one descriptor, where the metadata partition is in pieces, and any number
+        // of names may stand for the entry.
+        if body.extents.len() > 1 {
+            self.extents = self.extents.saturating_add(body.extents.len());
+            if self.extents > self.limits.udf_extents {
+                return Err(Error::Limit(LimitReached::UdfExtents));
+            }
+        }
         self.leaves_image |= body.fault == Some(BodyFault::Outside);
         // Files have holes. Names and targets of links that were never written are lost.
         if kind != NodeKind::File && body.extents.iter().any(|extent| extent.data == ExtentData::Zeros) {

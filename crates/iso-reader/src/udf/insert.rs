@@ -2,7 +2,7 @@
 //! close a loop become nodes that are marked as damaged.
 
 use crate::content::ExtentData;
-use crate::error::{Error, LimitReached};
+use crate::error::Error;
 use crate::index::NewNode;
 use crate::node::NodeKind;
 use crate::stored::{DAMAGED, IN_TABLE, StoredExtent};
@@ -45,10 +45,6 @@ impl Builder<'_, '_> {
             (None, []) => (0, 0),
             (None, [extent]) if extent.data == ExtentData::Recorded => (extent.offset, 0),
             (None, extents) => {
-                self.extents = self.extents.saturating_add(extents.len());
-                if self.extents > self.limits.udf_extents {
-                    return Err(Error::Limit(LimitReached::UdfExtents));
-                }
                 let stored: Option<Vec<StoredExtent>> =
                     extents.iter().copied().map(StoredExtent::new).collect();
                 let place = stored.and_then(|extents| self.index.push_extents(&extents));
