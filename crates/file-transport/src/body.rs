@@ -10,12 +10,9 @@ use bytes::{Buf, Bytes};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use crate::chunk::Chunk;
-use crate::computed::{ReadAt, Reading};
+use crate::computed::{Origin, ReadAt, Reading};
 use crate::outbox::{Answering, FileRange};
 use crate::{OpenFile, Watch};
-
-/// Where holes are sent from.
-static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 /// Any error of a streamed body.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -184,9 +181,10 @@ impl Pieces {
                 Chunk::from(std::mem::take(bytes))
             }
             Piece::Zeros(length) => {
-                let count = usize::try_from(*length).unwrap_or(usize::MAX);
-                let bytes = Bytes::from_static(ZEROS.get(..count).unwrap_or(&ZEROS));
-                note(watch, bytes.len());
+                let bytes = match ready!(self.reading.poll(context, Origin::Zeros, *length, watch)) {
+                    Ok(bytes) => bytes,
+                    Err(error) => return Poll::Ready(Some(Err(error.into()))),
+                };
                 *length -= bytes.len() as u64;
                 Chunk::from(bytes)
             }
@@ -204,7 +202,12 @@ impl Pieces {
                     }
                     None => {
                         let source: Arc<dyn ReadAt> = file.clone();
-                        match ready!(self.reading.poll(context, &source, (*offset, *length), watch)) {
+                        match ready!(self.reading.poll(
+                            context,
+                            Origin::Source(&source, *offset),
+                            *length,
+                            watch
+                        )) {
                             Ok(bytes) => Chunk::from(bytes),
                             Err(error) => return Poll::Ready(Some(Err(error.into()))),
                         }
@@ -215,10 +218,12 @@ impl Pieces {
                 chunk
             }
             Piece::Computed { source, offset, length } => {
-                let bytes = match ready!(self.reading.poll(context, source, (*offset, *length), watch)) {
-                    Ok(bytes) => bytes,
-                    Err(error) => return Poll::Ready(Some(Err(error.into()))),
-                };
+                let bytes =
+                    match ready!(self.reading.poll(context, Origin::Source(source, *offset), *length, watch))
+                    {
+                        Ok(bytes) => bytes,
+                        Err(error) => return Poll::Ready(Some(Err(error.into()))),
+                    };
                 *offset += bytes.len() as u64;
                 *length -= bytes.len() as u64;
                 Chunk::from(bytes)

@@ -34,6 +34,18 @@ impl ReadAt for OpenFile {
     }
 }
 
+/// Where zeros are sent from.
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+
+/// Where the bytes of a part of a body come from.
+#[derive(Clone, Copy)]
+pub(crate) enum Origin<'a> {
+    /// A source, from so many bytes on.
+    Source(&'a Arc<dyn ReadAt>, u64),
+    /// There are none; zeros stand for them.
+    Zeros,
+}
+
 /// The bytes of one body that come this way. No more is read before what was read is taken: while the system sends the one piece out of
 /// its own buffers, there is time to make the next.
 pub(crate) struct Reading {
@@ -52,13 +64,12 @@ impl Reading {
         Self { ready: Bytes::new(), grant: Grant::none(), waiting: None }
     }
 
-    /// The next of the `length` bytes from `offset` on, as many as may leave now. Until they are all taken, each call has to go on where
-    /// the last one ended.
+    /// The next of `length` bytes, as many as may leave now. Until they are all taken, each call has to go on where the last one ended.
     pub(crate) fn poll(
         &mut self,
         context: &mut Context<'_>,
-        source: &Arc<dyn ReadAt>,
-        (offset, length): (u64, u64),
+        origin: Origin<'_>,
+        length: u64,
         watch: Option<&Arc<dyn Watch>>,
     ) -> Poll<io::Result<Bytes>> {
         loop {
@@ -73,11 +84,17 @@ impl Reading {
                     self.waiting = None;
                 }
                 // Nobody's turn is taken before there is something to send.
-                None if self.ready.is_empty() => {
-                    let until_border = PIECE - offset % PIECE;
-                    let read = read(Arc::clone(source), offset, length.min(until_border));
-                    self.waiting = Some(Waiting::Read(Box::pin(read)));
-                }
+                None if self.ready.is_empty() => match origin {
+                    Origin::Source(source, offset) => {
+                        let until_border = PIECE - offset % PIECE;
+                        let read = read(Arc::clone(source), offset, length.min(until_border));
+                        self.waiting = Some(Waiting::Read(Box::pin(read)));
+                    }
+                    Origin::Zeros => {
+                        let count = usize::try_from(length).unwrap_or(usize::MAX);
+                        self.ready = Bytes::from_static(ZEROS.get(..count).unwrap_or(&ZEROS));
+                    }
+                },
                 None if self.grant.bytes == 0 => match watch.filter(|watch| !watch.paces().is_empty()) {
                     Some(watch) => {
                         let turn = Grant::wait(Arc::clone(watch), length);
