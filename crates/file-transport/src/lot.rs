@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -32,6 +33,7 @@ pub(crate) struct Lot {
     parked: Mutex<Parked>,
     /// Somebody came whose time ends before that of all others.
     sooner: Notify,
+    attended: AtomicBool,
 }
 
 #[derive(Default)]
@@ -69,7 +71,7 @@ pub(crate) enum Leave {
 impl Lot {
     pub(crate) fn new() -> io::Result<Self> {
         let events = epoll::create(CreateFlags::CLOEXEC)?;
-        Ok(Self { events, parked: Mutex::default(), sooner: Notify::new() })
+        Ok(Self { events, parked: Mutex::default(), sooner: Notify::new(), attended: AtomicBool::new(false) })
     }
 
     /// Lets a connection wait until something comes, or until the deadline.
@@ -108,16 +110,35 @@ impl Lot {
 
     /// Ends all connections.
     pub(crate) fn clear(&self) {
-        drop(std::mem::take(&mut *self.lock()));
+        let left = std::mem::take(&mut *self.lock());
+        // As above, not under the lock.
+        drop(left);
+    }
+
+    /// Whether somebody keeps an eye on those who wait.
+    pub(crate) fn is_attended(&self) -> bool {
+        self.attended.load(Ordering::Relaxed)
     }
 
     /// Tells of each connection that leaves, for ever. Has to run on the worker.
-    pub(crate) async fn attend(&self, mut leave: impl FnMut(Leave)) -> io::Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// The system has no room in its event queues. Nobody may be left in the lot from then on, and all who are there end.
+    pub(crate) async fn attend(&self, leave: impl FnMut(Leave)) -> io::Result<()> {
+        let attended = self.watch(leave).await;
+        self.attended.store(false, Ordering::Relaxed);
+        self.clear();
+        attended
+    }
+
+    async fn watch(&self, mut leave: impl FnMut(Leave)) -> io::Result<()> {
         #[expect(
             deprecated,
             reason = "what it lacks is a promise that the descriptor stays open, and this one is borrowed; what replaces it is unsafe"
         )]
         let events = AsyncFd::with_interest(self.events.as_fd(), Interest::READABLE)?;
+        self.attended.store(true, Ordering::Relaxed);
         loop {
             let first = self.lock().order.first().map(|(deadline, _)| *deadline);
             tokio::select! {

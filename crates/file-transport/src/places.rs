@@ -65,11 +65,11 @@ impl Places {
         mut make_room: impl FnMut(),
     ) -> Result<Place, Refusal> {
         let address = owner(address);
+        let has_all = |taken: &Taken| {
+            taken.by_address.get(&address).is_some_and(|count| *count >= self.most_per_address)
+        };
         let mut taken = self.lock();
-        if taken.by_address.get(&address).is_some_and(|count| *count >= self.most_per_address) {
-            return Err(Refusal::Address);
-        }
-        if taken.total >= self.most {
+        if !has_all(&taken) && taken.total >= self.most {
             self.waiting.fetch_add(1, Ordering::Relaxed);
             let is_full = |taken: &mut Taken| taken.total >= self.most && !taken.closed;
             while is_full(&mut taken) {
@@ -83,6 +83,10 @@ impl Places {
         }
         if taken.closed {
             return Err(Refusal::Closed);
+        }
+        // Others from the same address may have come in meanwhile.
+        if has_all(&taken) {
+            return Err(Refusal::Address);
         }
         taken.total += 1;
         *taken.by_address.entry(address).or_default() += 1;

@@ -210,8 +210,7 @@ where
         let (shared, share) = (Arc::clone(&self.shared), Arc::clone(share));
         let handle = share.handle.clone();
         handle.spawn(async move {
-            let Some(lot) = share.lot() else { return };
-            let attended = lot.attend(|leave| match leave {
+            let attended = share.attend(|leave| match leave {
                 Leave::Expired(idle) => connection::count_expired(&shared.server, idle.begun.is_some()),
                 Leave::Readable(Idle { socket, peer, held, begun }) => match TcpStream::from_std(socket) {
                     Ok(stream) => {
@@ -223,8 +222,7 @@ where
                 },
             });
             if let Err(error) = attended.await {
-                tracing::error!(%error, "idle connections cannot be watched");
-                lot.clear();
+                tracing::error!(%error, "idle connections cannot be kept small");
             }
         })
     }

@@ -1,6 +1,7 @@
 //! One worker's share of a server's connections: how many there are, and what all of them must be told.
 
 use std::fmt::{self, Debug, Formatter};
+use std::io;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,7 +10,7 @@ use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 use tokio::time::Instant;
 
-use crate::lot::{Idle, Lot};
+use crate::lot::{Idle, Leave, Lot};
 use crate::places::Places;
 
 /// The connections that one worker serves for one server.
@@ -103,7 +104,15 @@ impl Share {
 
     /// The lot, if somebody attends to one.
     pub(crate) fn lot(&self) -> Option<&Lot> {
-        self.lot.as_ref()
+        self.lot.as_ref().filter(|lot| lot.is_attended())
+    }
+
+    /// Keeps an eye on the lot, if there is one.
+    pub(crate) async fn attend(&self, leave: impl FnMut(Leave)) -> io::Result<()> {
+        match &self.lot {
+            Some(lot) => lot.attend(leave).await,
+            None => Ok(()),
+        }
     }
 
     /// Leaves a connection in the lot until something comes, or until the deadline.
@@ -113,7 +122,7 @@ impl Share {
             tracing::warn!(%error, "cannot keep an idle connection");
         }
         // Whoever comes after the lot was cleared must not stay.
-        if self.phase() > Phase::Serving {
+        if self.phase() > Phase::Serving || !lot.is_attended() {
             lot.clear();
         }
     }
