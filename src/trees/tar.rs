@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use file_transport::OpenFile;
-use iso_reader::limits::DEPTH;
+use iso_reader::limits::{DEPTH, NAME_BYTES};
 
 use super::builder::{Builder, Item, TooLarge, Warnings};
 use super::index::{Kind, ROOT, Stored};
@@ -80,8 +80,8 @@ impl Walk<'_> {
                 _ => entry.complete(&header),
             };
             entry = Entry::default();
-            // The map of a sparse file goes on in blocks of its own, before the data.
-            let begin = if member.kind == Type::Sparse { self.end_of_map(&block, begin)? } else { begin };
+            // The map of a sparse file goes on in blocks of its own, before the data. That of pax is elsewhere.
+            let begin = if header.kind == Type::Sparse { self.end_of_map(&block, begin)? } else { begin };
             at = self.end_of(begin, member.stored)?;
             self.add(&member, begin)?;
         }
@@ -129,7 +129,8 @@ impl Walk<'_> {
     /// Adds an entry, or notes why it is left out.
     fn add(&mut self, member: &Member, begin: u64) -> Result<(), TreeError> {
         if member.kind == Type::Label {
-            self.label = String::from_utf8_lossy(&member.path).into_owned();
+            let label = member.path.get(..NAME_BYTES).unwrap_or(&member.path);
+            self.label = String::from_utf8_lossy(label).into_owned();
         }
         // Devices and pipes are left out as in any other image.
         if matches!(member.kind, Type::Label | Type::Global | Type::Special) {
@@ -221,4 +222,168 @@ fn cut_short(size: u64) -> TreeError {
 
 fn too_large(TooLarge(what): TooLarge) -> TreeError {
     TreeError::NotAnImage(format!("the tar is too large to index: {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use super::*;
+
+    const KINDS: &[u8] = b"01257DSVxgLKMA0000";
+
+    /// Numbers that are the same in each run (xorshift).
+    struct Numbers(u64);
+
+    impl Numbers {
+        fn below(&mut self, limit: usize) -> usize {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            usize::try_from(self.0 % limit as u64).expect("fits")
+        }
+    }
+
+    fn header(name: &[u8], kind: u8, target: &[u8], size: usize) -> [u8; BLOCK] {
+        let mut block = [0; BLOCK];
+        let size = format!("{size:011o}\0");
+        for (at, bytes) in
+            [(0, name), (124, size.as_bytes()), (136, b"00000000005\0"), (157, target), (257, b"ustar\x0000")]
+        {
+            block[at..at + bytes.len()].copy_from_slice(bytes);
+        }
+        block[156] = kind;
+        seal(&mut block);
+        block
+    }
+
+    fn seal(block: &mut [u8; BLOCK]) {
+        block[148..156].fill(b' ');
+        let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
+        block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    }
+
+    fn push(tar: &mut Vec<u8>, header: &[u8; BLOCK], bytes: &[u8]) {
+        tar.extend(header);
+        tar.extend(bytes);
+        tar.resize(tar.len().next_multiple_of(BLOCK), 0);
+    }
+
+    fn entry(tar: &mut Vec<u8>, name: &[u8], kind: u8, bytes: &[u8]) {
+        push(tar, &header(name, kind, b"", bytes.len()), bytes);
+    }
+
+    fn opened(bytes: &[u8]) -> Result<(IndexedTree, TreeSummary), TreeError> {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), bytes).expect("written");
+        let file = File::open(file.path()).expect("opened");
+        let identity = Identity::of(&file.metadata().expect("known"));
+        let ImageTree { tree, summary, .. } = open(file.into(), identity)?;
+        let Tree::Indexed(tree) = tree else { panic!("a tar has an index") };
+        Ok((*tree, summary))
+    }
+
+    /// Asserts what must hold for a tree out of any bytes.
+    fn check(tree: &IndexedTree, bytes: &[u8]) {
+        let index = &tree.index;
+        let longest = bytes.len() as u64;
+        // An entry may bring as many directories as its path has names.
+        assert!(index.memory() <= 4096 + longest * 64, "{} bytes for {longest}", index.memory());
+        for (id, node) in (0_u32..).zip(&index.nodes) {
+            match node.kind {
+                Kind::File(Stored { place, size, damaged: false }) => {
+                    assert!(place.checked_add(size).is_some_and(|end| end <= longest), "{place} + {size}");
+                }
+                Kind::Directory { .. } => {
+                    for entry in index.entries(id) {
+                        assert!(!matches!(&entry.name[..], b"" | b"." | b".."));
+                        assert!(!entry.name.iter().any(|byte| matches!(byte, b'/' | 0)));
+                    }
+                }
+                _ => {}
+            }
+            assert!(id == ROOT || node.parent < id, "parents come first");
+        }
+    }
+
+    #[test]
+    fn any_bytes_behind_sound_headers_end_in_order() {
+        let mut whole = Vec::new();
+        entry(&mut whole, b"label", b'V', b"");
+        entry(&mut whole, b"comment", b'g', b"10 a=bcde\n");
+        entry(&mut whole, b"directory/", b'5', b"");
+        entry(&mut whole, b"directory/file", b'0', &[7; 700]);
+        entry(&mut whole, b"x", b'x', b"18 path=pax/named\n13 size=1000\n");
+        entry(&mut whole, b"short", b'0', &[8; 1000]);
+        entry(&mut whole, b"././@LongLink", b'L', b"long/name\0");
+        push(&mut whole, &header(b"link", b'2', b"../file", 0), b"");
+        push(&mut whole, &header(b"hard", b'1', b"directory/file", 0), b"");
+        entry(&mut whole, b"sparse", b'S', &[9; 512]);
+        whole.extend([0; 2 * BLOCK]);
+        let (tree, summary) = opened(&whole).expect("a sound tar");
+        assert_eq!((summary.entries, summary.warnings, summary.damaged), (9, 0, 1));
+        check(&tree, &whole);
+        let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
+        let (mut refused, mut read) = (0, 0);
+        for _ in 0..4000 {
+            let mut bytes = whole.clone();
+            for _ in 0..=numbers.below(4) {
+                // Numbers, kinds and records say more than the rest of a header.
+                let block = numbers.below(bytes.len() / BLOCK) * BLOCK;
+                let (begin, length) = [(0, BLOCK), (124, 24), (156, 1), (0, 32)][numbers.below(4)];
+                let at = block + begin + numbers.below(length);
+                bytes[at] = match numbers.below(5) {
+                    0 => 0xff,
+                    1 => KINDS[numbers.below(KINDS.len())],
+                    2 => b"/.01789 \n="[numbers.below(10)],
+                    3 => bytes[at] ^ (1 << numbers.below(8)),
+                    _ => u8::try_from(numbers.below(256)).expect("fits"),
+                };
+            }
+            for block in bytes.as_chunks_mut::<BLOCK>().0 {
+                if block[257..262] == *b"ustar" {
+                    seal(block);
+                }
+            }
+            if numbers.below(8) == 0 {
+                bytes.truncate(numbers.below(whole.len()));
+            }
+            match opened(&bytes) {
+                Ok((tree, _)) => {
+                    check(&tree, &bytes);
+                    read += 1;
+                }
+                Err(TreeError::NotAnImage(_)) => refused += 1,
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+        assert!(refused > 500 && read > 500, "{refused} refused, {read} read");
+    }
+
+    /// Where GNU tar notes that a map goes on, POSIX has the end of a long path.
+    #[test]
+    fn only_the_maps_of_gnu_go_on_behind_the_header() {
+        let mut tar = Vec::new();
+        entry(&mut tar, b"x", b'x', b"22 GNU.sparse.major=1\n");
+        let mut block = header(b"sparse", b'0', b"", 5);
+        block[345..500].fill(b'p');
+        seal(&mut block);
+        push(&mut tar, &block, b"bytes");
+        entry(&mut tar, b"after", b'0', b"all right");
+        tar.extend([0; 2 * BLOCK]);
+        let (tree, summary) = opened(&tar).expect("a sound tar");
+        assert_eq!((summary.entries, summary.damaged), (4, 1));
+        check(&tree, &tar);
+    }
+
+    /// It goes into the record of the image.
+    #[test]
+    fn a_label_is_no_longer_than_a_name() {
+        let mut tar = Vec::new();
+        entry(&mut tar, b"././@LongLink", b'L', &[b'l'; 100_000]);
+        entry(&mut tar, b"label", b'V', b"");
+        tar.extend([0; 2 * BLOCK]);
+        let label = opened(&tar).expect("a sound tar").1.label;
+        assert_eq!((label.len(), label.trim_matches('l')), (NAME_BYTES, ""));
+    }
 }
