@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
-use iso_reader::limits::LINK_HOPS;
+use iso_reader::limits::{LINK_HOPS, LINK_NAMES};
 
 use super::folder::without_version;
 use super::{Entry, LookupError, Matching};
@@ -105,7 +105,7 @@ impl Index {
     }
 
     fn resolve<'p>(&self, path: impl IntoIterator<Item = &'p [u8]>, matching: Matching) -> Option<u32> {
-        let (mut here, mut hops) = (ROOT, 0);
+        let (mut here, mut hops, mut names) = (ROOT, 0, 0);
         for name in path {
             here = self.step(here, name, matching)?;
             // The rest of the links met on the way, the innermost last.
@@ -120,10 +120,12 @@ impl Index {
                     here = if target.starts_with(b"/") { ROOT } else { self.node(here).parent };
                     pending.push(target.split(|&byte| byte == b'/'));
                 } else if let Some(rest) = pending.last_mut() {
-                    match rest.next() {
-                        Some(name) => here = self.step(here, name, matching)?,
-                        None => drop(pending.pop()),
-                    }
+                    let Some(name) = rest.next() else {
+                        pending.pop();
+                        continue;
+                    };
+                    names += 1;
+                    here = self.step(here, name, matching).filter(|_| names <= LINK_NAMES)?;
                 } else {
                     break;
                 }
@@ -267,6 +269,8 @@ mod tests {
             (ROOT, b"below-file", Item::Link(b"two/x")),
             (ROOT, b"folder", Item::Link(b"Boot/")),
             (ROOT, b"empty", Item::Link(b"")),
+            (ROOT, b"long", Item::Link(&[&b"./".repeat(LINK_NAMES - 1)[..], b"two"].concat())),
+            (ROOT, b"longer", Item::Link(&[&b"./".repeat(LINK_NAMES)[..], b"two"].concat())),
         ] {
             builder.add(parent, name, 7, item).expect("room").expect("added");
         }
@@ -302,6 +306,8 @@ mod tests {
             ("folder", Some(0), Some(0)),
             ("folder/kernel", Some(1), Some(1)),
             ("empty", None, None),
+            ("long", Some(3), Some(3)),
+            ("longer", None, None),
             ("", Some(0), Some(0)),
         ] {
             assert_eq!(place(&index, path, Matching::Exact), exact, "{path}");
@@ -320,6 +326,7 @@ mod tests {
             ("Boot", None),
             ("TWO", Some(40)),
             ("folder", None),
+            ("long", Some(30)),
             ("out", Some(30)),
             ("rooted", Some(10)),
             ("two", Some(30)),

@@ -48,6 +48,9 @@ pub const UDF_EXTENTS: usize = 16 << 20;
 pub const TEXT_BYTES: usize = 512 << 20;
 /// Links followed while one path is resolved, as `MAXSYMLINKS` of Linux.
 pub const LINK_HOPS: usize = 40;
+/// Names that the links of one path lead through: a quarter of the bytes of the longest path in Linux. It bounds what
+/// a listing of links costs, each of which may lead to the next.
+pub const LINK_NAMES: usize = 1024;
 /// Warnings kept as text; the rest are only counted.
 pub const WARNINGS: usize = 32;
 
@@ -94,6 +97,8 @@ pub struct Limits {
     pub text_bytes: usize,
     /// See [`LINK_HOPS`]. Paths that need more end in [`ResolveError::TooManyLinks`](crate::ResolveError::TooManyLinks).
     pub link_hops: usize,
+    /// See [`LINK_NAMES`]. Paths that need more end in [`ResolveError::TooManyLinks`](crate::ResolveError::TooManyLinks).
+    pub link_names: usize,
     /// See [`WARNINGS`].
     pub warnings: usize,
 }
@@ -119,6 +124,7 @@ impl Default for Limits {
             udf_extents: UDF_EXTENTS,
             text_bytes: TEXT_BYTES,
             link_hops: LINK_HOPS,
+            link_names: LINK_NAMES,
             warnings: WARNINGS,
         }
     }

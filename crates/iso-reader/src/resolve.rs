@@ -31,7 +31,8 @@ pub enum ResolveError {
     NotADirectory,
     /// Several names are equal but for case, and none is equal in every byte.
     Ambiguous,
-    /// More links than [`Limits::link_hops`](crate::Limits::link_hops): most often they form a loop.
+    /// More links than [`Limits::link_hops`](crate::Limits::link_hops), most often because they form a loop; or more names in them than
+    /// [`Limits::link_names`](crate::Limits::link_names).
     TooManyLinks,
 }
 
@@ -68,7 +69,7 @@ impl Tree {
         path: impl IntoIterator<Item = &'p [u8]>,
         matching: Matching,
     ) -> Result<NodeId, ResolveError> {
-        let mut hops = 0_usize;
+        let (mut hops, mut names) = (0_usize, 0_usize);
         let mut here = self.root();
         for name in path {
             here = self.step(here, name, matching)?;
@@ -86,10 +87,15 @@ impl Tree {
                     here = if target.first() == Some(&b'/') { self.root() } else { self.node(here).parent() };
                     pending.push(components(target));
                 } else if let Some(rest) = pending.last_mut() {
-                    match rest.next() {
-                        Some(name) => here = self.step(here, name, matching)?,
-                        None => drop(pending.pop()),
+                    let Some(name) = rest.next() else {
+                        pending.pop();
+                        continue;
+                    };
+                    names = names.saturating_add(1);
+                    if names > self.link_names {
+                        return Err(ResolveError::TooManyLinks);
                     }
+                    here = self.step(here, name, matching)?;
                 } else {
                     break;
                 }

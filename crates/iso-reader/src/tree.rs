@@ -39,6 +39,7 @@ pub struct Tree {
     /// Node numbers in case-folded order, each directory's children in their own range.
     pub(crate) folded: OnceLock<Box<[u32]>>,
     pub(crate) link_hops: usize,
+    pub(crate) link_names: usize,
     volume: Volume,
     warnings: Warnings,
     damaged: usize,
@@ -83,6 +84,7 @@ impl Tree {
             lookup: OnceLock::new(),
             folded: OnceLock::new(),
             link_hops: limits.link_hops,
+            link_names: limits.link_names,
             volume,
             warnings,
             leaves_image,

@@ -9,6 +9,10 @@ use support::disc::{Disc, Record};
 use support::susp::{rock_directory, rock_disc, rock_file, rock_link};
 
 fn linked() -> Tree {
+    linked_within(Limits::default())
+}
+
+fn linked_within(limits: Limits) -> Tree {
     let mut disc = rock_disc(&[
         rock_file(b"file"),
         rock_directory(b"dir", 25),
@@ -28,11 +32,22 @@ fn linked() -> Tree {
         25,
         &[rock_file(b"inner"), rock_link(b"up", b"../file"), rock_link(b"chain", b"../to-dir/up")],
     );
-    Tree::open(&disc.bytes, &Options::default()).unwrap()
+    Tree::open(&disc.bytes, &Options { limits, ..Options::default() }).unwrap()
 }
 
 fn path(tree: &Tree, id: NodeId) -> String {
     String::from_utf8(tree.path(id)).unwrap()
+}
+
+/// Else a listing of links, each of which leads through thousands of names, would take for ever.
+#[test]
+fn links_lead_through_so_many_names_and_no_more() {
+    let tree = linked_within(Limits { link_names: 3, ..Limits::default() });
+    let resolve = |path: &str| tree.resolve_path(path, Matching::Exact).map(|id| tree.path(id));
+    assert_eq!(resolve("above"), Ok(b"file".to_vec()));
+    assert_eq!(resolve("dir/../dir/../dir/../above"), Ok(b"file".to_vec()), "the path itself may be longer");
+    assert_eq!(resolve("outside"), Err(TooManyLinks));
+    assert_eq!(resolve("ubuntu/ubuntu/ubuntu/ubuntu"), Err(TooManyLinks));
 }
 
 #[test]
