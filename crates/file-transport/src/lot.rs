@@ -253,6 +253,7 @@ mod tests {
             });
             let ended = timeout(Duration::from_millis(milliseconds), attended).await;
             assert!(ended.is_err(), "it goes on for ever");
+            assert!(self.lot.is_attended(), "connections may be left here");
             seen
         }
 
@@ -286,6 +287,7 @@ mod tests {
     #[tokio::test]
     async fn time_is_over_for_each_in_its_turn() {
         let stage = Stage::new();
+        assert!(!stage.lot.is_attended(), "nobody would wake those who are left here");
         let late = stage.park(150);
         let never = stage.park(60_000);
         let soon = stage.park(50);

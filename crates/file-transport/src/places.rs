@@ -175,4 +175,20 @@ mod tests {
         drop(second);
         assert_eq!(places.wait_until_empty(Duration::from_secs(5)), 0);
     }
+
+    #[test]
+    fn who_waited_finds_its_address_full_like_anybody_else() {
+        let places = Places::new(2, 1);
+        let enter = |text: &str| places.enter(text.parse().expect("an address"), || panic!("there is room"));
+        let held =
+            Mutex::new(vec![enter("192.0.2.1").expect("a place"), enter("192.0.2.2").expect("a place")]);
+        let make_room = || {
+            // Another from the same address comes in first.
+            let mut held = held.lock().expect("no panic");
+            held.clear();
+            held.push(enter("192.0.2.3").expect("a place"));
+        };
+        let late = places.enter("192.0.2.3".parse().expect("an address"), make_room);
+        assert_eq!(late.expect_err("one is the most"), Refusal::Address);
+    }
 }
