@@ -10,7 +10,7 @@ use harness::iso::SourceTree;
 use harness::problem::expect_problem;
 use harness::program::finish;
 use harness::remains::unfinished;
-use harness::unprivileged::Unprivileged;
+use harness::unprivileged;
 use harness::wait::eventually;
 use harness::web::{Behaviour, Origin};
 use harness::{Service, Setup, digest};
@@ -502,7 +502,7 @@ fn a_tree_cannot_be_chosen_where_the_kernel_mounts() {
 #[test]
 fn without_privileges_the_reason_is_told() {
     let prepare = |folder: &Path| squash(&tree(1), &folder.join("static/iso/one.img"));
-    let service = Unprivileged::start(&json!({"imageBackend": "mount"}), prepare, &[]);
+    let service = unprivileged::start(&json!({"imageBackend": "mount"}), prepare, &[]);
     let _guard = MountGuard(service.path(""));
     let url = service.north("/images?name=one&version=1&isostore=one.img");
     let answer = http::put(&url, "").expect_status(500);

@@ -5,7 +5,8 @@ mod harness;
 
 use harness::http;
 use harness::images::{self, pattern};
-use harness::unprivileged::Unprivileged;
+use harness::started::Started;
+use harness::unprivileged;
 use harness::wait::eventually;
 use harness::{Service, Setup, digest};
 use serde_json::{Value, json};
@@ -212,7 +213,7 @@ fn a_copy_of_a_dropped_iso_is_recognised() {
 #[test]
 fn an_iso_that_may_not_be_read_is_told_and_recovers() {
     const ISO: &str = "static/iso/kept.iso";
-    let permit = |service: &Unprivileged, mode: u32| {
+    let permit = |service: &Started, mode: u32| {
         fs::set_permissions(service.path(ISO), Permissions::from_mode(mode)).unwrap();
     };
     let prepare = |folder: &Path| {
@@ -221,7 +222,7 @@ fn an_iso_that_may_not_be_read_is_told_and_recovers() {
         fs::write(folder.join("secret.iso"), installer()).unwrap();
         fs::set_permissions(folder.join("secret.iso"), Permissions::from_mode(0o600)).unwrap();
     };
-    let service = Unprivileged::start(&json!({}), prepare, &[ISO, "secret.iso"]);
+    let service = unprivileged::start(&json!({}), prepare, &[ISO, "secret.iso"]);
     let put = |target: &str| http::put(&service.north(target), "");
     put("/images?name=kept&version=1&isostore=kept.iso").expect_status(200);
     let kernel = service.south("/kept/1/images/pxeboot/vmlinuz");

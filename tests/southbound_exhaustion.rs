@@ -6,7 +6,7 @@ mod harness;
 use harness::crowd;
 use harness::figures::{await_figure, descriptors, figure, figure_at, has_ended, limit_with_free};
 use harness::http::{self, Connection, Request};
-use harness::limited::Limited;
+use harness::limited;
 use harness::wait::eventually;
 use harness::{Service, Setup, images, iso};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
@@ -53,7 +53,7 @@ fn few_descriptors_are_enough_for_everybody() {
     let names: Vec<String> = (0..40).map(|number| format!("file-{number}.bin")).collect();
     let bytes = images::pattern(1, 10_000);
     let files: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), bytes.as_slice())).collect();
-    let service = Limited::start(400, &json!({}), &files);
+    let service = limited::start(400, &files);
     let mut idle = crowd::connect(&service.south("/"), crowd::address(1), 450);
     idle.extend(crowd::connect(&service.north("/"), crowd::address(2), 450));
     for name in &names {
@@ -144,7 +144,7 @@ fn idle_connections_make_room_when_descriptors_run_out() {
 fn files_of_a_moment_ago_make_room_when_descriptors_run_out() {
     let names: Vec<String> = (0..300).map(|number| format!("file-{number}.bin")).collect();
     let files: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), b"bytes".as_slice())).collect();
-    let service = Limited::start(200, &json!({}), &files);
+    let service = limited::start(200, &files);
     let mut connection = newcomer(&service.south("/"));
     for name in &names {
         let answer = connection.get(&format!("/{name}"));

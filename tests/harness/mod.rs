@@ -29,6 +29,7 @@ pub mod remains;
 pub mod samples;
 pub mod served;
 pub mod service;
+pub mod started;
 pub mod unprivileged;
 pub mod wait;
 pub mod web;
