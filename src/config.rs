@@ -1,6 +1,7 @@
 //! `config.json`, environment and command line as one validated value. Nothing is created or bound here.
 
 mod endpoint;
+mod reach;
 mod settings;
 
 use std::collections::BTreeMap;
@@ -11,11 +12,12 @@ use std::time::Duration;
 use serde_json::Value;
 
 pub use endpoint::{Endpoint, Router};
+pub use reach::{HostPattern, Reach};
 pub use settings::{ConfigError, Origin};
 use settings::{Settings, choice, text, whole_number};
 
 /// Every key of `config.json`. An environment variable named [`variable`] overrides each of them.
-pub const KEYS: [&str; 23] = [
+pub const KEYS: [&str; 38] = [
     "httpEndpoints",
     "httpFileServiceRootDir",
     "httpFileServiceApiRoot",
@@ -39,16 +41,38 @@ pub const KEYS: [&str; 23] = [
     "maxTransfers",
     "transferRate",
     "imageTransferRate",
+    "downloadRetries",
+    "downloadRetryDelay",
+    "downloadSchemes",
+    "downloadHosts",
+    "downloadNetworks",
+    "downloadPrivate",
+    "downloadLinkLocal",
+    "keyringDir",
+    "uploadExpiry",
+    "isoQuota",
+    "microkernelQuota",
+    "watchInterval",
+    "scrubInterval",
+    "scrubRate",
+    "maxFinishedJobs",
 ];
 
 /// The most that `maxDownloads` may say: each download has a thread or two that wait for the disk and the net.
 const MAX_DOWNLOADS: u64 = 64;
+
+/// The most that `downloadRetries` and `downloadRetryDelay` (in milliseconds, an hour) may say: the pauses double.
+const MAX_RETRIES: u64 = 1000;
+const MAX_RETRY_DELAY: u64 = 3_600_000;
 
 /// The most that the limits of connections may say: no system gives a process more descriptors.
 const MAX_CONNECTIONS: u64 = 1 << 20;
 
 /// The least that a rate may be, in bytes a second. dnf gives up below 1,000, and a rate is shared.
 const MIN_RATE: u64 = 64 << 10;
+
+/// The most that `maxFinishedJobs` may say: each is in the inventory, which is written whole.
+const MAX_FINISHED_JOBS: u64 = 10_000;
 
 /// How logs are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,6 +129,28 @@ pub struct Config {
     pub max_downloads: usize,
     /// A download that brings no byte for this long has failed.
     pub download_stall_timeout: Duration,
+    /// How often in a row a download is tried again without having come further.
+    pub download_retries: u32,
+    /// The pause before the first of these tries; it doubles with each.
+    pub download_retry_delay: Duration,
+    /// Where downloads may go.
+    pub reach: Reach,
+    /// The folder of OpenPGP keyrings that signatures of checksum files are held against.
+    pub keyring_dir: Option<PathBuf>,
+    /// An unfinished upload that nobody has touched for so long goes.
+    pub upload_expiry: Duration,
+    /// Bytes that the ISO store may hold; 0 is no limit.
+    pub iso_quota: u64,
+    /// Bytes that the microkernel store may hold; 0 is no limit.
+    pub microkernel_quota: u64,
+    /// How often the stores' folders are looked at; zero is never.
+    pub watch_interval: Duration,
+    /// How long after its last verification a stored file is read again; zero is never.
+    pub scrub_interval: Duration,
+    /// Bytes a second that such reading takes.
+    pub scrub_rate: u64,
+    /// Jobs that are remembered after their end.
+    pub max_finished_jobs: usize,
     /// Memory for the indexes of open trees, in bytes. One tree may take more, in place of all others.
     pub tree_cache_bytes: u64,
     /// Connections at once, of each endpoint.
@@ -209,6 +255,25 @@ impl Config {
             download_stall_timeout: settings
                 .get("downloadStallTimeout", |value| at_least_one(value, u64::MAX))?
                 .map_or(Duration::from_secs(60), Duration::from_millis),
+            download_retries: settings
+                .get("downloadRetries", |value| at_most(value, MAX_RETRIES))?
+                .unwrap_or(8),
+            download_retry_delay: settings
+                .get("downloadRetryDelay", |value| at_least_one(value, MAX_RETRY_DELAY))?
+                .map_or(Duration::from_secs(1), Duration::from_millis),
+            reach: reach::read(&settings)?,
+            keyring_dir: settings
+                .get("keyringDir", text)?
+                .map(|path| folder.join(path).components().collect()),
+            upload_expiry: milliseconds("uploadExpiry", 7 * 86_400_000)?,
+            iso_quota: number("isoQuota", 0)?,
+            microkernel_quota: number("microkernelQuota", 0)?,
+            watch_interval: milliseconds("watchInterval", 10_000)?,
+            scrub_interval: milliseconds("scrubInterval", 30 * 86_400_000)?,
+            scrub_rate: settings.get("scrubRate", rate)?.unwrap_or(32 << 20),
+            max_finished_jobs: settings
+                .get("maxFinishedJobs", |value| at_least_one(value, MAX_FINISHED_JOBS))?
+                .unwrap_or(200),
             tree_cache_bytes: number("treeCacheBytes", 256 << 20)?,
             max_connections: settings
                 .get("maxConnections", |value| at_least_one(value, MAX_CONNECTIONS))?
@@ -247,6 +312,9 @@ impl Config {
             if let Err(problem) = settings::check_folder(folder) {
                 return Err(settings.error(key, &value.display(), &problem));
             }
+        }
+        if let Some(folder) = self.keyring_dir.as_ref().filter(|folder| !folder.is_dir()) {
+            return Err(settings.error("keyringDir", &folder.display(), "is not a folder"));
         }
         // It may hold links with credentials, and everything below these folders is served.
         for (key, folder) in folders.iter().take(3).map(|(key, _, folder)| (key, folder)) {
@@ -295,6 +363,14 @@ fn rate(value: &Value) -> Result<u64, String> {
         .ok()
         .filter(|rate| *rate == 0 || *rate >= MIN_RATE)
         .ok_or_else(|| format!("expected bytes a second, at least {MIN_RATE}, or 0 for no limit"))
+}
+
+fn at_most<T: TryFrom<u64>>(value: &Value, most: u64) -> Result<T, String> {
+    whole_number(value)
+        .ok()
+        .filter(|number| *number <= most)
+        .and_then(|number| T::try_from(number).ok())
+        .ok_or_else(|| format!("expected a whole number from 0 to {most}"))
 }
 
 fn at_least_one<T: TryFrom<u64>>(value: &Value, most: u64) -> Result<T, String> {

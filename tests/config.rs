@@ -141,6 +141,23 @@ fn each_fault_is_told_with_key_and_value_before_anything_is_bound() {
         ("maxDownloads", json!(0), "0"),
         ("downloadStallTimeout", json!("1m"), "1m"),
         ("treeCacheBytes", json!("all"), "all"),
+        ("downloadRetries", json!(-1), "-1"),
+        ("downloadRetryDelay", json!(0), "0"),
+        ("downloadSchemes", json!(["gopher"]), "gopher"),
+        ("downloadSchemes", json!([]), "[]"),
+        ("downloadHosts", json!("a"), "a"),
+        ("downloadHosts", json!(["a b"]), "a b"),
+        ("downloadNetworks", json!(["10.0.0.0/33"]), "10.0.0.0/33"),
+        ("downloadPrivate", json!("no"), "no"),
+        ("downloadLinkLocal", json!(1), "1"),
+        ("keyringDir", json!("./nowhere"), "nowhere"),
+        ("uploadExpiry", json!("week"), "week"),
+        ("isoQuota", json!("1 TB"), "1 TB"),
+        ("microkernelQuota", json!(-1), "-1"),
+        ("watchInterval", json!(-1), "-1"),
+        ("scrubInterval", json!("monthly"), "monthly"),
+        ("scrubRate", json!(1), "1"),
+        ("maxFinishedJobs", json!(0), "0"),
     ] {
         let mut config = sound();
         config[key] = value;
@@ -197,7 +214,7 @@ fn a_fault_is_found_before_the_ports_are() {
 }
 
 /// Every key with a value that cannot be meant, for its environment variable.
-const FAULTS: [(&str, &str, &str); 18] = [
+const FAULTS: [(&str, &str, &str); 33] = [
     ("httpEndpoints", "IMAGE_SERVICE_HTTP_ENDPOINTS", "[7]"),
     ("httpFileServiceRootDir", "IMAGE_SERVICE_HTTP_FILE_SERVICE_ROOT_DIR", "/dev/null"),
     ("httpFileServiceApiRoot", "IMAGE_SERVICE_HTTP_FILE_SERVICE_API_ROOT", "no-slash"),
@@ -216,6 +233,21 @@ const FAULTS: [(&str, &str, &str); 18] = [
     ("maxDownloads", "IMAGE_SERVICE_MAX_DOWNLOADS", "0"),
     ("downloadStallTimeout", "IMAGE_SERVICE_DOWNLOAD_STALL_TIMEOUT", "x"),
     ("treeCacheBytes", "IMAGE_SERVICE_TREE_CACHE_BYTES", "x"),
+    ("downloadRetries", "IMAGE_SERVICE_DOWNLOAD_RETRIES", "many"),
+    ("downloadRetryDelay", "IMAGE_SERVICE_DOWNLOAD_RETRY_DELAY", "0"),
+    ("downloadSchemes", "IMAGE_SERVICE_DOWNLOAD_SCHEMES", "https"),
+    ("downloadHosts", "IMAGE_SERVICE_DOWNLOAD_HOSTS", "here"),
+    ("downloadNetworks", "IMAGE_SERVICE_DOWNLOAD_NETWORKS", "all"),
+    ("downloadPrivate", "IMAGE_SERVICE_DOWNLOAD_PRIVATE", "no"),
+    ("downloadLinkLocal", "IMAGE_SERVICE_DOWNLOAD_LINK_LOCAL", "yes"),
+    ("keyringDir", "IMAGE_SERVICE_KEYRING_DIR", "/dev/null"),
+    ("uploadExpiry", "IMAGE_SERVICE_UPLOAD_EXPIRY", "week"),
+    ("isoQuota", "IMAGE_SERVICE_ISO_QUOTA", "x"),
+    ("microkernelQuota", "IMAGE_SERVICE_MICROKERNEL_QUOTA", "x"),
+    ("watchInterval", "IMAGE_SERVICE_WATCH_INTERVAL", "x"),
+    ("scrubInterval", "IMAGE_SERVICE_SCRUB_INTERVAL", "x"),
+    ("scrubRate", "IMAGE_SERVICE_SCRUB_RATE", "1"),
+    ("maxFinishedJobs", "IMAGE_SERVICE_MAX_FINISHED_JOBS", "0"),
 ];
 
 #[test]

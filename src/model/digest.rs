@@ -1,51 +1,135 @@
-//! A SHA-256 digest as a value: 32 bytes, shown as 64 hexadecimal digits.
+//! Digests as values, shown as hexadecimal digits: what a file has, and what somebody expects of it.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The SHA-256 (FIPS 180-4) of a whole file.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Sha256(pub [u8; 32]);
+macro_rules! digest {
+    ($name:ident, $bytes:literal, $word:literal) => {
+        #[doc = concat!("The ", $word, " (FIPS 180-4) of a whole file.")]
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(pub [u8; $bytes]);
 
-impl fmt::Display for Sha256 {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
-    }
+        impl fmt::Display for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, formatter)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(digest: $name) -> String {
+                digest.to_string()
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = NotADigest;
+
+            fn try_from(text: String) -> Result<Self, NotADigest> {
+                from_hex(&text).map(Self).ok_or(NotADigest { algorithm: $word, digits: 2 * $bytes })
+            }
+        }
+    };
 }
 
-impl fmt::Debug for Sha256 {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, formatter)
-    }
-}
+digest!(Sha256, 32, "SHA-256");
+digest!(Sha512, 64, "SHA-512");
 
-impl From<Sha256> for String {
-    fn from(digest: Sha256) -> String {
-        digest.to_string()
-    }
-}
-
-/// The text was not 64 hexadecimal digits.
+/// The text was not a digest.
 #[derive(Debug, thiserror::Error)]
-#[error("a SHA-256 digest is 64 hexadecimal digits")]
-pub struct NotADigest;
+#[error("is not a {algorithm} digest, which is {digits} hexadecimal digits")]
+pub struct NotADigest {
+    algorithm: &'static str,
+    digits: usize,
+}
 
-impl TryFrom<String> for Sha256 {
-    type Error = NotADigest;
+/// What the digests of a file must be, as far as somebody said.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expected {
+    /// Its SHA-256.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<Sha256>,
+    /// Its SHA-512.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha512: Option<Sha512>,
+}
 
-    fn try_from(text: String) -> Result<Self, NotADigest> {
-        let mut digest = [0; 32];
-        if text.len() != 64 || !text.is_ascii() {
-            return Err(NotADigest);
-        }
-        for (index, byte) in digest.iter_mut().enumerate() {
-            let digits = text.get(index * 2..index * 2 + 2).ok_or(NotADigest)?;
-            *byte = u8::from_str_radix(digits, 16).map_err(|_| NotADigest)?;
-        }
-        Ok(Self(digest))
+/// What the digests of a file are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Digests {
+    /// Its SHA-256.
+    pub sha256: Sha256,
+    /// Its SHA-512, where somebody expects one.
+    pub sha512: Option<Sha512>,
+}
+
+/// A file is not what somebody expected. Both values are told, so that people can see which one is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the {algorithm} of what arrived is {found}, but {expected} was expected")]
+pub struct Mismatch {
+    algorithm: &'static str,
+    found: String,
+    expected: String,
+}
+
+impl Expected {
+    /// Whether nobody expects anything.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
     }
+
+    /// Adds what somebody else expects; `Err` with what both cannot have.
+    pub fn and(self, other: Self) -> Result<Self, Mismatch> {
+        fn both<T: Copy + PartialEq + fmt::Display>(
+            algorithm: &'static str,
+            one: Option<T>,
+            other: Option<T>,
+        ) -> Result<Option<T>, Mismatch> {
+            match (one, other) {
+                (Some(one), Some(other)) if one != other => Err(mismatch(algorithm, &one, &other)),
+                _ => Ok(one.or(other)),
+            }
+        }
+        Ok(Self {
+            sha256: both("SHA-256", self.sha256, other.sha256)?,
+            sha512: both("SHA-512", self.sha512, other.sha512)?,
+        })
+    }
+
+    /// Holds a file's digests against what is expected. A digest that is expected and was not computed counts as a mismatch.
+    pub fn check(&self, found: &Digests) -> Result<(), Mismatch> {
+        if let Some(expected) = self.sha256.filter(|expected| *expected != found.sha256) {
+            return Err(mismatch("SHA-256", &found.sha256, &expected));
+        }
+        match (self.sha512, found.sha512) {
+            (Some(expected), Some(found)) if expected != found => Err(mismatch("SHA-512", &found, &expected)),
+            (Some(expected), None) => Err(mismatch("SHA-512", &"not known", &expected)),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn mismatch(algorithm: &'static str, found: &dyn fmt::Display, expected: &dyn fmt::Display) -> Mismatch {
+    Mismatch { algorithm, found: found.to_string(), expected: expected.to_string() }
+}
+
+fn from_hex<const BYTES: usize>(text: &str) -> Option<[u8; BYTES]> {
+    // A sign would be taken for part of a number.
+    if text.len() != 2 * BYTES || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    let mut bytes = [0; BYTES];
+    for (index, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(index * 2..index * 2 + 2)?, 16).ok()?;
+    }
+    Some(bytes)
 }
 
 #[cfg(test)]
@@ -57,8 +141,27 @@ mod tests {
         let text = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
         let digest = Sha256::try_from(text.to_owned()).expect("valid");
         assert_eq!(digest.to_string(), text);
-        for wrong in ["", "9f", &"g".repeat(64), &"é".repeat(32)] {
+        for wrong in ["", "9f", &"g".repeat(64), &"é".repeat(32), &"+1".repeat(32)] {
             assert!(Sha256::try_from(wrong.to_owned()).is_err());
         }
+    }
+
+    #[test]
+    fn expectations_are_joined_and_held_against_what_was_found() {
+        let sha256 = |byte| Some(Sha256([byte; 32]));
+        let sha512 = |byte| Some(Sha512([byte; 64]));
+        let one = Expected { sha256: sha256(1), sha512: None };
+        let both = one.and(Expected { sha256: sha256(1), sha512: sha512(2) }).expect("they agree");
+        assert_eq!(both, Expected { sha256: sha256(1), sha512: sha512(2) });
+        assert!(both.and(Expected { sha256: sha256(3), sha512: None }).is_err());
+        for (first, second, fits) in
+            [(1, Some(2), true), (3, Some(2), false), (1, Some(3), false), (1, None, false)]
+        {
+            let found = Digests { sha256: Sha256([first; 32]), sha512: second.and_then(sha512) };
+            assert_eq!(both.check(&found).is_ok(), fits, "{found:?}");
+        }
+        let found = Digests { sha256: Sha256([0xab; 32]), sha512: None };
+        let told = one.check(&found).expect_err("another file").to_string();
+        assert!(told.contains(&"ab".repeat(32)) && told.contains(&"01".repeat(32)), "{told}");
     }
 }

@@ -4,6 +4,7 @@ pub mod content;
 pub mod digest;
 pub mod identity;
 pub mod image;
+pub mod job;
 pub mod names;
 pub mod pace;
 pub mod segment;
