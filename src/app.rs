@@ -41,8 +41,13 @@ pub async fn run(config: Config) -> Result<()> {
     let descriptors = raise_descriptor_limit();
     let catalog = open_catalog(&config)?;
     let restored = catalog.restore().await?;
-    let settings =
-        jobs::Settings { max_downloads: config.max_downloads, stall_timeout: config.download_stall_timeout };
+    let settings = jobs::Settings {
+        max_downloads: config.max_downloads,
+        stall_timeout: config.download_stall_timeout,
+        retries: config.download_retries,
+        retry_delay: config.download_retry_delay,
+        max_finished: config.max_finished_jobs,
+    };
     let jobs = Jobs::start(catalog.clone(), settings).context("cannot make the client for downloads")?;
 
     let connections = Arc::new(Counters::default());

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::intake::record_of;
 use super::register::seen_received;
 use super::{Catalog, CatalogError, Intake};
-use crate::model::image::{ImageId, Status};
+use crate::model::image::{ImageId, Source, Status};
 use crate::model::names::FileName;
 use crate::model::stored_file::Shelf;
 use crate::store::Received;
@@ -51,8 +51,34 @@ impl Catalog {
         .await
     }
 
-    /// The download failed for good.
+    /// The download failed for good. An image that is served meanwhile, from another source, stays so.
     pub async fn fail_download(&self, id: ImageId, reason: String) -> Result<(), CatalogError> {
-        self.update(id, move |image| image.status = Status::Error(reason)).await
+        self.update(id, move |image| {
+            if image.status != Status::Ok {
+                image.status = Status::Error(reason);
+            }
+        })
+        .await
+    }
+
+    /// An image whose download failed is to be fetched again.
+    pub async fn begin_again(&self, id: ImageId) -> Result<(), CatalogError> {
+        let snapshot = self.snapshot();
+        let image = snapshot.image(&id).ok_or(CatalogError::NoSuchImage)?;
+        // Nobody else may be registering it in another way at this moment.
+        let claim = self.0.image_claims.exclusive((image.name.clone(), image.version.clone()));
+        let _claim =
+            claim.ok_or_else(|| CatalogError::Busy(format!("the image {} {}", image.name, image.version)))?;
+        let (name, version) = (image.name.clone(), image.version.clone());
+        let begun = self.0.writer.commit(move |records| {
+            let image = records.images.get_mut(&id).ok_or(CatalogError::NoSuchImage)?;
+            if !matches!(image.status, Status::Error(_)) || !matches!(image.source, Source::Web { .. }) {
+                return Err(CatalogError::Duplicate { name, version });
+            }
+            image.status = Status::Downloading;
+            image.updated = Timestamp::now();
+            Ok(())
+        });
+        begun.await
     }
 }

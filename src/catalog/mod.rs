@@ -8,6 +8,7 @@ mod error;
 mod examine;
 mod files;
 mod intake;
+mod jobs;
 mod lanes;
 mod register;
 mod remove;

@@ -14,6 +14,7 @@ use super::{Catalog, CatalogError, Errand, Inner, Intake};
 use crate::inventory::Records;
 use crate::model::identity::Identity;
 use crate::model::image::{Image, ImageId, Source, Status, TreeSummary};
+use crate::model::job::Job;
 use crate::model::names::{FileName, ImageName, ImageVersion, NameError};
 use crate::model::stored_file::{FileRecord, Shelf};
 use crate::store::{Received, StoreError};
@@ -117,7 +118,7 @@ impl Reservation {
         });
         let (identity, summary) = opened.await??;
         let image = seen(self.image(iso, Source::Store, Status::Ok), identity, summary);
-        self.record(image, None).await
+        self.record(image, None, None).await
     }
 
     /// Registers an ISO where it lies. It is listed in the store by its base name and never touched.
@@ -153,7 +154,7 @@ impl Reservation {
             identity,
             sha256: None,
         });
-        self.record(image, local).await
+        self.record(image, local, None).await
     }
 
     /// Begins to receive the ISO. An image that failed does not keep its own ISO's name from being used again.
@@ -170,7 +171,7 @@ impl Reservation {
             let record = |received: Received, summary| {
                 let image = self.image(received.name.clone(), Source::Client, Status::Ok);
                 let file = record_of(Shelf::Iso, &received);
-                self.record(seen_received(image, &received, summary), Some(file))
+                self.record(seen_received(image, &received, summary), Some(file), None)
             };
             let image = intake.store_image(asked, record).await?;
             // Looking at it mounts it, where trees are mounted.
@@ -179,14 +180,21 @@ impl Reservation {
         catalog.whole(registered).await
     }
 
-    /// Records an image whose ISO is yet to be fetched from `url`. The reservation comes back, so that nobody can try the name again
+    /// Records an image whose ISO is yet to be fetched from `url`, and in the same breath the job that `job` makes of it. The reservation comes back, so that nobody can try the name again
     /// before the caller has decided what becomes of a failure.
-    pub async fn begin_download(self, url: Url, iso: FileName) -> Result<(Image, Self), CatalogError> {
+    pub async fn begin_download(
+        self,
+        url: Url,
+        iso: FileName,
+        job: impl FnOnce(&Image) -> Job,
+    ) -> Result<(Image, Job, Self), CatalogError> {
         let catalog = self.catalog.clone();
+        let image = self.image(iso, Source::Web { url }, Status::Downloading);
+        let job = job(&image);
         let begun = async move {
-            let image = self.image(iso, Source::Web { url }, Status::Downloading);
             check_free(self.catalog.snapshot().records(), Shelf::Iso, &image.iso, Some(&image.id))?;
-            Ok((self.record(image, None).await?, self))
+            let image = self.record(image, None, Some(job.clone())).await?;
+            Ok((image, job, self))
         };
         catalog.whole(begun).await
     }
@@ -214,9 +222,19 @@ impl Reservation {
         }
     }
 
-    async fn record(&self, image: Image, file: Option<FileRecord>) -> Result<Image, CatalogError> {
+    async fn record(
+        &self,
+        image: Image,
+        file: Option<FileRecord>,
+        job: Option<Job>,
+    ) -> Result<Image, CatalogError> {
         let attempted = image.clone();
-        let image = match self.catalog.0.writer.commit(move |records| insert(records, image, file)).await {
+        let recorded = self.catalog.0.writer.commit(move |records| {
+            let image = insert(records, image, file)?;
+            records.jobs.extend(job.map(|job| (job.id.clone(), job)));
+            Ok(image)
+        });
+        let image = match recorded.await {
             Ok(image) => image,
             Err(error) => {
                 self.catalog.let_go_of(attempted).await?;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::inventory::Records;
 use crate::model::image::{Image, ImageId};
+use crate::model::job::Job;
 use crate::model::names::{FileName, ImageName, ImageVersion};
 use crate::model::stored_file::{FileRecord, Shelf};
 
@@ -64,6 +65,11 @@ impl Snapshot {
         let like =
             self.files(Shelf::Iso).filter(|file| file.name.as_str().eq_ignore_ascii_case(name.as_str()));
         only(like.filter_map(|file| Some((&file.name, file.local.as_ref()?))))
+    }
+
+    /// The jobs that are remembered.
+    pub fn jobs(&self) -> impl Iterator<Item = &Job> {
+        self.records.jobs.values()
     }
 
     /// The names that images have, in order.

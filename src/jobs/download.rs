@@ -1,73 +1,18 @@
 //! Fetching an ISO: from the web into the store, checked while it comes, and served when it is whole.
 
 use std::pin::Pin;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 
-use super::{Download, Inner, ftp, http, web_name};
+use super::drive::{Context, Outcome};
+use super::{Failure, RECORD_PAUSE, ftp, http, web_name};
 use crate::catalog::CatalogError;
-use crate::model::image::{ImageId, Source};
+use crate::model::image::{Image, ImageId, Source};
+use crate::model::job::{Job, Work};
 use crate::model::pace::Pace;
 use crate::trees::{NOT_AN_IMAGE, SIGNATURE_BYTES};
-
-/// Why a download failed. The texts are shown as the image's status and name no path of the server.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum Failure {
-    /// The source says that there is no such file.
-    #[error("{0}")]
-    Missing(String),
-    /// The source cannot be reached, refuses, or sends something wrong.
-    #[error("{0}")]
-    Source(String),
-    /// What came is not an image.
-    #[error("{0}")]
-    NotAnImage(String),
-    /// It does not have the tree that was asked for.
-    #[error("{0}")]
-    TreeChoice(String),
-    /// Another image or request stands in the way.
-    #[error("{0}")]
-    Conflict(String),
-    /// It does not fit.
-    #[error("{0}")]
-    Space(String),
-    /// It is larger than allowed.
-    #[error("{0}")]
-    TooLarge(String),
-    /// Our disk failed.
-    #[error("the service cannot store it: {0}")]
-    Storage(String),
-    /// It was stopped.
-    #[error("the download was cancelled")]
-    Cancelled,
-}
-
-impl From<CatalogError> for Failure {
-    fn from(error: CatalogError) -> Self {
-        use crate::store::StoreError;
-
-        let text = error.to_string();
-        match error {
-            CatalogError::NotAnImage(_) | CatalogError::Empty => Self::NotAnImage(text),
-            CatalogError::TreeChoice(_) => Self::TreeChoice(text),
-            CatalogError::Store(StoreError::Full { .. }) => Self::Space(text),
-            CatalogError::Store(StoreError::TooLarge { .. }) => Self::TooLarge(text),
-            CatalogError::Store(StoreError::NotAFile(_))
-            | CatalogError::Busy(_)
-            | CatalogError::InUse { .. }
-            | CatalogError::NameIsLocal(_)
-            | CatalogError::NameIsStored(_) => Self::Conflict(text),
-            CatalogError::NoSuchImage | CatalogError::Stopping => Self::Cancelled,
-            _ => {
-                tracing::error!(error = text, "a download cannot be stored");
-                Self::Storage("an internal error, see the service's log".into())
-            }
-        }
-    }
-}
 
 /// An answer of the source, and its bytes to come.
 pub(super) struct Fetched {
@@ -79,51 +24,110 @@ pub(super) struct Fetched {
     pub(super) bytes: Pin<Box<dyn Stream<Item = Result<Bytes, Failure>> + Send>>,
 }
 
-/// Runs one download to its end. Dropping the future leaves nothing behind.
-pub(super) async fn run(jobs: &Inner, id: &ImageId, download: &Download) -> Result<(), Failure> {
-    let _place = jobs.places.acquire().await.map_err(|_| Failure::Cancelled)?;
-    let image = jobs.catalog.snapshot().image(id).cloned().ok_or(Failure::Cancelled)?;
-    let Source::Web { url } = &image.source else {
-        return Err(Failure::Source("its record does not say where to fetch it".into()));
-    };
-    let fetched = match url.scheme() {
-        "ftp" => ftp::fetch(url, jobs.settings.stall_timeout).await?,
-        _ => http::fetch(&jobs.client, url).await?,
-    };
-    let name = web_name::choose(url, fetched.proposed_name.as_deref(), &image);
-    download.total.store(fetched.length.unwrap_or(0), Ordering::Relaxed);
+/// The job that fetches the ISO of an image.
+pub fn job_for(image: &Image) -> Job {
+    Job::new(
+        Work::Download { image: image.id.clone() },
+        format!("{} for {} {}", image.iso, image.name, image.version),
+    )
+}
 
-    let mut intake = jobs.catalog.receive_download(id.clone(), name, fetched.length).await?;
-    let mut bytes = fetched.bytes;
-    let mut beginning = Vec::with_capacity(SIGNATURE_BYTES);
-    let mut received = 0;
-    let mut pace = Pace::new(jobs.settings.stall_timeout, Instant::now());
-    while let Some(chunk) = bytes.next().await {
-        let chunk = chunk?;
-        if !pace.keeps_up(chunk.len(), Instant::now()) {
-            return Err(Failure::Source("the source sends too slowly".into()));
+/// What is remembered of a download between its attempts.
+pub(super) struct Download {
+    image: ImageId,
+}
+
+impl Download {
+    pub(super) fn of(image: ImageId) -> Self {
+        Self { image }
+    }
+
+    /// One attempt.
+    pub(super) async fn run(&mut self, context: &Context<'_>) -> Outcome {
+        match self.fetch(context).await {
+            Ok(()) => Outcome::Done,
+            Err(outcome) => outcome,
+        }
+    }
+
+    /// The image is told why there is no ISO. Tries until that is recorded: a record that says `downloading iso` with nobody downloading
+    /// would be a lie that lasts.
+    pub(super) async fn conclude(&mut self, context: &Context<'_>, failure: &Failure) {
+        let catalog = &context.jobs.0.catalog;
+        let record = async {
+            while let Err(error) = catalog.fail_download(self.image.clone(), failure.to_string()).await {
+                if matches!(error, CatalogError::NoSuchImage | CatalogError::Stopping) {
+                    return;
+                }
+                tracing::error!(id = %self.image, %error, "a failed download cannot be recorded yet");
+                tokio::time::sleep(RECORD_PAUSE).await;
+            }
+        };
+        tokio::select! {
+            () = record => {}
+            () = context.jobs.0.stop.cancelled() => {}
+        }
+    }
+
+    async fn fetch(&mut self, context: &Context<'_>) -> Result<(), Outcome> {
+        let jobs = &context.jobs.0;
+        let image = jobs.catalog.snapshot().image(&self.image).cloned();
+        let image = image.ok_or(Outcome::Failed(Failure::Cancelled))?;
+        let Source::Web { url } = &image.source else {
+            return Err(Outcome::Failed(Failure::Source("its record does not say where to fetch it".into())));
+        };
+        let fetched = context.unless_stopped(async {
+            match url.scheme() {
+                "ftp" => ftp::fetch(url, jobs.settings.stall_timeout).await,
+                _ => http::fetch(&jobs.client, url).await,
+            }
+        });
+        let fetched = fetched.await?.map_err(judged)?;
+        let name = web_name::choose(url, fetched.proposed_name.as_deref(), &image);
+        context.begin(0, fetched.length);
+        let intake = jobs.catalog.receive_download(self.image.clone(), name, fetched.length).await;
+        let mut intake = intake.map_err(|error| Outcome::Failed(error.into()))?;
+        let mut bytes = fetched.bytes;
+        let mut beginning = Vec::with_capacity(SIGNATURE_BYTES);
+        let mut received = 0;
+        let mut pace = Pace::new(jobs.settings.stall_timeout, Instant::now());
+        while let Some(chunk) = context.unless_stopped(bytes.next()).await? {
+            let chunk = chunk.map_err(judged)?;
+            if !pace.keeps_up(chunk.len(), Instant::now()) {
+                return Err(judged(Failure::Source("the source sends too slowly".into())));
+            }
+            if beginning.len() < SIGNATURE_BYTES {
+                let wanted = chunk.len().min(SIGNATURE_BYTES - beginning.len());
+                beginning.extend_from_slice(&chunk[..wanted]);
+                if beginning.len() == SIGNATURE_BYTES {
+                    check_beginning(&intake, &beginning).map_err(Outcome::Failed)?;
+                }
+            }
+            received += chunk.len() as u64;
+            if fetched.length.is_some_and(|length| received > length) {
+                return Err(judged(Failure::Source("the source sent more than it announced".into())));
+            }
+            intake.write(chunk).await.map_err(|error| Outcome::Failed(error.into()))?;
+            context.reach(received);
+        }
+        if let Some(length) = fetched.length.filter(|length| received < *length) {
+            return Err(judged(Failure::Source(format!(
+                "the source announced {length} bytes and sent {received}"
+            ))));
         }
         if beginning.len() < SIGNATURE_BYTES {
-            let wanted = chunk.len().min(SIGNATURE_BYTES - beginning.len());
-            beginning.extend_from_slice(&chunk[..wanted]);
-            if beginning.len() == SIGNATURE_BYTES {
-                check_beginning(&intake, &beginning)?;
-            }
+            check_beginning(&intake, &beginning).map_err(Outcome::Failed)?;
         }
-        received += chunk.len() as u64;
-        if fetched.length.is_some_and(|length| received > length) {
-            return Err(Failure::Source("the source sent more than it announced".into()));
-        }
-        intake.write(chunk).await?;
-        download.received.store(received, Ordering::Relaxed);
+        let finished = jobs.catalog.finish_download(self.image.clone(), intake).await;
+        finished.map_err(|error| Outcome::Failed(error.into()))
     }
-    if let Some(length) = fetched.length.filter(|length| received < *length) {
-        return Err(Failure::Source(format!("the source announced {length} bytes and sent {received}")));
+}
+
+fn judged(failure: Failure) -> Outcome {
+    match failure {
+        Failure::Source(_) => Outcome::Again { failure, after: None, further: false },
+        other => Outcome::Failed(other),
     }
-    if beginning.len() < SIGNATURE_BYTES {
-        check_beginning(&intake, &beginning)?;
-    }
-    Ok(jobs.catalog.finish_download(id.clone(), intake).await?)
 }
 
 /// An error page in place of an ISO shows itself within the first sectors, long before it fills the disk.

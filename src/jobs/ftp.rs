@@ -12,7 +12,8 @@ use suppaftp::{FtpError, FtpStream, Mode, Status};
 use tokio::sync::{mpsc, oneshot};
 use url::Url;
 
-use super::download::{Failure, Fetched};
+use super::Failure;
+use super::download::Fetched;
 
 /// A host that does not answer the first packet for this long is down.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

@@ -9,7 +9,8 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, StatusCode};
 use url::Url;
 
-use super::download::{Failure, Fetched};
+use super::Failure;
+use super::download::Fetched;
 
 /// As many redirects as common mirrors need, twice over.
 const MAX_REDIRECTS: usize = 10;

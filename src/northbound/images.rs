@@ -18,7 +18,7 @@ use super::problem::Problem;
 use super::uploads::{Upload, check_headers};
 use super::views;
 use crate::catalog::{Intake, Reservation};
-use crate::jobs::{Failure, provisional_name};
+use crate::jobs::{Failure, download_job, provisional_name};
 use crate::model::image::{Image, ImageId};
 use crate::model::names::{FileName, ImageName, ImageVersion};
 use crate::trees::{NOT_AN_IMAGE, SIGNATURE_BYTES, declared_size};
@@ -89,12 +89,16 @@ pub(super) async fn delete(State(door): State<Northbound>, request: Request) -> 
     let images = door.catalog.images().await?;
     let ids: Vec<ImageId> =
         images.into_iter().filter(|image| matches(image, &filters)).map(|image| image.id).collect();
+    let mut halted = Vec::new();
     for id in &ids {
-        door.jobs.cancel(id).await;
+        halted.push(door.jobs.halt(id).await);
     }
-    let removed = door.catalog.remove_images(ids.clone()).await;
-    if removed.is_err() {
-        door.jobs.resume(&ids);
+    let removed = door.catalog.remove_images(ids).await;
+    for halted in halted {
+        match &removed {
+            Ok(_) => door.jobs.drop_halted(halted).await,
+            Err(_) => door.jobs.go_on(halted),
+        }
     }
     let removed = removed?;
     let one_was_named =
@@ -167,10 +171,10 @@ async fn register_from_web(
     let iso = provisional_name(&url, reservation.name(), reservation.version());
     let iso = iso.map_err(|error| Problem::parameter("name", error))?;
     let is_retry = reservation.is_retry();
-    let begun = reservation.begin_download(url, iso).await;
+    let begun = reservation.begin_download(url, iso, download_job).await;
     // Kept until the answer is decided: a retry that came between a failure and its removal would be removed too.
-    let (image, _reservation) = begun.map_err(|error| Problem::from(error).of_parameter("isoweb"))?;
-    let download = door.jobs.download(image.id.clone());
+    let (image, job, _reservation) = begun.map_err(|error| Problem::from(error).of_parameter("isoweb"))?;
+    let download = door.jobs.begin(job);
     if wait.is_zero() {
         return Ok(image);
     }

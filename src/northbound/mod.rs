@@ -2,6 +2,7 @@
 
 mod files;
 mod images;
+mod jobs;
 mod parameters;
 mod problem;
 mod transfers;
@@ -16,7 +17,7 @@ use axum::body::Body as AxumBody;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get};
+use axum::routing::{MethodRouter, get, post};
 use axum::{Json, Router};
 use file_transport::{Body, Incoming};
 use http::header::{ALLOW, HeaderValue};
@@ -75,6 +76,9 @@ impl Northbound {
                 ),
             )
             .route("/images/{id}", on("GET, HEAD, OPTIONS", get(images::show)))
+            .route("/jobs", on("GET, HEAD, OPTIONS", get(jobs::list)))
+            .route("/jobs/{id}", on("GET, HEAD, DELETE, OPTIONS", get(jobs::show).delete(jobs::cancel)))
+            .route("/jobs/{id}/retry", on("POST, OPTIONS", post(jobs::retry)))
             .route("/iso", store(Shelf::Iso))
             .route("/microkernel", store(Shelf::Microkernel))
             .route("/transfers", on("GET, HEAD, OPTIONS", get(transfers::list)))
@@ -100,15 +104,15 @@ impl Northbound {
     }
 
     fn view(&self, image: &Image) -> Value {
-        views::image(image, self.jobs.progress(&image.id), &self.api_root)
+        views::image(image, self.jobs.of_image(&image.id).as_ref(), &self.api_root)
     }
 }
 
 impl Routes {
     /// Whether a path belongs to this door where both doors share one endpoint.
     pub fn owns(path: &str) -> bool {
-        matches!(path, "/images" | "/iso" | "/microkernel" | "/transfers" | "/metrics")
-            || path.starts_with("/images/")
+        matches!(path, "/images" | "/jobs" | "/iso" | "/microkernel" | "/transfers" | "/metrics")
+            || ["/images/", "/jobs/"].iter().any(|above| path.starts_with(above))
     }
 
     /// Answers one request.
@@ -126,6 +130,7 @@ async fn index(State(door): State<Northbound>) -> Json<Value> {
         "service": "image-service",
         "version": env!("CARGO_PKG_VERSION"),
         "images": "/images",
+        "jobs": "/jobs",
         "isos": "/iso",
         "microkernels": "/microkernel",
         "transfers": "/transfers",
@@ -158,7 +163,7 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
     } else {
         AllowOrigin::list(origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()))
     };
-    let methods = [Method::GET, Method::PUT, Method::DELETE];
+    let methods = [Method::GET, Method::PUT, Method::POST, Method::DELETE];
     Some(CorsLayer::new().allow_origin(origin).allow_methods(methods).allow_headers(Any))
 }
 

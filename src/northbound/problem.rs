@@ -8,7 +8,7 @@ use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
 use crate::catalog::CatalogError;
-use crate::jobs::Failure;
+use crate::jobs::{Failure, JobError};
 use crate::store::StoreError;
 use crate::trees::FileError;
 
@@ -105,11 +105,25 @@ impl From<Failure> for Problem {
                 return Self::new(StatusCode::UNPROCESSABLE_ENTITY, text).of_parameter("tree");
             }
             Failure::Missing(_) => StatusCode::NOT_FOUND,
-            Failure::Source(_) | Failure::NotAnImage(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Failure::Source(_) | Failure::NotAnImage(_) | Failure::Mismatch(_) | Failure::Forbidden(_) => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
             Failure::Conflict(_) | Failure::Cancelled => StatusCode::CONFLICT,
             Failure::Space(_) => StatusCode::INSUFFICIENT_STORAGE,
             Failure::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Failure::Storage(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self::new(status, text)
+    }
+}
+
+impl From<JobError> for Problem {
+    fn from(error: JobError) -> Self {
+        let text = error.to_string();
+        let status = match error {
+            JobError::NoSuchJob => StatusCode::NOT_FOUND,
+            JobError::NotOver(_) | JobError::Pointless(_) | JobError::Busy => StatusCode::CONFLICT,
+            JobError::Catalog(error) => return error.into(),
         };
         Self::new(status, text)
     }
