@@ -9,6 +9,7 @@ use futures_util::{Stream, StreamExt};
 use super::drive::{Context, Outcome};
 use super::{Failure, RECORD_PAUSE, ftp, http, web_name};
 use crate::catalog::CatalogError;
+use crate::model::digest::Expected;
 use crate::model::image::{Image, ImageId, Source};
 use crate::model::job::{Job, Work};
 use crate::model::pace::Pace;
@@ -85,7 +86,10 @@ impl Download {
         let fetched = fetched.await?.map_err(judged)?;
         let name = web_name::choose(url, fetched.proposed_name.as_deref(), &image);
         context.begin(0, fetched.length);
-        let intake = jobs.catalog.receive_download(self.image.clone(), name, fetched.length).await;
+        let intake = jobs
+            .catalog
+            .receive_download(self.image.clone(), name, fetched.length, Expected::default())
+            .await;
         let mut intake = intake.map_err(|error| Outcome::Failed(error.into()))?;
         let mut bytes = fetched.bytes;
         let mut beginning = Vec::with_capacity(SIGNATURE_BYTES);
