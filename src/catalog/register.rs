@@ -7,9 +7,9 @@ use iso_reader::TreeKind;
 use jiff::Timestamp;
 use url::Url;
 
+use super::arrival::record_of;
 use super::claims::Claim;
 use super::files::check_free;
-use super::intake::record_of;
 use super::{Catalog, CatalogError, Errand, Inner, Intake};
 use crate::inventory::Records;
 use crate::model::digest::Expected;

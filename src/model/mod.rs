@@ -7,6 +7,7 @@ pub mod image;
 pub mod job;
 pub mod names;
 pub mod pace;
+pub mod part;
 pub mod segment;
 pub mod size;
 pub mod stored_file;
