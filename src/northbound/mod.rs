@@ -5,6 +5,7 @@ mod images;
 mod jobs;
 mod parameters;
 mod problem;
+mod storage;
 mod transfers;
 mod uploads;
 mod views;
@@ -81,6 +82,7 @@ impl Northbound {
             .route("/jobs/{id}/retry", on("POST, OPTIONS", post(jobs::retry)))
             .route("/iso", store(Shelf::Iso))
             .route("/microkernel", store(Shelf::Microkernel))
+            .route("/storage", on("GET, HEAD, OPTIONS", get(storage::show)))
             .route("/transfers", on("GET, HEAD, OPTIONS", get(transfers::list)))
             .route("/metrics", on("GET, HEAD, OPTIONS", get(transfers::metrics)))
             .fallback(|| async {
@@ -111,7 +113,7 @@ impl Northbound {
 impl Routes {
     /// Whether a path belongs to this door where both doors share one endpoint.
     pub fn owns(path: &str) -> bool {
-        matches!(path, "/images" | "/jobs" | "/iso" | "/microkernel" | "/transfers" | "/metrics")
+        matches!(path, "/images" | "/jobs" | "/iso" | "/microkernel" | "/storage" | "/transfers" | "/metrics")
             || ["/images/", "/jobs/"].iter().any(|above| path.starts_with(above))
     }
 
@@ -133,6 +135,7 @@ async fn index(State(door): State<Northbound>) -> Json<Value> {
         "jobs": "/jobs",
         "isos": "/iso",
         "microkernels": "/microkernel",
+        "storage": "/storage",
         "transfers": "/transfers",
         "metrics": "/metrics",
         "southbound": format!("{}/", door.api_root),
