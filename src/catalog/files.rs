@@ -105,8 +105,7 @@ impl Inner {
         }
         let mut used = if shelf == Shelf::Iso { users_by_iso(snapshot.records()) } else { BTreeMap::new() };
         let listed = files.into_iter().map(|(name, (identity, local))| {
-            let record = snapshot.file(shelf, &name).filter(|record| record.identity.same_version(&identity));
-            let sha256 = record.and_then(|record| record.sha256);
+            let sha256 = snapshot.file(shelf, &name).and_then(|record| record.sha256_of(&identity));
             if sha256.is_none() {
                 self.post(Errand::Digest(shelf, name.clone()));
             }

@@ -45,6 +45,13 @@ pub struct FileRecord {
     pub sha256: Option<Sha256>,
 }
 
+impl FileRecord {
+    /// The digest of the version `found` of the file, where it is known.
+    pub fn sha256_of(&self, found: &Identity) -> Option<Sha256> {
+        self.sha256.filter(|_| self.identity.same_version(found))
+    }
+}
+
 /// A stored file as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredFile {

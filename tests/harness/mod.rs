@@ -28,6 +28,7 @@ pub mod program;
 pub mod remains;
 pub mod samples;
 pub mod served;
+pub mod served_digest;
 pub mod service;
 pub mod started;
 pub mod unprivileged;
