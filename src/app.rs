@@ -41,8 +41,11 @@ pub async fn run(config: Config) -> Result<()> {
     let descriptors = raise_descriptor_limit();
     let catalog = open_catalog(&config)?;
     let restored = catalog.restore().await?;
-    let settings =
-        jobs::Settings { max_downloads: config.max_downloads, stall_timeout: config.download_stall_timeout };
+    let settings = jobs::Settings {
+        max_downloads: config.max_downloads,
+        stall_timeout: config.download_stall_timeout,
+        reach: config.reach.clone(),
+    };
     let jobs = Jobs::start(catalog.clone(), settings).context("cannot make the client for downloads")?;
 
     let connections = Arc::new(Counters::default());

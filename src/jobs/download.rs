@@ -1,13 +1,12 @@
 //! Fetching an ISO: from the web into the store, checked while it comes, and served when it is whole.
 
-use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use bytes::Bytes;
-use futures_util::{Stream, StreamExt};
+use futures_util::StreamExt;
 
-use super::{Download, Inner, ftp, http, web_name};
+use super::fetch::{Fault, fetch};
+use super::{Download, Inner, web_name};
 use crate::catalog::CatalogError;
 use crate::model::image::{ImageId, Source};
 use crate::model::pace::Pace;
@@ -69,14 +68,13 @@ impl From<CatalogError> for Failure {
     }
 }
 
-/// An answer of the source, and its bytes to come.
-pub(super) struct Fetched {
-    /// The size, if the source told.
-    pub(super) length: Option<u64>,
-    /// `Content-Disposition`, if any.
-    pub(super) proposed_name: Option<String>,
-    /// The bytes. An error ends them.
-    pub(super) bytes: Pin<Box<dyn Stream<Item = Result<Bytes, Failure>> + Send>>,
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Missing(text) => Self::Missing(text),
+            fault => Self::Source(fault.to_string()),
+        }
+    }
 }
 
 /// Runs one download to its end. Dropping the future leaves nothing behind.
@@ -86,14 +84,11 @@ pub(super) async fn run(jobs: &Inner, id: &ImageId, download: &Download) -> Resu
     let Source::Web { url } = &image.source else {
         return Err(Failure::Source("its record does not say where to fetch it".into()));
     };
-    let fetched = match url.scheme() {
-        "ftp" => ftp::fetch(url, jobs.settings.stall_timeout).await?,
-        _ => http::fetch(&jobs.client, url).await?,
-    };
+    let fetched = fetch(&jobs.fetcher, url, None).await?;
     let name = web_name::choose(url, fetched.proposed_name.as_deref(), &image);
-    download.total.store(fetched.length.unwrap_or(0), Ordering::Relaxed);
+    download.total.store(fetched.total.unwrap_or(0), Ordering::Relaxed);
 
-    let mut intake = jobs.catalog.receive_download(id.clone(), name, fetched.length).await?;
+    let mut intake = jobs.catalog.receive_download(id.clone(), name, fetched.total).await?;
     let mut bytes = fetched.bytes;
     let mut beginning = Vec::with_capacity(SIGNATURE_BYTES);
     let mut received = 0;
@@ -111,14 +106,8 @@ pub(super) async fn run(jobs: &Inner, id: &ImageId, download: &Download) -> Resu
             }
         }
         received += chunk.len() as u64;
-        if fetched.length.is_some_and(|length| received > length) {
-            return Err(Failure::Source("the source sent more than it announced".into()));
-        }
         intake.write(chunk).await?;
         download.received.store(received, Ordering::Relaxed);
-    }
-    if let Some(length) = fetched.length.filter(|length| received < *length) {
-        return Err(Failure::Source(format!("the source announced {length} bytes and sent {received}")));
     }
     if beginning.len() < SIGNATURE_BYTES {
         check_beginning(&intake, &beginning)?;

@@ -3,8 +3,7 @@
 mod digest;
 mod download;
 mod errands;
-mod ftp;
-mod http;
+pub mod fetch;
 mod web_name;
 
 use std::collections::HashMap;
@@ -17,9 +16,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::catalog::{Catalog, CatalogError};
+use crate::config::Reach;
 use crate::model::image::{ImageId, Source, Status};
 
 pub use download::Failure;
+use fetch::Fetcher;
 pub use web_name::provisional_name;
 
 /// How long to wait before a failure is recorded again that the disk would not take.
@@ -32,6 +33,8 @@ pub struct Settings {
     pub max_downloads: usize,
     /// A download that brings nothing for this long has failed.
     pub stall_timeout: Duration,
+    /// Where downloads may go.
+    pub reach: Reach,
 }
 
 /// The workers.
@@ -40,7 +43,7 @@ pub struct Jobs(Arc<Inner>);
 
 struct Inner {
     catalog: Catalog,
-    client: reqwest::Client,
+    fetcher: Fetcher,
     settings: Settings,
     places: Semaphore,
     downloads: Mutex<HashMap<ImageId, Arc<Download>>>,
@@ -81,7 +84,7 @@ impl Jobs {
     /// Puts the workers to work. Fails if no HTTP client can be made.
     pub fn start(catalog: Catalog, settings: Settings) -> Result<Self, reqwest::Error> {
         let jobs = Self(Arc::new(Inner {
-            client: http::client(settings.stall_timeout)?,
+            fetcher: Fetcher::new(settings.reach.clone(), settings.stall_timeout)?,
             places: Semaphore::new(settings.max_downloads),
             catalog,
             settings,
