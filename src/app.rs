@@ -47,6 +47,7 @@ pub async fn run(config: Config) -> Result<()> {
         retries: config.download_retries,
         retry_delay: config.download_retry_delay,
         max_finished: config.max_finished_jobs,
+        reach: config.reach.clone(),
     };
     let jobs = Jobs::start(catalog.clone(), settings).context("cannot make the client for downloads")?;
 

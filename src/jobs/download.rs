@@ -1,28 +1,17 @@
 //! Fetching an ISO: from the web into the store, checked while it comes, and served when it is whole.
 
-use std::pin::Pin;
 use std::time::Instant;
 
-use bytes::Bytes;
-use futures_util::{Stream, StreamExt};
+use futures_util::StreamExt;
 
 use super::drive::{Context, Outcome};
-use super::{Failure, RECORD_PAUSE, ftp, http, web_name};
+use super::fetch::{Fault, fetch};
+use super::{Failure, RECORD_PAUSE, web_name};
 use crate::catalog::CatalogError;
 use crate::model::image::{Image, ImageId, Source};
 use crate::model::job::{Job, Work};
 use crate::model::pace::Pace;
 use crate::trees::{NOT_AN_IMAGE, SIGNATURE_BYTES};
-
-/// An answer of the source, and its bytes to come.
-pub(super) struct Fetched {
-    /// The size, if the source told.
-    pub(super) length: Option<u64>,
-    /// `Content-Disposition`, if any.
-    pub(super) proposed_name: Option<String>,
-    /// The bytes. An error ends them.
-    pub(super) bytes: Pin<Box<dyn Stream<Item = Result<Bytes, Failure>> + Send>>,
-}
 
 /// The job that fetches the ISO of an image.
 pub fn job_for(image: &Image) -> Job {
@@ -76,16 +65,10 @@ impl Download {
         let Source::Web { url } = &image.source else {
             return Err(Outcome::Failed(Failure::Source("its record does not say where to fetch it".into())));
         };
-        let fetched = context.unless_stopped(async {
-            match url.scheme() {
-                "ftp" => ftp::fetch(url, jobs.settings.stall_timeout).await,
-                _ => http::fetch(&jobs.client, url).await,
-            }
-        });
-        let fetched = fetched.await?.map_err(judged)?;
+        let fetched = context.unless_stopped(fetch(&jobs.fetcher, url, None)).await?.map_err(judged)?;
         let name = web_name::choose(url, fetched.proposed_name.as_deref(), &image);
-        context.begin(0, fetched.length);
-        let intake = jobs.catalog.receive_download(self.image.clone(), name, fetched.length).await;
+        context.begin(0, fetched.total);
+        let intake = jobs.catalog.receive_download(self.image.clone(), name, fetched.total).await;
         let mut intake = intake.map_err(|error| Outcome::Failed(error.into()))?;
         let mut bytes = fetched.bytes;
         let mut beginning = Vec::with_capacity(SIGNATURE_BYTES);
@@ -94,7 +77,7 @@ impl Download {
         while let Some(chunk) = context.unless_stopped(bytes.next()).await? {
             let chunk = chunk.map_err(judged)?;
             if !pace.keeps_up(chunk.len(), Instant::now()) {
-                return Err(judged(Failure::Source("the source sends too slowly".into())));
+                return Err(judged(Fault::Transient { text: "the source sends too slowly".into(), retry_after: None }));
             }
             if beginning.len() < SIGNATURE_BYTES {
                 let wanted = chunk.len().min(SIGNATURE_BYTES - beginning.len());
@@ -104,16 +87,8 @@ impl Download {
                 }
             }
             received += chunk.len() as u64;
-            if fetched.length.is_some_and(|length| received > length) {
-                return Err(judged(Failure::Source("the source sent more than it announced".into())));
-            }
             intake.write(chunk).await.map_err(|error| Outcome::Failed(error.into()))?;
             context.reach(received);
-        }
-        if let Some(length) = fetched.length.filter(|length| received < *length) {
-            return Err(judged(Failure::Source(format!(
-                "the source announced {length} bytes and sent {received}"
-            ))));
         }
         if beginning.len() < SIGNATURE_BYTES {
             check_beginning(&intake, &beginning).map_err(Outcome::Failed)?;
@@ -123,11 +98,10 @@ impl Download {
     }
 }
 
-fn judged(failure: Failure) -> Outcome {
-    match failure {
-        Failure::Source(_) => Outcome::Again { failure, after: None, further: false },
-        other => Outcome::Failed(other),
-    }
+fn judged(fault: Fault) -> Outcome {
+    let (again, after) = (fault.is_worth_retrying(), fault.retry_after());
+    let failure = Failure::from(fault);
+    if again { Outcome::Again { failure, after, further: false } } else { Outcome::Failed(failure) }
 }
 
 /// An error page in place of an ISO shows itself within the first sectors, long before it fills the disk.

@@ -1,5 +1,6 @@
 //! Why work was not done, told apart by who can repair it. The texts are shown to clients and name no path of the server.
 
+use super::fetch::Fault;
 use crate::catalog::CatalogError;
 use crate::store::StoreError;
 
@@ -59,6 +60,16 @@ impl From<CatalogError> for Failure {
                 tracing::error!(error = text, "a job cannot be done");
                 Self::Storage("an internal error, see the service's log".into())
             }
+        }
+    }
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Missing(text) => Self::Missing(text),
+            Fault::Refused(text) => Self::Forbidden(text),
+            fault => Self::Source(fault.to_string()),
         }
     }
 }

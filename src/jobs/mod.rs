@@ -8,8 +8,7 @@ mod download;
 mod drive;
 mod errands;
 mod failure;
-mod ftp;
-mod http;
+pub mod fetch;
 mod kinds;
 mod meter;
 mod web_name;
@@ -21,9 +20,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::catalog::{Catalog, CatalogError};
+use crate::config::Reach;
 use crate::model::image::ImageId;
 use crate::model::job::{Job, JobId, State, Work};
 use board::{Board, Entry};
+use fetch::Fetcher;
 
 pub use download::job_for as download_job;
 pub use failure::Failure;
@@ -46,6 +47,8 @@ pub struct Settings {
     pub retry_delay: Duration,
     /// Jobs that are remembered after their end.
     pub max_finished: usize,
+    /// Where downloads may go.
+    pub reach: Reach,
 }
 
 /// The workers.
@@ -54,7 +57,7 @@ pub struct Jobs(Arc<Inner>);
 
 struct Inner {
     catalog: Catalog,
-    client: reqwest::Client,
+    fetcher: Fetcher,
     settings: Settings,
     board: Board,
     lanes: kinds::Lanes,
@@ -126,7 +129,7 @@ impl Jobs {
     /// Puts the workers to work. Fails if no HTTP client can be made.
     pub fn start(catalog: Catalog, settings: Settings) -> Result<Self, reqwest::Error> {
         let jobs = Self(Arc::new(Inner {
-            client: http::client(settings.stall_timeout)?,
+            fetcher: Fetcher::new(settings.reach.clone(), settings.stall_timeout)?,
             lanes: kinds::Lanes::new(settings.max_downloads),
             board: Board::default(),
             catalog,
