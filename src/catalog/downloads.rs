@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::intake::record_of;
 use super::register::seen_received;
 use super::{Catalog, CatalogError, Intake};
+use crate::model::digest::Expected;
 use crate::model::image::{ImageId, Source, Status};
 use crate::model::names::FileName;
 use crate::model::stored_file::Shelf;
@@ -16,9 +17,10 @@ impl Catalog {
         &self,
         id: ImageId,
         iso: FileName,
-        expected: Option<u64>,
+        size: Option<u64>,
+        expected: Expected,
     ) -> Result<Intake, CatalogError> {
-        let intake = self.receive_for(Some(&id), Shelf::Iso, iso.clone(), expected, None).await?;
+        let intake = self.receive_for(Some(&id), Shelf::Iso, iso.clone(), size, expected, None).await?;
         if self.snapshot().image(&id).is_some_and(|image| image.iso != iso) {
             self.update(id, move |image| image.iso = iso).await?;
         }

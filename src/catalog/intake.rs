@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 use super::claims::Claim;
 use super::files::check_free;
 use super::{Catalog, CatalogError};
+use crate::model::digest::Expected;
 use crate::model::image::{ImageId, Status, TreeSummary};
 use crate::model::names::FileName;
 use crate::model::stored_file::{FileRecord, Shelf, StoredFile};
@@ -33,14 +34,16 @@ impl Catalog {
         self.0.intakes.clone().try_acquire_owned().map_err(|_| CatalogError::Crowded)
     }
 
-    /// Begins to receive a file. `expected` is its size, where the sender told. Whatever can be refused before the first byte is refused here.
+    /// Begins to receive a file, of a `size` that the sender may have told. Whatever can be refused before the first byte is refused here;
+    /// a file that is not what is `expected` is refused at its end.
     pub async fn receive(
         &self,
         shelf: Shelf,
         name: FileName,
-        expected: Option<u64>,
+        size: Option<u64>,
+        expected: Expected,
     ) -> Result<Intake, CatalogError> {
-        self.receive_for(None, shelf, name, expected, Some(self.place()?)).await
+        self.receive_for(None, shelf, name, size, expected, Some(self.place()?)).await
     }
 
     /// The same for the ISO of an image that is recorded already, which does not keep the name from being used. Downloads have a limit of
@@ -50,7 +53,8 @@ impl Catalog {
         image: Option<&ImageId>,
         shelf: Shelf,
         name: FileName,
-        expected: Option<u64>,
+        size: Option<u64>,
+        expected: Expected,
         place: Option<OwnedSemaphorePermit>,
     ) -> Result<Intake, CatalogError> {
         let claim = self.0.file_claims.exclusive((shelf, name.clone()));
@@ -60,7 +64,8 @@ impl Catalog {
         {
             return Err(refusal);
         }
-        let mut upload = self.blocking(move |inner| inner.store(shelf).receive(name, expected)).await??;
+        let mut upload =
+            self.blocking(move |inner| inner.store(shelf).receive(name, size, expected)).await??;
         let (chunks, mut queue) = mpsc::channel::<Bytes>(CHUNKS);
         let catalog = self.clone();
         let worker = tokio::task::spawn_blocking(move || {

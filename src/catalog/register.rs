@@ -12,6 +12,7 @@ use super::files::check_free;
 use super::intake::record_of;
 use super::{Catalog, CatalogError, Errand, Inner, Intake};
 use crate::inventory::Records;
+use crate::model::digest::Expected;
 use crate::model::identity::Identity;
 use crate::model::image::{Image, ImageId, Source, Status, TreeSummary};
 use crate::model::job::Job;
@@ -158,9 +159,14 @@ impl Reservation {
     }
 
     /// Begins to receive the ISO. An image that failed does not keep its own ISO's name from being used again.
-    pub async fn receive(&self, iso: FileName, expected: Option<u64>) -> Result<Intake, CatalogError> {
+    pub async fn receive(
+        &self,
+        iso: FileName,
+        size: Option<u64>,
+        expected: Expected,
+    ) -> Result<Intake, CatalogError> {
         let failed = self.failed.as_ref().map(|image| &image.id);
-        self.catalog.receive_for(failed, Shelf::Iso, iso, expected, Some(self.catalog.place()?)).await
+        self.catalog.receive_for(failed, Shelf::Iso, iso, size, expected, Some(self.catalog.place()?)).await
     }
 
     /// Registers what `intake` has received. What is not an image leaves nothing behind.

@@ -8,6 +8,7 @@ use super::drive::{Context, Outcome};
 use super::fetch::{Fault, fetch};
 use super::{Failure, RECORD_PAUSE, web_name};
 use crate::catalog::CatalogError;
+use crate::model::digest::Expected;
 use crate::model::image::{Image, ImageId, Source};
 use crate::model::job::{Job, Work};
 use crate::model::pace::Pace;
@@ -68,7 +69,8 @@ impl Download {
         let fetched = context.unless_stopped(fetch(&jobs.fetcher, url, None)).await?.map_err(judged)?;
         let name = web_name::choose(url, fetched.proposed_name.as_deref(), &image);
         context.begin(0, fetched.total);
-        let intake = jobs.catalog.receive_download(self.image.clone(), name, fetched.total).await;
+        let intake =
+            jobs.catalog.receive_download(self.image.clone(), name, fetched.total, Expected::default()).await;
         let mut intake = intake.map_err(|error| Outcome::Failed(error.into()))?;
         let mut bytes = fetched.bytes;
         let mut beginning = Vec::with_capacity(SIGNATURE_BYTES);
@@ -77,7 +79,10 @@ impl Download {
         while let Some(chunk) = context.unless_stopped(bytes.next()).await? {
             let chunk = chunk.map_err(judged)?;
             if !pace.keeps_up(chunk.len(), Instant::now()) {
-                return Err(judged(Fault::Transient { text: "the source sends too slowly".into(), retry_after: None }));
+                return Err(judged(Fault::Transient {
+                    text: "the source sends too slowly".into(),
+                    retry_after: None,
+                }));
             }
             if beginning.len() < SIGNATURE_BYTES {
                 let wanted = chunk.len().min(SIGNATURE_BYTES - beginning.len());

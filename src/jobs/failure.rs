@@ -50,6 +50,7 @@ impl From<CatalogError> for Failure {
             CatalogError::TreeChoice(_) => Self::TreeChoice(text),
             CatalogError::Store(StoreError::Full { .. }) => Self::Space(text),
             CatalogError::Store(StoreError::TooLarge { .. }) => Self::TooLarge(text),
+            CatalogError::Store(StoreError::Mismatch(_)) => Self::Mismatch(text),
             CatalogError::Store(StoreError::NotAFile(_))
             | CatalogError::Busy(_)
             | CatalogError::InUse { .. }

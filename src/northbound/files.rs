@@ -9,6 +9,7 @@ use super::parameters::Parameters;
 use super::problem::Problem;
 use super::uploads::{Upload, check_headers};
 use super::{Northbound, views};
+use crate::model::digest::Expected;
 use crate::model::names::FileName;
 use crate::model::stored_file::Shelf;
 
@@ -41,7 +42,7 @@ pub(super) async fn put(
         let parameters = Parameters::of_query(&parts, &["name"])?;
         let name = parameters.required("name", FileName::new)?;
         check_headers(&parts.headers)?;
-        Ok::<_, Problem>(door.catalog.receive(shelf, name, expected).await?)
+        Ok::<_, Problem>(door.catalog.receive(shelf, name, expected, Expected::default()).await?)
     };
     let intake = match accepted.await {
         Ok(intake) => intake,

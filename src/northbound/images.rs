@@ -19,6 +19,7 @@ use super::uploads::{Upload, check_headers};
 use super::views;
 use crate::catalog::{Intake, Reservation};
 use crate::jobs::{Failure, download_job, provisional_name};
+use crate::model::digest::Expected;
 use crate::model::image::{Image, ImageId};
 use crate::model::names::{FileName, ImageName, ImageVersion};
 use crate::trees::{NOT_AN_IMAGE, SIGNATURE_BYTES, declared_size};
@@ -204,7 +205,7 @@ async fn upload(
         let iso = query.required("isoclient", FileName::new)?;
         check_headers(&parts.headers)?;
         let reservation = reserve(door, query).await?;
-        let intake = reservation.receive(iso, expected).await?;
+        let intake = reservation.receive(iso, expected, Expected::default()).await?;
         Ok::<_, Problem>((reservation, intake))
     };
     let (reservation, intake) = match accepted.await {

@@ -77,6 +77,7 @@ impl From<CatalogError> for Problem {
                 StoreError::NotAFile(_) => StatusCode::CONFLICT,
                 StoreError::Full { .. } => StatusCode::INSUFFICIENT_STORAGE,
                 StoreError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+                StoreError::Mismatch(_) => StatusCode::UNPROCESSABLE_ENTITY,
                 StoreError::InUse(_) | StoreError::Io { .. } => return Self::internal(&text),
             },
             CatalogError::Tree(error) => {

@@ -1,6 +1,7 @@
 //! The shelf of bytes: names → complete files. A name is visible only once its file is whole and on disk.
 //! Files registered where they lie are no business of this room.
 
+mod hashers;
 mod upload;
 
 use std::fs::{self, File};
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
+use crate::model::digest::{Expected, Mismatch};
 use crate::model::identity::Identity;
 use crate::model::names::FileName;
 use crate::model::stored_file::Shelf;
@@ -63,6 +65,9 @@ pub enum StoreError {
         /// The limit in bytes.
         limit: u64,
     },
+    /// It is not the file that somebody expected.
+    #[error(transparent)]
+    Mismatch(#[from] Mismatch),
     /// The disk failed.
     #[error("cannot {action} in the {shelf} store: {source}")]
     Io {
@@ -151,9 +156,15 @@ impl Store {
         }
     }
 
-    /// Begins to receive a file. `expected` is its size if the sender told; what cannot fit is refused here.
-    pub fn receive(&self, name: FileName, expected: Option<u64>) -> Result<Upload, StoreError> {
-        if expected.is_some_and(|size| size > self.limits.max_file_size) {
+    /// Begins to receive a file. `size` is what the sender told; what cannot fit is refused here. A file that is not what is `expected`
+    /// never gets its name.
+    pub fn receive(
+        &self,
+        name: FileName,
+        size: Option<u64>,
+        expected: Expected,
+    ) -> Result<Upload, StoreError> {
+        if size.is_some_and(|size| size > self.limits.max_file_size) {
             return Err(StoreError::TooLarge { limit: self.limits.max_file_size });
         }
         match fs::symlink_metadata(self.path(&name)) {
@@ -164,10 +175,10 @@ impl Store {
             _ => {}
         }
         let available = self.available()?;
-        if expected.unwrap_or(1) > available {
-            return Err(StoreError::Full { shelf: self.shelf, needed: expected, available });
+        if size.unwrap_or(1) > available {
+            return Err(StoreError::Full { shelf: self.shelf, needed: size, available });
         }
-        Upload::begin(self, name)
+        Upload::begin(self, name, expected)
     }
 
     /// Removes a file for good.

@@ -5,10 +5,9 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use sha2::Digest;
-
+use super::hashers::Hashers;
 use super::{Store, StoreError};
-use crate::model::digest::Sha256;
+use crate::model::digest::{Expected, Sha256};
 use crate::model::identity::Identity;
 use crate::model::names::FileName;
 
@@ -21,7 +20,8 @@ pub struct Upload {
     file: File,
     temporary: Temporary,
     name: FileName,
-    digest: sha2::Sha256,
+    hashers: Hashers,
+    expected: Expected,
     size: u64,
     checked: u64,
 }
@@ -38,7 +38,7 @@ pub struct Received {
 }
 
 impl Upload {
-    pub(super) fn begin(store: &Store, name: FileName) -> Result<Self, StoreError> {
+    pub(super) fn begin(store: &Store, name: FileName, expected: Expected) -> Result<Self, StoreError> {
         let path = store.incoming().join(format!("{}.part", uuid::Uuid::new_v4()));
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o644).open(&path);
         let file = file.map_err(|source| store.io("make a file", source))?;
@@ -46,7 +46,8 @@ impl Upload {
             file,
             temporary: Temporary { path, named: false },
             name,
-            digest: sha2::Sha256::new(),
+            hashers: Hashers::new(&expected),
+            expected,
             size: 0,
             checked: 0,
         })
@@ -65,7 +66,7 @@ impl Upload {
             }
         }
         self.file.write_all(bytes).map_err(|source| store.io("write a file", source))?;
-        self.digest.update(bytes);
+        self.hashers.update(bytes);
         Ok(())
     }
 
@@ -79,9 +80,11 @@ impl Upload {
         &self.temporary.path
     }
 
-    /// Makes the file durable and gives it its name, replacing an older file of that name in one step. Until the result is kept, the
-    /// older file can come back.
+    /// Holds the file against what is expected of it, makes it durable and gives it its name, replacing an older file of that name in
+    /// one step. Until the result is kept, the older file can come back.
     pub fn finish(mut self, store: &Store) -> Result<(Received, Named), StoreError> {
+        let digests = self.hashers.clone().finish();
+        self.expected.check(&digests)?;
         self.file.sync_all().map_err(|source| store.io("sync a file", source))?;
         let metadata = self.file.metadata().map_err(|source| store.io("look at a file", source))?;
         let mut named = Named { path: store.path(&self.name), old: None, undo: false };
@@ -96,9 +99,9 @@ impl Upload {
         self.temporary.named = true;
         named.undo = true;
         store.sync()?;
-        let Self { name, digest, .. } = self;
-        let sha256 = Sha256(digest.finalize().into());
-        Ok((Received { name, identity: Identity::of(&metadata), sha256 }, named))
+        let received =
+            Received { name: self.name, identity: Identity::of(&metadata), sha256: digests.sha256 };
+        Ok((received, named))
     }
 }
 
