@@ -89,7 +89,13 @@ async fn a_file_is_continued_only_where_it_is_the_same() {
         assert_eq!(fault, None, "{what}");
         assert!(bytes == content(1)[start..], "{what}: other bytes");
     }
-    // Without a mark or a digest nobody asks for a part.
+    // A part is asked for only of the file with the same mark, or where the digest will tell.
+    for seen in origin.seen().into_iter().filter(|seen| seen.headers.contains_key("range")) {
+        let mark = seen.headers.get("if-range").map(String::as_str);
+        assert!(matches!(mark, None | Some("\"one\"" | OLD | OLDER)), "{seen:?}");
+    }
+    let marked = origin.seen().iter().filter(|seen| seen.headers.contains_key("if-range")).count();
+    assert_eq!(marked, 11);
     origin.on("/whole", Behaviour::Source(source.tag(None)));
     get(&origin.url("/whole"), Some(resume(None))).await.unwrap();
     let seen = origin.seen().pop().unwrap();

@@ -197,7 +197,8 @@ impl Session {
         if word.eq_ignore_ascii_case("EPSV") {
             self.reply(&format!("229 Entering Extended Passive Mode (|||{port}|)"))
         } else {
-            self.reply(&format!("227 Entering Passive Mode (127,0,0,1,{},{})", port >> 8, port & 255))
+            // An inner address, as of a server behind a gateway, or of one that sends its clients to attack another machine.
+            self.reply(&format!("227 Entering Passive Mode (10,9,8,7,{},{})", port >> 8, port & 255))
         }
     }
 
