@@ -2,7 +2,7 @@
 
 use std::fs::File;
 
-use super::{Catalog, CatalogError};
+use super::{Catalog, CatalogError, Inner};
 use crate::model::digest::Sha256;
 use crate::model::identity::Identity;
 use crate::model::names::FileName;
@@ -16,18 +16,9 @@ impl Catalog {
         shelf: Shelf,
         name: FileName,
     ) -> Result<Option<(File, Identity)>, CatalogError> {
-        self.blocking(move |inner| {
-            let snapshot = inner.writer.snapshot();
-            let record = snapshot.file(shelf, &name);
-            let (file, identity) = match record.and_then(|record| record.local.as_ref()) {
-                Some(path) => open_regular(path).map_err(CatalogError::Local)?,
-                None => inner.store(shelf).open_file(&name)?,
-            };
-            let known = record
-                .is_some_and(|record| record.sha256.is_some() && record.identity.same_version(&identity));
-            Ok(if known { None } else { Some((file, identity)) })
-        })
-        .await?
+        let opened = self.blocking(move |inner| inner.open(shelf, &name));
+        let (file, identity, known) = opened.await??;
+        Ok(if known.is_some() { None } else { Some((file, identity)) })
     }
 
     /// Records the digest of the version `identity` of a file. Images made from the same bytes are served (again) from this version.
@@ -63,5 +54,22 @@ impl Catalog {
                 Ok(())
             })
             .await
+    }
+}
+
+impl Inner {
+    /// Opens a file on a shelf, or where it was registered, with the digest of this very version if that is known.
+    pub(super) fn open(
+        &self,
+        shelf: Shelf,
+        name: &FileName,
+    ) -> Result<(File, Identity, Option<Sha256>), CatalogError> {
+        let snapshot = self.writer.snapshot();
+        let record = snapshot.file(shelf, name);
+        let (file, identity) = match record.and_then(|record| record.local.as_ref()) {
+            Some(path) => open_regular(path).map_err(CatalogError::Local)?,
+            None => self.store(shelf).open_file(name)?,
+        };
+        Ok((file, identity, record.and_then(|record| record.sha256_of(&identity))))
     }
 }

@@ -1,6 +1,7 @@
 //! The desk: the only writer of state. Doors and workers ask it; it keeps the shelves in step and publishes immutable snapshots.
 //! Handles are cheap clones. What blocks on the disk runs on the blocking pool.
 
+mod checks;
 mod claims;
 mod digests;
 mod downloads;

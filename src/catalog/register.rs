@@ -7,6 +7,7 @@ use iso_reader::TreeKind;
 use jiff::Timestamp;
 use url::Url;
 
+use super::checks::Checked;
 use super::claims::Claim;
 use super::files::check_free;
 use super::intake::record_of;
@@ -98,15 +99,20 @@ impl Reservation {
         self.failed.is_some()
     }
 
-    /// Registers an ISO of the store (or a local one that is listed there).
-    pub async fn register_stored(self, iso: FileName) -> Result<Image, CatalogError> {
+    /// Registers an ISO of the store (or a local one that is listed there) that is what is expected.
+    pub async fn register_stored(self, iso: FileName, expected: Expected) -> Result<Image, CatalogError> {
         let catalog = self.catalog.clone();
-        catalog.whole(self.register_stored_whole(iso)).await
+        let claim = self.rely_on(&iso)?;
+        let checked = catalog.check_listed(&iso, expected).await?;
+        catalog.whole(self.register_stored_whole(iso, checked, claim)).await
     }
 
-    async fn register_stored_whole(self, iso: FileName) -> Result<Image, CatalogError> {
-        let claim = self.catalog.0.file_claims.shared((Shelf::Iso, iso.clone()));
-        let _claim = claim.ok_or_else(|| CatalogError::Busy(format!("the ISO {iso}")))?;
+    async fn register_stored_whole(
+        self,
+        iso: FileName,
+        checked: Option<Checked>,
+        _claim: Claim<(Shelf, FileName)>,
+    ) -> Result<Image, CatalogError> {
         let (name, version, file) = (self.name.clone(), self.version.clone(), iso.clone());
         let asked = self.asked_tree;
         let opened = self.catalog.blocking(move |inner| {
@@ -118,44 +124,68 @@ impl Reservation {
             Ok::<_, CatalogError>((tree.identity, tree.summary.clone()))
         });
         let (identity, summary) = opened.await??;
+        expect_checked(checked, identity, &iso)?;
         let image = seen(self.image(iso, Source::Store, Status::Ok), identity, summary);
         self.record(image, None, None).await
     }
 
-    /// Registers an ISO where it lies. It is listed in the store by its base name and never touched.
-    pub async fn register_local(self, path: PathBuf) -> Result<Image, CatalogError> {
+    /// Registers an ISO where it lies, if it is what is expected. It is listed in the store by its base name and never touched.
+    pub async fn register_local(self, path: PathBuf, expected: Expected) -> Result<Image, CatalogError> {
         let catalog = self.catalog.clone();
-        catalog.whole(self.register_local_whole(path)).await
+        let iso = base_name(&path).map_err(CatalogError::LocalName)?;
+        let claim = self.rely_on(&iso)?;
+        let name = iso.clone();
+        let located = catalog.blocking(move |inner| {
+            open_regular(&path).map_err(CatalogError::from_file)?;
+            let path = std::fs::canonicalize(&path)
+                .map_err(|error| CatalogError::from_file(FileError::Io(error)))?;
+            let stored = inner.lies_in_store(&path, &name);
+            if !stored {
+                inner.check_local_name(&name)?;
+            }
+            Ok::<_, CatalogError>((path, stored))
+        });
+        let (path, stored) = located.await??;
+        let snapshot = catalog.snapshot();
+        let known = snapshot.file(Shelf::Iso, &iso).and_then(|file| file.local.as_ref());
+        let checked = if stored || known == Some(&path) {
+            catalog.check_listed(&iso, expected).await?
+        } else {
+            catalog.check_local(&path, &iso, expected).await?
+        };
+        catalog.whole(self.register_local_whole(iso, (path, stored), checked, claim)).await
     }
 
-    async fn register_local_whole(self, path: PathBuf) -> Result<Image, CatalogError> {
-        let iso = base_name(&path).map_err(CatalogError::LocalName)?;
-        let claim = self.catalog.0.file_claims.shared((Shelf::Iso, iso.clone()));
-        let _claim = claim.ok_or_else(|| CatalogError::Busy(format!("the ISO {iso}")))?;
-        let (name, version, file, given) =
-            (self.name.clone(), self.version.clone(), iso.clone(), path.to_owned());
+    async fn register_local_whole(
+        self,
+        iso: FileName,
+        (path, stored): (PathBuf, bool),
+        checked: Option<Checked>,
+        _claim: Claim<(Shelf, FileName)>,
+    ) -> Result<Image, CatalogError> {
+        let (name, version, iso_path) = (self.name.clone(), self.version.clone(), path.clone());
         let asked = self.asked_tree;
         let opened = self.catalog.blocking(move |inner| {
-            open_regular(&given).map_err(CatalogError::from_file)?;
-            let path = std::fs::canonicalize(&given)
-                .map_err(|error| CatalogError::from_file(FileError::Io(error)))?;
-            let stored = inner.lies_in_store(&path, &file);
-            if !stored {
-                inner.check_local_name(&file)?;
-            }
-            let tree = inner.trees.open(&name, &version, &path, asked)?;
-            Ok::<_, CatalogError>((path, stored, tree.identity, tree.summary.clone()))
+            let tree = inner.trees.open(&name, &version, &iso_path, asked)?;
+            Ok::<_, CatalogError>((tree.identity, tree.summary.clone()))
         });
-        let (path, stored, identity, summary) = opened.await??;
+        let (identity, summary) = opened.await??;
+        expect_checked(checked, identity, &iso)?;
         let image = seen(self.image(iso.clone(), Source::Local, Status::Ok), identity, summary);
         let local = (!stored).then(|| FileRecord {
             shelf: Shelf::Iso,
             name: iso.clone(),
             local: Some(path),
             identity,
-            sha256: None,
+            sha256: checked.map(|checked| checked.sha256),
         });
         self.record(image, local, None).await
+    }
+
+    /// Claims an ISO against changes.
+    fn rely_on(&self, iso: &FileName) -> Result<Claim<(Shelf, FileName)>, CatalogError> {
+        let claim = self.catalog.0.file_claims.shared((Shelf::Iso, iso.clone()));
+        claim.ok_or_else(|| CatalogError::Busy(format!("the ISO {iso}")))
     }
 
     /// Begins to receive the ISO. An image that failed does not keep its own ISO's name from being used again.
@@ -278,7 +308,7 @@ fn insert(records: &mut Records, mut image: Image, file: Option<FileRecord>) -> 
         let key = (file.shelf, file.name.clone());
         match records.files.get(&key) {
             // The digest of a local ISO that is listed already is worth keeping.
-            Some(known) if known.local.is_some() && known.identity.same_version(&file.identity) => {}
+            Some(known) if known.local.is_some() && known.sha256_of(&file.identity).is_some() => {}
             _ => {
                 records.files.insert(key, file);
             }
@@ -286,11 +316,17 @@ fn insert(records: &mut Records, mut image: Image, file: Option<FileRecord>) -> 
     }
     // Looked up here and not earlier: it may have become known while the tree was read.
     let known = records.files.get(&(Shelf::Iso, image.iso.clone()));
-    let known =
-        known.filter(|known| image.identity.is_some_and(|identity| identity.same_version(&known.identity)));
-    image.sha256 = known.and_then(|known| known.sha256);
+    image.sha256 = known.and_then(|known| known.sha256_of(&image.identity?));
     records.images.insert(image.id.clone(), image.clone());
     Ok(image)
+}
+
+/// What is registered must be the version that was held against what was expected.
+fn expect_checked(checked: Option<Checked>, identity: Identity, iso: &FileName) -> Result<(), CatalogError> {
+    match checked {
+        Some(checked) if checked.identity != identity => Err(CatalogError::Changing(iso.clone())),
+        _ => Ok(()),
+    }
 }
 
 fn seen(mut image: Image, identity: Identity, summary: TreeSummary) -> Image {

@@ -55,7 +55,8 @@ impl From<CatalogError> for Failure {
             | CatalogError::Busy(_)
             | CatalogError::InUse { .. }
             | CatalogError::NameIsLocal(_)
-            | CatalogError::NameIsStored(_) => Self::Conflict(text),
+            | CatalogError::NameIsStored(_)
+            | CatalogError::Changing(_) => Self::Conflict(text),
             CatalogError::NoSuchImage | CatalogError::Stopping => Self::Cancelled,
             _ => {
                 tracing::error!(error = text, "a job cannot be done");

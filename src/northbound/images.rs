@@ -13,6 +13,7 @@ use iso_reader::TreeKind;
 use url::Url;
 
 use super::Northbound;
+use super::digest_fields::Claim;
 use super::parameters::Parameters;
 use super::problem::Problem;
 use super::uploads::{Upload, check_headers};
@@ -25,8 +26,8 @@ use crate::model::names::{FileName, ImageName, ImageVersion};
 use crate::trees::{NOT_AN_IMAGE, SIGNATURE_BYTES, declared_size};
 
 const FILTERS: [&str; 5] = ["id", "name", "version", "iso", "status"];
-const PUT_PARAMETERS: [&str; 8] =
-    ["name", "version", "isostore", "isolocal", "isoweb", "isoclient", "tree", "wait"];
+const PUT_PARAMETERS: [&str; 10] =
+    ["name", "version", "isostore", "isolocal", "isoweb", "isoclient", "tree", "wait", "sha256", "sha512"];
 
 /// How long a registration from the web waits for its end when the client says nothing: small ISOs on a near server are done by then.
 const DEFAULT_WAIT: Duration = Duration::from_secs(3);
@@ -130,28 +131,26 @@ async fn reserve(door: &Northbound, parameters: &Parameters) -> Result<Reservati
 }
 
 async fn register(door: &Northbound, parameters: &Parameters, headers: &HeaderMap) -> Result<Image, Problem> {
+    let claim = Claim::of_parameters(parameters)?;
+    let refuse = |error, source| claim.blame(error).of_parameter(source);
     if parameters.get("isostore").is_some() {
         let iso = parameters.required("isostore", FileName::existing)?;
         let reservation = reserve(door, parameters).await?;
-        return reservation
-            .register_stored(iso)
-            .await
-            .map_err(|error| Problem::from(error).of_parameter("isostore"));
+        let registered = reservation.register_stored(iso, claim.expected()).await;
+        return registered.map_err(|error| refuse(error, "isostore"));
     }
     if let Some(path) = parameters.get("isolocal") {
         if !path.starts_with('/') || path.contains('\0') {
             return Err(Problem::parameter("isolocal", "must be an absolute path on the server"));
         }
         let reservation = reserve(door, parameters).await?;
-        return reservation
-            .register_local(PathBuf::from(path))
-            .await
-            .map_err(|error| Problem::from(error).of_parameter("isolocal"));
+        let registered = reservation.register_local(PathBuf::from(path), claim.expected()).await;
+        return registered.map_err(|error| refuse(error, "isolocal"));
     }
     if parameters.get("isoweb").is_some() {
         let url = parameters.required("isoweb", link)?;
         let wait = wait(parameters, headers)?;
-        return register_from_web(door, reserve(door, parameters).await?, url, wait).await;
+        return register_from_web(door, reserve(door, parameters).await?, url, claim.expected(), wait).await;
     }
     if parameters.get("isoclient").is_some() {
         return Err(Problem::parameter("isoclient", "must be in the query, because the body is the ISO"));
@@ -167,8 +166,13 @@ async fn register_from_web(
     door: &Northbound,
     reservation: Reservation,
     url: Url,
+    expected: Expected,
     wait: Duration,
 ) -> Result<Image, Problem> {
+    if !expected.is_nothing() {
+        let detail = "downloads are not held against `sha256` and `sha512` yet";
+        return Err(Problem::new(StatusCode::NOT_IMPLEMENTED, detail));
+    }
     let iso = provisional_name(&url, reservation.name(), reservation.version());
     let iso = iso.map_err(|error| Problem::parameter("name", error))?;
     let is_retry = reservation.is_retry();
@@ -204,11 +208,12 @@ async fn upload(
     let accepted = async {
         let iso = query.required("isoclient", FileName::new)?;
         check_headers(&parts.headers)?;
+        let claim = Claim::of_upload(query, &parts.headers)?;
         let reservation = reserve(door, query).await?;
-        let intake = reservation.receive(iso, expected, Expected::default()).await?;
-        Ok::<_, Problem>((reservation, intake))
+        let intake = reservation.receive(iso, expected, claim.expected()).await?;
+        Ok::<_, Problem>((reservation, intake, claim))
     };
-    let (reservation, intake) = match accepted.await {
+    let (reservation, intake, claim) = match accepted.await {
         Ok(accepted) => accepted,
         Err(problem) => return Err(upload.refuse(problem).await),
     };
@@ -219,7 +224,7 @@ async fn upload(
     let door = door.clone();
     let finish = move |intake| {
         async move {
-            let image = reservation.register_received(intake).await?;
+            let image = reservation.register_received(intake).await.map_err(|error| claim.blame(error))?;
             Ok(door.view(&image))
         }
         .boxed()

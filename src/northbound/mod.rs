@@ -1,10 +1,12 @@
 //! The management door: every route is in [`Northbound::router`]. Handlers read parameters, ask the desk or the workers, and show the result.
 
+mod digest_fields;
 mod files;
 mod images;
 mod jobs;
 mod parameters;
 mod problem;
+mod structured;
 mod transfers;
 mod uploads;
 mod views;

@@ -46,6 +46,13 @@ impl Problem {
         Self { detail: format!("`{name}`: {}", self.detail), parameter: Some(name.to_owned()), ..self }
     }
 
+    /// Names all those whose word led here. The first of them that is a parameter is told to programs as well.
+    pub(super) fn of_names(self, names: &[&str], parameters: &[&str]) -> Self {
+        let parameter = names.iter().find(|name| parameters.contains(name)).map(|name| (*name).to_owned());
+        let detail = format!("`{}`: {}", names.join("`, `"), self.detail);
+        Self { detail, parameter: self.parameter.or(parameter), ..self }
+    }
+
     fn internal(error: &dyn std::fmt::Display) -> Self {
         tracing::error!(%error, "a request failed");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the service cannot do this just now; its log says why")
@@ -60,7 +67,8 @@ impl From<CatalogError> for Problem {
             | CatalogError::Busy(_)
             | CatalogError::InUse { .. }
             | CatalogError::NameIsLocal(_)
-            | CatalogError::NameIsStored(_) => StatusCode::CONFLICT,
+            | CatalogError::NameIsStored(_)
+            | CatalogError::Changing(_) => StatusCode::CONFLICT,
             CatalogError::NoSuchImage
             | CatalogError::NoSuchFile { .. }
             | CatalogError::Local(FileError::NotFound) => StatusCode::NOT_FOUND,

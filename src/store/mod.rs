@@ -2,6 +2,7 @@
 //! Files registered where they lie are no business of this room.
 
 mod hashers;
+mod reading;
 mod upload;
 
 use std::fs::{self, File};
@@ -16,6 +17,7 @@ use crate::model::identity::Identity;
 use crate::model::names::FileName;
 use crate::model::stored_file::Shelf;
 
+pub use reading::{Whole, read_whole};
 pub use upload::{Named, Received, Upload};
 
 /// One shelf: a folder of files.

@@ -39,3 +39,9 @@ pub fn base64(bytes: &[u8]) -> String {
     }
     text
 }
+
+/// The SHA-512 of `bytes` in lower-case hexadecimal.
+pub fn sha512(bytes: &[u8]) -> String {
+    use sha2::Digest;
+    sha2::Sha512::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
