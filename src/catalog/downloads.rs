@@ -74,7 +74,7 @@ impl Catalog {
         let (name, version) = (image.name.clone(), image.version.clone());
         let begun = self.0.writer.commit(move |records| {
             let image = records.images.get_mut(&id).ok_or(CatalogError::NoSuchImage)?;
-            if !matches!(image.status, Status::Error(_)) || !matches!(image.source, Source::Web { .. }) {
+            if !matches!(image.status, Status::Error(_)) || !matches!(image.source, Source::Web(_)) {
                 return Err(CatalogError::Duplicate { name, version });
             }
             image.status = Status::Downloading;

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use iso_reader::TreeKind;
 use jiff::Timestamp;
-use url::Url;
 
 use super::checks::Checked;
 use super::claims::Claim;
@@ -15,7 +14,7 @@ use super::{Catalog, CatalogError, Errand, Inner, Intake};
 use crate::inventory::Records;
 use crate::model::digest::Expected;
 use crate::model::identity::Identity;
-use crate::model::image::{Image, ImageId, Source, Status, TreeSummary};
+use crate::model::image::{Image, ImageId, Source, Status, TreeSummary, WebSource};
 use crate::model::job::Job;
 use crate::model::names::{FileName, ImageName, ImageVersion, NameError};
 use crate::model::stored_file::{FileRecord, Shelf};
@@ -216,16 +215,17 @@ impl Reservation {
         catalog.whole(registered).await
     }
 
-    /// Records an image whose ISO is yet to be fetched from `url`, and in the same breath the job that `job` makes of it. The reservation comes back, so that nobody can try the name again
+    /// Records an image whose ISO is yet to be fetched from `source`, and in the same breath the job that `job` makes of it. The reservation comes back, so that nobody can try the name again
     /// before the caller has decided what becomes of a failure.
     pub async fn begin_download(
         self,
-        url: Url,
+        source: WebSource,
         iso: FileName,
+        expected: Expected,
         job: impl FnOnce(&Image) -> Job,
     ) -> Result<(Image, Job, Self), CatalogError> {
         let catalog = self.catalog.clone();
-        let image = self.image(iso, Source::Web { url }, Status::Downloading);
+        let image = Image { expected, ..self.image(iso, Source::Web(Box::new(source)), Status::Downloading) };
         let job = job(&image);
         let begun = async move {
             check_free(self.catalog.snapshot().records(), Shelf::Iso, &image.iso, Some(&image.id))?;
@@ -253,6 +253,7 @@ impl Reservation {
             updated: now,
             identity: None,
             sha256: None,
+            expected: Expected::default(),
             tree: None,
             asked_tree: self.asked_tree,
         }

@@ -53,7 +53,7 @@ impl Catalog {
         let mut restored = Restored::default();
         for image in self.snapshot().images() {
             match (&image.status, &image.source) {
-                (Status::Downloading | Status::Preparing, Source::Web { .. }) => {
+                (Status::Downloading | Status::Preparing, Source::Web(_)) => {
                     restored.downloads.push(image.id.clone());
                 }
                 (Status::Downloading | Status::Preparing, _) => {

@@ -2,6 +2,7 @@
 
 mod digest_fields;
 mod files;
+mod from_web;
 mod images;
 mod jobs;
 mod parameters;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::catalog::ListedFile;
 use crate::jobs::{Progress, Shown};
 use crate::model::identity::Identity;
-use crate::model::image::{Image, Source, shown_url};
+use crate::model::image::{Image, Source};
 use crate::model::job::{State, Work};
 use crate::model::segment::encoded;
 use crate::model::size;
@@ -29,8 +29,13 @@ pub(super) fn image(image: &Image, download: Option<&Shown>, api_root: &str) -> 
         "tree": tree(image),
     });
     if let Value::Object(members) = &mut view {
-        if let Source::Web { url } = &image.source {
-            members.insert("url".into(), shown_url(url).as_str().into());
+        if let Source::Web(web) = &image.source {
+            members.insert("url".into(), json!(web.url));
+            for (name, links) in [("mirrors", json!(web.mirrors)), ("checksum", json!(web.checksum))] {
+                if !matches!(&links, Value::Null) && links != json!([]) {
+                    members.insert(name.into(), links);
+                }
+            }
         }
         if let Some(download) = download {
             members.insert("job".into(), json!(download.job.id));
