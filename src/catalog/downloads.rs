@@ -6,9 +6,9 @@ use super::intake::record_of;
 use super::register::seen_received;
 use super::{Catalog, CatalogError, Intake};
 use crate::model::digest::Expected;
-use crate::model::image::{ImageId, Source, Status};
+use crate::model::image::{ImageId, Source, Status, shown_url};
 use crate::model::names::FileName;
-use crate::model::stored_file::Shelf;
+use crate::model::stored_file::{Origin, Shelf};
 use crate::store::Received;
 
 impl Catalog {
@@ -40,7 +40,11 @@ impl Catalog {
                     image.status = Status::Ok;
                     image.updated = Timestamp::now();
                     let image = image.clone();
-                    let record = record_of(Shelf::Iso, &received);
+                    let origin = match &image.source {
+                        Source::Web { url } => Origin::Download { url: shown_url(url) },
+                        _ => Origin::Upload,
+                    };
+                    let record = record_of(Shelf::Iso, &received, origin);
                     records.files.insert((record.shelf, record.name.clone()), record);
                     Ok(image)
                 });

@@ -1,13 +1,13 @@
 //! The stores as they are seen from outside: complete files, and local ISOs by reference.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use super::snapshot::{users_by_iso, users_of};
 use super::{Catalog, CatalogError, Errand, Inner};
 use crate::inventory::Records;
 use crate::model::identity::Identity;
-use crate::model::image::ImageId;
+use crate::model::image::{ImageId, Status};
 use crate::model::names::FileName;
 use crate::model::stored_file::{FileRecord, Shelf, StoredFile};
 use crate::store::StoreError;
@@ -94,23 +94,33 @@ pub(super) fn check_free(
 impl Inner {
     fn list(&self, shelf: Shelf) -> Result<Vec<ListedFile>, CatalogError> {
         let snapshot = self.writer.snapshot();
-        let mut files: BTreeMap<FileName, (Identity, bool)> =
-            self.store(shelf).list()?.into_iter().map(|(name, identity)| (name, (identity, false))).collect();
+        let mut files: BTreeMap<FileName, Identity> = self.store(shelf).list()?.into_iter().collect();
+        let mut missing = BTreeSet::new();
         for record in snapshot.files(shelf) {
             if let Some(path) = &record.local {
                 // A local ISO that is missing just now stays listed as it was last seen.
-                let identity = fs::metadata(path).map_or(record.identity, |metadata| Identity::of(&metadata));
-                files.insert(record.name.clone(), (identity, true));
+                let identity = match fs::metadata(path) {
+                    Ok(metadata) => Identity::of(&metadata),
+                    Err(_) => {
+                        missing.insert(record.name.clone());
+                        record.identity
+                    }
+                };
+                files.insert(record.name.clone(), identity);
             }
         }
         let mut used = if shelf == Shelf::Iso { users_by_iso(snapshot.records()) } else { BTreeMap::new() };
-        let listed = files.into_iter().map(|(name, (identity, local))| {
-            let sha256 = snapshot.file(shelf, &name).and_then(|record| record.sha256_of(&identity));
-            if sha256.is_none() {
-                self.post(Errand::Digest(shelf, name.clone()));
-            }
+        let listed = files.into_iter().map(|(name, identity)| {
             let used_by = used.remove(&name).unwrap_or_default();
-            ListedFile { file: StoredFile { name, identity, local, sha256 }, used_by }
+            let record = snapshot.file(shelf, &name);
+            let mut file = StoredFile::new(name, identity, record);
+            if missing.contains(&file.name) {
+                file.status = Status::Error("it is missing".into());
+            }
+            if file.status == Status::Preparing {
+                self.post(Errand::Digest(shelf, file.name.clone()));
+            }
+            ListedFile { file, used_by }
         });
         Ok(listed.collect())
     }

@@ -17,7 +17,7 @@ use crate::model::identity::Identity;
 use crate::model::image::{Image, ImageId, Source, Status, TreeSummary, WebSource};
 use crate::model::job::Job;
 use crate::model::names::{FileName, ImageName, ImageVersion, NameError};
-use crate::model::stored_file::{FileRecord, Shelf};
+use crate::model::stored_file::{FileRecord, Origin, Shelf};
 use crate::store::{Received, StoreError};
 use crate::trees::{FileError, open_regular};
 
@@ -171,12 +171,13 @@ impl Reservation {
         let (identity, summary) = opened.await??;
         expect_checked(checked, identity, &iso)?;
         let image = seen(self.image(iso.clone(), Source::Local, Status::Ok), identity, summary);
-        let local = (!stored).then(|| FileRecord {
-            shelf: Shelf::Iso,
-            name: iso.clone(),
-            local: Some(path),
-            identity,
-            sha256: checked.map(|checked| checked.sha256),
+        let local = (!stored).then(|| {
+            let mut record = FileRecord::new(Shelf::Iso, iso.clone(), identity, Origin::Local);
+            record.local = Some(path);
+            if let Some(checked) = checked {
+                record.verify(checked.sha256);
+            }
+            record
         });
         self.record(image, local, None).await
     }
@@ -205,7 +206,7 @@ impl Reservation {
         let registered = async move {
             let record = |received: Received, summary| {
                 let image = self.image(received.name.clone(), Source::Client, Status::Ok);
-                let file = record_of(Shelf::Iso, &received);
+                let file = record_of(Shelf::Iso, &received, Origin::Upload);
                 self.record(seen_received(image, &received, summary), Some(file), None)
             };
             let image = intake.store_image(asked, record).await?;

@@ -9,7 +9,7 @@ use crate::model::image::{Image, Source};
 use crate::model::job::{State, Work};
 use crate::model::segment::encoded;
 use crate::model::size;
-use crate::model::stored_file::{Shelf, StoredFile};
+use crate::model::stored_file::{Origin, Shelf, StoredFile};
 use crate::trees::Findings;
 
 /// An image, with the southbound path of its tree and, while its ISO is being fetched, how far that has come.
@@ -125,7 +125,13 @@ pub(super) fn file(shelf: Shelf, file: &StoredFile) -> Value {
         "bytes": file.identity.size,
         "sha256": file.sha256,
         "local": file.local,
+        "status": file.status,
+        "origin": file.origin.as_ref().map(Origin::word),
+        "verified": file.verified.map(milliseconds),
     });
+    if let (Some(Origin::Download { url }), Value::Object(members)) = (&file.origin, &mut view) {
+        members.insert("url".into(), shown_url(url).as_str().into());
+    }
     if let (Shelf::Iso, Value::Object(members)) = (shelf, &mut view) {
         members.insert("upload".into(), uploaded.into());
     }
