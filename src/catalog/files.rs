@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 
-use super::snapshot::{users_by_iso, users_of};
-use super::{Catalog, CatalogError, Errand, Inner};
+use super::snapshot::{Snapshot, users_by_iso, users_of};
+use super::{Catalog, CatalogError, Change, Errand, Inner};
 use crate::inventory::Records;
 use crate::model::identity::Identity;
 use crate::model::image::ImageId;
@@ -27,6 +28,11 @@ impl Catalog {
         self.blocking(move |inner| inner.list(shelf)).await?
     }
 
+    /// One file of a shelf, as it is listed.
+    pub async fn file(&self, shelf: Shelf, name: FileName) -> Result<ListedFile, CatalogError> {
+        self.blocking(move |inner| inner.find(shelf, name)).await?
+    }
+
     /// Removes a file for good; of a local ISO only the reference. An ISO that an image needs stays.
     pub async fn remove_file(&self, shelf: Shelf, name: FileName) -> Result<ListedFile, CatalogError> {
         let catalog = self.clone();
@@ -46,11 +52,17 @@ impl Catalog {
             self.blocking(move |inner| inner.store(shelf).remove(&name)).await??;
         }
         let forget = name.clone();
+        let has_record = self.snapshot().file(shelf, &name).is_some();
         let forgotten = self.0.writer.commit(move |records| {
             records.files.remove(&(shelf, forget));
             Ok(())
         });
-        match forgotten.await {
+        let forgotten = forgotten.await;
+        if !has_record || forgotten.is_err() {
+            // There is no record whose end would tell.
+            self.0.events.publish(Change::File(shelf, name.clone()));
+        }
+        match forgotten {
             // The file is gone; a digest that outlives it is dropped when another file takes the name.
             Err(CatalogError::Inventory(error)) if !listed.file.local => {
                 tracing::warn!(%error, "the digest of a removed file stays recorded");
@@ -63,13 +75,14 @@ impl Catalog {
 
     /// Notes the digest of a file that has just arrived. The file is complete without it: it can be computed again.
     pub(super) async fn note_digest(&self, record: FileRecord) {
-        let name = record.name.clone();
+        let (shelf, name) = (record.shelf, record.name.clone());
         let noted = self.0.writer.commit(move |records| {
             records.files.insert((record.shelf, record.name.clone()), record);
             Ok(())
         });
         if let Err(error) = noted.await {
             tracing::warn!(%name, %error, "the digest of a new file cannot be recorded");
+            self.0.events.publish(Change::File(shelf, name));
         }
     }
 }
@@ -91,6 +104,11 @@ pub(super) fn check_free(
     if images.is_empty() { Ok(()) } else { Err(CatalogError::InUse { iso: name.clone(), images }) }
 }
 
+/// A local ISO that is missing just now stays listed as it was last seen.
+fn seen_or(record: &FileRecord, path: &Path) -> Identity {
+    fs::metadata(path).map_or(record.identity, |metadata| Identity::of(&metadata))
+}
+
 impl Inner {
     fn list(&self, shelf: Shelf) -> Result<Vec<ListedFile>, CatalogError> {
         let snapshot = self.writer.snapshot();
@@ -98,21 +116,43 @@ impl Inner {
             self.store(shelf).list()?.into_iter().map(|(name, identity)| (name, (identity, false))).collect();
         for record in snapshot.files(shelf) {
             if let Some(path) = &record.local {
-                // A local ISO that is missing just now stays listed as it was last seen.
-                let identity = fs::metadata(path).map_or(record.identity, |metadata| Identity::of(&metadata));
-                files.insert(record.name.clone(), (identity, true));
+                files.insert(record.name.clone(), (seen_or(record, path), true));
             }
         }
         let mut used = if shelf == Shelf::Iso { users_by_iso(snapshot.records()) } else { BTreeMap::new() };
         let listed = files.into_iter().map(|(name, (identity, local))| {
-            let sha256 = snapshot.file(shelf, &name).and_then(|record| record.sha256_of(&identity));
-            if sha256.is_none() {
-                self.post(Errand::Digest(shelf, name.clone()));
-            }
             let used_by = used.remove(&name).unwrap_or_default();
-            ListedFile { file: StoredFile { name, identity, local, sha256 }, used_by }
+            ListedFile { file: self.described(&snapshot, shelf, name, identity, local), used_by }
         });
         Ok(listed.collect())
+    }
+
+    fn find(&self, shelf: Shelf, name: FileName) -> Result<ListedFile, CatalogError> {
+        let snapshot = self.writer.snapshot();
+        let local = snapshot.file(shelf, &name).and_then(|record| Some((record, record.local.as_ref()?)));
+        let (identity, is_local) = match local {
+            Some((record, path)) => (seen_or(record, path), true),
+            None => (self.stat(shelf, &name)?, false),
+        };
+        let used_by =
+            if shelf == Shelf::Iso { users_of(snapshot.records(), &name, None) } else { Vec::new() };
+        Ok(ListedFile { file: self.described(&snapshot, shelf, name, identity, is_local), used_by })
+    }
+
+    /// What is known of this version of a file. A digest that is not becomes an errand.
+    fn described(
+        &self,
+        snapshot: &Snapshot,
+        shelf: Shelf,
+        name: FileName,
+        identity: Identity,
+        local: bool,
+    ) -> StoredFile {
+        let sha256 = snapshot.file(shelf, &name).and_then(|record| record.sha256_of(&identity));
+        if sha256.is_none() {
+            self.post(Errand::Digest(shelf, name.clone()));
+        }
+        StoredFile { name, identity, local, sha256 }
     }
 
     /// A file's size and time, in the store or where it was registered.
