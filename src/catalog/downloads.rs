@@ -6,7 +6,7 @@ use super::intake::record_of;
 use super::register::seen_received;
 use super::{Catalog, CatalogError, Intake};
 use crate::model::digest::Expected;
-use crate::model::image::{ImageId, Source, Status, shown_url};
+use crate::model::image::{ImageId, Source, Status};
 use crate::model::names::FileName;
 use crate::model::stored_file::{Origin, Shelf};
 use crate::store::Received;
@@ -41,7 +41,7 @@ impl Catalog {
                     image.updated = Timestamp::now();
                     let image = image.clone();
                     let origin = match &image.source {
-                        Source::Web { url } => Origin::Download { url: shown_url(url) },
+                        Source::Web(web) => Origin::Download { url: web.url.shown() },
                         _ => Origin::Upload,
                     };
                     let record = record_of(Shelf::Iso, &received, origin);

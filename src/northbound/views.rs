@@ -130,7 +130,7 @@ pub(super) fn file(shelf: Shelf, file: &StoredFile) -> Value {
         "verified": file.verified.map(milliseconds),
     });
     if let (Some(Origin::Download { url }), Value::Object(members)) = (&file.origin, &mut view) {
-        members.insert("url".into(), shown_url(url).as_str().into());
+        members.insert("url".into(), url.as_str().into());
     }
     if let (Shelf::Iso, Value::Object(members)) = (shelf, &mut view) {
         members.insert("upload".into(), uploaded.into());
