@@ -1,9 +1,11 @@
 //! The workers: what takes longer than a request may. Jobs ask the desk for everything they change; progress stays in memory.
 
+pub mod checksums;
 mod digest;
 mod download;
 mod errands;
 pub mod fetch;
+pub mod signature;
 mod web_name;
 
 use std::collections::HashMap;
