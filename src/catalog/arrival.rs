@@ -10,7 +10,7 @@ use super::{Catalog, CatalogError, Inner};
 use crate::model::image::TreeSummary;
 use crate::model::names::FileName;
 use crate::model::part::PartId;
-use crate::model::stored_file::{FileRecord, Shelf, StoredFile};
+use crate::model::stored_file::{FileRecord, Origin, Shelf, StoredFile};
 use crate::store::{Named, Received, StoreError};
 
 /// A file that has its name, which nobody else touches until it has its record too.
@@ -32,11 +32,11 @@ impl Intake {
         let shelf = self.shelf;
         let (arrival, ()) = self.arrive(|_, _| Ok(())).await?;
         let received = arrival.received.clone();
-        arrival.catalog.note_digest(record_of(shelf, &received)).await;
+        let record = record_of(shelf, &received, Origin::Upload);
+        arrival.catalog.note_digest(record.clone()).await;
         arrival.settle(true).await?;
         tracing::info!(%shelf, name = %received.name, bytes = received.identity.size, sha256 = %received.sha256, "stored a file");
-        let Received { name, identity, sha256 } = received;
-        Ok(StoredFile { name, identity, local: false, sha256: Some(sha256) })
+        Ok(StoredFile::new(received.name, received.identity, Some(&record)))
     }
 
     /// All bytes of an image's ISO are here: reads the tree that was asked for, makes it durable and visible, and lets `record` record the image. If any
@@ -123,12 +123,9 @@ impl CatalogError {
     }
 }
 
-pub(super) fn record_of(shelf: Shelf, received: &Received) -> FileRecord {
-    FileRecord {
-        shelf,
-        name: received.name.clone(),
-        local: None,
-        identity: received.identity,
-        sha256: Some(received.sha256),
-    }
+/// The record of a file that has just arrived. All of its bytes have passed through here.
+pub(super) fn record_of(shelf: Shelf, received: &Received, origin: Origin) -> FileRecord {
+    let mut record = FileRecord::new(shelf, received.name.clone(), received.identity, origin);
+    record.verify(received.sha256);
+    record
 }

@@ -48,6 +48,9 @@ pub enum CatalogError {
         /// The name asked for.
         name: FileName,
     },
+    /// Your file: it is being written to, so there is nothing to say of its bytes.
+    #[error("the file {0} changed while it was read; try again when nobody writes to it")]
+    Changing(FileName),
     /// Your request: nothing was sent.
     #[error("the upload is empty")]
     Empty,

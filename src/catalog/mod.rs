@@ -2,6 +2,8 @@
 //! Handles are cheap clones. What blocks on the disk runs on the blocking pool.
 
 mod arrival;
+mod changes;
+mod checks;
 mod claims;
 mod digests;
 mod downloads;
@@ -28,6 +30,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::events::{Change, Events};
 use crate::inventory::{Inventory, InventoryError};
 use crate::model::image::ImageId;
 use crate::model::names::{FileName, ImageName, ImageVersion};
@@ -72,6 +75,8 @@ pub struct Shelves {
     pub trees: Trees,
     /// The southbound root folder.
     pub root: PathBuf,
+    /// Where changes are told.
+    pub events: Events,
 }
 
 /// The desk.
@@ -88,6 +93,7 @@ struct Inner {
     iso_folder: Tree,
     microkernel_folder: Tree,
     writer: Writer,
+    events: Events,
     image_claims: Claims<(ImageName, ImageVersion)>,
     file_claims: Claims<(Shelf, FileName)>,
     part_claims: Claims<PartId>,
@@ -134,8 +140,9 @@ impl Catalog {
             isos: shelves.isos,
             microkernels: shelves.microkernels,
             trees: shelves.trees,
-            writer: Writer::start(inventory, records)
+            writer: Writer::start(inventory, records, shelves.events.clone())
                 .map_err(|source| OpenError::Io { what: "the inventory's thread".into(), source })?,
+            events: shelves.events,
             image_claims: Claims::default(),
             file_claims: Claims::default(),
             part_claims: Claims::default(),

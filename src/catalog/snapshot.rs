@@ -61,10 +61,10 @@ impl Snapshot {
     }
 
     /// The only local ISO whose name differs from this one in ASCII case alone, and where it lies.
-    pub fn local_like(&self, name: &FileName) -> Option<(&FileName, &PathBuf)> {
+    pub fn local_like(&self, name: &FileName) -> Option<(&FileRecord, &PathBuf)> {
         let like =
             self.files(Shelf::Iso).filter(|file| file.name.as_str().eq_ignore_ascii_case(name.as_str()));
-        only(like.filter_map(|file| Some((&file.name, file.local.as_ref()?))))
+        only(like.filter_map(|file| Some((file, file.local.as_ref()?))))
     }
 
     /// The jobs that are remembered.

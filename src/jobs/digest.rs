@@ -1,21 +1,12 @@
 //! Digests of files that did not arrive through this program. Each is read once.
 
-use std::fs::File;
-use std::io::{self, Read};
-
-use sha2::Digest;
-use tokio_util::sync::CancellationToken;
-
 use super::Failure;
 use super::drive::{Context, Outcome};
-use crate::model::digest::Sha256;
-use crate::model::identity::Identity;
+use crate::model::digest::Expected;
 use crate::model::job::{Job, Work};
 use crate::model::names::FileName;
 use crate::model::stored_file::Shelf;
-
-/// Bytes read at once.
-const BUFFER: usize = 1 << 20;
+use crate::store::read_whole;
 
 /// The job that computes the digest of a file.
 pub(super) fn job_for(shelf: Shelf, name: FileName) -> Job {
@@ -40,9 +31,12 @@ impl Digesting {
         };
         context.begin(0, Some(identity.size));
         let stop = context.stop().clone();
-        let read = tokio::task::spawn_blocking(move || read(file, &stop));
+        let read = tokio::task::spawn_blocking(move || {
+            read_whole(&file, &Expected::default(), |_| !stop.is_cancelled())
+        });
         match read.await {
-            Ok(Ok(Some((sha256, read)))) if read == identity => {
+            Ok(Ok(Some(whole))) if whole.identity == identity => {
+                let sha256 = whole.digests.sha256;
                 tracing::info!(%shelf, %name, %sha256, "digested a file");
                 match catalog.record_digest(shelf, name.clone(), identity, sha256).await {
                     Ok(()) => Outcome::Done,
@@ -57,19 +51,4 @@ impl Digesting {
             }
         }
     }
-}
-
-/// The digest of all bytes, and what the file is after the last of them: one that is written to meanwhile is two versions at once.
-fn read(mut file: File, stop: &CancellationToken) -> io::Result<Option<(Sha256, Identity)>> {
-    let mut digest = sha2::Sha256::new();
-    let mut buffer = vec![0; BUFFER];
-    loop {
-        if stop.is_cancelled() {
-            return Ok(None);
-        }
-        let count = file.read(&mut buffer)?;
-        let Some(bytes) = buffer.get(..count).filter(|bytes| !bytes.is_empty()) else { break };
-        digest.update(bytes);
-    }
-    Ok(Some((Sha256(digest.finalize().into()), Identity::of(&file.metadata()?))))
 }

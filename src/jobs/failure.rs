@@ -1,5 +1,7 @@
 //! Why work was not done, told apart by who can repair it. The texts are shown to clients and name no path of the server.
 
+use super::checksums::ChecksumError;
+use super::fetch::Fault;
 use crate::catalog::CatalogError;
 use crate::store::StoreError;
 
@@ -41,6 +43,25 @@ pub enum Failure {
     Cancelled,
 }
 
+impl Failure {
+    /// The same kind of failure in other words.
+    pub(super) fn told_as(self, text: String) -> Self {
+        match self {
+            Self::Missing(_) => Self::Missing(text),
+            Self::Source(_) => Self::Source(text),
+            Self::Forbidden(_) => Self::Forbidden(text),
+            Self::NotAnImage(_) => Self::NotAnImage(text),
+            Self::Mismatch(_) => Self::Mismatch(text),
+            Self::TreeChoice(_) => Self::TreeChoice(text),
+            Self::Conflict(_) => Self::Conflict(text),
+            Self::Space(_) => Self::Space(text),
+            Self::TooLarge(_) => Self::TooLarge(text),
+            Self::Storage(_) => Self::Storage(text),
+            Self::Cancelled => Self::Cancelled,
+        }
+    }
+}
+
 impl From<CatalogError> for Failure {
     fn from(error: CatalogError) -> Self {
         let text = error.to_string();
@@ -54,12 +75,37 @@ impl From<CatalogError> for Failure {
             | CatalogError::Busy(_)
             | CatalogError::InUse { .. }
             | CatalogError::NameIsLocal(_)
-            | CatalogError::NameIsStored(_) => Self::Conflict(text),
+            | CatalogError::NameIsStored(_)
+            | CatalogError::Changing(_) => Self::Conflict(text),
             CatalogError::NoSuchImage | CatalogError::Stopping => Self::Cancelled,
+            CatalogError::Inventory(error) => {
+                tracing::error!(%error, "a job cannot be recorded");
+                Self::Storage("the inventory cannot be written, see the service's log".into())
+            }
             _ => {
                 tracing::error!(error = text, "a job cannot be done");
                 Self::Storage("an internal error, see the service's log".into())
             }
+        }
+    }
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Missing(text) => Self::Missing(text),
+            Fault::Refused(text) => Self::Forbidden(text),
+            fault => Self::Source(fault.to_string()),
+        }
+    }
+}
+
+impl From<ChecksumError> for Failure {
+    fn from(error: ChecksumError) -> Self {
+        let text = error.to_string();
+        match error.fault().cloned().map(Self::from) {
+            Some(failure) => failure.told_as(text),
+            None => Self::Mismatch(text),
         }
     }
 }

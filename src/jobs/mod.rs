@@ -3,17 +3,19 @@
 
 mod backoff;
 mod board;
+mod checksums;
 mod digest;
 mod download;
 mod drive;
 mod errands;
 mod failure;
-mod ftp;
-mod http;
+pub mod fetch;
 mod kinds;
 mod meter;
+mod signature;
 mod web_name;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,10 +23,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::catalog::{Catalog, CatalogError};
+use crate::config::Reach;
+use crate::events::{Change, Events};
 use crate::model::image::ImageId;
 use crate::model::job::{Job, JobId, State, Work};
+use crate::model::link::Link;
 use board::{Board, Entry};
+use fetch::Fetcher;
 
+pub use checksums::{ChecksumError, Promise};
 pub use download::job_for as download_job;
 pub use failure::Failure;
 pub use meter::Progress;
@@ -46,6 +53,10 @@ pub struct Settings {
     pub retry_delay: Duration,
     /// Jobs that are remembered after their end.
     pub max_finished: usize,
+    /// Where downloads may go.
+    pub reach: Reach,
+    /// The folder of the keyrings that signatures are held against.
+    pub keyring: Option<PathBuf>,
 }
 
 /// The workers.
@@ -54,7 +65,8 @@ pub struct Jobs(Arc<Inner>);
 
 struct Inner {
     catalog: Catalog,
-    client: reqwest::Client,
+    events: Events,
+    fetcher: Fetcher,
     settings: Settings,
     board: Board,
     lanes: kinds::Lanes,
@@ -124,12 +136,13 @@ pub struct Halted(Option<Arc<Entry>>);
 
 impl Jobs {
     /// Puts the workers to work. Fails if no HTTP client can be made.
-    pub fn start(catalog: Catalog, settings: Settings) -> Result<Self, reqwest::Error> {
+    pub fn start(catalog: Catalog, events: Events, settings: Settings) -> Result<Self, reqwest::Error> {
         let jobs = Self(Arc::new(Inner {
-            client: http::client(settings.stall_timeout)?,
+            fetcher: Fetcher::new(settings.reach.clone(), settings.stall_timeout)?,
             lanes: kinds::Lanes::new(settings.max_downloads),
             board: Board::default(),
             catalog,
+            events,
             settings,
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
@@ -171,6 +184,19 @@ impl Jobs {
             },
         );
         Begun { jobs: self.clone(), entry }
+    }
+
+    /// What a checksum file says of a file that has one of `names`. A failure that may pass comes with when to ask again, as far as that was
+    /// told.
+    pub async fn promised(
+        &self,
+        checksum: &Link,
+        signature: Option<&Link>,
+        names: &[&str],
+    ) -> Result<Promise, ChecksumError> {
+        let keyring = self.0.settings.keyring.as_deref();
+        let signature = signature.map(Link::secret_url);
+        checksums::expected(&self.0.fetcher, checksum.secret_url(), signature, keyring, names).await
     }
 
     fn spawn(&self, entry: &Arc<Entry>) {
@@ -293,7 +319,9 @@ impl Jobs {
     }
 
     /// Tells whoever listens that a job is no longer what it was.
-    fn tell(&self, _id: &JobId) {}
+    fn tell(&self, id: &JobId) {
+        self.0.events.publish(Change::Job(id.clone()));
+    }
 }
 
 fn shown(entry: &Entry) -> Shown {

@@ -8,7 +8,8 @@ use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
 use crate::catalog::CatalogError;
-use crate::jobs::{Failure, JobError};
+use crate::events::SubscribeError;
+use crate::jobs::{ChecksumError, Failure, JobError};
 use crate::store::StoreError;
 use crate::trees::FileError;
 
@@ -46,6 +47,13 @@ impl Problem {
         Self { detail: format!("`{name}`: {}", self.detail), parameter: Some(name.to_owned()), ..self }
     }
 
+    /// Names all those whose word led here. The first of them that is a parameter is told to programs as well.
+    pub(super) fn of_names(self, names: &[&str], parameters: &[&str]) -> Self {
+        let parameter = names.iter().find(|name| parameters.contains(name)).map(|name| (*name).to_owned());
+        let detail = format!("`{}`: {}", names.join("`, `"), self.detail);
+        Self { detail, parameter: self.parameter.or(parameter), ..self }
+    }
+
     fn internal(error: &dyn std::fmt::Display) -> Self {
         tracing::error!(%error, "a request failed");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the service cannot do this just now; its log says why")
@@ -61,7 +69,8 @@ impl From<CatalogError> for Problem {
             | CatalogError::InUse { .. }
             | CatalogError::NameIsLocal(_)
             | CatalogError::NameIsStored(_)
-            | CatalogError::Whole => StatusCode::CONFLICT,
+            | CatalogError::Whole
+            | CatalogError::Changing(_) => StatusCode::CONFLICT,
             CatalogError::NoSuchImage
             | CatalogError::NoSuchFile { .. }
             | CatalogError::Local(FileError::NotFound) => StatusCode::NOT_FOUND,
@@ -120,6 +129,12 @@ impl From<Failure> for Problem {
     }
 }
 
+impl From<ChecksumError> for Problem {
+    fn from(error: ChecksumError) -> Self {
+        Failure::from(error).into()
+    }
+}
+
 impl From<JobError> for Problem {
     fn from(error: JobError) -> Self {
         let text = error.to_string();
@@ -129,6 +144,16 @@ impl From<JobError> for Problem {
             JobError::Catalog(error) => return error.into(),
         };
         Self::new(status, text)
+    }
+}
+
+impl From<SubscribeError> for Problem {
+    fn from(error: SubscribeError) -> Self {
+        match error {
+            SubscribeError::Crowded | SubscribeError::Stopping => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+            }
+        }
     }
 }
 

@@ -7,6 +7,7 @@ mod named;
 mod note;
 mod parts;
 mod place;
+mod reading;
 mod space;
 mod upload;
 
@@ -31,6 +32,7 @@ use parts::Parts;
 
 pub use disk::Disks;
 pub use named::Named;
+pub use reading::{Whole, read_whole};
 pub use space::{Bound, FileSystem, Usage};
 pub use upload::{CHECKPOINT_INTERVAL, Received, Upload};
 

@@ -19,6 +19,28 @@ pub enum Transfer {
         /// How many of them come.
         after: usize,
     },
+    /// A file that can be continued, or not.
+    Source(FtpSource),
+}
+
+/// A file as a server has it.
+#[derive(Debug, Clone)]
+pub struct FtpSource {
+    /// Its content.
+    pub bytes: Vec<u8>,
+    /// What MDTM tells, such as `20240131235959`; nothing if the server does not know the command.
+    pub modified: Option<&'static str>,
+    /// Whether REST is obeyed.
+    pub continues: bool,
+    /// Each transfer breaks off after so many bytes.
+    pub cut_after: Option<usize>,
+}
+
+impl FtpSource {
+    /// With a time, served as it should be.
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self { bytes, modified: Some("20240131235959"), continues: true, cut_after: None }
+    }
 }
 
 /// The running server. It ends with the test.
@@ -82,13 +104,27 @@ struct Session {
     folder: String,
     data: Option<TcpListener>,
     restart: usize,
+    /// Whether the file that was last asked about can be continued.
+    continues: bool,
+}
+
+impl Transfer {
+    fn source(self) -> FtpSource {
+        match self {
+            Self::Whole(bytes) => FtpSource { modified: None, ..FtpSource::new(bytes) },
+            Self::Cut { bytes, after } => {
+                FtpSource { modified: None, cut_after: Some(after), ..FtpSource::new(bytes) }
+            }
+            Self::Source(source) => source,
+        }
+    }
 }
 
 impl Session {
     fn new(control: TcpStream) -> Option<Self> {
         control.set_read_timeout(Some(Duration::from_secs(60))).ok()?;
         control.set_write_timeout(Some(Duration::from_secs(60))).ok()?;
-        Some(Self { control, folder: "/".to_owned(), data: None, restart: 0 })
+        Some(Self { control, folder: "/".to_owned(), data: None, restart: 0, continues: true })
     }
 
     fn run(mut self, shared: &Shared) -> Option<()> {
@@ -109,11 +145,13 @@ impl Session {
                     self.folder = format!("{}/", self.absolute(argument).trim_end_matches('/'));
                     self.reply("250 there")?;
                 }
+                "REST" if !self.continues => self.reply("502 only whole files")?,
                 "REST" => {
                     self.restart = argument.parse().ok()?;
                     self.reply("350 noted")?;
                 }
                 "SIZE" => self.size(shared, argument)?,
+                "MDTM" => self.modified(shared, argument)?,
                 "EPSV" | "PASV" => self.listen(word)?,
                 "RETR" => self.retrieve(shared, argument)?,
                 "QUIT" => return self.reply("221 goodbye"),
@@ -131,16 +169,24 @@ impl Session {
         if path.starts_with('/') { path.to_owned() } else { format!("{}{path}", self.folder) }
     }
 
-    fn file(&self, shared: &Shared, path: &str) -> Option<Transfer> {
-        shared.files.lock().unwrap().get(&self.absolute(path)).cloned()
+    fn file(&self, shared: &Shared, path: &str) -> Option<FtpSource> {
+        shared.files.lock().unwrap().get(&self.absolute(path)).cloned().map(Transfer::source)
     }
 
     fn size(&mut self, shared: &Shared, path: &str) -> Option<()> {
         match self.file(shared, path) {
-            Some(Transfer::Whole(bytes) | Transfer::Cut { bytes, .. }) => {
-                self.reply(&format!("213 {}", bytes.len()))
+            Some(source) => {
+                self.continues = source.continues;
+                self.reply(&format!("213 {}", source.bytes.len()))
             }
             None => self.reply("550 no such file"),
+        }
+    }
+
+    fn modified(&mut self, shared: &Shared, path: &str) -> Option<()> {
+        match self.file(shared, path).and_then(|source| source.modified) {
+            Some(time) => self.reply(&format!("213 {time}")),
+            None => self.reply("502 not here"),
         }
     }
 
@@ -151,27 +197,21 @@ impl Session {
         if word.eq_ignore_ascii_case("EPSV") {
             self.reply(&format!("229 Entering Extended Passive Mode (|||{port}|)"))
         } else {
-            self.reply(&format!("227 Entering Passive Mode (127,0,0,1,{},{})", port >> 8, port & 255))
+            // An inner address, as of a server behind a gateway, or of one that sends its clients to attack another machine.
+            self.reply(&format!("227 Entering Passive Mode (10,9,8,7,{},{})", port >> 8, port & 255))
         }
     }
 
     fn retrieve(&mut self, shared: &Shared, path: &str) -> Option<()> {
-        let Some(transfer) = self.file(shared, path) else { return self.reply("550 no such file") };
+        let start = std::mem::take(&mut self.restart);
+        let Some(source) = self.file(shared, path) else { return self.reply("550 no such file") };
         let Some(listener) = self.data.take() else { return self.reply("425 where to?") };
         self.reply("150 here it comes")?;
         let (mut data, _) = listener.accept().ok()?;
-        let start = std::mem::take(&mut self.restart);
-        match transfer {
-            Transfer::Whole(bytes) => {
-                data.write_all(bytes.get(start..)?).ok()?;
-                drop(data);
-                self.reply("226 done")
-            }
-            Transfer::Cut { bytes, after } => {
-                data.write_all(bytes.get(start..after.max(start))?).ok()?;
-                drop(data);
-                self.reply("426 cut")
-            }
-        }
+        let rest = source.bytes.get(start..)?;
+        let sent = source.cut_after.unwrap_or(rest.len()).min(rest.len());
+        data.write_all(&rest[..sent]).ok()?;
+        drop(data);
+        self.reply(if sent == rest.len() { "226 done" } else { "426 cut" })
     }
 }

@@ -1,5 +1,6 @@
 //! A small web server whose every path misbehaves as it is told: the far end of `isoweb`.
 
+use super::source::Source;
 use std::collections::HashMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -16,6 +17,12 @@ pub enum Behaviour {
     Bytes(Vec<u8>),
     /// The content of a file, as `Bytes`.
     File(PathBuf),
+    /// A file with its marks, served well or badly.
+    Source(Source),
+    /// Each request since the path was told follows the next of these, and the last from then on.
+    Each(Vec<Self>),
+    /// 503 with this Retry-After.
+    Busy(String),
     /// The bytes until the connection closes, without a Content-Length.
     WithoutLength(Vec<u8>),
     /// The bytes with `Content-Disposition: <value>`.
@@ -76,7 +83,8 @@ pub struct Origin {
 
 #[derive(Default)]
 struct Shared {
-    paths: Mutex<HashMap<String, Behaviour>>,
+    /// What each path does, and how many requests it has answered since it was told to.
+    paths: Mutex<HashMap<String, (Behaviour, usize)>>,
     seen: Mutex<Vec<Seen>>,
     stopped: AtomicBool,
 }
@@ -103,12 +111,17 @@ impl Origin {
 
     /// Tells a path what to do; a path may be told anew at any time. Queries are ignored in the match.
     pub fn on(&self, path: &str, behaviour: Behaviour) {
-        self.shared.paths.lock().unwrap().insert(path.to_owned(), behaviour);
+        self.shared.paths.lock().unwrap().insert(path.to_owned(), (behaviour, 0));
     }
 
     /// The URL of a path.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// The requests so far.
@@ -144,14 +157,30 @@ impl Shared {
             all.push(seen.clone());
             first
         };
-        let behaviour = self.paths.lock().unwrap().get(&path).cloned().unwrap_or(Behaviour::Status(404));
+        let behaviour = self.next(&path);
         self.answer(&mut stream, &seen, behaviour, first)
+    }
+
+    fn next(&self, path: &str) -> Behaviour {
+        let mut paths = self.paths.lock().unwrap();
+        let Some((behaviour, answered)) = paths.get_mut(path) else { return Behaviour::Status(404) };
+        *answered += 1;
+        match behaviour {
+            Behaviour::Each(all) => all[(*answered).min(all.len()) - 1].clone(),
+            behaviour => behaviour.clone(),
+        }
     }
 
     fn answer(&self, stream: &mut TcpStream, seen: &Seen, behaviour: Behaviour, first: bool) -> Option<()> {
         match behaviour {
             Behaviour::Bytes(bytes) => send_ranged(stream, seen, &bytes),
             Behaviour::File(path) => send_ranged(stream, seen, &fs::read(path).ok()?),
+            Behaviour::Source(source) => source.send(stream, seen),
+            Behaviour::Each(_) => unreachable!("lists of lists are not understood"),
+            Behaviour::Busy(retry_after) => {
+                let headers = format!("Retry-After: {retry_after}\r\nContent-Length: 0\r\n");
+                send(stream, seen, "503 Service Unavailable", &headers, b"")
+            }
             Behaviour::WithoutLength(bytes) => send(stream, seen, "200 OK", "", &bytes),
             Behaviour::Disposition(value, bytes) => {
                 let headers = format!("Content-Disposition: {value}\r\nContent-Length: {}\r\n", bytes.len());
