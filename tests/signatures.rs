@@ -165,12 +165,21 @@ fn a_key_counts_for_the_time_that_it_was_valid() {
     let key = gpg.key(BORN, "short", "ed25519", "sign", "0");
     let (early, late) = (sign(&gpg, "20200201T000000", &key, &[]), sign(&gpg, SIGNED, &key, &[]));
     gpg.at("20200301T000000", &["--quick-set-expire", &key, "20200601T000000"], "");
-    let keyring = open(&[&gpg.public(&key, false)]);
+    let shortened = gpg.public(&key, false);
+    let keyring = open(&[&shortened]);
     assert_eq!(verify(&keyring, &early).unwrap().fingerprint, key);
     expect_problem(verify(&keyring, &late), &key, "expired");
     // Its life was made longer.
     gpg.at("20200501T000000", &["--quick-set-expire", &key, "0"], "");
-    assert!(verify(&open(&[&gpg.public(&key, false)]), &late).is_ok());
+    let lengthened = gpg.public(&key, false);
+    assert!(verify(&open(&[&lengthened]), &late).is_ok());
+    // Where a key server has both, the last word counts, wherever it stands.
+    for (first, second) in [(&shortened, &lengthened), (&lengthened, &shortened)] {
+        let [mut both, other] = [first, second].map(|key| SignedPublicKey::from_bytes(&key[..]).unwrap());
+        both.details.users[0].signatures.extend(other.details.users[0].signatures.clone());
+        let both = both.to_armored_bytes(ArmorOptions::default()).unwrap();
+        assert!(verify(&open(&[&both]), &late).is_ok());
+    }
 
     // Without a reason a key may be in wrong hands, who date signatures as they like.
     gpg.revoke(&key);
@@ -215,6 +224,10 @@ fn subkeys_sign_for_their_primary_key() {
 #[test]
 fn a_foreign_key_cannot_be_claimed_as_a_subkey() {
     let (gpg, thief) = (Gpg::new(), Gpg::new());
+    let rich = gpg.key(BORN, "rich", "ed25519", "cert", "0");
+    let subkey = gpg.subkey(BORN, &rich, "ed25519", "sign");
+    let by_subkey = sign(&gpg, SIGNED, &format!("{subkey}!"), &[]);
+    let (rich, _) = SignedPublicKey::from_reader_single(&gpg.public(&rich, false)[..]).unwrap();
     let key = gpg.key(BORN, "owner", "rsa2048", "sign", "0");
     let thiefs = thief.key(BORN, "thief", "ed25519", "sign", "0");
     let signature = sign(&gpg, SIGNED, &key, &[]);
@@ -223,7 +236,12 @@ fn a_foreign_key_cannot_be_claimed_as_a_subkey() {
     let (secret, _) = SignedSecretKey::from_reader_single(&secret[..]).unwrap();
     let mut claimed = SignedPublicKey::from(secret.clone());
 
-    // Of the same key material a subkey, so that the signature fits.
+    // As it is, with what its owner said of it.
+    let grafted = SignedPublicKey { public_subkeys: rich.public_subkeys, ..claimed.clone() };
+    let grafted = grafted.to_armored_bytes(ArmorOptions::default()).unwrap();
+    expect_problem(verify(&open(&[&grafted]), &by_subkey), &thiefs, "does not own");
+
+    // Of the same key material a subkey, which the thief says is theirs.
     let stolen = &owner.primary_key;
     let inner = pgp::packet::PubKeyInner::new(
         stolen.version(),
