@@ -11,6 +11,7 @@ use image_service::jobs::fetch::{Fault, Fetcher};
 use image_service::jobs::signature::{Keyring, SignatureError, Signer};
 use image_service::model::digest::{Expected, Sha256};
 use pgp::composed::{ArmorOptions, Deserializable, DetachedSignature, SignedPublicKey, SignedSecretKey};
+use pgp::crypto::hash::HashAlgorithm;
 use pgp::packet::{KeyFlags, PublicSubkey, SignatureConfig, SignatureType, Subpacket, SubpacketData};
 use pgp::types::{KeyDetails, Password, Timestamp};
 use std::fs;
@@ -169,6 +170,14 @@ fn a_key_counts_for_the_time_that_it_was_valid() {
     let keyring = open(&[&shortened]);
     assert_eq!(verify(&keyring, &early).unwrap().fingerprint, key);
     expect_problem(verify(&keyring, &late), &key, "expired");
+    // What others say of it makes it no younger.
+    let other = Gpg::new();
+    let others = other.key(BORN, "other", "ed25519", "cert", "0");
+    other.at("20200401T000000", &["--import"], &shortened);
+    other.at("20200401T000000", &["--local-user", &others, "--quick-sign-key", &key], "");
+    let certified = other.public(&key, false);
+    assert!(certified.len() > shortened.len(), "certified by another");
+    expect_problem(verify(&open(&[&certified]), &late), &key, "expired");
     // Its life was made longer.
     gpg.at("20200501T000000", &["--quick-set-expire", &key, "0"], "");
     let lengthened = gpg.public(&key, false);
@@ -210,6 +219,16 @@ fn subkeys_sign_for_their_primary_key() {
         let signer = verify(&keyring, signature).unwrap();
         assert_eq!((&signer.fingerprint, signer.user_id.as_deref()), (&key, Some("primary")));
     }
+    // The primary key itself is for other things.
+    let secret = gpg.at(BORN, &["--export-secret-keys", &key], "");
+    let (secret, _) = SignedSecretKey::from_reader_single(&secret[..]).unwrap();
+    let mut config =
+        SignatureConfig::v4(SignatureType::Binary, secret.primary_key.algorithm(), HashAlgorithm::Sha256);
+    let time = SubpacketData::SignatureCreationTime(Timestamp::from_secs(1_610_000_000));
+    config.hashed_subpackets = vec![Subpacket::regular(time).unwrap()];
+    let made = config.sign(&secret.primary_key, &Password::empty(), sums().as_bytes()).unwrap();
+    let made = DetachedSignature::new(made).to_armored_bytes(ArmorOptions::default()).unwrap();
+    expect_problem(verify(&keyring, &made), &key, "not for signing");
     // One subkey goes, the other stays; then the primary key goes with both.
     let edit = ["--no-batch", "--command-fd", "0", "--edit-key", &key];
     gpg.at(LATER, &edit, "key 1\nrevkey\ny\n1\n\ny\nsave\n");
@@ -254,7 +273,7 @@ fn a_foreign_key_cannot_be_claimed_as_a_subkey() {
     let mut config = SignatureConfig::v4(
         SignatureType::SubkeyBinding,
         secret.primary_key.algorithm(),
-        pgp::crypto::hash::HashAlgorithm::Sha256,
+        HashAlgorithm::Sha256,
     );
     let mut flags = KeyFlags::default();
     flags.set_sign(true);
