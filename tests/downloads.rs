@@ -150,7 +150,9 @@ type Case = (&'static str, String, &'static [u16], &'static str);
 
 #[test]
 fn what_fails_while_the_request_waits_leaves_nothing() {
-    let service = Service::start(&json!({"maxFileSize": 30_000_000, "downloadStallTimeout": 1500}));
+    let service = Service::start(
+        &json!({"maxFileSize": 30_000_000, "downloadStallTimeout": 1500, "downloadRetries": 0}),
+    );
     let (origin, ftp) = (Origin::start(), FtpOrigin::start());
     let bytes = installer();
     let half = bytes[..bytes.len() / 2].to_vec();
@@ -239,7 +241,7 @@ fn what_fails_while_the_request_waits_leaves_nothing() {
 
 #[test]
 fn what_fails_after_the_answer_is_an_error_that_stays_listed() {
-    let service = Service::start(&json!({"downloadStallTimeout": 1000}));
+    let service = Service::start(&json!({"downloadStallTimeout": 1000, "downloadRetries": 0}));
     let origin = Origin::start();
     let bytes = installer();
     origin.on("/stall.iso", Behaviour::Stall(bytes));
@@ -333,7 +335,8 @@ fn downloads_wait_for_a_place_and_block_nobody() {
 
 #[test]
 fn credentials_in_a_link_are_used_and_never_shown() {
-    let service = Service::start(&json!({"minLogLevel": 0, "downloadStallTimeout": 1000}));
+    let service =
+        Service::start(&json!({"minLogLevel": 0, "downloadStallTimeout": 1000, "downloadRetries": 0}));
     let (origin, ftp) = (Origin::start(), FtpOrigin::start());
     origin.on("/private.iso", Behaviour::Bytes(installer()));
     origin.on("/stall.iso", Behaviour::Stall(installer()));
@@ -381,7 +384,8 @@ fn credentials_in_a_link_are_used_and_never_shown() {
 
 #[test]
 fn a_source_that_trickles_does_not_keep_others_waiting() {
-    let service = Service::start(&json!({"maxDownloads": 1, "downloadStallTimeout": 1000}));
+    let service =
+        Service::start(&json!({"maxDownloads": 1, "downloadStallTimeout": 1000, "downloadRetries": 0}));
     let origin = Origin::start();
     origin.on(
         "/trickle.iso",

@@ -5,6 +5,7 @@
 mod harness;
 
 use harness::http::{self, Connection, Request, Response};
+use harness::served_digest::{repr_digest, wait_for_digest};
 use harness::{Service, Setup, images, iso};
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,9 @@ fn service() -> Service {
     std::fs::copy(&installer, setup.path("static/iso/installer.iso")).unwrap();
     let service = setup.start();
     service.register("linux", "9", "isolocal", installer.to_str().unwrap());
+    // Stored files are sent with their digests, once these are known.
+    wait_for_digest(&service, "microkernel", "initrd.img");
+    wait_for_digest(&service, "iso", "installer.iso");
     service
 }
 
@@ -147,18 +151,17 @@ fn heads_have_exactly_these_bytes() {
     let page = "Content-Type: text/html; charset=utf-8\nVary: Accept\nContent-Security-Policy: default-src 'none'; \
                 style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'\n";
     let plain = || Request::new("GET", "/plain.txt");
+    let initrd = format!(
+        "Vary: User-Agent\nRepr-Digest: {}\nContent-Length: 5000\n",
+        repr_digest(&images::pattern(7, 5000))
+    );
     let cases: Vec<(Request, String)> = vec![
         (plain(), format!("{ok}{octets}Content-Length: 11\n")),
         (Request::new("HEAD", "/plain.txt"), format!("{ok}{octets}Content-Length: 11\n")),
-        (
-            Request::new("GET", "/common/initrd.img"),
-            format!("{ok}{octets}Vary: User-Agent\nContent-Length: 5000\n"),
-        ),
+        (Request::new("GET", "/common/initrd.img"), format!("{ok}{octets}{initrd}")),
         (
             Request::new("HEAD", "/common/initrd.img").header("User-Agent", "UefiHttpBoot/1.0"),
-            format!(
-                "{ok}Content-Type: application/vnd.efi-img\n{file}Vary: User-Agent\nContent-Length: 5000\n"
-            ),
+            format!("{ok}Content-Type: application/vnd.efi-img\n{file}{initrd}"),
         ),
         (Request::new("GET", "/linux/9/README"), format!("{ok}{octets}Content-Length: 19\n")),
         (Request::new("GET", "/linux/9/empty"), format!("{ok}{octets}Content-Length: 0\n")),

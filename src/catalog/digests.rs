@@ -2,11 +2,11 @@
 
 use std::fs::File;
 
-use super::{Catalog, CatalogError};
+use super::{Catalog, CatalogError, Inner};
 use crate::model::digest::Sha256;
 use crate::model::identity::Identity;
 use crate::model::names::FileName;
-use crate::model::stored_file::{FileRecord, Shelf};
+use crate::model::stored_file::{FileRecord, Origin, Shelf};
 use crate::trees::open_regular;
 
 impl Catalog {
@@ -16,21 +16,13 @@ impl Catalog {
         shelf: Shelf,
         name: FileName,
     ) -> Result<Option<(File, Identity)>, CatalogError> {
-        self.blocking(move |inner| {
-            let snapshot = inner.writer.snapshot();
-            let record = snapshot.file(shelf, &name);
-            let (file, identity) = match record.and_then(|record| record.local.as_ref()) {
-                Some(path) => open_regular(path).map_err(CatalogError::Local)?,
-                None => inner.store(shelf).open_file(&name)?,
-            };
-            let known = record
-                .is_some_and(|record| record.sha256.is_some() && record.identity.same_version(&identity));
-            Ok(if known { None } else { Some((file, identity)) })
-        })
-        .await?
+        let opened = self.blocking(move |inner| inner.open(shelf, &name));
+        let (file, identity, known) = opened.await??;
+        Ok(if known.is_some() { None } else { Some((file, identity)) })
     }
 
-    /// Records the digest of the version `identity` of a file. Images made from the same bytes are served (again) from this version.
+    /// Records the digest of the version `identity` of a file, all of whose bytes have just been read. Images made from the same bytes are
+    /// served (again) from this version.
     pub async fn record_digest(
         &self,
         shelf: Shelf,
@@ -41,15 +33,16 @@ impl Catalog {
         self.0
             .writer
             .commit(move |records| {
-                let file = records.files.entry((shelf, name.clone())).or_insert_with(|| FileRecord {
-                    shelf,
-                    name: name.clone(),
-                    local: None,
-                    identity,
-                    sha256: None,
-                });
+                let file = records
+                    .files
+                    .entry((shelf, name.clone()))
+                    .or_insert_with(|| FileRecord::new(shelf, name.clone(), identity, Origin::Folder));
+                if file.sha256.is_some_and(|known| known != sha256) && file.local.is_none() {
+                    // Other bytes, and they did not come through here.
+                    file.origin = Some(Origin::Folder);
+                }
                 file.identity = identity;
-                file.sha256 = Some(sha256);
+                file.verify(sha256);
                 for image in
                     records.images.values_mut().filter(|image| shelf == Shelf::Iso && image.iso == name)
                 {
@@ -63,5 +56,22 @@ impl Catalog {
                 Ok(())
             })
             .await
+    }
+}
+
+impl Inner {
+    /// Opens a file on a shelf, or where it was registered, with the digest of this very version if that is known.
+    pub(super) fn open(
+        &self,
+        shelf: Shelf,
+        name: &FileName,
+    ) -> Result<(File, Identity, Option<Sha256>), CatalogError> {
+        let snapshot = self.writer.snapshot();
+        let record = snapshot.file(shelf, name);
+        let (file, identity) = match record.and_then(|record| record.local.as_ref()) {
+            Some(path) => open_regular(path).map_err(CatalogError::Local)?,
+            None => self.store(shelf).open_file(name)?,
+        };
+        Ok((file, identity, record.and_then(|record| record.sha256_of(&identity))))
     }
 }

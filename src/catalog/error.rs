@@ -48,9 +48,15 @@ pub enum CatalogError {
         /// The name asked for.
         name: FileName,
     },
+    /// Your file: it is being written to, so there is nothing to say of its bytes.
+    #[error("the file {0} changed while it was read; try again when nobody writes to it")]
+    Changing(FileName),
     /// Your request: nothing was sent.
     #[error("the upload is empty")]
     Empty,
+    /// Your request: there is nothing to add to a file that is whole.
+    #[error("the file is whole already")]
+    Whole,
     /// Your file: the base name of the local path cannot be listed in the store.
     #[error("the base name {0}")]
     LocalName(NameError),

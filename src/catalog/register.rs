@@ -5,17 +5,19 @@ use std::path::{Path, PathBuf};
 
 use iso_reader::TreeKind;
 use jiff::Timestamp;
-use url::Url;
 
+use super::arrival::record_of;
+use super::checks::Checked;
 use super::claims::Claim;
 use super::files::check_free;
-use super::intake::record_of;
 use super::{Catalog, CatalogError, Errand, Inner, Intake};
 use crate::inventory::Records;
+use crate::model::digest::Expected;
 use crate::model::identity::Identity;
-use crate::model::image::{Image, ImageId, Source, Status, TreeSummary};
+use crate::model::image::{Image, ImageId, Source, Status, TreeSummary, WebSource};
+use crate::model::job::Job;
 use crate::model::names::{FileName, ImageName, ImageVersion, NameError};
-use crate::model::stored_file::{FileRecord, Shelf};
+use crate::model::stored_file::{FileRecord, Origin, Shelf};
 use crate::store::{Received, StoreError};
 use crate::trees::{FileError, open_regular};
 
@@ -96,15 +98,20 @@ impl Reservation {
         self.failed.is_some()
     }
 
-    /// Registers an ISO of the store (or a local one that is listed there).
-    pub async fn register_stored(self, iso: FileName) -> Result<Image, CatalogError> {
+    /// Registers an ISO of the store (or a local one that is listed there) that is what is expected.
+    pub async fn register_stored(self, iso: FileName, expected: Expected) -> Result<Image, CatalogError> {
         let catalog = self.catalog.clone();
-        catalog.whole(self.register_stored_whole(iso)).await
+        let claim = self.rely_on(&iso)?;
+        let checked = catalog.check_listed(&iso, expected).await?;
+        catalog.whole(self.register_stored_whole(iso, checked, claim)).await
     }
 
-    async fn register_stored_whole(self, iso: FileName) -> Result<Image, CatalogError> {
-        let claim = self.catalog.0.file_claims.shared((Shelf::Iso, iso.clone()));
-        let _claim = claim.ok_or_else(|| CatalogError::Busy(format!("the ISO {iso}")))?;
+    async fn register_stored_whole(
+        self,
+        iso: FileName,
+        checked: Option<Checked>,
+        _claim: Claim<(Shelf, FileName)>,
+    ) -> Result<Image, CatalogError> {
         let (name, version, file) = (self.name.clone(), self.version.clone(), iso.clone());
         let asked = self.asked_tree;
         let opened = self.catalog.blocking(move |inner| {
@@ -116,50 +123,80 @@ impl Reservation {
             Ok::<_, CatalogError>((tree.identity, tree.summary.clone()))
         });
         let (identity, summary) = opened.await??;
+        expect_checked(checked, identity, &iso)?;
         let image = seen(self.image(iso, Source::Store, Status::Ok), identity, summary);
-        self.record(image, None).await
+        self.record(image, None, None).await
     }
 
-    /// Registers an ISO where it lies. It is listed in the store by its base name and never touched.
-    pub async fn register_local(self, path: PathBuf) -> Result<Image, CatalogError> {
+    /// Registers an ISO where it lies, if it is what is expected. It is listed in the store by its base name and never touched.
+    pub async fn register_local(self, path: PathBuf, expected: Expected) -> Result<Image, CatalogError> {
         let catalog = self.catalog.clone();
-        catalog.whole(self.register_local_whole(path)).await
+        let iso = base_name(&path).map_err(CatalogError::LocalName)?;
+        let claim = self.rely_on(&iso)?;
+        let name = iso.clone();
+        let located = catalog.blocking(move |inner| {
+            open_regular(&path).map_err(CatalogError::from_file)?;
+            let path = std::fs::canonicalize(&path)
+                .map_err(|error| CatalogError::from_file(FileError::Io(error)))?;
+            let stored = inner.lies_in_store(&path, &name);
+            if !stored {
+                inner.check_local_name(&name)?;
+            }
+            Ok::<_, CatalogError>((path, stored))
+        });
+        let (path, stored) = located.await??;
+        let snapshot = catalog.snapshot();
+        let known = snapshot.file(Shelf::Iso, &iso).and_then(|file| file.local.as_ref());
+        let checked = if stored || known == Some(&path) {
+            catalog.check_listed(&iso, expected).await?
+        } else {
+            catalog.check_local(&path, &iso, expected).await?
+        };
+        catalog.whole(self.register_local_whole(iso, (path, stored), checked, claim)).await
     }
 
-    async fn register_local_whole(self, path: PathBuf) -> Result<Image, CatalogError> {
-        let iso = base_name(&path).map_err(CatalogError::LocalName)?;
-        let claim = self.catalog.0.file_claims.shared((Shelf::Iso, iso.clone()));
-        let _claim = claim.ok_or_else(|| CatalogError::Busy(format!("the ISO {iso}")))?;
-        let (name, version, file, given) =
-            (self.name.clone(), self.version.clone(), iso.clone(), path.to_owned());
+    async fn register_local_whole(
+        self,
+        iso: FileName,
+        (path, stored): (PathBuf, bool),
+        checked: Option<Checked>,
+        _claim: Claim<(Shelf, FileName)>,
+    ) -> Result<Image, CatalogError> {
+        let (name, version, iso_path) = (self.name.clone(), self.version.clone(), path.clone());
         let asked = self.asked_tree;
         let opened = self.catalog.blocking(move |inner| {
-            open_regular(&given).map_err(CatalogError::from_file)?;
-            let path = std::fs::canonicalize(&given)
-                .map_err(|error| CatalogError::from_file(FileError::Io(error)))?;
-            let stored = inner.lies_in_store(&path, &file);
-            if !stored {
-                inner.check_local_name(&file)?;
-            }
-            let tree = inner.trees.open(&name, &version, &path, asked)?;
-            Ok::<_, CatalogError>((path, stored, tree.identity, tree.summary.clone()))
+            let tree = inner.trees.open(&name, &version, &iso_path, asked)?;
+            Ok::<_, CatalogError>((tree.identity, tree.summary.clone()))
         });
-        let (path, stored, identity, summary) = opened.await??;
+        let (identity, summary) = opened.await??;
+        expect_checked(checked, identity, &iso)?;
         let image = seen(self.image(iso.clone(), Source::Local, Status::Ok), identity, summary);
-        let local = (!stored).then(|| FileRecord {
-            shelf: Shelf::Iso,
-            name: iso.clone(),
-            local: Some(path),
-            identity,
-            sha256: None,
+        let local = (!stored).then(|| {
+            let mut record = FileRecord::new(Shelf::Iso, iso.clone(), identity, Origin::Local);
+            record.local = Some(path);
+            if let Some(checked) = checked {
+                record.verify(checked.sha256);
+            }
+            record
         });
-        self.record(image, local).await
+        self.record(image, local, None).await
+    }
+
+    /// Claims an ISO against changes.
+    fn rely_on(&self, iso: &FileName) -> Result<Claim<(Shelf, FileName)>, CatalogError> {
+        let claim = self.catalog.0.file_claims.shared((Shelf::Iso, iso.clone()));
+        claim.ok_or_else(|| CatalogError::Busy(format!("the ISO {iso}")))
     }
 
     /// Begins to receive the ISO. An image that failed does not keep its own ISO's name from being used again.
-    pub async fn receive(&self, iso: FileName, expected: Option<u64>) -> Result<Intake, CatalogError> {
+    pub async fn receive(
+        &self,
+        iso: FileName,
+        size: Option<u64>,
+        expected: Expected,
+    ) -> Result<Intake, CatalogError> {
         let failed = self.failed.as_ref().map(|image| &image.id);
-        self.catalog.receive_for(failed, Shelf::Iso, iso, expected, Some(self.catalog.place()?)).await
+        self.catalog.receive_for(failed, Shelf::Iso, iso, size, expected, Some(self.catalog.place()?)).await
     }
 
     /// Registers what `intake` has received. What is not an image leaves nothing behind.
@@ -169,8 +206,8 @@ impl Reservation {
         let registered = async move {
             let record = |received: Received, summary| {
                 let image = self.image(received.name.clone(), Source::Client, Status::Ok);
-                let file = record_of(Shelf::Iso, &received);
-                self.record(seen_received(image, &received, summary), Some(file))
+                let file = record_of(Shelf::Iso, &received, Origin::Upload);
+                self.record(seen_received(image, &received, summary), Some(file), None)
             };
             let image = intake.store_image(asked, record).await?;
             // Looking at it mounts it, where trees are mounted.
@@ -179,14 +216,22 @@ impl Reservation {
         catalog.whole(registered).await
     }
 
-    /// Records an image whose ISO is yet to be fetched from `url`. The reservation comes back, so that nobody can try the name again
+    /// Records an image whose ISO is yet to be fetched from `source`, and in the same breath the job that `job` makes of it. The reservation comes back, so that nobody can try the name again
     /// before the caller has decided what becomes of a failure.
-    pub async fn begin_download(self, url: Url, iso: FileName) -> Result<(Image, Self), CatalogError> {
+    pub async fn begin_download(
+        self,
+        source: WebSource,
+        iso: FileName,
+        expected: Expected,
+        job: impl FnOnce(&Image) -> Job,
+    ) -> Result<(Image, Job, Self), CatalogError> {
         let catalog = self.catalog.clone();
+        let image = Image { expected, ..self.image(iso, Source::Web(Box::new(source)), Status::Downloading) };
+        let job = job(&image);
         let begun = async move {
-            let image = self.image(iso, Source::Web { url }, Status::Downloading);
             check_free(self.catalog.snapshot().records(), Shelf::Iso, &image.iso, Some(&image.id))?;
-            Ok((self.record(image, None).await?, self))
+            let image = self.record(image, None, Some(job.clone())).await?;
+            Ok((image, job, self))
         };
         catalog.whole(begun).await
     }
@@ -209,14 +254,25 @@ impl Reservation {
             updated: now,
             identity: None,
             sha256: None,
+            expected: Expected::default(),
             tree: None,
             asked_tree: self.asked_tree,
         }
     }
 
-    async fn record(&self, image: Image, file: Option<FileRecord>) -> Result<Image, CatalogError> {
+    async fn record(
+        &self,
+        image: Image,
+        file: Option<FileRecord>,
+        job: Option<Job>,
+    ) -> Result<Image, CatalogError> {
         let attempted = image.clone();
-        let image = match self.catalog.0.writer.commit(move |records| insert(records, image, file)).await {
+        let recorded = self.catalog.0.writer.commit(move |records| {
+            let image = insert(records, image, file)?;
+            records.jobs.extend(job.map(|job| (job.id.clone(), job)));
+            Ok(image)
+        });
+        let image = match recorded.await {
             Ok(image) => image,
             Err(error) => {
                 self.catalog.let_go_of(attempted).await?;
@@ -225,6 +281,10 @@ impl Reservation {
         };
         if image.identity.is_some() && image.sha256.is_none() {
             self.catalog.0.post(Errand::Digest(Shelf::Iso, image.iso.clone()));
+        }
+        if image.status == Status::Ok {
+            // What an earlier download has got is not needed any more.
+            self.catalog.discard_download(&image.id).await;
         }
         tracing::info!(
             id = %image.id, name = %image.name, version = %image.version, iso = %image.iso, source = image.source.kind(), status = %image.status,
@@ -254,7 +314,7 @@ fn insert(records: &mut Records, mut image: Image, file: Option<FileRecord>) -> 
         let key = (file.shelf, file.name.clone());
         match records.files.get(&key) {
             // The digest of a local ISO that is listed already is worth keeping.
-            Some(known) if known.local.is_some() && known.identity.same_version(&file.identity) => {}
+            Some(known) if known.local.is_some() && known.sha256_of(&file.identity).is_some() => {}
             _ => {
                 records.files.insert(key, file);
             }
@@ -262,11 +322,17 @@ fn insert(records: &mut Records, mut image: Image, file: Option<FileRecord>) -> 
     }
     // Looked up here and not earlier: it may have become known while the tree was read.
     let known = records.files.get(&(Shelf::Iso, image.iso.clone()));
-    let known =
-        known.filter(|known| image.identity.is_some_and(|identity| identity.same_version(&known.identity)));
-    image.sha256 = known.and_then(|known| known.sha256);
+    image.sha256 = known.and_then(|known| known.sha256_of(&image.identity?));
     records.images.insert(image.id.clone(), image.clone());
     Ok(image)
+}
+
+/// What is registered must be the version that was held against what was expected.
+fn expect_checked(checked: Option<Checked>, identity: Identity, iso: &FileName) -> Result<(), CatalogError> {
+    match checked {
+        Some(checked) if checked.identity != identity => Err(CatalogError::Changing(iso.clone())),
+        _ => Ok(()),
+    }
 }
 
 fn seen(mut image: Image, identity: Identity, summary: TreeSummary) -> Image {

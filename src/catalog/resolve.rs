@@ -13,7 +13,7 @@ use crate::model::content::Content;
 use crate::model::identity::Identity;
 use crate::model::image::{Image, Status};
 use crate::model::names::{FileName, ImageName, ImageVersion};
-use crate::model::stored_file::Shelf;
+use crate::model::stored_file::{FileRecord, Shelf};
 use crate::trees::{
     Directory, Entry, FileError, Found, LookupError, Matching, Source, Tree, TreeError, open_regular,
 };
@@ -75,7 +75,10 @@ impl Inner {
         match request.decoded.as_slice() {
             [] => self.listing_of_root(snapshot, request),
             [first, ..] if first == b"iso" => self.in_iso_store(snapshot, request),
-            [first, ..] if first == b"common" => in_tree(&self.microkernel_folder, request, 1),
+            [first, ..] if first == b"common" => {
+                let found = in_tree(&self.microkernel_folder, request, 1)?;
+                Ok(with_digest(snapshot, Shelf::Microkernel, request, found))
+            }
             [name, rest @ ..] => {
                 let Some(name) = text(name).and_then(|name| ImageName::existing(name).ok()) else {
                     return in_tree(&self.root, request, 0);
@@ -152,15 +155,16 @@ impl Inner {
         if let Some(file) = name.as_ref().and_then(|name| snapshot.file(Shelf::Iso, name))
             && let Some(path) = &file.local
         {
-            return local_file(&file.name, path);
+            return local_file(file, path);
         }
         let found = match in_tree(&self.iso_folder, request, 1) {
             Err(LookupError::NotFound) => match name.and_then(|name| snapshot.local_like(&name)) {
-                Some((name, path)) => return local_file(name, path),
+                Some((file, path)) => return local_file(file, path),
                 None => return Err(LookupError::NotFound),
             },
             found => found?,
         };
+        let found = with_digest(snapshot, Shelf::Iso, request, found);
         let Resolved::Directory(listed) = found else { return Ok(found) };
         if request.decoded.len() > 1 {
             return Ok(Resolved::Directory(listed));
@@ -214,9 +218,21 @@ impl Inner {
     }
 }
 
-fn local_file(name: &FileName, path: &Path) -> Result<Resolved, LookupError> {
+fn local_file(record: &FileRecord, path: &Path) -> Result<Resolved, LookupError> {
     let (file, identity) = open_regular(path).map_err(|_| LookupError::NotFound)?;
-    Ok(Resolved::File(Content::whole(Arc::new(file.into()), &identity), name.as_str().into()))
+    let mut content = Content::whole(Arc::new(file.into()), &identity);
+    content.sha256 = record.sha256_of(&identity);
+    Ok(Resolved::File(content, record.name.as_str().into()))
+}
+
+/// Adds the digest to a stored file that was asked for by its name on the shelf. Whoever spells it in another way does without.
+fn with_digest(snapshot: &Snapshot, shelf: Shelf, request: &Request, found: Resolved) -> Resolved {
+    let Resolved::File(mut content, name) = found else { return found };
+    let is_on_shelf = matches!(request.decoded.as_slice(), [_, asked] if *asked == name);
+    let record = text(&name).filter(|_| is_on_shelf).and_then(|name| FileName::existing(name).ok());
+    let record = record.and_then(|name| snapshot.file(shelf, &name));
+    content.sha256 = record.and_then(|record| record.sha256_of(&content.identity));
+    Resolved::File(content, name)
 }
 
 /// Looks the path up below its first `skip` components: as it came, then decoded, then leniently (`clients.md`, lookup order).

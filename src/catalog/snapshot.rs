@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::inventory::Records;
 use crate::model::image::{Image, ImageId};
+use crate::model::job::Job;
 use crate::model::names::{FileName, ImageName, ImageVersion};
 use crate::model::stored_file::{FileRecord, Shelf};
 
@@ -60,10 +61,15 @@ impl Snapshot {
     }
 
     /// The only local ISO whose name differs from this one in ASCII case alone, and where it lies.
-    pub fn local_like(&self, name: &FileName) -> Option<(&FileName, &PathBuf)> {
+    pub fn local_like(&self, name: &FileName) -> Option<(&FileRecord, &PathBuf)> {
         let like =
             self.files(Shelf::Iso).filter(|file| file.name.as_str().eq_ignore_ascii_case(name.as_str()));
-        only(like.filter_map(|file| Some((&file.name, file.local.as_ref()?))))
+        only(like.filter_map(|file| Some((file, file.local.as_ref()?))))
+    }
+
+    /// The jobs that are remembered.
+    pub fn jobs(&self) -> impl Iterator<Item = &Job> {
+        self.records.jobs.values()
     }
 
     /// The names that images have, in order.

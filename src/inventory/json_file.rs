@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{InventoryError, Records, previous_service};
 use crate::model::image::Image;
+use crate::model::job::Job;
 use crate::model::stored_file::FileRecord;
 
 /// The version this program writes. Version 1 is the old service's file, which has no version field.
@@ -31,6 +32,7 @@ struct DocumentOut<'a> {
     version: u32,
     images: Vec<&'a Image>,
     files: Vec<&'a FileRecord>,
+    jobs: Vec<&'a Job>,
 }
 
 #[derive(Deserialize)]
@@ -38,6 +40,8 @@ struct Document {
     images: Vec<Image>,
     #[serde(default)]
     files: Vec<FileRecord>,
+    #[serde(default)]
+    jobs: Vec<Job>,
 }
 
 impl JsonFile {
@@ -78,6 +82,7 @@ impl JsonFile {
             version: VERSION,
             images: records.images.values().collect(),
             files: records.files.values().collect(),
+            jobs: records.jobs.values().collect(),
         };
         let mut bytes =
             serde_json::to_vec_pretty(&document).map_err(|error| self.io("encode", error.into()))?;
@@ -132,6 +137,7 @@ impl JsonFile {
         }
         records.files =
             document.files.into_iter().map(|file| ((file.shelf, file.name.clone()), file)).collect();
+        records.jobs = document.jobs.into_iter().map(|job| (job.id.clone(), job)).collect();
         Ok(records)
     }
 

@@ -10,6 +10,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::model::image::{Image, ImageId};
+use crate::model::job::{Job, JobId};
 use crate::model::names::FileName;
 use crate::model::stored_file::{FileRecord, Shelf};
 
@@ -24,6 +25,8 @@ pub struct Records {
     pub images: BTreeMap<ImageId, Image>,
     /// Stored files by shelf and name.
     pub files: BTreeMap<(Shelf, FileName), FileRecord>,
+    /// Jobs by id: those to be resumed after a restart, and the last that ended.
+    pub jobs: BTreeMap<JobId, Job>,
 }
 
 /// Where records are kept. The set is closed; every backend passes the same contract suite.

@@ -11,9 +11,8 @@ use url::Url;
 use super::fetch::{Fault, Fetcher, small};
 use super::signature::{Keyring, SignatureError, Signer, is_clear_signed};
 use crate::model::digest::Expected;
-use crate::model::image::shown_url;
-use listing::Listing;
-pub use listing::ListingError;
+use crate::model::link::shown;
+use listing::{Listing, ListingError};
 
 /// No distribution lists so many files that it needs more, and it is read whole.
 const MAX_FILE: usize = 1 << 20;
@@ -69,14 +68,14 @@ impl ChecksumError {
 /// Fetches the file of checksums and reads what it says of a file that has one of `names`, of which the first that is listed counts; a name
 /// may have folders before it. With `signature` the file must be signed by it, and with a folder of keyrings a clear-signed file must be
 /// signed by one of their keys.
-pub async fn expected(
+pub(super) async fn expected(
     fetcher: &Fetcher,
     checksums: &Url,
     signature: Option<&Url>,
     keyring: Option<&Path>,
     names: &[&str],
 ) -> Result<Promise, ChecksumError> {
-    let untrusted = |error| ChecksumError::Signature { url: shown_url(checksums), error };
+    let untrusted = |error| ChecksumError::Signature { url: shown(checksums), error };
     if signature.is_some() && keyring.is_none() {
         return Err(untrusted(SignatureError::NoKeyring));
     }
@@ -96,12 +95,12 @@ pub async fn expected(
         _ => (String::from_utf8_lossy(&file).into_owned(), None),
     };
     let found = Listing::read(&text).find(names);
-    let expected = found.map_err(|error| ChecksumError::Listing { url: shown_url(checksums), error })?;
+    let expected = found.map_err(|error| ChecksumError::Listing { url: shown(checksums), error })?;
     Ok(Promise { expected, signer })
 }
 
 async fn get(fetcher: &Fetcher, url: &Url) -> Result<Bytes, ChecksumError> {
-    small(fetcher, url, MAX_FILE).await.map_err(|fault| ChecksumError::Fetch { url: shown_url(url), fault })
+    small(fetcher, url, MAX_FILE).await.map_err(|fault| ChecksumError::Fetch { url: shown(url), fault })
 }
 
 /// The text that was signed, and by whom. Reads files and takes its time to compute.

@@ -1,56 +1,54 @@
 //! Digests of files that did not arrive through this program. Each is read once.
 
-use std::fs::File;
-use std::io::{self, Read};
-
-use sha2::Digest;
-use tokio_util::sync::CancellationToken;
-
-use crate::catalog::{Catalog, CatalogError};
-use crate::model::digest::Sha256;
-use crate::model::identity::Identity;
+use super::Failure;
+use super::drive::{Context, Outcome};
+use crate::model::digest::Expected;
+use crate::model::job::{Job, Work};
 use crate::model::names::FileName;
 use crate::model::stored_file::Shelf;
+use crate::store::read_whole;
 
-/// Bytes read at once.
-const BUFFER: usize = 1 << 20;
-
-/// Computes and records the digest of a file, unless it is known by now.
-pub(super) async fn compute(
-    catalog: &Catalog,
-    shelf: Shelf,
-    name: FileName,
-    stop: &CancellationToken,
-) -> Result<(), CatalogError> {
-    let Some((file, identity)) = catalog.open_for_digest(shelf, name.clone()).await? else { return Ok(()) };
-    let stop = stop.clone();
-    let read =
-        tokio::task::spawn_blocking(move || read(file, &stop)).await.map_err(|_| CatalogError::Stopping)?;
-    match read {
-        Ok(Some((sha256, read))) if read == identity => {
-            tracing::info!(%shelf, %name, %sha256, "digested a file");
-            catalog.record_digest(shelf, name, identity, sha256).await
-        }
-        // It was written to meanwhile, or the service stops: there will be another errand.
-        Ok(_) => Ok(()),
-        Err(error) => {
-            tracing::warn!(%shelf, %name, %error, "a file cannot be read");
-            Ok(())
-        }
-    }
+/// The job that computes the digest of a file.
+pub(super) fn job_for(shelf: Shelf, name: FileName) -> Job {
+    let title = format!("the digest of the {shelf} {name}");
+    Job::new(Work::Digest { shelf, name }, title)
 }
 
-/// The digest of all bytes, and what the file is after the last of them: one that is written to meanwhile is two versions at once.
-fn read(mut file: File, stop: &CancellationToken) -> io::Result<Option<(Sha256, Identity)>> {
-    let mut digest = sha2::Sha256::new();
-    let mut buffer = vec![0; BUFFER];
-    loop {
-        if stop.is_cancelled() {
-            return Ok(None);
+/// A file whose digest is wanted.
+pub(super) struct Digesting {
+    pub(super) shelf: Shelf,
+    pub(super) name: FileName,
+}
+
+impl Digesting {
+    /// Computes and records it, unless it is known by now.
+    pub(super) async fn run(&self, context: &Context<'_>) -> Outcome {
+        let (shelf, name, catalog) = (self.shelf, &self.name, &context.jobs.0.catalog);
+        let (file, identity) = match catalog.open_for_digest(shelf, name.clone()).await {
+            Ok(Some(opened)) => opened,
+            Ok(None) => return Outcome::Done,
+            Err(error) => return Outcome::Failed(error.into()),
+        };
+        context.begin(0, Some(identity.size));
+        let stop = context.stop().clone();
+        let read = tokio::task::spawn_blocking(move || {
+            read_whole(&file, &Expected::default(), |_| !stop.is_cancelled())
+        });
+        match read.await {
+            Ok(Ok(Some(whole))) if whole.identity == identity => {
+                let sha256 = whole.digests.sha256;
+                tracing::info!(%shelf, %name, %sha256, "digested a file");
+                match catalog.record_digest(shelf, name.clone(), identity, sha256).await {
+                    Ok(()) => Outcome::Done,
+                    Err(error) => Outcome::Failed(error.into()),
+                }
+            }
+            Ok(Ok(None)) | Err(_) => Outcome::Stopped,
+            Ok(Ok(Some(_))) => Outcome::Failed(Failure::Conflict("it was written to meanwhile".into())),
+            Ok(Err(error)) => {
+                tracing::warn!(%shelf, %name, %error, "a file cannot be read");
+                Outcome::Failed(Failure::Storage(format!("it cannot be read ({error})")))
+            }
         }
-        let count = file.read(&mut buffer)?;
-        let Some(bytes) = buffer.get(..count).filter(|bytes| !bytes.is_empty()) else { break };
-        digest.update(bytes);
     }
-    Ok(Some((Sha256(digest.finalize().into()), Identity::of(&file.metadata()?))))
 }

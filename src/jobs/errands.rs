@@ -1,38 +1,34 @@
-//! The errands that the desk posts, one at a time: the disk gains nothing from more.
+//! What the desk notices becomes work here. Every look at a listing asks again, so what is asked for is often being done already.
 
 use std::collections::HashSet;
 
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
-use super::digest;
-use crate::catalog::{Catalog, CatalogError, Errand};
-use crate::store::StoreError;
+use super::{Jobs, digest};
+use crate::catalog::{CatalogError, Errand};
 
-/// Does errands until told to stop.
-pub(super) async fn run(catalog: Catalog, mut errands: mpsc::Receiver<Errand>, stop: CancellationToken) {
+/// Takes errands until told to stop.
+pub(super) async fn run(jobs: Jobs, mut errands: mpsc::Receiver<Errand>) {
     loop {
         let mut waiting = Vec::new();
         tokio::select! {
             received = errands.recv_many(&mut waiting, 1024) => if received == 0 { return },
-            () = stop.cancelled() => return,
+            () = jobs.0.stop.cancelled() => return,
         }
-        // Every look at a listing asks again, so one thing is often asked for many times.
         let unique: HashSet<Errand> = waiting.into_iter().collect();
         for errand in unique {
-            if stop.is_cancelled() {
+            if jobs.0.stop.is_cancelled() {
                 return;
             }
-            let done = match &errand {
-                Errand::Digest(shelf, name) => digest::compute(&catalog, *shelf, name.clone(), &stop).await,
-                Errand::Prepare(id) => catalog.prepare(id.clone()).await,
-            };
-            match done {
-                Ok(()) => {}
-                Err(CatalogError::Store(StoreError::NotFound(_)) | CatalogError::Local(_)) => {
-                    tracing::debug!(?errand, "a file went away before its errand was done");
-                }
-                Err(error) => tracing::warn!(?errand, %error, "an errand failed"),
+            match errand {
+                Errand::Digest(shelf, name) => drop(jobs.begin(digest::job_for(shelf, name))),
+                Errand::Prepare(id) => match jobs.0.catalog.prepare(id.clone()).await {
+                    Ok(()) => {}
+                    Err(CatalogError::Local(_)) => {
+                        tracing::debug!(%id, "an ISO went away before it was read");
+                    }
+                    Err(error) => tracing::warn!(%id, %error, "an image cannot be prepared"),
+                },
             }
         }
     }

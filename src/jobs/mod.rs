@@ -1,31 +1,43 @@
-//! The workers: what takes longer than a request may. Jobs ask the desk for everything they change; progress stays in memory.
+//! The workers: what takes longer than a request may. A job is asked for, waits for a place, is worked on, tried again where that is worth
+//! while, and ends; it can be watched, cancelled and begun again, and it outlives the program. Jobs ask the desk for everything they change.
 
-pub mod checksums;
+mod backoff;
+mod board;
+mod checksums;
 mod digest;
 mod download;
+mod drive;
 mod errands;
+mod failure;
 pub mod fetch;
-pub mod signature;
+mod kinds;
+mod meter;
+mod signature;
 mod web_name;
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::catalog::{Catalog, CatalogError};
 use crate::config::Reach;
-use crate::model::image::{ImageId, Source, Status};
-
-pub use download::Failure;
+use crate::events::{Change, Events};
+use crate::model::image::ImageId;
+use crate::model::job::{Job, JobId, State, Work};
+use crate::model::link::Link;
+use board::{Board, Entry};
 use fetch::Fetcher;
+
+pub use checksums::{ChecksumError, Promise};
+pub use download::job_for as download_job;
+pub use failure::Failure;
+pub use meter::Progress;
 pub use web_name::provisional_name;
 
-/// How long to wait before a failure is recorded again that the disk would not take.
+/// How long to wait before something is recorded again that the disk would not take.
 const RECORD_PAUSE: Duration = Duration::from_secs(2);
 
 /// How the workers work.
@@ -35,8 +47,16 @@ pub struct Settings {
     pub max_downloads: usize,
     /// A download that brings nothing for this long has failed.
     pub stall_timeout: Duration,
+    /// How often in a row a job is tried again without having come further.
+    pub retries: u32,
+    /// The pause before the first of these tries.
+    pub retry_delay: Duration,
+    /// Jobs that are remembered after their end.
+    pub max_finished: usize,
     /// Where downloads may go.
     pub reach: Reach,
+    /// The folder of the keyrings that signatures are held against.
+    pub keyring: Option<PathBuf>,
 }
 
 /// The workers.
@@ -45,148 +65,268 @@ pub struct Jobs(Arc<Inner>);
 
 struct Inner {
     catalog: Catalog,
+    events: Events,
     fetcher: Fetcher,
     settings: Settings,
-    places: Semaphore,
-    downloads: Mutex<HashMap<ImageId, Arc<Download>>>,
+    board: Board,
+    lanes: kinds::Lanes,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
 
-/// A running or waiting download.
-struct Download {
-    received: AtomicU64,
-    /// 0 while the server has not told.
-    total: AtomicU64,
-    cancel: CancellationToken,
-    ended: watch::Sender<Option<Result<(), Failure>>>,
+/// A job as it is now.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    /// Its record.
+    pub job: Job,
+    /// How far it has come; `None` before anybody knows and after its end.
+    pub progress: Option<Progress>,
 }
 
-/// How far a download has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
-    /// Bytes that have arrived.
-    pub received: u64,
-    /// Bytes in all, if the server told.
-    pub total: Option<u64>,
+/// What was asked for cannot be done with this job.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError {
+    /// There is none.
+    #[error("no job has this id")]
+    NoSuchJob,
+    /// Its state forbids it.
+    #[error("the job is {0}, so it cannot be begun again")]
+    NotOver(&'static str),
+    /// Nobody needs it any more.
+    #[error("the job cannot be begun again: {0}")]
+    Pointless(String),
+    /// The end of the job is still being recorded.
+    #[error("the end of the job is just being recorded; try again")]
+    Busy,
+    /// The desk refuses.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
 }
 
-/// A download that was started, to wait for.
-pub struct Started(watch::Receiver<Option<Result<(), Failure>>>);
+/// A job that was begun, to wait for.
+pub struct Begun {
+    jobs: Jobs,
+    entry: Arc<Entry>,
+}
 
-impl Started {
-    /// Waits until the download has ended, at most for `limit`; `None` if it goes on.
-    pub async fn ended_within(mut self, limit: Duration) -> Option<Result<(), Failure>> {
-        let ended = tokio::time::timeout(limit, self.0.wait_for(Option::is_some)).await;
-        ended.ok()?.ok()?.clone()
+impl Begun {
+    /// Waits until the job has ended, at most for `limit`; `None` if it goes on. A job whose first attempt brought nothing at all ends
+    /// here: who waits for the answer is better told than kept in hope.
+    pub async fn ended_within(self, limit: Duration) -> Option<Result<(), Failure>> {
+        let mut watch = self.entry.watch();
+        let decided = tokio::time::timeout(limit, async {
+            let decided = watch.wait_for(|moment| moment.job.state.is_end() || moment.disappoints).await;
+            if decided.is_ok_and(|moment| !moment.job.state.is_end()) {
+                self.jobs.give_up(&self.entry);
+                let _ = watch.wait_for(|moment| moment.job.state.is_end()).await;
+            }
+        });
+        decided.await.ok()?;
+        let moment = self.entry.moment();
+        Some(match moment.job.state {
+            State::Done => Ok(()),
+            _ => Err(moment.failure.unwrap_or(Failure::Cancelled)),
+        })
     }
 }
 
+/// Work on an image's ISO that was interrupted, until it is decided what becomes of the image.
+#[must_use = "either the work goes on or it ends"]
+pub struct Halted(Option<Arc<Entry>>);
+
 impl Jobs {
     /// Puts the workers to work. Fails if no HTTP client can be made.
-    pub fn start(catalog: Catalog, settings: Settings) -> Result<Self, reqwest::Error> {
+    pub fn start(catalog: Catalog, events: Events, settings: Settings) -> Result<Self, reqwest::Error> {
         let jobs = Self(Arc::new(Inner {
             fetcher: Fetcher::new(settings.reach.clone(), settings.stall_timeout)?,
-            places: Semaphore::new(settings.max_downloads),
+            lanes: kinds::Lanes::new(settings.max_downloads),
+            board: Board::default(),
             catalog,
+            events,
             settings,
-            downloads: Mutex::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         }));
         if let Some(errands) = jobs.0.catalog.take_errands() {
-            let (catalog, stop) = (jobs.0.catalog.clone(), jobs.0.stop.clone());
-            jobs.0.tasks.spawn(errands::run(catalog, errands, stop));
+            jobs.0.tasks.spawn(errands::run(jobs.clone(), errands));
         }
         Ok(jobs)
     }
 
-    /// Fetches the ISO of an image whose record says from where. The job ends when the record says `OK` or `error: …`.
-    pub fn download(&self, id: ImageId) -> Started {
-        let (ended, receiver) = watch::channel(None);
-        let download = Arc::new(Download {
-            received: AtomicU64::new(0),
-            total: AtomicU64::new(0),
-            cancel: self.0.stop.child_token(),
-            ended,
+    /// Takes up what an earlier run left: the jobs on record, and the downloads of `images`, which may come from a program without jobs.
+    pub fn resume(&self, images: &[ImageId]) {
+        let snapshot = self.0.catalog.snapshot();
+        for job in snapshot.jobs() {
+            let mut job = job.clone();
+            let is_over = job.state.is_end();
+            if !is_over {
+                job.note("taken up again after a restart");
+                job.enter(State::Queued);
+            }
+            if let Ok(entry) = self.0.board.add(job)
+                && !is_over
+            {
+                self.spawn(&entry);
+            }
+        }
+        for image in images.iter().filter_map(|id| snapshot.image(id)) {
+            drop(self.begin(download::job_for(image)));
+        }
+    }
+
+    /// Begins a job, unless the same work is being done already.
+    pub fn begin(&self, job: Job) -> Begun {
+        let entry = self.0.board.add(job).map_or_else(
+            |other| other,
+            |entry| {
+                self.spawn(&entry);
+                entry
+            },
+        );
+        Begun { jobs: self.clone(), entry }
+    }
+
+    /// What a checksum file says of a file that has one of `names`. A failure that may pass comes with when to ask again, as far as that was
+    /// told.
+    pub async fn promised(
+        &self,
+        checksum: &Link,
+        signature: Option<&Link>,
+        names: &[&str],
+    ) -> Result<Promise, ChecksumError> {
+        let keyring = self.0.settings.keyring.as_deref();
+        let signature = signature.map(Link::secret_url);
+        checksums::expected(&self.0.fetcher, checksum.secret_url(), signature, keyring, names).await
+    }
+
+    fn spawn(&self, entry: &Arc<Entry>) {
+        entry.arm(self.0.stop.child_token());
+        entry.change(|moment| {
+            moment.is_driven = true;
+            moment.is_cancelled = false;
+            moment.gives_up = false;
+            moment.disappoints = false;
         });
-        self.downloads().insert(id.clone(), Arc::clone(&download));
-        let jobs = self.clone();
-        self.0.tasks.spawn(async move {
-            let result = tokio::select! {
-                result = download::run(&jobs.0, &id, &download) => Some(result),
-                () = download.cancel.cancelled() => None,
-            };
-            if let Some(Err(failure)) = &result {
-                tracing::warn!(%id, %failure, "a download failed");
-                tokio::select! {
-                    () = jobs.record_failure(&id, failure) => {}
-                    () = download.cancel.cancelled() => {}
+        self.tell(&entry.id);
+        self.0.tasks.spawn(drive::drive(self.clone(), Arc::clone(entry)));
+    }
+
+    /// All jobs that are known, those last asked for first.
+    pub fn all(&self) -> Vec<Shown> {
+        self.0.board.all().iter().map(|entry| shown(entry)).collect()
+    }
+
+    /// One job.
+    pub fn get(&self, id: &JobId) -> Option<Shown> {
+        self.0.board.get(id).map(|entry| shown(&entry))
+    }
+
+    /// The job that fetches the ISO of an image, while there is one.
+    pub fn of_image(&self, image: &ImageId) -> Option<Shown> {
+        self.0.board.live(&Work::Download { image: image.clone() }).map(|entry| shown(&entry))
+    }
+
+    /// Stops a job for good and waits until its work has ended. One that had ended already is taken from the list.
+    pub async fn cancel(&self, id: &JobId) -> Result<Shown, JobError> {
+        let entry = self.0.board.get(id).ok_or(JobError::NoSuchJob)?;
+        if entry.state().is_end() {
+            if !self.0.board.remove(id) {
+                return Err(JobError::Busy);
+            }
+            self.0.catalog.forget_job(id.clone()).await?;
+            self.tell(id);
+            return Ok(shown(&entry));
+        }
+        entry.change(|moment| moment.is_cancelled = true);
+        entry.stop().cancel();
+        let _ = entry.watch().wait_for(|moment| moment.job.state.is_end() || !moment.is_driven).await;
+        Ok(shown(&entry))
+    }
+
+    /// Begins a job again that failed or was cancelled; one that waits for its next try is tried now.
+    pub async fn retry(&self, id: &JobId) -> Result<Shown, JobError> {
+        let entry = self.0.board.get(id).ok_or(JobError::NoSuchJob)?;
+        match entry.state() {
+            State::Waiting { .. } => entry.now.notify_one(),
+            State::Failed { .. } | State::Cancelled => {
+                entry.settled().await;
+                if !self.0.board.revive(&entry) {
+                    return Err(JobError::Pointless("the same work is being done already".into()));
+                }
+                if let Err(error) = self.begin_again(&entry).await {
+                    self.0.board.ended(&entry, self.0.settings.max_finished);
+                    return Err(error);
                 }
             }
-            // A second try may have begun as soon as the failure was recorded; its entry must stay.
-            let mut downloads = jobs.downloads();
-            if downloads.get(&id).is_some_and(|current| Arc::ptr_eq(current, &download)) {
-                downloads.remove(&id);
-            }
-            drop(downloads);
-            download.ended.send_replace(Some(result.unwrap_or(Err(Failure::Cancelled))));
+            state => return Err(JobError::NotOver(state.word())),
+        }
+        Ok(shown(&entry))
+    }
+
+    async fn begin_again(&self, entry: &Arc<Entry>) -> Result<(), JobError> {
+        if let Work::Download { image } = &entry.work {
+            self.0.catalog.begin_again(image.clone()).await.map_err(|error| match error {
+                CatalogError::NoSuchImage => JobError::Pointless("its image was deleted".into()),
+                other => other.into(),
+            })?;
+        }
+        entry.change(|moment| {
+            moment.failure = None;
+            moment.job.note("begun again");
+            moment.job.enter(State::Queued);
         });
-        Started(receiver)
+        self.try_to_keep(entry, Vec::new()).await;
+        self.spawn(entry);
+        Ok(())
     }
 
-    /// Begins downloads again that were interrupted, by a restart or by a deletion that could not be recorded. Ids of other images are
-    /// passed over.
-    pub fn resume(&self, ids: &[ImageId]) {
-        let snapshot = self.0.catalog.snapshot();
-        for image in ids.iter().filter_map(|id| snapshot.image(id)) {
-            let unfinished = matches!(image.status, Status::Downloading | Status::Preparing);
-            if unfinished && matches!(image.source, Source::Web { .. }) {
-                drop(self.download(image.id.clone()));
-            }
+    /// A job that waits for its next try fails now.
+    fn give_up(&self, entry: &Entry) {
+        entry.change(|moment| moment.gives_up = true);
+        entry.now.notify_one();
+    }
+
+    /// Interrupts the work on an image's ISO without an end, and waits until nobody works on it.
+    pub async fn halt(&self, image: &ImageId) -> Halted {
+        let entry = self.0.board.live(&Work::Download { image: image.clone() });
+        if let Some(entry) = &entry {
+            entry.stop().cancel();
+            entry.settled().await;
+        }
+        Halted(entry)
+    }
+
+    /// Goes on with what was interrupted.
+    pub fn go_on(&self, halted: Halted) {
+        if let Some(entry) = halted.0.filter(|entry| !entry.state().is_end()) {
+            entry.change(|moment| moment.job.enter(State::Queued));
+            self.spawn(&entry);
         }
     }
 
-    /// Tries until it is recorded: a record that says `downloading iso` with nobody downloading would be a lie that lasts.
-    async fn record_failure(&self, id: &ImageId, failure: &Failure) {
-        while let Err(error) = self.0.catalog.fail_download(id.clone(), failure.to_string()).await {
-            if matches!(error, CatalogError::NoSuchImage | CatalogError::Stopping) {
-                return;
-            }
-            tracing::error!(%id, %error, "a failed download cannot be recorded yet");
-            tokio::time::sleep(RECORD_PAUSE).await;
+    /// Ends what was interrupted: nobody needs it any more.
+    pub async fn drop_halted(&self, halted: Halted) {
+        if let Some(entry) = halted.0.filter(|entry| !entry.state().is_end()) {
+            drive::end_halted(self, &entry).await;
         }
     }
 
-    /// Stops the download for an image, if there is one, and waits until its file is gone. A stopped job does not touch the record.
-    pub async fn cancel(&self, id: &ImageId) {
-        let download = self.downloads().get(id).map(Arc::clone);
-        if let Some(download) = download {
-            let mut ended = download.ended.subscribe();
-            download.cancel.cancel();
-            let _ = ended.wait_for(Option::is_some).await;
-        }
-    }
-
-    /// How far the download for an image has come, while there is one.
-    pub fn progress(&self, id: &ImageId) -> Option<Progress> {
-        let downloads = self.downloads();
-        let download = downloads.get(id)?;
-        let total = download.total.load(Ordering::Relaxed);
-        Some(Progress {
-            received: download.received.load(Ordering::Relaxed),
-            total: (total > 0).then_some(total),
-        })
-    }
-
-    /// Stops all work. Interrupted downloads stay recorded as such and begin again at the next start.
+    /// Stops all work. Interrupted jobs stay recorded as such and are taken up at the next start.
     pub async fn stop(&self) {
         self.0.stop.cancel();
         self.0.tasks.close();
         self.0.tasks.wait().await;
     }
 
-    fn downloads(&self) -> MutexGuard<'_, HashMap<ImageId, Arc<Download>>> {
-        self.0.downloads.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Tells whoever listens that a job is no longer what it was.
+    fn tell(&self, id: &JobId) {
+        self.0.events.publish(Change::Job(id.clone()));
     }
+}
+
+fn shown(entry: &Entry) -> Shown {
+    let job = entry.moment().job;
+    let progress =
+        Some(entry.meter.progress()).filter(|progress| progress.done > 0 || progress.total.is_some());
+    Shown { progress: progress.filter(|_| !job.state.is_end()), job }
 }

@@ -4,6 +4,7 @@
 mod certificate;
 mod keyring;
 
+use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
@@ -13,7 +14,7 @@ use pgp::packet::{Signature, SignatureType, SubpacketData};
 use pgp::types::KeyDetails;
 
 use certificate::{may_have_signed, signing_keys, user_id};
-pub use keyring::Keyring;
+pub(super) use keyring::Keyring;
 
 /// How a clear-signed message begins (RFC 9580 §7.1).
 const CLEAR_SIGNED: &[u8] = b"-----BEGIN PGP SIGNED MESSAGE-----";
@@ -33,6 +34,15 @@ pub struct Signer {
     pub user_id: Option<String>,
     /// When.
     pub time: Timestamp,
+}
+
+impl fmt::Display for Signer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.user_id {
+            Some(user_id) => write!(formatter, "{user_id} ({})", self.fingerprint),
+            None => formatter.write_str(&self.fingerprint),
+        }
+    }
 }
 
 /// Why a signature cannot be trusted.
@@ -79,13 +89,13 @@ pub enum SignatureError {
 }
 
 /// Whether a file says of itself that it is clear-signed.
-pub fn is_clear_signed(file: &[u8]) -> bool {
+pub(super) fn is_clear_signed(file: &[u8]) -> bool {
     file.split(|byte| *byte == b'\n').any(|line| line.trim_ascii_end() == CLEAR_SIGNED)
 }
 
 impl Keyring {
     /// Holds a file against the signatures that lie beside it, in binary or armored form. One that is good is enough.
-    pub fn verify_detached(
+    pub(super) fn verify_detached(
         &self,
         file: &[u8],
         signature: &[u8],
@@ -99,7 +109,7 @@ impl Keyring {
     }
 
     /// Reads a clear-signed message. The text is what was signed; what stands around it is not in it.
-    pub fn verify_clear_signed(
+    pub(super) fn verify_clear_signed(
         &self,
         file: &[u8],
         now: SystemTime,

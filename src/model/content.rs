@@ -8,6 +8,7 @@ use std::time::SystemTime;
 
 use file_transport::{OpenFile, Piece, ReadAt};
 
+use crate::model::digest::Sha256;
 use crate::model::identity::Identity;
 
 /// A run of bytes of the content.
@@ -33,6 +34,8 @@ pub struct Content {
     pub modified: SystemTime,
     /// Strong validator without quotes (RFC 9110 §8.8.3); the same after a restart.
     pub tag: String,
+    /// The digest of all of it, where that is known.
+    pub sha256: Option<Sha256>,
 }
 
 /// How the bytes are had.
@@ -56,6 +59,7 @@ impl Content {
             size: identity.size,
             modified: identity.modified(),
             tag: version_tag(identity),
+            sha256: None,
             identity: *identity,
             file,
         }
@@ -71,7 +75,15 @@ impl Content {
         let size = extents.iter().map(|extent| extent.length).sum();
         let first = extents.iter().find_map(|extent| extent.offset).unwrap_or(0);
         let tag = format!("{}-{first:x}-{size:x}", version_tag(identity));
-        Self { tag, origin: Origin::Extents(extents), size, modified, file, identity: *identity }
+        Self {
+            tag,
+            origin: Origin::Extents(extents),
+            size,
+            modified,
+            sha256: None,
+            file,
+            identity: *identity,
+        }
     }
 
     /// A file of so many bytes that `source` computes out of `identity`'s file. It is told from its neighbours by its place, in the words
@@ -84,7 +96,15 @@ impl Content {
         (source, memory): (Arc<dyn ReadAt>, u64),
     ) -> Self {
         let tag = format!("{}-{place:x}-{size:x}", version_tag(identity));
-        Self { tag, origin: Origin::Computed { source, memory }, size, modified, file, identity: *identity }
+        Self {
+            tag,
+            origin: Origin::Computed { source, memory },
+            size,
+            modified,
+            sha256: None,
+            file,
+            identity: *identity,
+        }
     }
 
     /// Bytes of memory that knowing where the bytes are takes.

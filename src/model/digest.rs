@@ -72,7 +72,7 @@ pub struct Digests {
 
 /// A file is not what somebody expected. Both values are told, so that people can see which one is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the {algorithm} of what arrived is {found}, but {expected} was expected")]
+#[error("its {algorithm} is {found}, but {expected} was expected")]
 pub struct Mismatch {
     algorithm: &'static str,
     found: String,

@@ -5,6 +5,8 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 
+use super::checksum_file::ChecksumFile;
+use super::digest_fields::Claim;
 use super::parameters::Parameters;
 use super::problem::Problem;
 use super::uploads::{Upload, check_headers};
@@ -36,19 +38,27 @@ pub(super) async fn put(
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let upload = Upload::new(&parts, body);
-    let expected = upload.expected();
+    let size = upload.expected();
     let accepted = async {
-        let parameters = Parameters::of_query(&parts, &["name"])?;
+        let parameters =
+            Parameters::of_query(&parts, &["name", "sha256", "sha512", "checksum", "signature"])?;
         let name = parameters.required("name", FileName::new)?;
         check_headers(&parts.headers)?;
-        Ok::<_, Problem>(door.catalog.receive(shelf, name, expected).await?)
+        let claim = Claim::of_upload(&parameters, &parts.headers)?;
+        let claim = ChecksumFile::of(&parameters)?.complete(&door, name.as_str(), claim).await?;
+        let intake = door.catalog.receive(shelf, name, size, claim.expected()).await?;
+        Ok::<_, Problem>((intake, claim))
     };
-    let intake = match accepted.await {
-        Ok(intake) => intake,
+    let (intake, claim) = match accepted.await {
+        Ok(accepted) => accepted,
         Err(problem) => return Err(upload.refuse(problem).await),
     };
     let finish = move |intake: crate::catalog::Intake| {
-        async move { Ok(views::file(shelf, &intake.finish().await?)) }.boxed()
+        let stored = async move {
+            let stored = intake.finish().await.map_err(|error| claim.blame(error))?;
+            Ok(views::file(shelf, &stored))
+        };
+        stored.boxed()
     };
     upload.run(intake, Box::new(finish)).await
 }

@@ -14,9 +14,12 @@ use super::problem::Problem;
 /// A body of parameters is small; a larger one is something else.
 const MAX_BODY: usize = 64 << 10;
 
-/// Parameters by name. Each was given once, and the route knows it.
+/// The only parameters that may be given more than once, and how often.
+const LISTS: [(&str, usize); 1] = [("isoweb", 16)];
+
+/// Parameters by name. The route knows each, and each was given once, but for those that are lists.
 #[derive(Debug, Default)]
-pub(super) struct Parameters(BTreeMap<String, String>);
+pub(super) struct Parameters(BTreeMap<String, Vec<String>>);
 
 impl Parameters {
     /// Reads the query.
@@ -76,15 +79,24 @@ impl Parameters {
             )
         })?;
         for (name, value) in members.0 {
-            let text = match value {
-                Value::Null => continue,
-                Value::String(text) => text,
-                Value::Number(number) => number.to_string(),
-                Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
-                    return Err(Problem::parameter(&name, "must be text or a number in the JSON body"));
-                }
+            if parameters.0.contains_key(&name) {
+                return Err(Problem::parameter(&name, "is given more than once"));
+            }
+            let values = match value {
+                Value::Array(values) if most(&name) > 1 => values,
+                value => vec![value],
             };
-            parameters.add(name, text, known)?;
+            for value in values {
+                let text = match value {
+                    Value::Null => continue,
+                    Value::String(text) => text,
+                    Value::Number(number) => number.to_string(),
+                    Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
+                        return Err(Problem::parameter(&name, "must be text or a number in the JSON body"));
+                    }
+                };
+                parameters.add(name.clone(), text, known)?;
+            }
         }
         Ok(parameters)
     }
@@ -96,9 +108,13 @@ impl Parameters {
                 format_args!("is not known here; known are {}", known.join(", ")),
             ));
         }
-        if self.0.insert(name.clone(), value).is_some() {
-            return Err(Problem::parameter(&name, "is given more than once"));
+        let most = most(&name);
+        let values = self.0.entry(name.clone()).or_default();
+        if values.len() >= most {
+            let times = if most == 1 { "once".to_owned() } else { format!("{most} times") };
+            return Err(Problem::parameter(&name, format_args!("is given more than {times}")));
         }
+        values.push(value);
         Ok(())
     }
 
@@ -107,7 +123,26 @@ impl Parameters {
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        self.0.get(name)?.first().map(String::as_str)
+    }
+
+    /// A parameter that may be there, as a validated value.
+    pub(super) fn optional<T, E: fmt::Display>(
+        &self,
+        name: &str,
+        parse: impl FnOnce(String) -> Result<T, E>,
+    ) -> Result<Option<T>, Problem> {
+        self.get(name).map(|_| self.required(name, parse)).transpose()
+    }
+
+    /// All values of a parameter that must be there.
+    pub(super) fn all<T, E: fmt::Display>(
+        &self,
+        name: &str,
+        parse: impl Fn(String) -> Result<T, E>,
+    ) -> Result<Vec<T>, Problem> {
+        let values = self.0.get(name).into_iter().flatten();
+        values.map(|text| parse(text.clone()).map_err(|error| Problem::parameter(name, error))).collect()
     }
 
     /// A parameter that must be there, as a validated name.
@@ -119,6 +154,11 @@ impl Parameters {
         let text = self.get(name).ok_or_else(|| Problem::parameter(name, "is missing"))?;
         parse(text.to_owned()).map_err(|error| Problem::parameter(name, error))
     }
+}
+
+/// How often a parameter may be given.
+fn most(name: &str) -> usize {
+    LISTS.iter().find(|(list, _)| *list == name).map_or(1, |(_, most)| *most)
 }
 
 /// Whether the body is JSON, however that is spelled.
@@ -162,13 +202,14 @@ mod tests {
         query: &str,
         content_type: &str,
         body: &'static str,
-    ) -> Result<Vec<(String, String)>, Problem> {
+    ) -> Result<Vec<(String, Vec<String>)>, Problem> {
         let request = http::Request::builder()
             .uri(format!("/images?{query}"))
             .header(CONTENT_TYPE, content_type)
             .body(());
         let (parts, ()) = request.expect("a request").into_parts();
-        let parameters = Parameters::of_request(&parts, Body::from(body), &["name", "version"]).await?;
+        let parameters =
+            Parameters::of_request(&parts, Body::from(body), &["name", "version", "isoweb"]).await?;
         Ok(parameters.0.into_iter().collect())
     }
 
@@ -177,7 +218,18 @@ mod tests {
         let both = read("name=a%20b", "Application/JSON; charset=utf-8", r#"{"name": "x", "version": 7.10}"#)
             .await
             .expect("valid");
-        assert_eq!(both, [("name".into(), "a b".into()), ("version".into(), "7.10".into())]);
+        let text = |text: &str| vec![text.to_owned()];
+        assert_eq!(both, [("name".into(), text("a b")), ("version".into(), text("7.10"))]);
+        for (query, body) in [("isoweb=a&isoweb=b", ""), ("", r#"{"isoweb": ["a", "b"]}"#)] {
+            let links = read(query, "application/json", body).await.expect("a list");
+            assert_eq!(links, [("isoweb".into(), vec!["a".into(), "b".into()])]);
+        }
+        let many = "isoweb=a&".repeat(17);
+        assert!(
+            read(&many, "text/plain", "")
+                .await
+                .is_err_and(|problem| format!("{problem:?}").contains("16 times"))
+        );
         for harmless in ["", " {} ", "[]", r#"{"name": null}"#] {
             assert_eq!(read("", "application/json", harmless).await.expect(harmless), []);
         }

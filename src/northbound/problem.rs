@@ -8,7 +8,8 @@ use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
 use crate::catalog::CatalogError;
-use crate::jobs::Failure;
+use crate::events::SubscribeError;
+use crate::jobs::{ChecksumError, Failure, JobError};
 use crate::store::StoreError;
 use crate::trees::FileError;
 
@@ -46,6 +47,13 @@ impl Problem {
         Self { detail: format!("`{name}`: {}", self.detail), parameter: Some(name.to_owned()), ..self }
     }
 
+    /// Names all those whose word led here. The first of them that is a parameter is told to programs as well.
+    pub(super) fn of_names(self, names: &[&str], parameters: &[&str]) -> Self {
+        let parameter = names.iter().find(|name| parameters.contains(name)).map(|name| (*name).to_owned());
+        let detail = format!("`{}`: {}", names.join("`, `"), self.detail);
+        Self { detail, parameter: self.parameter.or(parameter), ..self }
+    }
+
     fn internal(error: &dyn std::fmt::Display) -> Self {
         tracing::error!(%error, "a request failed");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the service cannot do this just now; its log says why")
@@ -60,7 +68,9 @@ impl From<CatalogError> for Problem {
             | CatalogError::Busy(_)
             | CatalogError::InUse { .. }
             | CatalogError::NameIsLocal(_)
-            | CatalogError::NameIsStored(_) => StatusCode::CONFLICT,
+            | CatalogError::NameIsStored(_)
+            | CatalogError::Whole
+            | CatalogError::Changing(_) => StatusCode::CONFLICT,
             CatalogError::NoSuchImage
             | CatalogError::NoSuchFile { .. }
             | CatalogError::Local(FileError::NotFound) => StatusCode::NOT_FOUND,
@@ -73,10 +83,12 @@ impl From<CatalogError> for Problem {
             }
             CatalogError::NotAnImage(_) => StatusCode::UNPROCESSABLE_ENTITY,
             CatalogError::Store(error) => match error {
-                StoreError::NotFound(_) => StatusCode::NOT_FOUND,
-                StoreError::NotAFile(_) => StatusCode::CONFLICT,
+                StoreError::NotFound(_) | StoreError::NoSuchPart => StatusCode::NOT_FOUND,
+                StoreError::NotAFile(_) | StoreError::PartExists => StatusCode::CONFLICT,
+                StoreError::TooManyParts(_) => StatusCode::SERVICE_UNAVAILABLE,
                 StoreError::Full { .. } => StatusCode::INSUFFICIENT_STORAGE,
                 StoreError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+                StoreError::Mismatch(_) => StatusCode::UNPROCESSABLE_ENTITY,
                 StoreError::InUse(_) | StoreError::Io { .. } => return Self::internal(&text),
             },
             CatalogError::Tree(error) => {
@@ -105,13 +117,43 @@ impl From<Failure> for Problem {
                 return Self::new(StatusCode::UNPROCESSABLE_ENTITY, text).of_parameter("tree");
             }
             Failure::Missing(_) => StatusCode::NOT_FOUND,
-            Failure::Source(_) | Failure::NotAnImage(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Failure::Source(_) | Failure::NotAnImage(_) | Failure::Mismatch(_) | Failure::Forbidden(_) => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
             Failure::Conflict(_) | Failure::Cancelled => StatusCode::CONFLICT,
             Failure::Space(_) => StatusCode::INSUFFICIENT_STORAGE,
             Failure::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Failure::Storage(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self::new(status, text)
+    }
+}
+
+impl From<ChecksumError> for Problem {
+    fn from(error: ChecksumError) -> Self {
+        Failure::from(error).into()
+    }
+}
+
+impl From<JobError> for Problem {
+    fn from(error: JobError) -> Self {
+        let text = error.to_string();
+        let status = match error {
+            JobError::NoSuchJob => StatusCode::NOT_FOUND,
+            JobError::NotOver(_) | JobError::Pointless(_) | JobError::Busy => StatusCode::CONFLICT,
+            JobError::Catalog(error) => return error.into(),
+        };
+        Self::new(status, text)
+    }
+}
+
+impl From<SubscribeError> for Problem {
+    fn from(error: SubscribeError) -> Self {
+        match error {
+            SubscribeError::Crowded | SubscribeError::Stopping => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+            }
+        }
     }
 }
 

@@ -3,16 +3,17 @@
 use serde_json::{Value, json};
 
 use crate::catalog::ListedFile;
-use crate::jobs::Progress;
+use crate::jobs::{Progress, Shown};
 use crate::model::identity::Identity;
-use crate::model::image::{Image, Source, shown_url};
+use crate::model::image::{Image, Source};
+use crate::model::job::{State, Work};
 use crate::model::segment::encoded;
 use crate::model::size;
-use crate::model::stored_file::{Shelf, StoredFile};
+use crate::model::stored_file::{Origin, Shelf, StoredFile};
 use crate::trees::Findings;
 
 /// An image, with the southbound path of its tree and, while its ISO is being fetched, how far that has come.
-pub(super) fn image(image: &Image, progress: Option<Progress>, api_root: &str) -> Value {
+pub(super) fn image(image: &Image, download: Option<&Shown>, api_root: &str) -> Value {
     let segment = |text: &str| encoded(text.as_bytes());
     let mut view = json!({
         "id": image.id,
@@ -28,15 +29,66 @@ pub(super) fn image(image: &Image, progress: Option<Progress>, api_root: &str) -
         "tree": tree(image),
     });
     if let Value::Object(members) = &mut view {
-        if let Source::Web { url } = &image.source {
-            members.insert("url".into(), shown_url(url).as_str().into());
+        if let Source::Web(web) = &image.source {
+            members.insert("url".into(), json!(web.url));
+            for (name, links) in [("mirrors", json!(web.mirrors)), ("checksum", json!(web.checksum))] {
+                if !matches!(&links, Value::Null) && links != json!([]) {
+                    members.insert(name.into(), links);
+                }
+            }
         }
-        if let Some(progress) = progress {
-            members
-                .insert("progress".into(), json!({"received": progress.received, "total": progress.total}));
+        if let Some(download) = download {
+            members.insert("job".into(), json!(download.job.id));
+            if let Some(progress) = &download.progress {
+                let mut shown = self::progress(progress);
+                shown["received"] = progress.done.into();
+                members.insert("progress".into(), shown);
+            }
         }
     }
     view
+}
+
+/// A job, with how far it has come while it is not over. `log` belongs to one job alone, not to a list.
+pub(super) fn job(shown: &Shown, with_log: bool) -> Value {
+    let job = &shown.job;
+    let mut view = json!({
+        "id": job.id,
+        "kind": job.work.kind(),
+        "title": job.title,
+        "state": job.state.word(),
+        "attempts": job.attempts,
+        "created": milliseconds(job.created),
+        "updated": milliseconds(job.updated),
+        "progress": shown.progress.as_ref().map(progress),
+    });
+    match &job.state {
+        State::Waiting { until, reason } => {
+            view["until"] = milliseconds(*until).into();
+            view["reason"] = reason.as_str().into();
+        }
+        State::Failed { reason } => view["reason"] = reason.as_str().into(),
+        State::Queued | State::Running | State::Done | State::Cancelled => {}
+    }
+    match &job.work {
+        Work::Download { image } => view["image"] = json!(image),
+        Work::Digest { shelf, name } => view["file"] = json!({"store": shelf, "name": name}),
+        Work::Scrub => {}
+    }
+    if with_log {
+        let lines = job.log.iter().map(|line| json!({"time": milliseconds(line.time), "text": line.text}));
+        view["log"] = lines.collect();
+    }
+    view
+}
+
+fn progress(progress: &Progress) -> Value {
+    json!({
+        "done": progress.done,
+        "total": progress.total,
+        "rate": progress.rate,
+        "secondsLeft": progress.left().map(|left| left.as_secs()),
+    })
 }
 
 /// What was found in the ISO, and what was asked for; nothing as long as there is neither.
@@ -73,7 +125,13 @@ pub(super) fn file(shelf: Shelf, file: &StoredFile) -> Value {
         "bytes": file.identity.size,
         "sha256": file.sha256,
         "local": file.local,
+        "status": file.status,
+        "origin": file.origin.as_ref().map(Origin::word),
+        "verified": file.verified.map(milliseconds),
     });
+    if let (Some(Origin::Download { url }), Value::Object(members)) = (&file.origin, &mut view) {
+        members.insert("url".into(), url.as_str().into());
+    }
     if let (Shelf::Iso, Value::Object(members)) = (shelf, &mut view) {
         members.insert("upload".into(), uploaded.into());
     }

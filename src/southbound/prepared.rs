@@ -2,6 +2,8 @@
 
 use std::time::SystemTime;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use file_transport::{OpenFile, Piece};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -17,6 +19,9 @@ use crate::trees::Source;
 /// Files up to this size are answered from memory. Up to about twice this, copying cost less than `sendfile` where it was tried; the rest is
 /// left to keep the memory of all findings small.
 const SMALL: u64 = 16 << 10;
+
+/// The digest of the whole file, whatever part of it is sent (RFC 9530 §3).
+pub(super) const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
 
 /// What a path led to, ready to be sent.
 pub(super) enum Prepared {
@@ -97,6 +102,9 @@ impl PreparedFile {
         }
         if media_type.varies {
             head.insert(header::VARY, HeaderValue::from_static("User-Agent"));
+        }
+        if let Some(sha256) = content.sha256 {
+            head.insert(REPR_DIGEST, value(&format!("sha-256=:{}:", STANDARD.encode(sha256.0))));
         }
         head.insert(header::CONTENT_LENGTH, HeaderValue::from(content.size));
         let head_for_uefi = (for_uefi != media_type).then(|| {

@@ -8,7 +8,7 @@ use http::{Method, Request, Response, StatusCode};
 use super::media_types;
 use super::multipart;
 use super::preconditions::{self, Verdict};
-use super::prepared::{PreparedFile, PreparedListing, insert, length};
+use super::prepared::{PreparedFile, PreparedListing, REPR_DIGEST, insert, length};
 use super::ranges::{self, Asked};
 
 /// Answers with a short text.
@@ -46,8 +46,9 @@ pub(super) fn file<B>(request: &Request<B>, file: &PreparedFile) -> Response<Bod
         Verdict::NotModified => {
             let mut head = head.clone();
             head.remove(header::CONTENT_TYPE);
-            // A 304 has no length of its own (RFC 9110 §8.6).
+            // A 304 has no length of its own (RFC 9110 §8.6), and says no more of the file than caches need (§15.4.5).
             head.remove(header::CONTENT_LENGTH);
+            head.remove(REPR_DIGEST);
             with(StatusCode::NOT_MODIFIED, head, Body::empty())
         }
         Verdict::Failed => refusal(StatusCode::PRECONDITION_FAILED, "Precondition failed\n", head.clone()),
@@ -97,7 +98,7 @@ fn bytes<B>(request: &Request<B>, file: &PreparedFile, mut head: HeaderMap) -> R
 /// A short text instead of the file, whose validators are sent all the same.
 fn refusal(status: StatusCode, words: &'static str, mut head: HeaderMap) -> Response<Body> {
     let mut response = text(status, words);
-    for name in [header::CONTENT_TYPE, header::CONTENT_LENGTH] {
+    for name in [header::CONTENT_TYPE, header::CONTENT_LENGTH, REPR_DIGEST] {
         head.remove(name);
     }
     response.headers_mut().extend(head);

@@ -21,7 +21,7 @@ fn leftovers(store: &Store) -> usize {
 #[test]
 fn a_file_is_visible_only_when_it_is_whole() {
     let (_folder, store) = store();
-    let mut upload = store.receive(name("a.iso"), Some(6)).expect("begins");
+    let mut upload = store.receive(name("a.iso"), Some(6), Expected::default()).expect("begins");
     upload.write(&store, b"abc").expect("writes");
     assert!(store.list().expect("lists").is_empty());
     assert!(matches!(store.stat(&name("a.iso")), Err(StoreError::NotFound(_))));
@@ -39,9 +39,15 @@ fn a_file_is_visible_only_when_it_is_whole() {
 #[test]
 fn an_upload_let_go_leaves_the_old_file_and_nothing_else() {
     let (_folder, store) = store();
-    store.receive(name("a"), None).expect("begins").finish(&store).expect("finishes").1.keep();
+    store
+        .receive(name("a"), None, Expected::default())
+        .expect("begins")
+        .finish(&store)
+        .expect("finishes")
+        .1
+        .keep();
     let before = store.stat(&name("a")).expect("is there");
-    let mut upload = store.receive(name("a"), None).expect("begins");
+    let mut upload = store.receive(name("a"), None, Expected::default()).expect("begins");
     upload.write(&store, b"half").expect("writes");
     drop(upload);
     assert_eq!(store.stat(&name("a")).expect("is there"), before);
@@ -52,7 +58,7 @@ fn an_upload_let_go_leaves_the_old_file_and_nothing_else() {
 fn a_file_that_is_not_kept_gives_way_to_what_was_there_before() {
     let (_folder, store) = store();
     let put = |text: &[u8]| {
-        let mut upload = store.receive(name("a"), None).expect("begins");
+        let mut upload = store.receive(name("a"), None, Expected::default()).expect("begins");
         upload.write(&store, text).expect("writes");
         upload.finish(&store).expect("finishes").1
     };
@@ -69,9 +75,36 @@ fn a_file_that_is_not_kept_gives_way_to_what_was_there_before() {
 }
 
 #[test]
+fn a_file_that_is_not_what_was_expected_is_not_kept() {
+    let (_folder, store) = store();
+    // Of "abc", from FIPS 180-4's examples.
+    let sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    let sha512 = concat!(
+        "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a",
+        "2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f"
+    );
+    let expected = |sha256: &str, sha512: &str| Expected {
+        sha256: Some(sha256.to_owned().try_into().expect("a digest")),
+        sha512: Some(sha512.to_owned().try_into().expect("a digest")),
+    };
+    let put = |expected: Expected| {
+        let mut upload = store.receive(name("a"), Some(3), expected).expect("begins");
+        upload.write(&store, b"abc").expect("writes");
+        upload.finish(&store)
+    };
+    for wrong in [expected(&"0".repeat(64), sha512), expected(sha256, &"0".repeat(128))] {
+        assert!(matches!(put(wrong), Err(StoreError::Mismatch(_))));
+        assert!(store.list().expect("lists").is_empty());
+        assert_eq!(leftovers(&store), 0);
+    }
+    put(expected(sha256, sha512)).expect("as expected").1.keep();
+    assert_eq!(store.list().expect("lists").len(), 1);
+}
+
+#[test]
 fn what_a_killed_process_left_is_cleared_at_the_next_start() {
     let (folder, store) = store();
-    std::mem::forget(store.receive(name("a"), None).expect("begins"));
+    std::mem::forget(store.receive(name("a"), None, Expected::default()).expect("begins"));
     assert_eq!(leftovers(&store), 1);
     assert!(matches!(Store::open(Shelf::Iso, folder.path().join("iso"), LIMITS), Err(StoreError::InUse(_))));
     drop(store);
@@ -82,8 +115,11 @@ fn what_a_killed_process_left_is_cleared_at_the_next_start() {
 #[test]
 fn limits_hold_before_and_while_bytes_come() {
     let (_folder, store) = store();
-    assert!(matches!(store.receive(name("a"), Some(1001)), Err(StoreError::TooLarge { limit: 1000 })));
-    let mut upload = store.receive(name("a"), None).expect("begins");
+    assert!(matches!(
+        store.receive(name("a"), Some(1001), Expected::default()),
+        Err(StoreError::TooLarge { limit: 1000 })
+    ));
+    let mut upload = store.receive(name("a"), None, Expected::default()).expect("begins");
     upload.write(&store, &[0; 1000]).expect("fits");
     assert!(matches!(upload.write(&store, b"x"), Err(StoreError::TooLarge { .. })));
     drop(upload);
@@ -91,7 +127,10 @@ fn limits_hold_before_and_while_bytes_come() {
     drop(store);
     let limits = Limits { max_file_size: u64::MAX, reserve: 0 };
     let full = Store::open(Shelf::Iso, folder, limits).expect("opens");
-    assert!(matches!(full.receive(name("a"), Some(1 << 60)), Err(StoreError::Full { needed: Some(_), .. })));
+    assert!(matches!(
+        full.receive(name("a"), Some(1 << 60), Expected::default()),
+        Err(StoreError::Full { needed: Some(_), .. })
+    ));
 }
 
 #[test]
@@ -105,6 +144,9 @@ fn only_regular_files_are_files() {
         assert!(matches!(store.remove(&name(odd)), Err(StoreError::NotFound(_))), "{odd}");
     }
     for odd in ["folder", "link"] {
-        assert!(matches!(store.receive(name(odd), None), Err(StoreError::NotAFile(_))), "{odd}");
+        assert!(
+            matches!(store.receive(name(odd), None, Expected::default()), Err(StoreError::NotAFile(_))),
+            "{odd}"
+        );
     }
 }

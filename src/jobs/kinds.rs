@@ -1,0 +1,75 @@
+//! The kinds of work: which lane each takes, whether it outlives the program, and who does it. A new kind is a file of its own and a line in
+//! each match here.
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::drive::{Context, Outcome};
+use super::{Failure, digest, download};
+use crate::model::job::Work;
+
+/// What is remembered of the work from one attempt to the next.
+pub(super) enum Task {
+    Download(Box<download::Download>),
+    Digest(digest::Digesting),
+    Scrub,
+}
+
+impl Task {
+    pub(super) fn of(work: &Work) -> Self {
+        match work {
+            Work::Download { image } => Self::Download(Box::new(download::Download::of(image.clone()))),
+            Work::Digest { shelf, name } => {
+                Self::Digest(digest::Digesting { shelf: *shelf, name: name.clone() })
+            }
+            Work::Scrub => Self::Scrub,
+        }
+    }
+
+    /// One attempt.
+    pub(super) async fn run(&mut self, context: &Context<'_>) -> Outcome {
+        match self {
+            Self::Download(download) => download.run(context).await,
+            Self::Digest(digest) => digest.run(context).await,
+            Self::Scrub => Outcome::Done,
+        }
+    }
+
+    /// It failed for good, or was cancelled: what was begun goes, and whoever relied on it is told.
+    pub(super) async fn conclude(&mut self, context: &Context<'_>, failure: &Failure) {
+        match self {
+            Self::Download(download) => download.conclude(context, failure).await,
+            Self::Digest(_) | Self::Scrub => {}
+        }
+    }
+}
+
+/// Whether a job is recorded. Other work is noticed anew after a start.
+pub(super) fn is_durable(work: &Work) -> bool {
+    match work {
+        Work::Download { .. } => true,
+        Work::Digest { .. } | Work::Scrub => false,
+    }
+}
+
+/// How many jobs are worked on at once.
+pub(super) struct Lanes {
+    downloads: Semaphore,
+    /// Reading whole files: the disk gains nothing from more than one at a time.
+    reading: Semaphore,
+}
+
+impl Lanes {
+    pub(super) fn new(downloads: usize) -> Self {
+        Self { downloads: Semaphore::new(downloads), reading: Semaphore::new(1) }
+    }
+
+    /// Waits for a place.
+    pub(super) async fn place(&self, work: &Work) -> Option<SemaphorePermit<'_>> {
+        let lane = match work {
+            Work::Download { .. } => &self.downloads,
+            Work::Digest { .. } | Work::Scrub => &self.reading,
+        };
+        // A semaphore that nobody closes always gives one in the end.
+        lane.acquire().await.ok()
+    }
+}

@@ -1,0 +1,103 @@
+//! How far a job has come, in bytes, and how fast it comes further.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The rate is that of the last seconds: long enough to be calm, short enough to show that something has changed.
+const WINDOW: Duration = Duration::from_secs(8);
+
+/// Measurements within the window.
+const SAMPLES: u32 = 8;
+
+/// How far a job has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes that are done.
+    pub done: u64,
+    /// Bytes in all, where that is known.
+    pub total: Option<u64>,
+    /// Bytes a second, lately; `None` before there is anything to tell.
+    pub rate: Option<u64>,
+}
+
+impl Progress {
+    /// The time left at the present rate, if that can be told.
+    pub fn left(&self) -> Option<Duration> {
+        let rate = self.rate.filter(|rate| *rate > 0)?;
+        Some(Duration::from_secs(self.total?.saturating_sub(self.done).div_ceil(rate)))
+    }
+}
+
+/// Counts the bytes of one job.
+#[derive(Debug, Default)]
+pub(super) struct Meter(Mutex<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    done: u64,
+    total: Option<u64>,
+    /// When so many bytes were done, oldest first.
+    samples: Vec<(Instant, u64)>,
+}
+
+impl Meter {
+    /// Begins anew at `done` bytes, for they may have come in another way or time than now.
+    pub(super) fn begin(&self, done: u64, total: Option<u64>) {
+        *self.lock() = Inner { done, total, samples: vec![(Instant::now(), done)] };
+    }
+
+    /// So many bytes are done at `now`. Tells whether a measurement was taken, which happens about once a second.
+    pub(super) fn reach(&self, done: u64, now: Instant) -> bool {
+        let mut inner = self.lock();
+        inner.done = done;
+        if inner.samples.last().is_some_and(|(last, _)| now.duration_since(*last) < WINDOW / SAMPLES) {
+            return false;
+        }
+        inner.samples.push((now, done));
+        let old = inner.samples.iter().take_while(|(time, _)| now.duration_since(*time) > WINDOW).count();
+        inner.samples.drain(..old);
+        true
+    }
+
+    /// How far it has come.
+    pub(super) fn progress(&self) -> Progress {
+        let inner = self.lock();
+        let rate = inner.samples.first().and_then(|(since, before)| {
+            let milliseconds = since.elapsed().min(WINDOW).as_millis();
+            let done = u128::from(inner.done.saturating_sub(*before));
+            u64::try_from((done * 1000).checked_div(milliseconds)?).ok()
+        });
+        Progress { done: inner.done, total: inner.total, rate }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn measurements_are_taken_once_a_second_and_old_ones_go() {
+        let meter = Meter::default();
+        meter.begin(100, Some(1000));
+        let start = meter.lock().samples[0].0;
+        let taken = (1..=200_u64)
+            .filter(|tenth| meter.reach(100 + tenth, start + Duration::from_millis(tenth * 100)));
+        assert_eq!(taken.count(), 20);
+        assert_eq!(meter.lock().samples.len(), 9);
+        assert_eq!((meter.progress().done, meter.progress().total), (300, Some(1000)));
+    }
+
+    #[test]
+    fn the_time_left_needs_a_rate_and_a_total() {
+        let progress = |total, rate| Progress { done: 100, total, rate };
+        assert_eq!(progress(Some(1100), Some(300)).left(), Some(Duration::from_secs(4)));
+        assert_eq!(progress(Some(50), Some(300)).left(), Some(Duration::ZERO));
+        for unknown in [progress(None, Some(1)), progress(Some(1), None), progress(Some(1000), Some(0))] {
+            assert_eq!(unknown.left(), None);
+        }
+    }
+}

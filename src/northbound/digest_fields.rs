@@ -1,0 +1,241 @@
+//! What clients say of the bytes that they send or point to: the parameters `sha256` and `sha512`, and the fields `Repr-Digest` and
+//! `Content-Digest` (RFC 9530). Whoever says a thing twice must say the same.
+
+use std::fmt::Display;
+
+use http::StatusCode;
+use http::header::HeaderMap;
+
+use super::parameters::Parameters;
+use super::problem::Problem;
+use super::structured::{self, Value};
+use crate::catalog::CatalogError;
+use crate::model::digest::{Expected, Sha256, Sha512};
+use crate::store::StoreError;
+
+/// The parameters that say what the digests of a file must be.
+pub(super) const PARAMETERS: [&str; 2] = ["sha256", "sha512"];
+
+/// For a body that is a whole file both fields say the same (RFC 9530 §3).
+const FIELDS: [&str; 2] = ["Repr-Digest", "Content-Digest"];
+
+/// What is expected of a file, and who says so.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Claim {
+    sha256: Option<Said<Sha256>>,
+    sha512: Option<Said<Sha512>>,
+}
+
+/// A value, and the names of the parameters and fields that it was read from.
+type Said<T> = (T, Vec<&'static str>);
+
+impl Claim {
+    /// What the parameters say.
+    pub(super) fn of_parameters(parameters: &Parameters) -> Result<Self, Problem> {
+        let mut claim = Self::default();
+        let [sha256, sha512] = PARAMETERS;
+        if parameters.get(sha256).is_some() {
+            claim.sha256 = Some((parameters.required(sha256, Sha256::try_from)?, vec![sha256]));
+        }
+        if parameters.get(sha512).is_some() {
+            claim.sha512 = Some((parameters.required(sha512, Sha512::try_from)?, vec![sha512]));
+        }
+        Ok(claim)
+    }
+
+    /// What the parameters say, and the fields of a request whose content is a whole file.
+    pub(super) fn of_upload(parameters: &Parameters, headers: &HeaderMap) -> Result<Self, Problem> {
+        let mut claim = Self::of_parameters(parameters)?;
+        for name in FIELDS {
+            let found = field(headers, name)?;
+            agree(&mut claim.sha256, found.sha256, name)?;
+            agree(&mut claim.sha512, found.sha512, name)?;
+        }
+        Ok(claim)
+    }
+
+    /// The same, and what `name` says.
+    pub(super) fn and(mut self, said: Expected, name: &'static str) -> Result<Self, Problem> {
+        agree(&mut self.sha256, said.sha256, name)?;
+        agree(&mut self.sha512, said.sha512, name)?;
+        Ok(self)
+    }
+
+    /// What is expected.
+    pub(super) fn expected(&self) -> Expected {
+        Expected {
+            sha256: self.sha256.as_ref().map(|said| said.0),
+            sha512: self.sha512.as_ref().map(|said| said.0),
+        }
+    }
+
+    /// Tells what went wrong, and, if that is the digest, who said what it must be.
+    pub(super) fn blame(&self, error: CatalogError) -> Problem {
+        let is_mismatch = matches!(error, CatalogError::Store(StoreError::Mismatch(_)));
+        let problem = Problem::from(error);
+        if !is_mismatch {
+            return problem;
+        }
+        let said = self.sha256.iter().flat_map(|said| &said.1);
+        let said = said.chain(self.sha512.iter().flat_map(|said| &said.1));
+        let mut names: Vec<&str> = Vec::new();
+        for name in said {
+            if !names.contains(name) {
+                names.push(name);
+            }
+        }
+        problem.of_names(&names, &PARAMETERS)
+    }
+}
+
+fn agree<T: PartialEq + Display>(
+    known: &mut Option<Said<T>>,
+    found: Option<T>,
+    name: &'static str,
+) -> Result<(), Problem> {
+    let Some(found) = found else { return Ok(()) };
+    match known {
+        None => *known = Some((found, vec![name])),
+        Some((value, names)) if *value == found => names.push(name),
+        Some((value, names)) => {
+            let detail = format!("`{}` says {value}, but `{name}` says {found}", names.join("` and `"));
+            return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
+        }
+    }
+    Ok(())
+}
+
+/// What one field says. Algorithms that are not known here are passed over (RFC 9530 §2): whoever names several lets the recipient choose.
+fn field(headers: &HeaderMap, name: &str) -> Result<Expected, Problem> {
+    let refuse = |what: &str| Problem::new(StatusCode::BAD_REQUEST, format!("the field `{name}` {what}"));
+    // Several lines are one list (RFC 9110 §5.3).
+    let lines: Result<Vec<&str>, _> = headers.get_all(name).iter().map(|line| line.to_str()).collect();
+    let text = lines.map_err(|_| refuse("is not plain text"))?.join(", ");
+    let members = structured::dictionary(&text).ok_or_else(|| {
+        refuse("is not a dictionary with byte sequences, such as sha-256=:…: with base64 between the colons (RFC 9530)")
+    })?;
+    let mut expected = Expected::default();
+    // Of several members with one key the last counts (RFC 9651 §4.2.2).
+    for (key, value) in members {
+        let Value::Bytes(bytes) = value else {
+            if matches!(key, "sha-256" | "sha-512") {
+                return Err(refuse(&format!(
+                    "has a {key} that is not a byte sequence, base64 between colons"
+                )));
+            }
+            continue;
+        };
+        let wrong_length = |_| refuse(&format!("has a {key} of another length than such a digest has"));
+        match key {
+            "sha-256" => expected.sha256 = Some(Sha256(bytes.try_into().map_err(wrong_length)?)),
+            "sha-512" => expected.sha512 = Some(Sha512(bytes.try_into().map_err(wrong_length)?)),
+            _ => {}
+        }
+    }
+    Ok(expected)
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    use http::header::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn encoded(byte: u8, length: usize) -> String {
+        STANDARD.encode(vec![byte; length])
+    }
+
+    fn claim(query: &str, fields: &[(&'static str, String)]) -> Result<Expected, String> {
+        let request = http::Request::builder().uri(format!("/iso?{query}")).body(()).expect("a request");
+        let (parts, ()) = request.into_parts();
+        let parameters =
+            Parameters::of_query(&parts, &PARAMETERS).map_err(|problem| format!("{problem:?}"))?;
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_str(value).expect("a value"));
+        }
+        let claim = Claim::of_upload(&parameters, &headers).map_err(|problem| format!("{problem:?}"))?;
+        Ok(claim.expected())
+    }
+
+    #[test]
+    fn digests_are_read_wherever_they_stand() {
+        let one = Expected { sha256: Some(Sha256([1; 32])), sha512: None };
+        let both = Expected { sha512: Some(Sha512([2; 64])), ..one };
+        let (sha256, sha512) = (encoded(1, 32), encoded(2, 64));
+        let hex = "01".repeat(32);
+        for (query, fields, expected) in [
+            (String::new(), vec![], Expected::default()),
+            (format!("sha256={hex}"), vec![], one),
+            (format!("sha256={hex}&sha512={}", "02".repeat(64)), vec![], both),
+            (String::new(), vec![("repr-digest", format!("sha-256=:{sha256}:"))], one),
+            (
+                String::new(),
+                vec![("content-digest", format!("sha-256=:{sha256}:, sha-512=:{sha512}:"))],
+                both,
+            ),
+            // Two lines are one list, and both fields mean the same bytes.
+            (
+                format!("sha256={hex}"),
+                vec![
+                    ("repr-digest", format!("md5=:AAAA:, sha-256=:{sha256}:;q=1")),
+                    ("repr-digest", format!("sha-512=:{sha512}:")),
+                    ("content-digest", format!("sha-512=:{sha512}:, unixsum=\"a, b\"")),
+                ],
+                both,
+            ),
+            // The last of several counts.
+            (
+                String::new(),
+                vec![("repr-digest", format!("sha-256=:{}:, sha-256=:{sha256}:", encoded(9, 32)))],
+                one,
+            ),
+            (
+                String::new(),
+                vec![("content-digest", "crc32c=:AAAA:, future=(1 2)".into())],
+                Expected::default(),
+            ),
+        ] {
+            assert_eq!(claim(&query, &fields), Ok(expected), "{query} {fields:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused_by_name() {
+        let (sha256, hex) = (encoded(1, 32), "01".repeat(32));
+        let field = |name, value: &str| vec![(name, value.to_owned())];
+        for (query, fields, parts) in [
+            ("sha256=xyz".to_owned(), vec![], vec!["`sha256`", "64 hexadecimal digits"]),
+            (format!("sha512={hex}"), vec![], vec!["`sha512`", "128 hexadecimal digits"]),
+            (String::new(), field("repr-digest", "sha-256=abc"), vec!["`Repr-Digest`", "sha-256", "base64"]),
+            (String::new(), field("repr-digest", "sha-256"), vec!["`Repr-Digest`", "byte sequence"]),
+            (String::new(), field("content-digest", "sha-256=:AAAA:"), vec!["`Content-Digest`", "length"]),
+            (String::new(), field("content-digest", "sha-512=:AAAA:"), vec!["`Content-Digest`", "length"]),
+            (
+                String::new(),
+                field("content-digest", &format!("SHA-256={sha256}")),
+                vec!["`Content-Digest`", "RFC 9530"],
+            ),
+            (
+                format!("sha256={}", "02".repeat(32)),
+                field("repr-digest", &format!("sha-256=:{sha256}:")),
+                vec!["`sha256` says 0202", "`Repr-Digest` says 0101"],
+            ),
+            (
+                String::new(),
+                vec![
+                    ("repr-digest", format!("sha-256=:{sha256}:")),
+                    ("content-digest", format!("sha-256=:{}:", encoded(3, 32))),
+                ],
+                vec!["`Repr-Digest` says 0101", "`Content-Digest` says 0303"],
+            ),
+        ] {
+            let problem = claim(&query, &fields).expect_err("must be refused");
+            for part in parts {
+                assert!(problem.contains(part), "{part} is not in {problem}");
+            }
+        }
+    }
+}
