@@ -3,7 +3,7 @@
 
 mod backoff;
 mod board;
-mod checksums;
+pub mod checksums;
 mod digest;
 mod download;
 mod drive;
@@ -12,7 +12,7 @@ mod failure;
 pub mod fetch;
 mod kinds;
 mod meter;
-mod signature;
+pub mod signature;
 mod web_name;
 
 use std::path::PathBuf;
