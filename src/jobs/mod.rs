@@ -3,7 +3,7 @@
 
 mod backoff;
 mod board;
-mod checksums;
+pub mod checksums;
 mod digest;
 mod download;
 mod drive;
@@ -12,7 +12,7 @@ mod failure;
 pub mod fetch;
 mod kinds;
 mod meter;
-mod signature;
+pub mod signature;
 mod web_name;
 
 use std::path::PathBuf;
@@ -31,7 +31,7 @@ use crate::model::link::Link;
 use board::{Board, Entry};
 use fetch::Fetcher;
 
-pub use checksums::{ChecksumError, Promise};
+use checksums::{ChecksumError, Promise};
 pub use download::job_for as download_job;
 pub use failure::Failure;
 pub use meter::Progress;
