@@ -155,7 +155,10 @@ impl Keyring {
         for certificate in &self.certificates {
             for key in signing_keys(certificate).filter(|key| key.is_named_by(signature)) {
                 if !key.has_signed(signature, content) {
-                    error = SignatureError::Bad;
+                    // A signature that does not say whose it is fits at most one of them.
+                    if matches!(error, SignatureError::UnknownKey(_)) {
+                        error = SignatureError::Bad;
+                    }
                     continue;
                 }
                 match may_have_signed(certificate, &key, time, now) {
