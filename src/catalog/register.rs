@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use iso_reader::TreeKind;
 use jiff::Timestamp;
 
+use super::arrival::record_of;
 use super::checks::Checked;
 use super::claims::Claim;
 use super::files::check_free;
-use super::intake::record_of;
 use super::{Catalog, CatalogError, Errand, Inner, Intake};
 use crate::inventory::Records;
 use crate::model::digest::Expected;
@@ -281,6 +281,10 @@ impl Reservation {
         };
         if image.identity.is_some() && image.sha256.is_none() {
             self.catalog.0.post(Errand::Digest(Shelf::Iso, image.iso.clone()));
+        }
+        if image.status == Status::Ok {
+            // What an earlier download has got is not needed any more.
+            self.catalog.discard_download(&image.id).await;
         }
         tracing::info!(
             id = %image.id, name = %image.name, version = %image.version, iso = %image.iso, source = image.source.kind(), status = %image.status,
