@@ -207,7 +207,7 @@ impl Jobs {
             moment.gives_up = false;
             moment.disappoints = false;
         });
-        self.tell(&entry.id);
+        self.tell_with_image(entry);
         self.0.tasks.spawn(drive::drive(self.clone(), Arc::clone(entry)));
     }
 
@@ -321,6 +321,16 @@ impl Jobs {
     /// Tells whoever listens that a job is no longer what it was.
     fn tell(&self, id: &JobId) {
         self.0.events.publish(Change::Job(id.clone()));
+    }
+
+    /// Tells the same where an image is shown with its job: when that begins and when it has ended.
+    fn tell_with_image(&self, entry: &Entry) {
+        self.tell(&entry.id);
+        if let Work::Download { image } = &entry.work
+            && self.0.catalog.snapshot().image(image).is_some()
+        {
+            self.0.events.publish(Change::Image(image.clone()));
+        }
     }
 }
 
