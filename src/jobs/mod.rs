@@ -9,8 +9,10 @@ mod drive;
 mod errands;
 mod failure;
 pub mod fetch;
+mod idle;
 mod kinds;
 mod meter;
+mod scrub;
 mod web_name;
 
 use std::sync::Arc;
@@ -50,6 +52,10 @@ pub struct Settings {
     pub max_finished: usize,
     /// Where downloads may go.
     pub reach: Reach,
+    /// How long after its last verification a stored file is read again; zero is never.
+    pub scrub_interval: Duration,
+    /// Bytes a second that such reading takes; 0 is no limit.
+    pub scrub_rate: u64,
 }
 
 /// The workers.
@@ -142,6 +148,7 @@ impl Jobs {
         }));
         if let Some(errands) = jobs.0.catalog.take_errands() {
             jobs.0.tasks.spawn(errands::run(jobs.clone(), errands));
+            jobs.0.tasks.spawn(scrub::keep_looking(jobs.clone()));
         }
         Ok(jobs)
     }
