@@ -13,8 +13,8 @@ pub mod fetch;
 mod idle;
 mod kinds;
 mod meter;
-pub mod signature;
 mod scrub;
+pub mod signature;
 mod web_name;
 
 use std::path::PathBuf;
