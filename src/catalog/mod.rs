@@ -20,6 +20,7 @@ mod remove;
 mod resolve;
 mod restore;
 mod snapshot;
+mod storage;
 mod writer;
 
 use std::path::PathBuf;
