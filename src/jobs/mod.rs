@@ -3,16 +3,21 @@
 
 mod backoff;
 mod board;
+pub mod checksums;
 mod digest;
 mod download;
 mod drive;
 mod errands;
 mod failure;
 pub mod fetch;
+mod idle;
 mod kinds;
 mod meter;
+pub mod signature;
+mod scrub;
 mod web_name;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,9 +29,11 @@ use crate::config::Reach;
 use crate::events::{Change, Events};
 use crate::model::image::ImageId;
 use crate::model::job::{Job, JobId, State, Work};
+use crate::model::link::Link;
 use board::{Board, Entry};
 use fetch::Fetcher;
 
+use checksums::{ChecksumError, Promise};
 pub use download::job_for as download_job;
 pub use failure::Failure;
 pub use meter::Progress;
@@ -50,6 +57,12 @@ pub struct Settings {
     pub max_finished: usize,
     /// Where downloads may go.
     pub reach: Reach,
+    /// The folder of the keyrings that signatures are held against.
+    pub keyring: Option<PathBuf>,
+    /// How long after its last verification a stored file is read again; zero is never.
+    pub scrub_interval: Duration,
+    /// Bytes a second that such reading takes; 0 is no limit.
+    pub scrub_rate: u64,
 }
 
 /// The workers.
@@ -142,6 +155,7 @@ impl Jobs {
         }));
         if let Some(errands) = jobs.0.catalog.take_errands() {
             jobs.0.tasks.spawn(errands::run(jobs.clone(), errands));
+            jobs.0.tasks.spawn(scrub::keep_looking(jobs.clone()));
         }
         Ok(jobs)
     }
@@ -177,6 +191,19 @@ impl Jobs {
             },
         );
         Begun { jobs: self.clone(), entry }
+    }
+
+    /// What a checksum file says of a file that has one of `names`. A failure that may pass comes with when to ask again, as far as that was
+    /// told.
+    pub async fn promised(
+        &self,
+        checksum: &Link,
+        signature: Option<&Link>,
+        names: &[&str],
+    ) -> Result<Promise, ChecksumError> {
+        let keyring = self.0.settings.keyring.as_deref();
+        let signature = signature.map(Link::secret_url);
+        checksums::expected(&self.0.fetcher, checksum.secret_url(), signature, keyring, names).await
     }
 
     fn spawn(&self, entry: &Arc<Entry>) {

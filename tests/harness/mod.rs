@@ -18,6 +18,7 @@ pub mod digest;
 pub mod disk;
 pub mod figures;
 pub mod ftp;
+pub mod gpg;
 pub mod http;
 pub mod images;
 pub mod iso;
