@@ -208,7 +208,8 @@ mod tests {
             .header(CONTENT_TYPE, content_type)
             .body(());
         let (parts, ()) = request.expect("a request").into_parts();
-        let parameters = Parameters::of_request(&parts, Body::from(body), &["name", "version", "isoweb"]).await?;
+        let parameters =
+            Parameters::of_request(&parts, Body::from(body), &["name", "version", "isoweb"]).await?;
         Ok(parameters.0.into_iter().collect())
     }
 
@@ -224,7 +225,11 @@ mod tests {
             assert_eq!(links, [("isoweb".into(), vec!["a".into(), "b".into()])]);
         }
         let many = "isoweb=a&".repeat(17);
-        assert!(read(&many, "text/plain", "").await.is_err_and(|problem| format!("{problem:?}").contains("16 times")));
+        assert!(
+            read(&many, "text/plain", "")
+                .await
+                .is_err_and(|problem| format!("{problem:?}").contains("16 times"))
+        );
         for harmless in ["", " {} ", "[]", r#"{"name": null}"#] {
             assert_eq!(read("", "application/json", harmless).await.expect(harmless), []);
         }

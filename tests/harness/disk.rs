@@ -77,17 +77,22 @@ pub fn mounts_below(folder: &Path) -> Vec<(PathBuf, String)> {
     table.lines().filter_map(parse).filter(|(target, _)| target.starts_with(&folder)).collect()
 }
 
+/// Runs a program that needs root and returns what it printed. Panics when it fails.
 #[track_caller]
-fn run(program: &str, arguments: &[&str]) {
-    let output = Command::new(program).args(arguments).output().unwrap();
+pub(super) fn run(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program)
+        .args(arguments)
+        .output()
+        .unwrap_or_else(|error| panic!("cannot run {program}: {error}"));
     assert!(
         output.status.success(),
         "{program} {arguments:?} failed (these tests need root): {}",
         String::from_utf8_lossy(&output.stderr)
     );
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn unmount(target: &Path) {
+pub(super) fn unmount(target: &Path) {
     // Lazily: a process that still holds something open must not keep the mount in the way.
     let _ = Command::new("umount").args(["--lazy", text(target)]).output();
 }
