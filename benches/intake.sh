@@ -117,8 +117,8 @@ for way in put fetch; do
     tail --pid="$pid" -f /dev/null
     awk -v way="$way" -v bytes="$bytes" '
         !/static\/iso\// || !/ = [0-9]+$/ { next }
-        / (p?write(v|64|v2)?|copy_file_range)\(/ { written += $NF; writes += 1; next }
-        / (p?read(v|64|v2)?|sendfile|splice)\(/ { read += $NF; reads += 1; next }
+        /(^| )(p?write(v|64|v2)?|copy_file_range)\(/ { written += $NF; writes += 1; next }
+        /(^| )(p?read(v|64|v2)?|sendfile|splice)\(/ { read += $NF; reads += 1; next }
         { maps += 1 }
         END {
             printf "%s: %d bytes of the store written by %d calls (%.4f a byte), %d bytes read back by %d calls, %d mappings\n",

@@ -19,6 +19,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::catalog::{Catalog, Restored, Shelves};
 use crate::config::{Config, Endpoint, ImageBackend, Router};
+use crate::events::Events;
 use crate::inventory::{Inventory, JsonFile, Records};
 use crate::jobs::{self, Jobs};
 use crate::model::image::Status;
@@ -39,7 +40,8 @@ const FILE_DESCRIPTORS: u64 = 6000;
 pub async fn run(config: Config) -> Result<()> {
     let mut signals = Signals::listen()?;
     let descriptors = raise_descriptor_limit();
-    let catalog = open_catalog(&config)?;
+    let events = Events::default();
+    let catalog = open_catalog(&config, events.clone())?;
     let restored = catalog.restore().await?;
     let settings = jobs::Settings {
         max_downloads: config.max_downloads,
@@ -49,7 +51,8 @@ pub async fn run(config: Config) -> Result<()> {
         max_finished: config.max_finished_jobs,
         reach: config.reach.clone(),
     };
-    let jobs = Jobs::start(catalog.clone(), settings).context("cannot make the client for downloads")?;
+    let jobs = Jobs::start(catalog.clone(), events.clone(), settings)
+        .context("cannot make the client for downloads")?;
 
     let connections = Arc::new(Counters::default());
     let limits = transfers::Limits {
@@ -61,11 +64,17 @@ pub async fn run(config: Config) -> Result<()> {
     let relief = Relief::default();
     let doors = Arc::new(Doors {
         desk: Handle::current(),
-        northbound: Northbound::new(catalog.clone(), jobs.clone(), transfers.clone(), &config.api_root)
-            .router(&northbound::Settings {
-                timeout: config.http_timeout,
-                cors_origins: config.cors_origins.clone(),
-            }),
+        northbound: Northbound::new(
+            catalog.clone(),
+            jobs.clone(),
+            transfers.clone(),
+            events.clone(),
+            &config.api_root,
+        )
+        .router(&northbound::Settings {
+            timeout: config.http_timeout,
+            cors_origins: config.cors_origins.clone(),
+        }),
         southbound: Southbound::new(catalog.clone(), transfers, relief.clone(), &config.api_root),
     });
     let mut listeners = Vec::new();
@@ -110,6 +119,8 @@ pub async fn run(config: Config) -> Result<()> {
     };
     tracing::info!(limit = ?config.shutdown_timeout, "stopping: transfers in flight may end");
     stop.cancel();
+    // Those who are told of changes would be told for as long as they like.
+    events.close();
     tokio::select! {
         () = async { while servers.join_next().await.is_some() {} } => {}
         () = signals.wait() => tracing::warn!("stopping at once"),
@@ -125,7 +136,7 @@ pub async fn run(config: Config) -> Result<()> {
     }
 }
 
-fn open_catalog(config: &Config) -> Result<Catalog> {
+fn open_catalog(config: &Config, events: Events) -> Result<Catalog> {
     for (key, folder) in [
         ("httpFileServiceRootDir", &config.root_dir),
         ("isoDir", &config.iso_dir),
@@ -150,6 +161,7 @@ fn open_catalog(config: &Config) -> Result<Catalog> {
         microkernels: Store::open(Shelf::Microkernel, config.microkernel_dir.clone(), limits)?,
         trees,
         root: config.root_dir.clone(),
+        events,
     };
     Ok(Catalog::open(shelves, inventory)?)
 }

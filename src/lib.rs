@@ -8,12 +8,13 @@
 //! | doors | [`northbound`], [`southbound`] |
 //! | workers | [`jobs`] |
 //! | desk | [`catalog`] |
-//! | shelves | [`inventory`], [`store`], [`transfers`], [`trees`] |
+//! | shelves | [`inventory`], [`store`], [`transfers`], [`trees`], [`events`] |
 //! | ground | [`model`], [`config`], and the crates `iso-reader`, `file-transport`, `loop-mount` |
 
 pub mod app;
 pub mod catalog;
 pub mod config;
+pub mod events;
 pub mod inventory;
 pub mod jobs;
 pub mod model;

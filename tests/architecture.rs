@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use rust_tokens::tokens;
 
 /// Each room of `src/` and the floor it is on.
-const FLOORS: [(&str, u8); 12] = [
+const FLOORS: [(&str, u8); 13] = [
     ("main", 5),
     ("app", 5),
     ("northbound", 4),
@@ -24,6 +24,7 @@ const FLOORS: [(&str, u8); 12] = [
     ("store", 1),
     ("trees", 1),
     ("transfers", 1),
+    ("events", 1),
     ("model", 0),
     ("config", 0),
 ];

@@ -6,7 +6,7 @@ use super::{Catalog, CatalogError, Inner};
 use crate::model::digest::Sha256;
 use crate::model::identity::Identity;
 use crate::model::names::FileName;
-use crate::model::stored_file::{FileRecord, Shelf};
+use crate::model::stored_file::{FileRecord, Origin, Shelf};
 use crate::trees::open_regular;
 
 impl Catalog {
@@ -21,7 +21,8 @@ impl Catalog {
         Ok(if known.is_some() { None } else { Some((file, identity)) })
     }
 
-    /// Records the digest of the version `identity` of a file. Images made from the same bytes are served (again) from this version.
+    /// Records the digest of the version `identity` of a file, all of whose bytes have just been read. Images made from the same bytes are
+    /// served (again) from this version.
     pub async fn record_digest(
         &self,
         shelf: Shelf,
@@ -32,15 +33,16 @@ impl Catalog {
         self.0
             .writer
             .commit(move |records| {
-                let file = records.files.entry((shelf, name.clone())).or_insert_with(|| FileRecord {
-                    shelf,
-                    name: name.clone(),
-                    local: None,
-                    identity,
-                    sha256: None,
-                });
+                let file = records
+                    .files
+                    .entry((shelf, name.clone()))
+                    .or_insert_with(|| FileRecord::new(shelf, name.clone(), identity, Origin::Folder));
+                if file.sha256.is_some_and(|known| known != sha256) && file.local.is_none() {
+                    // Other bytes, and they did not come through here.
+                    file.origin = Some(Origin::Folder);
+                }
                 file.identity = identity;
-                file.sha256 = Some(sha256);
+                file.verify(sha256);
                 for image in
                     records.images.values_mut().filter(|image| shelf == Shelf::Iso && image.iso == name)
                 {

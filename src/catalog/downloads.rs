@@ -8,7 +8,7 @@ use super::{Catalog, CatalogError, Intake};
 use crate::model::digest::Expected;
 use crate::model::image::{ImageId, Source, Status};
 use crate::model::names::FileName;
-use crate::model::stored_file::Shelf;
+use crate::model::stored_file::{Origin, Shelf};
 use crate::store::Received;
 
 impl Catalog {
@@ -40,7 +40,11 @@ impl Catalog {
                     image.status = Status::Ok;
                     image.updated = Timestamp::now();
                     let image = image.clone();
-                    let record = record_of(Shelf::Iso, &received);
+                    let origin = match &image.source {
+                        Source::Web(web) => Origin::Download { url: web.url.shown() },
+                        _ => Origin::Upload,
+                    };
+                    let record = record_of(Shelf::Iso, &received, origin);
                     records.files.insert((record.shelf, record.name.clone()), record);
                     Ok(image)
                 });
@@ -74,7 +78,7 @@ impl Catalog {
         let (name, version) = (image.name.clone(), image.version.clone());
         let begun = self.0.writer.commit(move |records| {
             let image = records.images.get_mut(&id).ok_or(CatalogError::NoSuchImage)?;
-            if !matches!(image.status, Status::Error(_)) || !matches!(image.source, Source::Web { .. }) {
+            if !matches!(image.status, Status::Error(_)) || !matches!(image.source, Source::Web(_)) {
                 return Err(CatalogError::Duplicate { name, version });
             }
             image.status = Status::Downloading;

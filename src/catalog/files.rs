@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 
-use super::snapshot::{users_by_iso, users_of};
-use super::{Catalog, CatalogError, Errand, Inner};
+use super::snapshot::{Snapshot, users_by_iso, users_of};
+use super::{Catalog, CatalogError, Change, Errand, Inner};
 use crate::inventory::Records;
 use crate::model::identity::Identity;
-use crate::model::image::ImageId;
+use crate::model::image::{ImageId, Status};
 use crate::model::names::FileName;
 use crate::model::stored_file::{FileRecord, Shelf, StoredFile};
 use crate::store::StoreError;
@@ -25,6 +26,11 @@ impl Catalog {
     /// All files on a shelf, by name. Those whose digest is not known become errands.
     pub async fn files(&self, shelf: Shelf) -> Result<Vec<ListedFile>, CatalogError> {
         self.blocking(move |inner| inner.list(shelf)).await?
+    }
+
+    /// One file of a shelf, as it is listed.
+    pub async fn file(&self, shelf: Shelf, name: FileName) -> Result<ListedFile, CatalogError> {
+        self.blocking(move |inner| inner.find(shelf, name)).await?
     }
 
     /// Removes a file for good; of a local ISO only the reference. An ISO that an image needs stays.
@@ -46,11 +52,17 @@ impl Catalog {
             self.blocking(move |inner| inner.store(shelf).remove(&name)).await??;
         }
         let forget = name.clone();
+        let has_record = self.snapshot().file(shelf, &name).is_some();
         let forgotten = self.0.writer.commit(move |records| {
             records.files.remove(&(shelf, forget));
             Ok(())
         });
-        match forgotten.await {
+        let forgotten = forgotten.await;
+        if !has_record || forgotten.is_err() {
+            // There is no record whose end would tell.
+            self.0.events.publish(Change::File(shelf, name.clone()));
+        }
+        match forgotten {
             // The file is gone; a digest that outlives it is dropped when another file takes the name.
             Err(CatalogError::Inventory(error)) if !listed.file.local => {
                 tracing::warn!(%error, "the digest of a removed file stays recorded");
@@ -63,13 +75,14 @@ impl Catalog {
 
     /// Notes the digest of a file that has just arrived. The file is complete without it: it can be computed again.
     pub(super) async fn note_digest(&self, record: FileRecord) {
-        let name = record.name.clone();
+        let (shelf, name) = (record.shelf, record.name.clone());
         let noted = self.0.writer.commit(move |records| {
             records.files.insert((record.shelf, record.name.clone()), record);
             Ok(())
         });
         if let Err(error) = noted.await {
             tracing::warn!(%name, %error, "the digest of a new file cannot be recorded");
+            self.0.events.publish(Change::File(shelf, name));
         }
     }
 }
@@ -91,28 +104,63 @@ pub(super) fn check_free(
     if images.is_empty() { Ok(()) } else { Err(CatalogError::InUse { iso: name.clone(), images }) }
 }
 
+/// What a local ISO is now; `None` if it is missing.
+fn seen(path: &Path) -> Option<Identity> {
+    fs::metadata(path).ok().map(|metadata| Identity::of(&metadata))
+}
+
 impl Inner {
     fn list(&self, shelf: Shelf) -> Result<Vec<ListedFile>, CatalogError> {
         let snapshot = self.writer.snapshot();
-        let mut files: BTreeMap<FileName, (Identity, bool)> =
-            self.store(shelf).list()?.into_iter().map(|(name, identity)| (name, (identity, false))).collect();
+        let stored = self.store(shelf).list()?;
+        let mut files: BTreeMap<FileName, Option<Identity>> =
+            stored.into_iter().map(|(name, identity)| (name, Some(identity))).collect();
         for record in snapshot.files(shelf) {
             if let Some(path) = &record.local {
-                // A local ISO that is missing just now stays listed as it was last seen.
-                let identity = fs::metadata(path).map_or(record.identity, |metadata| Identity::of(&metadata));
-                files.insert(record.name.clone(), (identity, true));
+                files.insert(record.name.clone(), seen(path));
             }
         }
         let mut used = if shelf == Shelf::Iso { users_by_iso(snapshot.records()) } else { BTreeMap::new() };
-        let listed = files.into_iter().map(|(name, (identity, local))| {
-            let sha256 = snapshot.file(shelf, &name).and_then(|record| record.sha256_of(&identity));
-            if sha256.is_none() {
-                self.post(Errand::Digest(shelf, name.clone()));
-            }
+        let listed = files.into_iter().filter_map(|(name, identity)| {
             let used_by = used.remove(&name).unwrap_or_default();
-            ListedFile { file: StoredFile { name, identity, local, sha256 }, used_by }
+            Some(ListedFile { file: self.described(&snapshot, shelf, name, identity)?, used_by })
         });
         Ok(listed.collect())
+    }
+
+    fn find(&self, shelf: Shelf, name: FileName) -> Result<ListedFile, CatalogError> {
+        let snapshot = self.writer.snapshot();
+        let local = snapshot.file(shelf, &name).and_then(|record| record.local.as_ref());
+        let identity = match local {
+            Some(path) => seen(path),
+            None => Some(self.stat(shelf, &name)?),
+        };
+        let used_by =
+            if shelf == Shelf::Iso { users_of(snapshot.records(), &name, None) } else { Vec::new() };
+        let missing = || CatalogError::NoSuchFile { shelf, name: name.clone() };
+        let file = self.described(&snapshot, shelf, name.clone(), identity).ok_or_else(missing)?;
+        Ok(ListedFile { file, used_by })
+    }
+
+    /// What is known of a file that is now `identity`. A digest that is not known becomes an errand. A local ISO that is missing just now is
+    /// described as it was last seen.
+    fn described(
+        &self,
+        snapshot: &Snapshot,
+        shelf: Shelf,
+        name: FileName,
+        identity: Option<Identity>,
+    ) -> Option<StoredFile> {
+        let record = snapshot.file(shelf, &name);
+        let seen = identity.or_else(|| record.map(|record| record.identity))?;
+        let mut file = StoredFile::new(name, seen, record);
+        if identity.is_none() {
+            file.status = Status::Error("it is missing".into());
+        }
+        if file.status == Status::Preparing {
+            self.post(Errand::Digest(shelf, file.name.clone()));
+        }
+        Some(file)
     }
 
     /// A file's size and time, in the store or where it was registered.

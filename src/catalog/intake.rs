@@ -12,7 +12,7 @@ use super::{Catalog, CatalogError};
 use crate::model::digest::Expected;
 use crate::model::image::{ImageId, Status, TreeSummary};
 use crate::model::names::FileName;
-use crate::model::stored_file::{FileRecord, Shelf, StoredFile};
+use crate::model::stored_file::{FileRecord, Origin, Shelf, StoredFile};
 use crate::store::{Received, StoreError, Upload};
 
 /// Chunks that may wait for the disk; the sender waits when there are more.
@@ -124,11 +124,11 @@ impl Intake {
             Ok::<_, StoreError>(received)
         });
         let received = finished.await??;
-        catalog.note_digest(record_of(shelf, &received)).await;
+        let record = record_of(shelf, &received, Origin::Upload);
+        catalog.note_digest(record.clone()).await;
         drop(claim);
         tracing::info!(%shelf, name = %received.name, bytes = received.identity.size, sha256 = %received.sha256, "stored a file");
-        let Received { name, identity, sha256 } = received;
-        Ok(StoredFile { name, identity, local: false, sha256: Some(sha256) })
+        Ok(StoredFile::new(received.name, received.identity, Some(&record)))
     }
 
     /// All bytes of an image's ISO are here: reads the tree that was asked for, makes it durable and visible, and lets `record` record the image. If any
@@ -163,14 +163,11 @@ impl Intake {
     }
 }
 
-pub(super) fn record_of(shelf: Shelf, received: &Received) -> FileRecord {
-    FileRecord {
-        shelf,
-        name: received.name.clone(),
-        local: None,
-        identity: received.identity,
-        sha256: Some(received.sha256),
-    }
+/// The record of a file that has just arrived. All of its bytes have passed through here.
+pub(super) fn record_of(shelf: Shelf, received: &Received, origin: Origin) -> FileRecord {
+    let mut record = FileRecord::new(shelf, received.name.clone(), received.identity, origin);
+    record.verify(received.sha256);
+    record
 }
 
 fn joined(

@@ -1,6 +1,7 @@
 //! The desk: the only writer of state. Doors and workers ask it; it keeps the shelves in step and publishes immutable snapshots.
 //! Handles are cheap clones. What blocks on the disk runs on the blocking pool.
 
+mod changes;
 mod checks;
 mod claims;
 mod digests;
@@ -24,6 +25,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::task::TaskTracker;
 
+use crate::events::{Change, Events};
 use crate::inventory::{Inventory, InventoryError};
 use crate::model::image::ImageId;
 use crate::model::names::{FileName, ImageName, ImageVersion};
@@ -67,6 +69,8 @@ pub struct Shelves {
     pub trees: Trees,
     /// The southbound root folder.
     pub root: PathBuf,
+    /// Where changes are told.
+    pub events: Events,
 }
 
 /// The desk.
@@ -83,6 +87,7 @@ struct Inner {
     iso_folder: Tree,
     microkernel_folder: Tree,
     writer: Writer,
+    events: Events,
     image_claims: Claims<(ImageName, ImageVersion)>,
     file_claims: Claims<(Shelf, FileName)>,
     intakes: Arc<Semaphore>,
@@ -126,8 +131,9 @@ impl Catalog {
             isos: shelves.isos,
             microkernels: shelves.microkernels,
             trees: shelves.trees,
-            writer: Writer::start(inventory, records)
+            writer: Writer::start(inventory, records, shelves.events.clone())
                 .map_err(|source| OpenError::Io { what: "the inventory's thread".into(), source })?,
+            events: shelves.events,
             image_claims: Claims::default(),
             file_claims: Claims::default(),
             intakes: Arc::new(Semaphore::new(MAX_INTAKES)),

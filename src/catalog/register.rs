@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use iso_reader::TreeKind;
 use jiff::Timestamp;
-use url::Url;
 
 use super::checks::Checked;
 use super::claims::Claim;
@@ -15,10 +14,10 @@ use super::{Catalog, CatalogError, Errand, Inner, Intake};
 use crate::inventory::Records;
 use crate::model::digest::Expected;
 use crate::model::identity::Identity;
-use crate::model::image::{Image, ImageId, Source, Status, TreeSummary};
+use crate::model::image::{Image, ImageId, Source, Status, TreeSummary, WebSource};
 use crate::model::job::Job;
 use crate::model::names::{FileName, ImageName, ImageVersion, NameError};
-use crate::model::stored_file::{FileRecord, Shelf};
+use crate::model::stored_file::{FileRecord, Origin, Shelf};
 use crate::store::{Received, StoreError};
 use crate::trees::{FileError, open_regular};
 
@@ -172,12 +171,13 @@ impl Reservation {
         let (identity, summary) = opened.await??;
         expect_checked(checked, identity, &iso)?;
         let image = seen(self.image(iso.clone(), Source::Local, Status::Ok), identity, summary);
-        let local = (!stored).then(|| FileRecord {
-            shelf: Shelf::Iso,
-            name: iso.clone(),
-            local: Some(path),
-            identity,
-            sha256: checked.map(|checked| checked.sha256),
+        let local = (!stored).then(|| {
+            let mut record = FileRecord::new(Shelf::Iso, iso.clone(), identity, Origin::Local);
+            record.local = Some(path);
+            if let Some(checked) = checked {
+                record.verify(checked.sha256);
+            }
+            record
         });
         self.record(image, local, None).await
     }
@@ -206,7 +206,7 @@ impl Reservation {
         let registered = async move {
             let record = |received: Received, summary| {
                 let image = self.image(received.name.clone(), Source::Client, Status::Ok);
-                let file = record_of(Shelf::Iso, &received);
+                let file = record_of(Shelf::Iso, &received, Origin::Upload);
                 self.record(seen_received(image, &received, summary), Some(file), None)
             };
             let image = intake.store_image(asked, record).await?;
@@ -216,16 +216,17 @@ impl Reservation {
         catalog.whole(registered).await
     }
 
-    /// Records an image whose ISO is yet to be fetched from `url`, and in the same breath the job that `job` makes of it. The reservation comes back, so that nobody can try the name again
+    /// Records an image whose ISO is yet to be fetched from `source`, and in the same breath the job that `job` makes of it. The reservation comes back, so that nobody can try the name again
     /// before the caller has decided what becomes of a failure.
     pub async fn begin_download(
         self,
-        url: Url,
+        source: WebSource,
         iso: FileName,
+        expected: Expected,
         job: impl FnOnce(&Image) -> Job,
     ) -> Result<(Image, Job, Self), CatalogError> {
         let catalog = self.catalog.clone();
-        let image = self.image(iso, Source::Web { url }, Status::Downloading);
+        let image = Image { expected, ..self.image(iso, Source::Web(Box::new(source)), Status::Downloading) };
         let job = job(&image);
         let begun = async move {
             check_free(self.catalog.snapshot().records(), Shelf::Iso, &image.iso, Some(&image.id))?;
@@ -253,6 +254,7 @@ impl Reservation {
             updated: now,
             identity: None,
             sha256: None,
+            expected: Expected::default(),
             tree: None,
             asked_tree: self.asked_tree,
         }

@@ -6,7 +6,7 @@ use super::{Catalog, CatalogError};
 use crate::inventory::Records;
 use crate::model::identity::Identity;
 use crate::model::image::{ImageId, Source, Status};
-use crate::model::stored_file::{FileRecord, Shelf};
+use crate::model::stored_file::{FileRecord, Origin, Shelf};
 use crate::store::Store;
 use crate::trees::TreeError;
 
@@ -34,13 +34,8 @@ pub(super) fn adopt_links(mut records: Records, isos: &Store) -> Records {
         let Ok(target) = fs::read_link(&link).and_then(|_| fs::canonicalize(&link)) else { continue };
         let Ok(metadata) = fs::metadata(&target) else { continue };
         let identity = Identity::of(&metadata);
-        let record = FileRecord {
-            shelf: Shelf::Iso,
-            name: image.iso.clone(),
-            local: Some(target),
-            identity,
-            sha256: None,
-        };
+        let mut record = FileRecord::new(Shelf::Iso, image.iso.clone(), identity, Origin::Local);
+        record.local = Some(target);
         records.files.entry((Shelf::Iso, image.iso.clone())).or_insert(record);
     }
     records
@@ -53,7 +48,7 @@ impl Catalog {
         let mut restored = Restored::default();
         for image in self.snapshot().images() {
             match (&image.status, &image.source) {
-                (Status::Downloading | Status::Preparing, Source::Web { .. }) => {
+                (Status::Downloading | Status::Preparing, Source::Web(_)) => {
                     restored.downloads.push(image.id.clone());
                 }
                 (Status::Downloading | Status::Preparing, _) => {

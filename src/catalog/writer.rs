@@ -7,8 +7,10 @@ use std::thread;
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 
+use super::changes;
 use super::error::CatalogError;
 use super::snapshot::Snapshot;
+use crate::events::Events;
 use crate::inventory::{Inventory, InventoryError, Records};
 
 /// Changes that may wait; more senders wait for a place.
@@ -30,15 +32,15 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread. `records` is what `inventory` holds.
-    pub(super) fn start(inventory: Inventory, records: Records) -> std::io::Result<Self> {
+    /// Starts the thread. `records` is what `inventory` holds; changes of it are told to `events`.
+    pub(super) fn start(inventory: Inventory, records: Records, events: Events) -> std::io::Result<Self> {
         let published = Arc::new(ArcSwap::from_pointee(Snapshot::of(0, records)));
         let (changes, queue) = mpsc::channel(QUEUE);
         let listeners = Arc::default();
         let (publish, told) = (Arc::clone(&published), Arc::clone(&listeners));
         thread::Builder::new()
             .name("inventory".into())
-            .spawn(move || run(&inventory, queue, &publish, &told))?;
+            .spawn(move || run(&inventory, queue, &publish, &told, &events))?;
         Ok(Self { changes, published, listeners })
     }
 
@@ -83,6 +85,7 @@ fn run(
     mut queue: mpsc::Receiver<Change>,
     published: &ArcSwap<Snapshot>,
     listeners: &Mutex<Vec<Listener>>,
+    events: &Events,
 ) {
     while let Some(first) = queue.blocking_recv() {
         let current = published.load_full();
@@ -105,8 +108,10 @@ fn run(
         let saved = if changed { inventory.save(&records).map_err(Arc::new) } else { Ok(()) };
         match &saved {
             Ok(()) if changed => {
-                published.store(Arc::new(Snapshot::of(current.generation() + 1, records)));
+                let next = Arc::new(Snapshot::of(current.generation() + 1, records));
+                published.store(Arc::clone(&next));
                 lock(listeners).iter().for_each(|listener| listener());
+                events.publish_all(changes::between(current.records(), next.records()));
             }
             Ok(()) => {}
             Err(error) => tracing::error!(%error, "a change was refused because it cannot be saved"),

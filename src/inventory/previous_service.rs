@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Records;
+use crate::model::digest::Expected;
 use crate::model::image::{Image, ImageId, Source, Status};
 use crate::model::names::{FileName, ImageName, ImageVersion};
 
@@ -59,6 +60,7 @@ fn upgrade_one(entry: &Value) -> Result<Image, String> {
         updated: now,
         identity: None,
         sha256: None,
+        expected: Expected::default(),
         tree: None,
         asked_tree: None,
     })

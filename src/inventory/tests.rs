@@ -3,7 +3,8 @@ use std::fs;
 use jiff::Timestamp;
 
 use super::*;
-use crate::model::image::{Source, Status};
+use crate::model::digest::Expected;
+use crate::model::image::{Source, Status, WebSource};
 use crate::model::names::{ImageName, ImageVersion};
 
 fn image(id: &str, name: &str) -> Image {
@@ -13,11 +14,17 @@ fn image(id: &str, name: &str) -> Image {
         version: ImageVersion::new("1").expect("a version"),
         iso: FileName::new("a.iso").expect("a name"),
         status: Status::Ok,
-        source: Source::Web { url: "http://me:secret@host/a.iso".parse().expect("a link") },
+        source: Source::Web(Box::new(WebSource {
+            url: "http://host/a.iso".parse::<url::Url>().expect("a link").into(),
+            mirrors: Vec::new(),
+            checksum: None,
+            signature: None,
+        })),
         created: Timestamp::UNIX_EPOCH,
         updated: Timestamp::UNIX_EPOCH,
         identity: None,
         sha256: None,
+        expected: Expected::default(),
         tree: None,
         asked_tree: None,
     }

@@ -63,9 +63,10 @@ impl Download {
         let jobs = &context.jobs.0;
         let image = jobs.catalog.snapshot().image(&self.image).cloned();
         let image = image.ok_or(Outcome::Failed(Failure::Cancelled))?;
-        let Source::Web { url } = &image.source else {
+        let Source::Web(web) = &image.source else {
             return Err(Outcome::Failed(Failure::Source("its record does not say where to fetch it".into())));
         };
+        let url = web.url.secret_url();
         let fetched = context.unless_stopped(fetch(&jobs.fetcher, url, None)).await?.map_err(judged)?;
         let name = web_name::choose(url, fetched.proposed_name.as_deref(), &image);
         context.begin(0, fetched.total);

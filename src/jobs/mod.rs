@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::catalog::{Catalog, CatalogError};
 use crate::config::Reach;
+use crate::events::{Change, Events};
 use crate::model::image::ImageId;
 use crate::model::job::{Job, JobId, State, Work};
 use board::{Board, Entry};
@@ -57,6 +58,7 @@ pub struct Jobs(Arc<Inner>);
 
 struct Inner {
     catalog: Catalog,
+    events: Events,
     fetcher: Fetcher,
     settings: Settings,
     board: Board,
@@ -127,12 +129,13 @@ pub struct Halted(Option<Arc<Entry>>);
 
 impl Jobs {
     /// Puts the workers to work. Fails if no HTTP client can be made.
-    pub fn start(catalog: Catalog, settings: Settings) -> Result<Self, reqwest::Error> {
+    pub fn start(catalog: Catalog, events: Events, settings: Settings) -> Result<Self, reqwest::Error> {
         let jobs = Self(Arc::new(Inner {
             fetcher: Fetcher::new(settings.reach.clone(), settings.stall_timeout)?,
             lanes: kinds::Lanes::new(settings.max_downloads),
             board: Board::default(),
             catalog,
+            events,
             settings,
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
@@ -296,7 +299,9 @@ impl Jobs {
     }
 
     /// Tells whoever listens that a job is no longer what it was.
-    fn tell(&self, _id: &JobId) {}
+    fn tell(&self, id: &JobId) {
+        self.0.events.publish(Change::Job(id.clone()));
+    }
 }
 
 fn shown(entry: &Entry) -> Shown {

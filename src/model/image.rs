@@ -5,10 +5,10 @@ use std::fmt;
 use iso_reader::TreeKind;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use url::Url;
 
-use crate::model::digest::Sha256;
+use crate::model::digest::{Expected, Sha256};
 use crate::model::identity::Identity;
+use crate::model::link::Link;
 use crate::model::names::{FileName, ImageName, ImageVersion};
 
 /// The name under which scripts know an image. New ones are random UUIDs; the old service's are kept as they are.
@@ -76,11 +76,8 @@ impl From<String> for Status {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Source {
-    /// Fetched from this link. It may hold credentials: show [`shown_url`] instead.
-    Web {
-        /// Where to fetch it.
-        url: Url,
-    },
+    /// Fetched from the web.
+    Web(Box<WebSource>),
     /// A file on this machine, by reference.
     Local,
     /// Uploaded together with the registration.
@@ -93,7 +90,7 @@ impl Source {
     /// The word of the query parameter's end: `web`, `local`, `client`, `store`.
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::Web { .. } => "web",
+            Self::Web(_) => "web",
             Self::Local => "local",
             Self::Client => "client",
             Self::Store => "store",
@@ -101,15 +98,27 @@ impl Source {
     }
 }
 
-/// The link without user name, password and query, for people and logs: tokens and signatures are credentials too.
-pub fn shown_url(url: &Url) -> Url {
-    let mut shown = url.clone();
-    // Both fail only for links that cannot hold credentials in the first place.
-    let _ = shown.set_username("");
-    let _ = shown.set_password(None);
-    shown.set_query(None);
-    shown.set_fragment(None);
-    shown
+/// Where an ISO can be fetched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebSource {
+    /// The link that is asked first.
+    pub url: Link,
+    /// Other links to the same bytes, in the order to ask them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mirrors: Vec<Link>,
+    /// A file that lists what the digest must be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksum: Option<Link>,
+    /// An OpenPGP signature of that file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<Link>,
+}
+
+impl WebSource {
+    /// The links to the ISO, in the order to ask them.
+    pub fn links(&self) -> Vec<&Link> {
+        std::iter::once(&self.url).chain(&self.mirrors).collect()
+    }
 }
 
 /// What was found in the ISO when it was last read.
@@ -155,6 +164,9 @@ pub struct Image {
     /// The digest of that version of the ISO, once known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<Sha256>,
+    /// What its digests must be, as whoever registered it said.
+    #[serde(default, skip_serializing_if = "Expected::is_nothing")]
+    pub expected: Expected,
     /// What was found in the ISO.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tree: Option<TreeSummary>,
@@ -201,11 +213,5 @@ mod tests {
         asked["asked_tree"] = "best".into();
         let error = serde_json::from_value::<Image>(asked).expect_err("no such tree").to_string();
         assert!(error.contains("best") && error.contains("rockridge, udf, joliet"), "{error}");
-    }
-
-    #[test]
-    fn shown_links_hold_no_credentials() {
-        let url = Url::parse("ftp://me:secret@host/a.iso?token=secret#x").expect("a link");
-        assert_eq!(shown_url(&url).as_str(), "ftp://host/a.iso");
     }
 }

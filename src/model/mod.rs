@@ -5,6 +5,7 @@ pub mod digest;
 pub mod identity;
 pub mod image;
 pub mod job;
+pub mod link;
 pub mod names;
 pub mod pace;
 pub mod segment;

@@ -3,10 +3,13 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use crate::model::digest::Sha256;
 use crate::model::identity::Identity;
+use crate::model::image::Status;
 use crate::model::names::FileName;
 
 /// The two shelves.
@@ -28,6 +31,35 @@ impl fmt::Display for Shelf {
     }
 }
 
+/// How a file came onto its shelf.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Origin {
+    /// Somebody sent it.
+    Upload,
+    /// It was fetched.
+    Download {
+        /// From here, without credentials.
+        url: Url,
+    },
+    /// It lies elsewhere and is only referred to.
+    Local,
+    /// Somebody put it into the store's folder.
+    Folder,
+}
+
+impl Origin {
+    /// The word for people and scripts.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Upload => "upload",
+            Self::Download { .. } => "download",
+            Self::Local => "local",
+            Self::Folder => "folder",
+        }
+    }
+}
+
 /// What the inventory remembers of a stored file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileRecord {
@@ -43,9 +75,26 @@ pub struct FileRecord {
     /// The digest, once computed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<Sha256>,
+    /// How it came; older records do not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+    /// When all of its bytes were last read or written by this program and fitted the digest; older records do not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified: Option<Timestamp>,
 }
 
 impl FileRecord {
+    /// The record of a file whose bytes nobody has looked at.
+    pub fn new(shelf: Shelf, name: FileName, identity: Identity, origin: Origin) -> Self {
+        Self { shelf, name, local: None, identity, sha256: None, origin: Some(origin), verified: None }
+    }
+
+    /// Notes that all bytes of the version on record have this digest now.
+    pub fn verify(&mut self, sha256: Sha256) {
+        self.sha256 = Some(sha256);
+        self.verified = Some(Timestamp::now());
+    }
+
     /// The digest of the version `found` of the file, where it is known.
     pub fn sha256_of(&self, found: &Identity) -> Option<Sha256> {
         self.sha256.filter(|_| self.identity.same_version(found))
@@ -63,4 +112,36 @@ pub struct StoredFile {
     pub local: bool,
     /// The digest of this very version, once known.
     pub sha256: Option<Sha256>,
+    /// How far it has come, in the words of images: `OK` is a file whose digest is known.
+    pub status: Status,
+    /// How it came, where that is known.
+    pub origin: Option<Origin>,
+    /// When it was last known to be good.
+    pub verified: Option<Timestamp>,
+}
+
+impl StoredFile {
+    /// What the shelf and the records tell of a file together. A file that is not the version on record, or has none, came by itself.
+    pub fn new(name: FileName, identity: Identity, record: Option<&FileRecord>) -> Self {
+        let local = record.is_some_and(|record| record.local.is_some());
+        let unknown = Self {
+            name,
+            identity,
+            local,
+            sha256: None,
+            status: Status::Preparing,
+            origin: Some(if local { Origin::Local } else { Origin::Folder }),
+            verified: None,
+        };
+        match record.filter(|record| record.identity.same_version(&identity)) {
+            None => unknown,
+            Some(record) => Self {
+                sha256: record.sha256,
+                status: if record.sha256.is_some() { Status::Ok } else { Status::Preparing },
+                origin: if local { unknown.origin } else { record.origin.clone() },
+                verified: record.verified,
+                ..unknown
+            },
+        }
+    }
 }

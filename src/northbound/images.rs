@@ -1,7 +1,6 @@
 //! `/images`: the registered images.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
@@ -10,17 +9,15 @@ use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use http::{HeaderMap, StatusCode, request};
 use iso_reader::TreeKind;
-use url::Url;
 
 use super::Northbound;
 use super::digest_fields::Claim;
+use super::from_web::FromWeb;
 use super::parameters::Parameters;
 use super::problem::Problem;
 use super::uploads::{Upload, check_headers};
 use super::views;
 use crate::catalog::{Intake, Reservation};
-use crate::jobs::{Failure, download_job, provisional_name};
-use crate::model::digest::Expected;
 use crate::model::image::{Image, ImageId};
 use crate::model::names::{FileName, ImageName, ImageVersion};
 use crate::trees::{NOT_AN_IMAGE, SIGNATURE_BYTES, declared_size};
@@ -28,12 +25,6 @@ use crate::trees::{NOT_AN_IMAGE, SIGNATURE_BYTES, declared_size};
 const FILTERS: [&str; 5] = ["id", "name", "version", "iso", "status"];
 const PUT_PARAMETERS: [&str; 10] =
     ["name", "version", "isostore", "isolocal", "isoweb", "isoclient", "tree", "wait", "sha256", "sha512"];
-
-/// How long a registration from the web waits for its end when the client says nothing: small ISOs on a near server are done by then.
-const DEFAULT_WAIT: Duration = Duration::from_secs(3);
-
-/// The longest that a client may ask a request to wait.
-const MAX_WAIT: Duration = Duration::from_secs(3600);
 
 /// An upload that lacks more than this of what its beginning announces is cut short. Less may be padding that somebody trimmed.
 const PADDING: u64 = 1 << 20;
@@ -123,10 +114,7 @@ fn matches(image: &Image, filters: &Parameters) -> bool {
 async fn reserve(door: &Northbound, parameters: &Parameters) -> Result<Reservation, Problem> {
     let name = parameters.required("name", ImageName::new)?;
     let version = parameters.required("version", ImageVersion::new)?;
-    let tree = match parameters.get("tree") {
-        Some(_) => Some(parameters.required("tree", tree)?),
-        None => None,
-    };
+    let tree = parameters.optional("tree", tree)?;
     Ok(door.catalog.reserve(name, version, tree).await?)
 }
 
@@ -148,9 +136,8 @@ async fn register(door: &Northbound, parameters: &Parameters, headers: &HeaderMa
         return registered.map_err(|error| refuse(error, "isolocal"));
     }
     if parameters.get("isoweb").is_some() {
-        let url = parameters.required("isoweb", link)?;
-        let wait = wait(parameters, headers)?;
-        return register_from_web(door, reserve(door, parameters).await?, url, claim.expected(), wait).await;
+        let from_web = FromWeb::of(parameters, headers, claim)?;
+        return from_web.register(door, reserve(door, parameters).await?).await;
     }
     if parameters.get("isoclient").is_some() {
         return Err(Problem::parameter("isoclient", "must be in the query, because the body is the ISO"));
@@ -160,41 +147,6 @@ async fn register(door: &Northbound, parameters: &Parameters, headers: &HeaderMa
         StatusCode::BAD_REQUEST,
         "say where the ISO comes from, with isostore, isolocal, isoweb or isoclient",
     ))
-}
-
-async fn register_from_web(
-    door: &Northbound,
-    reservation: Reservation,
-    url: Url,
-    expected: Expected,
-    wait: Duration,
-) -> Result<Image, Problem> {
-    if !expected.is_nothing() {
-        let detail = "downloads are not held against `sha256` and `sha512` yet";
-        return Err(Problem::new(StatusCode::NOT_IMPLEMENTED, detail));
-    }
-    let iso = provisional_name(&url, reservation.name(), reservation.version());
-    let iso = iso.map_err(|error| Problem::parameter("name", error))?;
-    let is_retry = reservation.is_retry();
-    let begun = reservation.begin_download(url, iso, download_job).await;
-    // Kept until the answer is decided: a retry that came between a failure and its removal would be removed too.
-    let (image, job, _reservation) = begun.map_err(|error| Problem::from(error).of_parameter("isoweb"))?;
-    let download = door.jobs.begin(job);
-    if wait.is_zero() {
-        return Ok(image);
-    }
-    match download.ended_within(wait).await {
-        None | Some(Ok(())) => Ok(door.catalog.image(image.id).await?),
-        // Whoever stopped it, by deleting the image or stopping the service, decides about the record.
-        Some(Err(failure @ Failure::Cancelled)) => Err(failure.into()),
-        Some(Err(failure)) => {
-            // Whoever gets an error in answer needs no record of it. An image that was in error before stays listed.
-            if !is_retry {
-                let _ = door.catalog.remove_images(vec![image.id]).await;
-            }
-            Err(Problem::from(failure).of_parameter("isoweb"))
-        }
-    }
 }
 
 async fn upload(
@@ -252,37 +204,4 @@ fn judge(intake: &Intake, beginning: &[u8], expected: Option<u64>) -> Result<(),
 
 fn tree(word: String) -> Result<TreeKind, String> {
     word.parse().map_err(|error| format!("is '{word}': {error}"))
-}
-
-fn link(text: String) -> Result<Url, String> {
-    let url: Url = text.parse().map_err(|error| format!("is not a link: {error}"))?;
-    if !matches!(url.scheme(), "http" | "https" | "ftp") {
-        return Err(format!("has the scheme '{}'; http, https and ftp are known", url.scheme()));
-    }
-    if url.host_str().is_none_or(str::is_empty) {
-        return Err("names no server".into());
-    }
-    Ok(url)
-}
-
-/// How long to wait for a download: `wait=N` or `Prefer: wait=N` seconds (RFC 7240 §4.3), or not at all (`respond-async`, §4.1).
-fn wait(parameters: &Parameters, headers: &HeaderMap) -> Result<Duration, Problem> {
-    let seconds = |text: &str| text.parse().ok().map(|seconds| Duration::from_secs(seconds).min(MAX_WAIT));
-    if let Some(text) = parameters.get("wait") {
-        return seconds(text).ok_or_else(|| Problem::parameter("wait", "must be a whole number of seconds"));
-    }
-    // Names are case-insensitive, and values may be quoted (§2). A preference that makes no sense is ignored.
-    let preferences: Vec<String> = headers
-        .get_all("prefer")
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .map(str::to_ascii_lowercase)
-        .collect();
-    let mut preferences = preferences.iter().flat_map(|value| value.split([',', ';'])).map(str::trim);
-    let asked = preferences.clone().find_map(|preference| {
-        let (name, value) = preference.split_once('=')?;
-        if name.trim() == "wait" { seconds(value.trim().trim_matches('"')) } else { None }
-    });
-    let respond_async = preferences.any(|preference| preference == "respond-async");
-    Ok(asked.unwrap_or(if respond_async { Duration::ZERO } else { DEFAULT_WAIT }))
 }

@@ -1,7 +1,9 @@
 //! The management door: every route is in [`Northbound::router`]. Handlers read parameters, ask the desk or the workers, and show the result.
 
 mod digest_fields;
+mod events;
 mod files;
+mod from_web;
 mod images;
 mod jobs;
 mod parameters;
@@ -11,18 +13,20 @@ mod transfers;
 mod uploads;
 mod views;
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body as AxumBody;
+use axum::body::{Body as AxumBody, Bytes};
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use axum::{Json, Router};
 use file_transport::{Body, Incoming};
-use http::header::{ALLOW, HeaderValue};
+use futures_util::stream;
+use http::header::{ALLOW, CONTENT_LENGTH, HeaderValue};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -31,8 +35,10 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 
 use crate::catalog::Catalog;
+use crate::events::Events;
 use crate::jobs::Jobs;
 use crate::model::image::Image;
+use crate::model::job::JobId;
 use crate::model::stored_file::Shelf;
 use crate::transfers::Transfers;
 use problem::Problem;
@@ -43,6 +49,7 @@ pub struct Northbound {
     catalog: Catalog,
     jobs: Jobs,
     transfers: Transfers,
+    events: Events,
     /// The southbound's URL prefix, to tell where an image's tree is.
     api_root: Arc<str>,
 }
@@ -61,9 +68,9 @@ pub struct Settings {
 pub struct Routes(Router);
 
 impl Northbound {
-    /// Opens the door to `catalog` and `jobs`, and to what `transfers` tells. `api_root` is the southbound's URL prefix.
-    pub fn new(catalog: Catalog, jobs: Jobs, transfers: Transfers, api_root: &str) -> Self {
-        Self { catalog, jobs, transfers, api_root: Arc::from(api_root) }
+    /// Opens the door to `catalog` and `jobs`, and to what `transfers` and `events` tell. `api_root` is the southbound's URL prefix.
+    pub fn new(catalog: Catalog, jobs: Jobs, transfers: Transfers, events: Events, api_root: &str) -> Self {
+        Self { catalog, jobs, transfers, events, api_root: Arc::from(api_root) }
     }
 
     /// All routes.
@@ -83,6 +90,7 @@ impl Northbound {
             .route("/jobs/{id}/retry", on("POST, OPTIONS", post(jobs::retry)))
             .route("/iso", store(Shelf::Iso))
             .route("/microkernel", store(Shelf::Microkernel))
+            .route("/events", on("GET, HEAD, OPTIONS", get(events::stream)))
             .route("/transfers", on("GET, HEAD, OPTIONS", get(transfers::list)))
             .route("/metrics", on("GET, HEAD, OPTIONS", get(transfers::metrics)))
             .fallback(|| async {
@@ -108,12 +116,17 @@ impl Northbound {
     fn view(&self, image: &Image) -> Value {
         views::image(image, self.jobs.of_image(&image.id).as_ref(), &self.api_root)
     }
+
+    /// A job as it is listed; `None` if there is none of this id.
+    fn job_view(&self, id: &JobId) -> Option<Value> {
+        self.jobs.get(id).map(|shown| views::job(&shown, false))
+    }
 }
 
 impl Routes {
     /// Whether a path belongs to this door where both doors share one endpoint.
     pub fn owns(path: &str) -> bool {
-        matches!(path, "/images" | "/jobs" | "/iso" | "/microkernel" | "/transfers" | "/metrics")
+        matches!(path, "/images" | "/jobs" | "/iso" | "/microkernel" | "/events" | "/transfers" | "/metrics")
             || ["/images/", "/jobs/"].iter().any(|above| path.starts_with(above))
     }
 
@@ -121,7 +134,13 @@ impl Routes {
     pub async fn handle(&self, request: http::Request<Incoming>, peer: SocketAddr) -> http::Response<Body> {
         let mut request = request.map(AxumBody::new);
         request.extensions_mut().insert(peer);
+        let is_head = request.method() == Method::HEAD;
         let response = self.0.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
+        if is_head && !response.headers().contains_key(CONTENT_LENGTH) {
+            // Nobody knows how long the body would be that HEAD leaves away. An empty one would be said to have no length.
+            return response
+                .map(|_| Body::stream(AxumBody::from_stream(stream::empty::<Result<Bytes, Infallible>>())));
+        }
         response.map(Body::stream)
     }
 }
@@ -135,6 +154,7 @@ async fn index(State(door): State<Northbound>) -> Json<Value> {
         "jobs": "/jobs",
         "isos": "/iso",
         "microkernels": "/microkernel",
+        "events": "/events",
         "transfers": "/transfers",
         "metrics": "/metrics",
         "southbound": format!("{}/", door.api_root),

@@ -8,6 +8,7 @@ use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
 use crate::catalog::CatalogError;
+use crate::events::SubscribeError;
 use crate::jobs::{Failure, JobError};
 use crate::store::StoreError;
 use crate::trees::FileError;
@@ -135,6 +136,16 @@ impl From<JobError> for Problem {
             JobError::Catalog(error) => return error.into(),
         };
         Self::new(status, text)
+    }
+}
+
+impl From<SubscribeError> for Problem {
+    fn from(error: SubscribeError) -> Self {
+        match error {
+            SubscribeError::Crowded | SubscribeError::Stopping => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+            }
+        }
     }
 }
 

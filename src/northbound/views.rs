@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 use crate::catalog::ListedFile;
 use crate::jobs::{Progress, Shown};
 use crate::model::identity::Identity;
-use crate::model::image::{Image, Source, shown_url};
+use crate::model::image::{Image, Source};
 use crate::model::job::{State, Work};
 use crate::model::segment::encoded;
 use crate::model::size;
-use crate::model::stored_file::{Shelf, StoredFile};
+use crate::model::stored_file::{Origin, Shelf, StoredFile};
 use crate::trees::Findings;
 
 /// An image, with the southbound path of its tree and, while its ISO is being fetched, how far that has come.
@@ -29,8 +29,13 @@ pub(super) fn image(image: &Image, download: Option<&Shown>, api_root: &str) -> 
         "tree": tree(image),
     });
     if let Value::Object(members) = &mut view {
-        if let Source::Web { url } = &image.source {
-            members.insert("url".into(), shown_url(url).as_str().into());
+        if let Source::Web(web) = &image.source {
+            members.insert("url".into(), json!(web.url));
+            for (name, links) in [("mirrors", json!(web.mirrors)), ("checksum", json!(web.checksum))] {
+                if !matches!(&links, Value::Null) && links != json!([]) {
+                    members.insert(name.into(), links);
+                }
+            }
         }
         if let Some(download) = download {
             members.insert("job".into(), json!(download.job.id));
@@ -120,7 +125,13 @@ pub(super) fn file(shelf: Shelf, file: &StoredFile) -> Value {
         "bytes": file.identity.size,
         "sha256": file.sha256,
         "local": file.local,
+        "status": file.status,
+        "origin": file.origin.as_ref().map(Origin::word),
+        "verified": file.verified.map(milliseconds),
     });
+    if let (Some(Origin::Download { url }), Value::Object(members)) = (&file.origin, &mut view) {
+        members.insert("url".into(), url.as_str().into());
+    }
     if let (Shelf::Iso, Value::Object(members)) = (shelf, &mut view) {
         members.insert("upload".into(), uploaded.into());
     }

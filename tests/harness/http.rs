@@ -234,6 +234,12 @@ impl Connection {
         Ok(bytes)
     }
 
+    /// The next chunk of a chunked body whose head has been received; `None` at the end of the body.
+    pub fn read_chunk(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let mut chunk = Vec::new();
+        Ok(self.copy_chunk(&mut chunk)?.then_some(chunk))
+    }
+
     /// Everything up to the end of the connection.
     pub fn read_to_end(&mut self) -> io::Result<Vec<u8>> {
         let mut rest = Vec::new();
@@ -258,19 +264,24 @@ impl Connection {
     }
 
     fn copy_chunks(&mut self, sink: &mut dyn Write) -> io::Result<()> {
-        loop {
-            let line = self.line()?;
-            let digits = line.split(';').next().unwrap_or_default().trim();
-            let length = u64::from_str_radix(digits, 16).map_err(|_| bad(&format!("chunk size {line:?}")))?;
-            if length == 0 {
-                while !self.line()?.is_empty() {}
-                return Ok(());
-            }
-            self.copy_exactly(length, sink)?;
-            if !self.line()?.is_empty() {
-                return Err(bad("a chunk is longer than its size"));
-            }
+        while self.copy_chunk(sink)? {}
+        Ok(())
+    }
+
+    /// Copies one chunk; `false` if it was the last, which is empty.
+    fn copy_chunk(&mut self, sink: &mut dyn Write) -> io::Result<bool> {
+        let line = self.line()?;
+        let digits = line.split(';').next().unwrap_or_default().trim();
+        let length = u64::from_str_radix(digits, 16).map_err(|_| bad(&format!("chunk size {line:?}")))?;
+        if length == 0 {
+            while !self.line()?.is_empty() {}
+            return Ok(false);
         }
+        self.copy_exactly(length, sink)?;
+        if !self.line()?.is_empty() {
+            return Err(bad("a chunk is longer than its size"));
+        }
+        Ok(true)
     }
 
     fn line(&mut self) -> io::Result<String> {

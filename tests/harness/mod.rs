@@ -37,6 +37,7 @@ pub mod served;
 pub mod served_digest;
 pub mod service;
 pub mod source;
+pub mod sse;
 pub mod started;
 pub mod unprivileged;
 pub mod wait;

@@ -28,9 +28,9 @@ impl Remains {
             http::get(&service.north(path)).expect_status(200).json().as_array().expect("an array").clone()
         };
         // Digests of local ISOs arrive in the background, so they are no difference.
-        let images = array("/images").into_iter().map(|image| without(image, "sha256")).collect();
+        let images = array("/images").into_iter().map(|image| without(image, &["sha256"])).collect();
         let files = array("/iso").into_iter().chain(array("/microkernel"));
-        let listed = files.map(|file| without(without(file, "sha256"), "images")).collect();
+        let listed = files.map(|file| without(file, &["sha256", "status", "verified", "images"])).collect();
         Self { images, listed, disk: on_disk(&service.path("static")) }
     }
 
@@ -90,7 +90,7 @@ fn on_disk(root: &Path) -> BTreeMap<String, String> {
     found
 }
 
-fn without(mut object: Value, member: &str) -> Value {
-    object.as_object_mut().expect("an object").remove(member);
+fn without(mut object: Value, members: &[&str]) -> Value {
+    object.as_object_mut().expect("an object").retain(|name, _| !members.contains(&name.as_str()));
     object
 }

@@ -9,7 +9,7 @@ use url::Url;
 
 use super::ftp_session::{Begun, Opened, Session, broken, explain};
 use super::{Fault, Fetched, Fetcher, Resume, reach};
-use crate::model::image::shown_url;
+use crate::model::link::shown;
 
 /// Bytes read at once, and how many such chunks may wait for the disk.
 const CHUNK: usize = 256 << 10;
@@ -33,7 +33,7 @@ pub(super) async fn fetch(fetcher: &Fetcher, url: &Url, from: Option<Resume>) ->
         total: begun.total,
         validator: begun.validator,
         proposed_name: None,
-        final_url: shown_url(url),
+        final_url: shown(url),
         started_over: begun.started_over,
         bytes: Box::pin(bytes),
     })

@@ -8,7 +8,7 @@ use url::Url;
 use super::answer::{self, Body};
 use super::explain::explain;
 use super::{Fault, Fetched, Fetcher, Resume, Validator};
-use crate::model::image::shown_url;
+use crate::model::link::shown;
 
 /// As many redirects as common mirrors need, twice over.
 const MAX_REDIRECTS: usize = 10;
@@ -124,7 +124,7 @@ impl Answer {
             total,
             validator,
             proposed_name,
-            final_url: shown_url(&self.url),
+            final_url: shown(&self.url),
             started_over: None,
             bytes: Box::pin(chunks.map(move |chunk| chunk.map_err(|error| explain(&error, through_proxy)))),
         }

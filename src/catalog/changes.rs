@@ -1,0 +1,163 @@
+//! What a change of the records changed: all things that look different to clients afterwards.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::events::Change;
+use crate::inventory::Records;
+use crate::model::image::{Image, Status};
+use crate::model::names::{FileName, ImageName, ImageVersion};
+use crate::model::stored_file::Shelf;
+
+/// The images and files that are not in `new` what they were in `old`.
+pub(super) fn between(old: &Records, new: &Records) -> Vec<Change> {
+    let images = differences(&old.images, &new.images);
+    let mut files: BTreeSet<_> =
+        differences(&old.files, &new.files).into_iter().map(|(key, ..)| key.clone()).collect();
+    let mut ids: BTreeSet<_> = images.iter().map(|(id, ..)| (*id).clone()).collect();
+    // How an image is that is served, depends on its ISO as it is now.
+    if files.iter().any(|(shelf, _)| *shelf == Shelf::Iso) {
+        let served = new.images.values().filter(|image| image.status == Status::Ok);
+        let touched = served.filter(|image| files.contains(&(Shelf::Iso, image.iso.clone())));
+        ids.extend(touched.map(|image| image.id.clone()));
+    }
+    // The listing of an ISO names the images that need it.
+    for (_, before, after) in images {
+        let (before, after) = (before.and_then(need), after.and_then(need));
+        if before != after {
+            let isos = [before, after].into_iter().flatten().map(|(iso, ..)| (Shelf::Iso, iso.clone()));
+            files.extend(isos.filter(|key| new.files.contains_key(key)));
+        }
+    }
+    let files = files.into_iter().map(|(shelf, name)| Change::File(shelf, name));
+    files.chain(ids.into_iter().map(Change::Image)).collect()
+}
+
+fn need(image: &Image) -> Option<(&FileName, &ImageName, &ImageVersion)> {
+    image.needs_iso().then_some((&image.iso, &image.name, &image.version))
+}
+
+/// The keys whose values differ, with what they were and what they are. One walk over both.
+fn differences<'a, K: Ord, V: PartialEq>(
+    old: &'a BTreeMap<K, V>,
+    new: &'a BTreeMap<K, V>,
+) -> Vec<(&'a K, Option<&'a V>, Option<&'a V>)> {
+    let (mut old, mut new) = (old.iter().peekable(), new.iter().peekable());
+    let mut found = Vec::new();
+    loop {
+        let order = match (old.peek(), new.peek()) {
+            (None, None) => return found,
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some((before, _)), Some((after, _))) => before.cmp(after),
+        };
+        let before = if order.is_le() { old.next() } else { None };
+        let after = if order.is_ge() { new.next() } else { None };
+        let (was, is) = (before.map(|(_, value)| value), after.map(|(_, value)| value));
+        if let Some((key, _)) = before.or(after)
+            && was != is
+        {
+            found.push((key, was, is));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::model::digest::Expected;
+    use crate::model::identity::Identity;
+    use crate::model::image::{ImageId, Source};
+    use crate::model::stored_file::FileRecord;
+    use crate::model::stored_file::Origin;
+
+    fn file_name(name: &str) -> FileName {
+        FileName::new(name).expect("a name")
+    }
+
+    fn image(id: &str, iso: &str, status: Status) -> Image {
+        Image {
+            id: ImageId(id.into()),
+            name: ImageName::new(id).expect("a name"),
+            version: ImageVersion::new("1").expect("a version"),
+            iso: file_name(iso),
+            status,
+            source: Source::Store,
+            created: Timestamp::UNIX_EPOCH,
+            updated: Timestamp::UNIX_EPOCH,
+            identity: None,
+            sha256: None,
+            expected: Expected::default(),
+            tree: None,
+            asked_tree: None,
+        }
+    }
+
+    fn file(shelf: Shelf, name: &str, size: u64) -> FileRecord {
+        let identity = Identity { device: 1, inode: 1, size, seconds: 0, nanoseconds: 0 };
+        FileRecord::new(shelf, file_name(name), identity, Origin::Upload)
+    }
+
+    fn records(images: &[Image], files: &[FileRecord]) -> Records {
+        let mut records = Records::default();
+        records.images.extend(images.iter().map(|image| (image.id.clone(), image.clone())));
+        records.files.extend(files.iter().map(|file| ((file.shelf, file.name.clone()), file.clone())));
+        records
+    }
+
+    /// What differs, in both directions.
+    #[track_caller]
+    fn expect(one: &Records, other: &Records, expected: &[&str]) {
+        let word = |change: Change| match change {
+            Change::Image(id) => format!("image {id}"),
+            Change::File(Shelf::Iso, name) => format!("iso {name}"),
+            Change::File(Shelf::Microkernel, name) => format!("microkernel {name}"),
+            Change::Job(id) => format!("job {id}"),
+        };
+        for (old, new) in [(one, other), (other, one)] {
+            let found: Vec<_> = between(old, new).into_iter().map(word).collect();
+            assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn only_what_differs_is_told() {
+        let (a, b, c) =
+            (image("a", "x", Status::Ok), image("b", "y", Status::Ok), image("c", "z", Status::Preparing));
+        let all = [a.clone(), b.clone(), c.clone()];
+        expect(&records(&all, &[]), &records(&all, &[]), &[]);
+        expect(&records(&[], &[]), &records(&all, &[]), &["image a", "image b", "image c"]);
+        let changed = Image { status: Status::Downloading, ..b };
+        expect(&records(&all, &[]), &records(&[a.clone(), changed, c], &[]), &["image b"]);
+        let kernel = file(Shelf::Microkernel, "x", 1);
+        let only = std::slice::from_ref(&a);
+        expect(&records(only, &[]), &records(only, &[kernel]), &["microkernel x"]);
+    }
+
+    #[test]
+    fn an_iso_and_the_images_made_of_it_are_told_together() {
+        let (x, y) = (file(Shelf::Iso, "x", 1), file(Shelf::Iso, "y", 1));
+        let other = image("b", "y", Status::Ok);
+        let with = |image: Option<Image>, x: &FileRecord| {
+            let images: Vec<_> = image.into_iter().chain([other.clone()]).collect();
+            records(&images, &[x.clone(), y.clone()])
+        };
+        let served = image("a", "x", Status::Ok);
+        // The listing of `x` names its images.
+        expect(&with(None, &x), &with(Some(served.clone()), &x), &["iso x", "image a"]);
+        let failed = Image { status: Status::Error("no".into()), ..served.clone() };
+        expect(&with(Some(failed.clone()), &x), &with(Some(served.clone()), &x), &["iso x", "image a"]);
+        expect(&with(None, &x), &with(Some(failed.clone()), &x), &["image a"]);
+        let later = Image { updated: Timestamp::MAX, ..served.clone() };
+        expect(&with(Some(served.clone()), &x), &with(Some(later), &x), &["image a"]);
+        // What is served depends on the ISO.
+        let grown = file(Shelf::Iso, "x", 2);
+        expect(&with(Some(served.clone()), &x), &with(Some(served), &grown), &["iso x", "image a"]);
+        expect(&with(Some(failed.clone()), &x), &with(Some(failed), &grown), &["iso x"]);
+        // An ISO that is still to come is no file yet.
+        let coming = image("a", "z", Status::Downloading);
+        expect(&with(None, &x), &with(Some(coming), &x), &["image a"]);
+    }
+}
