@@ -20,8 +20,7 @@ const KILLS: u32 = 6;
 const SIZE: usize = 4 << 20;
 
 /// Sends an upload in pieces that take about 60 ms together, and tells when the last is sent. Ends early when the service does.
-fn send(north: &str, target: &str, bytes: &[u8], sent: &mpsc::Sender<()>) -> io::Result<()> {
-    let mut connection = Connection::open(north);
+fn send(mut connection: Connection, target: &str, bytes: &[u8], sent: &mpsc::Sender<()>) -> io::Result<()> {
     let length = bytes.len().to_string();
     connection.send(&Request::new("PUT", target).header("Content-Length", &length))?;
     for piece in bytes.chunks(bytes.len() / 30) {
@@ -34,10 +33,10 @@ fn send(north: &str, target: &str, bytes: &[u8], sent: &mpsc::Sender<()>) -> io:
 
 /// Uploads to `target` and kills the service somewhere on the way, or in the last steps.
 fn kill_during(service: &mut Service, chance: &mut Chance, target: &str, bytes: &[u8]) {
-    let north = service.north("");
+    let connection = Connection::open(&service.north(""));
     let (sender, sent) = mpsc::channel();
     std::thread::scope(|scope| {
-        let client = scope.spawn(|| send(&north, target, bytes, &sender));
+        let client = scope.spawn(|| send(connection, target, bytes, &sender));
         if chance.between(0, 2) == 0 {
             std::thread::sleep(chance.time(0, 100));
         } else {
