@@ -27,7 +27,7 @@ impl FailingDisk {
         run("mkfs.ext4", &["-q", "-F", "-b", "4096", "-m", "0", "-O", "^has_journal", path]);
         let device = run("losetup", &["--find", "--show", path]).trim().to_owned();
         let disk = Self { folder: folder.to_owned(), backing, device, size };
-        run("mount", &["-o", "errors=continue", &disk.device, folder.to_str().unwrap()]);
+        disk.mount_device();
         disk
     }
 
@@ -44,12 +44,33 @@ impl FailingDisk {
         self.resize(self.size);
     }
 
+    /// From now on everything fails that has to do with it, as if it had been pulled out.
+    #[track_caller]
+    pub fn die(&self) {
+        // EXT4_IOC_SHUTDOWN with EXT4_GOING_FLAGS_NOLOGFLUSH, which no shell tool can say.
+        let script = "import fcntl, os, struct, sys; \
+            fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587D, struct.pack('I', 2))";
+        run("python3", &["-c", script, self.folder.to_str().unwrap()]);
+    }
+
+    /// Mounts it again, with what had reached it before it died. Nobody may use it.
+    #[track_caller]
+    pub fn revive(&self) {
+        run("umount", &[self.folder.to_str().unwrap()]);
+        self.mount_device();
+    }
+
     /// Lets the system forget what it knows of a file, so that the disk is asked again.
     #[track_caller]
     pub fn forget(&self, path: &Path) {
         let file = File::open(path).unwrap();
         file.sync_all().unwrap();
         fadvise(&file, 0, None, Advice::DontNeed).unwrap();
+    }
+
+    #[track_caller]
+    fn mount_device(&self) {
+        run("mount", &["-o", "errors=continue", &self.device, self.folder.to_str().unwrap()]);
     }
 
     #[track_caller]
