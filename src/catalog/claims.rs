@@ -1,12 +1,23 @@
-//! Names that someone is working with at this moment. A claim is given at once or refused: nobody waits behind an upload of hours.
+//! Names that someone is working with at this moment. A claim is given at once or refused: nobody waits behind an upload of hours. Only
+//! where the holder is known to be letting go is it worth a moment.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
 
 /// The claims on names of one kind.
 #[derive(Debug)]
-pub(super) struct Claims<K>(Arc<Mutex<HashMap<K, Holders>>>);
+pub(super) struct Claims<K>(Arc<Held<K>>);
+
+#[derive(Debug)]
+struct Held<K> {
+    holders: Mutex<HashMap<K, Holders>>,
+    freed: Notify,
+}
 
 #[derive(Debug, Clone, Copy)]
 enum Holders {
@@ -19,13 +30,13 @@ enum Holders {
 /// A claim; letting go of it frees the name.
 #[derive(Debug)]
 pub(super) struct Claim<K: Eq + Hash> {
-    claims: Arc<Mutex<HashMap<K, Holders>>>,
+    claims: Arc<Held<K>>,
     key: K,
 }
 
 impl<K> Default for Claims<K> {
     fn default() -> Self {
-        Self(Arc::default())
+        Self(Arc::new(Held { holders: Mutex::default(), freed: Notify::new() }))
     }
 }
 
@@ -40,6 +51,20 @@ impl<K: Eq + Hash + Clone> Claims<K> {
         Some(Claim { claims: Arc::clone(&self.0), key })
     }
 
+    /// The same, but waits up to `limit` for whoever holds it.
+    pub(super) async fn exclusive_within(&self, key: K, limit: Duration) -> Option<Claim<K>> {
+        let deadline = Instant::now() + limit;
+        loop {
+            // Listening begins before the look, so that nothing is missed between the two.
+            let mut freed = std::pin::pin!(self.0.freed.notified());
+            freed.as_mut().enable();
+            if let Some(claim) = self.exclusive(key.clone()) {
+                return Some(claim);
+            }
+            timeout_at(deadline, freed).await.ok()?;
+        }
+    }
+
     /// Claims `key` against changes; `None` while someone changes it.
     pub(super) fn shared(&self, key: K) -> Option<Claim<K>> {
         match lock(&self.0).entry(key.clone()).or_insert(Holders::Readers(0)) {
@@ -52,6 +77,13 @@ impl<K: Eq + Hash + Clone> Claims<K> {
     }
 }
 
+impl<K: Eq + Hash> Claim<K> {
+    /// What is claimed.
+    pub(super) fn key(&self) -> &K {
+        &self.key
+    }
+}
+
 impl<K: Eq + Hash> Drop for Claim<K> {
     fn drop(&mut self) {
         let mut held = lock(&self.claims);
@@ -61,11 +93,13 @@ impl<K: Eq + Hash> Drop for Claim<K> {
                 held.remove(&self.key);
             }
         }
+        drop(held);
+        self.claims.freed.notify_waiters();
     }
 }
 
-fn lock<K>(claims: &Mutex<HashMap<K, Holders>>) -> MutexGuard<'_, HashMap<K, Holders>> {
-    claims.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<K>(claims: &Held<K>) -> MutexGuard<'_, HashMap<K, Holders>> {
+    claims.holders.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -84,6 +118,18 @@ mod tests {
         assert!(claims.exclusive("a").is_none());
         drop(second);
         assert!(claims.exclusive("a").is_some());
-        assert!(claims.0.lock().expect("fine").is_empty());
+        assert!(lock(&claims.0).is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn some_wait_a_moment() {
+        let claims = Claims::default();
+        let first = claims.exclusive("a").expect("free");
+        assert!(claims.exclusive_within("a", Duration::from_secs(1)).await.is_none());
+        let (second, ()) = tokio::join!(claims.exclusive_within("a", Duration::from_secs(1)), async {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            drop(first);
+        });
+        assert!(second.is_some());
     }
 }

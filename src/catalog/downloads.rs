@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::intake::record_of;
+use super::arrival::record_of;
 use super::register::seen_received;
 use super::{Catalog, CatalogError, Intake};
 use crate::model::digest::Expected;

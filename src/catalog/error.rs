@@ -54,6 +54,9 @@ pub enum CatalogError {
     /// Your request: nothing was sent.
     #[error("the upload is empty")]
     Empty,
+    /// Your request: there is nothing to add to a file that is whole.
+    #[error("the file is whole already")]
+    Whole,
     /// Your file: the base name of the local path cannot be listed in the store.
     #[error("the base name {0}")]
     LocalName(NameError),

@@ -1,31 +1,38 @@
 //! Files on their way in. A thread per file writes and digests what the sender delivers; the few chunks between them are all the
-//! memory it takes. Let go early, it leaves nothing.
+//! memory it takes. Let go early, a plain upload leaves nothing, and a part keeps all that it was handed.
 
 use bytes::Bytes;
-use iso_reader::TreeKind;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
-use tokio::task::JoinHandle;
+use serde_json::Value;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::claims::Claim;
 use super::files::check_free;
+use super::intake_worker::Worker;
 use super::{Catalog, CatalogError};
 use crate::model::digest::Expected;
-use crate::model::image::{ImageId, Status, TreeSummary};
+use crate::model::image::{ImageId, Status};
 use crate::model::names::FileName;
-use crate::model::stored_file::{FileRecord, Origin, Shelf, StoredFile};
-use crate::store::{Received, StoreError, Upload};
-
-/// Chunks that may wait for the disk; the sender waits when there are more.
-const CHUNKS: usize = 16;
+use crate::model::part::PartId;
+use crate::model::stored_file::Shelf;
+use crate::store::{Received, StoreError};
 
 /// A file being received under a claimed name.
 pub struct Intake {
-    catalog: Catalog,
-    shelf: Shelf,
-    chunks: mpsc::Sender<Bytes>,
-    worker: Option<JoinHandle<Result<Upload, StoreError>>>,
-    claim: Claim<(Shelf, FileName)>,
-    _place: Option<OwnedSemaphorePermit>,
+    pub(super) catalog: Catalog,
+    pub(super) shelf: Shelf,
+    pub(super) bytes: Arriving,
+    /// How many bytes were handed over, those of earlier times included.
+    pub(super) offset: u64,
+    pub(super) claim: Claim<(Shelf, FileName)>,
+    pub(super) _place: Option<OwnedSemaphorePermit>,
+}
+
+/// How far the bytes are.
+pub(super) enum Arriving {
+    /// They are being written.
+    Worker(Worker),
+    /// All were written, and the file had got its name, when the program ended.
+    Named(Received, Claim<PartId>),
 }
 
 impl Catalog {
@@ -57,28 +64,28 @@ impl Catalog {
         expected: Expected,
         place: Option<OwnedSemaphorePermit>,
     ) -> Result<Intake, CatalogError> {
+        let claim = self.claim_name(shelf, &name, image).await?;
+        let upload = self.blocking(move |inner| inner.store(shelf).receive(name, size, expected)).await??;
+        let worker = Worker::start(self, shelf, upload, None);
+        let bytes = Arriving::Worker(worker);
+        Ok(Intake { catalog: self.clone(), shelf, bytes, offset: 0, claim, _place: place })
+    }
+
+    /// Claims a name for a file that is to come; one that an image other than `image` needs is refused.
+    pub(super) async fn claim_name(
+        &self,
+        shelf: Shelf,
+        name: &FileName,
+        image: Option<&ImageId>,
+    ) -> Result<Claim<(Shelf, FileName)>, CatalogError> {
         let claim = self.0.file_claims.exclusive((shelf, name.clone()));
         let claim = claim.ok_or_else(|| CatalogError::Busy(format!("the {shelf} {name}")))?;
-        if let Err(refusal) = check_free(self.snapshot().records(), shelf, &name, image)
-            && !self.is_only_missing(&name).await?
-        {
-            return Err(refusal);
+        match check_free(self.snapshot().records(), shelf, name, image) {
+            Err(refusal) if !self.is_only_missing(name).await? => Err(refusal),
+            _ => Ok(claim),
         }
-        let mut upload =
-            self.blocking(move |inner| inner.store(shelf).receive(name, size, expected)).await??;
-        let (chunks, mut queue) = mpsc::channel::<Bytes>(CHUNKS);
-        let catalog = self.clone();
-        let worker = tokio::task::spawn_blocking(move || {
-            while let Some(chunk) = queue.blocking_recv() {
-                upload.write(catalog.0.store(shelf), &chunk)?;
-            }
-            Ok(upload)
-        });
-        Ok(Intake { catalog: self.clone(), shelf, chunks, worker: Some(worker), claim, _place: place })
     }
-}
 
-impl Catalog {
     /// Whether images were made from an ISO of this name that has since vanished. To bring it back replaces nothing.
     async fn is_only_missing(&self, name: &FileName) -> Result<bool, CatalogError> {
         let snapshot = self.snapshot();
@@ -93,91 +100,100 @@ impl Catalog {
 }
 
 impl Intake {
-    /// Hands over the next bytes; waits while the disk is behind.
-    pub async fn write(&mut self, bytes: Bytes) -> Result<(), CatalogError> {
-        if self.chunks.send(bytes).await.is_ok() {
-            return Ok(());
-        }
-        // The worker went away because the disk failed it.
-        match self.worker.take() {
-            Some(worker) => Err(joined(worker.await).err().unwrap_or(CatalogError::Stopping)),
-            None => Err(CatalogError::Stopping),
-        }
+    /// Bytes that were handed over so far, those of earlier times included.
+    pub fn offset(&self) -> u64 {
+        self.offset
     }
 
-    /// All bytes are here: makes the file durable and visible.
-    pub async fn finish(self) -> Result<StoredFile, CatalogError> {
-        let catalog = self.catalog.clone();
-        catalog.whole(self.store()).await
-    }
-
-    async fn store(self) -> Result<StoredFile, CatalogError> {
-        let Self { catalog, shelf, chunks, worker, claim, _place } = self;
-        drop(chunks);
-        let upload = joined(worker.ok_or(CatalogError::Stopping)?.await)?;
-        if upload.size() == 0 {
-            return Err(CatalogError::Empty);
-        }
-        let finished = catalog.blocking(move |inner| {
-            let (received, named) = upload.finish(inner.store(shelf))?;
-            named.keep();
-            Ok::<_, StoreError>(received)
-        });
-        let received = finished.await??;
-        let record = record_of(shelf, &received, Origin::Upload);
-        catalog.note_digest(record.clone()).await;
-        drop(claim);
-        tracing::info!(%shelf, name = %received.name, bytes = received.identity.size, sha256 = %received.sha256, "stored a file");
-        Ok(StoredFile::new(received.name, received.identity, Some(&record)))
-    }
-
-    /// All bytes of an image's ISO are here: reads the tree that was asked for, makes it durable and visible, and lets `record` record the image. If any
-    /// of that fails, the store is what it was before. To be called within a change that runs to its end.
-    pub(super) async fn store_image<T, F>(
-        self,
-        asked: Option<TreeKind>,
-        record: impl FnOnce(Received, TreeSummary) -> F,
-    ) -> Result<T, CatalogError>
-    where
-        F: Future<Output = Result<T, CatalogError>>,
-    {
-        let Self { catalog, shelf, chunks, worker, claim, _place } = self;
-        drop(chunks);
-        let upload = joined(worker.ok_or(CatalogError::Stopping)?.await)?;
-        let finished = catalog.blocking(move |inner| {
-            let summary = inner.trees.inspect(upload.path(), asked)?;
-            let (received, named) = upload.finish(inner.store(shelf))?;
-            Ok::<_, CatalogError>((received, named, summary))
-        });
-        let (received, named, summary) = finished.await??;
-        let recorded = record(received, summary).await;
-        let keep = recorded.is_ok();
-        catalog.blocking(move |_| if keep { named.keep() } else { drop(named) }).await?;
-        drop(claim);
-        recorded
+    /// Whether nothing but the record is missing: the file had got its name when the program ended.
+    pub fn is_whole(&self) -> bool {
+        matches!(self.bytes, Arriving::Named(..))
     }
 
     /// Whether a file that begins like this may become an image.
     pub fn may_be_image(&self, beginning: &[u8]) -> bool {
         self.catalog.0.trees.may_be_image(beginning)
     }
-}
 
-/// The record of a file that has just arrived. All of its bytes have passed through here.
-pub(super) fn record_of(shelf: Shelf, received: &Received, origin: Origin) -> FileRecord {
-    let mut record = FileRecord::new(shelf, received.name.clone(), received.identity, origin);
-    record.verify(received.sha256);
-    record
-}
+    /// Hands over the next bytes; waits while the disk is behind.
+    pub async fn write(&mut self, bytes: Bytes) -> Result<(), CatalogError> {
+        let count = bytes.len() as u64;
+        self.worker()?.write(bytes).await?;
+        self.offset += count;
+        Ok(())
+    }
 
-fn joined(
-    result: Result<Result<Upload, StoreError>, tokio::task::JoinError>,
-) -> Result<Upload, CatalogError> {
-    match result {
-        Ok(result) => result.map_err(CatalogError::from),
-        Err(error) => {
-            tracing::error!(%error, "an intake ended early");
-            Err(CatalogError::Stopping)
+    /// Makes sure that what a part has got outlasts a crash, and notes what its owner wants to find again.
+    pub async fn checkpoint(&mut self, memo: Option<Value>) -> Result<(), CatalogError> {
+        self.worker()?.ask(|upload, store| upload.checkpoint(store, memo)).await
+    }
+
+    /// Learns the size of the whole file, and takes the space for it.
+    pub async fn set_expected_size(&mut self, size: Option<u64>) -> Result<(), CatalogError> {
+        self.worker()?.ask(move |upload, store| upload.set_size(store, size)).await
+    }
+
+    /// Takes back all bytes: the sender has another file now.
+    pub async fn restart(&mut self) -> Result<(), CatalogError> {
+        self.worker()?.ask(|upload, store| upload.restart(store)).await?;
+        self.offset = 0;
+        Ok(())
+    }
+
+    /// Bytes that come from now on may be taken back, and count for nothing until they are released.
+    pub async fn hold(&mut self) -> Result<(), CatalogError> {
+        self.worker()?
+            .ask(|upload, _| {
+                upload.hold();
+                Ok(())
+            })
+            .await
+    }
+
+    /// The bytes that were held stay.
+    pub async fn release(&mut self) -> Result<(), CatalogError> {
+        self.worker()?
+            .ask(|upload, _| {
+                upload.release();
+                Ok(())
+            })
+            .await
+    }
+
+    /// Takes back the bytes that were held.
+    pub async fn take_back(&mut self) -> Result<(), CatalogError> {
+        self.offset =
+            self.worker()?.ask(|upload, store| upload.take_back(store).map(|()| upload.size())).await?;
+        Ok(())
+    }
+
+    /// Ends the work for now. When this returns, all that was handed over will outlast a crash, and the part can be resumed.
+    pub async fn suspend(self) -> Result<(), CatalogError> {
+        match self.bytes {
+            Arriving::Worker(worker) => worker.suspend().await,
+            Arriving::Named(..) => Ok(()),
+        }
+    }
+
+    /// Ends the work for good; nothing stays of it.
+    pub async fn discard(self) -> Result<(), CatalogError> {
+        let Self { catalog, shelf, bytes, .. } = self;
+        match bytes {
+            Arriving::Worker(worker) => {
+                let (upload, _claim) = worker.end().await?;
+                catalog.blocking(move |inner| upload.discard(inner.store(shelf))).await
+            }
+            // The file stays, for it may have been seen already.
+            Arriving::Named(_, claim) => {
+                Ok(catalog.blocking(move |inner| inner.store(shelf).discard_part(claim.key())).await??)
+            }
+        }
+    }
+
+    fn worker(&mut self) -> Result<&mut Worker, CatalogError> {
+        match &mut self.bytes {
+            Arriving::Worker(worker) => Ok(worker),
+            Arriving::Named(..) => Err(CatalogError::Whole),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The desk: the only writer of state. Doors and workers ask it; it keeps the shelves in step and publishes immutable snapshots.
 //! Handles are cheap clones. What blocks on the disk runs on the blocking pool.
 
+mod arrival;
 mod changes;
 mod checks;
 mod claims;
@@ -10,8 +11,10 @@ mod error;
 mod examine;
 mod files;
 mod intake;
+mod intake_worker;
 mod jobs;
 mod lanes;
+mod parts;
 mod register;
 mod remove;
 mod resolve;
@@ -23,12 +26,14 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::events::{Change, Events};
 use crate::inventory::{Inventory, InventoryError};
 use crate::model::image::ImageId;
 use crate::model::names::{FileName, ImageName, ImageVersion};
+use crate::model::part::PartId;
 use crate::model::stored_file::Shelf;
 use crate::store::Store;
 use crate::trees::{Folder, Links, Tree, Trees};
@@ -90,8 +95,11 @@ struct Inner {
     events: Events,
     image_claims: Claims<(ImageName, ImageVersion)>,
     file_claims: Claims<(Shelf, FileName)>,
+    part_claims: Claims<PartId>,
     intakes: Arc<Semaphore>,
     changes: TaskTracker,
+    /// The service ends.
+    stop: CancellationToken,
     lanes: Lanes,
     errands: mpsc::Sender<Errand>,
     errands_out: Mutex<Option<mpsc::Receiver<Errand>>>,
@@ -136,8 +144,10 @@ impl Catalog {
             events: shelves.events,
             image_claims: Claims::default(),
             file_claims: Claims::default(),
+            part_claims: Claims::default(),
             intakes: Arc::new(Semaphore::new(MAX_INTAKES)),
             changes: TaskTracker::new(),
+            stop: CancellationToken::new(),
             lanes: Lanes::default(),
             errands,
             errands_out: Mutex::new(Some(errands_out)),
@@ -165,8 +175,10 @@ impl Catalog {
         self.0.errands_out.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Brings changes under way to their end and lets go of all trees, undoing mounts. For the end of the program.
+    /// Brings changes under way to their end, notes what parts have got, and lets go of all trees, undoing mounts. For the end of the
+    /// program.
     pub async fn close(&self) {
+        self.0.stop.cancel();
         self.0.changes.close();
         self.0.changes.wait().await;
         let _ = self.blocking(|inner| inner.trees.close_all()).await;

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use iso_reader::TreeKind;
 use jiff::Timestamp;
 
+use super::arrival::record_of;
 use super::checks::Checked;
 use super::claims::Claim;
 use super::files::check_free;
-use super::intake::record_of;
 use super::{Catalog, CatalogError, Errand, Inner, Intake};
 use crate::inventory::Records;
 use crate::model::digest::Expected;

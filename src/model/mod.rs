@@ -8,6 +8,7 @@ pub mod job;
 pub mod link;
 pub mod names;
 pub mod pace;
+pub mod part;
 pub mod segment;
 pub mod size;
 pub mod stored_file;

@@ -69,6 +69,7 @@ impl From<CatalogError> for Problem {
             | CatalogError::InUse { .. }
             | CatalogError::NameIsLocal(_)
             | CatalogError::NameIsStored(_)
+            | CatalogError::Whole
             | CatalogError::Changing(_) => StatusCode::CONFLICT,
             CatalogError::NoSuchImage
             | CatalogError::NoSuchFile { .. }
@@ -82,8 +83,9 @@ impl From<CatalogError> for Problem {
             }
             CatalogError::NotAnImage(_) => StatusCode::UNPROCESSABLE_ENTITY,
             CatalogError::Store(error) => match error {
-                StoreError::NotFound(_) => StatusCode::NOT_FOUND,
-                StoreError::NotAFile(_) => StatusCode::CONFLICT,
+                StoreError::NotFound(_) | StoreError::NoSuchPart => StatusCode::NOT_FOUND,
+                StoreError::NotAFile(_) | StoreError::PartExists => StatusCode::CONFLICT,
+                StoreError::TooManyParts(_) => StatusCode::SERVICE_UNAVAILABLE,
                 StoreError::Full { .. } => StatusCode::INSUFFICIENT_STORAGE,
                 StoreError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
                 StoreError::Mismatch(_) => StatusCode::UNPROCESSABLE_ENTITY,

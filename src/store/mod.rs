@@ -2,6 +2,10 @@
 //! Files registered where they lie are no business of this room.
 
 mod hashers;
+mod named;
+mod note;
+mod parts;
+mod place;
 mod reading;
 mod upload;
 
@@ -15,10 +19,18 @@ use rustix::io::Errno;
 use crate::model::digest::{Expected, Mismatch};
 use crate::model::identity::Identity;
 use crate::model::names::FileName;
+use crate::model::part::{Part, PartId, Plan};
 use crate::model::stored_file::Shelf;
 
+use note::Note;
+use parts::Parts;
+
+pub use named::Named;
 pub use reading::{Whole, read_whole};
-pub use upload::{Named, Received, Upload};
+pub use upload::{CHECKPOINT_INTERVAL, Received, Upload};
+
+/// Unfinished files that may wait in a store. Each is a note in memory and two files.
+const MAX_PARTS: usize = 1000;
 
 /// One shelf: a folder of files.
 #[derive(Debug)]
@@ -26,6 +38,7 @@ pub struct Store {
     shelf: Shelf,
     folder: PathBuf,
     limits: Limits,
+    parts: Parts,
     /// The folder of unfinished files, locked against other processes.
     _lock: File,
 }
@@ -37,6 +50,15 @@ pub struct Limits {
     pub max_file_size: u64,
     /// Bytes of the disk that stay free.
     pub reserve: u64,
+}
+
+/// What there is of a part.
+#[derive(Debug)]
+pub enum Resumed {
+    /// It lacks bytes, or at least its name.
+    Unfinished(Box<Upload>),
+    /// It had got its name when the program ended.
+    Named(Received),
 }
 
 /// The shelf could not do what was asked.
@@ -67,6 +89,15 @@ pub enum StoreError {
         /// The limit in bytes.
         limit: u64,
     },
+    /// No unfinished file of that id.
+    #[error("there is no unfinished file of that id")]
+    NoSuchPart,
+    /// Somebody has taken that id.
+    #[error("there is an unfinished file of that id")]
+    PartExists,
+    /// Too many wait.
+    #[error("{MAX_PARTS} unfinished files wait in the {0} store; finish or remove some of them first")]
+    TooManyParts(Shelf),
     /// It is not the file that somebody expected.
     #[error(transparent)]
     Mismatch(#[from] Mismatch),
@@ -83,7 +114,7 @@ pub enum StoreError {
 }
 
 impl Store {
-    /// Opens the shelf in `folder`, which is made if missing, and clears away what an interrupted intake left.
+    /// Opens the shelf in `folder`, which is made if missing, and clears away what an interrupted intake left that nobody can go on with.
     pub fn open(shelf: Shelf, folder: PathBuf, limits: Limits) -> Result<Self, StoreError> {
         let incoming = folder.join(FileName::INCOMING);
         let lock = fs::create_dir_all(&incoming).and_then(|()| File::open(&incoming));
@@ -91,15 +122,16 @@ impl Store {
         if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
             return Err(StoreError::InUse(shelf));
         }
-        let store = Self { shelf, folder, limits, _lock: lock };
-        for entry in fs::read_dir(&incoming).map_err(|source| store.io("list", source))? {
-            let entry = entry.map_err(|source| store.io("list", source))?;
-            tracing::info!(%shelf, name = ?entry.file_name(), "removing an unfinished upload of an earlier run");
-            if let Err(error) = fs::remove_file(entry.path()) {
-                tracing::warn!(%shelf, name = ?entry.file_name(), %error, "it stays");
-            }
-        }
-        Ok(store)
+        let parts = Parts::find(incoming, |note| {
+            let arrived = note.arrived.map(|arrived| arrived.identity);
+            let named = fs::symlink_metadata(folder.join(note.plan.name.as_str()));
+            let has_name = |identity: Identity| {
+                named.is_ok_and(|named| named.is_file() && Identity::of(&named).same_version(&identity))
+            };
+            note.whole || arrived.is_some_and(has_name)
+        });
+        let parts = parts.map_err(|source| StoreError::Io { action: "list", shelf, source })?;
+        Ok(Self { shelf, folder, limits, parts, _lock: lock })
     }
 
     /// Which shelf this is.
@@ -166,21 +198,59 @@ impl Store {
         size: Option<u64>,
         expected: Expected,
     ) -> Result<Upload, StoreError> {
-        if size.is_some_and(|size| size > self.limits.max_file_size) {
-            return Err(StoreError::TooLarge { limit: self.limits.max_file_size });
+        self.check_name(&name)?;
+        self.admit(size, size)?;
+        Upload::plain(self, name, size, expected)
+    }
+
+    /// Begins a part: a file that stays until somebody goes on with it, also after a crash.
+    pub fn begin_part(&self, id: &PartId, plan: Plan) -> Result<Upload, StoreError> {
+        if self.parts.note(id).is_some() {
+            return Err(StoreError::PartExists);
         }
-        match fs::symlink_metadata(self.path(&name)) {
-            Ok(metadata) if !metadata.is_file() => return Err(StoreError::NotAFile(self.shelf)),
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(self.io("look at a file", error));
+        if self.parts.count() >= MAX_PARTS {
+            return Err(StoreError::TooManyParts(self.shelf));
+        }
+        self.check_name(&plan.name)?;
+        self.admit(plan.size, plan.size)?;
+        Upload::part(self, id, Note::new(plan))
+    }
+
+    /// Goes on with a part. Two must not do so at once.
+    pub fn resume_part(&self, id: &PartId) -> Result<Resumed, StoreError> {
+        let note = self.parts.note(id).filter(|note| !note.whole).ok_or(StoreError::NoSuchPart)?;
+        if fs::exists(self.parts.bytes(id)).map_err(|source| self.io("look at a file", source))? {
+            return Ok(Resumed::Unfinished(Box::new(Upload::resumed(self, id, note)?)));
+        }
+        let Some(arrived) = note.arrived else { return Err(StoreError::NoSuchPart) };
+        // Somebody may have removed or replaced it meanwhile.
+        match self.stat(&note.plan.name) {
+            Ok(identity) if identity.same_version(&arrived.identity) => {
+                let received = Received { name: note.plan.name, identity, sha256: arrived.sha256 };
+                Ok(Resumed::Named(received))
             }
-            _ => {}
+            Ok(_) | Err(StoreError::NotFound(_)) => {
+                self.discard_part(id)?;
+                Err(StoreError::NoSuchPart)
+            }
+            Err(error) => Err(error),
         }
-        let available = self.available()?;
-        if size.unwrap_or(1) > available {
-            return Err(StoreError::Full { shelf: self.shelf, needed: size, available });
-        }
-        Upload::begin(self, name, expected)
+    }
+
+    /// The name that a part had got when the program ended.
+    pub fn named_earlier(&self, id: &PartId, name: &FileName) -> Named {
+        Named::earlier(self, name, id.clone())
+    }
+
+    /// All parts, and those that have become whole lately.
+    pub fn parts(&self) -> Vec<Part> {
+        self.parts.list()
+    }
+
+    /// Removes a part that nobody works with. A file that has its name already keeps it.
+    pub fn discard_part(&self, id: &PartId) -> Result<(), StoreError> {
+        self.parts.note(id).ok_or(StoreError::NoSuchPart)?;
+        self.parts.remove(id).map_err(|source| self.io("remove a file", source))
     }
 
     /// Removes a file for good.
@@ -195,6 +265,27 @@ impl Store {
         let space =
             rustix::fs::statvfs(&self.folder).map_err(|errno| self.io("ask for free space", errno.into()))?;
         Ok(space.f_bavail.saturating_mul(space.f_frsize).saturating_sub(self.limits.reserve))
+    }
+
+    /// Refuses a name that something else than a file has.
+    fn check_name(&self, name: &FileName) -> Result<(), StoreError> {
+        match fs::symlink_metadata(self.path(name)) {
+            Ok(metadata) if !metadata.is_file() => Err(StoreError::NotAFile(self.shelf)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.io("look at a file", error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses a file of a size that is not allowed, and one for which `needed` more bytes do not fit.
+    fn admit(&self, size: Option<u64>, needed: Option<u64>) -> Result<(), StoreError> {
+        if size.is_some_and(|size| size > self.limits.max_file_size) {
+            return Err(StoreError::TooLarge { limit: self.limits.max_file_size });
+        }
+        let available = self.available()?;
+        if needed.unwrap_or(1) > available {
+            return Err(StoreError::Full { shelf: self.shelf, needed, available });
+        }
+        Ok(())
     }
 
     fn incoming(&self) -> PathBuf {
@@ -219,5 +310,7 @@ impl Store {
     }
 }
 
+#[cfg(test)]
+mod part_tests;
 #[cfg(test)]
 mod tests;

@@ -1,29 +1,46 @@
-//! A file on its way in: written to a temporary, digested as it comes, fsynced, renamed. Dropped early it leaves nothing.
+//! A file on its way in: written below `.incoming`, digested as it comes, fsynced, renamed. Let go early, a plain upload leaves nothing, and
+//! a part keeps what it noted last.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::{Seek, SeekFrom, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::fs::FallocateFlags;
+use rustix::io::Errno;
+use serde_json::Value;
 
 use super::hashers::Hashers;
+use super::named::Named;
+use super::note::{Arrived, Note};
+use super::place::Place;
 use super::{Store, StoreError};
 use crate::model::digest::{Expected, Sha256};
 use crate::model::identity::Identity;
 use crate::model::names::FileName;
+use crate::model::part::PartId;
 
 /// Free space is asked for again after this many bytes.
 const SPACE_CHECK_INTERVAL: u64 = 64 << 20;
+
+/// What a part has got is noted so often while bytes come: a crash costs no more than this.
+pub const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(2);
 
 /// A file being received. All calls block on the disk.
 #[derive(Debug)]
 pub struct Upload {
     file: File,
-    temporary: Temporary,
+    place: Place,
     name: FileName,
-    hashers: Hashers,
     expected: Expected,
+    hashers: Hashers,
     size: u64,
+    /// The size when free space was last asked for.
     checked: u64,
+    /// So many bytes are the file's own already.
+    allocated: u64,
+    /// Where it was when bytes began to come that are not certain to stay, and its digests there.
+    held: Option<(u64, Hashers)>,
 }
 
 /// A file that arrived whole.
@@ -38,36 +55,91 @@ pub struct Received {
 }
 
 impl Upload {
-    pub(super) fn begin(store: &Store, name: FileName, expected: Expected) -> Result<Self, StoreError> {
-        let path = store.incoming().join(format!("{}.part", uuid::Uuid::new_v4()));
-        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o644).open(&path);
-        let file = file.map_err(|source| store.io("make a file", source))?;
-        Ok(Self {
-            file,
-            temporary: Temporary { path, named: false },
-            name,
-            hashers: Hashers::new(&expected),
-            expected,
-            size: 0,
-            checked: 0,
-        })
+    /// A file that nobody goes on with.
+    pub(super) fn plain(
+        store: &Store,
+        name: FileName,
+        size: Option<u64>,
+        expected: Expected,
+    ) -> Result<Self, StoreError> {
+        let (file, place) = Place::plain(store)?;
+        let mut upload = Self::of(file, place, name, expected, Hashers::new(&expected));
+        upload.allocate(store, size)?;
+        Ok(upload)
+    }
+
+    /// A part without bytes.
+    pub(super) fn part(store: &Store, id: &PartId, note: Note) -> Result<Self, StoreError> {
+        let plan = note.plan.clone();
+        let (file, place) = Place::part(store, id, note)?;
+        let hashers = Hashers::new(&plan.expected);
+        let mut upload = Self::of(file, place, plan.name, plan.expected, hashers);
+        let begun = upload.allocate(store, plan.size).and_then(|()| upload.checkpoint(store, None));
+        match begun {
+            Ok(()) => Ok(upload),
+            Err(error) => {
+                upload.discard(store);
+                Err(error)
+            }
+        }
+    }
+
+    /// A part as it was noted last.
+    pub(super) fn resumed(store: &Store, id: &PartId, note: Note) -> Result<Self, StoreError> {
+        let hashers = note.hashers().unwrap_or_else(|| Hashers::new(&note.plan.expected));
+        let (plan, offset) = (note.plan.clone(), note.offset);
+        let (mut file, place) = Place::resumed(store, id, note)?;
+        let cut = file.set_len(offset).and_then(|()| file.seek(SeekFrom::Start(offset)));
+        cut.map_err(|source| store.io("cut a file", source))?;
+        let mut upload = Self::of(file, place, plan.name, plan.expected, hashers);
+        (upload.size, upload.checked) = (offset, offset);
+        upload.allocate(store, plan.size)?;
+        Ok(upload)
+    }
+
+    fn of(file: File, place: Place, name: FileName, expected: Expected, hashers: Hashers) -> Self {
+        Self { file, place, name, expected, hashers, size: 0, checked: 0, allocated: 0, held: None }
+    }
+
+    /// Takes the space that the whole file needs, so that it is there when the bytes come. Not every file system can.
+    fn allocate(&mut self, store: &Store, size: Option<u64>) -> Result<(), StoreError> {
+        let Some(size) = size.filter(|size| *size > self.size) else { return Ok(()) };
+        match rustix::fs::fallocate(&self.file, FallocateFlags::KEEP_SIZE, 0, size) {
+            Ok(()) => self.allocated = size,
+            Err(Errno::NOSPC | Errno::DQUOT) => {
+                let available = store.available()?;
+                return Err(StoreError::Full {
+                    shelf: store.shelf,
+                    needed: Some(size - self.size),
+                    available,
+                });
+            }
+            Err(error) => tracing::debug!(%error, "space cannot be taken in advance"),
+        }
+        Ok(())
     }
 
     /// Appends bytes.
     pub fn write(&mut self, store: &Store, bytes: &[u8]) -> Result<(), StoreError> {
-        self.size += bytes.len() as u64;
-        if self.size > store.limits.max_file_size {
+        let size = self.size + bytes.len() as u64;
+        if size > store.limits.max_file_size {
             return Err(StoreError::TooLarge { limit: store.limits.max_file_size });
         }
-        if self.size - self.checked >= SPACE_CHECK_INTERVAL {
-            self.checked = self.size;
+        if size > self.allocated && size - self.checked >= SPACE_CHECK_INTERVAL {
+            self.checked = size;
             if store.available()? == 0 {
                 return Err(StoreError::Full { shelf: store.shelf, needed: None, available: 0 });
             }
         }
         self.file.write_all(bytes).map_err(|source| store.io("write a file", source))?;
         self.hashers.update(bytes);
-        Ok(())
+        self.size = size;
+        match &self.place {
+            Place::Part(kept) if self.held.is_none() && kept.noted.elapsed() >= CHECKPOINT_INTERVAL => {
+                self.checkpoint(store, None)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Bytes so far.
@@ -77,79 +149,110 @@ impl Upload {
 
     /// Where the bytes are until the file has its name.
     pub fn path(&self) -> &Path {
-        &self.temporary.path
+        self.place.path()
+    }
+
+    /// Whether it is a part that has got more than is noted.
+    pub fn is_unnoted(&self) -> bool {
+        matches!(&self.place, Place::Part(kept) if self.held.is_none() && kept.note.offset != self.size)
+    }
+
+    /// Notes what a part has got, and what its owner wants to find again. When this returns, all of it is on disk.
+    pub fn checkpoint(&mut self, store: &Store, memo: Option<Value>) -> Result<(), StoreError> {
+        let Place::Part(kept) = &mut self.place else { return Ok(()) };
+        if let Some(memo) = memo {
+            kept.note.plan.memo = memo;
+        }
+        let (size, hashers) =
+            self.held.as_ref().map_or((self.size, &self.hashers), |(size, hashers)| (*size, hashers));
+        // Bytes that have long been noted need not be flushed again.
+        if kept.note.offset != size {
+            self.file.sync_data().map_err(|source| store.io("sync a file", source))?;
+        }
+        kept.note.reach(size, hashers);
+        kept.keep(store)
+    }
+
+    /// Learns the size of the whole file, and takes the space for it.
+    pub fn set_size(&mut self, store: &Store, size: Option<u64>) -> Result<(), StoreError> {
+        store.admit(size, size.map(|size| size.saturating_sub(self.size)))?;
+        if let Place::Part(kept) = &mut self.place {
+            kept.note.plan.size = size;
+        }
+        self.allocate(store, size)?;
+        self.checkpoint(store, None)
+    }
+
+    /// Bytes that come from now on may be taken back, and are not noted until they are [released](Self::release).
+    pub fn hold(&mut self) {
+        self.held = Some((self.size, self.hashers.clone()));
+    }
+
+    /// The bytes that were held stay.
+    pub fn release(&mut self) {
+        self.held = None;
+    }
+
+    /// Takes back the bytes that are held.
+    pub fn take_back(&mut self, store: &Store) -> Result<(), StoreError> {
+        match self.held.take() {
+            Some((size, hashers)) => self.cut(store, size, hashers),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes back all bytes: the sender has another file now.
+    pub fn restart(&mut self, store: &Store) -> Result<(), StoreError> {
+        self.held = None;
+        (self.size, self.hashers) = (0, Hashers::new(&self.expected));
+        // What is noted must be there at every instant, so the note goes first.
+        self.checkpoint(store, None)?;
+        self.cut(store, 0, self.hashers.clone())
+    }
+
+    fn cut(&mut self, store: &Store, size: u64, hashers: Hashers) -> Result<(), StoreError> {
+        (self.size, self.checked, self.hashers) = (size, size, hashers);
+        let cut = self.file.set_len(size).and_then(|()| self.file.seek(SeekFrom::Start(size)));
+        cut.map_err(|source| store.io("cut a file", source))?;
+        let whole = std::mem::take(&mut self.allocated);
+        self.allocate(store, Some(whole))
+    }
+
+    /// Ends the work for now. A part stays with all that it has got.
+    pub fn suspend(mut self, store: &Store) -> Result<(), StoreError> {
+        self.take_back(store)?;
+        if self.is_unnoted() { self.checkpoint(store, None) } else { Ok(()) }
+    }
+
+    /// Ends the work for good; nothing stays.
+    pub fn discard(self, store: &Store) {
+        self.place.discard(store);
     }
 
     /// Holds the file against what is expected of it, makes it durable and gives it its name, replacing an older file of that name in
-    /// one step. Until the result is kept, the older file can come back.
+    /// one step. Until the result is kept, the older file can come back. A file that is not what was expected goes.
     pub fn finish(mut self, store: &Store) -> Result<(Received, Named), StoreError> {
         let digests = self.hashers.clone().finish();
-        self.expected.check(&digests)?;
+        if let Err(mismatch) = self.expected.check(&digests) {
+            self.discard(store);
+            return Err(mismatch.into());
+        }
+        if self.allocated > self.size {
+            self.file.set_len(self.size).map_err(|source| store.io("cut a file", source))?;
+        }
         self.file.sync_all().map_err(|source| store.io("sync a file", source))?;
         let metadata = self.file.metadata().map_err(|source| store.io("look at a file", source))?;
-        let mut named = Named { path: store.path(&self.name), old: None, undo: false };
-        let old = self.temporary.path.with_extension("old");
-        match fs::hard_link(&named.path, &old) {
-            Ok(()) => named.old = Some(old),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            // Without hard links an older file cannot be kept aside; replacing it is what was asked for.
-            Err(error) => tracing::debug!(%error, "an older file is replaced for good"),
-        }
-        fs::rename(&self.temporary.path, &named.path).map_err(|source| store.io("name a file", source))?;
-        self.temporary.named = true;
-        named.undo = true;
+        let identity = Identity::of(&metadata);
+        let received = Received { name: self.name.clone(), identity, sha256: digests.sha256 };
+        let after = self.place.arrive(
+            store,
+            self.size,
+            &self.hashers,
+            Arrived { identity, sha256: digests.sha256 },
+        )?;
+        let named = Named::give(store, self.path(), &self.name, after)?;
+        self.place.leave();
         store.sync()?;
-        let received =
-            Received { name: self.name, identity: Identity::of(&metadata), sha256: digests.sha256 };
         Ok((received, named))
-    }
-}
-
-/// A file that has got its name, until it is decided that it keeps it. Letting go of this brings the state before back.
-#[derive(Debug)]
-#[must_use = "letting go of it takes the file away again"]
-pub struct Named {
-    path: PathBuf,
-    old: Option<PathBuf>,
-    undo: bool,
-}
-
-impl Named {
-    /// The file stays, and what it replaced goes.
-    pub fn keep(mut self) {
-        self.undo = false;
-    }
-}
-
-impl Drop for Named {
-    fn drop(&mut self) {
-        let done = match (&self.old, self.undo) {
-            (Some(old), true) => fs::rename(old, &self.path),
-            (None, true) => fs::remove_file(&self.path),
-            (Some(old), false) => fs::remove_file(old),
-            (None, false) => return,
-        };
-        let folder = self.path.parent().map(File::open);
-        let synced = done.and_then(|()| folder.map_or(Ok(()), |folder| folder?.sync_all()));
-        if let Err(error) = synced {
-            tracing::error!(%error, undo = self.undo, "cannot tidy up after a file was named");
-        }
-    }
-}
-
-/// The unfinished file, removed when it is let go before it got its name.
-#[derive(Debug)]
-struct Temporary {
-    path: PathBuf,
-    named: bool,
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        if !self.named
-            && let Err(error) = fs::remove_file(&self.path)
-        {
-            tracing::warn!(%error, "an unfinished upload stays behind until the next start");
-        }
     }
 }

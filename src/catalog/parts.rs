@@ -1,0 +1,83 @@
+//! Unfinished files that stay: begun under an id that their owner chose, and gone on with whenever the owner comes back, also after a crash.
+
+use std::time::Duration;
+
+use super::claims::Claim;
+use super::intake::{Arriving, Intake};
+use super::intake_worker::Worker;
+use super::{Catalog, CatalogError};
+use crate::model::image::ImageId;
+use crate::model::part::{Owner, Part, PartId, Plan};
+use crate::model::stored_file::Shelf;
+use crate::store::{Resumed, StoreError};
+
+/// How long the one before may take to write what it was handed.
+const SETTLE_TIME: Duration = Duration::from_secs(10);
+
+impl Catalog {
+    /// Begins a part. Whatever can be refused before the first byte is refused here. `image` is what the file is for, if that is recorded
+    /// already. Uploads take a place among those that may arrive at once; jobs have a limit of their own.
+    pub async fn begin_part(
+        &self,
+        id: &PartId,
+        shelf: Shelf,
+        plan: Plan,
+        image: Option<&ImageId>,
+    ) -> Result<Intake, CatalogError> {
+        let place = if plan.owner == Owner::Upload { Some(self.place()?) } else { None };
+        let part = self.claim_part(id).await?;
+        if self.part(id).is_some() {
+            return Err(StoreError::PartExists.into());
+        }
+        let claim = self.claim_name(shelf, &plan.name, image).await?;
+        let begun = self.blocking(move |inner| {
+            let upload = inner.store(shelf).begin_part(part.key(), plan)?;
+            Ok::<_, StoreError>((upload, part))
+        });
+        let (upload, part) = begun.await??;
+        let bytes = Arriving::Worker(Worker::start(self, shelf, upload, Some(part)));
+        Ok(Intake { catalog: self.clone(), shelf, bytes, offset: 0, claim, _place: place })
+    }
+
+    /// Goes on with a part where it was noted last. Whoever worked with it before is given a moment to write what it was handed.
+    pub async fn resume_part(&self, id: &PartId, image: Option<&ImageId>) -> Result<Intake, CatalogError> {
+        let part = self.claim_part(id).await?;
+        let (shelf, known) = self.part(id).ok_or(StoreError::NoSuchPart)?;
+        let place = if known.plan.owner == Owner::Upload { Some(self.place()?) } else { None };
+        let claim = self.claim_name(shelf, &known.plan.name, image).await?;
+        let resumed = self.blocking(move |inner| {
+            let resumed = inner.store(shelf).resume_part(part.key())?;
+            Ok::<_, StoreError>((resumed, part))
+        });
+        let (offset, bytes) = match resumed.await?? {
+            (Resumed::Unfinished(upload), part) => {
+                (upload.size(), Arriving::Worker(Worker::start(self, shelf, *upload, Some(part))))
+            }
+            (Resumed::Named(received), part) => (received.identity.size, Arriving::Named(received, part)),
+        };
+        Ok(Intake { catalog: self.clone(), shelf, bytes, offset, claim, _place: place })
+    }
+
+    /// All parts, and those uploads that have become whole lately.
+    pub fn parts(&self) -> Vec<(Shelf, Part)> {
+        let on = |shelf| self.0.store(shelf).parts().into_iter().map(move |part| (shelf, part));
+        [Shelf::Iso, Shelf::Microkernel].into_iter().flat_map(on).collect()
+    }
+
+    /// The part of this id.
+    pub fn part(&self, id: &PartId) -> Option<(Shelf, Part)> {
+        self.parts().into_iter().find(|(_, part)| part.id == *id)
+    }
+
+    /// Removes a part. Whoever works with it is given a moment to let go of it.
+    pub async fn discard_part(&self, id: &PartId) -> Result<(), CatalogError> {
+        let claim = self.claim_part(id).await?;
+        let (shelf, _) = self.part(id).ok_or(StoreError::NoSuchPart)?;
+        Ok(self.blocking(move |inner| inner.store(shelf).discard_part(claim.key())).await??)
+    }
+
+    async fn claim_part(&self, id: &PartId) -> Result<Claim<PartId>, CatalogError> {
+        let claim = self.0.part_claims.exclusive_within(id.clone(), SETTLE_TIME).await;
+        claim.ok_or_else(|| CatalogError::Busy("the unfinished file".into()))
+    }
+}

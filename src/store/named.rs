@@ -1,0 +1,106 @@
+//! The step that makes a file visible, and the way back.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::parts::Parts;
+use super::{Store, StoreError};
+use crate::model::names::FileName;
+use crate::model::part::{Owner, PartId};
+
+/// A file that has got its name, until it is decided that it keeps it. Letting go of this brings the state before back.
+#[derive(Debug)]
+#[must_use = "letting go of it takes the file away again"]
+pub struct Named {
+    path: PathBuf,
+    old: Option<PathBuf>,
+    after: After,
+    undo: bool,
+}
+
+/// What the file was before.
+#[derive(Debug)]
+pub(super) enum After {
+    /// Nothing that anybody could go on with.
+    Nothing,
+    /// This part.
+    Part(PartId, Parts),
+}
+
+impl Named {
+    /// Gives the file at `from` its name.
+    pub(super) fn give(
+        store: &Store,
+        from: &Path,
+        name: &FileName,
+        after: After,
+    ) -> Result<Self, StoreError> {
+        let mut named = Self { path: store.path(name), old: None, after, undo: false };
+        let old = from.with_extension("old");
+        match fs::hard_link(&named.path, &old) {
+            Ok(()) => named.old = Some(old),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            // Without hard links an older file cannot be kept aside; replacing it is what was asked for.
+            Err(error) => tracing::debug!(%error, "an older file is replaced for good"),
+        }
+        fs::rename(from, &named.path).map_err(|source| store.io("name a file", source))?;
+        named.undo = true;
+        Ok(named)
+    }
+
+    /// A part that got its name before the program ended.
+    pub(super) fn earlier(store: &Store, name: &FileName, id: PartId) -> Self {
+        Self { path: store.path(name), old: None, after: After::Part(id, store.parts.clone()), undo: true }
+    }
+
+    /// The file stays, and what it replaced goes. Of a part that a client uploaded it stays known that it is whole.
+    pub fn keep(mut self) {
+        self.undo = false;
+        if let After::Part(id, parts) = &self.after
+            && let Err(error) = conclude(id, parts)
+        {
+            tracing::warn!(%id, %error, "it cannot be noted that a file is whole");
+        }
+    }
+
+    /// Makes the file again what it was before.
+    fn take_away(&self) -> io::Result<()> {
+        if let After::Part(id, parts) = &self.after {
+            fs::hard_link(&self.path, parts.bytes(id))
+                .or_else(|_| fs::rename(&self.path, parts.bytes(id)))?;
+        }
+        match &self.old {
+            Some(old) => fs::rename(old, &self.path),
+            None => match fs::remove_file(&self.path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                done => done,
+            },
+        }
+    }
+}
+
+fn conclude(id: &PartId, parts: &Parts) -> io::Result<()> {
+    match parts.note(id) {
+        Some(mut note) if note.plan.owner == Owner::Upload => {
+            note.whole = true;
+            parts.keep(id, note)
+        }
+        _ => parts.remove(id),
+    }
+}
+
+impl Drop for Named {
+    fn drop(&mut self) {
+        let done = match (&self.old, self.undo) {
+            (_, true) => self.take_away(),
+            (Some(old), false) => fs::remove_file(old),
+            (None, false) => return,
+        };
+        let folder = self.path.parent().map(File::open);
+        let synced = done.and_then(|()| folder.map_or(Ok(()), |folder| folder?.sync_all()));
+        if let Err(error) = synced {
+            tracing::error!(%error, undo = self.undo, "cannot tidy up after a file was named");
+        }
+    }
+}

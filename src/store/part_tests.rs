@@ -1,0 +1,235 @@
+use serde_json::{Value, json};
+
+use super::*;
+use crate::model::part::Owner;
+
+const LIMITS: Limits = Limits { max_file_size: 1 << 20, reserve: 0 };
+
+/// A store in a folder that outlives it.
+struct Bench {
+    folder: tempfile::TempDir,
+    store: Store,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(Shelf::Iso, folder.path().join("iso"), LIMITS).expect("opens");
+        Self { folder, store }
+    }
+
+    /// The store as another process finds it.
+    fn reopened(self) -> Self {
+        let Self { folder, store } = self;
+        drop(store);
+        let store = Store::open(Shelf::Iso, folder.path().join("iso"), LIMITS).expect("opens");
+        Self { folder, store }
+    }
+
+    fn resumed(&self) -> Upload {
+        match self.store.resume_part(&id()).expect("resumes") {
+            Resumed::Unfinished(upload) => *upload,
+            Resumed::Named(received) => panic!("named already: {received:?}"),
+        }
+    }
+
+    fn left(&self) -> usize {
+        fs::read_dir(self.store.incoming()).expect("a folder").count()
+    }
+
+    fn text(&self) -> String {
+        fs::read_to_string(self.store.path(&name())).expect("reads")
+    }
+}
+
+fn id() -> PartId {
+    PartId::new("one").expect("an id")
+}
+
+fn name() -> FileName {
+    FileName::new("a.iso").expect("a name")
+}
+
+fn plan(owner: Owner) -> Plan {
+    // Of "abcdef".
+    let sha256 = "bef57ec7f53a6d40beb640a780a639c83bc29ac8a9816f1fc6c5c6dcd93c4721";
+    let sha512 = concat!(
+        "e32ef19623e8ed9d267f657a81944b3d07adbb768518068e88435745564e8d41",
+        "50a0a703be2a7d88b61e3d390c2bb97e2d4c311fdc69d6b1267f05f59aa920e7"
+    );
+    let expected = Expected {
+        sha256: Some(sha256.to_owned().try_into().expect("a digest")),
+        sha512: Some(sha512.to_owned().try_into().expect("a digest")),
+    };
+    Plan { name: name(), size: Some(6), expected, owner, memo: json!({"tag": 1}) }
+}
+
+#[test]
+fn a_part_is_gone_on_with_after_a_crash_where_it_was_noted() {
+    let bench = Bench::new();
+    let mut upload = bench.store.begin_part(&id(), plan(Owner::Job)).expect("begins");
+    upload.write(&bench.store, b"abc").expect("writes");
+    upload.checkpoint(&bench.store, Some(json!({"tag": 2}))).expect("notes");
+    upload.write(&bench.store, b"dxx").expect("writes");
+    // Nothing is noted of what came last.
+    drop(upload);
+    fs::write(bench.store.incoming().join("stray.part"), "").expect("writes");
+    fs::write(bench.store.incoming().join("stray.new"), "").expect("writes");
+    let bench = bench.reopened();
+    assert_eq!(bench.left(), 2);
+    let part = bench.store.parts().pop().expect("is there");
+    assert_eq!((part.offset, part.plan.size, part.whole), (3, Some(6), false));
+    assert_eq!(part.plan.memo, json!({"tag": 2}));
+    let mut upload = bench.resumed();
+    assert_eq!(upload.size(), 3);
+    upload.write(&bench.store, b"def").expect("writes");
+    upload.finish(&bench.store).expect("finishes").1.keep();
+    assert_eq!((bench.text().as_str(), bench.left()), ("abcdef", 0));
+    assert!(matches!(bench.store.resume_part(&id()), Err(StoreError::NoSuchPart)));
+}
+
+#[test]
+fn a_crash_between_the_name_and_the_record_loses_nothing() {
+    let bench = Bench::new();
+    let mut upload = bench.store.begin_part(&id(), plan(Owner::Job)).expect("begins");
+    upload.write(&bench.store, b"abcdef").expect("writes");
+    let (received, named) = upload.finish(&bench.store).expect("finishes");
+    std::mem::forget(named);
+    let bench = bench.reopened();
+    let Resumed::Named(again) = bench.store.resume_part(&id()).expect("resumes") else {
+        panic!("it has its name")
+    };
+    assert_eq!((again.identity, again.sha256), (received.identity, received.sha256));
+    // It cannot be recorded: then it is a part again.
+    drop(bench.store.named_earlier(&id(), &name()));
+    assert!(bench.store.list().expect("lists").is_empty());
+    let upload = bench.resumed();
+    assert_eq!(upload.size(), 6);
+    upload.finish(&bench.store).expect("finishes").1.keep();
+    assert_eq!((bench.text().as_str(), bench.left()), ("abcdef", 0));
+}
+
+#[test]
+fn a_named_part_that_was_replaced_since_is_forgotten() {
+    let bench = Bench::new();
+    let mut upload = bench.store.begin_part(&id(), plan(Owner::Job)).expect("begins");
+    upload.write(&bench.store, b"abcdef").expect("writes");
+    std::mem::forget(upload.finish(&bench.store).expect("finishes"));
+    fs::write(bench.store.path(&name()), "other").expect("writes");
+    assert!(matches!(bench.store.resume_part(&id()), Err(StoreError::NoSuchPart)));
+    assert_eq!((bench.text().as_str(), bench.left()), ("other", 0));
+}
+
+#[test]
+fn an_undone_part_brings_the_older_file_back() {
+    let bench = Bench::new();
+    let mut old = bench.store.receive(name(), None, Expected::default()).expect("begins");
+    old.write(&bench.store, b"old").expect("writes");
+    old.finish(&bench.store).expect("finishes").1.keep();
+    let mut upload = bench.store.begin_part(&id(), plan(Owner::Job)).expect("begins");
+    upload.write(&bench.store, b"abcdef").expect("writes");
+    drop(upload.finish(&bench.store).expect("finishes"));
+    assert_eq!((bench.text().as_str(), bench.left()), ("old", 2));
+    bench.resumed().finish(&bench.store).expect("finishes").1.keep();
+    assert_eq!((bench.text().as_str(), bench.left()), ("abcdef", 0));
+}
+
+#[test]
+fn of_an_upload_it_stays_known_that_it_is_whole() {
+    let bench = Bench::new();
+    let mut upload = bench.store.begin_part(&id(), plan(Owner::Upload)).expect("begins");
+    upload.write(&bench.store, b"abcdef").expect("writes");
+    upload.finish(&bench.store).expect("finishes").1.keep();
+    let bench = bench.reopened();
+    let part = bench.store.parts().pop().expect("is known");
+    assert_eq!((part.offset, part.whole, bench.left()), (6, true, 1));
+    assert!(matches!(bench.store.resume_part(&id()), Err(StoreError::NoSuchPart)));
+    bench.store.discard_part(&id()).expect("is forgotten");
+    assert_eq!((bench.text().as_str(), bench.left()), ("abcdef", 0));
+}
+
+#[test]
+fn a_part_that_is_not_what_was_expected_goes() {
+    let bench = Bench::new();
+    let mut upload = bench.store.begin_part(&id(), plan(Owner::Job)).expect("begins");
+    upload.write(&bench.store, b"abcdeX").expect("writes");
+    assert!(matches!(upload.finish(&bench.store), Err(StoreError::Mismatch(_))));
+    assert_eq!(bench.left(), 0);
+    assert!(bench.store.parts().is_empty());
+}
+
+#[test]
+fn a_part_begins_again_and_takes_bytes_back() {
+    let bench = Bench::new();
+    let store = &bench.store;
+    let mut upload = store.begin_part(&id(), plan(Owner::Upload)).expect("begins");
+    upload.write(store, b"other").expect("writes");
+    upload.restart(store).expect("begins again");
+    upload.write(store, b"abc").expect("writes");
+    upload.hold();
+    upload.write(store, b"xyz").expect("writes");
+    upload.checkpoint(store, None).expect("notes");
+    assert_eq!(store.parts()[0].offset, 3);
+    upload.take_back(store).expect("takes back");
+    assert_eq!(upload.size(), 3);
+    upload.hold();
+    upload.write(store, b"uvw").expect("writes");
+    upload.suspend(store).expect("suspends");
+    let mut upload = bench.resumed();
+    upload.hold();
+    upload.write(store, b"def").expect("writes");
+    upload.release();
+    upload.finish(store).expect("finishes").1.keep();
+    assert_eq!(bench.text(), "abcdef");
+}
+
+#[test]
+fn a_part_without_its_bytes_or_with_a_strange_note_begins_again_or_goes() {
+    let suspended = || {
+        let bench = Bench::new();
+        let mut upload = bench.store.begin_part(&id(), plan(Owner::Job)).expect("begins");
+        upload.write(&bench.store, b"abc").expect("writes");
+        upload.suspend(&bench.store).expect("suspends");
+        bench
+    };
+    let note = |bench: &Bench, change: &dyn Fn(&mut Value)| {
+        let path = bench.store.incoming().join("one.json");
+        let mut note = serde_json::from_slice(&fs::read(&path).expect("reads")).expect("JSON");
+        change(&mut note);
+        fs::write(path, note.to_string()).expect("writes");
+    };
+    for (what, offset, change) in [
+        ("as it was", Some(3), &(|_: &Bench| ()) as &dyn Fn(&Bench)),
+        ("cut", Some(0), &|bench| fs::write(bench.store.incoming().join("one.part"), "ab").expect("writes")),
+        ("hashers", Some(0), &|bench| note(bench, &|note| note["hashers"]["sha256"] = "00".into())),
+        ("format", None, &|bench| note(bench, &|note| note["format"] = 99.into())),
+        ("note", None, &|bench| fs::remove_file(bench.store.incoming().join("one.json")).expect("removes")),
+        ("bytes", None, &|bench| fs::remove_file(bench.store.incoming().join("one.part")).expect("removes")),
+    ] {
+        let bench = suspended();
+        change(&bench);
+        let bench = bench.reopened();
+        let found: Vec<_> = bench.store.parts().iter().map(|part| part.offset).collect();
+        assert_eq!(found, Vec::from_iter(offset), "{what}");
+        assert_eq!(bench.left(), 2 * found.len(), "{what}");
+        if !found.is_empty() {
+            assert_eq!(Some(bench.resumed().size()), offset, "{what}");
+        }
+    }
+}
+
+#[test]
+fn an_id_is_taken_once_and_space_is_taken_in_advance() {
+    let bench = Bench::new();
+    let big = Plan { size: Some(1 << 20), ..plan(Owner::Job) };
+    let upload = bench.store.begin_part(&id(), big.clone()).expect("begins");
+    assert!(matches!(bench.store.begin_part(&id(), big.clone()), Err(StoreError::PartExists)));
+    let metadata = fs::metadata(upload.path()).expect("is there");
+    let allocated = std::os::unix::fs::MetadataExt::blocks(&metadata) * 512;
+    assert_eq!((metadata.len(), allocated >= 1 << 20), (0, true), "{allocated}");
+    drop(upload);
+    let huge = Plan { size: Some((1 << 20) + 1), ..big };
+    let two = PartId::new("two").expect("an id");
+    assert!(matches!(bench.store.begin_part(&two, huge), Err(StoreError::TooLarge { .. })));
+    assert_eq!(bench.left(), 2);
+}

@@ -1,0 +1,147 @@
+//! The parts of a store: `<id>.part` has the bytes and `<id>.json` the note. Both outlive the program, and what has only one of them does not.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::note::Note;
+use crate::model::part::{Part, PartId};
+
+/// What is known of the parts in one folder. Clones know the same.
+#[derive(Debug, Clone)]
+pub(super) struct Parts {
+    folder: PathBuf,
+    known: Arc<Mutex<BTreeMap<PartId, Known>>>,
+}
+
+#[derive(Debug)]
+struct Known {
+    note: Note,
+    /// When it was noted last, by a clock that does not jump.
+    noted: Instant,
+    /// How old it was then.
+    age: Duration,
+}
+
+impl Parts {
+    /// Finds the parts of an earlier run, and clears away all else that lies in the folder. `named` tells whether a file that was about to get
+    /// its name has it.
+    pub(super) fn find(folder: PathBuf, named: impl Fn(&Note) -> bool) -> io::Result<Self> {
+        let parts = Self { folder, known: Arc::default() };
+        for entry in fs::read_dir(&parts.folder)? {
+            let path = entry?.path();
+            if path.extension() == Some(OsStr::new("json"))
+                && let Some((id, note)) = parts.taken_up(&path, &named)
+            {
+                let age = Timestamp::now().duration_since(note.touched).try_into().unwrap_or_default();
+                parts.lock().insert(id, Known { note, noted: Instant::now(), age });
+            }
+        }
+        for entry in fs::read_dir(&parts.folder)? {
+            let path = entry?.path();
+            let id = path.file_stem().and_then(OsStr::to_str).and_then(|stem| PartId::new(stem).ok());
+            let is_known = id.is_some_and(|id| {
+                let has_bytes = parts.lock().get(&id).map(|known| !known.note.whole);
+                match path.extension().and_then(OsStr::to_str) {
+                    Some("json") => has_bytes.is_some(),
+                    Some("part") => has_bytes == Some(true),
+                    _ => false,
+                }
+            });
+            if !is_known {
+                tracing::info!(name = ?path.file_name(), "removing an unfinished upload of an earlier run");
+                if let Err(error) = fs::remove_file(&path) {
+                    tracing::warn!(name = ?path.file_name(), %error, "it stays");
+                }
+            }
+        }
+        Ok(parts)
+    }
+
+    /// The part whose note lies at `path`, if its bytes are there or have got their name.
+    fn taken_up(&self, path: &Path, named: impl Fn(&Note) -> bool) -> Option<(PartId, Note)> {
+        let id = PartId::new(path.file_stem()?.to_str()?).ok()?;
+        let read = Note::read(path);
+        let mut note =
+            read.inspect_err(|error| tracing::warn!(%id, %error, "a note is not understood")).ok()?;
+        match fs::symlink_metadata(self.bytes(&id)) {
+            Ok(metadata) if metadata.is_file() => {
+                if metadata.len() < note.offset || note.hashers().is_none() {
+                    tracing::warn!(%id, "an unfinished file begins again");
+                    note.begin_again();
+                }
+                Some((id, note))
+            }
+            _ => named(&note).then_some((id, note)),
+        }
+    }
+
+    /// Where the bytes of a part lie.
+    pub(super) fn bytes(&self, id: &PartId) -> PathBuf {
+        self.folder.join(format!("{id}.part"))
+    }
+
+    fn note_path(&self, id: &PartId) -> PathBuf {
+        self.folder.join(format!("{id}.json"))
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.lock().values().filter(|known| !known.note.whole).count()
+    }
+
+    pub(super) fn note(&self, id: &PartId) -> Option<Note> {
+        self.lock().get(id).map(|known| known.note.clone())
+    }
+
+    pub(super) fn list(&self) -> Vec<Part> {
+        let known = self.lock();
+        known.iter().map(|(id, known)| known.shown(id)).collect()
+    }
+
+    /// Writes a note down. When this returns it is on disk.
+    pub(super) fn keep(&self, id: &PartId, note: Note) -> io::Result<()> {
+        note.write(&self.note_path(id))?;
+        self.lock().insert(id.clone(), Known { note, noted: Instant::now(), age: Duration::ZERO });
+        Ok(())
+    }
+
+    /// Forgets a part and removes what there is of it. The whole file that it has become stays.
+    pub(super) fn remove(&self, id: &PartId) -> io::Result<()> {
+        self.lock().remove(id);
+        for path in [self.note_path(id), self.bytes(id)] {
+            match fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the names of parts and notes durable.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        File::open(&self.folder)?.sync_all()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<PartId, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn shown(&self, id: &PartId) -> Part {
+        Part {
+            id: id.clone(),
+            plan: self.note.plan.clone(),
+            offset: self.note.offset,
+            whole: self.note.whole,
+            created: self.note.created,
+            age: self.age + self.noted.elapsed(),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Where the bytes of an upload are until it has its name, and what becomes of them when it is let go.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::hashers::Hashers;
+use super::named::After;
+use super::note::{Arrived, Note};
+use super::parts::Parts;
+use super::{Store, StoreError};
+use crate::model::part::PartId;
+
+/// The place of an upload's bytes.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// Nobody goes on with them.
+    Plain(Temporary),
+    /// They stay.
+    Part(Box<Kept>),
+}
+
+/// The unfinished file, removed when it is let go before it got its name.
+#[derive(Debug)]
+pub(super) struct Temporary {
+    path: PathBuf,
+    named: bool,
+}
+
+/// A part, and what is noted of it.
+#[derive(Debug)]
+pub(super) struct Kept {
+    id: PartId,
+    parts: Parts,
+    path: PathBuf,
+    pub(super) note: Note,
+    /// When it was noted last.
+    pub(super) noted: Instant,
+}
+
+impl Place {
+    pub(super) fn plain(store: &Store) -> Result<(File, Self), StoreError> {
+        let path = store.incoming().join(format!("{}.part", PartId::random()));
+        Ok((create(store, &path)?, Self::Plain(Temporary { path, named: false })))
+    }
+
+    pub(super) fn part(store: &Store, id: &PartId, note: Note) -> Result<(File, Self), StoreError> {
+        let kept = Kept::of(store, id, note);
+        Ok((create(store, &kept.path)?, Self::Part(Box::new(kept))))
+    }
+
+    pub(super) fn resumed(store: &Store, id: &PartId, note: Note) -> Result<(File, Self), StoreError> {
+        let kept = Kept::of(store, id, note);
+        let file = OpenOptions::new().read(true).write(true).open(&kept.path);
+        Ok((file.map_err(|source| store.io("open a file", source))?, Self::Part(Box::new(kept))))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        match self {
+            Self::Plain(temporary) => &temporary.path,
+            Self::Part(kept) => &kept.path,
+        }
+    }
+
+    /// Notes what the whole file is, which is about to get its name. After a crash between the two nobody needs to read it again.
+    pub(super) fn arrive(
+        &mut self,
+        store: &Store,
+        size: u64,
+        hashers: &Hashers,
+        arrived: Arrived,
+    ) -> Result<After, StoreError> {
+        let Self::Part(kept) = self else { return Ok(After::Nothing) };
+        kept.note.reach(size, hashers);
+        kept.note.arrived = Some(arrived);
+        kept.keep(store)?;
+        kept.parts.sync().map_err(|source| store.io("sync the folder", source))?;
+        Ok(After::Part(kept.id.clone(), kept.parts.clone()))
+    }
+
+    /// The file has its name: there is nothing to remove any more.
+    pub(super) fn leave(&mut self) {
+        if let Self::Plain(temporary) = self {
+            temporary.named = true;
+        }
+    }
+
+    /// Removes what there is.
+    pub(super) fn discard(self, store: &Store) {
+        if let Self::Part(kept) = self
+            && let Err(error) = kept.parts.remove(&kept.id)
+        {
+            tracing::warn!(id = %kept.id, shelf = %store.shelf, %error, "an unfinished file stays behind");
+        }
+    }
+}
+
+impl Kept {
+    fn of(store: &Store, id: &PartId, note: Note) -> Self {
+        let parts = store.parts.clone();
+        Self { id: id.clone(), path: parts.bytes(id), parts, note, noted: Instant::now() }
+    }
+
+    /// Writes the note down.
+    pub(super) fn keep(&mut self, store: &Store) -> Result<(), StoreError> {
+        self.parts.keep(&self.id, self.note.clone()).map_err(|source| store.io("note a file", source))?;
+        self.noted = Instant::now();
+        Ok(())
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if !self.named
+            && let Err(error) = fs::remove_file(&self.path)
+        {
+            tracing::warn!(%error, "an unfinished upload stays behind until the next start");
+        }
+    }
+}
+
+fn create(store: &Store, path: &Path) -> Result<File, StoreError> {
+    let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o644).open(path);
+    file.map_err(|source| match source.kind() {
+        io::ErrorKind::AlreadyExists => StoreError::PartExists,
+        _ => store.io("make a file", source),
+    })
+}
