@@ -38,10 +38,15 @@ pub fn now(service: &Service, job: &Value) -> Value {
     http::get(&url(service, job)).expect_status(200).json()
 }
 
-/// The job once it is in this state.
+/// The job once it is in this state. Panics when it ends in another one.
 #[track_caller]
 pub fn wait_for(service: &Service, job: &Value, state: &str) -> Value {
-    wait_until(service, job, state, |job| job["state"] == state)
+    wait_until(service, job, state, |job| {
+        let now = job["state"].as_str().unwrap();
+        let is_over = ["done", "failed", "cancelled"].contains(&now);
+        assert!(now == state || !is_over, "{state} was wanted: {job:#}");
+        now == state
+    })
 }
 
 /// The job once `wanted` is true of it.
