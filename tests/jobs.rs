@@ -99,7 +99,7 @@ fn a_job_tells_how_far_it_is_and_how_it_ended() {
 }
 
 #[test]
-fn a_cancelled_job_leaves_nothing_and_can_be_begun_again() {
+fn a_cancelled_job_can_be_begun_again_and_its_bytes_go_with_its_image() {
     let service = Service::start(&json!({}));
     let origin = Origin::start();
     let before = Remains::of(&service);
@@ -114,7 +114,7 @@ fn a_cancelled_job_leaves_nothing_and_can_be_begun_again() {
     assert_eq!((&cancelled["id"], &cancelled["state"]), (&job["id"], &json!("cancelled")));
     let image = service.images(&[("name", "a")]).remove(0);
     assert_eq!(image["status"], "error: it was cancelled");
-    assert!(std::fs::read_dir(service.path("static/iso/.incoming")).unwrap().next().is_none());
+    assert_eq!(http::get(&service.north("/iso")).text(), "[]");
 
     origin.on("/a.iso", Behaviour::Bytes(installer()));
     let again = http::request("POST", &retry, &[], "").expect_status(200).json();
@@ -134,6 +134,13 @@ fn a_cancelled_job_leaves_nothing_and_can_be_begun_again() {
     http::delete(&service.north("/images?name=a&version=1")).expect_status(200);
     http::delete(&service.north("/iso?name=a.iso")).expect_status(200);
     before.expect_again(&service, "all that");
+
+    origin.on("/b.iso", slow(installer()));
+    let other = begin(&service, "b", &origin.url("/b.iso"));
+    wait_for(&service, &other, "running");
+    http::delete(&url_of(&service, &other)).expect_status(200);
+    http::delete(&service.north("/images?name=b&version=1")).expect_status(200);
+    before.expect_again(&service, "a cancelled download and its image");
 }
 
 #[test]

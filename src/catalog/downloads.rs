@@ -1,30 +1,85 @@
 //! How far a download has come, as the record shows it. The fetching itself is the workers' business.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
+use serde_json::Value;
+use sha2::Digest;
 
 use super::arrival::record_of;
 use super::register::seen_received;
 use super::{Catalog, CatalogError, Intake};
-use crate::model::digest::Expected;
-use crate::model::image::{ImageId, Source, Status};
+use crate::model::digest::{Expected, Sha256};
+use crate::model::image::{Image, ImageId, Source, Status};
 use crate::model::names::FileName;
+use crate::model::part::{Owner, Part, PartId, Plan};
 use crate::model::stored_file::{Origin, Shelf};
-use crate::store::Received;
+use crate::store::{Received, StoreError};
 
 impl Catalog {
-    /// Begins to receive the ISO of an image under the name that turned out to be right.
+    /// Begins to receive the ISO of an image under the name that turned out to be right. What has come stays when the intake is let go, with
+    /// `memo`, until [`Self::resume_download`] or [`Self::discard_download`].
     pub async fn receive_download(
         &self,
-        id: ImageId,
+        image: &Image,
         iso: FileName,
         size: Option<u64>,
         expected: Expected,
+        memo: Value,
     ) -> Result<Intake, CatalogError> {
-        let intake = self.receive_for(Some(&id), Shelf::Iso, iso.clone(), size, expected, None).await?;
-        if self.snapshot().image(&id).is_some_and(|image| image.iso != iso) {
-            self.update(id, move |image| image.iso = iso).await?;
+        let plan = Plan { name: iso.clone(), size, expected, owner: Owner::Job, memo };
+        let intake = self.begin_part(&part_id(&image.id), Shelf::Iso, plan, Some(&image.id)).await?;
+        if image.iso != iso {
+            self.update(image.id.clone(), move |image| image.iso = iso).await?;
         }
         Ok(intake)
+    }
+
+    /// Goes on with what an earlier attempt has got, if it is meant to have the same digests.
+    pub async fn resume_download(
+        &self,
+        image: &ImageId,
+        expected: Expected,
+    ) -> Result<Option<(Intake, Part)>, CatalogError> {
+        let id = part_id(image);
+        let Some((_, part)) = self.part(&id) else { return Ok(None) };
+        if part.plan.expected != expected {
+            self.discard_part(&id).await?;
+            return Ok(None);
+        }
+        match self.resume_part(&id, Some(image)).await {
+            Ok(intake) => Ok(Some((intake, part))),
+            Err(CatalogError::Store(StoreError::NoSuchPart)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes what attempts have got so far.
+    pub async fn discard_download(&self, image: &ImageId) {
+        let id = part_id(image);
+        if self.part(&id).is_some()
+            && let Err(error) = self.discard_part(&id).await
+        {
+            tracing::warn!(%image, %error, "an unfinished download stays until the next start");
+        }
+    }
+
+    /// Removes unfinished downloads of images that are gone, or that need them no longer.
+    pub(super) async fn discard_stray_downloads(&self) {
+        let snapshot = self.snapshot();
+        let needed: HashSet<PartId> = snapshot
+            .images()
+            .filter(|image| image.status != Status::Ok && matches!(image.source, Source::Web(_)))
+            .map(|image| part_id(&image.id))
+            .collect();
+        for (_, part) in self.parts() {
+            if part.plan.owner == Owner::Job
+                && !needed.contains(&part.id)
+                && let Err(error) = self.discard_part(&part.id).await
+            {
+                tracing::warn!(id = %part.id, %error, "an unfinished download that nobody needs stays");
+            }
+        }
     }
 
     /// All bytes are here: reads the tree, makes the file durable, and serves the image.
@@ -87,4 +142,10 @@ impl Catalog {
         });
         begun.await
     }
+}
+
+/// The name of an image's unfinished ISO. Ids of images may come from the previous service, so they are not names by themselves.
+fn part_id(image: &ImageId) -> PartId {
+    let digest = Sha256(sha2::Sha256::digest(image.0.as_bytes()).into());
+    PartId::of_digest(&digest)
 }

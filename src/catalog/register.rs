@@ -282,6 +282,10 @@ impl Reservation {
         if image.identity.is_some() && image.sha256.is_none() {
             self.catalog.0.post(Errand::Digest(Shelf::Iso, image.iso.clone()));
         }
+        if image.status == Status::Ok {
+            // What an earlier download has got is not needed any more.
+            self.catalog.discard_download(&image.id).await;
+        }
         tracing::info!(
             id = %image.id, name = %image.name, version = %image.version, iso = %image.iso, source = image.source.kind(), status = %image.status,
             "registered an image"

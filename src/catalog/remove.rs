@@ -18,6 +18,7 @@ impl Catalog {
         let removed = removed.await?;
         for image in removed.clone() {
             tracing::info!(id = %image.id, name = %image.name, version = %image.version, "removed an image");
+            self.discard_download(&image.id).await;
             self.let_go_of(image).await?;
         }
         Ok(removed)

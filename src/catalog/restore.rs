@@ -71,6 +71,7 @@ impl Catalog {
                 Status::Downloading | Status::Preparing => {}
             }
         }
+        self.discard_stray_downloads().await;
         for shelf in [Shelf::Iso, Shelf::Microkernel] {
             // Listing posts the errands. A store that cannot be listed now must not keep the images from being served.
             if let Err(error) = self.files(shelf).await {

@@ -66,6 +66,14 @@ impl Context<'_> {
             self.jobs.tell(&self.entry.id);
         }
     }
+
+    /// Something happened that people may want to know later.
+    pub(super) fn note(&self, text: impl Into<String>) {
+        let text = text.into();
+        tracing::info!(job = %self.entry.id, text, "job");
+        self.entry.change(|moment| moment.job.note(text));
+        self.jobs.tell(&self.entry.id);
+    }
 }
 
 /// Works on a job until it ends or is stopped. A stopped one keeps its state, for it is taken up again.

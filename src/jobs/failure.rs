@@ -42,6 +42,25 @@ pub enum Failure {
     Cancelled,
 }
 
+impl Failure {
+    /// The same kind of failure in other words.
+    pub(super) fn told_as(self, text: String) -> Self {
+        match self {
+            Self::Missing(_) => Self::Missing(text),
+            Self::Source(_) => Self::Source(text),
+            Self::Forbidden(_) => Self::Forbidden(text),
+            Self::NotAnImage(_) => Self::NotAnImage(text),
+            Self::Mismatch(_) => Self::Mismatch(text),
+            Self::TreeChoice(_) => Self::TreeChoice(text),
+            Self::Conflict(_) => Self::Conflict(text),
+            Self::Space(_) => Self::Space(text),
+            Self::TooLarge(_) => Self::TooLarge(text),
+            Self::Storage(_) => Self::Storage(text),
+            Self::Cancelled => Self::Cancelled,
+        }
+    }
+}
+
 impl From<CatalogError> for Failure {
     fn from(error: CatalogError) -> Self {
         let text = error.to_string();
@@ -58,6 +77,10 @@ impl From<CatalogError> for Failure {
             | CatalogError::NameIsStored(_)
             | CatalogError::Changing(_) => Self::Conflict(text),
             CatalogError::NoSuchImage | CatalogError::Stopping => Self::Cancelled,
+            CatalogError::Inventory(error) => {
+                tracing::error!(%error, "a job cannot be recorded");
+                Self::Storage("the inventory cannot be written, see the service's log".into())
+            }
             _ => {
                 tracing::error!(error = text, "a job cannot be done");
                 Self::Storage("an internal error, see the service's log".into())

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::model::digest::Expected;
+use crate::model::digest::{Expected, Sha256};
 use crate::model::names::FileName;
 
 /// The longest name of a part. A UUID has 36.
@@ -80,6 +80,11 @@ impl PartId {
     /// A new one that no other part has.
     pub fn random() -> Self {
         Self(uuid::Uuid::new_v4().to_string())
+    }
+
+    /// The id of whatever has this digest.
+    pub fn of_digest(digest: &Sha256) -> Self {
+        Self(digest.to_string())
     }
 
     /// The id as text.

@@ -1,0 +1,111 @@
+//! The links of one image: which is asked next, and which are set aside because another try would end in the same way.
+
+use std::collections::BTreeMap;
+
+use crate::jobs::Failure;
+
+/// After so many fruitless attempts in a row what came from one link is given up for another that has to begin anew.
+const PATIENCE: u32 = 3;
+
+/// What is known of the links, by their place in the order that the client gave.
+#[derive(Debug, Default)]
+pub(super) struct Sources {
+    aside: BTreeMap<usize, Failure>,
+    current: Option<usize>,
+    fruitless: u32,
+}
+
+impl Sources {
+    /// The links to ask in this attempt, of `count`. The one that something has come from comes first, and is the only one while it is
+    /// worth waiting for: another would have to begin anew, unless the whole is held against a digest (`may_mix`).
+    pub(super) fn order(&self, count: usize, may_mix: bool) -> Vec<usize> {
+        let current = self.current.filter(|current| !self.aside.contains_key(current));
+        if let Some(current) = current
+            && !may_mix
+            && self.fruitless < PATIENCE
+        {
+            return vec![current];
+        }
+        let others = (0..count).filter(|index| Some(*index) != current && !self.aside.contains_key(index));
+        current.into_iter().chain(others).collect()
+    }
+
+    /// What there is came from this link.
+    pub(super) fn came_from(&mut self, index: usize) {
+        self.current = Some(index);
+    }
+
+    /// Bytes come from this link.
+    pub(super) fn brought(&mut self, index: usize) {
+        self.current = Some(index);
+        self.fruitless = 0;
+    }
+
+    /// Nothing that has come is kept any more.
+    pub(super) fn begin_anew(&mut self) {
+        self.current = None;
+        self.fruitless = 0;
+    }
+
+    /// An attempt ended without anything new.
+    pub(super) fn was_fruitless(&mut self) {
+        self.fruitless += 1;
+    }
+
+    /// This link is not asked again.
+    pub(super) fn set_aside(&mut self, index: usize, failure: Failure) {
+        self.aside.insert(index, failure);
+        if self.current == Some(index) {
+            self.begin_anew();
+        }
+    }
+
+    /// Why none of `count` links is left, if so.
+    pub(super) fn exhausted(&self, count: usize) -> Option<Failure> {
+        if self.aside.len() < count {
+            return None;
+        }
+        let first = self.aside.values().next()?.clone();
+        if count == 1 {
+            return Some(first);
+        }
+        let all: Vec<String> =
+            self.aside.iter().map(|(index, failure)| format!("link {}: {failure}", index + 1)).collect();
+        Some(first.told_as(format!("none of the {count} links works: {}", all.join("; "))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bad(text: &str) -> Failure {
+        Failure::Source(text.into())
+    }
+
+    #[test]
+    fn links_are_asked_in_order_and_the_one_that_delivers_is_kept() {
+        let mut sources = Sources::default();
+        assert_eq!(sources.order(3, false), [0, 1, 2]);
+        sources.brought(1);
+        assert_eq!((sources.order(3, false), sources.order(3, true)), (vec![1], vec![1, 0, 2]));
+        (0..PATIENCE).for_each(|_| sources.was_fruitless());
+        assert_eq!(sources.order(3, false), [1, 0, 2]);
+        sources.brought(1);
+        assert_eq!(sources.order(3, false), [1]);
+        sources.set_aside(1, bad("404"));
+        assert_eq!(sources.order(3, false), [0, 2]);
+    }
+
+    #[test]
+    fn when_all_are_set_aside_each_reason_is_told() {
+        let mut sources = Sources::default();
+        sources.set_aside(0, bad("404"));
+        assert_eq!(sources.exhausted(1).map(|failure| failure.to_string()), Some("404".into()));
+        assert!(sources.exhausted(2).is_none());
+        sources.set_aside(1, bad("gzip"));
+        let told = sources.exhausted(2).map(|failure| failure.to_string());
+        assert_eq!(told, Some("none of the 2 links works: link 1: 404; link 2: gzip".into()));
+        assert!(sources.order(2, true).is_empty());
+    }
+}
