@@ -32,6 +32,18 @@ impl SmallDisk {
         run("mount", &["-o", "remount,rw", text(&self.folder)]);
     }
 
+    /// Lets nothing be made, renamed or removed in its folder, even while files of it are open.
+    #[track_caller]
+    pub fn freeze(&self) {
+        run("chattr", &["+i", text(&self.folder)]);
+    }
+
+    /// Undoes `freeze`.
+    #[track_caller]
+    pub fn thaw(&self) {
+        run("chattr", &["-i", text(&self.folder)]);
+    }
+
     /// Fills it to the last byte with the file `filler`.
     pub fn fill(&self) {
         let mut filler = File::create(self.folder.join("filler")).unwrap();

@@ -12,6 +12,7 @@
 
 pub mod answering;
 pub mod chance;
+pub mod clock;
 pub mod crowd;
 pub mod curl;
 pub mod curl_answer;
