@@ -10,7 +10,7 @@ use super::fetch::Fault;
 use super::{Failure, RECORD_PAUSE};
 use crate::catalog::{CatalogError, Intake};
 use crate::model::digest::Expected;
-use crate::model::image::{Image, ImageId, Source};
+use crate::model::image::{Image, ImageId, Source, Status};
 use crate::model::job::{Job, Work};
 use crate::model::link::Link;
 use note::Note;
@@ -83,6 +83,10 @@ impl Download {
         let catalog = &context.jobs.0.catalog;
         let image = catalog.snapshot().image(&self.image).cloned();
         let image = image.ok_or(Outcome::Failed(Failure::Cancelled))?;
+        // The program may have ended after the image was recorded and before the job was.
+        if image.status == Status::Ok {
+            return Ok(());
+        }
         let Source::Web(web) = &image.source else {
             return Err(Outcome::Failed(Failure::Source("its record does not say where to fetch it".into())));
         };
