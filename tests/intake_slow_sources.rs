@@ -119,7 +119,7 @@ fn the_next_link_is_used_where_one_is_no_good() {
         ("text", [origin.url("/text.iso"), dead.clone()], "not an ISO"),
         ("busy", [origin.url("/busy.iso"), dead.clone()], "503"),
         ("silent", [origin.url("/silent.iso"), dead], "too long"),
-        ("half", [origin.url("/half.iso"), origin.url("/gone.iso")], "announced"),
+        ("half", [origin.url("/half.iso"), origin.url("/gone.iso")], "broke"),
     ] {
         let path = format!("/{name}-good.iso");
         mirror.on(&path, Behaviour::Bytes(bytes.clone()));

@@ -61,7 +61,7 @@ fn a_file_comes_whole_over_connections_that_all_break() {
     let asked: Vec<usize> = (0..8).map(|piece| piece * step).collect();
     assert_eq!(starts(&origin, "/a.iso"), asked);
     assert!(origin.seen()[1..].iter().all(|seen| seen.headers["if-range"] == "\"one\""));
-    assert!(work::log(&done).contains("announced"), "{done}");
+    assert!(work::log(&done).contains("goes on at"), "{done}");
     expect_no_unfinished(&service);
 }
 
