@@ -50,6 +50,7 @@ pub async fn run(config: Config) -> Result<()> {
         retry_delay: config.download_retry_delay,
         max_finished: config.max_finished_jobs,
         reach: config.reach.clone(),
+        keyring: config.keyring_dir.clone(),
     };
     let jobs = Jobs::start(catalog.clone(), events.clone(), settings)
         .context("cannot make the client for downloads")?;

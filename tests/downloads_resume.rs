@@ -122,7 +122,7 @@ fn what_cannot_be_recognised_or_has_changed_begins_anew() {
         ("/no-tag.iso", cut(Source::new(old.clone()).tag(None)), whole(Source::new(new.clone()).tag(None))),
         (
             "/weak.iso",
-            cut(Source::new(old.clone()).tag(Some("W/\"one\""))),
+            cut(Source::new(old).tag(Some("W/\"one\""))),
             whole(Source::new(new.clone()).tag(Some("W/\"one\""))),
         ),
         // 200 to a request for a range.
@@ -185,7 +185,8 @@ fn links_are_tried_in_order_and_bad_ones_set_aside() {
     assert_eq!(image["mirrors"].as_array().unwrap().len(), 4, "{image}");
 
     // None is left: all reasons are told, and a body may hold the list.
-    let body = json!({"name": "none", "version": "1", "isoweb": [links[0], links[2]]}).to_string();
+    let body =
+        json!({"name": "none", "version": "1", "isoweb": [origin.url("/gone.iso"), links[2]]}).to_string();
     let headers = [("Content-Type", "application/json")];
     let answer = http::request("PUT", &service.north("/images"), &headers, body);
     let problem = expect_problem(&service, &answer, 404, "none of the 2 links works");
@@ -292,7 +293,7 @@ fn a_restart_goes_on_where_it_was() {
     assert_eq!(asked(&origin, "/b.iso"), [String::new(), half.clone(), half]);
 
     // A stop in the middle keeps what has come by then.
-    origin.on("/c.iso", slow(bytes.clone()));
+    origin.on("/c.iso", slow(bytes));
     let job = begin(&service, "c", &[origin.url("/c.iso")], &[]);
     let url = |service: &Service| service.north(&format!("/jobs/{}", job["id"].as_str().unwrap()));
     eventually(SOON, "some bytes", || {

@@ -1,5 +1,6 @@
 //! Why work was not done, told apart by who can repair it. The texts are shown to clients and name no path of the server.
 
+use super::checksums::ChecksumError;
 use super::fetch::Fault;
 use crate::catalog::CatalogError;
 use crate::store::StoreError;
@@ -95,6 +96,16 @@ impl From<Fault> for Failure {
             Fault::Missing(text) => Self::Missing(text),
             Fault::Refused(text) => Self::Forbidden(text),
             fault => Self::Source(fault.to_string()),
+        }
+    }
+}
+
+impl From<ChecksumError> for Failure {
+    fn from(error: ChecksumError) -> Self {
+        let text = error.to_string();
+        match error.fault().cloned().map(Self::from) {
+            Some(failure) => failure.told_as(text),
+            None => Self::Mismatch(text),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod backoff;
 mod board;
+mod checksums;
 mod digest;
 mod download;
 mod drive;
@@ -11,8 +12,10 @@ mod failure;
 pub mod fetch;
 mod kinds;
 mod meter;
+mod signature;
 mod web_name;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,9 +27,11 @@ use crate::config::Reach;
 use crate::events::{Change, Events};
 use crate::model::image::ImageId;
 use crate::model::job::{Job, JobId, State, Work};
+use crate::model::link::Link;
 use board::{Board, Entry};
 use fetch::Fetcher;
 
+pub use checksums::{ChecksumError, Promise};
 pub use download::job_for as download_job;
 pub use failure::Failure;
 pub use meter::Progress;
@@ -50,6 +55,8 @@ pub struct Settings {
     pub max_finished: usize,
     /// Where downloads may go.
     pub reach: Reach,
+    /// The folder of the keyrings that signatures are held against.
+    pub keyring: Option<PathBuf>,
 }
 
 /// The workers.
@@ -177,6 +184,19 @@ impl Jobs {
             },
         );
         Begun { jobs: self.clone(), entry }
+    }
+
+    /// What a checksum file says of a file that has one of `names`. A failure that may pass comes with when to ask again, as far as that was
+    /// told.
+    pub async fn promised(
+        &self,
+        checksum: &Link,
+        signature: Option<&Link>,
+        names: &[&str],
+    ) -> Result<Promise, ChecksumError> {
+        let keyring = self.0.settings.keyring.as_deref();
+        let signature = signature.map(Link::secret_url);
+        checksums::expected(&self.0.fetcher, checksum.secret_url(), signature, keyring, names).await
     }
 
     fn spawn(&self, entry: &Arc<Entry>) {

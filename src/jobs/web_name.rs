@@ -4,6 +4,7 @@ use percent_encoding::percent_decode_str;
 use url::Url;
 
 use crate::model::image::Image;
+use crate::model::link::Link;
 use crate::model::names::{FileName, ImageName, ImageVersion, NameError};
 
 /// How the names of images end.
@@ -20,6 +21,11 @@ pub(super) fn choose(url: &Url, proposed: Option<&str>, image: &Image) -> FileNa
     let link = from_link(url);
     let proposed = || proposed.and_then(content_disposition).and_then(|name| FileName::new(name).ok());
     link.clone().filter(is_image).or_else(proposed).or(link).unwrap_or_else(|| image.iso.clone())
+}
+
+/// The last segment of a link, if it is a name.
+pub(super) fn of_link(link: &Link) -> Option<FileName> {
+    from_link(link.secret_url())
 }
 
 fn fallback(name: &str, version: &str) -> Result<FileName, NameError> {

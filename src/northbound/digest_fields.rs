@@ -54,6 +54,13 @@ impl Claim {
         Ok(claim)
     }
 
+    /// The same, and what `name` says.
+    pub(super) fn and(mut self, said: Expected, name: &'static str) -> Result<Self, Problem> {
+        agree(&mut self.sha256, said.sha256, name)?;
+        agree(&mut self.sha512, said.sha512, name)?;
+        Ok(self)
+    }
+
     /// What is expected.
     pub(super) fn expected(&self) -> Expected {
         Expected {

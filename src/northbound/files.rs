@@ -5,6 +5,7 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 
+use super::checksum_file::ChecksumFile;
 use super::digest_fields::Claim;
 use super::parameters::Parameters;
 use super::problem::Problem;
@@ -39,10 +40,12 @@ pub(super) async fn put(
     let upload = Upload::new(&parts, body);
     let size = upload.expected();
     let accepted = async {
-        let parameters = Parameters::of_query(&parts, &["name", "sha256", "sha512"])?;
+        let parameters =
+            Parameters::of_query(&parts, &["name", "sha256", "sha512", "checksum", "signature"])?;
         let name = parameters.required("name", FileName::new)?;
         check_headers(&parts.headers)?;
         let claim = Claim::of_upload(&parameters, &parts.headers)?;
+        let claim = ChecksumFile::of(&parameters)?.complete(&door, name.as_str(), claim).await?;
         let intake = door.catalog.receive(shelf, name, size, claim.expected()).await?;
         Ok::<_, Problem>((intake, claim))
     };

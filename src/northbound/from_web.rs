@@ -3,16 +3,15 @@
 use std::time::Duration;
 
 use http::HeaderMap;
-use url::Url;
 
 use super::Northbound;
+use super::checksum_file::{ChecksumFile, link};
 use super::digest_fields::Claim;
 use super::parameters::Parameters;
 use super::problem::Problem;
 use crate::catalog::Reservation;
 use crate::jobs::{Failure, download_job, provisional_name};
 use crate::model::image::{Image, WebSource};
-use crate::model::link::Link;
 
 /// How long a registration from the web waits for its end when the client says nothing: small ISOs on a near server are done by then.
 const DEFAULT_WAIT: Duration = Duration::from_secs(3);
@@ -32,7 +31,8 @@ impl FromWeb {
     pub(super) fn of(parameters: &Parameters, headers: &HeaderMap, claim: Claim) -> Result<Self, Problem> {
         let mut links = parameters.all("isoweb", link)?.into_iter();
         let url = links.next().ok_or_else(|| Problem::parameter("isoweb", "is missing"))?;
-        let source = WebSource { url, mirrors: links.collect(), checksum: None, signature: None };
+        let ChecksumFile { checksum, signature } = ChecksumFile::of(parameters)?;
+        let source = WebSource { url, mirrors: links.collect(), checksum, signature };
         Ok(Self { source, claim, wait: wait(parameters, headers)? })
     }
 
@@ -67,17 +67,6 @@ impl FromWeb {
             }
         }
     }
-}
-
-fn link(text: String) -> Result<Link, String> {
-    let url: Url = text.parse().map_err(|error| format!("is not a link: {error}"))?;
-    if !matches!(url.scheme(), "http" | "https" | "ftp") {
-        return Err(format!("has the scheme '{}'; http, https and ftp are known", url.scheme()));
-    }
-    if url.host_str().is_none_or(str::is_empty) {
-        return Err("names no server".into());
-    }
-    Ok(url.into())
 }
 
 /// How long to wait for a download: `wait=N` or `Prefer: wait=N` seconds (RFC 7240 §4.3), or not at all (`respond-async`, §4.1).

@@ -11,6 +11,7 @@ use http::{HeaderMap, StatusCode, request};
 use iso_reader::TreeKind;
 
 use super::Northbound;
+use super::checksum_file::ChecksumFile;
 use super::digest_fields::Claim;
 use super::from_web::FromWeb;
 use super::parameters::Parameters;
@@ -23,8 +24,20 @@ use crate::model::names::{FileName, ImageName, ImageVersion};
 use crate::trees::{NOT_AN_IMAGE, SIGNATURE_BYTES, declared_size};
 
 const FILTERS: [&str; 5] = ["id", "name", "version", "iso", "status"];
-const PUT_PARAMETERS: [&str; 10] =
-    ["name", "version", "isostore", "isolocal", "isoweb", "isoclient", "tree", "wait", "sha256", "sha512"];
+const PUT_PARAMETERS: [&str; 12] = [
+    "name",
+    "version",
+    "isostore",
+    "isolocal",
+    "isoweb",
+    "isoclient",
+    "tree",
+    "wait",
+    "sha256",
+    "sha512",
+    "checksum",
+    "signature",
+];
 
 /// An upload that lacks more than this of what its beginning announces is cut short. Less may be padding that somebody trimmed.
 const PADDING: u64 = 1 << 20;
@@ -120,20 +133,23 @@ async fn reserve(door: &Northbound, parameters: &Parameters) -> Result<Reservati
 
 async fn register(door: &Northbound, parameters: &Parameters, headers: &HeaderMap) -> Result<Image, Problem> {
     let claim = Claim::of_parameters(parameters)?;
-    let refuse = |error, source| claim.blame(error).of_parameter(source);
+    let checksum_file = ChecksumFile::of(parameters)?;
     if parameters.get("isostore").is_some() {
         let iso = parameters.required("isostore", FileName::existing)?;
         let reservation = reserve(door, parameters).await?;
+        let claim = checksum_file.complete(door, iso.as_str(), claim).await?;
         let registered = reservation.register_stored(iso, claim.expected()).await;
-        return registered.map_err(|error| refuse(error, "isostore"));
+        return registered.map_err(|error| claim.blame(error).of_parameter("isostore"));
     }
     if let Some(path) = parameters.get("isolocal") {
         if !path.starts_with('/') || path.contains('\0') {
             return Err(Problem::parameter("isolocal", "must be an absolute path on the server"));
         }
         let reservation = reserve(door, parameters).await?;
+        let base_name = path.rsplit('/').next().unwrap_or_default();
+        let claim = checksum_file.complete(door, base_name, claim).await?;
         let registered = reservation.register_local(PathBuf::from(path), claim.expected()).await;
-        return registered.map_err(|error| refuse(error, "isolocal"));
+        return registered.map_err(|error| claim.blame(error).of_parameter("isolocal"));
     }
     if parameters.get("isoweb").is_some() {
         let from_web = FromWeb::of(parameters, headers, claim)?;
@@ -162,6 +178,7 @@ async fn upload(
         check_headers(&parts.headers)?;
         let claim = Claim::of_upload(query, &parts.headers)?;
         let reservation = reserve(door, query).await?;
+        let claim = ChecksumFile::of(query)?.complete(door, iso.as_str(), claim).await?;
         let intake = reservation.receive(iso, expected, claim.expected()).await?;
         Ok::<_, Problem>((reservation, intake, claim))
     };

@@ -1,5 +1,6 @@
 //! The management door: every route is in [`Northbound::router`]. Handlers read parameters, ask the desk or the workers, and show the result.
 
+mod checksum_file;
 mod digest_fields;
 mod events;
 mod files;

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::catalog::CatalogError;
 use crate::events::SubscribeError;
-use crate::jobs::{Failure, JobError};
+use crate::jobs::{ChecksumError, Failure, JobError};
 use crate::store::StoreError;
 use crate::trees::FileError;
 
@@ -126,6 +126,12 @@ impl From<Failure> for Problem {
             Failure::Storage(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self::new(status, text)
+    }
+}
+
+impl From<ChecksumError> for Problem {
+    fn from(error: ChecksumError) -> Self {
+        Failure::from(error).into()
     }
 }
 

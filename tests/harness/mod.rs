@@ -21,6 +21,7 @@ pub mod disk;
 pub mod failing_disk;
 pub mod figures;
 pub mod ftp;
+pub mod gpg;
 pub mod http;
 pub mod images;
 pub mod iso;

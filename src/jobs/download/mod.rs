@@ -7,12 +7,13 @@ mod transfer;
 
 use super::drive::{Context, Outcome};
 use super::fetch::Fault;
-use super::{Failure, RECORD_PAUSE};
+use super::{ChecksumError, Failure, RECORD_PAUSE, web_name};
 use crate::catalog::{CatalogError, Intake};
 use crate::model::digest::Expected;
-use crate::model::image::{Image, ImageId, Source, Status};
+use crate::model::image::{Image, ImageId, Source, Status, WebSource};
 use crate::model::job::{Job, Work};
 use crate::model::link::Link;
+use crate::model::names::FileName;
 use note::Note;
 use sources::Sources;
 use transfer::Break;
@@ -91,7 +92,7 @@ impl Download {
             return Err(Outcome::Failed(Failure::Source("its record does not say where to fetch it".into())));
         };
         let links = web.links();
-        let expected = self.expected(context, &image).await?;
+        let expected = self.expected(context, &image, web).await?;
         let mut partly = self.resumed(context, &links, expected).await?;
         if partly.as_ref().is_some_and(|partly| partly.intake.is_whole()) {
             return self.complete(context, 0, &mut partly).await.map(|_| ());
@@ -175,9 +176,29 @@ impl Download {
         }
     }
 
-    /// What the digests must be.
-    async fn expected(&mut self, _context: &Context<'_>, image: &Image) -> Result<Expected, Outcome> {
-        Ok(*self.expected.get_or_insert(image.expected))
+    /// What the digests must be: what the client said, and what the checksum file says, if there is one.
+    async fn expected(
+        &mut self,
+        context: &Context<'_>,
+        image: &Image,
+        web: &WebSource,
+    ) -> Result<Expected, Outcome> {
+        if let Some(expected) = self.expected {
+            return Ok(expected);
+        }
+        let mut expected = image.expected;
+        if let Some(checksum) = &web.checksum {
+            let names: Vec<FileName> = web.links().into_iter().filter_map(web_name::of_link).collect();
+            let names: Vec<&str> = names.iter().chain([&image.iso]).map(FileName::as_str).collect();
+            let promised = context.jobs.promised(checksum, web.signature.as_ref(), &names);
+            let promised = context.unless_stopped(promised).await?.map_err(unpromised)?;
+            if let Some(signer) = promised.signer {
+                context.note(format!("the checksum file is signed by {signer}"));
+            }
+            let joined = expected.and(promised.expected);
+            expected = joined.map_err(|error| Outcome::Failed(Failure::Mismatch(error.to_string())))?;
+        }
+        Ok(*self.expected.insert(expected))
     }
 
     /// All bytes are here: makes an image of them. `false` if they are not what they must be, which the next link may mend.
@@ -238,4 +259,13 @@ fn fatal(error: CatalogError) -> Outcome {
 
 fn again(fault: &Fault, further: bool) -> Outcome {
     Outcome::Again { failure: Failure::from(fault.clone()), after: fault.retry_after(), further }
+}
+
+fn unpromised(error: ChecksumError) -> Outcome {
+    match error.fault().filter(|fault| fault.is_worth_retrying()) {
+        Some(fault) => {
+            Outcome::Again { after: fault.retry_after(), failure: error.clone().into(), further: false }
+        }
+        None => Outcome::Failed(error.into()),
+    }
 }

@@ -1,0 +1,321 @@
+//! Files that list the digests of other files, in all the ways that distributions write them: `SHA256SUMS` of coreutils, `CHECKSUM` of the
+//! BSDs and Fedora, and `a.iso.sha256` with nothing but a digest.
+
+use crate::model::digest::{Expected, Sha256, Sha512};
+
+/// What a file lists.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    entries: Vec<(String, Value)>,
+    /// Digests without a name, which are those of the only file that is meant.
+    nameless: Vec<Value>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Value {
+    Sha256(Sha256),
+    Sha512(Sha512),
+    /// A digest of this kind, which is of no use.
+    Other(&'static str),
+}
+
+/// Why a listing does not tell what a file must be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ListingError {
+    /// There is nothing that looks like a digest.
+    #[error("lists no checksums")]
+    Empty,
+    /// The file is not there.
+    #[error("does not list {0}")]
+    NotListed(String),
+    /// It is there more than once, each time another.
+    #[error("lists {name} with more than one {algorithm}")]
+    Ambiguous {
+        /// The file.
+        name: String,
+        /// The kind of digest that differs.
+        algorithm: &'static str,
+    },
+    /// Only with digests that prove nothing.
+    #[error("lists {name} only with its {algorithm}; a SHA-256 or SHA-512 is needed")]
+    TooWeak {
+        /// The file.
+        name: String,
+        /// The best digest that it has.
+        algorithm: &'static str,
+    },
+}
+
+impl Listing {
+    /// Reads the lines. Comments and what is no checksum are passed over.
+    pub(super) fn read(text: &str) -> Self {
+        let mut listing = Self::default();
+        for line in signed_lines(text.strip_prefix('\u{feff}').unwrap_or(text)) {
+            match tagged(line).or_else(|| plain(line)) {
+                Some((name, value)) if matches!(name.as_str(), "" | "-") => listing.nameless.push(value),
+                Some(entry) => listing.entries.push(entry),
+                None => {}
+            }
+        }
+        listing
+    }
+
+    /// What a file must be that has these names, of which the first that is listed counts. A name may have folders before it: they decide
+    /// where the same last segment is listed for several folders.
+    pub(super) fn find(&self, names: &[&str]) -> Result<Expected, ListingError> {
+        let shown = || names.first().copied().unwrap_or_default().to_owned();
+        if self.entries.is_empty() {
+            return if self.nameless.is_empty() {
+                Err(ListingError::Empty)
+            } else {
+                join(&shown(), self.nameless.iter().copied())
+            };
+        }
+        let mut found = Err(ListingError::NotListed(shown()));
+        for name in names {
+            let ranked = || self.entries.iter().filter_map(|(path, value)| Some((rank(path, name)?, *value)));
+            let Some(best) = ranked().map(|(rank, _)| rank).max() else { continue };
+            found = join(name, ranked().filter(|(rank, _)| *rank == best).map(|(_, value)| value));
+            // A later name may have a better digest, but does not speak against this one.
+            if !matches!(found, Err(ListingError::TooWeak { .. })) {
+                break;
+            }
+        }
+        found
+    }
+}
+
+/// All that is said of one file.
+fn join(name: &str, values: impl Iterator<Item = Value>) -> Result<Expected, ListingError> {
+    let (mut expected, mut other) = (Expected::default(), None);
+    for value in values {
+        let more = match value {
+            Value::Sha256(digest) => Expected { sha256: Some(digest), sha512: None },
+            Value::Sha512(digest) => Expected { sha256: None, sha512: Some(digest) },
+            Value::Other(algorithm) => {
+                other = Some(algorithm);
+                continue;
+            }
+        };
+        let algorithm = if more.sha256.is_some() { "SHA-256" } else { "SHA-512" };
+        let ambiguous = |_| ListingError::Ambiguous { name: name.to_owned(), algorithm };
+        expected = expected.and(more).map_err(ambiguous)?;
+    }
+    match other {
+        Some(algorithm) if expected.is_nothing() => {
+            Err(ListingError::TooWeak { name: name.to_owned(), algorithm })
+        }
+        _ => Ok(expected),
+    }
+}
+
+/// How well a listed path fits a name: by how many segments if it is the end of the name, not at all if the last segments differ.
+fn rank(path: &str, name: &str) -> Option<usize> {
+    let segments = |text: &str| -> Vec<String> {
+        text.split('/').filter(|segment| !matches!(*segment, "" | ".")).map(str::to_owned).collect()
+    };
+    let (path, name) = (segments(path), segments(name));
+    (path.last()? == name.last()?).then(|| if name.ends_with(&path) { path.len() } else { 0 })
+}
+
+/// The lines that count: all, or only the signed ones of a clear-signed message (RFC 9580 §7), without the dashes that protect them.
+fn signed_lines(text: &str) -> impl Iterator<Item = &str> {
+    const BEGIN: &str = "-----BEGIN PGP SIGNED MESSAGE-----";
+    let is_signed = text.lines().any(|line| line.trim_end() == BEGIN);
+    let body = text.lines().map(str::trim_end);
+    let body = body.skip_while(move |line| is_signed && *line != BEGIN);
+    let body = body.skip_while(move |line| is_signed && !line.is_empty());
+    let body = body.take_while(move |line| !is_signed || !line.starts_with("-----"));
+    body.map(move |line| if is_signed { line.strip_prefix("- ").unwrap_or(line) } else { line })
+}
+
+/// `SHA256 (name) = digest`, as the BSDs, `sha256sum --tag` and `openssl dgst` write it.
+fn tagged(line: &str) -> Option<(String, Value)> {
+    let (escaped, line) = escaped(line);
+    let (left, digits) = line.rsplit_once('=')?;
+    let (tag, name) = left.trim_end().strip_suffix(')')?.split_once('(')?;
+    let algorithm = match tag.trim().to_ascii_uppercase().as_str() {
+        "SHA256" | "SHA2-256" | "SHA-256" => "SHA-256",
+        "SHA512" | "SHA2-512" | "SHA-512" => "SHA-512",
+        "MD5" => "MD5",
+        "SHA1" | "SHA-1" => "SHA-1",
+        // Others have as many digits and are something else, such as SHA512/256.
+        _ => return None,
+    };
+    let value = value(digits.trim())?;
+    (value.algorithm() == algorithm).then(|| (unescaped(escaped, name), value))
+}
+
+/// `digest  name` or `digest *name`, as coreutils writes it; the digest alone has no name.
+fn plain(line: &str) -> Option<(String, Value)> {
+    let (escaped, line) = escaped(line);
+    let end = line.find(|character: char| !character.is_ascii_hexdigit()).unwrap_or(line.len());
+    let (digits, rest) = line.split_at_checked(end)?;
+    let value = value(digits)?;
+    let name = rest.trim_start_matches([' ', '\t']);
+    if !rest.is_empty() && name.len() == rest.len() {
+        return None;
+    }
+    Some((unescaped(escaped, name.strip_prefix('*').unwrap_or(name)), value))
+}
+
+/// Which digest it is, by the number of its digits.
+fn value(digits: &str) -> Option<Value> {
+    if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    match digits.len() {
+        64 => Sha256::try_from(digits.to_owned()).ok().map(Value::Sha256),
+        128 => Sha512::try_from(digits.to_owned()).ok().map(Value::Sha512),
+        32 => Some(Value::Other("MD5")),
+        40 => Some(Value::Other("SHA-1")),
+        _ => None,
+    }
+}
+
+impl Value {
+    fn algorithm(self) -> &'static str {
+        match self {
+            Self::Sha256(_) => "SHA-256",
+            Self::Sha512(_) => "SHA-512",
+            Self::Other(algorithm) => algorithm,
+        }
+    }
+}
+
+/// A backslash before a line says that the name in it is escaped.
+fn escaped(line: &str) -> (bool, &str) {
+    line.strip_prefix('\\').map_or((false, line), |line| (true, line))
+}
+
+fn unescaped(escaped: bool, name: &str) -> String {
+    if !escaped {
+        return name.to_owned();
+    }
+    let (mut plain, mut characters) = (String::new(), name.chars());
+    while let Some(character) = characters.next() {
+        plain.push(match (character, if character == '\\' { characters.next() } else { None }) {
+            ('\\', Some('n')) => '\n',
+            ('\\', Some('r')) => '\r',
+            ('\\', Some(other)) => other,
+            (character, _) => character,
+        });
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest(byte: u8) -> String {
+        Sha256([byte; 32]).to_string()
+    }
+
+    fn long(byte: u8) -> String {
+        Sha512([byte; 64]).to_string()
+    }
+
+    /// `1`, `2` … stand for digests of that byte.
+    fn filled(text: &str) -> String {
+        (1..=4).fold(text.to_owned(), |text, byte| {
+            text.replace(&format!("<{byte}>"), &digest(byte)).replace(&format!("<<{byte}>>"), &long(byte))
+        })
+    }
+
+    fn find(text: &str, names: &[&str]) -> Result<Expected, ListingError> {
+        Listing::read(&filled(text)).find(names)
+    }
+
+    #[test]
+    fn every_way_to_write_a_listing_is_read() {
+        let short = |byte| Expected { sha256: Some(Sha256([byte; 32])), sha512: None };
+        let long = |byte| Expected { sha256: None, sha512: Some(Sha512([byte; 64])) };
+        let both = |one, other| Expected { sha256: short(one).sha256, sha512: long(other).sha512 };
+        for (text, names, expected) in [
+            ("<1>  a.iso\n<2>  b.iso\n", &["b.iso"][..], short(2)),
+            ("<1> *a.iso", &["a.iso"], short(1)),
+            ("<1> a.iso", &["a.iso"], short(1)),
+            ("<1>\ta.iso", &["a.iso"], short(1)),
+            ("<1>  a.iso\r\n<2>  b.iso\r\n", &["a.iso"], short(1)),
+            ("\u{feff}<1>  a.iso", &["a.iso"], short(1)),
+            ("<1>  ./a.iso", &["a.iso"], short(1)),
+            ("<1>  images/x/a.iso", &["a.iso"], short(1)),
+            ("<1>  name with space.iso", &["name with space.iso"], short(1)),
+            ("\\<1>  a\\\\b\\nc.iso", &["a\\b\nc.iso"], short(1)),
+            ("<<1>>  a.iso", &["a.iso"], long(1)),
+            ("<1>  a.iso\n<<2>>  a.iso", &["a.iso"], both(1, 2)),
+            ("<1>  a.iso\n<1>  ./a.iso", &["a.iso"], short(1)),
+            // Of several folders the one of the link counts, and the folder of the listing where nothing else is said.
+            ("<1>  netboot/mini.iso\n<2>  netboot/gtk/mini.iso", &["/d/netboot/gtk/mini.iso"], short(2)),
+            ("<1>  netboot/mini.iso\n<2>  netboot/gtk/mini.iso", &["/d/netboot/mini.iso"], short(1)),
+            ("<1>  mini.iso\n<2>  gtk/mini.iso", &["mini.iso"], short(1)),
+            // The first name that is listed.
+            ("<1>  a.iso\n<2>  b.iso", &["c.iso", "b.iso", "a.iso"], short(2)),
+            ("d41d8cd98f00b204e9800998ecf8427e  a.iso\n<1>  b.iso", &["a.iso", "b.iso"], short(1)),
+            ("# a.iso: 5 bytes\nSHA256 (a.iso) = <1>\nSHA256 (b.iso) = <2>", &["b.iso"], short(2)),
+            ("SHA512 (a (1).iso) = <<1>>", &["a (1).iso"], long(1)),
+            ("SHA2-256(a.iso)= <1>", &["a.iso"], short(1)),
+            ("\\SHA256 (a\\\\b.iso) = <1>", &["a\\b.iso"], short(1)),
+            ("MD5 (a.iso) = d41d8cd98f00b204e9800998ecf8427e\nSHA256 (a.iso) = <1>", &["a.iso"], short(1)),
+            ("SHA512/256 (a.iso) = <2>\nSHA256 (a.iso) = <1>", &["a.iso"], short(1)),
+            ("BLAKE2b (a.iso) = <<2>>\nSHA256 (a.iso) = <1>", &["a.iso"], short(1)),
+            ("<1>", &["a.iso"], short(1)),
+            ("<1>\n", &["a.iso"], short(1)),
+            ("<1>  -\n", &["a.iso"], short(1)),
+            ("# for a.iso\n<1>\n<<2>>\n", &["a.iso"], both(1, 2)),
+            (
+                "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n# x\n- -- y\nSHA256 (a.iso) = <1>\n-----BEGIN PGP SIGNATURE-----\n\n<2>  a.iso\n-----END PGP SIGNATURE-----\n",
+                &["a.iso"],
+                short(1),
+            ),
+            (
+                "<2>  a.iso\r\n-----BEGIN PGP SIGNED MESSAGE-----\r\nHash: SHA512\r\n\r\n<1>  a.iso\r\n-----BEGIN PGP SIGNATURE-----\r\n",
+                &["a.iso"],
+                short(1),
+            ),
+            (
+                "-----BEGIN PGP SIGNED MESSAGE-----\n\n- <1>  a.iso\n-----BEGIN PGP SIGNATURE-----\n",
+                &["a.iso"],
+                short(1),
+            ),
+        ] {
+            assert_eq!(find(text, names), Ok(expected), "{text} {names:?}");
+        }
+        let upper = Listing::read(&format!("{}  a.iso", "AB".repeat(32))).find(&["a.iso"]);
+        assert_eq!(upper, Ok(short(0xab)));
+    }
+
+    #[test]
+    fn what_does_not_tell_is_an_error() {
+        let md5 = "d41d8cd98f00b204e9800998ecf8427e";
+        let sha1 = "da39a3ee5e6b4b0d3255bfef95601890afd80709";
+        let not_listed = || ListingError::NotListed("a.iso".into());
+        let ambiguous = |algorithm| ListingError::Ambiguous { name: "a.iso".into(), algorithm };
+        let too_weak = |algorithm| ListingError::TooWeak { name: "a.iso".into(), algorithm };
+        for (text, expected) in [
+            ("", ListingError::Empty),
+            ("<!DOCTYPE html><p>Sign in</p>", ListingError::Empty),
+            ("<1>x  a.iso", ListingError::Empty),
+            ("<1>1  a.iso", ListingError::Empty),
+            ("SHA256 (a.iso) = d41d", ListingError::Empty),
+            ("SHA512 (a.iso) = <1>", ListingError::Empty),
+            ("<1>  b.iso", not_listed()),
+            ("<1>  A.iso", not_listed()),
+            ("<1>  a.iso.sig", not_listed()),
+            ("<1>  xa.iso", not_listed()),
+            // Where others are listed by name, a digest without one is nobody's.
+            ("<1>\n<2>  b.iso", not_listed()),
+            ("<1>  a.iso\n<2>  a.iso", ambiguous("SHA-256")),
+            ("<1>  x/a.iso\n<2>  y/a.iso", ambiguous("SHA-256")),
+            ("<<1>>  a.iso\n<<2>>  a.iso", ambiguous("SHA-512")),
+            ("<1>\n<2>", ambiguous("SHA-256")),
+            (&format!("{md5}  a.iso"), too_weak("MD5")),
+            (&format!("{sha1}  a.iso\n<1>  b.iso"), too_weak("SHA-1")),
+            (&format!("SHA1 (a.iso) = {sha1}"), too_weak("SHA-1")),
+            (md5, too_weak("MD5")),
+        ] {
+            assert_eq!(find(text, &["a.iso"]), Err(expected), "{text}");
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! OpenPGP signatures (RFC 9580) of files of checksums, held against the keyrings of a folder. Who may put files there is whom we trust; the
+//! web of trust is not asked.
+
+mod certificate;
+mod keyring;
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use jiff::Timestamp;
+use pgp::composed::{CleartextSignedMessage, Deserializable, DetachedSignature, SignedPublicKey};
+use pgp::crypto::hash::HashAlgorithm;
+use pgp::packet::{Signature, SignatureType, SubpacketData};
+use pgp::types::KeyDetails;
+
+use certificate::{may_have_signed, signing_keys, user_id};
+pub(super) use keyring::Keyring;
+
+/// How a clear-signed message begins (RFC 9580 §7.1).
+const CLEAR_SIGNED: &[u8] = b"-----BEGIN PGP SIGNED MESSAGE-----";
+
+/// More signatures than any distribution puts under one file.
+const MAX_SIGNATURES: usize = 32;
+
+/// How far the signer's clock may be ahead of ours. Machines in a rack often start with no idea of the date.
+const CLOCK_SLACK: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Who signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signer {
+    /// The fingerprint of the primary key, as OpenPGP programs show it.
+    pub fingerprint: String,
+    /// Who that is, as the key says.
+    pub user_id: Option<String>,
+    /// When.
+    pub time: Timestamp,
+}
+
+impl fmt::Display for Signer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.user_id {
+            Some(user_id) => write!(formatter, "{user_id} ({})", self.fingerprint),
+            None => formatter.write_str(&self.fingerprint),
+        }
+    }
+}
+
+/// Why a signature cannot be trusted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SignatureError {
+    /// There is nothing to hold it against.
+    #[error("no keyrings are configured (`keyringDir`)")]
+    NoKeyring,
+    /// The keyrings cannot be read.
+    #[error("the keyrings cannot be read (`keyringDir`: {0})")]
+    Keyring(String),
+    /// It is no signature, or of a kind that is not for files.
+    #[error("it is not an OpenPGP signature of a file")]
+    Unreadable,
+    /// The file is not clear-signed as it should be.
+    #[error("the file is not a clear-signed message")]
+    NotClearSigned,
+    /// Its maker is not known.
+    #[error("it was made by the key {0}, which is in none of the keyrings (`keyringDir`)")]
+    UnknownKey(String),
+    /// It was made for another content.
+    #[error("it does not fit the content: one of them was changed")]
+    Bad,
+    /// It uses a digest that can be forged.
+    #[error("it uses {0}, which can be forged")]
+    Weak(String),
+    /// It demands what is not known here.
+    #[error("it has a part that must be understood and is not")]
+    Critical,
+    /// It is from the future.
+    #[error("it was made in the future; one of the clocks is wrong")]
+    FromTheFuture,
+    /// It was to be valid for some time only.
+    #[error("it has expired")]
+    Expired,
+    /// The key was not valid when it was made.
+    #[error("the key {fingerprint} {problem}")]
+    Key {
+        /// Which key.
+        fingerprint: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+}
+
+/// Whether a file says of itself that it is clear-signed.
+pub(super) fn is_clear_signed(file: &[u8]) -> bool {
+    file.split(|byte| *byte == b'\n').any(|line| line.trim_ascii_end() == CLEAR_SIGNED)
+}
+
+impl Keyring {
+    /// Holds a file against the signatures that lie beside it, in binary or armored form. One that is good is enough.
+    pub(super) fn verify_detached(
+        &self,
+        file: &[u8],
+        signature: &[u8],
+        now: SystemTime,
+    ) -> Result<Signer, SignatureError> {
+        let (parsed, _) =
+            DetachedSignature::from_reader_many(signature).map_err(|_| SignatureError::Unreadable)?;
+        let signatures: Vec<Signature> =
+            parsed.take(MAX_SIGNATURES).map_while(Result::ok).map(|parsed| parsed.signature).collect();
+        self.verify_any(&signatures, file, now)
+    }
+
+    /// Reads a clear-signed message. The text is what was signed; what stands around it is not in it.
+    pub(super) fn verify_clear_signed(
+        &self,
+        file: &[u8],
+        now: SystemTime,
+    ) -> Result<(String, Signer), SignatureError> {
+        let file = std::str::from_utf8(file).map_err(|_| SignatureError::NotClearSigned)?;
+        let (message, _) =
+            CleartextSignedMessage::from_string(file).map_err(|_| SignatureError::NotClearSigned)?;
+        let text = message.signed_text();
+        let signatures = message.signatures();
+        let signer =
+            self.verify_any(signatures.get(..MAX_SIGNATURES).unwrap_or(signatures), text.as_bytes(), now)?;
+        Ok((text, signer))
+    }
+
+    fn verify_any(
+        &self,
+        signatures: &[Signature],
+        content: &[u8],
+        now: SystemTime,
+    ) -> Result<Signer, SignatureError> {
+        let mut worst = SignatureError::Unreadable;
+        for signature in signatures {
+            match self.verify(signature, content, now) {
+                Ok(signer) => return Ok(signer),
+                // That a key is not known says least: one that is known and speaks against it says more.
+                Err(error) if matches!(worst, SignatureError::Unreadable | SignatureError::UnknownKey(_)) => {
+                    worst = error;
+                }
+                Err(_) => {}
+            }
+        }
+        Err(worst)
+    }
+
+    fn verify(
+        &self,
+        signature: &Signature,
+        content: &[u8],
+        now: SystemTime,
+    ) -> Result<Signer, SignatureError> {
+        let time = check_form(signature, now)?;
+        let mut error = SignatureError::UnknownKey(issuer(signature));
+        for certificate in &self.certificates {
+            for key in signing_keys(certificate).filter(|key| key.is_named_by(signature)) {
+                if !key.has_signed(signature, content) {
+                    error = SignatureError::Bad;
+                    continue;
+                }
+                match may_have_signed(certificate, &key, time, now) {
+                    Ok(()) => return Ok(signer(certificate, time)),
+                    Err(problem) => {
+                        error = SignatureError::Key { fingerprint: fingerprint(certificate), problem };
+                    }
+                }
+            }
+        }
+        Err(error)
+    }
+}
+
+/// What can be said of a signature without a key. Returns when it was made.
+fn check_form(signature: &Signature, now: SystemTime) -> Result<pgp::types::Timestamp, SignatureError> {
+    let config = signature.config().ok_or(SignatureError::Unreadable)?;
+    // Signatures of keys and of nothing at all could pass for those of files that somebody made up.
+    if !matches!(config.typ, SignatureType::Binary | SignatureType::Text) {
+        return Err(SignatureError::Unreadable);
+    }
+    if !matches!(
+        config.hash_alg,
+        HashAlgorithm::Sha256
+            | HashAlgorithm::Sha384
+            | HashAlgorithm::Sha512
+            | HashAlgorithm::Sha224
+            | HashAlgorithm::Sha3_256
+            | HashAlgorithm::Sha3_512
+    ) {
+        return Err(SignatureError::Weak(config.hash_alg.to_string()));
+    }
+    // What is critical and not understood spoils the whole (RFC 9580 §5.2.3.7).
+    let not_understood = |data: &SubpacketData| {
+        matches!(
+            data,
+            SubpacketData::Experimental(..) | SubpacketData::Other(..) | SubpacketData::Notation(_)
+        )
+    };
+    if config.hashed_subpackets().any(|part| part.is_critical && not_understood(&part.data)) {
+        return Err(SignatureError::Critical);
+    }
+    let time = signature.created().ok_or(SignatureError::Unreadable)?;
+    if SystemTime::from(time) > now + CLOCK_SLACK {
+        return Err(SignatureError::FromTheFuture);
+    }
+    let lifetime = signature.signature_expiration_time().map_or(0, |lifetime| lifetime.as_secs());
+    if lifetime > 0 && SystemTime::from(time) + Duration::from_secs(lifetime.into()) <= now {
+        return Err(SignatureError::Expired);
+    }
+    Ok(time)
+}
+
+fn issuer(signature: &Signature) -> String {
+    let fingerprint = signature.issuer_fingerprint().first().map(|fingerprint| format!("{fingerprint:X}"));
+    let id = || signature.issuer_key_id().first().map(|id| id.to_string().to_ascii_uppercase());
+    fingerprint.or_else(id).unwrap_or_else(|| "of nobody".to_owned())
+}
+
+fn signer(certificate: &SignedPublicKey, time: pgp::types::Timestamp) -> Signer {
+    let time = Timestamp::from_second(i64::from(time.as_secs())).unwrap_or_default();
+    Signer { fingerprint: fingerprint(certificate), user_id: user_id(certificate), time }
+}
+
+fn fingerprint(certificate: &SignedPublicKey) -> String {
+    format!("{:X}", certificate.primary_key.fingerprint())
+}

@@ -1,0 +1,62 @@
+//! The parameters `checksum` and `signature`: a file somewhere on the web that lists what the digests of others are, and who vouches for it.
+
+use url::Url;
+
+use super::Northbound;
+use super::digest_fields::Claim;
+use super::parameters::Parameters;
+use super::problem::Problem;
+use crate::model::link::Link;
+
+/// The parameters.
+pub(super) const PARAMETERS: [&str; 2] = ["checksum", "signature"];
+
+/// Where the file and its signature are.
+#[derive(Debug, Default)]
+pub(super) struct ChecksumFile {
+    pub(super) checksum: Option<Link>,
+    pub(super) signature: Option<Link>,
+}
+
+impl ChecksumFile {
+    /// Reads what the request says.
+    pub(super) fn of(parameters: &Parameters) -> Result<Self, Problem> {
+        let [checksum, signature] = PARAMETERS;
+        let file = Self {
+            checksum: parameters.optional(checksum, link)?,
+            signature: parameters.optional(signature, link)?,
+        };
+        if file.signature.is_some() && file.checksum.is_none() {
+            return Err(Problem::parameter(
+                signature,
+                "is the signature of a checksum file, which is not named",
+            ));
+        }
+        Ok(file)
+    }
+
+    /// Adds to `claim` what the file says of a file named `name`.
+    pub(super) async fn complete(
+        &self,
+        door: &Northbound,
+        name: &str,
+        claim: Claim,
+    ) -> Result<Claim, Problem> {
+        let Some(checksum) = &self.checksum else { return Ok(claim) };
+        let promised = door.jobs.promised(checksum, self.signature.as_ref(), &[name]).await;
+        let promised = promised.map_err(|error| Problem::from(error).of_parameter(PARAMETERS[0]))?;
+        claim.and(promised.expected, PARAMETERS[0])
+    }
+}
+
+/// A link that downloads may follow.
+pub(super) fn link(text: String) -> Result<Link, String> {
+    let url: Url = text.parse().map_err(|error| format!("is not a link: {error}"))?;
+    if !matches!(url.scheme(), "http" | "https" | "ftp") {
+        return Err(format!("has the scheme '{}'; http, https and ftp are known", url.scheme()));
+    }
+    if url.host_str().is_none_or(str::is_empty) {
+        return Err("names no server".into());
+    }
+    Ok(url.into())
+}
