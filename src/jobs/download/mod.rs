@@ -98,8 +98,9 @@ impl Download {
             return self.complete(context, 0, &mut partly).await.map(|_| ());
         }
         let may_mix = !expected.is_nothing() && !self.unmixed;
-        let mut last = None;
-        for index in self.sources.order(links.len(), may_mix) {
+        let (mut asked, mut last) = (Vec::new(), None);
+        while let Some(index) = self.sources.next(links.len(), may_mix, &asked) {
+            asked.push(index);
             let before = partly.as_ref().map_or(0, |partly| partly.intake.offset());
             let transferred = self.transfer(context, &image, index, &mut partly, may_mix).await;
             let further = partly.as_ref().is_some_and(|partly| partly.intake.offset() > before);
