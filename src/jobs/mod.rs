@@ -10,8 +10,10 @@ mod drive;
 mod errands;
 mod failure;
 pub mod fetch;
+mod idle;
 mod kinds;
 mod meter;
+mod scrub;
 mod signature;
 mod web_name;
 
@@ -57,6 +59,10 @@ pub struct Settings {
     pub reach: Reach,
     /// The folder of the keyrings that signatures are held against.
     pub keyring: Option<PathBuf>,
+    /// How long after its last verification a stored file is read again; zero is never.
+    pub scrub_interval: Duration,
+    /// Bytes a second that such reading takes; 0 is no limit.
+    pub scrub_rate: u64,
 }
 
 /// The workers.
@@ -149,6 +155,7 @@ impl Jobs {
         }));
         if let Some(errands) = jobs.0.catalog.take_errands() {
             jobs.0.tasks.spawn(errands::run(jobs.clone(), errands));
+            jobs.0.tasks.spawn(scrub::keep_looking(jobs.clone()));
         }
         Ok(jobs)
     }

@@ -70,7 +70,8 @@ impl From<CatalogError> for Problem {
             | CatalogError::NameIsLocal(_)
             | CatalogError::NameIsStored(_)
             | CatalogError::Whole
-            | CatalogError::Changing(_) => StatusCode::CONFLICT,
+            | CatalogError::Changing(_)
+            | CatalogError::Damaged { .. } => StatusCode::CONFLICT,
             CatalogError::NoSuchImage
             | CatalogError::NoSuchFile { .. }
             | CatalogError::Local(FileError::NotFound) => StatusCode::NOT_FOUND,

@@ -26,7 +26,7 @@ use note::Note;
 use parts::Parts;
 
 pub use named::Named;
-pub use reading::{Whole, read_whole};
+pub use reading::{Way, Whole, read_whole};
 pub use upload::{CHECKPOINT_INTERVAL, Received, Upload};
 
 /// Unfinished files that may wait in a store. Each is a note in memory and two files.
