@@ -51,6 +51,8 @@ pub async fn run(config: Config) -> Result<()> {
         max_finished: config.max_finished_jobs,
         reach: config.reach.clone(),
         keyring: config.keyring_dir.clone(),
+        scrub_interval: config.scrub_interval,
+        scrub_rate: config.scrub_rate,
     };
     let jobs = Jobs::start(catalog.clone(), events.clone(), settings)
         .context("cannot make the client for downloads")?;

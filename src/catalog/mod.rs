@@ -44,6 +44,7 @@ use claims::Claims;
 use lanes::Lanes;
 use writer::Writer;
 
+pub use digests::Recorded;
 pub use error::CatalogError;
 pub use files::ListedFile;
 pub use intake::Intake;

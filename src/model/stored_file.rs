@@ -60,6 +60,48 @@ impl Origin {
     }
 }
 
+/// Why a file that was good must not be used any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Damage {
+    /// Its bytes are not what they were, and nobody has written to it.
+    Rotten {
+        /// The digest that was found.
+        found: Sha256,
+        /// The digest on record.
+        recorded: Sha256,
+        /// When that was noticed.
+        noticed: Timestamp,
+    },
+    /// The disk does not give its bytes.
+    Unreadable {
+        /// What the system said.
+        error: String,
+        /// When that was noticed.
+        noticed: Timestamp,
+    },
+}
+
+impl Damage {
+    /// When it was last noticed.
+    pub fn noticed(&self) -> Timestamp {
+        match self {
+            Self::Rotten { noticed, .. } | Self::Unreadable { noticed, .. } => *noticed,
+        }
+    }
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rotten { found, recorded, .. } => {
+                write!(formatter, "its SHA-256 is {found}, but {recorded} was recorded")
+            }
+            Self::Unreadable { error, .. } => write!(formatter, "cannot be read: {error}"),
+        }
+    }
+}
+
 /// What the inventory remembers of a stored file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileRecord {
@@ -84,6 +126,9 @@ pub struct FileRecord {
     /// When it came, where the file's own time does not tell because another file has the same bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uploaded: Option<Timestamp>,
+    /// What is wrong with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub damage: Option<Damage>,
 }
 
 impl FileRecord {
@@ -98,6 +143,7 @@ impl FileRecord {
             origin: Some(origin),
             verified: None,
             uploaded: None,
+            damage: None,
         }
     }
 
@@ -105,6 +151,12 @@ impl FileRecord {
     pub fn verify(&mut self, sha256: Sha256) {
         self.sha256 = Some(sha256);
         self.verified = Some(Timestamp::now());
+        self.damage = None;
+    }
+
+    /// What is wrong with the version `found` of the file.
+    pub fn damage_of(&self, found: &Identity) -> Option<&Damage> {
+        self.damage.as_ref().filter(|_| self.identity.same_version(found))
     }
 
     /// The digest of the version `found` of the file, where it is known.
@@ -152,7 +204,11 @@ impl StoredFile {
             None => unknown,
             Some(record) => Self {
                 sha256: record.sha256,
-                status: if record.sha256.is_some() { Status::Ok } else { Status::Preparing },
+                status: match &record.damage {
+                    Some(damage) => Status::Error(damage.to_string()),
+                    None if record.sha256.is_some() => Status::Ok,
+                    None => Status::Preparing,
+                },
                 origin: if local { unknown.origin } else { record.origin.clone() },
                 verified: record.verified,
                 uploaded: record.uploaded.or(unknown.uploaded),

@@ -33,7 +33,7 @@ use parts::Parts;
 
 pub use disk::Disks;
 pub use named::Named;
-pub use reading::{Whole, read_whole};
+pub use reading::{Way, Whole, read_whole};
 pub use sharing::{Bytes, Twin};
 pub use space::{Bound, FileSystem, Usage};
 pub use upload::{CHECKPOINT_INTERVAL, Received, Upload};

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{XattrFlags, fgetxattr, fsetxattr, getxattr, ioctl_ficlone};
 
 use super::named::remove_if_there;
-use super::reading::read_whole;
+use super::reading::{Way, read_whole};
 use super::{Store, StoreError};
 use crate::model::digest::{Expected, Sha256};
 use crate::model::identity::Identity;
@@ -90,7 +90,7 @@ impl Store {
         if file.metadata()?.dev() != self.device {
             return Ok(None);
         }
-        let whole = read_whole(&file, &Expected::default(), |_| true)?;
+        let whole = read_whole(&file, &Expected::default(), Way::Disk, |_| true)?;
         if whole.is_none_or(|whole| {
             !whole.identity.same_version(&twin.identity) || whole.digests.sha256 != sha256
         }) {
