@@ -1,6 +1,8 @@
 //! Files on their way in. A thread per file writes and digests what the sender delivers; the few chunks between them are all the
 //! memory it takes. Let go early, a plain upload leaves nothing, and a part keeps all that it was handed.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use serde_json::Value;
 use tokio::sync::OwnedSemaphorePermit;
@@ -78,7 +80,18 @@ impl Catalog {
         name: &FileName,
         image: Option<&ImageId>,
     ) -> Result<Claim<(Shelf, FileName)>, CatalogError> {
-        let claim = self.0.file_claims.exclusive((shelf, name.clone()));
+        self.claim_name_within(Duration::ZERO, shelf, name, image).await
+    }
+
+    /// The same, for a name whose holder may be letting go of it.
+    pub(super) async fn claim_name_within(
+        &self,
+        limit: Duration,
+        shelf: Shelf,
+        name: &FileName,
+        image: Option<&ImageId>,
+    ) -> Result<Claim<(Shelf, FileName)>, CatalogError> {
+        let claim = self.0.file_claims.exclusive_within((shelf, name.clone()), limit).await;
         let claim = claim.ok_or_else(|| CatalogError::Busy(format!("the {shelf} {name}")))?;
         match check_free(self.snapshot().records(), shelf, name, image) {
             Err(refusal) if !self.is_only_missing_or_bad(name).await? => Err(refusal),

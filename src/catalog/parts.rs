@@ -11,6 +11,9 @@ use crate::model::part::{Owner, Part, PartId, Plan};
 use crate::model::stored_file::Shelf;
 use crate::store::{Resumed, StoreError};
 
+/// How long the one before may then take to let go of the name.
+const NAME_TIME: Duration = Duration::from_secs(1);
+
 /// How often it is looked which uploads have expired.
 const LEAST_EXPIRY_PAUSE: Duration = Duration::from_millis(100);
 const MOST_EXPIRY_PAUSE: Duration = Duration::from_secs(60);
@@ -48,7 +51,7 @@ impl Catalog {
         let part = self.claim_part(id).await?;
         let (shelf, known) = self.part(id).ok_or(StoreError::NoSuchPart)?;
         let place = if known.plan.owner == Owner::Upload { Some(self.place()?) } else { None };
-        let claim = self.claim_name(shelf, &known.plan.name, image).await?;
+        let claim = self.claim_name_within(NAME_TIME, shelf, &known.plan.name, image).await?;
         let resumed = self.blocking(move |inner| {
             let resumed = inner.store(shelf).resume_part(part.key())?;
             Ok::<_, StoreError>((resumed, part))
