@@ -1,6 +1,6 @@
 //! The links of one image: which is asked next, and which are set aside because another try would end in the same way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::jobs::Failure;
 
@@ -11,6 +11,7 @@ const PATIENCE: u32 = 3;
 #[derive(Debug, Default)]
 pub(super) struct Sources {
     aside: BTreeMap<usize, Failure>,
+    spoilers: BTreeSet<usize>,
     current: Option<usize>,
     fruitless: u32,
 }
@@ -45,6 +46,12 @@ impl Sources {
     pub(super) fn begin_anew(&mut self) {
         self.current = None;
         self.fruitless = 0;
+    }
+
+    /// What this link brought had to be thrown away. Whether that has happened before: then it would happen for ever.
+    pub(super) fn spoilt_again(&mut self, index: usize) -> bool {
+        self.begin_anew();
+        !self.spoilers.insert(index)
     }
 
     /// An attempt ended without anything new.
@@ -95,6 +102,16 @@ mod tests {
         assert_eq!(sources.order(3, false), [1]);
         sources.set_aside(1, bad("404"));
         assert_eq!(sources.order(3, false), [0, 2]);
+    }
+
+    #[test]
+    fn a_link_may_spoil_a_file_once() {
+        let mut sources = Sources::default();
+        sources.brought(1);
+        assert!(!sources.spoilt_again(1));
+        assert_eq!(sources.order(2, false), [0, 1]);
+        assert!(!sources.spoilt_again(0));
+        assert!(sources.spoilt_again(1));
     }
 
     #[test]
