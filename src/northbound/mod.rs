@@ -153,7 +153,9 @@ impl Routes {
             return response
                 .map(|_| Body::stream(AxumBody::from_stream(stream::empty::<Result<Bytes, Infallible>>())));
         }
-        response.map(Body::stream)
+        let is_endless = response.extensions().get::<events::Endless>().is_some();
+        let response = response.map(Body::stream);
+        if is_endless { response.map(Body::expendable) } else { response }
     }
 }
 

@@ -34,6 +34,18 @@ impl SmallDisk {
         run("mount", &["-o", "remount,rw", text(&self.folder)]);
     }
 
+    /// Lets nothing be made, renamed or removed in its folder, even while files of it are open.
+    #[track_caller]
+    pub fn freeze(&self) {
+        run("chattr", &["+i", text(&self.folder)]);
+    }
+
+    /// Undoes `freeze`.
+    #[track_caller]
+    pub fn thaw(&self) {
+        run("chattr", &["-i", text(&self.folder)]);
+    }
+
     /// Fills it to the last byte with the file `filler`.
     pub fn fill(&self) {
         let mut filler = File::create(self.folder.join("filler")).unwrap();
@@ -79,18 +91,22 @@ pub fn mounts_below(folder: &Path) -> Vec<(PathBuf, String)> {
     table.lines().filter_map(parse).filter(|(target, _)| target.starts_with(&folder)).collect()
 }
 
+/// Runs a program that needs root and returns what it printed. Panics when it fails.
 #[track_caller]
-fn run(program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program).args(arguments).output().unwrap();
+pub(super) fn run(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program)
+        .args(arguments)
+        .output()
+        .unwrap_or_else(|error| panic!("cannot run {program}: {error}"));
     assert!(
         output.status.success(),
         "{program} {arguments:?} failed (these tests need root): {}",
         String::from_utf8_lossy(&output.stderr)
     );
-    String::from_utf8(output.stdout).unwrap()
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn unmount(target: &Path) {
+pub(super) fn unmount(target: &Path) {
     // Lazily: a process that still holds something open must not keep the mount in the way.
     let _ = Command::new("umount").args(["--lazy", text(target)]).output();
 }

@@ -10,7 +10,7 @@ use super::fetch::Fault;
 use super::{ChecksumError, Failure, RECORD_PAUSE, web_name};
 use crate::catalog::{CatalogError, Intake};
 use crate::model::digest::Expected;
-use crate::model::image::{Image, ImageId, Source, WebSource};
+use crate::model::image::{Image, ImageId, Source, Status, WebSource};
 use crate::model::job::{Job, Work};
 use crate::model::link::Link;
 use crate::model::names::FileName;
@@ -84,6 +84,10 @@ impl Download {
         let catalog = &context.jobs.0.catalog;
         let image = catalog.snapshot().image(&self.image).cloned();
         let image = image.ok_or(Outcome::Failed(Failure::Cancelled))?;
+        // The program may have ended after the image was recorded and before the job was.
+        if image.status == Status::Ok {
+            return Ok(());
+        }
         let Source::Web(web) = &image.source else {
             return Err(Outcome::Failed(Failure::Source("its record does not say where to fetch it".into())));
         };
@@ -94,8 +98,9 @@ impl Download {
             return self.complete(context, 0, &mut partly).await.map(|_| ());
         }
         let may_mix = !expected.is_nothing() && !self.unmixed;
-        let mut last = None;
-        for index in self.sources.order(links.len(), may_mix) {
+        let (mut asked, mut last) = (Vec::new(), None);
+        while let Some(index) = self.sources.next(links.len(), may_mix, &asked) {
+            asked.push(index);
             let before = partly.as_ref().map_or(0, |partly| partly.intake.offset());
             let transferred = self.transfer(context, &image, index, &mut partly, may_mix).await;
             let further = partly.as_ref().is_some_and(|partly| partly.intake.offset() > before);

@@ -78,6 +78,7 @@ impl Download {
                 if let Some(why) = fetched.started_over {
                     context.note(format!("begins anew: {why}"));
                 }
+                self.sources.did_not_continue();
                 begun.intake.restart().await.map_err(fatal)?;
                 begun.intake.set_expected_size(fetched.total).await.map_err(fatal)?;
                 (begun.note, begun.total) = (note, fetched.total);
@@ -122,7 +123,7 @@ impl Download {
                 }
             }
             intake.write(chunk).await.map_err(fatal)?;
-            self.sources.brought(index);
+            self.sources.brought(index, intake.offset());
             context.reach(intake.offset());
         }
         match beginning {
