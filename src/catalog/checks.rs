@@ -4,12 +4,12 @@ use std::fs::File;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Catalog, CatalogError};
+use super::{Catalog, CatalogError, Recorded};
 use crate::model::digest::{Digests, Expected, Sha256};
 use crate::model::identity::Identity;
 use crate::model::names::FileName;
 use crate::model::stored_file::Shelf;
-use crate::store::{StoreError, read_whole};
+use crate::store::{StoreError, Way, read_whole};
 use crate::trees::{FileError, open_regular};
 
 /// A version of a file, and its digest.
@@ -20,25 +20,39 @@ pub(super) struct Checked {
 }
 
 impl Catalog {
-    /// Whether the ISO `iso`, stored or local, is what is expected. What had to be read for it is recorded, for it is true of the file
+    /// Whether the ISO `iso`, stored or local, is good, as far as that is known, and is what is expected. What had to be read for it is recorded, for it is true of the file
     /// whatever was expected. Dropping the future ends the reading.
     pub(super) async fn check_listed(
         &self,
         iso: &FileName,
         expected: Expected,
     ) -> Result<Option<Checked>, CatalogError> {
-        if expected.is_nothing() {
+        let snapshot = self.snapshot();
+        let record = snapshot.file(Shelf::Iso, iso).filter(|record| record.damage.is_some());
+        if expected.is_nothing() && record.is_none() {
             return Ok(None);
         }
         let name = iso.clone();
         let opened = self.blocking(move |inner| inner.open(Shelf::Iso, &name));
         let (file, identity, known) = opened.await??;
+        if let Some(damage) = record.and_then(|record| record.damage_of(&identity)) {
+            return Err(CatalogError::Damaged { name: iso.clone(), how: damage.to_string() });
+        }
+        if expected.is_nothing() {
+            return Ok(None);
+        }
         if let Some(sha256) = known.filter(|_| expected.sha512.is_none()) {
             expected.check(&Digests { sha256, sha512: None }).map_err(StoreError::from)?;
             return Ok(Some(Checked { identity, sha256 }));
         }
         let digests = self.read(file, identity, iso, expected).await?;
-        self.record_digest(Shelf::Iso, iso.clone(), identity, digests.sha256).await?;
+        match self.record_digest(Shelf::Iso, iso.clone(), identity, digests.sha256).await? {
+            Recorded::Good => {}
+            Recorded::Damaged(damage) => {
+                return Err(CatalogError::Damaged { name: iso.clone(), how: damage.to_string() });
+            }
+            Recorded::Outdated => return Err(CatalogError::Changing(iso.clone())),
+        }
         expected.check(&digests).map_err(StoreError::from)?;
         Ok(Some(Checked { identity, sha256: digests.sha256 }))
     }
@@ -74,7 +88,7 @@ impl Catalog {
         let _stops_when_dropped = stop.clone().drop_guard();
         let read = self.blocking(move |_| {
             let _place = place;
-            read_whole(&file, &expected, |_| !stop.is_cancelled())
+            read_whole(&file, &expected, Way::Cache, |_| !stop.is_cancelled())
         });
         match read.await? {
             Ok(Some(whole)) if whole.identity == identity => Ok(whole.digests),

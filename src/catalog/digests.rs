@@ -1,13 +1,19 @@
-//! Digests computed later, for files that did not arrive through this program or that changed behind its back.
+//! What is learnt by reading whole files: the digests of those that did not arrive through this program or changed behind its back, and
+//! whether those that did are still good.
 
 use std::fs::File;
+use std::io;
 
+use jiff::Timestamp;
+
+use super::files::named;
 use super::{Catalog, CatalogError, Inner};
+use crate::inventory::Records;
 use crate::model::digest::Sha256;
 use crate::model::identity::Identity;
 use crate::model::names::FileName;
-use crate::model::stored_file::{FileRecord, Origin, Shelf};
-use crate::trees::open_regular;
+use crate::model::stored_file::{Damage, FileRecord, Origin, Shelf};
+use crate::trees::{FileError, open_regular};
 
 impl Catalog {
     /// Opens a file whose digest is wanted; `None` if the digest of this very version is known by now.
@@ -21,42 +27,123 @@ impl Catalog {
         Ok(if known.is_some() { None } else { Some((file, identity)) })
     }
 
+    /// Opens a file that is to be read whole, with the digest of this very version if that is known.
+    pub async fn open_to_verify(
+        &self,
+        shelf: Shelf,
+        name: FileName,
+    ) -> Result<(File, Identity, Option<Sha256>), CatalogError> {
+        self.blocking(move |inner| inner.open(shelf, &name)).await?
+    }
+
     /// Records the digest of the version `identity` of a file, all of whose bytes have just been read. Images made from the same bytes are
-    /// served (again) from this version.
+    /// served (again) from this version. If another digest is on record of just this version, the bytes have rotted: that is recorded
+    /// instead, and images made from them are served no more.
     pub async fn record_digest(
         &self,
         shelf: Shelf,
         name: FileName,
         identity: Identity,
         sha256: Sha256,
-    ) -> Result<(), CatalogError> {
-        self.0
-            .writer
-            .commit(move |records| {
-                let file = records
-                    .files
-                    .entry((shelf, name.clone()))
-                    .or_insert_with(|| FileRecord::new(shelf, name.clone(), identity, Origin::Folder));
-                if file.sha256.is_some_and(|known| known != sha256) && file.local.is_none() {
-                    // Other bytes, and they did not come through here.
-                    file.origin = Some(Origin::Folder);
+    ) -> Result<Recorded, CatalogError> {
+        self.record_reading(shelf, name, identity, move |records, name| {
+            let file = entry(records, shelf, name, identity);
+            if let Some(recorded) = file.sha256_of(&identity).filter(|recorded| *recorded != sha256) {
+                let damage = Damage::Rotten { found: sha256, recorded, noticed: Timestamp::now() };
+                file.damage = Some(damage.clone());
+                return Recorded::Damaged(damage);
+            }
+            if file.sha256.is_some_and(|known| known != sha256) && file.local.is_none() {
+                // Other bytes, and they did not come through here.
+                file.origin = Some(Origin::Folder);
+            }
+            file.identity = identity;
+            file.verify(sha256);
+            for image in records.images.values_mut().filter(|image| shelf == Shelf::Iso && image.iso == *name)
+            {
+                let Some(known) = image.identity.as_mut() else { continue };
+                if image.sha256 == Some(sha256) {
+                    *known = identity;
+                } else if image.sha256.is_none() && known.same_version(&identity) {
+                    image.sha256 = Some(sha256);
                 }
-                file.identity = identity;
-                file.verify(sha256);
-                for image in
-                    records.images.values_mut().filter(|image| shelf == Shelf::Iso && image.iso == name)
-                {
-                    let Some(known) = image.identity.as_mut() else { continue };
-                    if image.sha256 == Some(sha256) {
-                        *known = identity;
-                    } else if image.sha256.is_none() && known.same_version(&identity) {
-                        image.sha256 = Some(sha256);
-                    }
-                }
-                Ok(())
-            })
-            .await
+            }
+            Recorded::Good
+        })
+        .await
     }
+
+    /// Records that the disk does not give the bytes of the version `identity` of a file. Images made from them are served no more.
+    pub async fn record_unreadable(
+        &self,
+        shelf: Shelf,
+        name: FileName,
+        identity: Identity,
+        error: &io::Error,
+    ) -> Result<Recorded, CatalogError> {
+        let damage = Damage::Unreadable { error: error.to_string(), noticed: Timestamp::now() };
+        self.record_reading(shelf, name, identity, move |records, name| {
+            let file = entry(records, shelf, name, identity);
+            if !file.identity.same_version(&identity) {
+                // What was known is about other bytes.
+                let local = file.local.take();
+                *file = FileRecord::new(shelf, name.clone(), identity, Origin::Folder);
+                if local.is_some() {
+                    (file.local, file.origin) = (local, Some(Origin::Local));
+                }
+            }
+            file.damage = Some(damage.clone());
+            Recorded::Damaged(damage)
+        })
+        .await
+    }
+
+    /// Records what the reading of a file brought, if the file is still the one that was read: another may have its name by now.
+    async fn record_reading(
+        &self,
+        shelf: Shelf,
+        name: FileName,
+        identity: Identity,
+        change: impl FnOnce(&mut Records, &FileName) -> Recorded + Send + 'static,
+    ) -> Result<Recorded, CatalogError> {
+        let asked = name.clone();
+        let now = self.blocking(move |inner| inner.look(shelf, &asked)).await?;
+        match now {
+            Ok(now) if now != identity => return Ok(Recorded::Outdated),
+            Err(CatalogError::NoSuchFile { .. } | CatalogError::Local(FileError::NotFound)) => {
+                return Ok(Recorded::Outdated);
+            }
+            // A disk that fails here as well changes nothing about what was read.
+            Ok(_) | Err(_) => {}
+        }
+        let shown = name.clone();
+        let recorded = self.0.writer.commit(move |records| Ok(change(records, &name))).await?;
+        if let Recorded::Damaged(damage) = &recorded {
+            tracing::error!(%shelf, name = %shown, %damage, "a file is damaged");
+        }
+        Ok(recorded)
+    }
+}
+
+/// What became of the result of a reading.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recorded {
+    /// The file is good.
+    Good,
+    /// It is damaged.
+    Damaged(Damage),
+    /// It is another file by now, so the result is worth nothing.
+    Outdated,
+}
+
+fn entry<'a>(
+    records: &'a mut Records,
+    shelf: Shelf,
+    name: &FileName,
+    identity: Identity,
+) -> &'a mut FileRecord {
+    let new = || FileRecord::new(shelf, name.clone(), identity, Origin::Folder);
+    records.files.entry((shelf, name.clone())).or_insert_with(new)
 }
 
 impl Inner {
@@ -70,8 +157,16 @@ impl Inner {
         let record = snapshot.file(shelf, name);
         let (file, identity) = match record.and_then(|record| record.local.as_ref()) {
             Some(path) => open_regular(path).map_err(CatalogError::Local)?,
-            None => self.store(shelf).open_file(name)?,
+            None => self.store(shelf).open_file(name).map_err(|error| named(error, shelf, name))?,
         };
         Ok((file, identity, record.and_then(|record| record.sha256_of(&identity))))
+    }
+    /// What a file on a shelf, or where it was registered, is at this moment.
+    fn look(&self, shelf: Shelf, name: &FileName) -> Result<Identity, CatalogError> {
+        let snapshot = self.writer.snapshot();
+        match snapshot.file(shelf, name).and_then(|record| record.local.as_ref()) {
+            Some(path) => open_regular(path).map(|opened| opened.1).map_err(CatalogError::Local),
+            None => self.stat(shelf, name),
+        }
     }
 }

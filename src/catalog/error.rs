@@ -48,6 +48,14 @@ pub enum CatalogError {
         /// The name asked for.
         name: FileName,
     },
+    /// Your file: it is known to be bad.
+    #[error("the file {name} is damaged: {how}")]
+    Damaged {
+        /// The file.
+        name: FileName,
+        /// What is wrong with it.
+        how: String,
+    },
     /// Your file: it is being written to, so there is nothing to say of its bytes.
     #[error("the file {0} changed while it was read; try again when nobody writes to it")]
     Changing(FileName),

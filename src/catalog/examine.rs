@@ -53,6 +53,8 @@ pub(super) enum Sight {
     Unsettled,
     /// It is another one.
     Other,
+    /// It is damaged, and how.
+    Damaged(String),
 }
 
 impl Inner {
@@ -94,6 +96,7 @@ impl Inner {
             Sight::Other => {
                 return Status::Error(format!("its ISO {iso} has changed since it was registered"));
             }
+            Sight::Damaged(how) => return Status::Error(format!("its ISO {iso} is damaged: {how}")),
         }
         let ready = self.trees.make_ready(&image.name, &image.version, &path, image.asked_tree);
         ready.map_or_else(
@@ -123,6 +126,10 @@ impl Inner {
     /// Whether `found` is the ISO that was registered. A file that came back from a backup has another time but the same bytes, so where
     /// the size is the same the digest decides, which is computed ([`Errand::Digest`]) if it is not known.
     pub(super) fn sight(&self, snapshot: &Snapshot, image: &Image, found: &Identity) -> Sight {
+        let file = snapshot.file(Shelf::Iso, &image.iso);
+        if let Some(damage) = file.and_then(|file| file.damage_of(found)) {
+            return Sight::Damaged(damage.to_string());
+        }
         let Some(known) = image.identity else { return Sight::Other };
         if known.same_version(found) {
             return Sight::Same;
@@ -130,8 +137,7 @@ impl Inner {
         if known.size != found.size || image.sha256.is_none() {
             return Sight::Other;
         }
-        let file = snapshot.file(Shelf::Iso, &image.iso).filter(|file| file.identity.same_version(found));
-        match file.and_then(|file| file.sha256) {
+        match file.and_then(|file| file.sha256_of(found)) {
             Some(sha256) if Some(sha256) == image.sha256 => Sight::Same,
             Some(_) => Sight::Other,
             None => {

@@ -165,9 +165,14 @@ impl Inner {
 
     /// A file's size and time, in the store or where it was registered.
     pub(super) fn stat(&self, shelf: Shelf, name: &FileName) -> Result<Identity, CatalogError> {
-        self.store(shelf).stat(name).map_err(|error| match error {
-            StoreError::NotFound(_) => CatalogError::NoSuchFile { shelf, name: name.clone() },
-            other => other.into(),
-        })
+        self.store(shelf).stat(name).map_err(|error| named(error, shelf, name))
+    }
+}
+
+/// Names the file that is not there.
+pub(super) fn named(error: StoreError, shelf: Shelf, name: &FileName) -> CatalogError {
+    match error {
+        StoreError::NotFound(_) => CatalogError::NoSuchFile { shelf, name: name.clone() },
+        other => other.into(),
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::claims::Claim;
 use super::files::check_free;
 use super::intake_worker::Worker;
-use super::{Catalog, CatalogError};
+use super::{Catalog, CatalogError, Inner};
 use crate::model::digest::Expected;
 use crate::model::image::{ImageId, Status};
 use crate::model::names::FileName;
@@ -81,13 +81,13 @@ impl Catalog {
         let claim = self.0.file_claims.exclusive((shelf, name.clone()));
         let claim = claim.ok_or_else(|| CatalogError::Busy(format!("the {shelf} {name}")))?;
         match check_free(self.snapshot().records(), shelf, name, image) {
-            Err(refusal) if !self.is_only_missing(name).await? => Err(refusal),
+            Err(refusal) if !self.is_only_missing_or_bad(name).await? => Err(refusal),
             _ => Ok(claim),
         }
     }
 
-    /// Whether images were made from an ISO of this name that has since vanished. To bring it back replaces nothing.
-    async fn is_only_missing(&self, name: &FileName) -> Result<bool, CatalogError> {
+    /// Whether images were made from an ISO of this name that has since vanished or is damaged. To bring it back replaces nothing good.
+    async fn is_only_missing_or_bad(&self, name: &FileName) -> Result<bool, CatalogError> {
         let snapshot = self.snapshot();
         let is_local = snapshot.file(Shelf::Iso, name).is_some_and(|file| file.local.is_some());
         let mut users = snapshot.images().filter(|image| image.iso == *name && image.needs_iso());
@@ -95,7 +95,14 @@ impl Catalog {
             return Ok(false);
         }
         let name = name.clone();
-        self.blocking(move |inner| matches!(inner.isos.stat(&name), Err(StoreError::NotFound(_)))).await
+        let is_so = move |inner: &Inner| match inner.isos.stat(&name) {
+            Ok(identity) => {
+                let snapshot = inner.writer.snapshot();
+                snapshot.file(Shelf::Iso, &name).is_some_and(|file| file.damage_of(&identity).is_some())
+            }
+            Err(error) => matches!(error, StoreError::NotFound(_)),
+        };
+        self.blocking(is_so).await
     }
 }
 

@@ -20,6 +20,7 @@ mod remove;
 mod resolve;
 mod restore;
 mod snapshot;
+mod storage;
 mod writer;
 
 use std::path::PathBuf;
@@ -41,6 +42,7 @@ use claims::Claims;
 use lanes::Lanes;
 use writer::Writer;
 
+pub use digests::Recorded;
 pub use error::CatalogError;
 pub use files::ListedFile;
 pub use intake::Intake;

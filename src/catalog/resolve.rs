@@ -77,21 +77,21 @@ impl Inner {
             [first, ..] if first == b"iso" => self.in_iso_store(snapshot, request),
             [first, ..] if first == b"common" => {
                 let found = in_tree(&self.microkernel_folder, request, 1)?;
-                Ok(with_digest(snapshot, Shelf::Microkernel, request, found))
+                stored(snapshot, Shelf::Microkernel, request, found)
             }
             [name, rest @ ..] => {
                 let Some(name) = text(name).and_then(|name| ImageName::existing(name).ok()) else {
-                    return in_tree(&self.root, request, 0);
+                    return self.in_root(snapshot, request);
                 };
                 match rest {
                     [] => self.listing_of_versions(snapshot, &name, request),
                     [version, ..] => {
                         let version = text(version).and_then(|version| ImageVersion::existing(version).ok());
-                        let Some(version) = version else { return in_tree(&self.root, request, 0) };
+                        let Some(version) = version else { return self.in_root(snapshot, request) };
                         if let Some(image) = snapshot.image_at(&name, &version) {
                             return self.in_image(snapshot, image, request);
                         }
-                        match (in_tree(&self.root, request, 0), snapshot.image_like(&name, &version)) {
+                        match (self.in_root(snapshot, request), snapshot.image_like(&name, &version)) {
                             (Err(LookupError::NotFound), Some(image)) => {
                                 self.in_image(snapshot, image, request)
                             }
@@ -101,6 +101,11 @@ impl Inner {
                 }
             }
         }
+    }
+
+    /// What lies on disk below the southbound root. The stores may lie there too, and so be reached by other paths than their own.
+    fn in_root(&self, snapshot: &Snapshot, request: &Request) -> Result<Resolved, LookupError> {
+        undamaged(snapshot, in_tree(&self.root, request, 0)?)
     }
 
     fn in_image(
@@ -143,7 +148,7 @@ impl Inner {
         match self.sight(snapshot, image, found) {
             Sight::Same => Ok(()),
             Sight::Unsettled => Err(LookupError::Unsettled),
-            Sight::Other => Err(LookupError::NotFound),
+            Sight::Other | Sight::Damaged(_) => Err(LookupError::NotFound),
         }
     }
 
@@ -164,7 +169,7 @@ impl Inner {
             },
             found => found?,
         };
-        let found = with_digest(snapshot, Shelf::Iso, request, found);
+        let found = stored(snapshot, Shelf::Iso, request, found)?;
         let Resolved::Directory(listed) = found else { return Ok(found) };
         if request.decoded.len() > 1 {
             return Ok(Resolved::Directory(listed));
@@ -180,7 +185,7 @@ impl Inner {
 
     /// The root: what lies on disk, the two stores, and a folder for each image name.
     fn listing_of_root(&self, snapshot: &Snapshot, request: &Request) -> Result<Resolved, LookupError> {
-        let found = in_tree(&self.root, request, 0)?;
+        let found = self.in_root(snapshot, request)?;
         let Resolved::Directory(listed) = found else { return Ok(found) };
         let served = snapshot.names().filter_map(|name| {
             let modified =
@@ -202,7 +207,7 @@ impl Inner {
         request: &Request,
     ) -> Result<Resolved, LookupError> {
         let mut served = snapshot.versions(name).filter(|image| image.status == Status::Ok).peekable();
-        let on_disk = in_tree(&self.root, request, 0);
+        let on_disk = self.in_root(snapshot, request);
         if served.peek().is_none() {
             return on_disk;
         }
@@ -220,19 +225,39 @@ impl Inner {
 
 fn local_file(record: &FileRecord, path: &Path) -> Result<Resolved, LookupError> {
     let (file, identity) = open_regular(path).map_err(|_| LookupError::NotFound)?;
+    if record.damage_of(&identity).is_some() {
+        return Err(LookupError::NotFound);
+    }
     let mut content = Content::whole(Arc::new(file.into()), &identity);
     content.sha256 = record.sha256_of(&identity);
     Ok(Resolved::File(content, record.name.as_str().into()))
 }
 
-/// Adds the digest to a stored file that was asked for by its name on the shelf. Whoever spells it in another way does without.
-fn with_digest(snapshot: &Snapshot, shelf: Shelf, request: &Request, found: Resolved) -> Resolved {
-    let Resolved::File(mut content, name) = found else { return found };
+/// What was found on a shelf: nothing, if it is known to be bad. A file that was asked for by its name there gets its digest; whoever
+/// spells it in another way does without.
+fn stored(
+    snapshot: &Snapshot,
+    shelf: Shelf,
+    request: &Request,
+    found: Resolved,
+) -> Result<Resolved, LookupError> {
+    let Resolved::File(mut content, name) = found else { return Ok(found) };
     let is_on_shelf = matches!(request.decoded.as_slice(), [_, asked] if *asked == name);
     let record = text(&name).filter(|_| is_on_shelf).and_then(|name| FileName::existing(name).ok());
     let record = record.and_then(|name| snapshot.file(shelf, &name));
+    if record.is_some_and(|record| record.damage_of(&content.identity).is_some()) {
+        return Err(LookupError::NotFound);
+    }
     content.sha256 = record.and_then(|record| record.sha256_of(&content.identity));
-    Resolved::File(content, name)
+    undamaged(snapshot, Resolved::File(content, name))
+}
+
+/// What was found, unless it is a file that is known to be bad, by whatever path it was reached.
+fn undamaged(snapshot: &Snapshot, found: Resolved) -> Result<Resolved, LookupError> {
+    match found {
+        Resolved::File(content, _) if snapshot.is_damaged(&content.identity) => Err(LookupError::NotFound),
+        found => Ok(found),
+    }
 }
 
 /// Looks the path up below its first `skip` components: as it came, then decoded, then leniently (`clients.md`, lookup order).

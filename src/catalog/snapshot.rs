@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::inventory::Records;
+use crate::model::identity::Identity;
 use crate::model::image::{Image, ImageId};
 use crate::model::job::Job;
 use crate::model::names::{FileName, ImageName, ImageVersion};
@@ -16,6 +17,8 @@ pub struct Snapshot {
     generation: u64,
     records: Records,
     paths: BTreeMap<ImageName, BTreeMap<ImageVersion, ImageId>>,
+    /// The versions of files that are known to be bad.
+    damaged: Vec<Identity>,
 }
 
 impl Snapshot {
@@ -24,7 +27,8 @@ impl Snapshot {
         for image in records.images.values() {
             paths.entry(image.name.clone()).or_default().insert(image.version.clone(), image.id.clone());
         }
-        Self { generation, records, paths }
+        let damaged = records.files.values().filter(|file| file.damage.is_some());
+        Self { generation, damaged: damaged.map(|file| file.identity).collect(), records, paths }
     }
 
     pub(super) fn generation(&self) -> u64 {
@@ -86,6 +90,11 @@ impl Snapshot {
     /// What is remembered of a file.
     pub fn file(&self, shelf: Shelf, name: &FileName) -> Option<&FileRecord> {
         self.records.files.get(&(shelf, name.clone()))
+    }
+
+    /// Whether this version of a file is known to be bad, whatever its name is. Numbers of devices change between boots, those of files do not.
+    pub fn is_damaged(&self, found: &Identity) -> bool {
+        self.damaged.iter().any(|known| known.inode == found.inode && known.same_version(found))
     }
 
     /// What is remembered of all files on a shelf.

@@ -2,11 +2,12 @@
 
 use super::Failure;
 use super::drive::{Context, Outcome};
+use crate::catalog::Recorded;
 use crate::model::digest::Expected;
 use crate::model::job::{Job, Work};
 use crate::model::names::FileName;
 use crate::model::stored_file::Shelf;
-use crate::store::read_whole;
+use crate::store::{Way, read_whole};
 
 /// The job that computes the digest of a file.
 pub(super) fn job_for(shelf: Shelf, name: FileName) -> Job {
@@ -32,23 +33,24 @@ impl Digesting {
         context.begin(0, Some(identity.size));
         let stop = context.stop().clone();
         let read = tokio::task::spawn_blocking(move || {
-            read_whole(&file, &Expected::default(), |_| !stop.is_cancelled())
+            read_whole(&file, &Expected::default(), Way::Cache, |_| !stop.is_cancelled())
         });
-        match read.await {
-            Ok(Ok(Some(whole))) if whole.identity == identity => {
+        let changed = || Outcome::Failed(Failure::Conflict("it was written to meanwhile".into()));
+        let recorded = match context.unless_stopped(read).await {
+            Ok(Ok(Ok(Some(whole)))) if whole.identity == identity => {
                 let sha256 = whole.digests.sha256;
                 tracing::info!(%shelf, %name, %sha256, "digested a file");
-                match catalog.record_digest(shelf, name.clone(), identity, sha256).await {
-                    Ok(()) => Outcome::Done,
-                    Err(error) => Outcome::Failed(error.into()),
-                }
+                catalog.record_digest(shelf, name.clone(), identity, sha256).await
             }
-            Ok(Ok(None)) | Err(_) => Outcome::Stopped,
-            Ok(Ok(Some(_))) => Outcome::Failed(Failure::Conflict("it was written to meanwhile".into())),
-            Ok(Err(error)) => {
-                tracing::warn!(%shelf, %name, %error, "a file cannot be read");
-                Outcome::Failed(Failure::Storage(format!("it cannot be read ({error})")))
-            }
+            Ok(Ok(Ok(Some(_)))) => return changed(),
+            Ok(Ok(Err(error))) => catalog.record_unreadable(shelf, name.clone(), identity, &error).await,
+            Ok(Ok(Ok(None)) | Err(_)) | Err(_) => return Outcome::Stopped,
+        };
+        match recorded {
+            Ok(Recorded::Good) => Outcome::Done,
+            Ok(Recorded::Damaged(damage)) => Outcome::Failed(Failure::Storage(damage.to_string())),
+            Ok(Recorded::Outdated) => changed(),
+            Err(error) => Outcome::Failed(error.into()),
         }
     }
 }

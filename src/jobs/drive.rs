@@ -167,7 +167,7 @@ async fn finish(jobs: &Jobs, entry: &Arc<Entry>, end: Result<(), Failure>) {
         moment.failure = end.err();
     });
     let forgotten = jobs.0.board.ended(entry, jobs.0.settings.max_finished);
-    jobs.tell(&entry.id);
+    jobs.tell_with_image(entry);
     for id in &forgotten {
         jobs.tell(id);
     }

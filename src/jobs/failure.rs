@@ -4,6 +4,7 @@ use super::checksums::ChecksumError;
 use super::fetch::Fault;
 use crate::catalog::CatalogError;
 use crate::store::StoreError;
+use crate::trees::FileError;
 
 /// Why a job failed.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -66,6 +67,7 @@ impl From<CatalogError> for Failure {
     fn from(error: CatalogError) -> Self {
         let text = error.to_string();
         match error {
+            CatalogError::NoSuchFile { .. } | CatalogError::Local(FileError::NotFound) => Self::Missing(text),
             CatalogError::NotAnImage(_) | CatalogError::Empty => Self::NotAnImage(text),
             CatalogError::TreeChoice(_) => Self::TreeChoice(text),
             CatalogError::Store(StoreError::Full { .. }) => Self::Space(text),
@@ -76,7 +78,8 @@ impl From<CatalogError> for Failure {
             | CatalogError::InUse { .. }
             | CatalogError::NameIsLocal(_)
             | CatalogError::NameIsStored(_)
-            | CatalogError::Changing(_) => Self::Conflict(text),
+            | CatalogError::Changing(_)
+            | CatalogError::Damaged { .. } => Self::Conflict(text),
             CatalogError::NoSuchImage | CatalogError::Stopping => Self::Cancelled,
             CatalogError::Inventory(error) => {
                 tracing::error!(%error, "a job cannot be recorded");

@@ -4,7 +4,7 @@
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::drive::{Context, Outcome};
-use super::{Failure, digest, download};
+use super::{Failure, digest, download, scrub};
 use crate::model::job::Work;
 
 /// What is remembered of the work from one attempt to the next.
@@ -30,7 +30,7 @@ impl Task {
         match self {
             Self::Download(download) => download.run(context).await,
             Self::Digest(digest) => digest.run(context).await,
-            Self::Scrub => Outcome::Done,
+            Self::Scrub => scrub::run(context).await,
         }
     }
 
@@ -56,18 +56,25 @@ pub(super) struct Lanes {
     downloads: Semaphore,
     /// Reading whole files: the disk gains nothing from more than one at a time.
     reading: Semaphore,
+    /// Reading them slowly, which must not hold up those that are wanted.
+    scrubbing: Semaphore,
 }
 
 impl Lanes {
     pub(super) fn new(downloads: usize) -> Self {
-        Self { downloads: Semaphore::new(downloads), reading: Semaphore::new(1) }
+        Self {
+            downloads: Semaphore::new(downloads),
+            reading: Semaphore::new(1),
+            scrubbing: Semaphore::new(1),
+        }
     }
 
     /// Waits for a place.
     pub(super) async fn place(&self, work: &Work) -> Option<SemaphorePermit<'_>> {
         let lane = match work {
             Work::Download { .. } => &self.downloads,
-            Work::Digest { .. } | Work::Scrub => &self.reading,
+            Work::Digest { .. } => &self.reading,
+            Work::Scrub => &self.scrubbing,
         };
         // A semaphore that nobody closes always gives one in the end.
         lane.acquire().await.ok()

@@ -3,16 +3,18 @@
 
 mod backoff;
 mod board;
-mod checksums;
+pub mod checksums;
 mod digest;
 mod download;
 mod drive;
 mod errands;
 mod failure;
 pub mod fetch;
+mod idle;
 mod kinds;
 mod meter;
-mod signature;
+mod scrub;
+pub mod signature;
 mod web_name;
 
 use std::path::PathBuf;
@@ -31,7 +33,7 @@ use crate::model::link::Link;
 use board::{Board, Entry};
 use fetch::Fetcher;
 
-pub use checksums::{ChecksumError, Promise};
+use checksums::{ChecksumError, Promise};
 pub use download::job_for as download_job;
 pub use failure::Failure;
 pub use meter::Progress;
@@ -57,6 +59,10 @@ pub struct Settings {
     pub reach: Reach,
     /// The folder of the keyrings that signatures are held against.
     pub keyring: Option<PathBuf>,
+    /// How long after its last verification a stored file is read again; zero is never.
+    pub scrub_interval: Duration,
+    /// Bytes a second that such reading takes; 0 is no limit.
+    pub scrub_rate: u64,
 }
 
 /// The workers.
@@ -149,6 +155,7 @@ impl Jobs {
         }));
         if let Some(errands) = jobs.0.catalog.take_errands() {
             jobs.0.tasks.spawn(errands::run(jobs.clone(), errands));
+            jobs.0.tasks.spawn(scrub::keep_looking(jobs.clone()));
         }
         Ok(jobs)
     }
@@ -207,7 +214,7 @@ impl Jobs {
             moment.gives_up = false;
             moment.disappoints = false;
         });
-        self.tell(&entry.id);
+        self.tell_with_image(entry);
         self.0.tasks.spawn(drive::drive(self.clone(), Arc::clone(entry)));
     }
 
@@ -321,6 +328,16 @@ impl Jobs {
     /// Tells whoever listens that a job is no longer what it was.
     fn tell(&self, id: &JobId) {
         self.0.events.publish(Change::Job(id.clone()));
+    }
+
+    /// Tells the same where an image is shown with its job: when that begins and when it has ended.
+    fn tell_with_image(&self, entry: &Entry) {
+        self.tell(&entry.id);
+        if let Work::Download { image } = &entry.work
+            && self.0.catalog.snapshot().image(image).is_some()
+        {
+            self.0.events.publish(Change::Image(image.clone()));
+        }
     }
 }
 

@@ -60,6 +60,48 @@ impl Origin {
     }
 }
 
+/// Why a file that was good must not be used any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Damage {
+    /// Its bytes are not what they were, and nobody has written to it.
+    Rotten {
+        /// The digest that was found.
+        found: Sha256,
+        /// The digest on record.
+        recorded: Sha256,
+        /// When that was noticed.
+        noticed: Timestamp,
+    },
+    /// The disk does not give its bytes.
+    Unreadable {
+        /// What the system said.
+        error: String,
+        /// When that was noticed.
+        noticed: Timestamp,
+    },
+}
+
+impl Damage {
+    /// When it was last noticed.
+    pub fn noticed(&self) -> Timestamp {
+        match self {
+            Self::Rotten { noticed, .. } | Self::Unreadable { noticed, .. } => *noticed,
+        }
+    }
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rotten { found, recorded, .. } => {
+                write!(formatter, "its SHA-256 is {found}, but {recorded} was recorded")
+            }
+            Self::Unreadable { error, .. } => write!(formatter, "cannot be read: {error}"),
+        }
+    }
+}
+
 /// What the inventory remembers of a stored file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileRecord {
@@ -81,18 +123,28 @@ pub struct FileRecord {
     /// When all of its bytes were last read or written by this program and fitted the digest; older records do not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verified: Option<Timestamp>,
+    /// What is wrong with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub damage: Option<Damage>,
 }
 
 impl FileRecord {
     /// The record of a file whose bytes nobody has looked at.
     pub fn new(shelf: Shelf, name: FileName, identity: Identity, origin: Origin) -> Self {
-        Self { shelf, name, local: None, identity, sha256: None, origin: Some(origin), verified: None }
+        let origin = Some(origin);
+        Self { shelf, name, local: None, identity, sha256: None, origin, verified: None, damage: None }
     }
 
     /// Notes that all bytes of the version on record have this digest now.
     pub fn verify(&mut self, sha256: Sha256) {
         self.sha256 = Some(sha256);
         self.verified = Some(Timestamp::now());
+        self.damage = None;
+    }
+
+    /// What is wrong with the version `found` of the file.
+    pub fn damage_of(&self, found: &Identity) -> Option<&Damage> {
+        self.damage.as_ref().filter(|_| self.identity.same_version(found))
     }
 
     /// The digest of the version `found` of the file, where it is known.
@@ -137,7 +189,11 @@ impl StoredFile {
             None => unknown,
             Some(record) => Self {
                 sha256: record.sha256,
-                status: if record.sha256.is_some() { Status::Ok } else { Status::Preparing },
+                status: match &record.damage {
+                    Some(damage) => Status::Error(damage.to_string()),
+                    None if record.sha256.is_some() => Status::Ok,
+                    None => Status::Preparing,
+                },
                 origin: if local { unknown.origin } else { record.origin.clone() },
                 verified: record.verified,
                 ..unknown

@@ -9,6 +9,7 @@ mod images;
 mod jobs;
 mod parameters;
 mod problem;
+mod storage;
 mod structured;
 mod transfers;
 mod uploads;
@@ -91,6 +92,7 @@ impl Northbound {
             .route("/jobs/{id}/retry", on("POST, OPTIONS", post(jobs::retry)))
             .route("/iso", store(Shelf::Iso))
             .route("/microkernel", store(Shelf::Microkernel))
+            .route("/storage", on("GET, HEAD, OPTIONS", get(storage::show)))
             .route("/events", on("GET, HEAD, OPTIONS", get(events::stream)))
             .route("/transfers", on("GET, HEAD, OPTIONS", get(transfers::list)))
             .route("/metrics", on("GET, HEAD, OPTIONS", get(transfers::metrics)))
@@ -127,8 +129,17 @@ impl Northbound {
 impl Routes {
     /// Whether a path belongs to this door where both doors share one endpoint.
     pub fn owns(path: &str) -> bool {
-        matches!(path, "/images" | "/jobs" | "/iso" | "/microkernel" | "/events" | "/transfers" | "/metrics")
-            || ["/images/", "/jobs/"].iter().any(|above| path.starts_with(above))
+        matches!(
+            path,
+            "/images"
+                | "/jobs"
+                | "/iso"
+                | "/microkernel"
+                | "/storage"
+                | "/events"
+                | "/transfers"
+                | "/metrics"
+        ) || ["/images/", "/jobs/"].iter().any(|above| path.starts_with(above))
     }
 
     /// Answers one request.
@@ -142,7 +153,9 @@ impl Routes {
             return response
                 .map(|_| Body::stream(AxumBody::from_stream(stream::empty::<Result<Bytes, Infallible>>())));
         }
-        response.map(Body::stream)
+        let is_endless = response.extensions().get::<events::Endless>().is_some();
+        let response = response.map(Body::stream);
+        if is_endless { response.map(Body::expendable) } else { response }
     }
 }
 
@@ -155,6 +168,7 @@ async fn index(State(door): State<Northbound>) -> Json<Value> {
         "jobs": "/jobs",
         "isos": "/iso",
         "microkernels": "/microkernel",
+        "storage": "/storage",
         "events": "/events",
         "transfers": "/transfers",
         "metrics": "/metrics",

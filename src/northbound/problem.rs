@@ -9,7 +9,8 @@ use serde_json::json;
 
 use crate::catalog::CatalogError;
 use crate::events::SubscribeError;
-use crate::jobs::{ChecksumError, Failure, JobError};
+use crate::jobs::checksums::ChecksumError;
+use crate::jobs::{Failure, JobError};
 use crate::store::StoreError;
 use crate::trees::FileError;
 
@@ -70,7 +71,8 @@ impl From<CatalogError> for Problem {
             | CatalogError::NameIsLocal(_)
             | CatalogError::NameIsStored(_)
             | CatalogError::Whole
-            | CatalogError::Changing(_) => StatusCode::CONFLICT,
+            | CatalogError::Changing(_)
+            | CatalogError::Damaged { .. } => StatusCode::CONFLICT,
             CatalogError::NoSuchImage
             | CatalogError::NoSuchFile { .. }
             | CatalogError::Local(FileError::NotFound) => StatusCode::NOT_FOUND,

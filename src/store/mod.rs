@@ -1,17 +1,21 @@
 //! The shelf of bytes: names → complete files. A name is visible only once its file is whole and on disk.
 //! Files registered where they lie are no business of this room.
 
+mod disk;
 mod hashers;
 mod named;
 mod note;
 mod parts;
 mod place;
 mod reading;
+mod space;
 mod upload;
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
@@ -22,11 +26,14 @@ use crate::model::names::FileName;
 use crate::model::part::{Part, PartId, Plan};
 use crate::model::stored_file::Shelf;
 
+use disk::Disk;
 use note::Note;
 use parts::Parts;
 
+pub use disk::Disks;
 pub use named::Named;
-pub use reading::{Whole, read_whole};
+pub use reading::{Way, Whole, read_whole};
+pub use space::{Bound, FileSystem, Usage};
 pub use upload::{CHECKPOINT_INTERVAL, Received, Upload};
 
 /// Unfinished files that may wait in a store. Each is a note in memory and two files.
@@ -39,6 +46,8 @@ pub struct Store {
     folder: PathBuf,
     limits: Limits,
     parts: Parts,
+    device: u64,
+    disk: Arc<Disk>,
     /// The folder of unfinished files, locked against other processes.
     _lock: File,
 }
@@ -50,6 +59,8 @@ pub struct Limits {
     pub max_file_size: u64,
     /// Bytes of the disk that stay free.
     pub reserve: u64,
+    /// Bytes that the store may hold; 0 is no limit.
+    pub quota: u64,
 }
 
 /// What there is of a part.
@@ -74,7 +85,7 @@ pub enum StoreError {
     #[error("the {0} store is in use by another image-service")]
     InUse(Shelf),
     /// It cannot fit.
-    #[error("not enough space in the {shelf} store: {}{available} bytes are available", needed.map(|needed| format!("{needed} bytes are needed, ")).unwrap_or_default())]
+    #[error("not enough space in the {shelf} store: {}{available} bytes are available{bound}", needed.map(|needed| format!("{needed} bytes are needed, ")).unwrap_or_default())]
     Full {
         /// Which store.
         shelf: Shelf,
@@ -82,6 +93,8 @@ pub enum StoreError {
         needed: Option<u64>,
         /// How much may still be written.
         available: u64,
+        /// Why not more.
+        bound: Bound,
     },
     /// Larger than the configuration allows.
     #[error("the file is larger than the {limit} bytes that `maxFileSize` allows")]
@@ -115,7 +128,7 @@ pub enum StoreError {
 
 impl Store {
     /// Opens the shelf in `folder`, which is made if missing, and clears away what an interrupted intake left that nobody can go on with.
-    pub fn open(shelf: Shelf, folder: PathBuf, limits: Limits) -> Result<Self, StoreError> {
+    pub fn open(shelf: Shelf, folder: PathBuf, limits: Limits, disks: &Disks) -> Result<Self, StoreError> {
         let incoming = folder.join(FileName::INCOMING);
         let lock = fs::create_dir_all(&incoming).and_then(|()| File::open(&incoming));
         let lock = lock.map_err(|source| StoreError::Io { action: "make a folder", shelf, source })?;
@@ -131,7 +144,16 @@ impl Store {
             note.whole || arrived.is_some_and(has_name)
         });
         let parts = parts.map_err(|source| StoreError::Io { action: "list", shelf, source })?;
-        Ok(Self { shelf, folder, limits, parts, _lock: lock })
+        let metadata =
+            lock.metadata().map_err(|source| StoreError::Io { action: "look at a folder", shelf, source })?;
+        let device = metadata.dev();
+        let disk = disks.disk(device);
+        parts.promise(|note, has| {
+            let promise = disk.promises().make(shelf, note.plan.size);
+            promise.reach(note.offset, has);
+            promise
+        });
+        Ok(Self { shelf, folder, limits, parts, device, disk, _lock: lock })
     }
 
     /// Which shelf this is.
@@ -199,8 +221,8 @@ impl Store {
         expected: Expected,
     ) -> Result<Upload, StoreError> {
         self.check_name(&name)?;
-        self.admit(size, size)?;
-        Upload::plain(self, name, size, expected)
+        let promise = self.promise(size)?;
+        Upload::plain(self, promise, name, size, expected)
     }
 
     /// Begins a part: a file that stays until somebody goes on with it, also after a crash.
@@ -212,15 +234,22 @@ impl Store {
             return Err(StoreError::TooManyParts(self.shelf));
         }
         self.check_name(&plan.name)?;
-        self.admit(plan.size, plan.size)?;
-        Upload::part(self, id, Note::new(plan))
+        let promise = self.promise(plan.size)?;
+        Upload::part(self, promise, id, Note::new(plan))
     }
 
     /// Goes on with a part. Two must not do so at once.
     pub fn resume_part(&self, id: &PartId) -> Result<Resumed, StoreError> {
         let note = self.parts.note(id).filter(|note| !note.whole).ok_or(StoreError::NoSuchPart)?;
         if fs::exists(self.parts.bytes(id)).map_err(|source| self.io("look at a file", source))? {
-            return Ok(Resumed::Unfinished(Box::new(Upload::resumed(self, id, note)?)));
+            let promise = self.parts.promised(id).unwrap_or_else(|| {
+                // Its bytes had got their name and lost it again.
+                let promise = self.disk.promises().make(self.shelf, note.plan.size);
+                promise.reach(note.offset, 0);
+                self.parts.leave_promise(id, &promise);
+                promise
+            });
+            return Ok(Resumed::Unfinished(Box::new(Upload::resumed(self, promise, id, note)?)));
         }
         let Some(arrived) = note.arrived else { return Err(StoreError::NoSuchPart) };
         // Somebody may have removed or replaced it meanwhile.
@@ -260,13 +289,6 @@ impl Store {
         self.sync()
     }
 
-    /// Bytes that may still be written: the file system's free space less the reserve.
-    pub fn available(&self) -> Result<u64, StoreError> {
-        let space =
-            rustix::fs::statvfs(&self.folder).map_err(|errno| self.io("ask for free space", errno.into()))?;
-        Ok(space.f_bavail.saturating_mul(space.f_frsize).saturating_sub(self.limits.reserve))
-    }
-
     /// Refuses a name that something else than a file has.
     fn check_name(&self, name: &FileName) -> Result<(), StoreError> {
         match fs::symlink_metadata(self.path(name)) {
@@ -274,18 +296,6 @@ impl Store {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.io("look at a file", error)),
             _ => Ok(()),
         }
-    }
-
-    /// Refuses a file of a size that is not allowed, and one for which `needed` more bytes do not fit.
-    fn admit(&self, size: Option<u64>, needed: Option<u64>) -> Result<(), StoreError> {
-        if size.is_some_and(|size| size > self.limits.max_file_size) {
-            return Err(StoreError::TooLarge { limit: self.limits.max_file_size });
-        }
-        let available = self.available()?;
-        if needed.unwrap_or(1) > available {
-            return Err(StoreError::Full { shelf: self.shelf, needed, available });
-        }
-        Ok(())
     }
 
     fn incoming(&self) -> PathBuf {
@@ -300,11 +310,7 @@ impl Store {
 
     fn io(&self, action: &'static str, source: io::Error) -> StoreError {
         if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
-            return StoreError::Full {
-                shelf: self.shelf,
-                needed: None,
-                available: self.available().unwrap_or(0),
-            };
+            return self.full(None);
         }
         StoreError::Io { action, shelf: self.shelf, source }
     }

@@ -1,14 +1,32 @@
 //! Reading a file from its first byte to its last, for its digests.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use rustix::fs::{Advice, OFlags, fadvise, fcntl_getfl, fcntl_setfl};
+use rustix::io::Errno;
 
 use super::hashers::Hashers;
 use crate::model::digest::{Digests, Expected};
 use crate::model::identity::Identity;
 
-/// Bytes read at once.
-const BUFFER: usize = 1 << 20;
+/// Bytes read at once: enough to keep a disk busy, and at a slow rate not too much in one go.
+const CHUNK: usize = 256 << 10;
+
+/// What addresses in memory, positions and lengths are a multiple of when bytes come straight from a disk. No disk in use wants more.
+const ALIGNMENT: usize = 4096;
+
+/// Which way the bytes come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// Through the system's cache, where those of a new file often are already, and stay for whoever wants them next.
+    Cache,
+    /// From the disk, past the cache: what is in memory says nothing about what is on the disk, and reading all that is stored would push
+    /// out of memory what machines fetch. The pages of others stay as they are. File systems that cannot do this are read through the cache,
+    /// with the advice that the pages will not be used again, which newer kernels (from 6.3) take for not keeping them before others'.
+    Disk,
+}
 
 /// A file that was read whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,28 +37,65 @@ pub struct Whole {
     pub identity: Identity,
 }
 
-/// Reads `file`, which nobody has read from, and computes the digests that are needed to hold it against what is `expected`. `go_on`
+/// Reads `file`, which nobody else reads from, and computes the digests that are needed to hold it against what is `expected`. `go_on`
 /// hears how many bytes are read, and ends the reading with `false`; then there is no result.
 pub fn read_whole(
-    mut file: &File,
+    file: &File,
     expected: &Expected,
+    way: Way,
     mut go_on: impl FnMut(u64) -> bool,
 ) -> io::Result<Option<Whole>> {
+    let mut is_direct = way == Way::Disk && set_direct(file, true).is_ok();
+    if way == Way::Disk {
+        // Advice may be ignored.
+        let _ = fadvise(file, 0, None, Advice::NoReuse);
+    }
     let mut hashers = Hashers::new(expected);
-    let mut buffer = vec![0; BUFFER];
+    let mut buffer = Aligned::new();
     let mut done = 0;
     while go_on(done) {
-        let count = match file.read(&mut buffer) {
+        let read = match file.read_at(buffer.bytes(), done) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            count => count?,
+            // Some file systems take the flag and then refuse to read, or refuse only where a file ends.
+            Err(error) if is_direct && Errno::from_io_error(&error) == Some(Errno::INVAL) => {
+                set_direct(file, false)?;
+                is_direct = false;
+                continue;
+            }
+            read => read?,
         };
-        let Some(bytes) = buffer.get(..count).filter(|bytes| !bytes.is_empty()) else {
-            return Ok(Some(Whole { digests: hashers.finish(), identity: Identity::of(&file.metadata()?) }));
-        };
-        hashers.update(bytes);
-        done += bytes.len() as u64;
+        if read == 0 {
+            let identity = Identity::of(&file.metadata()?);
+            return Ok(Some(Whole { digests: hashers.finish(), identity }));
+        }
+        hashers.update(buffer.bytes().get(..read).unwrap_or_default());
+        done += read as u64;
     }
     Ok(None)
+}
+
+fn set_direct(file: &File, is_direct: bool) -> io::Result<()> {
+    let flags = fcntl_getfl(file)?;
+    let flags = if is_direct { flags | OFlags::DIRECT } else { flags - OFlags::DIRECT };
+    Ok(fcntl_setfl(file, flags)?)
+}
+
+/// A chunk of memory that a disk can write to.
+struct Aligned {
+    memory: Vec<u8>,
+    start: usize,
+}
+
+impl Aligned {
+    fn new() -> Self {
+        let memory = vec![0; CHUNK + ALIGNMENT];
+        let start = memory.as_ptr().align_offset(ALIGNMENT).min(ALIGNMENT);
+        Self { memory, start }
+    }
+
+    fn bytes(&mut self) -> &mut [u8] {
+        self.memory.get_mut(self.start..self.start + CHUNK).unwrap_or_default()
+    }
 }
 
 #[cfg(test)]
@@ -57,33 +112,40 @@ mod tests {
     fn file(bytes: &[u8]) -> File {
         let mut file = tempfile::tempfile().expect("a file");
         file.write_all(bytes).expect("writes");
-        io::Seek::rewind(&mut file).expect("rewinds");
         file
     }
 
     #[test]
-    fn digests_are_those_of_all_bytes() {
-        let empty = read_whole(&file(b""), &NOTHING, |_| true).expect("reads").expect("whole");
-        let text = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-        assert_eq!((empty.digests.sha256.to_string().as_str(), empty.digests.sha512), (text, None));
-        let bytes: Vec<u8> = (0..=250).cycle().take(3 * BUFFER + 5).collect();
+    fn digests_are_those_of_all_bytes_whichever_way_they_come() {
+        let all: Vec<u8> = (0..=250).cycle().take(3 * CHUNK + 5).collect();
         let both = Expected { sha512: Some(Sha512([0; 64])), ..NOTHING };
-        let mut told = Vec::new();
-        let heard = |done| {
-            told.push(done);
-            true
-        };
-        let whole = read_whole(&file(&bytes), &both, heard).expect("reads").expect("whole");
-        assert_eq!(whole.digests.sha256.0[..], sha2::Sha256::digest(&bytes)[..]);
-        assert_eq!(whole.digests.sha512.expect("wanted").0[..], sha2::Sha512::digest(&bytes)[..]);
-        assert_eq!((told.first(), told.last()), (Some(&0), Some(&(bytes.len() as u64))));
-        assert_eq!(whole.identity.size, bytes.len() as u64);
+        for length in [0, 1, ALIGNMENT, CHUNK - 1, CHUNK, CHUNK + ALIGNMENT, 2 * CHUNK + 512, all.len()] {
+            for way in [Way::Cache, Way::Disk] {
+                let (bytes, mut told) = (&all[..length], Vec::new());
+                let heard = |done| {
+                    told.push(done);
+                    true
+                };
+                let whole = read_whole(&file(bytes), &both, way, heard).expect("reads").expect("whole");
+                assert_eq!(whole.digests.sha256.0[..], sha2::Sha256::digest(bytes)[..], "{length} {way:?}");
+                let sha512 = whole.digests.sha512.expect("wanted");
+                assert_eq!(sha512.0[..], sha2::Sha512::digest(bytes)[..], "{length} {way:?}");
+                assert_eq!((told.first(), told.last()), (Some(&0), Some(&(length as u64))));
+                assert_eq!(whole.identity.size, length as u64);
+            }
+        }
+        assert_eq!(
+            read_whole(&file(b"a"), &NOTHING, Way::Cache, |_| true)
+                .expect("reads")
+                .and_then(|whole| whole.digests.sha512),
+            None
+        );
     }
 
     #[test]
     fn whoever_listens_can_end_it() {
-        let file = file(&vec![7; 4 * BUFFER]);
-        let stopped = read_whole(&file, &NOTHING, |done| done < BUFFER as u64).expect("reads");
+        let file = file(&vec![7; 4 * CHUNK]);
+        let stopped = read_whole(&file, &NOTHING, Way::Disk, |done| done < CHUNK as u64).expect("reads");
         assert_eq!(stopped, None);
     }
 }

@@ -1,0 +1,316 @@
+//! The scrub: stored files that nobody has looked at for long are read again, slowly, and held against their digests. What has rotted is
+//! marked, never deleted.
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use super::drive::{Context, Outcome};
+use super::{Jobs, idle};
+use crate::catalog::{Catalog, CatalogError, Recorded};
+use crate::model::digest::Expected;
+use crate::model::identity::Identity;
+use crate::model::job::{Job, Work};
+use crate::model::names::FileName;
+use crate::model::stored_file::{Damage, FileRecord, Shelf};
+use crate::store::{Way, Whole, read_whole};
+use crate::trees::FileError;
+
+/// A file that the disk did not give is tried again after this time at the latest: a cable may have been put back, a server come back.
+const RECHECK: Duration = Duration::from_secs(15 * 60);
+
+/// How often it is looked whether files are due: a part of the interval, within these bounds.
+const LOOKS: u32 = 4;
+const MIN_PAUSE: Duration = Duration::from_millis(100);
+const MAX_PAUSE: Duration = Duration::from_secs(600);
+
+/// A slow reader looks this often whether it is to stop.
+const NAP: Duration = Duration::from_millis(100);
+
+/// How often it is told how far a reading is.
+const TELL: Duration = Duration::from_millis(500);
+
+/// A file that is to be read again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Due {
+    pub(super) shelf: Shelf,
+    pub(super) name: FileName,
+    pub(super) size: u64,
+    /// When it was last known to be good; `None` comes first.
+    verified: Option<Timestamp>,
+}
+
+/// What a reading brought.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    /// The file is what it was.
+    Good,
+    /// It is not, or the disk does not give it.
+    Damaged(Damage),
+    /// It is gone, or somebody writes to it.
+    Changed,
+    /// The reading was ended.
+    Stopped,
+}
+
+/// The job that reads what is due.
+fn job() -> Job {
+    Job::new(Work::Scrub, "reading what was not verified for long".into())
+}
+
+/// Begins the scrub whenever a file is due.
+pub(super) async fn keep_looking(jobs: Jobs) {
+    let interval = jobs.0.settings.scrub_interval;
+    if interval.is_zero() {
+        return;
+    }
+    let pause = (interval / LOOKS).clamp(MIN_PAUSE, MAX_PAUSE);
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = jobs.0.stop.cancelled() => return,
+        }
+        match due(&jobs.0.catalog, interval).await {
+            Ok(due) if due.is_empty() => {}
+            Ok(_) => drop(jobs.begin(job())),
+            Err(error) => tracing::warn!(%error, "the stores cannot be looked at for the scrub"),
+        }
+    }
+}
+
+/// Reads all that is due, one file after the other.
+pub(super) async fn run(context: &Context<'_>) -> Outcome {
+    let (catalog, settings) = (&context.jobs.0.catalog, &context.jobs.0.settings);
+    let due = match context.unless_stopped(due(catalog, settings.scrub_interval)).await {
+        Ok(Ok(due)) => due,
+        Ok(Err(error)) => return Outcome::Failed(error.into()),
+        Err(stopped) => return stopped,
+    };
+    context.begin(0, Some(due.iter().map(|due| due.size).sum()));
+    let mut done = 0;
+    for Due { shelf, name, size, .. } in due {
+        let reach = |read: u64| context.reach(done + read.min(size));
+        let verdict = verify_file(catalog, (shelf, &name), settings.scrub_rate, context.stop(), reach).await;
+        match verdict {
+            Ok(Verdict::Good | Verdict::Changed) => {}
+            Ok(Verdict::Damaged(damage)) => context.note(format!("the {shelf} {name} is damaged: {damage}")),
+            Ok(Verdict::Stopped) => return Outcome::Stopped,
+            Err(error) => {
+                tracing::warn!(%shelf, %name, %error, "a file cannot be verified");
+                context.note(format!("the {shelf} {name} could not be verified"));
+            }
+        }
+        done += size;
+        context.reach(done);
+    }
+    Outcome::Done
+}
+
+/// The files that were not looked at for `interval`, those first that were not for longest.
+pub(super) async fn due(catalog: &Catalog, interval: Duration) -> Result<Vec<Due>, CatalogError> {
+    let now = Timestamp::now();
+    let mut due = Vec::new();
+    for shelf in [Shelf::Iso, Shelf::Microkernel] {
+        let listed = catalog.files(shelf).await?;
+        let snapshot = catalog.snapshot();
+        due.extend(listed.into_iter().filter_map(|listed| {
+            let record = snapshot.file(shelf, &listed.file.name)?;
+            let is_due = is_due(record, &listed.file.identity, interval, now);
+            let (name, size, verified) = (listed.file.name, listed.file.identity.size, listed.file.verified);
+            is_due.then_some(Due { shelf, name, size, verified })
+        }));
+    }
+    due.sort_by_key(|due| due.verified);
+    Ok(due)
+}
+
+/// Whether a file is due, of which this version was found. One that is another than the one on record is no business of the scrub: its
+/// digest is being computed anew.
+fn is_due(record: &FileRecord, found: &Identity, interval: Duration, now: Timestamp) -> bool {
+    if !record.identity.same_version(found) {
+        return false;
+    }
+    let interval = match &record.damage {
+        Some(Damage::Unreadable { .. }) => interval.min(RECHECK),
+        _ => interval,
+    };
+    let interval = SignedDuration::try_from(interval).unwrap_or(SignedDuration::MAX);
+    let looked_at = record.damage.as_ref().map(Damage::noticed).or(record.verified);
+    match looked_at {
+        // A time that is yet to come was told by a clock that was wrong.
+        Some(time) => time > now || now.duration_since(time) >= interval,
+        // Nobody has looked at it; while its digest is not known, somebody is about to.
+        None => record.sha256.is_some(),
+    }
+}
+
+/// Reads a file, at most `rate` bytes a second (0 is no limit), and records what that brings. `progress` hears how many bytes are read.
+/// Before a file is condemned it is read once more: memory errs as well.
+pub(super) async fn verify_file(
+    catalog: &Catalog,
+    (shelf, name): (Shelf, &FileName),
+    rate: u64,
+    stop: &CancellationToken,
+    mut progress: impl FnMut(u64),
+) -> Result<Verdict, CatalogError> {
+    let (file, identity, recorded) = match catalog.open_to_verify(shelf, name.clone()).await {
+        Err(CatalogError::NoSuchFile { .. } | CatalogError::Local(FileError::NotFound)) => {
+            return Ok(Verdict::Changed);
+        }
+        opened => opened?,
+    };
+    let file = Arc::new(file);
+    let mut read = read_idly(&file, rate, stop, &mut progress).await;
+    if let Ok(Some(whole)) = &read
+        && recorded.is_some_and(|recorded| recorded != whole.digests.sha256)
+    {
+        read = read_idly(&file, rate, stop, &mut progress).await;
+    }
+    let recorded = match read {
+        Ok(None) => return Ok(Verdict::Stopped),
+        Ok(Some(whole)) if whole.identity != identity => return Ok(Verdict::Changed),
+        Ok(Some(whole)) => catalog.record_digest(shelf, name.clone(), identity, whole.digests.sha256).await?,
+        Err(error) => catalog.record_unreadable(shelf, name.clone(), identity, &error).await?,
+    };
+    Ok(match recorded {
+        Recorded::Good => Verdict::Good,
+        Recorded::Damaged(damage) => Verdict::Damaged(damage),
+        Recorded::Outdated => Verdict::Changed,
+    })
+}
+
+/// Reads a file on a thread for idle work. There is one such thread at most: if it hangs on its disk, no other joins it.
+async fn read_idly(
+    file: &Arc<File>,
+    rate: u64,
+    stop: &CancellationToken,
+    progress: &mut impl FnMut(u64),
+) -> io::Result<Option<Whole>> {
+    static READERS: Semaphore = Semaphore::const_new(1);
+    let turn = tokio::select! {
+        turn = READERS.acquire() => turn.map_err(io::Error::other)?,
+        () = stop.cancelled() => return Ok(None),
+    };
+    let (file, done) = (Arc::clone(file), Arc::new(AtomicU64::new(0)));
+    let (told, stopped) = (Arc::clone(&done), stop.clone());
+    let mut whole = idle::spawn("scrub", move || {
+        let _turn = turn;
+        let mut pace = Pace::new(rate);
+        read_whole(&file, &Expected::default(), Way::Disk, |read| {
+            told.store(read, Ordering::Relaxed);
+            pace.keep(read, &stopped)
+        })
+    })?;
+    loop {
+        tokio::select! {
+            whole = &mut whole => return whole.unwrap_or(Ok(None)),
+            () = stop.cancelled() => return Ok(None),
+            () = tokio::time::sleep(TELL) => progress(done.load(Ordering::Relaxed)),
+        }
+    }
+}
+
+/// Holds a reader to a rate. What it missed, it does not catch up.
+struct Pace {
+    rate: u64,
+    read: u64,
+    since: Instant,
+}
+
+impl Pace {
+    fn new(rate: u64) -> Self {
+        Self { rate, read: 0, since: Instant::now() }
+    }
+
+    /// Waits until `read` bytes may have been read; `false` if the reader is to stop.
+    fn keep(&mut self, read: u64, stop: &CancellationToken) -> bool {
+        let wait = pause(read - self.read, self.rate);
+        let until = self.since + wait;
+        while let Some(left) = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+            if stop.is_cancelled() {
+                return false;
+            }
+            std::thread::sleep(left.min(NAP));
+        }
+        (self.read, self.since) = (read, Instant::now());
+        !stop.is_cancelled()
+    }
+}
+
+/// How long `bytes` take at `rate` bytes a second; 0 is no limit.
+fn pause(bytes: u64, rate: u64) -> Duration {
+    let nanoseconds = (u128::from(bytes) * 1_000_000_000).checked_div(u128::from(rate)).unwrap_or(0);
+    Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::digest::Sha256;
+    use crate::model::stored_file::Origin;
+
+    const DAY: i64 = 86_400;
+
+    fn record(verified: Option<i64>, damage: Option<Damage>) -> FileRecord {
+        let identity = Identity { device: 1, inode: 2, size: 3, seconds: 4, nanoseconds: 5 };
+        let name = FileName::new("a").expect("a name");
+        let mut record = FileRecord::new(Shelf::Iso, name, identity, Origin::Upload);
+        record.sha256 = Some(Sha256([7; 32]));
+        record.verified = verified.map(at);
+        record.damage = damage;
+        record
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(seconds).expect("a time")
+    }
+
+    #[test]
+    fn files_are_due_when_nobody_has_looked_for_long() {
+        let digest = Sha256([1; 32]);
+        let rotten = |noticed| Some(Damage::Rotten { found: digest, recorded: digest, noticed: at(noticed) });
+        let unreadable = |noticed| Some(Damage::Unreadable { error: String::new(), noticed: at(noticed) });
+        let now = 1000 * DAY;
+        for (what, verified, damage, expected) in [
+            ("nobody ever looked", None, None, true),
+            ("long ago", Some(now - 31 * DAY), None, true),
+            ("just the interval ago", Some(now - 30 * DAY), None, true),
+            ("lately", Some(now - 29 * DAY), None, false),
+            ("now", Some(now), None, false),
+            ("a clock that was wrong", Some(now + 1), None, true),
+            ("known to be bad", Some(now - 90 * DAY), rotten(now - 29 * DAY), false),
+            ("bad for long", Some(now - 90 * DAY), rotten(now - 30 * DAY), true),
+            ("not readable a moment ago", None, unreadable(now - 60), false),
+            ("not readable a while ago", Some(now - DAY), unreadable(now - 15 * 60), true),
+        ] {
+            let record = record(verified, damage);
+            let interval = Duration::from_secs(30 * DAY.unsigned_abs());
+            assert_eq!(is_due(&record, &record.identity, interval, at(now)), expected, "{what}");
+            let other = Identity { seconds: 9, ..record.identity };
+            assert!(!is_due(&record, &other, interval, at(now)), "{what}, but it is another file");
+        }
+        let mut unknown = record(None, None);
+        unknown.sha256 = None;
+        assert!(!is_due(&unknown, &unknown.identity, RECHECK, at(now)), "its digest is being computed");
+    }
+
+    #[test]
+    fn a_rate_is_a_time_for_each_byte() {
+        assert_eq!(pause(256 << 10, 64 << 10), Duration::from_secs(4));
+        assert_eq!(pause(1, 0), Duration::ZERO);
+        assert_eq!(pause(u64::MAX, 1), Duration::from_nanos(u64::MAX));
+    }
+
+    #[test]
+    fn a_reader_that_waits_hears_that_it_is_to_stop() {
+        let stop = CancellationToken::new();
+        stop.cancel();
+        assert!(!Pace::new(1).keep(u64::MAX, &stop));
+    }
+}
