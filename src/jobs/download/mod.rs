@@ -125,6 +125,14 @@ impl Download {
                     context.note(format!("link {} is set aside: {failure}", index + 1));
                     self.sources.set_aside(index, failure);
                 }
+                Err(Break::Spoilt(fault)) => {
+                    discard(partly.take()).await;
+                    context.note(format!("all begins anew: link {}: {fault}", index + 1));
+                    if !self.sources.spoilt_again(index) {
+                        return Err(again(&fault, false));
+                    }
+                    self.sources.set_aside(index, fault.into());
+                }
                 Err(Break::Trouble { fault, slow }) if further => {
                     suspend(partly).await;
                     return Err(again(&fault, !slow));

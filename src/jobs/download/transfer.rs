@@ -21,13 +21,17 @@ pub(super) enum Break {
     Fatal(Failure),
     /// This link is no good.
     Link(Failure),
+    /// What has come is not the file, or no longer.
+    Spoilt(Fault),
     /// It may go better later, though not much if the source is just `slow`.
     Trouble { fault: Fault, slow: bool },
 }
 
 impl From<Fault> for Break {
     fn from(fault: Fault) -> Self {
-        if fault.is_worth_retrying() {
+        if matches!(fault, Fault::Changed(_)) {
+            Self::Spoilt(fault)
+        } else if fault.is_worth_retrying() {
             Self::Trouble { fault, slow: false }
         } else {
             Self::Link(Failure::from(fault))
