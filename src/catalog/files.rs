@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::time::SystemTime;
 
 use super::snapshot::{Snapshot, users_by_iso, users_of};
 use super::{Catalog, CatalogError, Change, Errand, Inner};
@@ -142,7 +143,7 @@ impl Inner {
         Ok(ListedFile { file, used_by })
     }
 
-    /// What is known of a file that is now `identity`. A digest that is not known becomes an errand. A local ISO that is missing just now is
+    /// What is known of a file that is now `identity`. A digest that is not known becomes an errand, if the file is complete. A local ISO that is missing just now is
     /// described as it was last seen.
     fn described(
         &self,
@@ -157,7 +158,9 @@ impl Inner {
         if identity.is_none() {
             file.status = Status::Error("it is missing".into());
         }
-        if file.status == Status::Preparing {
+        let is_complete =
+            || self.settling.is_zero() || seen.is_untouched_for(self.settling, SystemTime::now());
+        if file.status == Status::Preparing && is_complete() {
             self.post(Errand::Digest(shelf, file.name.clone()));
         }
         Some(file)
