@@ -65,6 +65,31 @@ impl Drop for SmallDisk {
     }
 }
 
+/// A file system that clones files: an XFS in a file beside its folder.
+pub struct CloningDisk {
+    folder: PathBuf,
+}
+
+impl CloningDisk {
+    /// Mounts it at `folder`, which is made if missing. Panics when not run by root.
+    #[track_caller]
+    pub fn mount(folder: &Path) -> Self {
+        fs::create_dir_all(folder).unwrap();
+        let backing = folder.with_extension("xfs");
+        // The least that mkfs.xfs takes; nothing is written to most of it.
+        File::create(&backing).unwrap().set_len(320 << 20).unwrap();
+        run("mkfs.xfs", &["-q", "-m", "reflink=1", text(&backing)]);
+        run("mount", &["-o", "loop", text(&backing), text(folder)]);
+        Self { folder: folder.to_owned() }
+    }
+}
+
+impl Drop for CloningDisk {
+    fn drop(&mut self) {
+        unmount(&self.folder);
+    }
+}
+
 /// Undoes all mounts at and below a folder when it goes, so that a failed test leaves none.
 pub struct MountGuard(pub PathBuf);
 
