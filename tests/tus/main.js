@@ -116,6 +116,41 @@ async function restarts(service, proxy, file) {
   assert.ok(proxy.carried < data.size + 2 * LOST, `${proxy.carried} bytes`);
 }
 
+/** Pieces of a stream, for networks that limit what a request may bring and know no PATCH. */
+async function inPieces(service, proxy) {
+  const data = new Data(8, 20 * MIB);
+  const running = upload(`${proxy.url}/uploads`, data.read(0, data.size), 'pieces.iso', {
+    uploadSize: data.size,
+    chunkSize: 8 * MIB,
+    overridePatchMethod: true,
+  });
+  running.upload.start();
+  await running.finished;
+  await stored(service, 'pieces.iso', data.size, data.digest());
+  assert.deepEqual(running.requests, { POST: 4 });
+}
+
+/** The end of the stream says how much it was. */
+async function unknownLength(service, proxy) {
+  const data = new Data(10, 20 * MIB);
+  const running = upload(`${proxy.url}/uploads`, data.read(0, data.size), 'unknown.iso', {
+    uploadLengthDeferred: true,
+    chunkSize: 8 * MIB,
+  });
+  running.upload.start();
+  await running.finished;
+  await stored(service, 'unknown.iso', data.size, data.digest());
+}
+
+/** What can never become a file is refused at once, not tried again, and the person reads why. */
+async function refused(service, proxy, file) {
+  const { source } = await file(9, 0);
+  const running = upload(`${proxy.url}/uploads`, source, 'empty.iso');
+  running.upload.start();
+  await assert.rejects(running.finished, /response code: 400, .*empty/);
+  assert.deepEqual(running.requests, { POST: 1 });
+}
+
 /** Everything has arrived, but the client is not told. */
 async function lostAnswer(service, proxy, file) {
   const { source, data } = await file(7, 64 * MIB);
@@ -135,6 +170,9 @@ async function stored(service, name, size, digest) {
 }
 
 const SCENARIOS = [
+  inPieces,
+  unknownLength,
+  refused,
   withCreation,
   brokenCreation,
   terminated,
