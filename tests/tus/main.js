@@ -57,8 +57,9 @@ async function brokenCreation(service, proxy, file) {
   running.upload.start();
   await running.finished;
   await stored(service, 'anew.iso', data.size, data.digest());
-  assert.deepEqual(running.requests, { POST: 2 });
+  assert.deepEqual(Object.keys(running.requests), ['POST']);
   const [left] = await service.get('/uploads');
+  assert.ok(left.offset > 0 && left.offset < data.size, `it has ${left.offset} bytes`);
   await tus.Upload.terminate(`${proxy.url}/uploads/${left.id}`);
 }
 
@@ -97,13 +98,15 @@ async function otherProcess(service, proxy, file, folder) {
   assert.ok(proxy.carried < data.size + LOST, `${proxy.carried} bytes`);
 }
 
-/** The service is stopped and started, then killed and started, in the middle of it. */
+/** The service is stopped and started, then killed and started, in the middle of it. A kill may cost what came in the seconds before. */
 async function restarts(service, proxy, file) {
   const { source, data } = await file(6, 96 * MIB);
   const signals = ['SIGTERM', 'SIGKILL'];
-  proxy.limit = 40 * MIB;
+  const step = 40 * MIB;
+  proxy.limit = step;
   proxy.atLimit = async () => {
     const signal = signals.shift();
+    if (signals.length === 0) proxy.limit = Infinity;
     await service.stop(signal);
     await service.start();
   };
@@ -113,7 +116,7 @@ async function restarts(service, proxy, file) {
   await stored(service, 'restarts.iso', data.size, data.digest());
   assert.deepEqual(signals, []);
   assert.equal(running.requests.POST, 1, 'it began anew');
-  assert.ok(proxy.carried < data.size + 2 * LOST, `${proxy.carried} bytes`);
+  assert.ok(proxy.carried < data.size + step + 2 * LOST, `${proxy.carried} bytes`);
 }
 
 /** Pieces of a stream, for networks that limit what a request may bring and know no PATCH. */
