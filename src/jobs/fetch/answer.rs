@@ -85,7 +85,8 @@ fn unencoded(headers: &HeaderMap) -> Result<(), Fault> {
     {
         None => Ok(()),
         Some(encoding) => Err(Fault::Permanent(format!(
-            "the web server sent the file encoded ({encoding:?}), although it was asked not to"
+            "the web server sent the file encoded ({}), although it was asked not to",
+            Fault::quoted(format_args!("{encoding:?}"))
         ))),
     }
 }
@@ -188,5 +189,7 @@ mod tests {
         assert_eq!(to_whole(StatusCode::OK, &headers(&[("content-encoding", "Identity")])), Ok(()));
         let encoded = to_whole(StatusCode::OK, &headers(&[("content-encoding", "gzip")]));
         assert!(matches!(encoded, Err(Fault::Permanent(_))), "{encoded:?}");
+        let long = to_whole(StatusCode::OK, &headers(&[("content-encoding", &"x".repeat(400 << 10))]));
+        assert!(long.expect_err("encoded").to_string().len() < 300);
     }
 }
