@@ -65,6 +65,7 @@ pub async fn run(config: Config) -> Result<()> {
     };
     let transfers = Transfers::new(limits, Arc::clone(&connections));
     let relief = Relief::default();
+    catalog.expire_uploads(config.upload_expiry);
     let doors = Arc::new(Doors {
         desk: Handle::current(),
         northbound: Northbound::new(
@@ -77,6 +78,7 @@ pub async fn run(config: Config) -> Result<()> {
         .router(&northbound::Settings {
             timeout: config.http_timeout,
             cors_origins: config.cors_origins.clone(),
+            upload_expiry: config.upload_expiry,
         }),
         southbound: Southbound::new(catalog.clone(), transfers, relief.clone(), &config.api_root),
     });

@@ -11,7 +11,7 @@ use harness::paced::Paced;
 use harness::problem::expect_problem;
 use harness::remains::{Remains, expect_no_unfinished};
 use harness::wait::eventually;
-use harness::work::{self, SOON, begin, list, register, wait_for, wait_for_bytes};
+use harness::work::{self, SOON, begin, list, wait_for, wait_for_bytes};
 use harness::{Service, Setup, digest, images, large};
 use serde_json::{Value, json};
 use std::fs;

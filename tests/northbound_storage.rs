@@ -148,7 +148,8 @@ fn a_quota_is_refused_with_its_figures() {
     // Nobody said how much it is: it ends where the quota does.
     let before = Remains::of(&service);
     let body =
-        [format!("{:x}\r\n", 9 * MEBI).into_bytes(), vec![1; 9 * MEBI], b"\r\n0\r\n\r\n".to_vec()].concat();
+        [format!("{:x}\r\n", 5 * MEBI + 1).into_bytes(), vec![1; 5 * MEBI + 1], b"\r\n0\r\n\r\n".to_vec()]
+            .concat();
     let headers = [("Transfer-Encoding", "chunked"), ("Accept", "application/json")];
     let answer = http::request("PUT", &service.north("/iso?name=d.iso"), &headers, body);
     expect_problem(&service, &answer, 507, "`isoQuota`");

@@ -21,6 +21,7 @@ mod resolve;
 mod restore;
 mod snapshot;
 mod storage;
+mod twins;
 mod writer;
 
 use std::path::PathBuf;
@@ -32,6 +33,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::events::{Change, Events};
 use crate::inventory::{Inventory, InventoryError};
+use crate::model::digest::Sha256;
 use crate::model::image::ImageId;
 use crate::model::names::{FileName, ImageName, ImageVersion};
 use crate::model::part::PartId;
@@ -98,6 +100,8 @@ struct Inner {
     image_claims: Claims<(ImageName, ImageVersion)>,
     file_claims: Claims<(Shelf, FileName)>,
     part_claims: Claims<PartId>,
+    /// Digests of files that are about to get their names: of two that are alike the second finds the first.
+    digest_claims: Claims<Sha256>,
     intakes: Arc<Semaphore>,
     changes: TaskTracker,
     /// The service ends.
@@ -147,6 +151,7 @@ impl Catalog {
             image_claims: Claims::default(),
             file_claims: Claims::default(),
             part_claims: Claims::default(),
+            digest_claims: Claims::default(),
             intakes: Arc::new(Semaphore::new(MAX_INTAKES)),
             changes: TaskTracker::new(),
             stop: CancellationToken::new(),

@@ -8,10 +8,11 @@ mod note;
 mod parts;
 mod place;
 mod reading;
+mod sharing;
 mod space;
 mod upload;
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -33,6 +34,7 @@ use parts::Parts;
 pub use disk::Disks;
 pub use named::Named;
 pub use reading::{Way, Whole, read_whole};
+pub use sharing::{Bytes, Twin};
 pub use space::{Bound, FileSystem, Usage};
 pub use upload::{CHECKPOINT_INTERVAL, Received, Upload};
 
@@ -173,6 +175,11 @@ impl Store {
 
     /// All complete files, by name. Folders, links, devices and names that could not be asked for are passed over.
     pub fn list(&self) -> Result<Vec<(FileName, Identity)>, StoreError> {
+        let files = self.walk()?.into_iter().map(|(name, metadata)| (name, Identity::of(&metadata)));
+        Ok(files.collect())
+    }
+
+    fn walk(&self) -> Result<Vec<(FileName, Metadata)>, StoreError> {
         let mut files = Vec::new();
         for entry in fs::read_dir(&self.folder).map_err(|source| self.io("list", source))? {
             let entry = entry.map_err(|source| self.io("list", source))?;
@@ -181,7 +188,7 @@ impl Store {
             // A file may vanish between the listing and the look at it.
             let Ok(metadata) = entry.metadata() else { continue };
             if metadata.is_file() {
-                files.push((name, Identity::of(&metadata)));
+                files.push((name, metadata));
             }
         }
         files.sort_by(|first, second| first.0.cmp(&second.0));
@@ -241,6 +248,9 @@ impl Store {
     /// Goes on with a part. Two must not do so at once.
     pub fn resume_part(&self, id: &PartId) -> Result<Resumed, StoreError> {
         let note = self.parts.note(id).filter(|note| !note.whole).ok_or(StoreError::NoSuchPart)?;
+        if let Some(received) = self.named(&note) {
+            return Ok(Resumed::Named(received));
+        }
         if fs::exists(self.parts.bytes(id)).map_err(|source| self.io("look at a file", source))? {
             let promise = self.parts.promised(id).unwrap_or_else(|| {
                 // Its bytes had got their name and lost it again.
@@ -249,21 +259,24 @@ impl Store {
                 self.parts.leave_promise(id, &promise);
                 promise
             });
+            let note = self.parts.own_bytes(id, note).map_err(|source| self.io("look at a file", source))?;
             return Ok(Resumed::Unfinished(Box::new(Upload::resumed(self, promise, id, note)?)));
         }
-        let Some(arrived) = note.arrived else { return Err(StoreError::NoSuchPart) };
-        // Somebody may have removed or replaced it meanwhile.
-        match self.stat(&note.plan.name) {
-            Ok(identity) if identity.same_version(&arrived.identity) => {
-                let received = Received { name: note.plan.name, identity, sha256: arrived.sha256 };
-                Ok(Resumed::Named(received))
-            }
-            Ok(_) | Err(StoreError::NotFound(_)) => {
-                self.discard_part(id)?;
-                Err(StoreError::NoSuchPart)
-            }
-            Err(error) => Err(error),
+        // Somebody removed or replaced it meanwhile.
+        self.discard_part(id)?;
+        Err(StoreError::NoSuchPart)
+    }
+
+    /// What the file is that has got its name, if that is so.
+    fn named(&self, note: &Note) -> Option<Received> {
+        let (arrived, name) = (note.arrived?, &note.plan.name);
+        let found = fs::symlink_metadata(self.path(name)).ok().filter(Metadata::is_file)?;
+        let identity = Identity::of(&found);
+        if !identity.same_version(&arrived.identity) {
+            return None;
         }
+        let shared = found.nlink() > 1;
+        Some(Received { name: name.clone(), identity, sha256: arrived.sha256, shared })
     }
 
     /// The name that a part had got when the program ended.
@@ -318,5 +331,7 @@ impl Store {
 
 #[cfg(test)]
 mod part_tests;
+#[cfg(test)]
+mod sharing_tests;
 #[cfg(test)]
 mod tests;

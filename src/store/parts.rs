@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::disk::Promise;
+use super::named::remove_if_there;
 use super::note::Note;
 use crate::model::part::{Part, PartId};
 
@@ -139,16 +140,23 @@ impl Parts {
         }
     }
 
+    /// Bytes that somebody gave another name must not be written to under this one: then the part begins again.
+    pub(super) fn own_bytes(&self, id: &PartId, mut note: Note) -> io::Result<Note> {
+        let path = self.bytes(id);
+        if fs::symlink_metadata(&path)?.nlink() > 1 {
+            fs::remove_file(&path)?;
+            File::create_new(&path)?;
+            note.begin_again();
+            self.keep(id, note.clone())?;
+        }
+        Ok(note)
+    }
+
     /// Forgets a part and removes what there is of it. The whole file that it has become stays.
     pub(super) fn remove(&self, id: &PartId) -> io::Result<()> {
         self.lock().remove(id);
-        for path in [self.note_path(id), self.bytes(id)] {
-            match fs::remove_file(path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-        }
-        Ok(())
+        remove_if_there(&self.note_path(id))?;
+        remove_if_there(&self.bytes(id))
     }
 
     /// Makes the names of parts and notes durable.

@@ -90,9 +90,13 @@ impl Store {
         Ok(())
     }
 
-    /// Whether a file on its way may grow beyond what was taken for it; tells by how much it may until somebody asks again.
-    pub(super) fn may_grow(&self, promise: &Promise) -> Result<u64, StoreError> {
-        self.check_room(&self.disk.promises(), Some(promise), None)
+    /// Whether a file on its way may grow by so much beyond what was taken for it; tells by how much it may at this moment.
+    pub(super) fn may_grow(&self, promise: &Promise, by: u64) -> Result<u64, StoreError> {
+        let (available, bound) = self.room(&self.disk.promises(), Some(promise))?;
+        if by > available {
+            return Err(StoreError::Full { shelf: self.shelf, needed: None, available, bound });
+        }
+        Ok(available)
     }
 
     /// The system says that there is no space, whatever we thought.
@@ -135,14 +139,14 @@ impl Store {
         promises: &Promises<'_>,
         promise: Option<&Promise>,
         size: Option<u64>,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<(), StoreError> {
         let has = promise.map_or(0, Promise::taken);
         let needed = size.map(|size| size.saturating_sub(has));
         let (available, bound) = self.room(promises, promise)?;
         if needed.unwrap_or(1) > available {
             return Err(StoreError::Full { shelf: self.shelf, needed, available, bound });
         }
-        Ok(available)
+        Ok(())
     }
 
     /// Bytes that a file may still take, which has the promise `own` perhaps, and what keeps it from taking more.
@@ -188,11 +192,12 @@ impl Store {
 
     /// Complete files, their bytes with shared ones counted once, and how many bytes that saves.
     fn stored(&self) -> Result<(usize, u64, u64), StoreError> {
-        let files = self.list()?;
+        let files = self.list_bytes()?;
         let mut seen = HashSet::new();
         let (mut bytes, mut saved) = (0_u64, 0_u64);
-        for (_, identity) in &files {
-            let sum = if seen.insert((identity.device, identity.inode)) { &mut bytes } else { &mut saved };
+        for (_, identity, shared) in &files {
+            let is_first = shared.as_ref().is_none_or(|shared| seen.insert(shared));
+            let sum = if is_first { &mut bytes } else { &mut saved };
             *sum = sum.saturating_add(identity.size);
         }
         Ok((files.len(), bytes, saved))

@@ -1,9 +1,8 @@
 //! A file on its way in: written below `.incoming`, digested as it comes, fsynced, renamed. Let go early, a plain upload leaves nothing, and
 //! a part keeps what it noted last.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
-use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,14 +16,16 @@ use super::hashers::Hashers;
 use super::named::Named;
 use super::note::{Arrived, Note};
 use super::place::Place;
+use super::sharing::{Shared, Twin};
 use super::{Store, StoreError};
 use crate::model::digest::{Expected, Sha256};
 use crate::model::identity::Identity;
 use crate::model::names::FileName;
 use crate::model::part::PartId;
 
-/// Free space is asked for again after half of what was left, but not more often and not less often than after so many bytes.
-const SPACE_CHECK: RangeInclusive<u64> = (1 << 20)..=(64 << 20);
+/// Free space is asked for again after half of what was left, but not before and not later than after so many bytes.
+const LEAST_STEP: u64 = 1 << 20;
+const MOST_STEP: u64 = 64 << 20;
 
 /// What a part has got is noted so often while bytes come: a crash costs no more than this.
 pub const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(2);
@@ -43,6 +44,8 @@ pub struct Upload {
     /// So many bytes are the file's own already.
     allocated: u64,
     promise: Arc<Promise>,
+    /// The bytes of another file, which this one is to have instead of its own.
+    shared: Option<Shared>,
     /// Where it was when bytes began to come that are not certain to stay, and its digests there.
     held: Option<(u64, Hashers)>,
 }
@@ -56,6 +59,8 @@ pub struct Received {
     pub identity: Identity,
     /// The digest of what was written.
     pub sha256: Sha256,
+    /// Whether it has the bytes of another file.
+    pub shared: bool,
 }
 
 impl Upload {
@@ -119,8 +124,20 @@ impl Upload {
         expected: Expected,
         hashers: Hashers,
     ) -> Self {
-        let (size, unchecked) = (0, *SPACE_CHECK.start());
-        Self { file, place, name, expected, hashers, size, unchecked, allocated: 0, promise, held: None }
+        let (size, unchecked) = (0, 0);
+        Self {
+            file,
+            place,
+            name,
+            expected,
+            hashers,
+            size,
+            unchecked,
+            allocated: 0,
+            promise,
+            shared: None,
+            held: None,
+        }
     }
 
     /// Takes the space that the whole file needs, so that it is there when the bytes come. Not every file system can.
@@ -148,9 +165,11 @@ impl Upload {
         if size > store.limits.max_file_size {
             return Err(StoreError::TooLarge { limit: store.limits.max_file_size });
         }
-        if size > self.allocated && size >= self.unchecked {
-            let left = store.may_grow(&self.promise)?;
-            self.unchecked = size + (left / 2).clamp(*SPACE_CHECK.start(), *SPACE_CHECK.end());
+        if size > self.allocated && size > self.unchecked {
+            let count = bytes.len() as u64;
+            let left = store.may_grow(&self.promise, count)?;
+            let step = (left / 2).clamp(LEAST_STEP, MOST_STEP).min(left);
+            self.unchecked = self.size + count.max(step);
         }
         self.file.write_all(bytes).map_err(|source| store.io("write a file", source))?;
         self.hashers.update(bytes);
@@ -241,7 +260,7 @@ impl Upload {
         whole: Option<u64>,
     ) -> Result<(), StoreError> {
         (self.size, self.hashers, self.allocated) = (size, hashers, 0);
-        self.unchecked = size + SPACE_CHECK.start();
+        self.unchecked = size;
         self.promise.reach(size, 0);
         let cut = self.file.set_len(size).and_then(|()| self.file.seek(SeekFrom::Start(size)));
         cut.map_err(|source| store.io("cut a file", source))?;
@@ -259,6 +278,18 @@ impl Upload {
         self.place.discard(store);
     }
 
+    /// The digest of what came so far.
+    pub fn sha256(&self) -> Sha256 {
+        self.hashers.clone().finish().sha256
+    }
+
+    /// All bytes are here, and `twin` is said to have the same: if that is so, they are stored once. Tells whether they are.
+    pub fn share(&mut self, store: &Store, twin: &Twin) -> bool {
+        let path = self.path().with_extension("same");
+        self.shared = store.share(twin, self.sha256(), &self.name, path);
+        self.shared.is_some()
+    }
+
     /// Holds the file against what is expected of it, makes it durable and gives it its name, replacing an older file of that name in
     /// one step. Until the result is kept, the older file can come back. A file that is not what was expected goes.
     pub fn finish(mut self, store: &Store) -> Result<(Received, Named), StoreError> {
@@ -271,17 +302,25 @@ impl Upload {
             self.file.set_len(self.size).map_err(|source| store.io("cut a file", source))?;
         }
         self.file.sync_all().map_err(|source| store.io("sync a file", source))?;
-        let metadata = self.file.metadata().map_err(|source| store.io("look at a file", source))?;
+        let metadata = match &self.shared {
+            None => self.file.metadata(),
+            Some(shared) => fs::symlink_metadata(&shared.path),
+        };
+        let metadata = metadata.map_err(|source| store.io("look at a file", source))?;
         let identity = Identity::of(&metadata);
-        let received = Received { name: self.name.clone(), identity, sha256: digests.sha256 };
+        let shared = self.shared.is_some();
+        let received = Received { name: self.name.clone(), identity, sha256: digests.sha256, shared };
         let after = self.place.arrive(
             store,
             self.size,
             &self.hashers,
             Arrived { identity, sha256: digests.sha256 },
         )?;
-        let named = Named::give(store, self.path(), &self.name, after)?;
-        self.place.leave();
+        let from = self.shared.as_ref().map_or(self.path(), |shared| &shared.path);
+        let named = Named::give(store, from, &self.name, after)?;
+        if self.shared.is_none() {
+            self.place.leave();
+        }
         store.sync()?;
         Ok((received, named))
     }

@@ -17,6 +17,8 @@ use crate::trees::{NOT_AN_IMAGE, SIGNATURE_BYTES};
 pub(super) enum Break {
     /// The job was stopped.
     Stopped,
+    /// Our disk does not take it now.
+    Disk(Failure),
     /// No link can mend it.
     Fatal(Failure),
     /// This link is no good.
@@ -134,7 +136,10 @@ impl Download {
 }
 
 fn fatal(error: CatalogError) -> Break {
-    Break::Fatal(error.into())
+    match error {
+        CatalogError::Inventory(_) => Break::Disk(error.into()),
+        _ => Break::Fatal(error.into()),
+    }
 }
 
 /// An error page in place of an ISO shows itself within the first sectors, long before it fills the disk.
