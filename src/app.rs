@@ -51,6 +51,7 @@ pub async fn run(config: Config) -> Result<()> {
         max_finished: config.max_finished_jobs,
         reach: config.reach.clone(),
         keyring: config.keyring_dir.clone(),
+        watch_interval: config.watch_interval,
         scrub_interval: config.scrub_interval,
         scrub_rate: config.scrub_rate,
     };
@@ -173,6 +174,7 @@ fn open_catalog(config: &Config, events: Events) -> Result<Catalog> {
         trees,
         root: config.root_dir.clone(),
         events,
+        settling: config.watch_interval,
     };
     Ok(Catalog::open(shelves, inventory)?)
 }

@@ -99,7 +99,7 @@ fn an_upload_to_a_bad_disk_is_refused_and_leaves_the_old_file() {
     // The other store is another disk.
     http::put(&place.service.north("/microkernel?name=initrd"), bytes.clone()).expect_status(200);
 
-    place.disk.replace();
+    place.disk.mend();
     http::put(&place.service.north("/images?name=n&version=1&isoclient=new.iso"), bytes.clone())
         .expect_status(200);
     assert_eq!(digest::of_file(&place.path("new.iso")), digest::of_bytes(&bytes));
@@ -129,7 +129,7 @@ fn a_download_to_a_bad_disk_fails_and_can_be_begun_again() {
     assert!(failed["reason"].as_str().unwrap().contains("the service cannot store it"), "{failed}");
     place.expect_well();
 
-    place.disk.replace();
+    place.disk.mend();
     retry(&place.service, &job).expect_status(200);
     wait_for(&place.service, &job, "done");
     assert_eq!(
@@ -165,7 +165,7 @@ fn a_file_that_cannot_be_read_is_never_sent_as_whole_nor_digested() {
     for target in ["/iso/lost.iso", "/iso/dropped.iso"] {
         let mut connection = http::Connection::open(&place.service.south(""));
         let answer = connection.exchange(&http::Request::new("GET", target));
-        assert!(answer.is_err() || answer.unwrap().status >= 500, "{target} is said to be whole");
+        assert!(answer.is_err() || answer.unwrap().status != 200, "{target} is said to be whole");
     }
     let refused = place.service.put_image(&[
         ("name", "n"),

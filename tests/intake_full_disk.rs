@@ -150,6 +150,32 @@ fn an_upload_whose_disk_is_filled_by_others_leaves_all_as_it_was() {
 }
 
 #[test]
+fn an_upload_that_told_its_size_has_its_space_whatever_others_do() {
+    let place = Place::new("static/iso", &[]);
+    let bytes = large::image(4, SIZE);
+    for (target, name) in
+        [("/iso?name=old.iso", "old.iso"), ("/images?name=n&version=1&isoclient=new.iso", "new.iso")]
+    {
+        let mut connection = Connection::open(&place.service.north(""));
+        let request = Request::new("PUT", target).header("Content-Length", &SIZE.to_string());
+        connection.send(&request.header("Accept", "application/json")).unwrap();
+        connection.write(&bytes[..SIZE / 4]).unwrap();
+        eventually(SOON, "the first bytes on disk", || {
+            let incoming = fs::read_dir(place.service.path("static/iso/.incoming")).unwrap();
+            incoming.map(|entry| entry.unwrap().metadata().unwrap().len()).any(|len| len > 0).then_some(())
+        });
+        place.disk.fill();
+        connection.write(&bytes[SIZE / 4..]).unwrap();
+        let answer = connection.receive("PUT").unwrap().expect_status(200).json();
+        assert_eq!(answer["sha256"], digest::of_bytes(&bytes), "{target}");
+        assert_eq!(digest::of_file(&place.service.path("static/iso").join(name)), digest::of_bytes(&bytes));
+        expect_no_unfinished(&place.service);
+        place.disk.make_room();
+    }
+    assert_eq!(place.good(), place.record);
+}
+
+#[test]
 fn a_download_whose_disk_is_filled_by_others_goes_on_when_there_is_room() {
     let mut place = Place::new("static/iso", &[("downloadRetryDelay", json!(200))]);
     let bytes = large::image(3, SIZE);

@@ -144,3 +144,26 @@ fn a_kill_around_the_last_byte_leaves_nothing_or_all() {
         assert_eq!(expect_all_or_nothing(&service, &sha256), KILLS);
     });
 }
+
+#[test]
+fn a_stop_in_good_order_loses_nothing() {
+    let bytes = large::image(9, SIZE);
+    let origin = Paced::start(bytes.clone(), 2 * RATE);
+    let mut service = Service::start(&json!({"minLogLevel": 2}));
+    begin(&service, "web", &[&origin.url("/web.iso")]);
+    for stop in 1..=3 {
+        eventually(SOON, "a few megabytes", || (origin.reached() >= stop * SIZE / 5).then_some(()));
+        service.restart();
+        let asked = eventually(SOON, "a request for the rest", || {
+            Some(origin.asked()).filter(|asked| asked.len() > stop)
+        });
+        let (before, again) = (&asked[stop - 1], &asked[stop]);
+        // What was on its way between the two programs is nobody's.
+        let reached = before.start + before.sent;
+        assert!(again.start + (4 << 20) >= reached && again.start > before.start, "{before:?} {again:?}");
+    }
+    origin.set_rate(0);
+    expect_served(&service, "web", "web.iso", &digest::of_bytes(&bytes));
+    assert!(origin.sent() <= SIZE + 3 * (4 << 20), "{}", origin.sent());
+    expect_no_unfinished(&service);
+}

@@ -84,7 +84,7 @@ fn the_first_of_two_uploads_keeps_the_name() {
     for target in ["/iso?name=a.iso", "/images?name=n&version=1&isoclient=a.iso"] {
         expect_problem(&service, &put(&service, target, &two), 409, "a.iso");
     }
-    let origin = Paced::start(two.clone(), 0);
+    let origin = Paced::start(two, 0);
     let answer = register(&service, "web", &[&origin.url("/a.iso")], "20");
     expect_problem(&service, &answer, 409, "a.iso");
     first.write(&one[SIZE / 2..]).unwrap();
@@ -117,7 +117,7 @@ fn two_registrations_of_one_image_have_one_winner() {
     let service = Service::start(&json!({"minLogLevel": 2}));
     let (one, two) = (large::image(7, SIZE), large::image(8, SIZE));
     let (first, second) = (Paced::start(one.clone(), 0), Paced::start(two.clone(), 0));
-    http::put(&service.north("/iso?name=stored.iso"), one.clone()).expect_status(200);
+    http::put(&service.north("/iso?name=stored.iso"), one).expect_status(200);
     for round in 0..6 {
         let version = round.to_string();
         let web = |link: String| {

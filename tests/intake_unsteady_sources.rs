@@ -77,7 +77,7 @@ fn a_file_that_cannot_be_continued_begins_anew() {
         ("ignored", source.clone().ranges(Ranges::Ignored)),
         ("shifted", source.clone().ranges(Ranges::Shifted)),
         ("longer", source.clone().ranges(Ranges::Longer)),
-        ("multipart", source.clone().ranges(Ranges::Multipart)),
+        ("multipart", source.ranges(Ranges::Multipart)),
         ("unmarked", unmarked),
         ("weak", weak),
     ] {
@@ -103,7 +103,7 @@ fn a_file_that_changes_between_two_requests_is_wholly_the_new_one() {
     let (plain_old, plain_new) = (first.clone().tag(None), second.clone().tag(None));
     for (name, first, second, expected) in [
         ("tag", first.clone(), second.clone().tag(Some("\"two\"")), &new),
-        ("careless", first.clone(), second.clone().tag(Some("\"two\"")).ranges(Ranges::Careless), &new),
+        ("careless", first.clone(), second.tag(Some("\"two\"")).ranges(Ranges::Careless), &new),
         ("date", plain_old.clone().modified(OLD_DATE), plain_new.clone().modified(NEW_DATE), &new),
         ("no-mark", plain_old.clone(), plain_new.clone(), &new),
         ("mark-lost", first.clone(), plain_new.clone(), &new),

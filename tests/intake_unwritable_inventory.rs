@@ -7,11 +7,12 @@ mod harness;
 use harness::disk::SmallDisk;
 use harness::figures::wake_ups;
 use harness::http;
+use harness::lanes::with_each;
 use harness::paced::Paced;
 use harness::problem::expect_problem;
 use harness::remains::{Remains, expect_no_unfinished};
 use harness::wait::eventually;
-use harness::work::{self, SOON, begin, list, register, wait_for, wait_for_bytes};
+use harness::work::{self, SOON, begin, list, wait_for, wait_for_bytes};
 use harness::{Service, Setup, digest, images, large};
 use serde_json::{Value, json};
 use std::fs;
@@ -74,7 +75,7 @@ impl Place {
 
 #[test]
 fn what_cannot_be_recorded_is_refused_and_changes_nothing() {
-    for way in WAYS {
+    with_each(&WAYS, |&way| {
         let place = Place::new();
         let service = &place.service;
         let origin = Paced::start(large::image(1, SIZE), 0);
@@ -110,12 +111,12 @@ fn what_cannot_be_recorded_is_refused_and_changes_nothing() {
         service.register("new", "1", "isostore", "good.iso");
         http::delete(&service.north("/images?name=good")).expect_status(200);
         place.expect_served("new");
-    }
+    });
 }
 
 #[test]
 fn a_download_that_ends_meanwhile_is_recorded_later() {
-    for way in WAYS {
+    with_each(&WAYS, |&way| {
         let place = Place::new();
         let bytes = large::image(2, SIZE);
         let origin = Paced::start(bytes.clone(), SIZE / 4);
@@ -147,12 +148,12 @@ fn a_download_that_ends_meanwhile_is_recorded_later() {
         assert_eq!(image["sha256"], digest::of_bytes(&bytes));
         place.expect_served("web");
         expect_no_unfinished(&place.service);
-    }
+    });
 }
 
 #[test]
 fn a_failure_that_cannot_be_recorded_is_told_all_the_same_and_recorded_later() {
-    for way in WAYS {
+    with_each(&WAYS, |&way| {
         let mut place = Place::new();
         let origin = Paced::start(b"This is no ISO.\n".repeat(SIZE / 16), 20_000);
         let job = begin(&place.service, "web", &[&origin.url("/web.iso")]);
@@ -174,12 +175,12 @@ fn a_failure_that_cannot_be_recorded_is_told_all_the_same_and_recorded_later() {
         place.service.kill9();
         place.service.spawn();
         assert_eq!(work::now(&place.service, &job)["reason"], failed["reason"]);
-    }
+    });
 }
 
 #[test]
 fn a_crash_meanwhile_loses_nothing() {
-    for way in WAYS {
+    with_each(&WAYS, |&way| {
         let mut place = Place::new();
         let bytes = large::image(3, SIZE);
         let origin = Paced::start(bytes.clone(), SIZE / 4);
@@ -209,5 +210,5 @@ fn a_crash_meanwhile_loses_nothing() {
         assert_eq!(digest::of_file(&place.service.path("static/iso/web.iso")), digest::of_bytes(&bytes));
         wait_for(&place.service, &job, "done");
         expect_no_unfinished(&place.service);
-    }
+    });
 }

@@ -213,6 +213,16 @@ async fn index(State(door): State<Northbound>) -> Json<Value> {
     }))
 }
 
+/// Runs what must not be left half done to its end, even if the request is given up meanwhile.
+async fn whole<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Problem>> + Send + 'static,
+) -> Result<T, Problem> {
+    tokio::spawn(work).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a request ended early");
+        Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the service made a mistake; its log says more"))
+    })
+}
+
 fn store(shelf: Shelf) -> MethodRouter<Northbound> {
     let routes = get(move |state, request| files::list(state, shelf, request))
         .put(move |state, request| files::put(state, shelf, request))

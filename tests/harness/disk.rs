@@ -1,10 +1,8 @@
 //! File systems of the tests' own: a small disk to fill, a read-only one to write to in vain. They need root and are
 //! unmounted whatever happens.
 
-use rustix::fs::{Advice, fadvise};
 use std::fs::{self, File};
 use std::io::Write;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -138,61 +136,4 @@ pub(super) fn unmount(target: &Path) {
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
-}
-
-/// A disk whose end can be taken away: what lies there cannot be read, as on a disk that dies.
-pub struct FailingDisk {
-    folder: PathBuf,
-    backing: PathBuf,
-    device: String,
-    /// What was taken away, and from where on.
-    taken: Option<(u64, Vec<u8>)>,
-}
-
-/// The size of the blocks in which a `FailingDisk` is written.
-const BLOCK: u64 = 4096;
-
-impl FailingDisk {
-    /// Mounts a new file system of this size at `folder`, which is made if missing. Panics when not run by root.
-    #[track_caller]
-    pub fn mount(folder: &Path, megabytes: u64) -> Self {
-        fs::create_dir_all(folder).unwrap();
-        let backing = folder.with_extension("disk");
-        File::create(&backing).unwrap().set_len(megabytes << 20).unwrap();
-        let block = BLOCK.to_string();
-        run("mkfs.ext4", &["-q", "-b", &block, "-O", "^has_journal", text(&backing)]);
-        // Read past the system's memory, or older kernels give zeros in place of what is not there.
-        let device =
-            run("losetup", &["--find", "--show", "--direct-io=on", text(&backing)]).trim().to_owned();
-        let disk = Self { folder: folder.to_owned(), backing, device, taken: None };
-        run("mount", &[&disk.device, text(folder)]);
-        disk
-    }
-
-    /// Takes away everything from the first byte of `file` on, which must have been written last, and what the system remembers of it.
-    #[track_caller]
-    pub fn fail(&mut self, file: &Path) {
-        run("sync", &["--file-system", text(file)]);
-        let extents = run("filefrag", &["-v", text(file)]);
-        let first = extents.lines().find_map(|line| line.trim().strip_prefix("0:")).unwrap();
-        let block: u64 = first.split(':').nth(1).unwrap().split("..").next().unwrap().trim().parse().unwrap();
-        let bytes = fs::read(&self.backing).unwrap();
-        let from = block * BLOCK;
-        self.taken = Some((from, bytes[usize::try_from(from).unwrap()..].to_vec()));
-        File::options().write(true).open(&self.backing).unwrap().set_len(from).unwrap();
-        fadvise(File::open(file).unwrap(), 0, None, Advice::DontNeed).unwrap();
-    }
-
-    /// Gives it back.
-    pub fn mend(&mut self) {
-        let (from, bytes) = self.taken.take().unwrap();
-        File::options().write(true).open(&self.backing).unwrap().write_all_at(&bytes, from).unwrap();
-    }
-}
-
-impl Drop for FailingDisk {
-    fn drop(&mut self) {
-        unmount(&self.folder);
-        let _ = Command::new("losetup").args(["--detach", &self.device]).output();
-    }
 }

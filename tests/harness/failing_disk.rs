@@ -3,7 +3,8 @@
 
 use super::disk::{run, unmount};
 use rustix::fs::{Advice, fadvise};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -12,36 +13,53 @@ pub struct FailingDisk {
     folder: PathBuf,
     backing: PathBuf,
     device: String,
-    size: u64,
+    /// What is lost, and from where on.
+    lost: Option<(u64, Vec<u8>)>,
 }
+
+/// The size of its blocks.
+const BLOCK: u64 = 4096;
 
 impl FailingDisk {
     /// Mounts a disk of `megabytes` at `folder`, which is made if missing. Its bytes lie in a file beside the folder.
     #[track_caller]
     pub fn mount(folder: &Path, megabytes: u32) -> Self {
         fs::create_dir_all(folder).unwrap();
-        let (backing, size) = (folder.with_extension("disk"), u64::from(megabytes) << 20);
-        File::create(&backing).unwrap().set_len(size).unwrap();
-        let path = backing.to_str().unwrap();
+        let backing = folder.with_extension("disk");
+        File::create(&backing).unwrap().set_len(u64::from(megabytes) << 20).unwrap();
+        let (path, block) = (backing.to_str().unwrap(), BLOCK.to_string());
         // Without a journal no write is left for later that could fail and take the whole file system with it.
-        run("mkfs.ext4", &["-q", "-F", "-b", "4096", "-m", "0", "-O", "^has_journal", path]);
+        run("mkfs.ext4", &["-q", "-F", "-b", &block, "-m", "0", "-O", "^has_journal", path]);
         let device = run("losetup", &["--find", "--show", path]).trim().to_owned();
-        let disk = Self { folder: folder.to_owned(), backing, device, size };
+        let disk = Self { folder: folder.to_owned(), backing, device, lost: None };
         disk.mount_device();
         disk
     }
 
     /// What lies behind the first `megabytes` is lost, and all that is written there from now on.
     #[track_caller]
-    pub fn lose_all_behind(&self, megabytes: u32) {
+    pub fn lose_all_behind(&mut self, megabytes: u32) {
         run("sync", &["--file-system", self.folder.to_str().unwrap()]);
-        self.resize(u64::from(megabytes) << 20);
+        self.lose(u64::from(megabytes) << 20);
     }
 
-    /// The disk can be written again in its whole size. What was lost stays lost.
+    /// All of `file` is lost, and all that lies behind it.
     #[track_caller]
-    pub fn replace(&self) {
-        self.resize(self.size);
+    pub fn lose_from(&mut self, file: &Path) {
+        run("sync", &["--file-system", self.folder.to_str().unwrap()]);
+        let extents = run("filefrag", &["-v", file.to_str().unwrap()]);
+        let first = extents.lines().find_map(|line| line.trim().strip_prefix("0:")).unwrap();
+        let block: u64 = first.split(':').nth(1).unwrap().split("..").next().unwrap().trim().parse().unwrap();
+        self.lose(block * BLOCK);
+        self.forget(file);
+    }
+
+    /// Gives back what was lost, as it was then, and takes what is written there.
+    #[track_caller]
+    pub fn mend(&mut self) {
+        let (from, bytes) = self.lost.take().unwrap();
+        File::options().write(true).open(&self.backing).unwrap().write_all_at(&bytes, from).unwrap();
+        run("losetup", &["--set-capacity", &self.device]);
     }
 
     /// From now on everything fails that has to do with it, as if it had been pulled out.
@@ -74,8 +92,12 @@ impl FailingDisk {
     }
 
     #[track_caller]
-    fn resize(&self, size: u64) {
-        OpenOptions::new().write(true).open(&self.backing).unwrap().set_len(size).unwrap();
+    fn lose(&mut self, from: u64) {
+        let backing = File::options().read(true).write(true).open(&self.backing).unwrap();
+        let mut bytes = vec![0; usize::try_from(backing.metadata().unwrap().len() - from).unwrap()];
+        backing.read_exact_at(&mut bytes, from).unwrap();
+        backing.set_len(from).unwrap();
+        self.lost = Some((from, bytes));
         run("losetup", &["--set-capacity", &self.device]);
     }
 }

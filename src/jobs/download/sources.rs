@@ -1,6 +1,6 @@
 //! The links of one image: which is asked next, and which are set aside because another try would end in the same way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::jobs::Failure;
 
@@ -11,6 +11,7 @@ const PATIENCE: u32 = 3;
 #[derive(Debug, Default)]
 pub(super) struct Sources {
     aside: BTreeMap<usize, Failure>,
+    spoilers: BTreeSet<usize>,
     current: Option<usize>,
     fruitless: u32,
     /// The most bytes that there ever were of what is being put together.
@@ -57,6 +58,12 @@ impl Sources {
     /// Nothing that has come is kept any more.
     pub(super) fn begin_anew(&mut self) {
         (self.current, self.fruitless, self.best) = (None, 0, 0);
+    }
+
+    /// What this link brought had to be thrown away. Whether that has happened before: then it would happen for ever.
+    pub(super) fn spoilt_again(&mut self, index: usize) -> bool {
+        self.begin_anew();
+        !self.spoilers.insert(index)
     }
 
     /// An attempt ended without anything new.
@@ -121,6 +128,16 @@ mod tests {
         assert_eq!((sources.next(2, false, &[0]), sources.next(2, false, &[0, 1])), (Some(1), None));
         sources.brought(1, 101);
         assert_eq!(sources.next(2, false, &[]), Some(1));
+    }
+
+    #[test]
+    fn a_link_may_spoil_a_file_once() {
+        let mut sources = Sources::default();
+        sources.brought(1, 1);
+        assert!(!sources.spoilt_again(1));
+        assert_eq!(sources.next(2, false, &[]), Some(0));
+        assert!(!sources.spoilt_again(0));
+        assert!(sources.spoilt_again(1));
     }
 
     #[test]
