@@ -9,7 +9,7 @@ use super::digest_fields::Claim;
 use super::parameters::Parameters;
 use super::problem::Problem;
 use super::{Northbound, whole};
-use crate::catalog::Reservation;
+use crate::catalog::{CatalogError, Reservation};
 use crate::jobs::{Failure, download_job, provisional_name};
 use crate::model::image::{Image, WebSource};
 
@@ -59,7 +59,11 @@ impl FromWeb {
             return Ok(image);
         }
         match download.ended_within(self.wait).await {
-            None | Some(Ok(())) => Ok(door.catalog.image(image.id).await?),
+            None | Some(Ok(())) => match door.catalog.image(image.id).await {
+                // It was deleted in this very moment.
+                Err(CatalogError::NoSuchImage) => Err(Failure::Cancelled.into()),
+                image => Ok(image?),
+            },
             // Whoever stopped it, by deleting the image or stopping the service, decides about the record.
             Some(Err(failure @ Failure::Cancelled)) => Err(failure.into()),
             Some(Err(failure)) => {
