@@ -176,7 +176,7 @@ impl Store {
     /// Fails if the folder is not the one that was opened: a disk that is not mounted just now shows an empty folder, and another disk
     /// other files.
     pub fn expect_in_place(&self) -> Result<(), StoreError> {
-        let place = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+        let place = |metadata: Metadata| (metadata.dev(), metadata.ino());
         let found = fs::metadata(self.incoming()).map(place);
         let opened = self.lock.metadata().map(place).map_err(|source| self.io("look at a folder", source))?;
         match found {
