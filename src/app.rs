@@ -26,7 +26,7 @@ use crate::model::image::Status;
 use crate::model::stored_file::Shelf;
 use crate::northbound::{self, Northbound, Routes};
 use crate::southbound::Southbound;
-use crate::store::{Limits, Store};
+use crate::store::{Disks, Limits, Store};
 use crate::transfers::{self, Transfers};
 use crate::trees::{Mounts, Trees};
 
@@ -154,15 +154,21 @@ fn open_catalog(config: &Config, events: Events) -> Result<Catalog> {
         format!("cannot make the folder {} (`inventoryFile`)", inventory_folder.display())
     })?;
     let inventory = Inventory::JsonFile(JsonFile::open(config.inventory_file.clone())?);
-    let limits = Limits { max_file_size: config.max_file_size, reserve: config.reserve_bytes };
-    let isos = Store::open(Shelf::Iso, config.iso_dir.clone(), limits)?;
+    let disks = Disks::default();
+    let limits = |quota| Limits { max_file_size: config.max_file_size, reserve: config.reserve_bytes, quota };
+    let isos = Store::open(Shelf::Iso, config.iso_dir.clone(), limits(config.iso_quota), &disks)?;
     let trees = match config.image_backend {
         ImageBackend::Extents => Trees::extents(config.tree_cache_bytes),
         ImageBackend::Mount => Trees::Mounted(take_mounts(config, &inventory, &isos)?),
     };
     let shelves = Shelves {
         isos,
-        microkernels: Store::open(Shelf::Microkernel, config.microkernel_dir.clone(), limits)?,
+        microkernels: Store::open(
+            Shelf::Microkernel,
+            config.microkernel_dir.clone(),
+            limits(config.microkernel_quota),
+            &disks,
+        )?,
         trees,
         root: config.root_dir.clone(),
         events,

@@ -316,9 +316,9 @@ impl Config {
         if let Some(folder) = self.keyring_dir.as_ref().filter(|folder| !folder.is_dir()) {
             return Err(settings.error("keyringDir", &folder.display(), "is not a folder"));
         }
-        // It may hold links with credentials, and everything below these folders is served.
+        // Beside it lies the key to what its links hide, and everything below these folders is served.
         for (key, folder) in folders.iter().take(3).map(|(key, _, folder)| (key, folder)) {
-            if self.inventory_file.starts_with(folder) {
+            if settings::lies_below(&self.inventory_file, folder) {
                 let problem = format!("lies below `{key}`, where everything is served to everybody");
                 return Err(settings.error("inventoryFile", &self.inventory_file.display(), &problem));
             }

@@ -12,6 +12,7 @@ use harness::{Service, Setup, images};
 use serde_json::{Value, json};
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use tempfile::TempDir;
 
@@ -167,6 +168,27 @@ fn each_fault_is_told_with_key_and_value_before_anything_is_bound() {
     }
     for text in ["", "{", "[]", "5", "\"text\"", "{\"isoDir\": \"a\",}", "{} {}"] {
         expect_refused(text, &[], &["configuration file"]);
+    }
+}
+
+#[test]
+fn an_inventory_that_would_be_served_is_refused_however_its_path_is_written() {
+    for path in [
+        "static/inventory.json",
+        "static/deep/inventory.json",
+        "behind/inventory.json",
+        "behind/new/inventory.json",
+    ] {
+        let mut config = sound();
+        config["inventoryFile"] = json!(path);
+        let folder = folder_with(&config.to_string());
+        fs::create_dir_all(folder.path().join("static/deep")).unwrap();
+        symlink("static/deep", folder.path().join("behind")).unwrap();
+        let ended = run(folder.path(), &[], &[]);
+        assert_eq!(ended.code, Some(2), "{path}: {ended:?}");
+        for part in ["inventoryFile", path, "served to everybody"] {
+            assert!(ended.stderr.contains(part), "{path}: no {part} in {}", ended.stderr);
+        }
     }
 }
 

@@ -256,3 +256,28 @@ fn jobs_outlive_the_program() {
         assert_eq!(service.images(&[("name", name)])[0]["status"], "OK");
     }
 }
+
+#[test]
+fn of_two_downloads_under_one_name_one_is_refused_at_once() {
+    let service = Service::start(&json!({}));
+    let origin = Origin::start();
+    for round in 0..20 {
+        let link = origin.url(&format!("/{round}.iso"));
+        origin.on(&format!("/{round}.iso"), Behaviour::Silent);
+        let register = |name: &str| {
+            let parameters = query(&[("name", name), ("version", "1"), ("isoweb", &link), ("wait", "0")]);
+            http::put(&service.north(&format!("/images?{parameters}")), "").status
+        };
+        let mut statuses = std::thread::scope(|scope| {
+            let names = [format!("a{round}"), format!("b{round}")];
+            let asked = names.map(|name| scope.spawn(move || register(&name)));
+            asked.map(|asked| asked.join().unwrap())
+        });
+        statuses.sort_unstable();
+        assert_eq!(statuses, [200, 409]);
+        for job in list(&service, &[("kind", "download")]) {
+            http::delete(&url_of(&service, &job));
+        }
+    }
+    assert_eq!(service.images(&[]).len(), 20);
+}

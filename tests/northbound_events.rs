@@ -45,8 +45,10 @@ impl Known {
     fn of_lists(service: &Service) -> Self {
         let mut known = Self::default();
         let list = |path: &str| http::get(&service.north(path)).json().as_array().unwrap().clone();
-        for image in list("/images") {
-            known.0.insert(format!("image {}", image["id"]), image);
+        for (path, kind) in [("/images", "image"), ("/jobs", "job")] {
+            for thing in list(path) {
+                known.0.insert(format!("{kind} {}", thing["id"]), thing);
+            }
         }
         for (path, store) in [("/iso", "iso"), ("/microkernel", "microkernel")] {
             for mut file in list(path) {
@@ -60,7 +62,7 @@ impl Known {
     fn hear(&mut self, event: &Event) {
         let data = event.json();
         let key = match event.name.split('-').next().unwrap() {
-            "image" => format!("image {}", data["id"]),
+            kind @ ("image" | "job") => format!("{kind} {}", data["id"]),
             "file" => format!("file {} {}", data["store"].as_str().unwrap(), data["name"]),
             _ => return,
         };
@@ -142,6 +144,46 @@ fn who_listens_knows_what_the_lists_say() {
     heard.iter().for_each(|event| known.hear(event));
     catch_up(&service, &mut known, &mut events);
     assert_eq!(known.0.keys().filter(|key| key.starts_with("image")).count(), 1, "{known:?}");
+}
+
+#[test]
+fn jobs_are_told_and_so_are_their_images() {
+    let service = Setup::new().set("maxFinishedJobs", json!(3)).start();
+    let origin = Origin::start();
+    let bytes = installer();
+    let piece = bytes.len() / 20;
+    origin.on("/slow.iso", Behaviour::Dribble { bytes, piece, pause: Duration::from_millis(150) });
+    let mut events = listen(&service, "?types=image,job");
+    assert_eq!(events.next().name, "hello");
+    let mut known = Known::default();
+    let begun = Instant::now();
+    let wait = ("wait", "0");
+    let link = origin.url("/slow.iso");
+    let image = service.put_image(&[("name", "slow"), ("version", "1"), ("isoweb", &link), wait]).json();
+    let heard = events.until("a job that is done", is("job", "state", "done"));
+    heard.iter().for_each(|event| known.hear(event));
+    let jobs: Vec<Value> =
+        heard.iter().filter(|event| event.name == "job").map(|event| event.json()).collect();
+    assert!(jobs.iter().all(|job| job["image"] == image["id"]), "{jobs:?}");
+    let progress: Vec<_> = jobs.iter().filter_map(|job| job["progress"]["done"].as_u64()).collect();
+    assert!(progress.is_sorted() && progress.iter().any(|done| *done > 0), "{progress:?}");
+    assert!(jobs.len() as f64 <= 8.0 + 2.0 * begun.elapsed().as_secs_f64(), "too often: {jobs:#?}");
+    // Where the job stands and where the image stands is known at every end, and what goes from the list is known as well.
+    for index in 0..6 {
+        let path = format!("/fast-{index}.iso");
+        origin.on(&path, Behaviour::Bytes(installer()));
+        service.register(&format!("fast-{index}"), "1", "isoweb", &origin.url(&path));
+    }
+    let of_interest = |known: Known| {
+        let is_wanted = |key: &String| !key.starts_with("file");
+        Known(known.0.into_iter().filter(|(key, _)| is_wanted(key)).collect())
+    };
+    let deadline = Instant::now() + http::SILENCE;
+    while known != of_interest(Known::of_lists(&service)) {
+        assert!(Instant::now() < deadline, "{known:#?} is not {:#?}", Known::of_lists(&service));
+        known.hear(&events.next());
+    }
+    assert_eq!(known.0.keys().filter(|key| key.starts_with("job")).count(), 3, "{known:#?}");
 }
 
 #[test]

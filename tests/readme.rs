@@ -3,9 +3,12 @@
 
 mod harness;
 
-use harness::Setup;
-use harness::web::closed_port;
+use harness::source::Source;
+use harness::wait::eventually;
+use harness::web::{Behaviour, Origin, closed_port};
+use harness::{Setup, digest};
 use std::process::Command;
+use std::time::Duration;
 
 /// A command of the README with the output that it shows.
 #[derive(Default)]
@@ -35,6 +38,48 @@ fn examples_print_what_the_readme_says() {
         assert!(ran.status.success(), "{}\n{printed}", example.command);
         assert_eq!(steady(&printed), steady(&replace(&example.output)), "{}", example.command);
     }
+}
+
+#[test]
+fn five_lines_download_watch_stop_go_on_and_verify() {
+    let readme = include_str!("../README.md");
+    let block = readme.split("```sh\n").find(|block| block.starts_with("job=$(")).unwrap();
+    let lines: Vec<&str> = block.split("```").next().unwrap().lines().collect();
+    let [download, watch, cancel, retry, verify] = lines[..] else { panic!("five lines: {lines:?}") };
+    let (service, origin) = (Setup::new().start(), Origin::start());
+    let bytes = std::fs::read(harness::images::installer()).unwrap();
+    let half = Source::new(bytes.clone()).cut_after(bytes.len() / 2);
+    origin.on("/linux.iso", Behaviour::Each(vec![Behaviour::Source(half), Behaviour::Silent]));
+    let sums = format!("{}  linux.iso\n", digest::of_bytes(&bytes));
+    origin.on("/SHA256SUMS", Behaviour::Bytes(sums.into_bytes()));
+    let run = |line: &str, job: &str| {
+        let api = service.north("");
+        let (link, sums) = (origin.url("/linux.iso"), origin.url("/SHA256SUMS"));
+        let script = format!("api={api} link={link} sums={sums} job={job}\n{line}");
+        let ran = Command::new("bash").args(["-ec", &script]).output().unwrap();
+        String::from_utf8(ran.stdout).unwrap()
+    };
+    let job = run(&format!("{download}\nprintf %s $job"), "");
+    assert_eq!(job.len(), 36, "{job}");
+    eventually(Duration::from_secs(20), "the second request", || {
+        let asked = origin.seen().iter().filter(|seen| seen.target == "/linux.iso").count();
+        (asked == 2).then_some(())
+    });
+    let stopped = run(cancel, &job);
+    assert!(stopped.contains("\"state\":\"cancelled\""), "{stopped}");
+    origin.on("/linux.iso", Behaviour::Source(Source::new(bytes.clone())));
+    // The stream has no end by itself.
+    let watched = std::thread::scope(|scope| {
+        let watching = scope.spawn(|| run(&watch.replace("curl ", "curl --max-time 5 "), &job));
+        std::thread::sleep(Duration::from_millis(500));
+        run(retry, &job);
+        watching.join().unwrap()
+    });
+    assert!(watched.contains("event: job") && watched.contains("\"state\":\"done\""), "{watched}");
+    let range = origin.seen().last().unwrap().headers.get("range").cloned();
+    assert_eq!(range, Some(format!("bytes={}-", bytes.len() / 2)));
+    let stored = run(verify, &job);
+    assert!(stored.contains(&digest::of_bytes(&bytes)) && stored.contains("\"status\":\"OK\""), "{stored}");
 }
 
 /// All blocks marked `console`: lines that begin with `$ ` are commands, the others what they print.

@@ -4,7 +4,7 @@
 
 mod harness;
 
-use harness::disk::FailingDisk;
+use harness::failing_disk::FailingDisk;
 use harness::http;
 use harness::served_digest::wait_for_digest;
 use harness::wait::eventually;
@@ -199,7 +199,7 @@ fn what_cannot_be_read_is_told_and_nothing_else_suffers() {
     service.register("bad", "1", "isostore", "bad.iso");
     // Written by somebody else; nobody has read it before the disk fails.
     fs::copy(images::installer(), service.path("static/iso/late.part")).unwrap();
-    disk.fail(&service.path("static/iso/bad.iso"));
+    disk.lose_from(&service.path("static/iso/bad.iso"));
     for name in ["bad.iso", "late.part"] {
         let status = wait_for_file(&service, "iso", name, |status| status.starts_with("error: "));
         assert!(status.starts_with("error: cannot be read: "), "{status}");

@@ -11,6 +11,7 @@ use image_service::jobs::fetch::{Fault, Fetcher};
 use image_service::jobs::signature::{Keyring, SignatureError, Signer};
 use image_service::model::digest::{Expected, Sha256};
 use pgp::composed::{ArmorOptions, Deserializable, DetachedSignature, SignedPublicKey, SignedSecretKey};
+use pgp::crypto::hash::HashAlgorithm;
 use pgp::packet::{KeyFlags, PublicSubkey, SignatureConfig, SignatureType, Subpacket, SubpacketData};
 use pgp::types::{KeyDetails, Password, Timestamp};
 use std::fs;
@@ -165,12 +166,29 @@ fn a_key_counts_for_the_time_that_it_was_valid() {
     let key = gpg.key(BORN, "short", "ed25519", "sign", "0");
     let (early, late) = (sign(&gpg, "20200201T000000", &key, &[]), sign(&gpg, SIGNED, &key, &[]));
     gpg.at("20200301T000000", &["--quick-set-expire", &key, "20200601T000000"], "");
-    let keyring = open(&[&gpg.public(&key, false)]);
+    let shortened = gpg.public(&key, false);
+    let keyring = open(&[&shortened]);
     assert_eq!(verify(&keyring, &early).unwrap().fingerprint, key);
     expect_problem(verify(&keyring, &late), &key, "expired");
+    // What others say of it makes it no younger.
+    let other = Gpg::new();
+    let others = other.key(BORN, "other", "ed25519", "cert", "0");
+    other.at("20200401T000000", &["--import"], &shortened);
+    other.at("20200401T000000", &["--local-user", &others, "--quick-sign-key", &key], "");
+    let certified = other.public(&key, false);
+    assert!(certified.len() > shortened.len(), "certified by another");
+    expect_problem(verify(&open(&[&certified]), &late), &key, "expired");
     // Its life was made longer.
     gpg.at("20200501T000000", &["--quick-set-expire", &key, "0"], "");
-    assert!(verify(&open(&[&gpg.public(&key, false)]), &late).is_ok());
+    let lengthened = gpg.public(&key, false);
+    assert!(verify(&open(&[&lengthened]), &late).is_ok());
+    // Where a key server has both, the last word counts, wherever it stands.
+    for (first, second) in [(&shortened, &lengthened), (&lengthened, &shortened)] {
+        let [mut both, other] = [first, second].map(|key| SignedPublicKey::from_bytes(&key[..]).unwrap());
+        both.details.users[0].signatures.extend(other.details.users[0].signatures.clone());
+        let both = both.to_armored_bytes(ArmorOptions::default()).unwrap();
+        assert!(verify(&open(&[&both]), &late).is_ok());
+    }
 
     // Without a reason a key may be in wrong hands, who date signatures as they like.
     gpg.revoke(&key);
@@ -201,6 +219,16 @@ fn subkeys_sign_for_their_primary_key() {
         let signer = verify(&keyring, signature).unwrap();
         assert_eq!((&signer.fingerprint, signer.user_id.as_deref()), (&key, Some("primary")));
     }
+    // The primary key itself is for other things.
+    let secret = gpg.at(BORN, &["--export-secret-keys", &key], "");
+    let (secret, _) = SignedSecretKey::from_reader_single(&secret[..]).unwrap();
+    let mut config =
+        SignatureConfig::v4(SignatureType::Binary, secret.primary_key.algorithm(), HashAlgorithm::Sha256);
+    let time = SubpacketData::SignatureCreationTime(Timestamp::from_secs(1_610_000_000));
+    config.hashed_subpackets = vec![Subpacket::regular(time).unwrap()];
+    let made = config.sign(&secret.primary_key, &Password::empty(), sums().as_bytes()).unwrap();
+    let made = DetachedSignature::new(made).to_armored_bytes(ArmorOptions::default()).unwrap();
+    expect_problem(verify(&keyring, &made), &key, "not for signing");
     // One subkey goes, the other stays; then the primary key goes with both.
     let edit = ["--no-batch", "--command-fd", "0", "--edit-key", &key];
     gpg.at(LATER, &edit, "key 1\nrevkey\ny\n1\n\ny\nsave\n");
@@ -215,6 +243,10 @@ fn subkeys_sign_for_their_primary_key() {
 #[test]
 fn a_foreign_key_cannot_be_claimed_as_a_subkey() {
     let (gpg, thief) = (Gpg::new(), Gpg::new());
+    let rich = gpg.key(BORN, "rich", "ed25519", "cert", "0");
+    let subkey = gpg.subkey(BORN, &rich, "ed25519", "sign");
+    let by_subkey = sign(&gpg, SIGNED, &format!("{subkey}!"), &[]);
+    let (rich, _) = SignedPublicKey::from_reader_single(&gpg.public(&rich, false)[..]).unwrap();
     let key = gpg.key(BORN, "owner", "rsa2048", "sign", "0");
     let thiefs = thief.key(BORN, "thief", "ed25519", "sign", "0");
     let signature = sign(&gpg, SIGNED, &key, &[]);
@@ -223,7 +255,12 @@ fn a_foreign_key_cannot_be_claimed_as_a_subkey() {
     let (secret, _) = SignedSecretKey::from_reader_single(&secret[..]).unwrap();
     let mut claimed = SignedPublicKey::from(secret.clone());
 
-    // Of the same key material a subkey, so that the signature fits.
+    // As it is, with what its owner said of it.
+    let grafted = SignedPublicKey { public_subkeys: rich.public_subkeys, ..claimed.clone() };
+    let grafted = grafted.to_armored_bytes(ArmorOptions::default()).unwrap();
+    expect_problem(verify(&open(&[&grafted]), &by_subkey), &thiefs, "does not own");
+
+    // Of the same key material a subkey, which the thief says is theirs.
     let stolen = &owner.primary_key;
     let inner = pgp::packet::PubKeyInner::new(
         stolen.version(),
@@ -236,7 +273,7 @@ fn a_foreign_key_cannot_be_claimed_as_a_subkey() {
     let mut config = SignatureConfig::v4(
         SignatureType::SubkeyBinding,
         secret.primary_key.algorithm(),
-        pgp::crypto::hash::HashAlgorithm::Sha256,
+        HashAlgorithm::Sha256,
     );
     let mut flags = KeyFlags::default();
     flags.set_sign(true);

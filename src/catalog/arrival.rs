@@ -1,24 +1,37 @@
 //! The end of an intake: all bytes are here, and the file gets its name and its record.
 
 use std::path::Path;
+use std::time::Duration;
 
 use iso_reader::TreeKind;
+use jiff::Timestamp;
 
 use super::claims::Claim;
 use super::intake::{Arriving, Intake};
 use super::{Catalog, CatalogError, Inner};
+use crate::model::digest::Sha256;
 use crate::model::image::TreeSummary;
 use crate::model::names::FileName;
 use crate::model::part::PartId;
 use crate::model::stored_file::{FileRecord, Origin, Shelf, StoredFile};
 use crate::store::{Named, Received, StoreError};
 
+/// How long a file waits for another one with the same bytes to be recorded. After that both are stored.
+const TWIN_TIME: Duration = Duration::from_secs(60);
+
 /// A file that has its name, which nobody else touches until it has its record too.
 struct Arrival {
     catalog: Catalog,
     received: Received,
     named: Named,
-    claims: (Claim<(Shelf, FileName)>, Option<Claim<PartId>>),
+    claims: Claims,
+}
+
+/// What is claimed until then. It is let go of in this order.
+struct Claims {
+    _name: Claim<(Shelf, FileName)>,
+    _part: Option<Claim<PartId>>,
+    _alike: Option<Claim<Sha256>>,
 }
 
 impl Intake {
@@ -63,6 +76,7 @@ impl Intake {
         inspect: impl FnOnce(&Inner, &Path) -> Result<T, CatalogError> + Send + 'static,
     ) -> Result<(Arrival, T), CatalogError> {
         let Self { catalog, shelf, bytes, claim, .. } = self;
+        let mut alike = None;
         let (received, named, part, found) = match bytes {
             Arriving::Named(received, part) => {
                 let inspected = catalog.blocking(move |inner| {
@@ -75,6 +89,9 @@ impl Intake {
             }
             Arriving::Worker(worker) => {
                 let (mut upload, part) = worker.end().await?;
+                let digests = &catalog.0.digest_claims;
+                alike = digests.exclusive_within(upload.sha256(), TWIN_TIME).await;
+                let name = claim.key().1.clone();
                 let finished = catalog.blocking(move |inner| {
                     let store = inner.store(shelf);
                     let inspected = match upload.size() {
@@ -83,6 +100,7 @@ impl Intake {
                     };
                     match inspected {
                         Ok(found) => {
+                            inner.share(shelf, &name, &mut upload);
                             let (received, named) = upload.finish(store)?;
                             Ok((received, named, part, found))
                         }
@@ -99,7 +117,10 @@ impl Intake {
                 finished.await??
             }
         };
-        Ok((Arrival { catalog, received, named, claims: (claim, part) }, found))
+        Ok((
+            Arrival { catalog, received, named, claims: Claims { _name: claim, _part: part, _alike: alike } },
+            found,
+        ))
     }
 }
 
@@ -127,5 +148,6 @@ impl CatalogError {
 pub(super) fn record_of(shelf: Shelf, received: &Received, origin: Origin) -> FileRecord {
     let mut record = FileRecord::new(shelf, received.name.clone(), received.identity, origin);
     record.verify(received.sha256);
+    record.uploaded = received.shared.then(Timestamp::now);
     record
 }

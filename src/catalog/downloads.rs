@@ -7,10 +7,13 @@ use serde_json::Value;
 use sha2::Digest;
 
 use super::arrival::record_of;
+use super::files::check_free;
 use super::register::seen_received;
 use super::{Catalog, CatalogError, Intake};
+use crate::inventory::Records;
 use crate::model::digest::{Expected, Sha256};
 use crate::model::image::{Image, ImageId, Source, Status};
+use crate::model::job::Job;
 use crate::model::names::FileName;
 use crate::model::part::{Owner, Part, PartId, Plan};
 use crate::model::stored_file::{Origin, Shelf};
@@ -86,12 +89,15 @@ impl Catalog {
     pub async fn finish_download(&self, id: ImageId, intake: Intake) -> Result<(), CatalogError> {
         let catalog = self.clone();
         self.whole(async move {
-            catalog.update(id.clone(), |image| image.status = Status::Preparing).await?;
+            catalog.change_unfinished(&id, |image| image.status = Status::Preparing).await?;
             let asked = catalog.snapshot().image(&id).and_then(|image| image.asked_tree);
             let record = |received: Received, summary| async move {
                 let recorded = catalog.0.writer.commit(move |records| {
-                    let image = records.images.get_mut(&id).ok_or(CatalogError::NoSuchImage)?;
+                    check_free(records, Shelf::Iso, &received.name, Some(&id))?;
+                    let image = unfinished(records, &id)?;
                     *image = seen_received(image.clone(), &received, summary);
+                    // A crash may have come between the beginning of the file and the record of its name.
+                    image.iso = received.name.clone();
                     image.status = Status::Ok;
                     image.updated = Timestamp::now();
                     let image = image.clone();
@@ -112,14 +118,42 @@ impl Catalog {
         .await
     }
 
-    /// The download failed for good. An image that is served meanwhile, from another source, stays so.
-    pub async fn fail_download(&self, id: ImageId, reason: String) -> Result<(), CatalogError> {
-        self.update(id, move |image| {
-            if image.status != Status::Ok {
-                image.status = Status::Error(reason);
+    /// The download ended without success, which is recorded together with its job. An image that is served meanwhile, from another source,
+    /// stays so.
+    pub async fn fail_download(&self, id: ImageId, reason: String, job: Job) -> Result<(), CatalogError> {
+        let recorded = self.0.writer.commit(move |records| {
+            if !records.images.contains_key(&id) {
+                return Err(CatalogError::NoSuchImage);
             }
-        })
-        .await
+            if let Ok(image) = unfinished(records, &id) {
+                image.status = Status::Error(reason);
+                image.updated = Timestamp::now();
+            }
+            records.jobs.insert(job.id.clone(), job);
+            Ok(())
+        });
+        recorded.await
+    }
+
+    /// Bytes come again for an image that was nearly prepared.
+    pub async fn download_more(&self, id: &ImageId) -> Result<(), CatalogError> {
+        self.change_unfinished(id, |image| image.status = Status::Downloading).await
+    }
+
+    /// Changes an image that is being downloaded. One that is an error by now, or comes from elsewhere, is nothing to a download.
+    async fn change_unfinished(
+        &self,
+        id: &ImageId,
+        change: impl FnOnce(&mut Image) + Send + 'static,
+    ) -> Result<(), CatalogError> {
+        let id = id.clone();
+        let changed = self.0.writer.commit(move |records| {
+            let image = unfinished(records, &id)?;
+            change(image);
+            image.updated = Timestamp::now();
+            Ok(())
+        });
+        changed.await
     }
 
     /// An image whose download failed is to be fetched again.
@@ -142,6 +176,14 @@ impl Catalog {
         });
         begun.await
     }
+}
+
+/// The image, if it still waits for its download.
+fn unfinished<'a>(records: &'a mut Records, id: &ImageId) -> Result<&'a mut Image, CatalogError> {
+    let image = records.images.get_mut(id).ok_or(CatalogError::NoSuchImage)?;
+    let waits = matches!(image.status, Status::Downloading | Status::Preparing)
+        && matches!(image.source, Source::Web(_));
+    if waits { Ok(image) } else { Err(CatalogError::NoSuchImage) }
 }
 
 /// The name of an image's unfinished ISO. Ids of images may come from the previous service, so they are not names by themselves.

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use super::snapshot::{Snapshot, users_by_iso, users_of};
+use super::twins::others;
 use super::{Catalog, CatalogError, Change, Errand, Inner};
 use crate::inventory::Records;
 use crate::model::identity::Identity;
@@ -21,6 +22,8 @@ pub struct ListedFile {
     pub file: StoredFile,
     /// The images made from it, as `name version`.
     pub used_by: Vec<String>,
+    /// The other files that have the same bytes on disk.
+    pub shared_with: Vec<(Shelf, FileName)>,
 }
 
 impl Catalog {
@@ -121,10 +124,12 @@ impl Inner {
                 files.insert(record.name.clone(), seen(path));
             }
         }
+        let sharers = self.sharers(&snapshot)?;
         let mut used = if shelf == Shelf::Iso { users_by_iso(snapshot.records()) } else { BTreeMap::new() };
         let listed = files.into_iter().filter_map(|(name, identity)| {
             let used_by = used.remove(&name).unwrap_or_default();
-            Some(ListedFile { file: self.described(&snapshot, shelf, name, identity)?, used_by })
+            let shared_with = others(&sharers, shelf, &name);
+            Some(ListedFile { file: self.described(&snapshot, shelf, name, identity)?, used_by, shared_with })
         });
         Ok(listed.collect())
     }
@@ -140,7 +145,8 @@ impl Inner {
             if shelf == Shelf::Iso { users_of(snapshot.records(), &name, None) } else { Vec::new() };
         let missing = || CatalogError::NoSuchFile { shelf, name: name.clone() };
         let file = self.described(&snapshot, shelf, name.clone(), identity).ok_or_else(missing)?;
-        Ok(ListedFile { file, used_by })
+        let shared_with = others(&self.sharers(&snapshot)?, shelf, &name);
+        Ok(ListedFile { file, used_by, shared_with })
     }
 
     /// What is known of a file that is now `identity`. A digest that is not known becomes an errand, if the file is complete. A local ISO that is missing just now is

@@ -21,6 +21,8 @@ mod remove;
 mod resolve;
 mod restore;
 mod snapshot;
+mod storage;
+mod twins;
 mod writer;
 
 use std::path::PathBuf;
@@ -33,6 +35,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::events::{Change, Events};
 use crate::inventory::{Inventory, InventoryError};
+use crate::model::digest::Sha256;
 use crate::model::image::ImageId;
 use crate::model::names::{FileName, ImageName, ImageVersion};
 use crate::model::part::PartId;
@@ -104,6 +107,8 @@ struct Inner {
     image_claims: Claims<(ImageName, ImageVersion)>,
     file_claims: Claims<(Shelf, FileName)>,
     part_claims: Claims<PartId>,
+    /// Digests of files that are about to get their names: of two that are alike the second finds the first.
+    digest_claims: Claims<Sha256>,
     intakes: Arc<Semaphore>,
     changes: TaskTracker,
     /// The service ends.
@@ -154,6 +159,7 @@ impl Catalog {
             image_claims: Claims::default(),
             file_claims: Claims::default(),
             part_claims: Claims::default(),
+            digest_claims: Claims::default(),
             intakes: Arc::new(Semaphore::new(MAX_INTAKES)),
             changes: TaskTracker::new(),
             stop: CancellationToken::new(),

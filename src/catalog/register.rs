@@ -229,7 +229,6 @@ impl Reservation {
         let image = Image { expected, ..self.image(iso, Source::Web(Box::new(source)), Status::Downloading) };
         let job = job(&image);
         let begun = async move {
-            check_free(self.catalog.snapshot().records(), Shelf::Iso, &image.iso, Some(&image.id))?;
             let image = self.record(image, None, Some(job.clone())).await?;
             Ok((image, job, self))
         };
@@ -268,6 +267,10 @@ impl Reservation {
     ) -> Result<Image, CatalogError> {
         let attempted = image.clone();
         let recorded = self.catalog.0.writer.commit(move |records| {
+            if job.is_some() {
+                // Two that want the same name for what they fetch would both be refused it later.
+                check_free(records, Shelf::Iso, &image.iso, Some(&image.id))?;
+            }
             let image = insert(records, image, file)?;
             records.jobs.extend(job.map(|job| (job.id.clone(), job)));
             Ok(image)

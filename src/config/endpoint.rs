@@ -1,12 +1,12 @@
 //! `httpEndpoints`: where to listen, which doors are open there, and whether what passes is encrypted.
 
-use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use file_transport::{Tls, TlsError};
 use serde_json::Value;
 
+use super::settings::lies_below;
 use super::text;
 
 /// A door.
@@ -106,11 +106,8 @@ pub(super) fn check(endpoints: &[Endpoint]) -> Result<(), String> {
 
 /// Whoever has the key can pass for the service, so it must not lie where everything is served.
 pub(super) fn check_key(endpoints: &[Endpoint], served: &Path) -> Result<(), PathBuf> {
-    let real = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let keys = || endpoints.iter().filter_map(|endpoint| endpoint.tls.as_ref()).map(Tls::key);
-    keys()
-        .find(|key| key.starts_with(served) || real(key).starts_with(real(served)))
-        .map_or(Ok(()), |key| Err(key.to_owned()))
+    let mut keys = endpoints.iter().filter_map(|endpoint| endpoint.tls.as_ref()).map(Tls::key);
+    keys.find(|key| lies_below(key, served)).map_or(Ok(()), |key| Err(key.to_owned()))
 }
 
 fn parse_one(entry: &Value, folder: &Path) -> Result<Endpoint, String> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
+use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
@@ -160,6 +161,18 @@ pub(super) fn choice<T: Copy>(value: &Value, choices: &[(&str, T)]) -> Result<T,
             format!("expected {}", words.join(" or "))
         },
     )
+}
+
+/// Whether `path` is in `folder`, as it is written or when links are followed. Neither need exist.
+pub(super) fn lies_below(path: &Path, folder: &Path) -> bool {
+    let real = |path: &Path| {
+        let found = path.ancestors().find_map(|above| Some((fs::canonicalize(above).ok()?, above)));
+        found.map_or_else(
+            || path.to_owned(),
+            |(real, above)| real.join(path.strip_prefix(above).unwrap_or(Path::new(""))),
+        )
+    };
+    path.starts_with(folder) || real(path).starts_with(real(folder))
 }
 
 /// Whether files can be made in `folder`, or `folder` itself in the nearest folder above it that exists.

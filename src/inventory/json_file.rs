@@ -1,17 +1,19 @@
 //! The inventory as one JSON file. A save writes a temporary beside it, fsyncs, keeps the old file as `….previous` and renames;
 //! so at every instant the file is a whole state.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 
+use super::files::{beside, sync_folder, write_durably};
+use super::seals::{Entries, Seals};
 use super::{InventoryError, Records, previous_service};
-use crate::model::image::Image;
+use crate::model::image::{Image, ImageId, Source};
 use crate::model::job::Job;
 use crate::model::stored_file::FileRecord;
 
@@ -24,6 +26,7 @@ const MAX_BYTES: u64 = 1 << 30;
 /// The inventory file, locked against other processes for as long as this value lives.
 pub struct JsonFile {
     path: PathBuf,
+    seals: Seals,
     _lock: File,
 }
 
@@ -33,6 +36,9 @@ struct DocumentOut<'a> {
     images: Vec<&'a Image>,
     files: Vec<&'a FileRecord>,
     jobs: Vec<&'a Job>,
+    /// What the links of images hide.
+    #[serde(skip_serializing_if = "Entries::is_empty")]
+    sealed: &'a Entries,
 }
 
 #[derive(Deserialize)]
@@ -42,6 +48,17 @@ struct Document {
     files: Vec<FileRecord>,
     #[serde(default)]
     jobs: Vec<Job>,
+    #[serde(default)]
+    sealed: BTreeMap<ImageId, String>,
+}
+
+/// Whether links are there in full. Programs before this one wrote them so.
+fn hides_something(records: &Records) -> bool {
+    let mut sources = records.images.values().map(|image| &image.source);
+    sources.any(|source| match source {
+        Source::Web(web) => web.all_links().iter().any(|link| link.hides_something()),
+        Source::Local | Source::Client | Source::Store => false,
+    })
 }
 
 impl JsonFile {
@@ -51,7 +68,7 @@ impl JsonFile {
         let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&lock_path);
         let lock = lock.map_err(|source| InventoryError::Io { action: "lock", path: lock_path, source })?;
         match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self { path, _lock: lock }),
+            Ok(()) => Ok(Self { seals: Seals::new(beside(&path, "key")), path, _lock: lock }),
             Err(rustix::io::Errno::WOULDBLOCK) => Err(InventoryError::InUse(path)),
             Err(errno) => Err(InventoryError::Io { action: "lock", path, source: errno.into() }),
         }
@@ -78,11 +95,13 @@ impl JsonFile {
     }
 
     pub(super) fn save(&self, records: &Records) -> Result<(), InventoryError> {
+        let sealed = self.seals.seal(&records.images).map_err(|source| self.io("seal links of", source))?;
         let document = DocumentOut {
             version: VERSION,
             images: records.images.values().collect(),
             files: records.files.values().collect(),
             jobs: records.jobs.values().collect(),
+            sealed: &sealed,
         };
         let mut bytes =
             serde_json::to_vec_pretty(&document).map_err(|error| self.io("encode", error.into()))?;
@@ -96,6 +115,7 @@ impl JsonFile {
             return Err(self.io("write", source));
         }
         fs::rename(&fresh, &self.path).map_err(|source| self.io("replace", source))?;
+        self.seals.keep(sealed);
         // The copy is a convenience: the new state is in its place by now.
         if let Err(error) = fs::rename(beside(&self.path, "previous.new"), beside(&self.path, "previous"))
             && error.kind() != io::ErrorKind::NotFound
@@ -138,6 +158,15 @@ impl JsonFile {
         records.files =
             document.files.into_iter().map(|file| ((file.shelf, file.name.clone()), file)).collect();
         records.jobs = document.jobs.into_iter().map(|job| (job.id.clone(), job)).collect();
+        let is_in_the_clear = hides_something(&records);
+        self.seals.open(&mut records.images, document.sealed);
+        if is_in_the_clear {
+            // Twice, so that the copy of the state before is without credentials as well.
+            let saved = self.save(&records).and_then(|()| self.save(&records));
+            if let Err(error) = saved {
+                tracing::warn!(%error, "the inventory still holds links with credentials that anybody can read who has the file");
+            }
+        }
         Ok(records)
     }
 
@@ -164,22 +193,4 @@ impl JsonFile {
     fn io(&self, action: &'static str, source: io::Error) -> InventoryError {
         InventoryError::Io { action, path: self.path.clone(), source }
     }
-}
-
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".");
-    name.push(suffix);
-    PathBuf::from(name)
-}
-
-/// Links in the inventory may hold credentials, so only the owner may read it.
-fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
-fn sync_folder(path: &Path) -> io::Result<()> {
-    File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
 }

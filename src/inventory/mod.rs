@@ -1,9 +1,12 @@
 //! The shelf of records: what the service must remember across restarts. It loads and saves whole states and decides nothing.
 
+mod files;
 mod json_file;
+mod key;
 #[cfg(test)]
 mod memory;
 mod previous_service;
+mod seals;
 
 use std::collections::BTreeMap;
 use std::io;

@@ -83,9 +83,15 @@ impl Entry {
         self.lock().clone()
     }
 
-    /// Puts what stops the next work on it in place.
-    pub(super) fn arm(&self, stop: CancellationToken) {
+    /// From now on somebody works on it, until `stop`.
+    pub(super) fn take_up(&self, stop: CancellationToken) {
         *self.lock() = stop;
+        self.change(|moment| {
+            moment.is_driven = true;
+            moment.is_cancelled = false;
+            moment.gives_up = false;
+            moment.disappoints = false;
+        });
     }
 
     fn lock(&self) -> MutexGuard<'_, CancellationToken> {
@@ -135,12 +141,14 @@ impl Board {
         all
     }
 
-    /// Takes up the work of an ended job again; `false` if somebody does it already.
-    pub(super) fn revive(&self, entry: &Arc<Entry>) -> bool {
+    /// Takes up the work of an ended job again, which is driven from now on; `false` if somebody does the same work, or is busy with it.
+    pub(super) fn revive(&self, entry: &Arc<Entry>, stop: CancellationToken) -> bool {
         let mut inner = self.lock();
-        if inner.live.contains_key(&entry.work) {
+        let is_listed = inner.entries.contains_key(&entry.id);
+        if !is_listed || inner.live.contains_key(&entry.work) || entry.moment.borrow().is_driven {
             return false;
         }
+        entry.take_up(stop);
         inner.live.insert(entry.work.clone(), Arc::clone(entry));
         true
     }
@@ -151,16 +159,23 @@ impl Board {
         if inner.live.get(&entry.work).is_some_and(|live| live.id == entry.id) {
             inner.live.remove(&entry.work);
         }
+        if matches!(entry.work, Work::Digest { .. }) && entry.state() == State::Done {
+            // There may be thousands at once, and what they found stands with the files.
+            inner.entries.remove(&entry.id);
+            return Vec::new();
+        }
         let mut ended: Vec<_> = inner
             .entries
             .values()
-            .filter_map(|entry| {
-                let moment = entry.moment.borrow();
-                moment.job.state.is_end().then(|| (moment.job.updated, entry.id.clone()))
+            .filter_map(|other| {
+                let moment = other.moment.borrow();
+                // The clock may have been set back, so this one need not be the newest.
+                let may_go = moment.job.state.is_end() && !moment.is_driven && other.id != entry.id;
+                may_go.then(|| (moment.job.updated, other.id.clone()))
             })
             .collect();
         ended.sort();
-        ended.truncate(ended.len().saturating_sub(keep));
+        ended.truncate((ended.len() + 1).saturating_sub(keep));
         for (_, id) in &ended {
             inner.entries.remove(id);
         }
@@ -203,11 +218,13 @@ mod tests {
         };
         assert!(end(&first, 2).is_empty());
         let others: Vec<_> = ["a", "b"].map(|name| board.add(job(name)).ok()).into_iter().flatten().collect();
-        assert!(!board.revive(&first), "another job does the same work");
+        let revive = |entry: &Arc<Entry>| board.revive(entry, CancellationToken::new());
+        assert!(!revive(&first), "another job does the same work");
         assert!(end(&others[0], 2).is_empty());
         assert_eq!(end(&others[1], 2), std::slice::from_ref(&first.id));
         assert!(board.get(&first.id).is_none());
-        assert!(board.revive(&others[0]) && board.live(&others[0].work).is_some());
+        assert!(!revive(&first), "it is not listed any more");
+        assert!(revive(&others[0]) && !revive(&others[0]) && board.live(&others[0].work).is_some());
         assert!(board.remove(&others[1].id) && !board.remove(&others[1].id));
         assert_eq!(board.all().len(), 1);
     }

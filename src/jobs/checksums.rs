@@ -12,7 +12,8 @@ use super::fetch::{Fault, Fetcher, small};
 use super::signature::{Keyring, SignatureError, Signer, is_clear_signed};
 use crate::model::digest::Expected;
 use crate::model::link::shown;
-use listing::{Listing, ListingError};
+use listing::Listing;
+pub use listing::ListingError;
 
 /// No distribution lists so many files that it needs more, and it is read whole.
 const MAX_FILE: usize = 1 << 20;
@@ -68,7 +69,7 @@ impl ChecksumError {
 /// Fetches the file of checksums and reads what it says of a file that has one of `names`, of which the first that is listed counts; a name
 /// may have folders before it. With `signature` the file must be signed by it, and with a folder of keyrings a clear-signed file must be
 /// signed by one of their keys.
-pub(super) async fn expected(
+pub async fn expected(
     fetcher: &Fetcher,
     checksums: &Url,
     signature: Option<&Url>,

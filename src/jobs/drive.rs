@@ -11,7 +11,7 @@ use super::board::Entry;
 use super::kinds::Task;
 use super::{Failure, Jobs, RECORD_PAUSE, backoff};
 use crate::catalog::CatalogError;
-use crate::model::job::{JobId, State};
+use crate::model::job::{Job, JobId, State};
 
 /// How one attempt ended.
 #[derive(Debug)]
@@ -106,9 +106,20 @@ pub(super) async fn drive(jobs: Jobs, entry: Arc<Entry>) {
     };
     if let Err(failure) = &end {
         tracing::warn!(job = %entry.id, title = entry.moment().job.title, %failure, "a job ended without success");
-        task.conclude(&context, failure).await;
+        task.conclude(&context, failure, ended(&entry, &end)).await;
     }
     finish(&jobs, &entry, end).await;
+}
+
+/// The record of a job that has just ended.
+fn ended(entry: &Entry, end: &Result<(), Failure>) -> Job {
+    let mut job = entry.moment().job;
+    job.enter(match end {
+        Ok(()) => State::Done,
+        Err(Failure::Cancelled) => State::Cancelled,
+        Err(failure) => State::Failed { reason: failure.to_string() },
+    });
+    job
 }
 
 async fn attempt(context: &Context<'_>, task: &mut Task) -> Outcome {
@@ -158,16 +169,13 @@ async fn wait(context: &Context<'_>, failure: Failure, pause: Duration, after: O
 
 /// The job has ended: tells everybody, and remembers it.
 async fn finish(jobs: &Jobs, entry: &Arc<Entry>, end: Result<(), Failure>) {
+    let job = ended(entry, &end);
     entry.change(|moment| {
-        moment.job.enter(match &end {
-            Ok(()) => State::Done,
-            Err(Failure::Cancelled) => State::Cancelled,
-            Err(failure) => State::Failed { reason: failure.to_string() },
-        });
+        moment.job = job;
         moment.failure = end.err();
     });
     let forgotten = jobs.0.board.ended(entry, jobs.0.settings.max_finished);
-    jobs.tell(&entry.id);
+    jobs.tell_with_image(entry);
     for id in &forgotten {
         jobs.tell(id);
     }
@@ -188,7 +196,8 @@ async fn finish(jobs: &Jobs, entry: &Arc<Entry>, end: Result<(), Failure>) {
 pub(super) async fn end_halted(jobs: &Jobs, entry: &Arc<Entry>) {
     entry.change(|moment| moment.is_driven = true);
     let context = Context { jobs, entry, stop: entry.stop() };
-    Task::of(&entry.work).conclude(&context, &Failure::Cancelled).await;
+    let job = ended(entry, &Err(Failure::Cancelled));
+    Task::of(&entry.work).conclude(&context, &Failure::Cancelled, job).await;
     finish(jobs, entry, Err(Failure::Cancelled)).await;
 }
 

@@ -5,7 +5,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::drive::{Context, Outcome};
 use super::{Failure, digest, download, scrub};
-use crate::model::job::Work;
+use crate::model::job::{Job, Work};
 
 /// What is remembered of the work from one attempt to the next.
 pub(super) enum Task {
@@ -35,9 +35,10 @@ impl Task {
     }
 
     /// It failed for good, or was cancelled: what was begun goes, and whoever relied on it is told.
-    pub(super) async fn conclude(&mut self, context: &Context<'_>, failure: &Failure) {
+    /// `job` is its record then.
+    pub(super) async fn conclude(&mut self, context: &Context<'_>, failure: &Failure, job: Job) {
         match self {
-            Self::Download(download) => download.conclude(context, failure).await,
+            Self::Download(download) => download.conclude(context, failure, job).await,
             Self::Digest(_) | Self::Scrub => {}
         }
     }

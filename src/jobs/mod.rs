@@ -3,7 +3,7 @@
 
 mod backoff;
 mod board;
-mod checksums;
+pub mod checksums;
 mod digest;
 mod download;
 mod drive;
@@ -14,7 +14,7 @@ mod idle;
 mod kinds;
 mod meter;
 mod scrub;
-mod signature;
+pub mod signature;
 mod watch;
 mod web_name;
 
@@ -35,7 +35,7 @@ use crate::model::stored_file::Shelf;
 use board::{Board, Entry};
 use fetch::Fetcher;
 
-pub use checksums::{ChecksumError, Promise};
+use checksums::{ChecksumError, Promise};
 pub use download::job_for as download_job;
 pub use failure::Failure;
 pub use meter::Progress;
@@ -43,6 +43,12 @@ pub use web_name::provisional_name;
 
 /// How long to wait before something is recorded again that the disk would not take.
 const RECORD_PAUSE: Duration = Duration::from_secs(2);
+
+/// How long whoever wants a job to stop waits for that.
+const SETTLE_TIME: Duration = Duration::from_secs(10);
+
+/// How often it is looked whether another job is out of the way.
+const GLANCE: Duration = Duration::from_millis(5);
 
 /// How the workers work.
 #[derive(Debug, Clone)]
@@ -212,15 +218,26 @@ impl Jobs {
         checksums::expected(&self.0.fetcher, checksum.secret_url(), signature, keyring, names).await
     }
 
+    /// Begins a job that nobody has asked for before. One that did the same work and has just failed may still be on its way out.
+    pub async fn begin_new(&self, job: Job) -> Begun {
+        let gone = async {
+            while let Some(other) = self.0.board.live(&job.work) {
+                other.settled().await;
+                tokio::time::sleep(GLANCE).await;
+            }
+        };
+        // What then begins is the other one again, which is no worse than nothing.
+        let _ = tokio::time::timeout(SETTLE_TIME, gone).await;
+        self.begin(job)
+    }
+
     fn spawn(&self, entry: &Arc<Entry>) {
-        entry.arm(self.0.stop.child_token());
-        entry.change(|moment| {
-            moment.is_driven = true;
-            moment.is_cancelled = false;
-            moment.gives_up = false;
-            moment.disappoints = false;
-        });
-        self.tell(&entry.id);
+        entry.take_up(self.0.stop.child_token());
+        self.drive(entry);
+    }
+
+    fn drive(&self, entry: &Arc<Entry>) {
+        self.tell_with_image(entry);
         self.0.tasks.spawn(drive::drive(self.clone(), Arc::clone(entry)));
     }
 
@@ -252,7 +269,9 @@ impl Jobs {
         }
         entry.change(|moment| moment.is_cancelled = true);
         entry.stop().cancel();
-        let _ = entry.watch().wait_for(|moment| moment.job.state.is_end() || !moment.is_driven).await;
+        let mut watch = entry.watch();
+        let ended = watch.wait_for(|moment| moment.job.state.is_end() || !moment.is_driven);
+        let _ = tokio::time::timeout(SETTLE_TIME, ended).await.map_err(|_| JobError::Busy)?;
         Ok(shown(&entry))
     }
 
@@ -262,11 +281,12 @@ impl Jobs {
         match entry.state() {
             State::Waiting { .. } => entry.now.notify_one(),
             State::Failed { .. } | State::Cancelled => {
-                entry.settled().await;
-                if !self.0.board.revive(&entry) {
+                tokio::time::timeout(SETTLE_TIME, entry.settled()).await.map_err(|_| JobError::Busy)?;
+                if !self.0.board.revive(&entry, self.0.stop.child_token()) {
                     return Err(JobError::Pointless("the same work is being done already".into()));
                 }
                 if let Err(error) = self.begin_again(&entry).await {
+                    entry.change(|moment| moment.is_driven = false);
                     self.0.board.ended(&entry, self.0.settings.max_finished);
                     return Err(error);
                 }
@@ -289,7 +309,7 @@ impl Jobs {
             moment.job.enter(State::Queued);
         });
         self.try_to_keep(entry, Vec::new()).await;
-        self.spawn(entry);
+        self.drive(entry);
         Ok(())
     }
 
@@ -299,14 +319,21 @@ impl Jobs {
         entry.now.notify_one();
     }
 
-    /// Interrupts the work on an image's ISO without an end, and waits until nobody works on it.
-    pub async fn halt(&self, image: &ImageId) -> Halted {
+    /// Interrupts the work on an image's ISO without an end, and waits until nobody works on it. If that takes too long, it goes on.
+    pub async fn halt(&self, image: &ImageId) -> Result<Halted, JobError> {
         let entry = self.0.board.live(&Work::Download { image: image.clone() });
         if let Some(entry) = &entry {
             entry.stop().cancel();
-            entry.settled().await;
+            if tokio::time::timeout(SETTLE_TIME, entry.settled()).await.is_err() {
+                let (jobs, entry) = (self.clone(), Arc::clone(entry));
+                self.0.tasks.spawn(async move {
+                    entry.settled().await;
+                    jobs.go_on(Halted(Some(entry)));
+                });
+                return Err(JobError::Busy);
+            }
         }
-        Halted(entry)
+        Ok(Halted(entry))
     }
 
     /// Goes on with what was interrupted.
@@ -334,6 +361,16 @@ impl Jobs {
     /// Tells whoever listens that a job is no longer what it was.
     fn tell(&self, id: &JobId) {
         self.0.events.publish(Change::Job(id.clone()));
+    }
+
+    /// Tells the same where an image is shown with its job: when that begins and when it has ended.
+    fn tell_with_image(&self, entry: &Entry) {
+        self.tell(&entry.id);
+        if let Work::Download { image } = &entry.work
+            && self.0.catalog.snapshot().image(image).is_some()
+        {
+            self.0.events.publish(Change::Image(image.clone()));
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use pgp::packet::{Signature, SignatureType, SubpacketData};
 use pgp::types::KeyDetails;
 
 use certificate::{may_have_signed, signing_keys, user_id};
-pub(super) use keyring::Keyring;
+pub use keyring::Keyring;
 
 /// How a clear-signed message begins (RFC 9580 §7.1).
 const CLEAR_SIGNED: &[u8] = b"-----BEGIN PGP SIGNED MESSAGE-----";
@@ -89,13 +89,13 @@ pub enum SignatureError {
 }
 
 /// Whether a file says of itself that it is clear-signed.
-pub(super) fn is_clear_signed(file: &[u8]) -> bool {
+pub fn is_clear_signed(file: &[u8]) -> bool {
     file.split(|byte| *byte == b'\n').any(|line| line.trim_ascii_end() == CLEAR_SIGNED)
 }
 
 impl Keyring {
     /// Holds a file against the signatures that lie beside it, in binary or armored form. One that is good is enough.
-    pub(super) fn verify_detached(
+    pub fn verify_detached(
         &self,
         file: &[u8],
         signature: &[u8],
@@ -109,7 +109,7 @@ impl Keyring {
     }
 
     /// Reads a clear-signed message. The text is what was signed; what stands around it is not in it.
-    pub(super) fn verify_clear_signed(
+    pub fn verify_clear_signed(
         &self,
         file: &[u8],
         now: SystemTime,
@@ -155,7 +155,10 @@ impl Keyring {
         for certificate in &self.certificates {
             for key in signing_keys(certificate).filter(|key| key.is_named_by(signature)) {
                 if !key.has_signed(signature, content) {
-                    error = SignatureError::Bad;
+                    // A signature that does not say whose it is fits at most one of them.
+                    if matches!(error, SignatureError::UnknownKey(_)) {
+                        error = SignatureError::Bad;
+                    }
                     continue;
                 }
                 match may_have_signed(certificate, &key, time, now) {

@@ -119,6 +119,17 @@ impl WebSource {
     pub fn links(&self) -> Vec<&Link> {
         std::iter::once(&self.url).chain(&self.mirrors).collect()
     }
+
+    /// Every link there is, always in the same order.
+    pub fn all_links(&self) -> Vec<&Link> {
+        self.links().into_iter().chain(&self.checksum).chain(&self.signature).collect()
+    }
+
+    /// The same, to be changed.
+    pub fn all_links_mut(&mut self) -> Vec<&mut Link> {
+        let isos = std::iter::once(&mut self.url).chain(&mut self.mirrors);
+        isos.chain(&mut self.checksum).chain(&mut self.signature).collect()
+    }
 }
 
 /// What was found in the ISO when it was last read.

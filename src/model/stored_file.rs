@@ -123,6 +123,9 @@ pub struct FileRecord {
     /// When all of its bytes were last read or written by this program and fitted the digest; older records do not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verified: Option<Timestamp>,
+    /// When it came, where the file's own time does not tell because another file has the same bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uploaded: Option<Timestamp>,
     /// What is wrong with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub damage: Option<Damage>,
@@ -131,8 +134,17 @@ pub struct FileRecord {
 impl FileRecord {
     /// The record of a file whose bytes nobody has looked at.
     pub fn new(shelf: Shelf, name: FileName, identity: Identity, origin: Origin) -> Self {
-        let origin = Some(origin);
-        Self { shelf, name, local: None, identity, sha256: None, origin, verified: None, damage: None }
+        Self {
+            shelf,
+            name,
+            local: None,
+            identity,
+            sha256: None,
+            origin: Some(origin),
+            verified: None,
+            uploaded: None,
+            damage: None,
+        }
     }
 
     /// Notes that all bytes of the version on record have this digest now.
@@ -180,6 +192,8 @@ pub struct StoredFile {
     pub origin: Option<Origin>,
     /// When it was last known to be good.
     pub verified: Option<Timestamp>,
+    /// When it came.
+    pub uploaded: Option<Timestamp>,
 }
 
 impl StoredFile {
@@ -194,6 +208,7 @@ impl StoredFile {
             status: Status::Preparing,
             origin: Some(if local { Origin::Local } else { Origin::Folder }),
             verified: None,
+            uploaded: Timestamp::try_from(identity.modified()).ok(),
         };
         match record.filter(|record| record.identity.same_version(&identity)) {
             None => unknown,
@@ -206,6 +221,7 @@ impl StoredFile {
                 },
                 origin: if local { unknown.origin } else { record.origin.clone() },
                 verified: record.verified,
+                uploaded: record.uploaded.or(unknown.uploaded),
                 ..unknown
             },
         }

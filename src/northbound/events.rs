@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::{Request, State};
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
@@ -32,6 +33,10 @@ const WAITING: usize = 1;
 /// What can be asked for.
 const TYPES: [&str; 3] = ["image", "job", "file"];
 
+/// Marks an answer that ends only when somebody has enough.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Endless;
+
 /// The types that a client wants to be told of.
 #[derive(Debug)]
 struct Wanted(Vec<String>);
@@ -57,7 +62,7 @@ pub(super) async fn stream(State(door): State<Northbound>, request: Request) -> 
         // nginx would collect events until it has some kilobytes of them.
         (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
     ];
-    Ok((headers, Sse::new(events)).into_response())
+    Ok((headers, Extension(Endless), Sse::new(events)).into_response())
 }
 
 fn last_event_id(headers: &HeaderMap) -> Option<&str> {

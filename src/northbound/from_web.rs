@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use http::HeaderMap;
 
-use super::Northbound;
 use super::checksum_file::{ChecksumFile, link};
 use super::digest_fields::Claim;
 use super::parameters::Parameters;
 use super::problem::Problem;
+use super::{Northbound, whole};
 use crate::catalog::Reservation;
 use crate::jobs::{Failure, download_job, provisional_name};
 use crate::model::image::{Image, WebSource};
@@ -46,11 +46,15 @@ impl FromWeb {
         let iso = provisional_name(url, reservation.name(), reservation.version());
         let iso = iso.map_err(|error| Problem::parameter("name", error))?;
         let is_retry = reservation.is_retry();
-        let begun = reservation.begin_download(self.source, iso, self.claim.expected(), download_job).await;
+        let (expected, jobs) = (self.claim.expected(), door.jobs.clone());
+        let begun = whole(async move {
+            let begun = reservation.begin_download(self.source, iso, expected, download_job).await;
+            let (image, job, reservation) =
+                begun.map_err(|error| Problem::from(error).of_parameter("isoweb"))?;
+            Ok((image, jobs.begin_new(job).await, reservation))
+        });
         // Kept until the answer is decided: a retry that came between a failure and its removal would be removed too.
-        let (image, job, _reservation) =
-            begun.map_err(|error| Problem::from(error).of_parameter("isoweb"))?;
-        let download = door.jobs.begin(job);
+        let (image, download, _reservation) = begun.await?;
         if self.wait.is_zero() {
             return Ok(image);
         }

@@ -17,7 +17,7 @@ use super::from_web::FromWeb;
 use super::parameters::Parameters;
 use super::problem::Problem;
 use super::uploads::{Upload, check_headers};
-use super::views;
+use super::{views, whole};
 use crate::catalog::{Intake, Reservation};
 use crate::model::image::{Image, ImageId};
 use crate::model::names::{FileName, ImageName, ImageVersion};
@@ -95,18 +95,7 @@ pub(super) async fn delete(State(door): State<Northbound>, request: Request) -> 
     let images = door.catalog.images().await?;
     let ids: Vec<ImageId> =
         images.into_iter().filter(|image| matches(image, &filters)).map(|image| image.id).collect();
-    let mut halted = Vec::new();
-    for id in &ids {
-        halted.push(door.jobs.halt(id).await);
-    }
-    let removed = door.catalog.remove_images(ids).await;
-    for halted in halted {
-        match &removed {
-            Ok(_) => door.jobs.drop_halted(halted).await,
-            Err(_) => door.jobs.go_on(halted),
-        }
-    }
-    let removed = removed?;
+    let removed = whole(remove(door.clone(), ids)).await?;
     let one_was_named =
         filters.get("id").is_some() || (filters.get("name").is_some() && filters.get("version").is_some());
     let mut views: Vec<_> = removed.iter().map(|image| door.view(image)).collect();
@@ -115,6 +104,28 @@ pub(super) async fn delete(State(door): State<Northbound>, request: Request) -> 
     } else {
         Json(views).into_response()
     })
+}
+
+async fn remove(door: Northbound, ids: Vec<ImageId>) -> Result<Vec<Image>, Problem> {
+    let mut halted = Vec::new();
+    let mut busy = None;
+    for id in &ids {
+        match door.jobs.halt(id).await {
+            Ok(work) => halted.push(work),
+            Err(error) => busy = Some(error),
+        }
+    }
+    let removed = match busy {
+        Some(error) => Err(error.into()),
+        None => door.catalog.remove_images(ids).await.map_err(Problem::from),
+    };
+    for work in halted {
+        match &removed {
+            Ok(_) => door.jobs.drop_halted(work).await,
+            Err(_) => door.jobs.go_on(work),
+        }
+    }
+    removed
 }
 
 fn matches(image: &Image, filters: &Parameters) -> bool {

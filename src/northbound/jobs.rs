@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::parameters::Parameters;
 use super::problem::Problem;
-use super::{Northbound, views};
+use super::{Northbound, views, whole};
 use crate::jobs::{JobError, Shown};
 use crate::model::job::{JobId, Work};
 
@@ -45,7 +45,7 @@ pub(super) async fn retry(
     State(door): State<Northbound>,
     UrlPath(id): UrlPath<String>,
 ) -> Result<Response, Problem> {
-    let shown = door.jobs.retry(&JobId(id)).await?;
+    let shown = whole(async move { Ok(door.jobs.retry(&JobId(id)).await?) }).await?;
     Ok(Json(views::job(&shown, true)).into_response())
 }
 

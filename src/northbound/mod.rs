@@ -9,6 +9,7 @@ mod images;
 mod jobs;
 mod parameters;
 mod problem;
+mod storage;
 mod structured;
 mod transfers;
 mod uploads;
@@ -91,6 +92,7 @@ impl Northbound {
             .route("/jobs/{id}/retry", on("POST, OPTIONS", post(jobs::retry)))
             .route("/iso", store(Shelf::Iso))
             .route("/microkernel", store(Shelf::Microkernel))
+            .route("/storage", on("GET, HEAD, OPTIONS", get(storage::show)))
             .route("/events", on("GET, HEAD, OPTIONS", get(events::stream)))
             .route("/transfers", on("GET, HEAD, OPTIONS", get(transfers::list)))
             .route("/metrics", on("GET, HEAD, OPTIONS", get(transfers::metrics)))
@@ -127,8 +129,17 @@ impl Northbound {
 impl Routes {
     /// Whether a path belongs to this door where both doors share one endpoint.
     pub fn owns(path: &str) -> bool {
-        matches!(path, "/images" | "/jobs" | "/iso" | "/microkernel" | "/events" | "/transfers" | "/metrics")
-            || ["/images/", "/jobs/"].iter().any(|above| path.starts_with(above))
+        matches!(
+            path,
+            "/images"
+                | "/jobs"
+                | "/iso"
+                | "/microkernel"
+                | "/storage"
+                | "/events"
+                | "/transfers"
+                | "/metrics"
+        ) || ["/images/", "/jobs/"].iter().any(|above| path.starts_with(above))
     }
 
     /// Answers one request.
@@ -142,7 +153,9 @@ impl Routes {
             return response
                 .map(|_| Body::stream(AxumBody::from_stream(stream::empty::<Result<Bytes, Infallible>>())));
         }
-        response.map(Body::stream)
+        let is_endless = response.extensions().get::<events::Endless>().is_some();
+        let response = response.map(Body::stream);
+        if is_endless { response.map(Body::expendable) } else { response }
     }
 }
 
@@ -155,11 +168,22 @@ async fn index(State(door): State<Northbound>) -> Json<Value> {
         "jobs": "/jobs",
         "isos": "/iso",
         "microkernels": "/microkernel",
+        "storage": "/storage",
         "events": "/events",
         "transfers": "/transfers",
         "metrics": "/metrics",
         "southbound": format!("{}/", door.api_root),
     }))
+}
+
+/// Runs what must not be left half done to its end, even if the request is given up meanwhile.
+async fn whole<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Problem>> + Send + 'static,
+) -> Result<T, Problem> {
+    tokio::spawn(work).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a request ended early");
+        Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the service made a mistake; its log says more"))
+    })
 }
 
 fn store(shelf: Shelf) -> MethodRouter<Northbound> {

@@ -9,7 +9,8 @@ use serde_json::json;
 
 use crate::catalog::CatalogError;
 use crate::events::SubscribeError;
-use crate::jobs::{ChecksumError, Failure, JobError};
+use crate::jobs::checksums::ChecksumError;
+use crate::jobs::{Failure, JobError};
 use crate::store::StoreError;
 use crate::trees::FileError;
 

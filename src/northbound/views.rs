@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use crate::catalog::ListedFile;
 use crate::jobs::{Progress, Shown};
-use crate::model::identity::Identity;
 use crate::model::image::{Image, Source};
 use crate::model::job::{State, Work};
 use crate::model::segment::encoded;
@@ -109,6 +108,10 @@ pub(super) fn findings(findings: &Findings) -> Value {
 /// A file of a store, with the images that need it.
 pub(super) fn listed(shelf: Shelf, listed: &ListedFile) -> Value {
     let mut view = file(shelf, &listed.file);
+    if !listed.shared_with.is_empty() {
+        let others = listed.shared_with.iter().map(|(shelf, name)| json!({"store": shelf, "name": name}));
+        view["sharedWith"] = others.collect();
+    }
     if let (Shelf::Iso, Value::Object(members)) = (shelf, &mut view) {
         members.insert("images".into(), json!(listed.used_by));
     }
@@ -117,7 +120,7 @@ pub(super) fn listed(shelf: Shelf, listed: &ListedFile) -> Value {
 
 /// A file of a store. `size` is for people and `bytes` for programs; isos also carry the spelling of the old README, `upload`.
 pub(super) fn file(shelf: Shelf, file: &StoredFile) -> Value {
-    let uploaded = uploaded(&file.identity);
+    let uploaded = file.uploaded.map(milliseconds);
     let mut view = json!({
         "name": file.name,
         "size": size::shown(file.identity.size),
@@ -136,10 +139,6 @@ pub(super) fn file(shelf: Shelf, file: &StoredFile) -> Value {
         members.insert("upload".into(), uploaded.into());
     }
     view
-}
-
-fn uploaded(identity: &Identity) -> Option<String> {
-    jiff::Timestamp::try_from(identity.modified()).ok().map(milliseconds)
 }
 
 /// ISO 8601 with milliseconds, as JavaScript prints it.

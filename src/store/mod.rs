@@ -1,18 +1,22 @@
 //! The shelf of bytes: names → complete files. A name is visible only once its file is whole and on disk.
 //! Files registered where they lie are no business of this room.
 
+mod disk;
 mod hashers;
 mod named;
 mod note;
 mod parts;
 mod place;
 mod reading;
+mod sharing;
+mod space;
 mod upload;
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
@@ -23,11 +27,15 @@ use crate::model::names::FileName;
 use crate::model::part::{Part, PartId, Plan};
 use crate::model::stored_file::Shelf;
 
+use disk::Disk;
 use note::Note;
 use parts::Parts;
 
+pub use disk::Disks;
 pub use named::Named;
 pub use reading::{Way, Whole, read_whole};
+pub use sharing::{Bytes, Twin};
+pub use space::{Bound, FileSystem, Usage};
 pub use upload::{CHECKPOINT_INTERVAL, Received, Upload};
 
 /// Unfinished files that may wait in a store. Each is a note in memory and two files.
@@ -40,6 +48,8 @@ pub struct Store {
     folder: PathBuf,
     limits: Limits,
     parts: Parts,
+    device: u64,
+    disk: Arc<Disk>,
     /// The folder of unfinished files, locked against other processes.
     lock: File,
 }
@@ -51,6 +61,8 @@ pub struct Limits {
     pub max_file_size: u64,
     /// Bytes of the disk that stay free.
     pub reserve: u64,
+    /// Bytes that the store may hold; 0 is no limit.
+    pub quota: u64,
 }
 
 /// What there is of a part.
@@ -75,7 +87,7 @@ pub enum StoreError {
     #[error("the {0} store is in use by another image-service")]
     InUse(Shelf),
     /// It cannot fit.
-    #[error("not enough space in the {shelf} store: {}{available} bytes are available", needed.map(|needed| format!("{needed} bytes are needed, ")).unwrap_or_default())]
+    #[error("not enough space in the {shelf} store: {}{available} bytes are available{bound}", needed.map(|needed| format!("{needed} bytes are needed, ")).unwrap_or_default())]
     Full {
         /// Which store.
         shelf: Shelf,
@@ -83,6 +95,8 @@ pub enum StoreError {
         needed: Option<u64>,
         /// How much may still be written.
         available: u64,
+        /// Why not more.
+        bound: Bound,
     },
     /// Larger than the configuration allows.
     #[error("the file is larger than the {limit} bytes that `maxFileSize` allows")]
@@ -116,7 +130,7 @@ pub enum StoreError {
 
 impl Store {
     /// Opens the shelf in `folder`, which is made if missing, and clears away what an interrupted intake left that nobody can go on with.
-    pub fn open(shelf: Shelf, folder: PathBuf, limits: Limits) -> Result<Self, StoreError> {
+    pub fn open(shelf: Shelf, folder: PathBuf, limits: Limits, disks: &Disks) -> Result<Self, StoreError> {
         let incoming = folder.join(FileName::INCOMING);
         let lock = fs::create_dir_all(&incoming).and_then(|()| File::open(&incoming));
         let lock = lock.map_err(|source| StoreError::Io { action: "make a folder", shelf, source })?;
@@ -132,7 +146,16 @@ impl Store {
             note.whole || arrived.is_some_and(has_name)
         });
         let parts = parts.map_err(|source| StoreError::Io { action: "list", shelf, source })?;
-        Ok(Self { shelf, folder, limits, parts, lock })
+        let metadata =
+            lock.metadata().map_err(|source| StoreError::Io { action: "look at a folder", shelf, source })?;
+        let device = metadata.dev();
+        let disk = disks.disk(device);
+        parts.promise(|note, has| {
+            let promise = disk.promises().make(shelf, note.plan.size);
+            promise.reach(note.offset, has);
+            promise
+        });
+        Ok(Self { shelf, folder, limits, parts, device, disk, lock })
     }
 
     /// Which shelf this is.
@@ -153,7 +176,7 @@ impl Store {
     /// Fails if the folder is not the one that was opened: a disk that is not mounted just now shows an empty folder, and another disk
     /// other files.
     pub fn expect_in_place(&self) -> Result<(), StoreError> {
-        let place = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+        let place = |metadata: Metadata| (metadata.dev(), metadata.ino());
         let found = fs::metadata(self.incoming()).map(place);
         let opened = self.lock.metadata().map(place).map_err(|source| self.io("look at a folder", source))?;
         match found {
@@ -165,6 +188,11 @@ impl Store {
 
     /// All complete files, by name. Folders, links, devices and names that could not be asked for are passed over.
     pub fn list(&self) -> Result<Vec<(FileName, Identity)>, StoreError> {
+        let files = self.walk()?.into_iter().map(|(name, metadata)| (name, Identity::of(&metadata)));
+        Ok(files.collect())
+    }
+
+    fn walk(&self) -> Result<Vec<(FileName, Metadata)>, StoreError> {
         let mut files = Vec::new();
         for entry in fs::read_dir(&self.folder).map_err(|source| self.io("list", source))? {
             let entry = entry.map_err(|source| self.io("list", source))?;
@@ -173,7 +201,7 @@ impl Store {
             // A file may vanish between the listing and the look at it.
             let Ok(metadata) = entry.metadata() else { continue };
             if metadata.is_file() {
-                files.push((name, Identity::of(&metadata)));
+                files.push((name, metadata));
             }
         }
         files.sort_by(|first, second| first.0.cmp(&second.0));
@@ -213,8 +241,8 @@ impl Store {
         expected: Expected,
     ) -> Result<Upload, StoreError> {
         self.check_name(&name)?;
-        self.admit(size, size)?;
-        Upload::plain(self, name, size, expected)
+        let promise = self.promise(size)?;
+        Upload::plain(self, promise, name, size, expected)
     }
 
     /// Begins a part: a file that stays until somebody goes on with it, also after a crash.
@@ -226,29 +254,42 @@ impl Store {
             return Err(StoreError::TooManyParts(self.shelf));
         }
         self.check_name(&plan.name)?;
-        self.admit(plan.size, plan.size)?;
-        Upload::part(self, id, Note::new(plan))
+        let promise = self.promise(plan.size)?;
+        Upload::part(self, promise, id, Note::new(plan))
     }
 
     /// Goes on with a part. Two must not do so at once.
     pub fn resume_part(&self, id: &PartId) -> Result<Resumed, StoreError> {
         let note = self.parts.note(id).filter(|note| !note.whole).ok_or(StoreError::NoSuchPart)?;
+        if let Some(received) = self.named(&note) {
+            return Ok(Resumed::Named(received));
+        }
         if fs::exists(self.parts.bytes(id)).map_err(|source| self.io("look at a file", source))? {
-            return Ok(Resumed::Unfinished(Box::new(Upload::resumed(self, id, note)?)));
+            let promise = self.parts.promised(id).unwrap_or_else(|| {
+                // Its bytes had got their name and lost it again.
+                let promise = self.disk.promises().make(self.shelf, note.plan.size);
+                promise.reach(note.offset, 0);
+                self.parts.leave_promise(id, &promise);
+                promise
+            });
+            let note = self.parts.own_bytes(id, note).map_err(|source| self.io("look at a file", source))?;
+            return Ok(Resumed::Unfinished(Box::new(Upload::resumed(self, promise, id, note)?)));
         }
-        let Some(arrived) = note.arrived else { return Err(StoreError::NoSuchPart) };
-        // Somebody may have removed or replaced it meanwhile.
-        match self.stat(&note.plan.name) {
-            Ok(identity) if identity.same_version(&arrived.identity) => {
-                let received = Received { name: note.plan.name, identity, sha256: arrived.sha256 };
-                Ok(Resumed::Named(received))
-            }
-            Ok(_) | Err(StoreError::NotFound(_)) => {
-                self.discard_part(id)?;
-                Err(StoreError::NoSuchPart)
-            }
-            Err(error) => Err(error),
+        // Somebody removed or replaced it meanwhile.
+        self.discard_part(id)?;
+        Err(StoreError::NoSuchPart)
+    }
+
+    /// What the file is that has got its name, if that is so.
+    fn named(&self, note: &Note) -> Option<Received> {
+        let (arrived, name) = (note.arrived?, &note.plan.name);
+        let found = fs::symlink_metadata(self.path(name)).ok().filter(Metadata::is_file)?;
+        let identity = Identity::of(&found);
+        if !identity.same_version(&arrived.identity) {
+            return None;
         }
+        let shared = found.nlink() > 1;
+        Some(Received { name: name.clone(), identity, sha256: arrived.sha256, shared })
     }
 
     /// The name that a part had got when the program ended.
@@ -274,13 +315,6 @@ impl Store {
         self.sync()
     }
 
-    /// Bytes that may still be written: the file system's free space less the reserve.
-    pub fn available(&self) -> Result<u64, StoreError> {
-        let space =
-            rustix::fs::statvfs(&self.folder).map_err(|errno| self.io("ask for free space", errno.into()))?;
-        Ok(space.f_bavail.saturating_mul(space.f_frsize).saturating_sub(self.limits.reserve))
-    }
-
     /// Refuses a name that something else than a file has.
     fn check_name(&self, name: &FileName) -> Result<(), StoreError> {
         match fs::symlink_metadata(self.path(name)) {
@@ -288,18 +322,6 @@ impl Store {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.io("look at a file", error)),
             _ => Ok(()),
         }
-    }
-
-    /// Refuses a file of a size that is not allowed, and one for which `needed` more bytes do not fit.
-    fn admit(&self, size: Option<u64>, needed: Option<u64>) -> Result<(), StoreError> {
-        if size.is_some_and(|size| size > self.limits.max_file_size) {
-            return Err(StoreError::TooLarge { limit: self.limits.max_file_size });
-        }
-        let available = self.available()?;
-        if needed.unwrap_or(1) > available {
-            return Err(StoreError::Full { shelf: self.shelf, needed, available });
-        }
-        Ok(())
     }
 
     fn incoming(&self) -> PathBuf {
@@ -314,11 +336,7 @@ impl Store {
 
     fn io(&self, action: &'static str, source: io::Error) -> StoreError {
         if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
-            return StoreError::Full {
-                shelf: self.shelf,
-                needed: None,
-                available: self.available().unwrap_or(0),
-            };
+            return self.full(None);
         }
         StoreError::Io { action, shelf: self.shelf, source }
     }
@@ -326,5 +344,7 @@ impl Store {
 
 #[cfg(test)]
 mod part_tests;
+#[cfg(test)]
+mod sharing_tests;
 #[cfg(test)]
 mod tests;

@@ -46,6 +46,8 @@ impl Named {
         }
         fs::rename(from, &named.path).map_err(|source| store.io("name a file", source))?;
         named.undo = true;
+        // Nothing is renamed where both names lead to the same file already.
+        remove_if_there(from).map_err(|source| store.io("name a file", source))?;
         Ok(named)
     }
 
@@ -67,16 +69,23 @@ impl Named {
     /// Makes the file again what it was before.
     fn take_away(&self) -> io::Result<()> {
         if let After::Part(id, parts) = &self.after {
-            fs::hard_link(&self.path, parts.bytes(id))
-                .or_else(|_| fs::rename(&self.path, parts.bytes(id)))?;
+            let bytes = parts.bytes(id);
+            // A part that shares the bytes of another file still has its own.
+            if !fs::exists(&bytes)? {
+                fs::hard_link(&self.path, &bytes).or_else(|_| fs::rename(&self.path, &bytes))?;
+            }
         }
         match &self.old {
-            Some(old) => fs::rename(old, &self.path),
-            None => match fs::remove_file(&self.path) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-                done => done,
-            },
+            Some(old) => fs::rename(old, &self.path).and_then(|()| remove_if_there(old)),
+            None => remove_if_there(&self.path),
         }
+    }
+}
+
+pub(super) fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
     }
 }
 
@@ -84,7 +93,8 @@ fn conclude(id: &PartId, parts: &Parts) -> io::Result<()> {
     match parts.note(id) {
         Some(mut note) if note.plan.owner == Owner::Upload => {
             note.whole = true;
-            parts.keep(id, note)
+            parts.keep(id, note)?;
+            remove_if_there(&parts.bytes(id))
         }
         _ => parts.remove(id),
     }

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::model::part::Owner;
 
-const LIMITS: Limits = Limits { max_file_size: 1 << 20, reserve: 0 };
+const LIMITS: Limits = Limits { max_file_size: 1 << 20, reserve: 0, quota: 0 };
 
 /// A store in a folder that outlives it.
 struct Bench {
@@ -14,7 +14,8 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let store = Store::open(Shelf::Iso, folder.path().join("iso"), LIMITS).expect("opens");
+        let store =
+            Store::open(Shelf::Iso, folder.path().join("iso"), LIMITS, &Disks::default()).expect("opens");
         Self { folder, store }
     }
 
@@ -22,7 +23,8 @@ impl Bench {
     fn reopened(self) -> Self {
         let Self { folder, store } = self;
         drop(store);
-        let store = Store::open(Shelf::Iso, folder.path().join("iso"), LIMITS).expect("opens");
+        let store =
+            Store::open(Shelf::Iso, folder.path().join("iso"), LIMITS, &Disks::default()).expect("opens");
         Self { folder, store }
     }
 
@@ -225,7 +227,7 @@ fn an_id_is_taken_once_and_space_is_taken_in_advance() {
     let upload = bench.store.begin_part(&id(), big.clone()).expect("begins");
     assert!(matches!(bench.store.begin_part(&id(), big.clone()), Err(StoreError::PartExists)));
     let metadata = fs::metadata(upload.path()).expect("is there");
-    let allocated = std::os::unix::fs::MetadataExt::blocks(&metadata) * 512;
+    let allocated = metadata.blocks() * 512;
     assert_eq!((metadata.len(), allocated >= 1 << 20), (0, true), "{allocated}");
     drop(upload);
     let huge = Plan { size: Some((1 << 20) + 1), ..big };

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use super::disk::Promise;
+use super::named::remove_if_there;
 use super::note::Note;
 use crate::model::part::{Part, PartId};
 
@@ -27,6 +30,8 @@ struct Known {
     noted: Instant,
     /// How old it was then.
     age: Duration,
+    /// The space that it waits for.
+    promise: Option<Arc<Promise>>,
 }
 
 impl Parts {
@@ -40,7 +45,7 @@ impl Parts {
                 && let Some((id, note)) = parts.taken_up(&path, &named)
             {
                 let age = Timestamp::now().duration_since(note.touched).try_into().unwrap_or_default();
-                parts.lock().insert(id, Known { note, noted: Instant::now(), age });
+                parts.lock().insert(id, Known { note, noted: Instant::now(), age, promise: None });
             }
         }
         for entry in fs::read_dir(&parts.folder)? {
@@ -107,20 +112,51 @@ impl Parts {
     /// Writes a note down. When this returns it is on disk.
     pub(super) fn keep(&self, id: &PartId, note: Note) -> io::Result<()> {
         note.write(&self.note_path(id))?;
-        self.lock().insert(id.clone(), Known { note, noted: Instant::now(), age: Duration::ZERO });
+        let mut known = self.lock();
+        let promise = known.remove(id).and_then(|known| known.promise).filter(|_| !note.whole);
+        known.insert(id.clone(), Known { note, noted: Instant::now(), age: Duration::ZERO, promise });
         Ok(())
+    }
+
+    /// Promises space to all parts that were found, by their notes and what the file system counts as used by them.
+    pub(super) fn promise(&self, promise: impl Fn(&Note, u64) -> Arc<Promise>) {
+        for (id, known) in &mut *self.lock() {
+            // What has its name already needs nothing more.
+            if let Ok(metadata) = fs::metadata(self.bytes(id)) {
+                known.promise = Some(promise(&known.note, metadata.blocks() * 512));
+            }
+        }
+    }
+
+    /// The space that was promised to a part.
+    pub(super) fn promised(&self, id: &PartId) -> Option<Arc<Promise>> {
+        self.lock().get(id)?.promise.clone()
+    }
+
+    /// From now on the space is the part's, whoever works with it.
+    pub(super) fn leave_promise(&self, id: &PartId, promise: &Arc<Promise>) {
+        if let Some(known) = self.lock().get_mut(id) {
+            known.promise = Some(Arc::clone(promise));
+        }
+    }
+
+    /// Bytes that somebody gave another name must not be written to under this one: then the part begins again.
+    pub(super) fn own_bytes(&self, id: &PartId, mut note: Note) -> io::Result<Note> {
+        let path = self.bytes(id);
+        if fs::symlink_metadata(&path)?.nlink() > 1 {
+            fs::remove_file(&path)?;
+            File::create_new(&path)?;
+            note.begin_again();
+            self.keep(id, note.clone())?;
+        }
+        Ok(note)
     }
 
     /// Forgets a part and removes what there is of it. The whole file that it has become stays.
     pub(super) fn remove(&self, id: &PartId) -> io::Result<()> {
         self.lock().remove(id);
-        for path in [self.note_path(id), self.bytes(id)] {
-            match fs::remove_file(path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-        }
-        Ok(())
+        remove_if_there(&self.note_path(id))?;
+        remove_if_there(&self.bytes(id))
     }
 
     /// Makes the names of parts and notes durable.

@@ -1,27 +1,31 @@
 //! A file on its way in: written below `.incoming`, digested as it comes, fsynced, renamed. Let go early, a plain upload leaves nothing, and
 //! a part keeps what it noted last.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 use serde_json::Value;
 
+use super::disk::Promise;
 use super::hashers::Hashers;
 use super::named::Named;
 use super::note::{Arrived, Note};
 use super::place::Place;
+use super::sharing::{Shared, Twin};
 use super::{Store, StoreError};
 use crate::model::digest::{Expected, Sha256};
 use crate::model::identity::Identity;
 use crate::model::names::FileName;
 use crate::model::part::PartId;
 
-/// Free space is asked for again after this many bytes.
-const SPACE_CHECK_INTERVAL: u64 = 64 << 20;
+/// Free space is asked for again after half of what was left, but not before and not later than after so many bytes.
+const LEAST_STEP: u64 = 1 << 20;
+const MOST_STEP: u64 = 64 << 20;
 
 /// What a part has got is noted so often while bytes come: a crash costs no more than this.
 pub const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(2);
@@ -35,10 +39,13 @@ pub struct Upload {
     expected: Expected,
     hashers: Hashers,
     size: u64,
-    /// The size when free space was last asked for.
-    checked: u64,
+    /// The size at which free space is asked for again.
+    unchecked: u64,
     /// So many bytes are the file's own already.
     allocated: u64,
+    promise: Arc<Promise>,
+    /// The bytes of another file, which this one is to have instead of its own.
+    shared: Option<Shared>,
     /// Where it was when bytes began to come that are not certain to stay, and its digests there.
     held: Option<(u64, Hashers)>,
 }
@@ -52,31 +59,41 @@ pub struct Received {
     pub identity: Identity,
     /// The digest of what was written.
     pub sha256: Sha256,
+    /// Whether it has the bytes of another file.
+    pub shared: bool,
 }
 
 impl Upload {
     /// A file that nobody goes on with.
     pub(super) fn plain(
         store: &Store,
+        promise: Arc<Promise>,
         name: FileName,
         size: Option<u64>,
         expected: Expected,
     ) -> Result<Self, StoreError> {
         let (file, place) = Place::plain(store)?;
-        let mut upload = Self::of(file, place, name, expected, Hashers::new(&expected));
+        let mut upload = Self::of(file, place, promise, name, expected, Hashers::new(&expected));
         upload.allocate(store, size)?;
         Ok(upload)
     }
 
     /// A part without bytes.
-    pub(super) fn part(store: &Store, id: &PartId, note: Note) -> Result<Self, StoreError> {
+    pub(super) fn part(
+        store: &Store,
+        promise: Arc<Promise>,
+        id: &PartId,
+        note: Note,
+    ) -> Result<Self, StoreError> {
         let plan = note.plan.clone();
         let (file, place) = Place::part(store, id, note)?;
         let hashers = Hashers::new(&plan.expected);
-        let mut upload = Self::of(file, place, plan.name, plan.expected, hashers);
-        let begun = upload.allocate(store, plan.size).and_then(|()| upload.checkpoint(store, None));
-        match begun {
-            Ok(()) => Ok(upload),
+        let mut upload = Self::of(file, place, promise, plan.name, plan.expected, hashers);
+        match upload.allocate(store, plan.size).and_then(|()| upload.checkpoint(store, None)) {
+            Ok(()) => {
+                store.parts.leave_promise(id, &upload.promise);
+                Ok(upload)
+            }
             Err(error) => {
                 upload.discard(store);
                 Err(error)
@@ -85,34 +102,57 @@ impl Upload {
     }
 
     /// A part as it was noted last.
-    pub(super) fn resumed(store: &Store, id: &PartId, note: Note) -> Result<Self, StoreError> {
+    pub(super) fn resumed(
+        store: &Store,
+        promise: Arc<Promise>,
+        id: &PartId,
+        note: Note,
+    ) -> Result<Self, StoreError> {
         let hashers = note.hashers().unwrap_or_else(|| Hashers::new(&note.plan.expected));
         let (plan, offset) = (note.plan.clone(), note.offset);
-        let (mut file, place) = Place::resumed(store, id, note)?;
-        let cut = file.set_len(offset).and_then(|()| file.seek(SeekFrom::Start(offset)));
-        cut.map_err(|source| store.io("cut a file", source))?;
-        let mut upload = Self::of(file, place, plan.name, plan.expected, hashers);
-        (upload.size, upload.checked) = (offset, offset);
-        upload.allocate(store, plan.size)?;
+        let (file, place) = Place::resumed(store, id, note)?;
+        let mut upload = Self::of(file, place, promise, plan.name, plan.expected, hashers.clone());
+        upload.cut(store, offset, hashers, plan.size)?;
         Ok(upload)
     }
 
-    fn of(file: File, place: Place, name: FileName, expected: Expected, hashers: Hashers) -> Self {
-        Self { file, place, name, expected, hashers, size: 0, checked: 0, allocated: 0, held: None }
+    fn of(
+        file: File,
+        place: Place,
+        promise: Arc<Promise>,
+        name: FileName,
+        expected: Expected,
+        hashers: Hashers,
+    ) -> Self {
+        let (size, unchecked) = (0, 0);
+        Self {
+            file,
+            place,
+            name,
+            expected,
+            hashers,
+            size,
+            unchecked,
+            allocated: 0,
+            promise,
+            shared: None,
+            held: None,
+        }
     }
 
     /// Takes the space that the whole file needs, so that it is there when the bytes come. Not every file system can.
     fn allocate(&mut self, store: &Store, size: Option<u64>) -> Result<(), StoreError> {
         let Some(size) = size.filter(|size| *size > self.size) else { return Ok(()) };
+        // Meanwhile nobody may count what is free and what is promised.
+        let promises = store.disk.promises();
         match rustix::fs::fallocate(&self.file, FallocateFlags::KEEP_SIZE, 0, size) {
-            Ok(()) => self.allocated = size,
+            Ok(()) => {
+                self.allocated = size;
+                self.promise.reach(self.size, size);
+            }
             Err(Errno::NOSPC | Errno::DQUOT) => {
-                let available = store.available()?;
-                return Err(StoreError::Full {
-                    shelf: store.shelf,
-                    needed: Some(size - self.size),
-                    available,
-                });
+                drop(promises);
+                return Err(store.full(Some(size - self.size)));
             }
             Err(error) => tracing::debug!(%error, "space cannot be taken in advance"),
         }
@@ -125,15 +165,16 @@ impl Upload {
         if size > store.limits.max_file_size {
             return Err(StoreError::TooLarge { limit: store.limits.max_file_size });
         }
-        if size > self.allocated && size - self.checked >= SPACE_CHECK_INTERVAL {
-            self.checked = size;
-            if store.available()? == 0 {
-                return Err(StoreError::Full { shelf: store.shelf, needed: None, available: 0 });
-            }
+        if size > self.allocated && size > self.unchecked {
+            let count = bytes.len() as u64;
+            let left = store.may_grow(&self.promise, count)?;
+            let step = (left / 2).clamp(LEAST_STEP, MOST_STEP).min(left);
+            self.unchecked = self.size + count.max(step);
         }
         self.file.write_all(bytes).map_err(|source| store.io("write a file", source))?;
         self.hashers.update(bytes);
         self.size = size;
+        self.promise.reach(size, self.allocated);
         match &self.place {
             Place::Part(kept) if self.held.is_none() && kept.noted.elapsed() >= CHECKPOINT_INTERVAL => {
                 self.checkpoint(store, None)
@@ -175,7 +216,7 @@ impl Upload {
 
     /// Learns the size of the whole file, and takes the space for it.
     pub fn set_size(&mut self, store: &Store, size: Option<u64>) -> Result<(), StoreError> {
-        store.admit(size, size.map(|size| size.saturating_sub(self.size)))?;
+        store.promise_more(&self.promise, size)?;
         if let Place::Part(kept) = &mut self.place {
             kept.note.plan.size = size;
         }
@@ -196,7 +237,7 @@ impl Upload {
     /// Takes back the bytes that are held.
     pub fn take_back(&mut self, store: &Store) -> Result<(), StoreError> {
         match self.held.take() {
-            Some((size, hashers)) => self.cut(store, size, hashers),
+            Some((size, hashers)) => self.cut(store, size, hashers, Some(self.allocated)),
             None => Ok(()),
         }
     }
@@ -207,15 +248,23 @@ impl Upload {
         (self.size, self.hashers) = (0, Hashers::new(&self.expected));
         // What is noted must be there at every instant, so the note goes first.
         self.checkpoint(store, None)?;
-        self.cut(store, 0, self.hashers.clone())
+        self.cut(store, 0, self.hashers.clone(), Some(self.allocated))
     }
 
-    fn cut(&mut self, store: &Store, size: u64, hashers: Hashers) -> Result<(), StoreError> {
-        (self.size, self.checked, self.hashers) = (size, size, hashers);
+    /// Goes back to an earlier size. What is cut off stays promised.
+    fn cut(
+        &mut self,
+        store: &Store,
+        size: u64,
+        hashers: Hashers,
+        whole: Option<u64>,
+    ) -> Result<(), StoreError> {
+        (self.size, self.hashers, self.allocated) = (size, hashers, 0);
+        self.unchecked = size;
+        self.promise.reach(size, 0);
         let cut = self.file.set_len(size).and_then(|()| self.file.seek(SeekFrom::Start(size)));
         cut.map_err(|source| store.io("cut a file", source))?;
-        let whole = std::mem::take(&mut self.allocated);
-        self.allocate(store, Some(whole))
+        self.allocate(store, whole)
     }
 
     /// Ends the work for now. A part stays with all that it has got.
@@ -227,6 +276,18 @@ impl Upload {
     /// Ends the work for good; nothing stays.
     pub fn discard(self, store: &Store) {
         self.place.discard(store);
+    }
+
+    /// The digest of what came so far.
+    pub fn sha256(&self) -> Sha256 {
+        self.hashers.clone().finish().sha256
+    }
+
+    /// All bytes are here, and `twin` is said to have the same: if that is so, they are stored once. Tells whether they are.
+    pub fn share(&mut self, store: &Store, twin: &Twin) -> bool {
+        let path = self.path().with_extension("same");
+        self.shared = store.share(twin, self.sha256(), &self.name, path);
+        self.shared.is_some()
     }
 
     /// Holds the file against what is expected of it, makes it durable and gives it its name, replacing an older file of that name in
@@ -241,17 +302,25 @@ impl Upload {
             self.file.set_len(self.size).map_err(|source| store.io("cut a file", source))?;
         }
         self.file.sync_all().map_err(|source| store.io("sync a file", source))?;
-        let metadata = self.file.metadata().map_err(|source| store.io("look at a file", source))?;
+        let metadata = match &self.shared {
+            None => self.file.metadata(),
+            Some(shared) => fs::symlink_metadata(&shared.path),
+        };
+        let metadata = metadata.map_err(|source| store.io("look at a file", source))?;
         let identity = Identity::of(&metadata);
-        let received = Received { name: self.name.clone(), identity, sha256: digests.sha256 };
+        let shared = self.shared.is_some();
+        let received = Received { name: self.name.clone(), identity, sha256: digests.sha256, shared };
         let after = self.place.arrive(
             store,
             self.size,
             &self.hashers,
             Arrived { identity, sha256: digests.sha256 },
         )?;
-        let named = Named::give(store, self.path(), &self.name, after)?;
-        self.place.leave();
+        let from = self.shared.as_ref().map_or(self.path(), |shared| &shared.path);
+        let named = Named::give(store, from, &self.name, after)?;
+        if self.shared.is_none() {
+            self.place.leave();
+        }
         store.sync()?;
         Ok((received, named))
     }

@@ -23,6 +23,17 @@ pub enum Transfer {
     Source(FtpSource),
 }
 
+/// How a server answers to REST.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rest {
+    /// It begins there.
+    Obeyed,
+    /// It says that it cannot.
+    Refused,
+    /// It says that it will, and sends the whole file.
+    Ignored,
+}
+
 /// A file as a server has it.
 #[derive(Debug, Clone)]
 pub struct FtpSource {
@@ -30,8 +41,8 @@ pub struct FtpSource {
     pub bytes: Vec<u8>,
     /// What MDTM tells, such as `20240131235959`; nothing if the server does not know the command.
     pub modified: Option<&'static str>,
-    /// Whether REST is obeyed.
-    pub continues: bool,
+    /// What REST leads to.
+    pub rest: Rest,
     /// Each transfer breaks off after so many bytes.
     pub cut_after: Option<usize>,
 }
@@ -39,7 +50,7 @@ pub struct FtpSource {
 impl FtpSource {
     /// With a time, served as it should be.
     pub fn new(bytes: Vec<u8>) -> Self {
-        Self { bytes, modified: Some("20240131235959"), continues: true, cut_after: None }
+        Self { bytes, modified: Some("20240131235959"), rest: Rest::Obeyed, cut_after: None }
     }
 }
 
@@ -104,8 +115,8 @@ struct Session {
     folder: String,
     data: Option<TcpListener>,
     restart: usize,
-    /// Whether the file that was last asked about can be continued.
-    continues: bool,
+    /// How the file that was last asked about is continued.
+    rest: Rest,
 }
 
 impl Transfer {
@@ -124,7 +135,7 @@ impl Session {
     fn new(control: TcpStream) -> Option<Self> {
         control.set_read_timeout(Some(Duration::from_secs(60))).ok()?;
         control.set_write_timeout(Some(Duration::from_secs(60))).ok()?;
-        Some(Self { control, folder: "/".to_owned(), data: None, restart: 0, continues: true })
+        Some(Self { control, folder: "/".to_owned(), data: None, restart: 0, rest: Rest::Obeyed })
     }
 
     fn run(mut self, shared: &Shared) -> Option<()> {
@@ -145,9 +156,9 @@ impl Session {
                     self.folder = format!("{}/", self.absolute(argument).trim_end_matches('/'));
                     self.reply("250 there")?;
                 }
-                "REST" if !self.continues => self.reply("502 only whole files")?,
+                "REST" if self.rest == Rest::Refused => self.reply("502 only whole files")?,
                 "REST" => {
-                    self.restart = argument.parse().ok()?;
+                    self.restart = if self.rest == Rest::Ignored { 0 } else { argument.parse().ok()? };
                     self.reply("350 noted")?;
                 }
                 "SIZE" => self.size(shared, argument)?,
@@ -176,7 +187,7 @@ impl Session {
     fn size(&mut self, shared: &Shared, path: &str) -> Option<()> {
         match self.file(shared, path) {
             Some(source) => {
-                self.continues = source.continues;
+                self.rest = source.rest;
                 self.reply(&format!("213 {}", source.bytes.len()))
             }
             None => self.reply("550 no such file"),

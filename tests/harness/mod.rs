@@ -11,18 +11,24 @@
 )]
 
 pub mod answering;
+pub mod chance;
+pub mod clock;
 pub mod crowd;
 pub mod curl;
 pub mod curl_answer;
 pub mod digest;
 pub mod disk;
+pub mod failing_disk;
 pub mod figures;
 pub mod ftp;
 pub mod gpg;
 pub mod http;
 pub mod images;
 pub mod iso;
+pub mod lanes;
+pub mod large;
 pub mod limited;
+pub mod paced;
 pub mod packed;
 pub mod problem;
 pub mod program;
@@ -38,5 +44,6 @@ pub mod started;
 pub mod unprivileged;
 pub mod wait;
 pub mod web;
+pub mod work;
 
 pub use service::{Service, Setup};

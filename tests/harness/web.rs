@@ -8,7 +8,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What a path does.
 #[derive(Debug, Clone)]
@@ -73,6 +73,8 @@ pub struct Seen {
     pub target: String,
     /// The headers, names in lower case.
     pub headers: HashMap<String, String>,
+    /// When it came.
+    pub at: Instant,
 }
 
 /// The running server. It ends with the test.
@@ -122,6 +124,11 @@ impl Origin {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The requests for a path so far, with any query.
+    pub fn asked_for(&self, path: &str) -> Vec<Seen> {
+        self.seen().into_iter().filter(|seen| seen.target.split('?').next() == Some(path)).collect()
     }
 
     /// The requests so far.
@@ -258,7 +265,7 @@ fn read_request(reader: &mut impl BufRead) -> Option<Seen> {
         let mut line = String::new();
         reader.read_line(&mut line).ok()?;
         let Some((name, value)) = line.trim_end().split_once(':') else {
-            return Some(Seen { method, target, headers });
+            return Some(Seen { method, target, headers, at: Instant::now() });
         };
         headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
     }

@@ -57,6 +57,7 @@ impl Piece {
 pub struct Body {
     kind: Kind,
     watch: Option<Arc<dyn Watch>>,
+    is_expendable: bool,
     /// The connection that sends ranges of files straight from them; without one they are read into memory.
     answering: Option<Answering>,
 }
@@ -82,7 +83,7 @@ impl Body {
     }
 
     fn new(kind: Kind) -> Self {
-        Self { kind, watch: None, answering: None }
+        Self { kind, watch: None, is_expendable: false, answering: None }
     }
 
     /// Lets `watch` follow the body, and holds it to the watch's paces.
@@ -97,8 +98,16 @@ impl Body {
         self.watch = Some(watch);
     }
 
+    /// Nobody is owed the end of this body: when the server stops, a client that takes nothing of it is cut instead of waited for.
+    #[must_use]
+    pub fn expendable(mut self) -> Self {
+        self.is_expendable = true;
+        self
+    }
+
     /// From now on ranges of files go to the connection's outbox, and the body gives tokens for them.
     pub(crate) fn answer(&mut self, answering: Answering) {
+        answering.outbox().set_expendable(self.is_expendable);
         self.answering = Some(answering);
     }
 

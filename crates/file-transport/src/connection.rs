@@ -226,6 +226,9 @@ where
         if let Poll::Ready(ended) = Pin::new(&mut connection).poll(context) {
             return Poll::Ready(Some(ended.map_err(io::Error::other)));
         }
+        if phase > Phase::Serving && outbox.blocks_for_nothing() {
+            return Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::TimedOut, "the server stops"))));
+        }
         if changed.as_mut().poll(context).is_ready() {
             // The change may be one that was seen above before it was told of; what is ready once would be ready for ever.
             changed.set(share.phase_changed());

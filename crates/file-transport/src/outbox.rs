@@ -37,6 +37,8 @@ struct Inner {
     unflushed: AtomicBool,
     /// The sending direction is being ended.
     closing: AtomicBool,
+    /// Nobody is owed the end of what is being sent.
+    expendable: AtomicBool,
 }
 
 /// What happened on a connection until now.
@@ -100,6 +102,15 @@ impl Outbox {
 
     pub(crate) fn set_closing(&self) {
         self.0.closing.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_expendable(&self, is_expendable: bool) {
+        self.0.expendable.store(is_expendable, Ordering::Relaxed);
+    }
+
+    /// Whether the client takes nothing of what nobody is owed the end of.
+    pub(crate) fn blocks_for_nothing(&self) -> bool {
+        self.is_blocked() && self.0.expendable.load(Ordering::Relaxed)
     }
 
     pub(crate) fn is_blocked(&self) -> bool {

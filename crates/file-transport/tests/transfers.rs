@@ -5,25 +5,35 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use file_transport::{Body, OpenFile, Piece, ReadAt, Server, Workers};
 
 /// Serves the pieces that `body` makes for the path of each request. The threads end with the test's process.
 fn serve(server: Server, body: impl Fn(&str) -> Vec<Piece> + Send + Sync + 'static) -> SocketAddr {
+    serve_until(std::future::pending(), server, move |path| Body::from_pieces(body(path))).0
+}
+
+/// Serves until `stop` is ready; then the thread ends when the server has.
+fn serve_until(
+    stop: impl Future<Output = ()> + Send + 'static,
+    server: Server,
+    body: impl Fn(&str) -> Body + Send + Sync + 'static,
+) -> (SocketAddr, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let handler = move |request: http::Request<file_transport::Incoming>, _peer| {
-        let body = Body::from_pieces(body(request.uri().path()));
+        let body = body(request.uri().path());
         async move { http::Response::new(body) }
     };
-    std::thread::spawn(move || {
+    let served = std::thread::spawn(move || {
         let workers = Workers::start(2).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(server.run(&workers, listener, handler, std::future::pending())).unwrap();
+        runtime.block_on(server.run(&workers, listener, handler, stop)).unwrap();
     });
-    address
+    (address, served)
 }
 
 fn connect(address: SocketAddr) -> BufReader<TcpStream> {
@@ -161,6 +171,35 @@ fn a_client_that_takes_nothing_is_cut() {
     let _ = stalled.read_to_end(&mut rest);
     assert!(rest.len() < length, "all {length} bytes came, although nobody took them for a long time");
     assert!(rest == bytes[..rest.len()]);
+}
+
+#[test]
+fn a_stop_waits_for_who_is_owed_the_rest_and_for_nobody_else() {
+    let (file, bytes) = file(64 << 20);
+    let body = move |path: &str| {
+        let body = Body::from_pieces([Piece::File { file: Arc::clone(&file), offset: 0, length: 64 << 20 }]);
+        if path == "/expendable" { body.expendable() } else { body }
+    };
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let server = Server { drain_timeout: Duration::from_secs(15), ..Server::default() };
+    let (address, served) = serve_until(async { drop(stopped.await) }, server, body);
+    let mut stalled: Vec<_> = (0..3).map(|_| connect(address)).collect();
+    stalled.iter_mut().for_each(|connection| ask(connection, "/expendable"));
+    let mut slow = connect(address);
+    ask(&mut slow, "/");
+    let mut received = vec![0; head(&mut slow)];
+    slow.read_exact(&mut received[..100]).unwrap();
+    let begun = Instant::now();
+    stop.send(()).unwrap();
+    slow.read_exact(&mut received[100..]).unwrap();
+    assert!(received == bytes);
+    served.join().unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    for connection in &mut stalled {
+        let mut rest = Vec::new();
+        let _ = connection.read_to_end(&mut rest);
+        assert!(rest.len() < bytes.len(), "all came, although nobody took it");
+    }
 }
 
 /// A disk that hangs: whoever reads waits until it is let go.

@@ -216,10 +216,10 @@ mod tests {
         Sha512([byte; 64]).to_string()
     }
 
-    /// `1`, `2` … stand for digests of that byte.
+    /// `<1>`, `<2>` … stand for the SHA-256, `<<1>>` … for the SHA-512 of that byte.
     fn filled(text: &str) -> String {
         (1..=4).fold(text.to_owned(), |text, byte| {
-            text.replace(&format!("<{byte}>"), &digest(byte)).replace(&format!("<<{byte}>>"), &long(byte))
+            text.replace(&format!("<<{byte}>>"), &long(byte)).replace(&format!("<{byte}>"), &digest(byte))
         })
     }
 

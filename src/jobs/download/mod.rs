@@ -10,10 +10,11 @@ use super::fetch::Fault;
 use super::{ChecksumError, Failure, RECORD_PAUSE, web_name};
 use crate::catalog::{CatalogError, Intake};
 use crate::model::digest::Expected;
-use crate::model::image::{Image, ImageId, Source, WebSource};
+use crate::model::image::{Image, ImageId, Source, Status, WebSource};
 use crate::model::job::{Job, Work};
 use crate::model::link::Link;
 use crate::model::names::FileName;
+use crate::store::StoreError;
 use note::Note;
 use sources::Sources;
 use transfer::Break;
@@ -57,14 +58,16 @@ impl Download {
 
     /// The image is told why there is no ISO, and what has come goes unless it may be of use. Tries until that is recorded: a record that
     /// says `downloading iso` with nobody downloading would be a lie that lasts.
-    pub(super) async fn conclude(&mut self, context: &Context<'_>, failure: &Failure) {
+    pub(super) async fn conclude(&mut self, context: &Context<'_>, failure: &Failure, job: Job) {
         let catalog = &context.jobs.0.catalog;
         // Where the source or our disk failed, or somebody lost patience, somebody may want to go on another day. It goes with the image.
         if !matches!(failure, Failure::Source(_) | Failure::Storage(_) | Failure::Cancelled) {
             catalog.discard_download(&self.image).await;
         }
         let record = async {
-            while let Err(error) = catalog.fail_download(self.image.clone(), failure.to_string()).await {
+            loop {
+                let failed = catalog.fail_download(self.image.clone(), failure.to_string(), job.clone());
+                let Err(error) = failed.await else { return };
                 match error {
                     CatalogError::NoSuchImage => return catalog.discard_download(&self.image).await,
                     CatalogError::Stopping => return,
@@ -84,6 +87,12 @@ impl Download {
         let catalog = &context.jobs.0.catalog;
         let image = catalog.snapshot().image(&self.image).cloned();
         let image = image.ok_or(Outcome::Failed(Failure::Cancelled))?;
+        // The program may have ended after the image was recorded and before the job was.
+        match &image.status {
+            Status::Ok => return Ok(()),
+            Status::Error(reason) => return Err(Outcome::Failed(Failure::Source(reason.clone()))),
+            Status::Downloading | Status::Preparing => {}
+        }
         let Source::Web(web) = &image.source else {
             return Err(Outcome::Failed(Failure::Source("its record does not say where to fetch it".into())));
         };
@@ -93,9 +102,13 @@ impl Download {
         if partly.as_ref().is_some_and(|partly| partly.intake.is_whole()) {
             return self.complete(context, 0, &mut partly).await.map(|_| ());
         }
+        if image.status == Status::Preparing {
+            catalog.download_more(&self.image).await.map_err(refused)?;
+        }
         let may_mix = !expected.is_nothing() && !self.unmixed;
-        let mut last = None;
-        for index in self.sources.order(links.len(), may_mix) {
+        let (mut asked, mut last) = (Vec::new(), None);
+        while let Some(index) = self.sources.next(links.len(), may_mix, &asked) {
+            asked.push(index);
             let before = partly.as_ref().map_or(0, |partly| partly.intake.offset());
             let transferred = self.transfer(context, &image, index, &mut partly, may_mix).await;
             let further = partly.as_ref().is_some_and(|partly| partly.intake.offset() > before);
@@ -108,6 +121,10 @@ impl Download {
                     suspend(partly).await;
                     return Err(Outcome::Stopped);
                 }
+                Err(Break::Disk(failure)) => {
+                    suspend(partly).await;
+                    return Err(Outcome::Again { failure, after: None, further: false });
+                }
                 Err(Break::Fatal(failure)) => {
                     discard(partly).await;
                     return Err(Outcome::Failed(failure));
@@ -119,6 +136,14 @@ impl Download {
                     }
                     context.note(format!("link {} is set aside: {failure}", index + 1));
                     self.sources.set_aside(index, failure);
+                }
+                Err(Break::Spoilt(fault)) => {
+                    discard(partly.take()).await;
+                    context.note(format!("all begins anew: link {}: {fault}", index + 1));
+                    if !self.sources.spoilt_again(index) {
+                        return Err(again(&fault, false));
+                    }
+                    self.sources.set_aside(index, fault.into());
                 }
                 Err(Break::Trouble { fault, slow }) if further => {
                     suspend(partly).await;
@@ -156,7 +181,7 @@ impl Download {
         links: &[&Link],
         expected: Expected,
     ) -> Result<Option<Partly>, Outcome> {
-        let resumed = context.jobs.0.catalog.resume_download(&self.image, expected).await.map_err(fatal)?;
+        let resumed = context.jobs.0.catalog.resume_download(&self.image, expected).await.map_err(refused)?;
         let Some((intake, part)) = resumed else { return Ok(None) };
         let note = Note::read(&part.plan.memo);
         let from = note.as_ref().and_then(|note| note.link_among(links));
@@ -209,9 +234,7 @@ impl Download {
         let failure = match finished {
             Ok(()) => return Ok(true),
             // What has come is kept, and the record may be written later.
-            Err(error @ CatalogError::Inventory(_)) => {
-                return Err(Outcome::Again { failure: error.into(), after: None, further: false });
-            }
+            Err(error @ CatalogError::Inventory(_)) => return Err(refused(error)),
             Err(error) => Failure::from(error),
         };
         self.sources.begin_anew();
@@ -251,6 +274,16 @@ async fn suspend(partly: Option<Partly>) {
 
 fn fatal(error: CatalogError) -> Outcome {
     Outcome::Failed(error.into())
+}
+
+/// What our disk refuses now it may take later, and what has come is kept for that.
+fn refused(error: CatalogError) -> Outcome {
+    match error {
+        CatalogError::Inventory(_) | CatalogError::Store(StoreError::Full { .. }) => {
+            Outcome::Again { failure: error.into(), after: None, further: false }
+        }
+        _ => fatal(error),
+    }
 }
 
 fn again(fault: &Fault, further: bool) -> Outcome {

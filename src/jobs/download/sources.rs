@@ -1,6 +1,6 @@
 //! The links of one image: which is asked next, and which are set aside because another try would end in the same way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::jobs::Failure;
 
@@ -11,14 +11,22 @@ const PATIENCE: u32 = 3;
 #[derive(Debug, Default)]
 pub(super) struct Sources {
     aside: BTreeMap<usize, Failure>,
+    spoilers: BTreeSet<usize>,
     current: Option<usize>,
     fruitless: u32,
+    /// The most bytes that there ever were of what is being put together.
+    best: u64,
 }
 
 impl Sources {
-    /// The links to ask in this attempt, of `count`. The one that something has come from comes first, and is the only one while it is
+    /// The link to ask next in an attempt that has asked those in `asked`, of `count`.
+    pub(super) fn next(&self, count: usize, may_mix: bool, asked: &[usize]) -> Option<usize> {
+        self.order(count, may_mix).into_iter().find(|index| !asked.contains(index))
+    }
+
+    /// The links that are worth asking. The one that something has come from comes first, and is the only one while it is
     /// worth waiting for: another would have to begin anew, unless the whole is held against a digest (`may_mix`).
-    pub(super) fn order(&self, count: usize, may_mix: bool) -> Vec<usize> {
+    fn order(&self, count: usize, may_mix: bool) -> Vec<usize> {
         let current = self.current.filter(|current| !self.aside.contains_key(current));
         if let Some(current) = current
             && !may_mix
@@ -35,16 +43,27 @@ impl Sources {
         self.current = Some(index);
     }
 
-    /// Bytes come from this link.
-    pub(super) fn brought(&mut self, index: usize) {
-        self.current = Some(index);
-        self.fruitless = 0;
+    /// Bytes come from this link, up to `reached`. Those that had come before already make it no better.
+    pub(super) fn brought(&mut self, index: usize, reached: u64) {
+        if reached > self.best {
+            (self.current, self.fruitless, self.best) = (Some(index), 0, reached);
+        }
+    }
+
+    /// The link does not continue what came from it, so that any other is as good.
+    pub(super) fn did_not_continue(&mut self) {
+        self.current = None;
     }
 
     /// Nothing that has come is kept any more.
     pub(super) fn begin_anew(&mut self) {
-        self.current = None;
-        self.fruitless = 0;
+        (self.current, self.fruitless, self.best) = (None, 0, 0);
+    }
+
+    /// What this link brought had to be thrown away. Whether that has happened before: then it would happen for ever.
+    pub(super) fn spoilt_again(&mut self, index: usize) -> bool {
+        self.begin_anew();
+        !self.spoilers.insert(index)
     }
 
     /// An attempt ended without anything new.
@@ -87,14 +106,38 @@ mod tests {
     fn links_are_asked_in_order_and_the_one_that_delivers_is_kept() {
         let mut sources = Sources::default();
         assert_eq!(sources.order(3, false), [0, 1, 2]);
-        sources.brought(1);
+        sources.brought(1, 100);
         assert_eq!((sources.order(3, false), sources.order(3, true)), (vec![1], vec![1, 0, 2]));
         (0..PATIENCE).for_each(|_| sources.was_fruitless());
         assert_eq!(sources.order(3, false), [1, 0, 2]);
-        sources.brought(1);
+        sources.brought(1, 100);
+        assert_eq!(sources.order(3, false), [1, 0, 2], "it brought nothing new");
+        sources.brought(1, 101);
         assert_eq!(sources.order(3, false), [1]);
         sources.set_aside(1, bad("404"));
         assert_eq!(sources.order(3, false), [0, 2]);
+    }
+
+    #[test]
+    fn others_are_asked_at_once_where_nothing_is_continued() {
+        let mut sources = Sources::default();
+        sources.brought(0, 100);
+        assert_eq!((sources.next(2, false, &[]), sources.next(2, false, &[0])), (Some(0), None));
+        sources.did_not_continue();
+        sources.brought(0, 100);
+        assert_eq!((sources.next(2, false, &[0]), sources.next(2, false, &[0, 1])), (Some(1), None));
+        sources.brought(1, 101);
+        assert_eq!(sources.next(2, false, &[]), Some(1));
+    }
+
+    #[test]
+    fn a_link_may_spoil_a_file_once() {
+        let mut sources = Sources::default();
+        sources.brought(1, 1);
+        assert!(!sources.spoilt_again(1));
+        assert_eq!(sources.next(2, false, &[]), Some(0));
+        assert!(!sources.spoilt_again(0));
+        assert!(sources.spoilt_again(1));
     }
 
     #[test]

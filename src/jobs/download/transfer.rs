@@ -17,17 +17,23 @@ use crate::trees::{NOT_AN_IMAGE, SIGNATURE_BYTES};
 pub(super) enum Break {
     /// The job was stopped.
     Stopped,
+    /// Our disk does not take it now.
+    Disk(Failure),
     /// No link can mend it.
     Fatal(Failure),
     /// This link is no good.
     Link(Failure),
+    /// What has come is not the file, or no longer.
+    Spoilt(Fault),
     /// It may go better later, though not much if the source is just `slow`.
     Trouble { fault: Fault, slow: bool },
 }
 
 impl From<Fault> for Break {
     fn from(fault: Fault) -> Self {
-        if fault.is_worth_retrying() {
+        if matches!(fault, Fault::Changed(_)) {
+            Self::Spoilt(fault)
+        } else if fault.is_worth_retrying() {
             Self::Trouble { fault, slow: false }
         } else {
             Self::Link(Failure::from(fault))
@@ -74,6 +80,7 @@ impl Download {
                 if let Some(why) = fetched.started_over {
                     context.note(format!("begins anew: {why}"));
                 }
+                self.sources.did_not_continue();
                 begun.intake.restart().await.map_err(fatal)?;
                 begun.intake.set_expected_size(fetched.total).await.map_err(fatal)?;
                 (begun.note, begun.total) = (note, fetched.total);
@@ -118,7 +125,7 @@ impl Download {
                 }
             }
             intake.write(chunk).await.map_err(fatal)?;
-            self.sources.brought(index);
+            self.sources.brought(index, intake.offset());
             context.reach(intake.offset());
         }
         match beginning {
@@ -129,7 +136,10 @@ impl Download {
 }
 
 fn fatal(error: CatalogError) -> Break {
-    Break::Fatal(error.into())
+    match error {
+        CatalogError::Inventory(_) => Break::Disk(error.into()),
+        _ => Break::Fatal(error.into()),
+    }
 }
 
 /// An error page in place of an ISO shows itself within the first sectors, long before it fills the disk.

@@ -1,0 +1,169 @@
+//! The same bytes under two names are stored once: as a clone, where the file system has those, else as a second link to the same file,
+//! which nobody here ever writes to.
+
+use std::fs::{self, File, Metadata, Permissions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{XattrFlags, fgetxattr, fsetxattr, getxattr, ioctl_ficlone};
+
+use super::named::remove_if_there;
+use super::reading::{Way, read_whole};
+use super::{Store, StoreError};
+use crate::model::digest::{Expected, Sha256};
+use crate::model::identity::Identity;
+use crate::model::names::FileName;
+
+/// Clones of each other carry the same value under this name: no other trace can be seen without privileges.
+const MARK: &str = "user.image-service.clones";
+
+/// A mark is a random UUID.
+const MARK_BYTES: usize = 36;
+
+/// A complete file that has the digest of another one, as far as is known.
+#[derive(Debug, Clone)]
+pub struct Twin {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// What it was when its digest was computed.
+    pub identity: Identity,
+}
+
+/// Whose bytes a file has, where other files may have them too.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Bytes {
+    /// Those of a file with more than one name.
+    Linked {
+        /// Its device number.
+        device: u64,
+        /// Its inode number.
+        inode: u64,
+    },
+    /// Those of a file that was cloned.
+    Cloned(String),
+}
+
+/// A second name for the bytes of a twin, which goes with this value unless it was moved elsewhere.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) path: PathBuf,
+}
+
+impl Bytes {
+    /// Of the file at `path`.
+    pub(super) fn of(path: &Path, metadata: &Metadata) -> Option<Self> {
+        if metadata.nlink() > 1 {
+            return Some(Self::Linked { device: metadata.dev(), inode: metadata.ino() });
+        }
+        let mut mark = [0; MARK_BYTES];
+        let length = getxattr(path, MARK, &mut mark).ok()?;
+        marked(mark.get(..length)?)
+    }
+}
+
+impl Store {
+    /// Gives `twin` a second name at `path`, for a file that is to be called `name`. `None` if that cannot be done, or if the twin is not what it
+    /// is said to be: bytes that have rotted must not take the place of good ones.
+    pub(super) fn share(
+        &self,
+        twin: &Twin,
+        sha256: Sha256,
+        name: &FileName,
+        path: PathBuf,
+    ) -> Option<Shared> {
+        let shared = self.shared(twin, sha256, name, path);
+        let told = shared.inspect_err(|error| {
+            tracing::warn!(shelf = %self.shelf, %name, %error, "bytes that are stored already cannot be shared");
+        });
+        told.ok().flatten()
+    }
+
+    fn shared(
+        &self,
+        twin: &Twin,
+        sha256: Sha256,
+        name: &FileName,
+        path: PathBuf,
+    ) -> io::Result<Option<Shared>> {
+        let file = File::open(&twin.path)?;
+        if file.metadata()?.dev() != self.device {
+            return Ok(None);
+        }
+        let whole = read_whole(&file, &Expected::default(), Way::Disk, |_| true)?;
+        if whole.is_none_or(|whole| {
+            !whole.identity.same_version(&twin.identity) || whole.digests.sha256 != sha256
+        }) {
+            return Err(io::Error::other("they are not what they were"));
+        }
+        let shared = Shared { path };
+        match clone(&file, &shared.path) {
+            Ok(()) => return Ok(Some(shared)),
+            Err(error) => tracing::debug!(%error, "the file system does not clone files"),
+        }
+        // Whoever asks by time alone must not take the older file for the one that had this name.
+        let is_older = |named: Metadata| Identity::of(&named).modified() > twin.identity.modified();
+        if fs::symlink_metadata(self.path(name)).is_ok_and(is_older) {
+            return Ok(None);
+        }
+        fs::hard_link(&twin.path, &shared.path)?;
+        if Identity::of(&fs::symlink_metadata(&shared.path)?) != Identity::of(&file.metadata()?) {
+            return Err(io::Error::other("they were replaced meanwhile"));
+        }
+        // A program that writes to one name would write to both; this stops all but the most privileged.
+        if let Err(error) = file.set_permissions(Permissions::from_mode(0o444)) {
+            tracing::debug!(%error, "a shared file can still be written to");
+        }
+        Ok(Some(shared))
+    }
+
+    /// All complete files, with their bytes where they may be shared.
+    pub fn list_bytes(&self) -> Result<Vec<(FileName, Identity, Option<Bytes>)>, StoreError> {
+        let files = self.walk()?.into_iter().map(|(name, metadata)| {
+            let bytes = Bytes::of(&self.path(&name), &metadata);
+            (name, Identity::of(&metadata), bytes)
+        });
+        Ok(files.collect())
+    }
+}
+
+/// Makes a clone of `file` at `path`, and marks both.
+fn clone(file: &File, path: &Path) -> io::Result<()> {
+    let twin = File::options().write(true).create_new(true).open(path)?;
+    let cloned = ioctl_ficlone(&twin, file).map_err(io::Error::from).and_then(|()| {
+        // Without a mark they share all the same; only nobody is told.
+        if let Err(error) = mark(file, &twin) {
+            tracing::debug!(%error, "clones cannot be marked");
+        }
+        twin.set_permissions(Permissions::from_mode(0o644))?;
+        twin.sync_all()
+    });
+    if cloned.is_err() {
+        fs::remove_file(path)?;
+    }
+    cloned
+}
+
+fn mark(file: &File, twin: &File) -> io::Result<()> {
+    let mut known = [0; MARK_BYTES];
+    let known = fgetxattr(file, MARK, &mut known).ok().and_then(|length| marked(known.get(..length)?));
+    let mark = match known {
+        Some(Bytes::Cloned(mark)) => mark,
+        _ => uuid::Uuid::new_v4().to_string(),
+    };
+    fsetxattr(file, MARK, mark.as_bytes(), XattrFlags::empty())?;
+    Ok(fsetxattr(twin, MARK, mark.as_bytes(), XattrFlags::empty())?)
+}
+
+fn marked(mark: &[u8]) -> Option<Bytes> {
+    let is_fine = mark.len() == MARK_BYTES && mark.is_ascii();
+    is_fine.then(|| Bytes::Cloned(String::from_utf8_lossy(mark).into_owned()))
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if let Err(error) = remove_if_there(&self.path) {
+            tracing::warn!(%error, "a second name stays behind until the next start");
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Whether a file fits: into what the file system has free, less the reserve and what is promised to others, and into what the store may hold.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+
+use super::disk::{Promise, Promises};
+use super::{Store, StoreError};
+use crate::model::stored_file::Shelf;
+
+/// What keeps a file from fitting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bound {
+    /// The file system.
+    Disk {
+        /// Bytes that other files on their way will need.
+        promised: u64,
+        /// Bytes that stay free.
+        reserve: u64,
+    },
+    /// What the configuration allows the store to hold.
+    Quota {
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        bytes: u64,
+    },
+}
+
+/// What a store holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Usage {
+    /// Complete files.
+    pub files: usize,
+    /// Their bytes, those that several share counted once.
+    pub bytes: u64,
+    /// Bytes that would be needed more if nothing were shared.
+    pub saved: u64,
+    /// Files that are not complete.
+    pub unfinished: usize,
+    /// Bytes that these have got.
+    pub unfinished_bytes: u64,
+    /// Bytes that these will have, as far as that is known.
+    pub promised: u64,
+    /// Bytes that the store may hold; 0 is no limit.
+    pub quota: u64,
+    /// Bytes that could be taken in now.
+    pub available: u64,
+    /// Where the store lies.
+    pub file_system: FileSystem,
+}
+
+/// A file system with stores on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileSystem {
+    /// Its device number.
+    pub device: u64,
+    /// Bytes in all.
+    pub total: u64,
+    /// Bytes that anybody may still write.
+    pub free: u64,
+    /// Bytes of these that stay free.
+    pub reserve: u64,
+    /// Bytes of these that files on their way will need.
+    pub promised: u64,
+}
+
+impl FileSystem {
+    /// Bytes that could be taken in now.
+    pub fn available(&self) -> u64 {
+        self.free.saturating_sub(self.reserve).saturating_sub(self.promised)
+    }
+}
+
+impl Store {
+    /// Promises space to a file, of a size that may be known.
+    pub(super) fn promise(&self, size: Option<u64>) -> Result<Arc<Promise>, StoreError> {
+        let mut promises = self.disk.promises();
+        self.check_size(size)?;
+        self.check_room(&promises, None, size)?;
+        Ok(promises.make(self.shelf, size))
+    }
+
+    /// The size of a file on its way turns out to be another one.
+    pub(super) fn promise_more(&self, promise: &Promise, size: Option<u64>) -> Result<(), StoreError> {
+        let promises = self.disk.promises();
+        self.check_size(size)?;
+        self.check_room(&promises, Some(promise), size)?;
+        promise.set_size(size);
+        Ok(())
+    }
+
+    /// Whether a file on its way may grow by so much beyond what was taken for it; tells by how much it may at this moment.
+    pub(super) fn may_grow(&self, promise: &Promise, by: u64) -> Result<u64, StoreError> {
+        let (available, bound) = self.room(&self.disk.promises(), Some(promise))?;
+        if by > available {
+            return Err(StoreError::Full { shelf: self.shelf, needed: None, available, bound });
+        }
+        Ok(available)
+    }
+
+    /// The system says that there is no space, whatever we thought.
+    pub(super) fn full(&self, needed: Option<u64>) -> StoreError {
+        let bound = Bound::Disk { promised: 0, reserve: self.limits.reserve };
+        let (available, bound) = self.room(&self.disk.promises(), None).unwrap_or((0, bound));
+        StoreError::Full { shelf: self.shelf, needed, available, bound }
+    }
+
+    /// What the store holds, and what it could hold.
+    pub fn usage(&self) -> Result<Usage, StoreError> {
+        let promises = self.disk.promises();
+        let (unfinished, unfinished_bytes) = promises.unfinished(self.shelf);
+        let (files, bytes, saved) = self.stored()?;
+        Ok(Usage {
+            files,
+            bytes,
+            saved,
+            unfinished,
+            unfinished_bytes,
+            promised: promises.of(self.shelf),
+            quota: self.limits.quota,
+            available: self.room(&promises, None)?.0,
+            file_system: self.file_system(&promises, None)?,
+        })
+    }
+
+    fn check_size(&self, size: Option<u64>) -> Result<(), StoreError> {
+        match size {
+            Some(size) if size > self.limits.max_file_size => {
+                Err(StoreError::TooLarge { limit: self.limits.max_file_size })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses a file that does not fit, or one of unknown size for which there is nothing left. `promise` is its own.
+    fn check_room(
+        &self,
+        promises: &Promises<'_>,
+        promise: Option<&Promise>,
+        size: Option<u64>,
+    ) -> Result<(), StoreError> {
+        let has = promise.map_or(0, Promise::taken);
+        let needed = size.map(|size| size.saturating_sub(has));
+        let (available, bound) = self.room(promises, promise)?;
+        if needed.unwrap_or(1) > available {
+            return Err(StoreError::Full { shelf: self.shelf, needed, available, bound });
+        }
+        Ok(())
+    }
+
+    /// Bytes that a file may still take, which has the promise `own` perhaps, and what keeps it from taking more.
+    fn room(&self, promises: &Promises<'_>, own: Option<&Promise>) -> Result<(u64, Bound), StoreError> {
+        let disk = self.file_system(promises, own)?;
+        let bound = Bound::Disk { promised: disk.promised, reserve: disk.reserve };
+        let bytes = self.limits.quota;
+        if bytes == 0 {
+            return Ok((disk.available(), bound));
+        }
+        let on_their_way =
+            promises.of(self.shelf).saturating_sub(own.map_or(0, |own| own.whole() - own.taken()));
+        let left = bytes.saturating_sub(self.stored()?.1).saturating_sub(on_their_way);
+        if left < disk.available() {
+            let key = match self.shelf {
+                Shelf::Iso => "isoQuota",
+                Shelf::Microkernel => "microkernelQuota",
+            };
+            return Ok((left, Bound::Quota { key, bytes }));
+        }
+        Ok((disk.available(), bound))
+    }
+
+    fn file_system(
+        &self,
+        promises: &Promises<'_>,
+        except: Option<&Promise>,
+    ) -> Result<FileSystem, StoreError> {
+        let asked = rustix::fs::statvfs(&self.folder);
+        let space = asked.map_err(|errno| StoreError::Io {
+            action: "ask for free space",
+            shelf: self.shelf,
+            source: errno.into(),
+        })?;
+        Ok(FileSystem {
+            device: self.device,
+            total: space.f_blocks.saturating_mul(space.f_frsize),
+            free: space.f_bavail.saturating_mul(space.f_frsize),
+            reserve: self.limits.reserve,
+            promised: promises.outstanding(except),
+        })
+    }
+
+    /// Complete files, their bytes with shared ones counted once, and how many bytes that saves.
+    fn stored(&self) -> Result<(usize, u64, u64), StoreError> {
+        let files = self.list_bytes()?;
+        let mut seen = HashSet::new();
+        let (mut bytes, mut saved) = (0_u64, 0_u64);
+        for (_, identity, shared) in &files {
+            let is_first = shared.as_ref().is_none_or(|shared| seen.insert(shared));
+            let sum = if is_first { &mut bytes } else { &mut saved };
+            *sum = sum.saturating_add(identity.size);
+        }
+        Ok((files.len(), bytes, saved))
+    }
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Disk { promised, reserve } => {
+                if promised > 0 {
+                    write!(formatter, ", {promised} more are promised to files on their way")?;
+                }
+                if reserve > 0 {
+                    write!(formatter, ", `reserveBytes` keeps {reserve} free")?;
+                }
+                Ok(())
+            }
+            Self::Quota { key, bytes } => write!(formatter, " of the {bytes} that `{key}` allows"),
+        }
+    }
+}

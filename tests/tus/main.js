@@ -1,0 +1,182 @@
+// What tus-js-client has to manage with the service: node main.js BINARY FOLDER [SCENARIO…]
+import assert from 'node:assert/strict';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createReadStream, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import tus from 'tus-js-client';
+import { upload } from './client.js';
+import { Data } from './data.js';
+import { Proxy } from './proxy.js';
+import { Service } from './service.js';
+
+const MIB = 2 ** 20;
+// The most that a cut may cost on average: what was on its way.
+const LOST = 8 * MIB;
+// All of it together, in milliseconds. An idle machine needs a tenth.
+const LIMIT = 180_000;
+
+/** 2 GiB come in, though no connection carries more than 100 MiB. */
+async function brokenNetwork(service, proxy) {
+  const data = new Data(1, 2048 * MIB);
+  const digest = data.digest();
+  proxy.limit = 100 * MIB;
+  const running = upload(`${proxy.url}/uploads`, data, 'broken.iso', { fileReader: { openFile: async () => data } });
+  const started = Date.now();
+  running.upload.start();
+  await running.finished;
+  const seconds = (Date.now() - started) / 1000;
+  await stored(service, 'broken.iso', data.size, digest);
+  assert.ok(proxy.cuts >= 20, `${proxy.cuts} cuts`);
+  assert.ok(proxy.carried < data.size + proxy.cuts * LOST, `${proxy.carried} bytes with ${proxy.cuts} cuts`);
+  assert.equal(running.requests.POST, 1, 'it began anew');
+  const more = Math.ceil((proxy.carried - data.size) / MIB);
+  return `2 GiB in ${seconds.toFixed(1)} s with ${proxy.cuts} cuts, ${more} MiB of it sent twice, memory of the service ${service.memory()} MiB`;
+}
+
+/** The first request brings everything. */
+async function withCreation(service, proxy, file) {
+  const { source, data } = await file(2, 64 * MIB);
+  const running = upload(`${proxy.url}/uploads`, source, 'creation.iso', { uploadDataDuringCreation: true });
+  running.upload.start();
+  await running.finished;
+  await stored(service, 'creation.iso', data.size, data.digest());
+  assert.deepEqual(running.requests, { POST: 1 });
+}
+
+/** The first request breaks. What it brought belongs to an upload that the client was never told of: it begins another. */
+async function brokenCreation(service, proxy, file) {
+  const { source, data } = await file(3, 64 * MIB);
+  proxy.limit = 24 * MIB;
+  proxy.atLimit = async () => {
+    proxy.limit = Infinity;
+  };
+  const running = upload(`${proxy.url}/uploads`, source, 'anew.iso', { uploadDataDuringCreation: true });
+  running.upload.start();
+  await running.finished;
+  await stored(service, 'anew.iso', data.size, data.digest());
+  assert.deepEqual(running.requests, { POST: 2 });
+  const [left] = await service.get('/uploads');
+  await tus.Upload.terminate(`${proxy.url}/uploads/${left.id}`);
+}
+
+/** The client changes its mind while the bytes flow. */
+async function terminated(service, proxy, file) {
+  const { source } = await file(4, 64 * MIB);
+  proxy.limit = 24 * MIB;
+  const running = upload(`${proxy.url}/uploads`, source, 'terminated.iso');
+  const gone = new Promise((resolve, reject) => {
+    proxy.atLimit = async () => {
+      proxy.limit = Infinity;
+      running.upload.abort(true).then(resolve, reject);
+    };
+    running.finished.then(() => reject(new Error('it was not aborted')), reject);
+  });
+  running.upload.start();
+  await gone;
+  assert.ok(running.requests.DELETE >= 1);
+  const after = await fetch(running.upload.url, { method: 'HEAD', headers: { 'Tus-Resumable': '1.0.0' } });
+  assert.ok([404, 410].includes(after.status), `HEAD: ${after.status}`);
+  assert.deepEqual(await service.get('/iso?name=terminated.iso'), []);
+}
+
+/** The client is killed. Another process goes on, by what the first one noted. */
+async function otherProcess(service, proxy, file, folder) {
+  const { source, data } = await file(5, 64 * MIB);
+  const command = ['client.js', `${proxy.url}/uploads`, source.path, 'process.iso', join(folder, 'storage.json')];
+  const options = { cwd: fileURLToPath(new URL('.', import.meta.url)) };
+  const first = spawn(process.execPath, command, { ...options, stdio: ['ignore', 'ignore', 'inherit'] });
+  proxy.limit = 40 * MIB;
+  proxy.atLimit = async () => first.kill('SIGKILL');
+  assert.deepEqual(await once(first, 'exit'), [null, 'SIGKILL']);
+  const { stdout } = await promisify(execFile)(process.execPath, command, options);
+  await stored(service, 'process.iso', data.size, data.digest());
+  assert.deepEqual(JSON.parse(stdout), { HEAD: 1, PATCH: 1 });
+  assert.ok(proxy.carried < data.size + LOST, `${proxy.carried} bytes`);
+}
+
+/** The service is stopped and started, then killed and started, in the middle of it. */
+async function restarts(service, proxy, file) {
+  const { source, data } = await file(6, 96 * MIB);
+  const signals = ['SIGTERM', 'SIGKILL'];
+  proxy.limit = 40 * MIB;
+  proxy.atLimit = async () => {
+    const signal = signals.shift();
+    await service.stop(signal);
+    await service.start();
+  };
+  const running = upload(`${proxy.url}/uploads`, source, 'restarts.iso');
+  running.upload.start();
+  await running.finished;
+  await stored(service, 'restarts.iso', data.size, data.digest());
+  assert.deepEqual(signals, []);
+  assert.equal(running.requests.POST, 1, 'it began anew');
+  assert.ok(proxy.carried < data.size + 2 * LOST, `${proxy.carried} bytes`);
+}
+
+/** Everything has arrived, but the client is not told. */
+async function lostAnswer(service, proxy, file) {
+  const { source, data } = await file(7, 64 * MIB);
+  proxy.deafAfter = data.size;
+  const running = upload(`${proxy.url}/uploads`, source, 'answer.iso');
+  running.upload.start();
+  await running.finished;
+  await stored(service, 'answer.iso', data.size, data.digest());
+  assert.equal(proxy.cuts, 1);
+  assert.deepEqual(running.requests, { POST: 1, PATCH: 1, HEAD: 1 });
+}
+
+/** The store has the file, complete. */
+async function stored(service, name, size, digest) {
+  const [file] = await service.get(`/iso?name=${name}`);
+  assert.deepEqual([file?.bytes, file?.sha256, file?.status], [size, digest, 'OK'], name);
+}
+
+const SCENARIOS = [
+  withCreation,
+  brokenCreation,
+  terminated,
+  otherProcess,
+  restarts,
+  lostAnswer,
+  brokenNetwork,
+];
+
+async function run(binary, folder, ...chosen) {
+  const service = new Service(binary, folder);
+  const results = [];
+  try {
+    await service.start();
+    for (const scenario of SCENARIOS.filter(({ name }) => chosen.length === 0 || chosen.includes(name))) {
+      console.log(`tus: ${scenario.name}`);
+      const proxy = await Proxy.open(service);
+      const path = join(folder, 'source');
+      const file = async (seed, size) => {
+        const data = new Data(seed, size);
+        await data.write(path);
+        return { source: createReadStream(path), data };
+      };
+      results.push(await scenario(service, proxy, file, folder));
+      assert.deepEqual(await service.get('/uploads'), [], 'something is left');
+      proxy.close();
+      rmSync(path, { force: true });
+    }
+    await service.stop();
+  } catch (error) {
+    console.log(service.said());
+    // What tus-js-client throws carries its request with all that hangs on it.
+    console.log(error instanceof tus.DetailedError ? error.message : error);
+    process.exit(1);
+  }
+  console.log(`check: tus-js-client uploaded ${results.filter(Boolean).join('; ')}`);
+}
+
+setTimeout(() => {
+  console.log(`tus: it is not over after ${LIMIT / 1000} s`);
+  process.exit(1);
+}, LIMIT).unref();
+await run(...process.argv.slice(2));
+// Connections that are kept alive do not matter any more.
+process.exit(0);
