@@ -51,6 +51,7 @@ pub async fn run(config: Config) -> Result<()> {
         max_finished: config.max_finished_jobs,
         reach: config.reach.clone(),
         keyring: config.keyring_dir.clone(),
+        watch_interval: config.watch_interval,
         scrub_interval: config.scrub_interval,
         scrub_rate: config.scrub_rate,
     };
@@ -65,6 +66,7 @@ pub async fn run(config: Config) -> Result<()> {
     };
     let transfers = Transfers::new(limits, Arc::clone(&connections));
     let relief = Relief::default();
+    catalog.expire_uploads(config.upload_expiry);
     let doors = Arc::new(Doors {
         desk: Handle::current(),
         northbound: Northbound::new(
@@ -77,6 +79,7 @@ pub async fn run(config: Config) -> Result<()> {
         .router(&northbound::Settings {
             timeout: config.http_timeout,
             cors_origins: config.cors_origins.clone(),
+            upload_expiry: config.upload_expiry,
         }),
         southbound: Southbound::new(catalog.clone(), transfers, relief.clone(), &config.api_root),
     });
@@ -171,6 +174,7 @@ fn open_catalog(config: &Config, events: Events) -> Result<Catalog> {
         trees,
         root: config.root_dir.clone(),
         events,
+        settling: config.watch_interval,
     };
     Ok(Catalog::open(shelves, inventory)?)
 }

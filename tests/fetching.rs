@@ -9,6 +9,9 @@ use harness::source::{Ranges, Source};
 use harness::web::{Behaviour, Origin, closed_port};
 use image_service::config::Reach;
 use image_service::jobs::fetch::{Fault, Fetched, Fetcher, Resume, Validator, fetch, small};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 const SIZE: usize = 300_000;
@@ -249,4 +252,67 @@ async fn small_files_are_small() {
         let fault = small(&fetcher(), &url, SIZE - 1).await.unwrap_err();
         assert!(matches!(fault, Fault::Permanent(_)), "{fault:?}");
     }
+}
+
+/// A server that never comes to the end of what it says after `word`; tells whether it was hung up on.
+fn trickling(word: &'static str) -> (String, JoinHandle<bool>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let link = format!("ftp://{}/a", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let (mut control, _) = listener.accept().unwrap();
+        let lines = BufReader::new(control.try_clone().unwrap()).lines().map_while(Result::ok);
+        let passive = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = passive.local_addr().unwrap().port();
+        let entering = format!("227 Entering Passive Mode (127,0,0,1,{},{})\r\n", port >> 8, port & 255);
+        for line in std::iter::once("CONNECT".to_owned()).chain(lines) {
+            let verb = line.split(' ').next().unwrap();
+            let answer = match verb {
+                "CONNECT" => "220 here\r\n",
+                "USER" => "331 who?\r\n",
+                "PASS" => "230 welcome\r\n",
+                "TYPE" => "200 fine\r\n",
+                "PASV" => &entering,
+                "RETR" => "150 it comes\r\n",
+                _ => "502 not here\r\n",
+            };
+            if verb == word && verb == "CONNECT" {
+                break;
+            }
+            control.write_all(answer.as_bytes()).unwrap();
+            if verb == "RETR" {
+                passive.accept().unwrap().0.write_all(b"all").unwrap();
+                break;
+            }
+        }
+        (0..600).any(|_| {
+            std::thread::sleep(Duration::from_millis(50));
+            control.write_all(b"226-and\r\n").is_err()
+        })
+    });
+    (link, server)
+}
+
+#[tokio::test]
+async fn an_ftp_server_that_trickles_its_words_is_hung_up_on() {
+    let fetcher = Fetcher::new(Reach::default(), Duration::from_millis(500)).unwrap();
+    let (link, server) = trickling("CONNECT");
+    let fault = fetch(&fetcher, &link.parse().unwrap(), None).await.map(|_| ()).unwrap_err();
+    assert!(fault.is_worth_retrying() && fault.to_string().contains("too slowly"), "{fault}");
+    assert!(server.join().unwrap(), "it still speaks");
+    let (link, server) = trickling("RETR");
+    let (bytes, fault) = drain(fetch(&fetcher, &link.parse().unwrap(), None).await.unwrap()).await;
+    let fault = fault.expect("nobody said that this is all");
+    assert!(fault.is_worth_retrying() && fault.to_string().contains("too slowly"), "{fault}");
+    assert_eq!(bytes, b"all");
+    assert!(server.join().unwrap(), "it still speaks");
+}
+
+#[tokio::test]
+async fn a_cancelled_download_hangs_up_on_an_ftp_server() {
+    let (link, server) = trickling("CONNECT");
+    let url = link.parse().unwrap();
+    let fetcher = Fetcher::new(Reach::default(), Duration::from_secs(60)).unwrap();
+    let begun = tokio::time::timeout(Duration::from_millis(300), fetch(&fetcher, &url, None)).await;
+    assert!(begun.is_err());
+    assert!(server.join().unwrap(), "it still speaks");
 }

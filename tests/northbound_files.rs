@@ -302,7 +302,8 @@ fn delete_answers_with_the_file_it_removed() {
 
 #[test]
 fn files_dropped_into_a_folder_are_files_like_others() {
-    let service = Setup::new().file("static/iso/before.iso", "there before the start\n").start();
+    let setup = Setup::new().set("watchInterval", 200.into());
+    let service = setup.file("static/iso/before.iso", "there before the start\n").start();
     for (path, folder, _) in SHELVES {
         service.write(&format!("{folder}/dropped.iso"), images::pattern(99, 70_000));
         let file = digested(&service, path, "dropped.iso");

@@ -16,15 +16,17 @@ use crate::model::stored_file::{Damage, FileRecord, Origin, Shelf};
 use crate::trees::{FileError, open_regular};
 
 impl Catalog {
-    /// Opens a file whose digest is wanted; `None` if the digest of this very version is known by now.
+    /// Opens a file whose digest is wanted; `None` if nothing has to be read any more to know how this very version is.
     pub async fn open_for_digest(
         &self,
         shelf: Shelf,
         name: FileName,
     ) -> Result<Option<(File, Identity)>, CatalogError> {
+        let key = name.clone();
         let opened = self.blocking(move |inner| inner.open(shelf, &name));
-        let (file, identity, known) = opened.await??;
-        Ok(if known.is_some() { None } else { Some((file, identity)) })
+        let (file, identity, _) = opened.await??;
+        let is_known = self.snapshot().file(shelf, &key).is_some_and(|record| record.is_known(&identity));
+        Ok(if is_known { None } else { Some((file, identity)) })
     }
 
     /// Opens a file that is to be read whole, with the digest of this very version if that is known.
@@ -50,7 +52,7 @@ impl Catalog {
             let file = entry(records, shelf, name, identity);
             if let Some(recorded) = file.sha256_of(&identity).filter(|recorded| *recorded != sha256) {
                 let damage = Damage::Rotten { found: sha256, recorded, noticed: Timestamp::now() };
-                file.damage = Some(damage.clone());
+                (file.identity, file.damage) = (identity, Some(damage.clone()));
                 return Recorded::Damaged(damage);
             }
             if file.sha256.is_some_and(|known| known != sha256) && file.local.is_none() {
@@ -92,7 +94,7 @@ impl Catalog {
                     (file.local, file.origin) = (local, Some(Origin::Local));
                 }
             }
-            file.damage = Some(damage.clone());
+            (file.identity, file.damage) = (identity, Some(damage.clone()));
             Recorded::Damaged(damage)
         })
         .await

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::time::SystemTime;
 
 use super::snapshot::{Snapshot, users_by_iso, users_of};
 use super::twins::others;
@@ -148,7 +149,7 @@ impl Inner {
         Ok(ListedFile { file, used_by, shared_with })
     }
 
-    /// What is known of a file that is now `identity`. A digest that is not known becomes an errand. A local ISO that is missing just now is
+    /// What is known of a file that is now `identity`. A digest that is not known becomes an errand, if the file is complete. A local ISO that is missing just now is
     /// described as it was last seen.
     fn described(
         &self,
@@ -163,7 +164,9 @@ impl Inner {
         if identity.is_none() {
             file.status = Status::Error("it is missing".into());
         }
-        if file.status == Status::Preparing {
+        let is_complete =
+            || self.settling.is_zero() || seen.is_untouched_for(self.settling, SystemTime::now());
+        if file.status == Status::Preparing && is_complete() {
             self.post(Errand::Digest(shelf, file.name.clone()));
         }
         Some(file)

@@ -14,6 +14,7 @@ mod intake;
 mod intake_worker;
 mod jobs;
 mod lanes;
+mod looks;
 mod parts;
 mod register;
 mod remove;
@@ -26,6 +27,7 @@ mod writer;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -48,6 +50,7 @@ pub use digests::Recorded;
 pub use error::CatalogError;
 pub use files::ListedFile;
 pub use intake::Intake;
+pub use looks::Look;
 pub use register::Reservation;
 pub use resolve::{Listed, Request, Resolved};
 pub use restore::Restored;
@@ -80,6 +83,9 @@ pub struct Shelves {
     pub root: PathBuf,
     /// Where changes are told.
     pub events: Events,
+    /// A file that somebody has written to within this time may not be complete; it is left to whoever watches the folders. Zero if
+    /// nobody does.
+    pub settling: Duration,
 }
 
 /// The desk.
@@ -97,6 +103,7 @@ struct Inner {
     microkernel_folder: Tree,
     writer: Writer,
     events: Events,
+    settling: Duration,
     image_claims: Claims<(ImageName, ImageVersion)>,
     file_claims: Claims<(Shelf, FileName)>,
     part_claims: Claims<PartId>,
@@ -148,6 +155,7 @@ impl Catalog {
             writer: Writer::start(inventory, records, shelves.events.clone())
                 .map_err(|source| OpenError::Io { what: "the inventory's thread".into(), source })?,
             events: shelves.events,
+            settling: shelves.settling,
             image_claims: Claims::default(),
             file_claims: Claims::default(),
             part_claims: Claims::default(),

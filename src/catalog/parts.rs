@@ -11,6 +11,10 @@ use crate::model::part::{Owner, Part, PartId, Plan};
 use crate::model::stored_file::Shelf;
 use crate::store::{Resumed, StoreError};
 
+/// How often it is looked which uploads have expired.
+const LEAST_EXPIRY_PAUSE: Duration = Duration::from_millis(100);
+const MOST_EXPIRY_PAUSE: Duration = Duration::from_secs(60);
+
 /// How long the one before may take to write what it was handed.
 const SETTLE_TIME: Duration = Duration::from_secs(10);
 
@@ -67,6 +71,45 @@ impl Catalog {
     /// The part of this id.
     pub fn part(&self, id: &PartId) -> Option<(Shelf, Part)> {
         self.parts().into_iter().find(|(_, part)| part.id == *id)
+    }
+
+    /// How far a part is, when whoever worked with it has had a moment to let go of it. One that has all its bytes gets its name now, if it could
+    /// not before.
+    pub async fn settle_part(&self, id: &PartId) -> Result<(Shelf, Part), CatalogError> {
+        drop(self.claim_part(id).await?);
+        let (shelf, part) = self.part(id).ok_or(StoreError::NoSuchPart)?;
+        if part.whole || part.plan.size != Some(part.offset) {
+            return Ok((shelf, part));
+        }
+        self.resume_part(id, None).await?.finish().await?;
+        Ok(self.part(id).ok_or(StoreError::NoSuchPart)?)
+    }
+
+    /// Removes uploads that nobody has touched for so long, until the service ends.
+    pub fn expire_uploads(&self, after: Duration) {
+        let (catalog, stop) = (self.clone(), self.0.stop.clone());
+        self.0.changes.spawn(async move {
+            let pause = (after / 4).clamp(LEAST_EXPIRY_PAUSE, MOST_EXPIRY_PAUSE);
+            while tokio::time::timeout(pause, stop.cancelled()).await.is_err() {
+                for (shelf, part) in catalog.parts() {
+                    if part.plan.owner == Owner::Upload && part.age >= after {
+                        catalog.expire(shelf, &part).await;
+                    }
+                }
+            }
+        });
+    }
+
+    async fn expire(&self, shelf: Shelf, part: &Part) {
+        // Whoever works with it just now keeps it.
+        let Some(claim) = self.0.part_claims.exclusive(part.id.clone()) else { return };
+        let removed = self.blocking(move |inner| inner.store(shelf).discard_part(claim.key())).await;
+        if !part.whole {
+            tracing::info!(id = %part.id, %shelf, name = %part.plan.name, offset = part.offset, "an unfinished upload expired");
+        }
+        if let Ok(Err(error)) = removed {
+            tracing::warn!(id = %part.id, %shelf, %error, "an expired upload stays behind");
+        }
     }
 
     /// Removes a part. Whoever works with it is given a moment to let go of it.

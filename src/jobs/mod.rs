@@ -15,6 +15,7 @@ mod kinds;
 mod meter;
 mod scrub;
 pub mod signature;
+mod watch;
 mod web_name;
 
 use std::path::PathBuf;
@@ -30,6 +31,7 @@ use crate::events::{Change, Events};
 use crate::model::image::ImageId;
 use crate::model::job::{Job, JobId, State, Work};
 use crate::model::link::Link;
+use crate::model::stored_file::Shelf;
 use board::{Board, Entry};
 use fetch::Fetcher;
 
@@ -65,6 +67,8 @@ pub struct Settings {
     pub reach: Reach,
     /// The folder of the keyrings that signatures are held against.
     pub keyring: Option<PathBuf>,
+    /// How often the folders of the stores are looked at; zero is never.
+    pub watch_interval: Duration,
     /// How long after its last verification a stored file is read again; zero is never.
     pub scrub_interval: Duration,
     /// Bytes a second that such reading takes; 0 is no limit.
@@ -162,6 +166,8 @@ impl Jobs {
         if let Some(errands) = jobs.0.catalog.take_errands() {
             jobs.0.tasks.spawn(errands::run(jobs.clone(), errands));
             jobs.0.tasks.spawn(scrub::keep_looking(jobs.clone()));
+            jobs.0.tasks.spawn(watch::run(jobs.clone(), Shelf::Iso));
+            jobs.0.tasks.spawn(watch::run(jobs.clone(), Shelf::Microkernel));
         }
         Ok(jobs)
     }

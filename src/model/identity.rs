@@ -38,6 +38,11 @@ impl Identity {
         (self.size, self.seconds, self.nanoseconds) == (other.size, other.seconds, other.nanoseconds)
     }
 
+    /// Whether nobody has written to the file for so long, as far as its time tells: a clock may be wrong, here or where the file lies.
+    pub fn is_untouched_for(&self, time: Duration, now: SystemTime) -> bool {
+        now.duration_since(self.modified()).is_ok_and(|age| age >= time)
+    }
+
     /// The time of the last modification; times before 1970 count as 1970.
     pub fn modified(&self) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::new(u64::try_from(self.seconds).unwrap_or(0), self.nanoseconds)

@@ -154,6 +154,16 @@ impl FileRecord {
         self.damage = None;
     }
 
+    /// Whether nothing has to be read to know how the version `found` of the file is. A damaged one that lies in another place on the disk
+    /// than it did may be good again.
+    pub fn is_known(&self, found: &Identity) -> bool {
+        let is_same = self.identity.same_version(found);
+        match &self.damage {
+            Some(_) => is_same && self.identity.inode == found.inode,
+            None => is_same && self.sha256.is_some(),
+        }
+    }
+
     /// What is wrong with the version `found` of the file.
     pub fn damage_of(&self, found: &Identity) -> Option<&Damage> {
         self.damage.as_ref().filter(|_| self.identity.same_version(found))

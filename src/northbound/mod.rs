@@ -9,6 +9,9 @@ mod images;
 mod jobs;
 mod parameters;
 mod problem;
+mod resumable;
+mod resumable_append;
+mod resumable_fields;
 mod storage;
 mod structured;
 mod transfers;
@@ -28,7 +31,7 @@ use axum::routing::{MethodRouter, get, post};
 use axum::{Json, Router};
 use file_transport::{Body, Incoming};
 use futures_util::stream;
-use http::header::{ALLOW, CONTENT_LENGTH, HeaderValue};
+use http::header::{ALLOW, CONTENT_LENGTH, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -54,6 +57,9 @@ pub struct Northbound {
     events: Events,
     /// The southbound's URL prefix, to tell where an image's tree is.
     api_root: Arc<str>,
+    running: resumable::Running,
+    /// How long an unfinished upload stays untouched.
+    upload_expiry: Duration,
 }
 
 /// How the door behaves towards clients.
@@ -63,6 +69,8 @@ pub struct Settings {
     pub timeout: Option<Duration>,
     /// Web origins that browsers may call from; `*` is all.
     pub cors_origins: Vec<String>,
+    /// How long an unfinished upload stays untouched.
+    pub upload_expiry: Duration,
 }
 
 /// The routes as a service that answers requests from the wire.
@@ -72,11 +80,20 @@ pub struct Routes(Router);
 impl Northbound {
     /// Opens the door to `catalog` and `jobs`, and to what `transfers` and `events` tell. `api_root` is the southbound's URL prefix.
     pub fn new(catalog: Catalog, jobs: Jobs, transfers: Transfers, events: Events, api_root: &str) -> Self {
-        Self { catalog, jobs, transfers, events, api_root: Arc::from(api_root) }
+        Self {
+            catalog,
+            jobs,
+            transfers,
+            events,
+            api_root: Arc::from(api_root),
+            running: resumable::Running::default(),
+            upload_expiry: Duration::ZERO,
+        }
     }
 
     /// All routes.
-    pub fn router(self, settings: &Settings) -> Routes {
+    pub fn router(mut self, settings: &Settings) -> Routes {
+        self.upload_expiry = settings.upload_expiry;
         let router = Router::new()
             .route("/", on("GET, HEAD, OPTIONS", get(index)))
             .route(
@@ -92,6 +109,24 @@ impl Northbound {
             .route("/jobs/{id}/retry", on("POST, OPTIONS", post(jobs::retry)))
             .route("/iso", store(Shelf::Iso))
             .route("/microkernel", store(Shelf::Microkernel))
+            .route(
+                "/uploads",
+                get(resumable::list)
+                    .post(resumable::create)
+                    .options(resumable::options)
+                    .fallback(|| async { Problem::method_not_allowed(resumable::ALLOW_ALL) }),
+            )
+            .route(
+                "/uploads/{id}",
+                get(resumable::head)
+                    .head(resumable::head)
+                    .post(resumable::post)
+                    .put(resumable::put)
+                    .patch(resumable::patch)
+                    .delete(resumable::delete)
+                    .options(resumable::options)
+                    .fallback(|| async { Problem::method_not_allowed(resumable::ALLOW_ONE) }),
+            )
             .route("/storage", on("GET, HEAD, OPTIONS", get(storage::show)))
             .route("/events", on("GET, HEAD, OPTIONS", get(events::stream)))
             .route("/transfers", on("GET, HEAD, OPTIONS", get(transfers::list)))
@@ -136,10 +171,11 @@ impl Routes {
                 | "/iso"
                 | "/microkernel"
                 | "/storage"
+                | "/uploads"
                 | "/events"
                 | "/transfers"
                 | "/metrics"
-        ) || ["/images/", "/jobs/"].iter().any(|above| path.starts_with(above))
+        ) || ["/images/", "/jobs/", "/uploads/"].iter().any(|above| path.starts_with(above))
     }
 
     /// Answers one request.
@@ -168,6 +204,7 @@ async fn index(State(door): State<Northbound>) -> Json<Value> {
         "jobs": "/jobs",
         "isos": "/iso",
         "microkernels": "/microkernel",
+        "uploads": "/uploads",
         "storage": "/storage",
         "events": "/events",
         "transfers": "/transfers",
@@ -210,8 +247,9 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
     } else {
         AllowOrigin::list(origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()))
     };
-    let methods = [Method::GET, Method::PUT, Method::POST, Method::DELETE];
-    Some(CorsLayer::new().allow_origin(origin).allow_methods(methods).allow_headers(Any))
+    let methods = [Method::GET, Method::HEAD, Method::PUT, Method::POST, Method::PATCH, Method::DELETE];
+    let layer = CorsLayer::new().allow_origin(origin).allow_methods(methods).allow_headers(Any);
+    Some(layer.expose_headers(resumable::EXPOSED.map(HeaderName::from_static)))
 }
 
 /// Ends requests that take longer than the configuration allows. Changes under way are not torn: they run to their end by themselves.

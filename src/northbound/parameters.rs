@@ -118,6 +118,16 @@ impl Parameters {
         Ok(())
     }
 
+    /// Adds what was said elsewhere and is known here; the query wins.
+    pub(super) fn or(mut self, said: Vec<(String, String)>, known: &[&str]) -> Result<Self, Problem> {
+        let new =
+            said.into_iter().filter(|(name, _)| known.contains(&name.as_str()) && self.get(name).is_none());
+        for (name, value) in new.collect::<Vec<_>>() {
+            self.add(name, value, known)?;
+        }
+        Ok(self)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

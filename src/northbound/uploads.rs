@@ -20,7 +20,7 @@ use crate::catalog::Intake;
 use crate::model::pace::Pace;
 
 /// A sender that is silent for this long has gone.
-const STALL_TIMEOUT: Duration = Duration::from_secs(120);
+pub(super) const STALL_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// For bodies up to this size the answer waits until the file is stored, so that every failure has its proper status; nobody
 /// watches the progress of so few bytes.
@@ -146,7 +146,7 @@ impl Upload {
         Ok(())
     }
 
-    async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
         match self.beginning.take() {
             Some(chunk) => Ok(Some(chunk)),
             None => self.next_from_client().await,

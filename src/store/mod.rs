@@ -51,7 +51,7 @@ pub struct Store {
     device: u64,
     disk: Arc<Disk>,
     /// The folder of unfinished files, locked against other processes.
-    _lock: File,
+    lock: File,
 }
 
 /// What intake must respect.
@@ -155,7 +155,7 @@ impl Store {
             promise.reach(note.offset, has);
             promise
         });
-        Ok(Self { shelf, folder, limits, parts, device, disk, _lock: lock })
+        Ok(Self { shelf, folder, limits, parts, device, disk, lock })
     }
 
     /// Which shelf this is.
@@ -171,6 +171,19 @@ impl Store {
     /// Where the file `name` lies or would lie.
     pub fn path(&self, name: &FileName) -> PathBuf {
         self.folder.join(name.as_str())
+    }
+
+    /// Fails if the folder is not the one that was opened: a disk that is not mounted just now shows an empty folder, and another disk
+    /// other files.
+    pub fn expect_in_place(&self) -> Result<(), StoreError> {
+        let place = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+        let found = fs::metadata(self.incoming()).map(place);
+        let opened = self.lock.metadata().map(place).map_err(|source| self.io("look at a folder", source))?;
+        match found {
+            Ok(found) if found == opened => Ok(()),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.io("look at a folder", error)),
+            _ => Err(self.io("find the folder", io::Error::other("another one is in its place"))),
+        }
     }
 
     /// All complete files, by name. Folders, links, devices and names that could not be asked for are passed over.

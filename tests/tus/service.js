@@ -34,9 +34,9 @@ export class Service {
       env: {},
     });
     for await (const line of createInterface({ input: this.process.stdout })) {
-      const [, port] = line.match(/^northbound http:.*:(\d+)\//) ?? [];
+      const [, port] = line.match(/^northbound +http:.*:(\d+)\//) ?? [];
       if (port) this.port = Number(port);
-      if (line.startsWith('images ')) return;
+      if (line.startsWith('images ') && this.port) return;
     }
     throw new Error('the service did not start');
   }

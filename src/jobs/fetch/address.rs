@@ -58,8 +58,26 @@ const GLOBAL_V6: Ipv6Net = v6([0x2000, 0, 0, 0, 0, 0, 0, 0], 3);
 const METADATA: &str = "tells the secrets of cloud machines";
 const RESERVED: &str = "reserved";
 
-/// What is special about an address and which setting it needs; `None` if it is like any other. Expects it [`unwrapped`].
+/// For a network's own translation to IPv4 (RFC 8215). Its operator chooses where in here the IPv4 address stands (RFC 6052 §2.2), so it
+/// cannot be told for certain what such an address leads to.
+const LOCAL_NAT64: Ipv6Net = v6([0x64, 0xff9b, 1, 0, 0, 0, 0, 0], 48);
+
+/// What is special about an address and which setting it needs; `None` if it is like any other.
 pub(super) fn special(address: IpAddr) -> Option<(&'static str, Needs)> {
+    let local = is_local_nat64(address).then_some(("a network's own NAT64", Needs::Private));
+    of_unwrapped(unwrapped(address)).or(local)
+}
+
+/// The address that is reached in truth, as far as that is certain.
+pub(super) fn reached(address: IpAddr) -> IpAddr {
+    if is_local_nat64(address) { address } else { unwrapped(address) }
+}
+
+fn is_local_nat64(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(address) if LOCAL_NAT64.contains(&address))
+}
+
+fn of_unwrapped(address: IpAddr) -> Option<(&'static str, Needs)> {
     match address {
         IpAddr::V4(address) => {
             let entry = SPECIAL_V4.iter().find(|(network, ..)| network.contains(&address));
@@ -74,7 +92,7 @@ pub(super) fn special(address: IpAddr) -> Option<(&'static str, Needs)> {
 }
 
 /// The IPv4 address that an IPv6 address stands for, if it does: whoever sends there reaches it.
-pub(super) fn unwrapped(address: IpAddr) -> IpAddr {
+fn unwrapped(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V6(address) => inner(address).map_or(IpAddr::V6(address), IpAddr::V4),
         IpAddr::V4(_) => address,
@@ -88,7 +106,7 @@ fn inner(address: Ipv6Addr) -> Option<Ipv4Addr> {
         [0, 0, 0, 0, 0, 0] if g == 0 => return None,
         // IPv4-compatible and IPv4-mapped (RFC 4291 §2.5.5), IPv4-translated (RFC 7915 §2).
         [0, 0, 0, 0, 0, 0 | 0xffff] | [0, 0, 0, 0, 0xffff, 0] => (g, h),
-        // NAT64, of all and of one's own (RFC 6052 §2.1, RFC 8215).
+        // NAT64, of all (RFC 6052 §2.1) and of one's own, where this is the likeliest place.
         [0x64, 0xff9b, 0, 0, 0, 0] | [0x64, 0xff9b, 1, ..] => (g, h),
         // 6to4 (RFC 3056 §2).
         [0x2002, high, low, ..] => (high, low),
@@ -159,11 +177,16 @@ mod tests {
             ("64:ff9b::10.0.0.1", private),
             ("64:ff9b::8.8.8.8", None),
             ("64:ff9b:1::169.254.169.254", link_local),
+            ("64:ff9b:1:2:3:4:169.254.169.254", link_local),
+            ("64:ff9b:1::8.8.8.8", private),
+            ("64:ff9b:1:a9fe:a9:fe00::", private),
+            ("64:ff9b:1:ffff:ffff:ffff:ffff:ffff", private),
+            ("64:ff9b:2::8.8.8.8", private),
             ("2002:a9fe:a9fe::1", link_local),
             ("2002:7f00:1::", private),
             ("2002:808:808::1", None),
         ] {
-            let address = unwrapped(text.parse().expect("an address"));
+            let address = text.parse().expect("an address");
             assert_eq!(special(address).map(|(_, needs)| needs), needs, "{text}");
         }
     }

@@ -56,7 +56,7 @@ pub(super) fn to_rest(status: StatusCode, headers: &HeaderMap, from: &Resume) ->
         }
         (StatusCode::PARTIAL_CONTENT, _) => Ok(Body::Useless(WRONG_PART)),
         (StatusCode::RANGE_NOT_SATISFIABLE, Some(ContentRange::Unsatisfied { total }))
-            if total == from.offset && !denied =>
+            if total == from.offset && from.total.is_none_or(|announced| announced == total) && !denied =>
         {
             Ok(Body::Complete)
         }
@@ -85,7 +85,8 @@ fn unencoded(headers: &HeaderMap) -> Result<(), Fault> {
     {
         None => Ok(()),
         Some(encoding) => Err(Fault::Permanent(format!(
-            "the web server sent the file encoded ({encoding:?}), although it was asked not to"
+            "the web server sent the file encoded ({}), although it was asked not to",
+            Fault::quoted(format_args!("{encoding:?}"))
         ))),
     }
 }
@@ -132,13 +133,24 @@ mod tests {
             ),
             (200, headers(&[("etag", "\"a\"")]), Body::Whole(Some(NOT_CONTINUED))),
             (200, headers(&[("etag", "\"b\"")]), Body::Whole(Some(CHANGED))),
-            (416, headers(&part("bytes */5")), Body::Complete),
+            (416, headers(&part("bytes */5")), Body::Useless(CHANGED)),
             (416, headers(&tagged("bytes */5", "\"b\"")), Body::Useless(CHANGED)),
             (416, headers(&part("bytes */3")), Body::Useless(CHANGED)),
             (416, headers(&[]), Body::Useless(CHANGED)),
         ] {
             let status = StatusCode::from_u16(status).expect("a status");
             assert_eq!(to_rest(status, &head, &from), Ok(expected), "{status} {head:?}");
+        }
+        for (total, tag, expected) in [
+            (None, "\"a\"", Body::Complete),
+            (Some(5), "\"a\"", Body::Complete),
+            (Some(5), "\"b\"", Body::Useless(CHANGED)),
+            (Some(6), "\"a\"", Body::Useless(CHANGED)),
+        ] {
+            let from = Resume { total, ..from.clone() };
+            let head = headers(&tagged("bytes */5", tag));
+            let judged = to_rest(StatusCode::RANGE_NOT_SATISFIABLE, &head, &from);
+            assert_eq!(judged, Ok(expected), "{total:?} {tag}");
         }
         let encoded = headers(&[("content-range", "bytes 5-9/10"), ("content-encoding", "gzip")]);
         let judged = to_rest(StatusCode::PARTIAL_CONTENT, &encoded, &from);
@@ -177,5 +189,7 @@ mod tests {
         assert_eq!(to_whole(StatusCode::OK, &headers(&[("content-encoding", "Identity")])), Ok(()));
         let encoded = to_whole(StatusCode::OK, &headers(&[("content-encoding", "gzip")]));
         assert!(matches!(encoded, Err(Fault::Permanent(_))), "{encoded:?}");
+        let long = to_whole(StatusCode::OK, &headers(&[("content-encoding", &"x".repeat(400 << 10))]));
+        assert!(long.expect_err("encoded").to_string().len() < 300);
     }
 }

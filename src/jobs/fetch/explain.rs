@@ -25,7 +25,8 @@ pub(super) fn explain(error: &reqwest::Error, through_proxy: bool) -> Fault {
     };
     // Where the cause is the library's error itself, its text is the one with the link.
     let text = match chain().last().filter(|cause| !cause.is::<reqwest::Error>()) {
-        Some(cause) => format!("{what} ({cause})"),
+        // The cause may list all the names that a server's certificate is for.
+        Some(cause) => format!("{what} ({})", Fault::quoted(cause)),
         None => what.to_owned(),
     };
     if error.is_builder() || chain().any(is_about_trust) {

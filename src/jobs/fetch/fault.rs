@@ -1,6 +1,10 @@
 //! Why a file could not be fetched, and whether it is worth another try.
 
+use std::fmt;
 use std::time::Duration;
+
+/// So many characters of what a source said are told. Its headers may be hundreds of kilobytes.
+const MAX_QUOTED: usize = 100;
 
 /// Why a file could not be fetched. The texts are for people and hold no credentials.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +35,15 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// What a source said, as much of it as people need: these texts are kept.
+    pub(super) fn quoted(said: impl fmt::Display) -> String {
+        let said = said.to_string();
+        match said.char_indices().nth(MAX_QUOTED) {
+            Some((end, _)) => format!("{}…", said.get(..end).unwrap_or_default()),
+            None => said,
+        }
+    }
+
     /// A trouble that says nothing of when to come again.
     pub(super) fn transient(text: impl Into<String>) -> Self {
         Self::Transient { text: text.into(), retry_after: None }
@@ -46,6 +59,22 @@ impl Fault {
         match self {
             Self::Transient { retry_after, .. } => *retry_after,
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_is_quoted_briefly() {
+        for (said, expected) in [
+            ("brief".to_owned(), "brief".to_owned()),
+            ("ß".repeat(100), "ß".repeat(100)),
+            ("ß".repeat(101), format!("{}…", "ß".repeat(100))),
+        ] {
+            assert_eq!(Fault::quoted(&said), expected);
         }
     }
 }

@@ -11,6 +11,7 @@ use suppaftp::{FtpError, FtpStream, Mode, Status, TlsStream, TransferStream};
 use url::Url;
 
 use super::client::CONNECT_TIMEOUT;
+use super::hang_up::Sockets;
 use super::reach::Refusal;
 use super::{Fault, Fetcher, Resume, Validator, resolver};
 use crate::config::Reach;
@@ -24,6 +25,7 @@ pub(super) struct Session {
     user: String,
     password: String,
     path: String,
+    pub(super) sockets: Sockets,
 }
 
 /// What is going to come.
@@ -74,6 +76,7 @@ impl Session {
             user,
             password,
             path,
+            sockets: Sockets::default(),
         })
     }
 
@@ -121,7 +124,9 @@ impl Session {
         })?;
         let mut last = Fault::Unreachable("the ftp server has no address".into());
         for address in addresses {
-            match connect(address, self.stall) {
+            let connected = connect(address, self.stall)
+                .and_then(|stream| self.sockets.keep_control(&stream).map(|()| stream));
+            match connected {
                 Ok(stream) => return Ok(stream),
                 Err(error) => {
                     last = Fault::Unreachable(format!("cannot connect to the ftp server ({error})"));
@@ -133,12 +138,15 @@ impl Session {
 
     fn log_in(&self, stream: TcpStream) -> Result<FtpStream, FtpError> {
         let (stall, peer) = (self.stall, stream.peer_addr().map_err(FtpError::ConnectionError)?);
+        let sockets = self.sockets.clone();
         let mut connection =
             FtpStream::connect_with_stream(stream)?.passive_stream_builder(move |announced| {
                 // Many servers announce an inner address behind their gateway, and an evil one that of another machine. The one that answered,
                 // whose address was looked at, is the one to ask.
                 let address = SocketAddr::new(peer.ip(), announced.port());
-                connect(address, stall).map_err(FtpError::ConnectionError)
+                connect(address, stall)
+                    .and_then(|stream| sockets.keep_data(&stream).map(|()| stream))
+                    .map_err(FtpError::ConnectionError)
             });
         connection.login(&self.user, &self.password)?;
         connection.transfer_type(FileType::Binary)?;

@@ -13,6 +13,9 @@ use crate::model::link::shown;
 /// As many redirects as common mirrors need, twice over.
 const MAX_REDIRECTS: usize = 10;
 
+/// Bytes of a link that a redirect may lead to; it is kept with the file.
+const MAX_LINK: usize = 8 << 10;
+
 /// Asks for `url`, first for what is missing, then for all if that leads nowhere.
 pub(super) async fn fetch(fetcher: &Fetcher, url: &Url, from: Option<Resume>) -> Result<Fetched, Fault> {
     let mut started_over =
@@ -86,6 +89,11 @@ fn target(response: &Response, url: &Url) -> Result<Option<Url>, Fault> {
     let next = location.to_str().ok().and_then(|location| url.join(location).ok());
     let mut next =
         next.ok_or_else(|| Fault::Permanent("the web server redirects to what is not a link".into()))?;
+    if next.as_str().len() > MAX_LINK {
+        return Err(Fault::Permanent(format!(
+            "the web server redirects to a link longer than {MAX_LINK} bytes"
+        )));
+    }
     if next.origin() != url.origin() || !next.username().is_empty() || next.password().is_some() {
         return Ok(Some(next));
     }

@@ -9,6 +9,7 @@ mod explain;
 mod fault;
 mod ftp;
 mod ftp_session;
+mod hang_up;
 mod http;
 mod length;
 mod reach;

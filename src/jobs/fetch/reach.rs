@@ -17,7 +17,10 @@ pub(super) struct Refusal(String);
 impl Refusal {
     /// A name whose addresses cannot be known here.
     pub(super) fn unknown(host: &str) -> Self {
-        Self(format!("the addresses of host {host} are not known here (not within `downloadNetworks`)"))
+        Self(format!(
+            "the addresses of host {} are not known here (not within `downloadNetworks`)",
+            Fault::quoted(host)
+        ))
     }
 }
 
@@ -32,22 +35,28 @@ impl From<Refusal> for Fault {
 pub(super) fn check_link(reach: &Reach, url: &Url) -> Result<(), Refusal> {
     let scheme = url.scheme();
     if !reach.schemes.iter().any(|allowed| allowed == scheme) {
-        return Err(Refusal(format!("links of the scheme {scheme} may not be followed (`downloadSchemes`)")));
+        return Err(Refusal(format!(
+            "links of the scheme {} may not be followed (`downloadSchemes`)",
+            Fault::quoted(scheme)
+        )));
     }
     let host = url.host_str().unwrap_or_default();
     if !reach.hosts.is_empty() && !reach.hosts.iter().any(|pattern| pattern.fits(host)) {
-        return Err(Refusal(format!("the host {host} may not be connected to (`downloadHosts`)")));
+        return Err(Refusal(format!(
+            "the host {} may not be connected to (`downloadHosts`)",
+            Fault::quoted(host)
+        )));
     }
     literal(url).map_or(Ok(()), |address| check_address(reach, host, address))
 }
 
 /// Holds an address that is about to be connected to against the settings. `host` is the name that led to it.
 pub(super) fn check_address(reach: &Reach, host: &str, found: IpAddr) -> Result<(), Refusal> {
-    let address = address::unwrapped(found);
+    let address = address::reached(found);
     let of_host = if host.trim_matches(['[', ']']).parse() == Ok(found) {
         String::new()
     } else {
-        format!(" of host {host}")
+        format!(" of host {}", Fault::quoted(host))
     };
     let refuse =
         |why: &str| Err(Refusal(format!("the address {found}{of_host} may not be connected to ({why})")));
@@ -55,7 +64,7 @@ pub(super) fn check_address(reach: &Reach, host: &str, found: IpAddr) -> Result<
         let allowed = reach.networks.iter().any(|network| network.contains(&address));
         return if allowed { Ok(()) } else { refuse("not within `downloadNetworks`") };
     }
-    match address::special(address) {
+    match address::special(found) {
         Some((word, Needs::LinkLocal)) if !reach.link_local => {
             refuse(&format!("{word}; `downloadLinkLocal`"))
         }
@@ -104,6 +113,9 @@ mod tests {
             ("127.0.0.1", &all, None),
             ("10.0.0.1", &only, None),
             ("64:ff9b::10.0.0.1", &only, None),
+            ("64:ff9b:1::a00:1", &only, Some("`downloadNetworks`")),
+            ("64:ff9b:1:a9fe:a9:fe00:a00:1", &only, Some("`downloadNetworks`")),
+            ("64:ff9b:1:a9fe:a9:fe00::", &public, Some("`downloadPrivate`")),
             ("169.254.169.254", &only, None),
             ("2001:db8::1", &only, None),
             ("127.0.0.1", &only, Some("`downloadNetworks`")),

@@ -5,6 +5,9 @@ use std::time::Duration;
 use reqwest::header::{DATE, ETAG, HeaderMap, LAST_MODIFIED};
 use serde::{Deserialize, Serialize};
 
+/// Marks are some dozen bytes. A longer one is none: it is noted with every part, and sent with every request.
+const MAX_MARK: usize = 1 << 10;
+
 /// What a source said about a file by which the same bytes can be recognised.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -21,7 +24,8 @@ impl Validator {
     /// The validator of an answer that may stand in `If-Range` (RFC 9110 §13.1.5): a strong tag or, where there is no tag at all, a date that
     /// was at least a second old when the answer was made, since a file may change twice within a second (§8.8.2.2).
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
-        let text = |name| headers.get(name).map(|value| value.to_str().ok().map(str::to_owned));
+        let fits = |text: &&str| text.len() <= MAX_MARK;
+        let text = |name| headers.get(name).map(|value| value.to_str().ok().filter(fits).map(str::to_owned));
         match text(ETAG) {
             Some(tag) => tag.filter(|tag| is_strong(tag)).map(Self::EntityTag),
             None => {
@@ -76,10 +80,13 @@ mod tests {
     fn only_what_promises_the_same_bytes_is_kept() {
         let tag = |text: &str| Some(Validator::EntityTag(text.to_owned()));
         let modified = |text: &str| Some(Validator::LastModified(text.to_owned()));
+        let (at_most, too_long) = (format!("\"{}\"", "a".repeat(1022)), format!("\"{}\"", "a".repeat(1023)));
         for (etag, last_modified, date, expected) in [
             ("\"a\"", "", "", tag("\"a\"")),
             ("\"a\"", OLD, LATER, tag("\"a\"")),
             ("\"\"", "", "", tag("\"\"")),
+            (at_most.as_str(), "", "", tag(&at_most)),
+            (too_long.as_str(), OLD, LATER, None),
             ("W/\"a\"", "", "", None),
             // A weak tag is a tag: the date may not stand in for it.
             ("W/\"a\"", OLD, LATER, None),

@@ -1,0 +1,366 @@
+//! `/uploads`: uploads that can be resumed, by tus 1.0.0 and by plain clients such as curl.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path as UrlPath, Request, State};
+use axum::response::{IntoResponse, Response};
+use http::header::{
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION,
+};
+use http::{StatusCode, request};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::Northbound;
+use super::digest_fields::Claim;
+use super::parameters::Parameters;
+use super::problem::Problem;
+use super::resumable_append::{Appended, append};
+use super::resumable_fields::{self as fields, Checksum, Piece, VERSION};
+use super::uploads::{Upload, check_headers};
+use crate::model::names::FileName;
+use crate::model::part::{Owner, Part, PartId, Plan};
+use crate::model::stored_file::Shelf;
+
+/// The body of a piece by tus.
+const PIECE: &str = "application/offset+octet-stream";
+
+const EXTENSIONS: &str =
+    "creation,creation-with-upload,creation-defer-length,checksum,termination,expiration";
+
+const PARAMETERS: [&str; 5] = ["name", "store", "size", "sha256", "sha512"];
+
+/// The requests that bring bytes now, by their uploads. A newer one ends an older one, whose connection most likely broke unnoticed.
+#[derive(Clone, Default)]
+pub(super) struct Running(Arc<Mutex<HashMap<PartId, CancellationToken>>>);
+
+impl Running {
+    /// Ends whoever brings bytes for an upload.
+    fn end(&self, id: &PartId) {
+        if let Some(older) = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(id) {
+            older.cancel();
+        }
+    }
+
+    /// Ends whoever brings bytes for an upload, and takes over.
+    fn take_over(&self, id: &PartId) -> CancellationToken {
+        let token = CancellationToken::new();
+        let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        running.retain(|_, token| !token.is_cancelled());
+        if let Some(older) = running.insert(id.clone(), token.clone()) {
+            older.cancel();
+        }
+        token
+    }
+}
+
+/// `OPTIONS /uploads`: what is understood.
+pub(super) async fn options() -> Response {
+    let headers = [
+        ("tus-version", VERSION),
+        ("tus-extension", EXTENSIONS),
+        ("tus-checksum-algorithm", "sha1,sha256,sha512"),
+        ("allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
+    ];
+    tus((StatusCode::NO_CONTENT, headers))
+}
+
+/// `GET /uploads`: those that lack bytes.
+pub(super) async fn list(State(door): State<Northbound>) -> Json<Value> {
+    let parts = door.catalog.parts().into_iter();
+    let views = parts.filter(|(_, part)| part.plan.owner == Owner::Upload && !part.whole);
+    Json(views.map(|(shelf, part)| view(&door, shelf, &part)).collect())
+}
+
+/// `POST /uploads`: begins one. Its first bytes may be in the body.
+pub(super) async fn create(State(door): State<Northbound>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let created = create_part(&door, &parts).await;
+    let id = match created {
+        Ok(id) => id,
+        Err(problem) => return tus(Upload::new(&parts, body).refuse(problem).await),
+    };
+    let mut answer = if is_piece(&parts.headers) {
+        let piece = Piece { offset: 0, total: None };
+        match bring(&door, &id, &parts, body, Some(piece)).await {
+            Ok(appended) => shown(&door, &id, &appended),
+            // It was begun all the same, and can be gone on with.
+            Err(problem) if problem.is_lasting() => return tus(problem),
+            Err(_) => shown(&door, &id, &Appended { offset: offset(&door, &id), stored: None }),
+        }
+    } else {
+        shown(&door, &id, &Appended { offset: 0, stored: None })
+    };
+    *answer.status_mut() = StatusCode::CREATED;
+    if let Ok(location) = HeaderValue::from_str(&format!("/uploads/{id}")) {
+        answer.headers_mut().insert(LOCATION, location);
+    }
+    answer
+}
+
+/// `HEAD /uploads/{id}`: how far it has come.
+pub(super) async fn head(
+    State(door): State<Northbound>,
+    UrlPath(id): UrlPath<String>,
+    headers: HeaderMap,
+) -> Response {
+    let found = async {
+        fields::check_version(&headers, false)?;
+        let id = known(&door, id)?;
+        // Who asks is about to go on with it.
+        door.running.end(&id);
+        let (_, part) = door.catalog.settle_part(&id).await?;
+        Ok::<_, Problem>((id, part))
+    };
+    match found.await {
+        Ok((id, part)) => {
+            let mut answer = shown(&door, &id, &Appended { offset: part.offset, stored: None });
+            *answer.status_mut() = StatusCode::OK;
+            answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            answer
+        }
+        Err(problem) => tus(problem),
+    }
+}
+
+/// `PATCH /uploads/{id}`: brings more bytes, by tus.
+pub(super) async fn patch(
+    State(door): State<Northbound>,
+    UrlPath(id): UrlPath<String>,
+    request: Request,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let piece = || {
+        fields::check_version(&parts.headers, true)?;
+        if !is_piece(&parts.headers) {
+            let detail = format!("the bytes of a piece have the Content-Type {PIECE}");
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+        }
+        let missing = || Problem::new(StatusCode::BAD_REQUEST, "Upload-Offset is missing");
+        let offset = fields::number(&parts.headers, "upload-offset")?.ok_or_else(missing)?;
+        Ok(Piece { offset, total: fields::number(&parts.headers, "upload-length")? })
+    };
+    let piece = piece().and_then(|piece| Ok((known(&door, id)?, piece)));
+    match piece {
+        Ok((id, piece)) => answer(&door, &id, bring(&door, &id, &parts, body, Some(piece)).await),
+        Err(problem) => tus(Upload::new(&parts, body).refuse(problem).await),
+    }
+}
+
+/// `PUT /uploads/{id}`: brings more bytes, said by `Content-Range` or `Upload-Offset`, or all of them.
+pub(super) async fn put(
+    State(door): State<Northbound>,
+    UrlPath(id): UrlPath<String>,
+    request: Request,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let piece = || {
+        let length = fields::number(&parts.headers, CONTENT_LENGTH.as_str())?;
+        let offset = fields::number(&parts.headers, "upload-offset")?;
+        let piece = fields::content_range(&parts.headers, length)?;
+        Ok(piece.or(offset.map(|offset| Piece { offset, total: None })))
+    };
+    let piece = piece().and_then(|piece| Ok((known(&door, id)?, piece)));
+    match piece {
+        Ok((id, piece)) => {
+            let brought = bring(&door, &id, &parts, body, piece).await;
+            let stored = brought.as_ref().ok().and_then(|appended| appended.stored.clone());
+            let mut answer = answer(&door, &id, brought);
+            if let Some(stored) = stored {
+                let whole = Json(stored).into_response();
+                *answer.status_mut() = StatusCode::OK;
+                answer.headers_mut().extend(whole.headers().clone());
+                *answer.body_mut() = whole.into_body();
+            }
+            answer
+        }
+        Err(problem) => tus(Upload::new(&parts, body).refuse(problem).await),
+    }
+}
+
+/// `DELETE /uploads/{id}`: forgets it.
+pub(super) async fn delete(
+    State(door): State<Northbound>,
+    UrlPath(id): UrlPath<String>,
+    headers: HeaderMap,
+) -> Response {
+    let removed = async {
+        fields::check_version(&headers, false)?;
+        let id = known(&door, id)?;
+        door.running.end(&id);
+        door.catalog.discard_part(&id).await?;
+        Ok::<_, Problem>(())
+    };
+    match removed.await {
+        Ok(()) => tus(StatusCode::NO_CONTENT),
+        Err(problem) => tus(problem),
+    }
+}
+
+/// `POST /uploads/{id}`: another method, for clients whose proxies let only GET and POST pass.
+pub(super) async fn post(state: State<Northbound>, path: UrlPath<String>, request: Request) -> Response {
+    let method = fields::text(request.headers(), "x-http-method-override").map(str::to_owned);
+    match method.as_deref() {
+        Some("PATCH") => patch(state, path, request).await,
+        Some("DELETE") => delete(state, path, request.headers().clone()).await,
+        Some("HEAD") => head(state, path, request.headers().clone()).await,
+        _ => tus(Problem::method_not_allowed("GET, HEAD, PUT, PATCH, DELETE, OPTIONS")),
+    }
+}
+
+async fn create_part(door: &Northbound, parts: &request::Parts) -> Result<PartId, Problem> {
+    fields::check_version(&parts.headers, false)?;
+    check_headers(&parts.headers)?;
+    let said = fields::metadata(&parts.headers)?.into_iter().map(|(key, value)| match key.as_str() {
+        "filename" => ("name".to_owned(), value),
+        _ => (key, value),
+    });
+    let said: Vec<_> = said.filter(|(key, _)| key != "size").collect();
+    let parameters = Parameters::of_query(parts, &PARAMETERS)?.or(said, &PARAMETERS)?;
+    let name = parameters.required("name", FileName::new)?;
+    let shelf = parameters.optional("store", shelf)?.unwrap_or(Shelf::Iso);
+    let size = match fields::number(&parts.headers, "upload-length")? {
+        Some(size) => Some(size),
+        None => parameters
+            .optional("size", |text| text.parse::<u64>().map_err(|_| "must be a number of bytes"))?,
+    };
+    let is_deferred = fields::text(&parts.headers, "upload-defer-length") == Some("1");
+    match size {
+        Some(0) => return Err(Problem::new(StatusCode::BAD_REQUEST, "the upload is empty")),
+        None if !is_deferred && parts.headers.contains_key("tus-resumable") => {
+            return Err(Problem::new(StatusCode::BAD_REQUEST, "Upload-Length is missing"));
+        }
+        _ => {}
+    }
+    let expected = Claim::of_parameters(&parameters)?.expected();
+    let id = PartId::random();
+    let plan = Plan { name, size, expected, owner: Owner::Upload, memo: Value::Null };
+    let intake = door.catalog.begin_part(&id, shelf, plan, None).await?;
+    intake.suspend().await?;
+    Ok(id)
+}
+
+/// Brings the bytes of a request to an upload; to all of it where the request does not say to which piece.
+async fn bring(
+    door: &Northbound,
+    id: &PartId,
+    parts: &request::Parts,
+    body: Body,
+    piece: Option<Piece>,
+) -> Result<Appended, Problem> {
+    let upload = Upload::new(parts, body);
+    let checksum = match Checksum::of(&parts.headers) {
+        Ok(checksum) => checksum,
+        Err(problem) => return Err(upload.refuse(problem).await),
+    };
+    let token = door.running.take_over(id);
+    let (catalog, id) = (door.catalog.clone(), id.clone());
+    // It goes on to its end if the client goes away, so that all that came stays.
+    let brought = tokio::spawn(async move { append(&catalog, &id, upload, piece, checksum, token).await });
+    brought.await.unwrap_or_else(|error| {
+        tracing::error!(%error, "an upload ended early");
+        Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the upload ended early; go on with it"))
+    })
+}
+
+fn answer(door: &Northbound, id: &PartId, brought: Result<Appended, Problem>) -> Response {
+    match brought {
+        Ok(appended) => shown(door, id, &appended),
+        Err(problem) => tus(problem),
+    }
+}
+
+/// What every answer about an upload tells.
+fn shown(door: &Northbound, id: &PartId, appended: &Appended) -> Response {
+    let mut answer = tus(StatusCode::NO_CONTENT);
+    let headers = answer.headers_mut();
+    let mut add = |name: &'static str, value: String| {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    };
+    add("upload-offset", appended.offset.to_string());
+    if let Some((_, part)) = door.catalog.part(id) {
+        match part.plan.size {
+            Some(size) => add("upload-length", size.to_string()),
+            None => add("upload-defer-length", "1".into()),
+        }
+        add("upload-expires", httpdate::fmt_http_date(expires(door, &part)));
+    }
+    answer
+}
+
+fn expires(door: &Northbound, part: &Part) -> SystemTime {
+    let left = door.upload_expiry.saturating_sub(part.age);
+    SystemTime::now()
+        .checked_add(left)
+        .unwrap_or(SystemTime::UNIX_EPOCH + Duration::from_secs(u32::MAX.into()))
+}
+
+fn offset(door: &Northbound, id: &PartId) -> u64 {
+    door.catalog.part(id).map_or(0, |(_, part)| part.offset)
+}
+
+fn view(door: &Northbound, shelf: Shelf, part: &Part) -> Value {
+    let stamp = |time: jiff::Timestamp| time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string();
+    json!({
+        "id": part.id,
+        "store": shelf,
+        "name": part.plan.name,
+        "offset": part.offset,
+        "size": part.plan.size,
+        "created": stamp(part.created),
+        "expires": jiff::Timestamp::try_from(expires(door, part)).ok().map(stamp),
+    })
+}
+
+/// The id of an upload, which nobody else's part has.
+fn known(door: &Northbound, id: String) -> Result<PartId, Problem> {
+    let found = PartId::new(id).ok().and_then(|id| Some((door.catalog.part(&id)?.1, id)));
+    match found {
+        Some((part, id)) if part.plan.owner == Owner::Upload => Ok(id),
+        _ => Err(Problem::new(StatusCode::NOT_FOUND, "there is no such upload, or no more")),
+    }
+}
+
+fn is_piece(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_some_and(|found| found.as_bytes() == PIECE.as_bytes())
+}
+
+fn shelf(text: String) -> Result<Shelf, &'static str> {
+    match text.as_str() {
+        "iso" => Ok(Shelf::Iso),
+        "microkernel" => Ok(Shelf::Microkernel),
+        _ => Err("must be iso or microkernel"),
+    }
+}
+
+fn tus(answer: impl IntoResponse) -> Response {
+    let mut answer = answer.into_response();
+    answer.headers_mut().insert("tus-resumable", HeaderValue::from_static(VERSION));
+    if answer.status() == StatusCode::PRECONDITION_FAILED {
+        answer.headers_mut().insert("tus-version", HeaderValue::from_static(VERSION));
+    }
+    answer
+}
+
+/// What pages of other origins may read of an answer.
+pub(super) const EXPOSED: [&str; 9] = [
+    "location",
+    "tus-resumable",
+    "tus-version",
+    "tus-extension",
+    "tus-checksum-algorithm",
+    "upload-offset",
+    "upload-length",
+    "upload-defer-length",
+    "upload-expires",
+];
+
+/// The methods that each path knows.
+pub(super) const ALLOW_ALL: &str = "GET, HEAD, POST, OPTIONS";
+pub(super) const ALLOW_ONE: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
