@@ -165,7 +165,7 @@ fn a_kill_around_the_last_byte_of_an_upload_leaves_it_whole_or_to_be_finished() 
             // An older file of that name is there until the new one is whole.
             http::put(&service.north(&format!("/iso?name={name}")), vec![7; 5000]).expect_status(200);
             let path = create(&service, &name, SIZE);
-            kill_while_sending(&mut service, (&path, &bytes), 0, 0, (true, chance.time(0, 300)));
+            kill_while_sending(&mut service, (&path, &bytes), 0, 0, (true, chance.time(0, 150)));
             let there = fs::read(&file).unwrap();
             assert!(there == bytes || there == vec![7; 5000], "round {round}: half a file");
             *(if there == bytes { &mut whole } else { &mut unfinished }) += 1;
