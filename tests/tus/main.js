@@ -211,7 +211,8 @@ async function run(binary, folder, ...chosen) {
     console.log(error instanceof tus.DetailedError ? error.message : error);
     process.exit(1);
   }
-  console.log(`check: tus-js-client uploaded ${results.filter(Boolean).join('; ')}`);
+  console.log(`${results.length} passed, 0 failed`);
+  for (const result of results.filter(Boolean)) console.log(`check: tus-js-client uploaded ${result}`);
 }
 
 setTimeout(() => {
