@@ -19,7 +19,7 @@ use super::Northbound;
 use super::digest_fields::Claim;
 use super::parameters::Parameters;
 use super::problem::Problem;
-use super::resumable_append::{Appended, append};
+use super::resumable_append::{Appended, append, locked};
 use super::resumable_fields::{self as fields, Checksum, Piece, VERSION};
 use super::uploads::{Upload, check_headers};
 use crate::model::names::FileName;
@@ -113,7 +113,7 @@ pub(super) async fn head(
         let id = known(&door, id)?;
         // Who asks is about to go on with it.
         door.running.end(&id);
-        let (_, part) = door.catalog.settle_part(&id).await?;
+        let (_, part) = door.catalog.settle_part(&id).await.map_err(locked)?;
         Ok::<_, Problem>((id, part))
     };
     match found.await {
@@ -260,7 +260,10 @@ async fn bring(
     let token = door.running.take_over(id);
     let (catalog, id) = (door.catalog.clone(), id.clone());
     // It goes on to its end if the client goes away, so that all that came stays.
-    let brought = tokio::spawn(async move { append(&catalog, &id, upload, piece, checksum, token).await });
+    let brought = tokio::spawn(async move {
+        let _end = token.clone().drop_guard();
+        append(&catalog, &id, upload, piece, checksum, token).await
+    });
     brought.await.unwrap_or_else(|error| {
         tracing::error!(%error, "an upload ended early");
         Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the upload ended early; go on with it"))

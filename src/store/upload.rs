@@ -2,7 +2,7 @@
 //! a part keeps what it noted last.
 
 use std::fs::{self, File};
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +48,8 @@ pub struct Upload {
     shared: Option<Shared>,
     /// Where it was when bytes began to come that are not certain to stay, and its digests there.
     held: Option<(u64, Hashers)>,
+    /// Bytes of it may be lost on their way to the disk.
+    is_broken: bool,
 }
 
 /// A file that arrived whole.
@@ -137,6 +139,7 @@ impl Upload {
             promise,
             shared: None,
             held: None,
+            is_broken: false,
         }
     }
 
@@ -195,7 +198,8 @@ impl Upload {
 
     /// Whether it is a part that has got more than is noted.
     pub fn is_unnoted(&self) -> bool {
-        matches!(&self.place, Place::Part(kept) if self.held.is_none() && kept.note.offset != self.size)
+        let is_ready = self.held.is_none() && !self.is_broken;
+        matches!(&self.place, Place::Part(kept) if is_ready && kept.note.offset != self.size)
     }
 
     /// Notes what a part has got, and what its owner wants to find again. When this returns, all of it is on disk.
@@ -208,7 +212,14 @@ impl Upload {
             self.held.as_ref().map_or((self.size, &self.hashers), |(size, hashers)| (*size, hashers));
         // Bytes that have long been noted need not be flushed again.
         if kept.note.offset != size {
-            self.file.sync_data().map_err(|source| store.io("sync a file", source))?;
+            // The kernel tells of bytes that it could not write once, and drops them; the next sync would be good again.
+            if self.is_broken {
+                return Err(store.io("sync a file", io::Error::other("bytes were lost before")));
+            }
+            self.file.sync_data().map_err(|source| {
+                self.is_broken = true;
+                store.io("sync a file", source)
+            })?;
         }
         kept.note.reach(size, hashers);
         kept.keep(store)
