@@ -3,6 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -154,6 +155,8 @@ impl Upload {
                 self.promise.reach(self.size, size);
             }
             Err(Errno::NOSPC | Errno::DQUOT) => {
+                // Some file systems have taken what there was, which a part that waits must not hold.
+                self.cut_off(store)?;
                 drop(promises);
                 return Err(store.full(Some(size - self.size)));
             }
@@ -270,12 +273,24 @@ impl Upload {
         hashers: Hashers,
         whole: Option<u64>,
     ) -> Result<(), StoreError> {
-        (self.size, self.hashers, self.allocated) = (size, hashers, 0);
+        (self.size, self.hashers) = (size, hashers);
         self.unchecked = size;
-        self.promise.reach(size, 0);
-        let cut = self.file.set_len(size).and_then(|()| self.file.seek(SeekFrom::Start(size)));
-        cut.map_err(|source| store.io("cut a file", source))?;
+        let found = self.file.metadata().map_err(|source| store.io("look at a file", source))?;
+        // What lies there is the file's own already. To set the same size would give back the space beyond it.
+        if found.len() == size {
+            self.promise.reach(size, found.blocks() * 512);
+        } else {
+            self.cut_off(store)?;
+        }
+        self.file.seek(SeekFrom::Start(size)).map_err(|source| store.io("cut a file", source))?;
         self.allocate(store, whole)
+    }
+
+    /// Gives back all space beyond the bytes that count.
+    fn cut_off(&mut self, store: &Store) -> Result<(), StoreError> {
+        self.allocated = 0;
+        self.promise.reach(self.size, 0);
+        self.file.set_len(self.size).map_err(|source| store.io("cut a file", source))
     }
 
     /// Ends the work for now. A part stays with all that it has got.
