@@ -10,7 +10,7 @@ use super::problem::Problem;
 use super::resumable_fields::{Checksum, Piece};
 use super::uploads::{STALL_TIMEOUT, Upload};
 use super::views;
-use crate::catalog::{Catalog, Intake};
+use crate::catalog::{Catalog, CatalogError, Intake};
 use crate::model::pace::Pace;
 use crate::model::part::PartId;
 
@@ -42,6 +42,9 @@ pub(super) async fn append(
     let first = piece.map_or(0, |piece| piece.offset);
     if part.whole && first == part.offset && upload.expected().unwrap_or(0) == 0 {
         return Ok(Appended { offset: part.offset, stored: None });
+    }
+    if part.whole {
+        return Err(upload.refuse(CatalogError::Whole.into()).await);
     }
     let total = piece.map_or(upload.expected(), |piece| piece.total);
     let opened = open(catalog, id, piece, total, upload.expected()).await;
