@@ -87,6 +87,7 @@ fn tus_creates_continues_and_finishes() {
     // Whoever lost the answer asks again.
     assert_eq!(offset(&service, &upload), body.len());
     patch(&service, &upload, body.len(), b"", &[]).expect_status(204);
+    expect_problem(&service, &patch(&service, &upload, 0, b"more", &[]), 409, "whole");
     assert_eq!(http::get(&service.north("/uploads")).json(), json!([]));
     let listed = http::get(&service.north("/iso")).json();
     assert_eq!(listed[0]["sha256"], digest::of_bytes(&body));
@@ -191,6 +192,10 @@ fn the_first_bytes_may_come_with_the_creation() {
     let headers = [TUS, PIECE, method, ("Upload-Offset", "5")];
     http::request("POST", &service.north(&upload), &headers, "world").expect_status(204);
     assert_eq!(stored(&service, "a.iso"), b"helloworld");
+    let headers = [TUS, PIECE, ("Upload-Length", "10"), ("Upload-Checksum", "sha1 AAAA")];
+    let answer = http::request("POST", &service.north("/uploads?name=c.iso"), &headers, "hello");
+    expect_problem(&service, &answer, 460, "checksum");
+    assert_eq!(http::get(&service.north("/uploads")).json(), json!([]), "nobody knows its id");
     // The size may follow.
     let upload = create(&service, "?name=b.iso", &[TUS, ("Upload-Defer-Length", "1")]);
     patch(&service, &upload, 0, b"hello", &[]).expect_status(204);

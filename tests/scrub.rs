@@ -194,7 +194,10 @@ fn what_cannot_be_read_is_told_and_nothing_else_suffers() {
     let mut disk = FailingDisk::mount(&setup.path("static/iso"), 40);
     let service = setup.start();
     service.upload_iso("good.iso", &images::installer());
-    service.upload_iso("bad.iso", &images::installer());
+    // Other bytes, or both would be one file.
+    let bad = service.path("bad");
+    fs::write(&bad, [fs::read(images::installer()).unwrap(), vec![0; 2048]].concat()).unwrap();
+    service.upload_iso("bad.iso", &bad);
     service.register("good", "1", "isostore", "good.iso");
     service.register("bad", "1", "isostore", "bad.iso");
     // Written by somebody else; nobody has read it before the disk fails.

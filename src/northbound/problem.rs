@@ -55,11 +55,6 @@ impl Problem {
         Self { detail, parameter: self.parameter.or(parameter), ..self }
     }
 
-    /// Whether the same request can never do better.
-    pub(super) fn is_lasting(&self) -> bool {
-        self.status.is_client_error() && self.status != StatusCode::REQUEST_TIMEOUT
-    }
-
     fn internal(error: &dyn std::fmt::Display) -> Self {
         tracing::error!(%error, "a request failed");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the service cannot do this just now; its log says why")

@@ -88,9 +88,13 @@ pub(super) async fn create(State(door): State<Northbound>, request: Request) -> 
         let piece = Piece { offset: 0, total: None };
         match bring(&door, &id, &parts, body, Some(piece)).await {
             Ok(appended) => shown(&door, &id, &appended),
-            // It was begun all the same, and can be gone on with.
-            Err(problem) if problem.is_lasting() => return tus(problem),
-            Err(_) => shown(&door, &id, &Appended { offset: offset(&door, &id), stored: None }),
+            // Nobody was told the id, so nobody can go on with it.
+            Err(problem) => {
+                if let Err(error) = door.catalog.discard_part(&id).await {
+                    tracing::debug!(%id, %error, "there is nothing to remove");
+                }
+                return tus(problem);
+            }
         }
     } else {
         shown(&door, &id, &Appended { offset: 0, stored: None })
@@ -261,7 +265,8 @@ async fn bring(
     let (catalog, id) = (door.catalog.clone(), id.clone());
     // It goes on to its end if the client goes away, so that all that came stays.
     let brought = tokio::spawn(async move {
-        let _end = token.clone().drop_guard();
+        // Whoever comes next has nobody to end.
+        let _over = token.clone().drop_guard();
         append(&catalog, &id, upload, piece, checksum, token).await
     });
     brought.await.unwrap_or_else(|error| {
@@ -302,10 +307,6 @@ fn expires(door: &Northbound, part: &Part) -> SystemTime {
     SystemTime::now()
         .checked_add(left)
         .unwrap_or(SystemTime::UNIX_EPOCH + Duration::from_secs(u32::MAX.into()))
-}
-
-fn offset(door: &Northbound, id: &PartId) -> u64 {
-    door.catalog.part(id).map_or(0, |(_, part)| part.offset)
 }
 
 fn view(door: &Northbound, shelf: Shelf, part: &Part) -> Value {

@@ -51,6 +51,9 @@ pub(super) async fn append(
     if part.whole && first == part.offset && upload.expected().unwrap_or(0) == 0 {
         return Ok(Appended { offset: part.offset, stored: None });
     }
+    if part.whole {
+        return Err(upload.refuse(CatalogError::Whole.into()).await);
+    }
     let total = piece.map_or(upload.expected(), |piece| piece.total);
     let opened = open(catalog, id, piece, total, upload.expected()).await;
     let (mut intake, size) = match opened {
