@@ -142,7 +142,7 @@ fn a_download_to_a_bad_disk_fails_and_can_be_begun_again() {
 
 #[test]
 fn a_file_that_cannot_be_read_is_never_sent_as_whole_nor_digested() {
-    let mut place = Place::new("static/iso", Setup::new());
+    let mut place = Place::new("static/iso", Setup::new().set("watchInterval", json!(0)));
     let bytes = large::image(8, SIZE);
     http::put(&place.service.north("/images?name=lost&version=1&isoclient=lost.iso"), bytes.clone())
         .expect_status(200);

@@ -130,6 +130,9 @@ impl Inner {
         if let Some(damage) = file.and_then(|file| file.damage_of(found)) {
             return Sight::Damaged(damage.to_string());
         }
+        if snapshot.is_damaged(found) {
+            return Sight::Damaged("its bytes, which it shares with another file, are damaged".into());
+        }
         let Some(known) = image.identity else { return Sight::Other };
         if known.same_version(found) {
             return Sight::Same;

@@ -124,7 +124,7 @@ impl Inner {
                 files.insert(record.name.clone(), seen(path));
             }
         }
-        let sharers = self.sharers(&snapshot)?;
+        let sharers = self.sharers(&snapshot);
         let mut used = if shelf == Shelf::Iso { users_by_iso(snapshot.records()) } else { BTreeMap::new() };
         let listed = files.into_iter().filter_map(|(name, identity)| {
             let used_by = used.remove(&name).unwrap_or_default();
@@ -145,7 +145,7 @@ impl Inner {
             if shelf == Shelf::Iso { users_of(snapshot.records(), &name, None) } else { Vec::new() };
         let missing = || CatalogError::NoSuchFile { shelf, name: name.clone() };
         let file = self.described(&snapshot, shelf, name.clone(), identity).ok_or_else(missing)?;
-        let shared_with = others(&self.sharers(&snapshot)?, shelf, &name);
+        let shared_with = others(&self.sharers(&snapshot), shelf, &name);
         Ok(ListedFile { file, used_by, shared_with })
     }
 

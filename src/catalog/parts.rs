@@ -96,16 +96,20 @@ impl Catalog {
             while tokio::time::timeout(pause, stop.cancelled()).await.is_err() {
                 for (shelf, part) in catalog.parts() {
                     if part.plan.owner == Owner::Upload && part.age >= after {
-                        catalog.expire(shelf, &part).await;
+                        catalog.expire(shelf, &part, after).await;
                     }
                 }
             }
         });
     }
 
-    async fn expire(&self, shelf: Shelf, part: &Part) {
+    async fn expire(&self, shelf: Shelf, part: &Part, after: Duration) {
         // Whoever works with it just now keeps it.
         let Some(claim) = self.0.part_claims.exclusive(part.id.clone()) else { return };
+        // It may have grown while others were removed.
+        if self.part(&part.id).is_none_or(|(_, part)| part.age < after) {
+            return;
+        }
         let removed = self.blocking(move |inner| inner.store(shelf).discard_part(claim.key())).await;
         if !part.whole {
             tracing::info!(id = %part.id, %shelf, name = %part.plan.name, offset = part.offset, "an unfinished upload expired");

@@ -138,6 +138,9 @@ impl Reservation {
             open_regular(&path).map_err(CatalogError::from_file)?;
             let path = std::fs::canonicalize(&path)
                 .map_err(|error| CatalogError::from_file(FileError::Io(error)))?;
+            if inner.is_kept_for_others(&path) {
+                return Err(CatalogError::Local(FileError::Forbidden));
+            }
             let stored = inner.lies_in_store(&path, &name);
             if !stored {
                 inner.check_local_name(&name)?;
@@ -357,6 +360,13 @@ impl Inner {
     /// Whether `path` is the store's own file `name`: then it needs no reference.
     fn lies_in_store(&self, path: &Path, name: &FileName) -> bool {
         std::fs::canonicalize(self.isos.folder()).is_ok_and(|folder| folder.join(name.as_str()) == path)
+    }
+
+    /// Whether `path` lies where files come and go by other requests: among microkernels, or unfinished.
+    fn is_kept_for_others(&self, path: &Path) -> bool {
+        let kept = std::fs::canonicalize(self.microkernels.folder());
+        kept.is_ok_and(|folder| path.starts_with(folder))
+            || path.components().any(|component| component.as_os_str() == FileName::INCOMING)
     }
 
     fn check_local_name(&self, name: &FileName) -> Result<(), CatalogError> {

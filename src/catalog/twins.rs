@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
+use super::Inner;
 use super::snapshot::Snapshot;
-use super::{CatalogError, Inner};
 use crate::model::digest::Sha256;
 use crate::model::names::FileName;
-use crate::model::stored_file::Shelf;
+use crate::model::stored_file::{Origin, Shelf};
 use crate::store::{Bytes, Twin, Upload};
 
 /// Each of them is read before its bytes are trusted, so a few must do.
@@ -28,7 +28,9 @@ impl Inner {
         let records = [Shelf::Iso, Shelf::Microkernel].into_iter().flat_map(|shelf| snapshot.files(shelf));
         let alike = records.filter(|record| {
             let is_other = (record.shelf, &record.name) != (shelf, name);
-            let is_stored = is_other && record.local.is_none();
+            // Who put a file there by himself may write to it by himself too.
+            let is_ours = matches!(record.origin, Some(Origin::Upload | Origin::Download { .. }));
+            let is_stored = is_other && record.local.is_none() && is_ours;
             is_stored && record.sha256 == Some(sha256) && record.identity.size == size
         });
         let twins = alike.map(|record| Twin {
@@ -38,11 +40,14 @@ impl Inner {
         twins.take(MAX_TWINS).collect()
     }
 
-    /// Who shares bytes with whom, as far as that is certain.
-    pub(super) fn sharers(&self, snapshot: &Snapshot) -> Result<Sharers, CatalogError> {
+    /// Who shares bytes with whom, as far as that is certain. A store that cannot be listed just now is passed over.
+    pub(super) fn sharers(&self, snapshot: &Snapshot) -> Sharers {
         let mut sharers = Sharers::new();
         for shelf in [Shelf::Iso, Shelf::Microkernel] {
-            for (name, identity, bytes) in self.store(shelf).list_bytes()? {
+            let listed = self.store(shelf).list_bytes().inspect_err(|error| {
+                tracing::warn!(%shelf, %error, "it cannot be told who shares bytes");
+            });
+            for (name, identity, bytes) in listed.unwrap_or_default() {
                 let sha256 = snapshot.file(shelf, &name).and_then(|record| record.sha256_of(&identity));
                 let key = match bytes {
                     Some(linked @ Bytes::Linked { .. }) => (linked, None),
@@ -53,7 +58,7 @@ impl Inner {
             }
         }
         sharers.retain(|_, names| names.len() > 1);
-        Ok(sharers)
+        sharers
     }
 }
 

@@ -13,6 +13,9 @@ use super::{Failure, Jobs, RECORD_PAUSE, backoff};
 use crate::catalog::CatalogError;
 use crate::model::job::{Job, JobId, State};
 
+/// The longest that a source may ask to be left alone, across a restart.
+const LONGEST_WAIT: Duration = Duration::from_secs(86_400);
+
 /// How one attempt ended.
 #[derive(Debug)]
 pub(super) enum Outcome {
@@ -81,6 +84,7 @@ pub(super) async fn drive(jobs: Jobs, entry: Arc<Entry>) {
     let context = Context { jobs: &jobs, entry: &entry, stop: entry.stop() };
     let mut task = Task::of(&entry.work);
     let mut failures = 0;
+    wait_on(&context).await;
     let end = loop {
         match attempt(&context, &mut task).await {
             Outcome::Done => break Ok(()),
@@ -164,6 +168,24 @@ async fn wait(context: &Context<'_>, failure: Failure, pause: Duration, after: O
     if context.unless_stopped(waited).await.is_ok() {
         entry.change(|moment| moment.job.enter(State::Queued));
         jobs.tell(&entry.id);
+    }
+}
+
+/// A job that waited when the program ended waits on, for its source may have asked for that.
+async fn wait_on(context: &Context<'_>) {
+    let State::Waiting { until, .. } = context.entry.state() else { return };
+    // The clock may have been set meanwhile, so it is believed up to a limit.
+    let left =
+        Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or_default().min(LONGEST_WAIT);
+    let waited = async {
+        tokio::select! {
+            () = tokio::time::sleep(left) => {}
+            () = context.entry.now.notified() => {}
+        }
+    };
+    if context.unless_stopped(waited).await.is_ok() {
+        context.entry.change(|moment| moment.job.enter(State::Queued));
+        context.jobs.tell(&context.entry.id);
     }
 }
 

@@ -180,7 +180,9 @@ impl Jobs {
             let is_over = job.state.is_end();
             if !is_over {
                 job.note("taken up again after a restart");
-                job.enter(State::Queued);
+                if !matches!(job.state, State::Waiting { .. }) {
+                    job.enter(State::Queued);
+                }
             }
             if let Ok(entry) = self.0.board.add(job)
                 && !is_over

@@ -167,15 +167,23 @@ pub(super) async fn verify_file(
     };
     let file = Arc::new(file);
     let mut read = read_idly(&file, rate, stop, &mut progress).await;
-    if let Ok(Some(whole)) = &read
-        && recorded.is_some_and(|recorded| recorded != whole.digests.sha256)
-    {
+    let is_suspect = match &read {
+        Ok(Some(whole)) => recorded.is_some_and(|recorded| recorded != whole.digests.sha256),
+        Ok(None) => false,
+        Err(_) => true,
+    };
+    if is_suspect {
         read = read_idly(&file, rate, stop, &mut progress).await;
     }
     let recorded = match read {
         Ok(None) => return Ok(Verdict::Stopped),
         Ok(Some(whole)) if whole.identity != identity => return Ok(Verdict::Changed),
         Ok(Some(whole)) => catalog.record_digest(shelf, name.clone(), identity, whole.digests.sha256).await?,
+        // Anything else is a trouble of ours at this moment, and says nothing about the file.
+        Err(error) if !blames_the_disk(&error) => {
+            tracing::warn!(%shelf, %name, %error, "a file cannot be verified now");
+            return Ok(Verdict::Changed);
+        }
         Err(error) => catalog.record_unreadable(shelf, name.clone(), identity, &error).await?,
     };
     Ok(match recorded {
@@ -183,6 +191,14 @@ pub(super) async fn verify_file(
         Recorded::Damaged(damage) => Verdict::Damaged(damage),
         Recorded::Outdated => Verdict::Changed,
     })
+}
+
+/// Whether the bytes are lost: the disk does not give them, or not as they were written.
+fn blames_the_disk(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+
+    let told = error.raw_os_error().map(Errno::from_raw_os_error);
+    told.is_some_and(|errno| [Errno::IO, Errno::UCLEAN, Errno::BADMSG, Errno::NODATA].contains(&errno))
 }
 
 /// Reads a file on a thread for idle work. There is one such thread at most: if it hangs on its disk, no other joins it.

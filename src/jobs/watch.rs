@@ -24,8 +24,15 @@ pub(super) async fn run(jobs: Jobs, shelf: Shelf) {
     if interval.is_zero() {
         return;
     }
-    let mut watch =
-        Watch { catalog, shelf, interval, before: None, asked: BTreeMap::new(), seen: BTreeMap::new() };
+    let mut watch = Watch {
+        catalog,
+        shelf,
+        interval,
+        before: None,
+        asked: BTreeMap::new(),
+        ever_seen: BTreeSet::new(),
+        seen: BTreeMap::new(),
+    };
     let mut fails = false;
     let looks = async {
         loop {
@@ -55,6 +62,8 @@ struct Watch {
     before: Option<Look>,
     /// Of which version of a file a digest was asked for, and when.
     asked: BTreeMap<FileName, (Identity, Instant)>,
+    /// The files that were there in any look.
+    ever_seen: BTreeSet<FileName>,
     /// How images were when somebody looked last.
     seen: BTreeMap<ImageId, Status>,
 }
@@ -68,7 +77,11 @@ impl Watch {
         }
         self.asked.retain(|name, _| now.contains_key(name));
         let Some(before) = self.before.replace(now.clone()) else { return self.remember_images().await };
-        let is_gone = |name: &FileName| !before.contains_key(name) && !now.contains_key(name);
+        // What this run has never seen may lie on a disk that is not mounted just now.
+        self.ever_seen.extend(now.keys().cloned());
+        let is_gone = |name: &FileName| {
+            self.ever_seen.contains(name) && !before.contains_key(name) && !now.contains_key(name)
+        };
         let gone: Vec<FileName> =
             snapshot.files(self.shelf).map(|file| file.name.clone()).filter(is_gone).collect();
         for name in gone {

@@ -19,7 +19,7 @@ use super::Northbound;
 use super::digest_fields::Claim;
 use super::parameters::Parameters;
 use super::problem::Problem;
-use super::resumable_append::{Appended, append};
+use super::resumable_append::{Appended, append, locked};
 use super::resumable_fields::{self as fields, Checksum, Piece, VERSION};
 use super::uploads::{Upload, check_headers};
 use crate::model::names::FileName;
@@ -117,7 +117,7 @@ pub(super) async fn head(
         let id = known(&door, id)?;
         // Who asks is about to go on with it.
         door.running.end(&id);
-        let (_, part) = door.catalog.settle_part(&id).await?;
+        let (_, part) = door.catalog.settle_part(&id).await.map_err(locked)?;
         Ok::<_, Problem>((id, part))
     };
     match found.await {

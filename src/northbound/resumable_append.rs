@@ -25,6 +25,14 @@ pub(super) struct Appended {
     pub(super) stored: Option<Value>,
 }
 
+/// What cannot be done with an upload. That somebody else is busy with it is 423, on which clients wait; on 409 they would begin anew.
+pub(super) fn locked(error: CatalogError) -> Problem {
+    match error {
+        CatalogError::Busy(_) => Problem::new(StatusCode::LOCKED, error.to_string()),
+        other => other.into(),
+    }
+}
+
 /// Adds the body of a request to a part. What came stays, also when the request breaks off, unless it has a checksum: then all counts or
 /// nothing. `token` ends it.
 pub(super) async fn append(
@@ -37,7 +45,7 @@ pub(super) async fn append(
 ) -> Result<Appended, Problem> {
     let (shelf, part) = match catalog.settle_part(id).await {
         Ok(found) => found,
-        Err(error) => return Err(upload.refuse(error.into()).await),
+        Err(error) => return Err(upload.refuse(locked(error)).await),
     };
     let first = piece.map_or(0, |piece| piece.offset);
     if part.whole && first == part.offset && upload.expected().unwrap_or(0) == 0 {
@@ -76,7 +84,7 @@ async fn open(
     total: Option<u64>,
     length: Option<u64>,
 ) -> Result<(Intake, Option<u64>), Problem> {
-    let mut intake = catalog.resume_part(id, None).await?;
+    let mut intake = catalog.resume_part(id, None).await.map_err(locked)?;
     match piece {
         None => intake.restart().await?,
         Some(piece) if piece.offset == intake.offset() => {}

@@ -72,6 +72,10 @@ impl Named {
             let bytes = parts.bytes(id);
             // A part that shares the bytes of another file still has its own.
             if !fs::exists(&bytes)? {
+                if self.old.is_none() {
+                    return fs::rename(&self.path, &bytes);
+                }
+                // The name must lead to one of the two files at every instant. After a crash here the part counts as named.
                 fs::hard_link(&self.path, &bytes).or_else(|_| fs::rename(&self.path, &bytes))?;
             }
         }

@@ -80,7 +80,17 @@ impl Note {
         let mut bytes = Vec::new();
         File::open(path)?.take(MAX_BYTES).read_to_end(&mut bytes)?;
         let note: Self = serde_json::from_slice(&bytes)?;
-        if note.format == FORMAT { Ok(note) } else { Err(io::Error::other("another version wrote it")) }
+        if note.format == FORMAT {
+            Ok(note)
+        } else {
+            Err(io::Error::new(io::ErrorKind::InvalidData, "another version wrote it"))
+        }
+    }
+
+    /// Whether the note that led to this error will never be of use. Otherwise it could only not be read just now.
+    pub(super) fn is_lost(error: &io::Error) -> bool {
+        use io::ErrorKind::{InvalidData, NotFound, UnexpectedEof};
+        matches!(error.kind(), NotFound | InvalidData | UnexpectedEof)
     }
 
     /// Replaces the note at `path`, on disk for certain.

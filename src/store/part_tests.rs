@@ -235,3 +235,64 @@ fn an_id_is_taken_once_and_space_is_taken_in_advance() {
     assert!(matches!(bench.store.begin_part(&two, huge), Err(StoreError::TooLarge { .. })));
     assert_eq!(bench.left(), 2);
 }
+
+#[test]
+fn space_taken_in_advance_is_not_given_back_in_between() {
+    let bench = Bench::new();
+    let mut upload =
+        bench.store.begin_part(&id(), Plan { size: Some(1 << 20), ..plan(Owner::Job) }).expect("begins");
+    upload.write(&bench.store, b"abc").expect("writes");
+    upload.suspend(&bench.store).expect("suspends");
+    let bench = bench.reopened();
+    let space = || fs::metadata(bench.store.incoming().join("one.part")).expect("is there").blocks() * 512;
+    assert!(space() >= 1 << 20);
+    let promise = bench.store.parts.promised(&id()).expect("promised");
+    let before = promise.taken();
+    let mut upload = bench.resumed();
+    assert_eq!((promise.outstanding(), upload.size()), (0, 3), "{before} were taken before");
+    upload.hold();
+    upload.write(&bench.store, b"xxx").expect("writes");
+    upload.take_back(&bench.store).expect("takes back");
+    assert_eq!((promise.outstanding(), upload.size(), space() >= 1 << 20), (0, 3, true));
+}
+
+#[test]
+fn a_part_that_lost_its_bytes_can_be_begun_again() {
+    let bench = Bench::new();
+    drop(bench.store.begin_part(&id(), plan(Owner::Job)).expect("begins"));
+    fs::remove_file(bench.store.incoming().join("one.part")).expect("removes");
+    assert!(matches!(bench.store.resume_part(&id()), Err(StoreError::NoSuchPart)));
+    bench.store.begin_part(&id(), plan(Owner::Job)).expect("begins");
+}
+
+#[test]
+fn a_part_whose_note_cannot_be_read_now_waits() {
+    let bench = Bench::new();
+    let mut upload = bench.store.begin_part(&id(), plan(Owner::Job)).expect("begins");
+    upload.write(&bench.store, b"abc").expect("writes");
+    upload.suspend(&bench.store).expect("suspends");
+    let (note, aside) = (bench.store.incoming().join("one.json"), bench.folder.path().join("aside"));
+    fs::rename(&note, &aside).expect("renames");
+    // A link to itself can be read by nobody.
+    std::os::unix::fs::symlink("one.json", &note).expect("links");
+    let bench = bench.reopened();
+    assert_eq!((bench.store.parts().len(), bench.left()), (0, 2));
+    fs::rename(&aside, &note).expect("renames");
+    let bench = bench.reopened();
+    assert_eq!(bench.resumed().size(), 3);
+}
+
+#[test]
+fn a_crash_while_a_name_is_taken_back_leaves_the_file_whole() {
+    let bench = Bench::new();
+    fs::write(bench.store.path(&name()), "older").expect("writes");
+    let mut upload = bench.store.begin_part(&id(), plan(Owner::Job)).expect("begins");
+    upload.write(&bench.store, b"abcdef").expect("writes");
+    std::mem::forget(upload.finish(&bench.store).expect("finishes"));
+    let bytes = bench.store.incoming().join("one.part");
+    fs::hard_link(bench.store.path(&name()), bytes).expect("links");
+    let bench = bench.reopened();
+    assert!(matches!(bench.store.resume_part(&id()), Ok(Resumed::Named(_))));
+    bench.store.named_earlier(&id(), &name()).keep();
+    assert_eq!((bench.text().as_str(), bench.left()), ("abcdef", 0));
+}

@@ -1,7 +1,7 @@
 //! The parts of a store: `<id>.part` has the bytes and `<id>.json` the note. Both outlive the program, and what has only one of them does not.
 
-use std::collections::BTreeMap;
-use std::ffi::OsStr;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -39,17 +39,29 @@ impl Parts {
     /// its name has it.
     pub(super) fn find(folder: PathBuf, named: impl Fn(&Note) -> bool) -> io::Result<Self> {
         let parts = Self { folder, known: Arc::default() };
+        let mut unreadable = BTreeSet::<OsString>::new();
         for entry in fs::read_dir(&parts.folder)? {
             let path = entry?.path();
-            if path.extension() == Some(OsStr::new("json"))
-                && let Some((id, note)) = parts.taken_up(&path, &named)
-            {
-                let age = Timestamp::now().duration_since(note.touched).try_into().unwrap_or_default();
-                parts.lock().insert(id, Known { note, noted: Instant::now(), age, promise: None });
+            if path.extension() != Some(OsStr::new("json")) {
+                continue;
+            }
+            match parts.taken_up(&path, &named) {
+                Ok(Some((id, note))) => {
+                    let age = Timestamp::now().duration_since(note.touched).try_into().unwrap_or_default();
+                    parts.lock().insert(id, Known { note, noted: Instant::now(), age, promise: None });
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::warn!(name = ?path.file_name(), %error, "an unfinished file cannot be read now, and waits for the next start");
+                    unreadable.extend(path.file_stem().map(OsStr::to_owned));
+                }
             }
         }
         for entry in fs::read_dir(&parts.folder)? {
             let path = entry?.path();
+            if path.file_stem().is_some_and(|stem| unreadable.contains(stem)) {
+                continue;
+            }
             let id = path.file_stem().and_then(OsStr::to_str).and_then(|stem| PartId::new(stem).ok());
             let is_known = id.is_some_and(|id| {
                 let has_bytes = parts.lock().get(&id).map(|known| !known.note.whole);
@@ -69,21 +81,27 @@ impl Parts {
         Ok(parts)
     }
 
-    /// The part whose note lies at `path`, if its bytes are there or have got their name.
-    fn taken_up(&self, path: &Path, named: impl Fn(&Note) -> bool) -> Option<(PartId, Note)> {
-        let id = PartId::new(path.file_stem()?.to_str()?).ok()?;
-        let read = Note::read(path);
-        let mut note =
-            read.inspect_err(|error| tracing::warn!(%id, %error, "a note is not understood")).ok()?;
+    /// The part whose note lies at `path`, if its bytes are there or have got their name. Fails where that cannot be told just now.
+    fn taken_up(&self, path: &Path, named: impl Fn(&Note) -> bool) -> io::Result<Option<(PartId, Note)>> {
+        let id = path.file_stem().and_then(OsStr::to_str).and_then(|stem| PartId::new(stem).ok());
+        let Some(id) = id else { return Ok(None) };
+        let mut note = match Note::read(path) {
+            Err(error) if Note::is_lost(&error) => {
+                tracing::warn!(%id, %error, "a note is not understood");
+                return Ok(None);
+            }
+            read => read?,
+        };
         match fs::symlink_metadata(self.bytes(&id)) {
             Ok(metadata) if metadata.is_file() => {
                 if metadata.len() < note.offset || note.hashers().is_none() {
                     tracing::warn!(%id, "an unfinished file begins again");
                     note.begin_again();
                 }
-                Some((id, note))
+                Ok(Some((id, note)))
             }
-            _ => named(&note).then_some((id, note)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(named(&note).then_some((id, note))),
         }
     }
 

@@ -102,7 +102,7 @@ impl Store {
             Err(error) => tracing::debug!(%error, "the file system does not clone files"),
         }
         // Whoever asks by time alone must not take the older file for the one that had this name.
-        let is_older = |named: Metadata| Identity::of(&named).modified() > twin.identity.modified();
+        let is_older = |named: Metadata| Identity::of(&named).modified() >= twin.identity.modified();
         if fs::symlink_metadata(self.path(name)).is_ok_and(is_older) {
             return Ok(None);
         }
@@ -111,7 +111,7 @@ impl Store {
             return Err(io::Error::other("they were replaced meanwhile"));
         }
         // A program that writes to one name would write to both; this stops all but the most privileged.
-        if let Err(error) = file.set_permissions(Permissions::from_mode(0o444)) {
+        if let Err(error) = file.set_permissions(Permissions::from_mode(file.metadata()?.mode() & 0o555)) {
             tracing::debug!(%error, "a shared file can still be written to");
         }
         Ok(Some(shared))

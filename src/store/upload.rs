@@ -2,7 +2,8 @@
 //! a part keeps what it noted last.
 
 use std::fs::{self, File};
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +49,8 @@ pub struct Upload {
     shared: Option<Shared>,
     /// Where it was when bytes began to come that are not certain to stay, and its digests there.
     held: Option<(u64, Hashers)>,
+    /// Bytes of it may be lost on their way to the disk.
+    is_broken: bool,
 }
 
 /// A file that arrived whole.
@@ -137,6 +140,7 @@ impl Upload {
             promise,
             shared: None,
             held: None,
+            is_broken: false,
         }
     }
 
@@ -151,6 +155,8 @@ impl Upload {
                 self.promise.reach(self.size, size);
             }
             Err(Errno::NOSPC | Errno::DQUOT) => {
+                // Some file systems have taken what there was, which a part that waits must not hold.
+                self.cut_off(store)?;
                 drop(promises);
                 return Err(store.full(Some(size - self.size)));
             }
@@ -195,7 +201,8 @@ impl Upload {
 
     /// Whether it is a part that has got more than is noted.
     pub fn is_unnoted(&self) -> bool {
-        matches!(&self.place, Place::Part(kept) if self.held.is_none() && kept.note.offset != self.size)
+        let is_ready = self.held.is_none() && !self.is_broken;
+        matches!(&self.place, Place::Part(kept) if is_ready && kept.note.offset != self.size)
     }
 
     /// Notes what a part has got, and what its owner wants to find again. When this returns, all of it is on disk.
@@ -208,7 +215,14 @@ impl Upload {
             self.held.as_ref().map_or((self.size, &self.hashers), |(size, hashers)| (*size, hashers));
         // Bytes that have long been noted need not be flushed again.
         if kept.note.offset != size {
-            self.file.sync_data().map_err(|source| store.io("sync a file", source))?;
+            // The kernel tells of bytes that it could not write once, and drops them; the next sync would be good again.
+            if self.is_broken {
+                return Err(store.io("sync a file", io::Error::other("bytes were lost before")));
+            }
+            self.file.sync_data().map_err(|source| {
+                self.is_broken = true;
+                store.io("sync a file", source)
+            })?;
         }
         kept.note.reach(size, hashers);
         kept.keep(store)
@@ -259,12 +273,24 @@ impl Upload {
         hashers: Hashers,
         whole: Option<u64>,
     ) -> Result<(), StoreError> {
-        (self.size, self.hashers, self.allocated) = (size, hashers, 0);
+        (self.size, self.hashers) = (size, hashers);
         self.unchecked = size;
-        self.promise.reach(size, 0);
-        let cut = self.file.set_len(size).and_then(|()| self.file.seek(SeekFrom::Start(size)));
-        cut.map_err(|source| store.io("cut a file", source))?;
+        let found = self.file.metadata().map_err(|source| store.io("look at a file", source))?;
+        // What lies there is the file's own already. To set the same size would give back the space beyond it.
+        if found.len() == size {
+            self.promise.reach(size, found.blocks() * 512);
+        } else {
+            self.cut_off(store)?;
+        }
+        self.file.seek(SeekFrom::Start(size)).map_err(|source| store.io("cut a file", source))?;
         self.allocate(store, whole)
+    }
+
+    /// Gives back all space beyond the bytes that count.
+    fn cut_off(&mut self, store: &Store) -> Result<(), StoreError> {
+        self.allocated = 0;
+        self.promise.reach(self.size, 0);
+        self.file.set_len(self.size).map_err(|source| store.io("cut a file", source))
     }
 
     /// Ends the work for now. A part stays with all that it has got.

@@ -13,8 +13,8 @@ import { Proxy } from './proxy.js';
 import { Service } from './service.js';
 
 const MIB = 2 ** 20;
-// The most that a cut may cost on average: what was on its way.
-const LOST = 8 * MIB;
+// The most that a cut may cost on average: what was on its way, in the buffers of the kernel, which are full when the service is slow.
+const LOST = 16 * MIB;
 // All of it together, in milliseconds. An idle machine needs a tenth.
 const LIMIT = 180_000;
 
