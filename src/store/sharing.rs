@@ -102,7 +102,11 @@ impl Store {
             Err(error) => tracing::debug!(%error, "the file system does not clone files"),
         }
         // Whoever asks by time alone must not take the older file for the one that had this name.
-        let is_older = |named: Metadata| Identity::of(&named).modified() >= twin.identity.modified();
+        let found = Identity::of(&file.metadata()?);
+        let is_older = |named: Metadata| {
+            let named = Identity::of(&named);
+            named.modified() >= found.modified() && (named.device, named.inode) != (found.device, found.inode)
+        };
         if fs::symlink_metadata(self.path(name)).is_ok_and(is_older) {
             return Ok(None);
         }
