@@ -7,6 +7,9 @@ use harness::chance::Chance;
 use harness::http::{self, Connection, Request};
 use harness::lanes::in_lanes;
 use harness::remains::unfinished;
+use harness::service::query;
+use harness::wait::eventually;
+use harness::work::SOON;
 use harness::{Service, digest, images, large};
 use serde_json::{Value, json};
 use std::fs;
@@ -114,4 +117,27 @@ fn a_killed_registration_leaves_no_image_without_its_iso() {
         }
         eprintln!("lane {lane}: the old file, the new one, the new one and its image: {found:?}");
     });
+}
+
+/// A crash between the name and the record of a registration: the older file of that name is lost, and there is no image.
+#[test]
+fn a_killed_registration_brings_the_older_file_back() {
+    let mut service = Service::start(&json!({"minLogLevel": 2}));
+    let (old, new) = (images::pattern(1, 50_000), large::image(1, 4 << 20));
+    for round in 0..40_u64 {
+        let iso = format!("{round}.iso");
+        let file = service.path("static/iso").join(&iso);
+        http::put(&service.north(&format!("/iso?name={iso}")), old.clone()).expect_status(200);
+        let parameters = query(&[("name", "n"), ("version", &round.to_string()), ("isoclient", &iso)]);
+        let mut client = Connection::open(&service.north(""));
+        client.send(&Request::new("PUT", &format!("/images?{parameters}")).body(new.clone())).unwrap();
+        // Ends when the file has its name, which is before its image is recorded.
+        eventually(SOON, "the new file", || (file.metadata().unwrap().len() > 50_000).then_some(()));
+        std::thread::sleep(Duration::from_micros(round * 50));
+        service.kill9();
+        service.spawn();
+        let images = service.images(&[("version", &round.to_string())]);
+        let is_old = digest::of_file(&file) == digest::of_bytes(&old);
+        assert_eq!(images.is_empty(), is_old, "round {round}: the older file is gone and there is no image");
+    }
 }

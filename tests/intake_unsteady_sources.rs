@@ -187,3 +187,17 @@ fn what_cannot_go_better_is_not_tried_again() {
     assert_eq!(http::get(&service.north("/iso")).json(), json!([]) as Value);
     expect_no_unfinished(&service);
 }
+
+/// A job that waits because its server asked for it asks again at once after a restart.
+#[test]
+fn a_server_gets_its_peace_over_a_restart() {
+    let mut service = Service::start(&json!({}));
+    let origin = Origin::start();
+    origin.on("/busy.iso", Behaviour::Busy("3600".into()));
+    let job = begin(&service, "busy", &[&origin.url("/busy.iso")]);
+    wait_for(&service, &job, "waiting");
+    service.kill9();
+    service.spawn();
+    wait_for(&service, &job, "waiting");
+    assert_eq!(origin.asked_for("/busy.iso").len(), 1, "it is asked again although it said when");
+}

@@ -43,7 +43,7 @@ impl Intake {
 
     async fn store(self) -> Result<StoredFile, CatalogError> {
         let shelf = self.shelf;
-        let (arrival, ()) = self.arrive(|_, _| Ok(())).await?;
+        let (arrival, ()) = self.arrive(false, |_, _| Ok(())).await?;
         let received = arrival.received.clone();
         let record = record_of(shelf, &received, Origin::Upload);
         arrival.catalog.note_digest(record.clone()).await;
@@ -63,7 +63,7 @@ impl Intake {
         F: Future<Output = Result<T, CatalogError>>,
     {
         let inspect = move |inner: &Inner, path: &Path| Ok(inner.trees.inspect(path, asked)?);
-        let (arrival, summary) = self.arrive(inspect).await?;
+        let (arrival, summary) = self.arrive(true, inspect).await?;
         let recorded = record(arrival.received.clone(), summary).await;
         arrival.settle(recorded.is_ok()).await?;
         recorded
@@ -73,6 +73,7 @@ impl Intake {
     /// met a failure of ours stays.
     async fn arrive<T: Send + 'static>(
         self,
+        needs_record: bool,
         inspect: impl FnOnce(&Inner, &Path) -> Result<T, CatalogError> + Send + 'static,
     ) -> Result<(Arrival, T), CatalogError> {
         let Self { catalog, shelf, bytes, claim, .. } = self;
@@ -101,6 +102,9 @@ impl Intake {
                     match inspected {
                         Ok(found) => {
                             inner.share(shelf, &name, &mut upload);
+                            if needs_record {
+                                upload.need_record();
+                            }
                             let (received, named) = upload.finish(store)?;
                             Ok((received, named, part, found))
                         }

@@ -138,6 +138,11 @@ impl Catalog {
     /// Opens the desk: loads the inventory and takes the shelves into use.
     pub fn open(shelves: Shelves, inventory: Inventory) -> Result<Self, OpenError> {
         let records = restore::adopt_links(inventory.load()?, &shelves.isos);
+        for store in [&shelves.isos, &shelves.microkernels] {
+            let files =
+                records.files.values().filter(|file| file.shelf == store.shelf() && file.local.is_none());
+            store.settle_replaced(files.map(|file| (&file.name, &file.identity)));
+        }
         let folder = |path: &std::path::Path| {
             let opened = Folder::open(path, Links::Beneath);
             opened

@@ -8,6 +8,7 @@ mod note;
 mod parts;
 mod place;
 mod reading;
+mod replaced;
 mod sharing;
 mod space;
 mod upload;

@@ -24,6 +24,8 @@ pub struct Named {
 pub(super) enum After {
     /// Nothing that anybody could go on with.
     Nothing,
+    /// The same, and after a crash it is undone if there is no record of it.
+    Record,
     /// This part.
     Part(PartId, Parts),
 }
@@ -37,7 +39,11 @@ impl Named {
         after: After,
     ) -> Result<Self, StoreError> {
         let mut named = Self { path: store.path(name), old: None, after, undo: false };
-        let old = from.with_extension("old");
+        let old = match named.after {
+            After::Record => store.replaced(name),
+            After::Nothing | After::Part(..) => from.with_extension("old"),
+        };
+        remove_if_there(&old).map_err(|source| store.io("remove a file", source))?;
         match fs::hard_link(&named.path, &old) {
             Ok(()) => named.old = Some(old),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use super::disk::Promise;
 use super::named::remove_if_there;
 use super::note::Note;
+use super::replaced;
 use crate::model::part::{Part, PartId};
 
 /// What is known of the parts in one folder. Clones know the same.
@@ -59,7 +60,9 @@ impl Parts {
         }
         for entry in fs::read_dir(&parts.folder)? {
             let path = entry?.path();
-            if path.file_stem().is_some_and(|stem| unreadable.contains(stem)) {
+            // Replaced files are settled when the records are known.
+            let is_replaced = path.extension() == Some(OsStr::new(replaced::EXTENSION));
+            if is_replaced || path.file_stem().is_some_and(|stem| unreadable.contains(stem)) {
                 continue;
             }
             let id = path.file_stem().and_then(OsStr::to_str).and_then(|stem| PartId::new(stem).ok());

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::disk::Promise;
 use super::hashers::Hashers;
-use super::named::Named;
+use super::named::{After, Named};
 use super::note::{Arrived, Note};
 use super::place::Place;
 use super::sharing::{Shared, Twin};
@@ -51,6 +51,8 @@ pub struct Upload {
     held: Option<(u64, Hashers)>,
     /// Bytes of it may be lost on their way to the disk.
     is_broken: bool,
+    /// Without a record that comes with it, it is not to take another's place.
+    needs_record: bool,
 }
 
 /// A file that arrived whole.
@@ -141,6 +143,7 @@ impl Upload {
             shared: None,
             held: None,
             is_broken: false,
+            needs_record: false,
         }
     }
 
@@ -197,6 +200,11 @@ impl Upload {
     /// Where the bytes are until the file has its name.
     pub fn path(&self) -> &Path {
         self.place.path()
+    }
+
+    /// If there is a crash before the file has a record, a file that it replaced is to come back.
+    pub fn need_record(&mut self) {
+        self.needs_record = true;
     }
 
     /// Whether it is a part that has got more than is noted.
@@ -342,6 +350,10 @@ impl Upload {
             &self.hashers,
             Arrived { identity, sha256: digests.sha256 },
         )?;
+        let after = match after {
+            After::Nothing if self.needs_record => After::Record,
+            after => after,
+        };
         let from = self.shared.as_ref().map_or(self.path(), |shared| &shared.path);
         let named = Named::give(store, from, &self.name, after)?;
         if self.shared.is_none() {

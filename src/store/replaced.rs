@@ -1,0 +1,46 @@
+//! Older files that were replaced, kept aside until the new one of their name has its record. So a crash in between can be undone.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::PathBuf;
+
+use sha2::Digest;
+
+use super::Store;
+use crate::model::digest::Sha256;
+use crate::model::identity::Identity;
+use crate::model::names::FileName;
+
+/// How the names of such files end.
+pub(super) const EXTENSION: &str = "replaced";
+
+impl Store {
+    /// Where the older file of this name is kept aside. A name may be as long as names can be, so its digest stands for it.
+    pub(super) fn replaced(&self, name: &FileName) -> PathBuf {
+        let digest = Sha256(sha2::Sha256::digest(name.as_str().as_bytes()).into());
+        self.incoming().join(format!("{digest}.{EXTENSION}"))
+    }
+
+    /// Settles what a crash left undecided: an older file comes back if it, and not the one that replaced it, is on record; all others go.
+    pub fn settle_replaced<'a>(&self, recorded: impl Iterator<Item = (&'a FileName, &'a Identity)>) {
+        for (name, identity) in recorded {
+            let is_recorded = |path: PathBuf| {
+                fs::symlink_metadata(path).is_ok_and(|file| Identity::of(&file).same_version(identity))
+            };
+            let replaced = self.replaced(name);
+            if is_recorded(replaced.clone()) && !is_recorded(self.path(name)) {
+                let back = fs::rename(&replaced, self.path(name));
+                tracing::warn!(shelf = %self.shelf, %name, ?back, "an older file comes back, for what replaced it has no record");
+            }
+        }
+        let left = fs::read_dir(self.incoming()).into_iter().flatten().flatten().map(|entry| entry.path());
+        for path in left.filter(|path| path.extension() == Some(OsStr::new(EXTENSION))) {
+            if let Err(error) = fs::remove_file(path) {
+                tracing::warn!(shelf = %self.shelf, %error, "a replaced file stays behind");
+            }
+        }
+        if let Err(error) = self.sync() {
+            tracing::warn!(%error, "what a crash left is not settled for certain");
+        }
+    }
+}
