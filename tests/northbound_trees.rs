@@ -153,8 +153,8 @@ fn a_tree_that_the_iso_does_not_have_is_refused_and_leaves_nothing() {
 
 #[test]
 fn a_retry_keeps_the_choice_unless_it_makes_another() {
-    let mut service =
-        Setup::new().file("static/iso/other.iso", fs::read(images::installer()).unwrap()).start();
+    let setup = Setup::new().set("downloadRetries", json!(0));
+    let mut service = setup.file("static/iso/other.iso", fs::read(images::installer()).unwrap()).start();
     service.upload_iso("store.iso", &images::installer());
     put(&service, "kept", &[("isostore", "store.iso"), ("tree", "joliet")]).expect_status(200);
     put(&service, "changed", &[("isostore", "store.iso"), ("tree", "joliet")]).expect_status(200);
