@@ -8,10 +8,12 @@ use harness::http;
 use harness::problem::expect_discreet;
 use harness::remains::{Remains, expect_no_unfinished};
 use harness::source::{Ranges, Source};
+use harness::wait::eventually;
 use harness::web::{Behaviour, Origin};
-use harness::work::{self, begin, wait_for};
+use harness::work::{self, SOON, begin, wait_for};
 use harness::{Service, digest, images, large};
 use serde_json::{Value, json};
+use std::fs;
 
 const SIZE: usize = 3 << 20;
 
@@ -196,6 +198,10 @@ fn a_server_gets_its_peace_over_a_restart() {
     origin.on("/busy.iso", Behaviour::Busy("3600".into()));
     let job = begin(&service, "busy", &[&origin.url("/busy.iso")]);
     wait_for(&service, &job, "waiting");
+    // That it waits is recorded a moment later.
+    let is_recorded =
+        || fs::read_to_string(service.path("inventory.json")).is_ok_and(|text| text.contains("\"waiting\""));
+    eventually(SOON, "the record", || is_recorded().then_some(()));
     service.kill9();
     service.spawn();
     wait_for(&service, &job, "waiting");

@@ -46,7 +46,7 @@ async function withCreation(service, proxy, file) {
   assert.deepEqual(running.requests, { POST: 1 });
 }
 
-/** The first request breaks. What it brought belongs to an upload that the client was never told of: it begins another. */
+/** The first request breaks. What it brought belongs to an upload that the client was never told of: it begins another, and that one goes. */
 async function brokenCreation(service, proxy, file) {
   const { source, data } = await file(3, 64 * MIB);
   proxy.limit = 24 * MIB;
@@ -58,9 +58,6 @@ async function brokenCreation(service, proxy, file) {
   await running.finished;
   await stored(service, 'anew.iso', data.size, data.digest());
   assert.deepEqual(Object.keys(running.requests), ['POST']);
-  const [left] = await service.get('/uploads');
-  assert.ok(left.offset > 0 && left.offset < data.size, `it has ${left.offset} bytes`);
-  await tus.Upload.terminate(`${proxy.url}/uploads/${left.id}`);
 }
 
 /** The client changes its mind while the bytes flow. */
