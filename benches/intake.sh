@@ -99,7 +99,7 @@ done
 awk -v bytes="$bytes" -v put="$(median "$work/times-put")" -v fetch="$(median "$work/times-fetch")" \
     -v hand="$(median "$work/times-by_hand")" -v put_peak="$(median "$work/peak-put")" \
     -v fetch_peak="$(median "$work/peak-fetch")" 'BEGIN {
-    printf "medians of %d bytes: PUT %.2f s (%.0f MB/s, %.2f of by hand), peak %.1f MiB\n",
+    printf "medians of %.0f bytes: PUT %.2f s (%.0f MB/s, %.2f of by hand), peak %.1f MiB\n",
         bytes, put, bytes / put / 1e6, put / hand, put_peak
     printf "  isoweb %.2f s (%.0f MB/s, %.2f of by hand), peak %.1f MiB; by hand %.2f s (%.0f MB/s)\n",
         fetch, bytes / fetch / 1e6, fetch / hand, fetch_peak, hand, bytes / hand / 1e6
@@ -121,7 +121,7 @@ for way in put fetch; do
         /(^| )(p?read(v|64|v2)?|sendfile|splice)\(/ { read += $NF; reads += 1; next }
         { maps += 1 }
         END {
-            printf "%s: %d bytes of the store written by %d calls (%.4f a byte), %d bytes read back by %d calls, %d mappings\n",
+            printf "%s: %.0f bytes of the store written by %d calls (%.4f a byte), %.0f bytes read back by %d calls, %d mappings\n",
                 way, written, writes, written / bytes, read, reads, maps
         }' "$work"/trace.*
     rm "$work"/trace.*
