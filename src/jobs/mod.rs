@@ -262,6 +262,8 @@ impl Jobs {
     pub async fn cancel(&self, id: &JobId) -> Result<Shown, JobError> {
         let entry = self.0.board.get(id).ok_or(JobError::NoSuchJob)?;
         if entry.state().is_end() {
+            // Its end may just be being recorded.
+            tokio::time::timeout(SETTLE_TIME, entry.settled()).await.map_err(|_| JobError::Busy)?;
             if !self.0.board.remove(id) {
                 return Err(JobError::Busy);
             }
