@@ -223,14 +223,7 @@ impl Upload {
             self.held.as_ref().map_or((self.size, &self.hashers), |(size, hashers)| (*size, hashers));
         // Bytes that have long been noted need not be flushed again.
         if kept.note.offset != size {
-            // The kernel tells of bytes that it could not write once, and drops them; the next sync would be good again.
-            if self.is_broken {
-                return Err(store.io("sync a file", io::Error::other("bytes were lost before")));
-            }
-            self.file.sync_data().map_err(|source| {
-                self.is_broken = true;
-                store.io("sync a file", source)
-            })?;
+            sync(&self.file, &mut self.is_broken).map_err(|source| store.io("sync a file", source))?;
         }
         kept.note.reach(size, hashers);
         kept.keep(store)
@@ -335,7 +328,7 @@ impl Upload {
         if self.allocated > self.size {
             self.file.set_len(self.size).map_err(|source| store.io("cut a file", source))?;
         }
-        self.file.sync_all().map_err(|source| store.io("sync a file", source))?;
+        sync(&self.file, &mut self.is_broken).map_err(|source| store.io("sync a file", source))?;
         let metadata = match &self.shared {
             None => self.file.metadata(),
             Some(shared) => fs::symlink_metadata(&shared.path),
@@ -361,5 +354,31 @@ impl Upload {
         }
         store.sync()?;
         Ok((received, named))
+    }
+}
+
+/// Makes sure that all bytes are on disk. The kernel tells of bytes that it could not write once, and drops them; the next sync would be good
+/// again, so a file is never trusted after one that was not.
+fn sync(file: &File, is_broken: &mut bool) -> io::Result<()> {
+    if *is_broken {
+        return Err(io::Error::other("bytes were lost before"));
+    }
+    file.sync_all().inspect_err(|_| *is_broken = true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_sync_is_trusted_after_one_that_failed() {
+        // A pipe cannot be synced, which is as good as a disk that fails.
+        let (_reader, writer) = io::pipe().expect("a pipe");
+        let pipe = File::from(std::os::fd::OwnedFd::from(writer));
+        let whole = tempfile::tempfile().expect("a file");
+        let mut is_broken = false;
+        assert!(sync(&whole, &mut is_broken).is_ok() && !is_broken);
+        assert!(sync(&pipe, &mut is_broken).is_err() && is_broken);
+        assert!(sync(&whole, &mut is_broken).is_err(), "the next one would be good");
     }
 }
