@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::Failure;
 use super::meter::Meter;
+use super::{Failure, kinds};
 use crate::model::job::{Job, JobId, State, Work};
 
 /// A job on the board.
@@ -159,8 +159,7 @@ impl Board {
         if inner.live.get(&entry.work).is_some_and(|live| live.id == entry.id) {
             inner.live.remove(&entry.work);
         }
-        if matches!(entry.work, Work::Digest { .. }) && entry.state() == State::Done {
-            // There may be thousands at once, and what they found stands with the files.
+        if !kinds::is_listed(&entry.work, &entry.state()) {
             inner.entries.remove(&entry.id);
             return Vec::new();
         }

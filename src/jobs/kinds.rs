@@ -4,8 +4,10 @@
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::drive::{Context, Outcome};
-use super::{Failure, digest, download, scrub};
-use crate::model::job::{Job, Work};
+use super::{Failure, JobError, digest, download, scrub};
+use crate::catalog::{Catalog, CatalogError};
+use crate::model::image::ImageId;
+use crate::model::job::{Job, State, Work};
 
 /// What is remembered of the work from one attempt to the next.
 pub(super) enum Task {
@@ -42,6 +44,28 @@ impl Task {
             Self::Digest(_) | Self::Scrub => {}
         }
     }
+}
+
+/// Whether an ended job is worth a place in the list. There may be thousands of digests at once, and what they found stands with the files.
+pub(super) fn is_listed(work: &Work, state: &State) -> bool {
+    !matches!((work, state), (Work::Digest { .. }, State::Done))
+}
+
+/// The image that is shown with this work, if any.
+pub(super) fn image_of(work: &Work) -> Option<&ImageId> {
+    match work {
+        Work::Download { image } => Some(image),
+        Work::Digest { .. } | Work::Scrub => None,
+    }
+}
+
+/// Work that failed is to be done again: whoever relies on it is told.
+pub(super) async fn begin_again(catalog: &Catalog, work: &Work) -> Result<(), JobError> {
+    let Some(image) = image_of(work) else { return Ok(()) };
+    catalog.begin_again(image.clone()).await.map_err(|error| match error {
+        CatalogError::NoSuchImage => JobError::Pointless("its image was deleted".into()),
+        other => other.into(),
+    })
 }
 
 /// Whether a job is recorded. Other work is noticed anew after a start.

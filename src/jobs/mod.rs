@@ -301,12 +301,7 @@ impl Jobs {
     }
 
     async fn begin_again(&self, entry: &Arc<Entry>) -> Result<(), JobError> {
-        if let Work::Download { image } = &entry.work {
-            self.0.catalog.begin_again(image.clone()).await.map_err(|error| match error {
-                CatalogError::NoSuchImage => JobError::Pointless("its image was deleted".into()),
-                other => other.into(),
-            })?;
-        }
+        kinds::begin_again(&self.0.catalog, &entry.work).await?;
         entry.change(|moment| {
             moment.failure = None;
             moment.job.note("begun again");
@@ -370,7 +365,7 @@ impl Jobs {
     /// Tells the same where an image is shown with its job: when that begins and when it has ended.
     fn tell_with_image(&self, entry: &Entry) {
         self.tell(&entry.id);
-        if let Work::Download { image } = &entry.work
+        if let Some(image) = kinds::image_of(&entry.work)
             && self.0.catalog.snapshot().image(image).is_some()
         {
             self.0.events.publish(Change::Image(image.clone()));
