@@ -24,7 +24,7 @@ use crate::inventory::{Inventory, JsonFile, Records};
 use crate::jobs::{self, Jobs};
 use crate::model::image::Status;
 use crate::model::stored_file::Shelf;
-use crate::northbound::{self, Northbound, Routes};
+use crate::northbound::{self, Northbound, Routes, SouthboundAddress};
 use crate::southbound::Southbound;
 use crate::store::{Disks, Limits, Store};
 use crate::transfers::{self, Transfers};
@@ -67,22 +67,6 @@ pub async fn run(config: Config) -> Result<()> {
     let transfers = Transfers::new(limits, Arc::clone(&connections));
     let relief = Relief::default();
     catalog.expire_uploads(config.upload_expiry);
-    let doors = Arc::new(Doors {
-        desk: Handle::current(),
-        northbound: Northbound::new(
-            catalog.clone(),
-            jobs.clone(),
-            transfers.clone(),
-            events.clone(),
-            &config.api_root,
-        )
-        .router(&northbound::Settings {
-            timeout: config.http_timeout,
-            cors_origins: config.cors_origins.clone(),
-            upload_expiry: config.upload_expiry,
-        }),
-        southbound: Southbound::new(catalog.clone(), transfers, relief.clone(), &config.api_root),
-    });
     let mut listeners = Vec::new();
     for endpoint in &config.endpoints {
         let listener = listen(endpoint.address);
@@ -91,6 +75,26 @@ pub async fn run(config: Config) -> Result<()> {
             listener.with_context(|| format!("cannot listen on {} (httpEndpoints)", endpoint.address))?,
         ));
     }
+    let settings = northbound::Settings {
+        timeout: config.http_timeout,
+        cors_origins: config.cors_origins.clone(),
+        upload_expiry: config.upload_expiry,
+        web_ui: config.web_ui.clone(),
+    };
+    let northbound = Northbound::new(
+        catalog.clone(),
+        jobs.clone(),
+        transfers.clone(),
+        events.clone(),
+        &config.api_root,
+        southbound_address(&config, &listeners)?,
+        &settings,
+    );
+    let doors = Arc::new(Doors {
+        desk: Handle::current(),
+        northbound: northbound.router(&settings),
+        southbound: Southbound::new(catalog.clone(), transfers, relief.clone(), &config.api_root),
+    });
     if let Err(error) = print_welcome(&config, &listeners, &restored) {
         // Nobody may be able to read it; the service is there all the same.
         tracing::warn!(%error, "cannot print where the service is");
@@ -244,6 +248,20 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)?.into_std()
+}
+
+/// Where machines find the southbound: as it was configured, else at the first of its endpoints. Not all firmware speaks TLS, so one without it
+/// goes first.
+fn southbound_address(config: &Config, listeners: &[(&Endpoint, TcpListener)]) -> Result<SouthboundAddress> {
+    if let Some(url) = &config.southbound_url {
+        return Ok(SouthboundAddress::Known(url.clone()));
+    }
+    let southbound = listeners.iter().filter(|(endpoint, _)| Open::at(endpoint).southbound);
+    let (endpoint, listener) = southbound
+        .min_by_key(|(endpoint, _)| endpoint.tls.is_some())
+        .context("there is no southbound endpoint")?;
+    let scheme = if endpoint.tls.is_some() { "https" } else { "http" };
+    Ok(SouthboundAddress::At { scheme, address: listener.local_addr()? })
 }
 
 fn print_welcome(config: &Config, listeners: &[(&Endpoint, TcpListener)], restored: &Restored) -> Result<()> {

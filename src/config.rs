@@ -17,7 +17,7 @@ pub use settings::{ConfigError, Origin};
 use settings::{Settings, choice, text, whole_number};
 
 /// Every key of `config.json`. An environment variable named [`variable`] overrides each of them.
-pub const KEYS: [&str; 38] = [
+pub const KEYS: [&str; 39] = [
     "httpEndpoints",
     "httpFileServiceRootDir",
     "httpFileServiceApiRoot",
@@ -56,6 +56,7 @@ pub const KEYS: [&str; 38] = [
     "scrubInterval",
     "scrubRate",
     "maxFinishedJobs",
+    "southboundUrl",
 ];
 
 /// The most that `maxDownloads` may say: each download has a thread or two that wait for the disk and the net.
@@ -163,6 +164,10 @@ pub struct Config {
     pub transfer_rate: u64,
     /// Bytes a second of all transfers from one image; 0 is no limit.
     pub image_transfer_rate: u64,
+    /// The URL of the southbound's root as machines know it, with a slash at its end, where that cannot be told from the endpoints.
+    pub southbound_url: Option<String>,
+    /// A folder to read the web UI's files from at each request, for those who work on it. Only the command line says so.
+    pub web_ui: Option<PathBuf>,
 }
 
 /// What the command line says; it wins over everything.
@@ -174,6 +179,8 @@ pub struct Overrides {
     pub northbound: Option<SocketAddr>,
     /// The southbound's only address.
     pub southbound: Option<SocketAddr>,
+    /// The folder of the web UI.
+    pub web_ui: Option<PathBuf>,
 }
 
 /// The environment variable that overrides `key`: `isoDir` → `IMAGE_SERVICE_ISO_DIR`.
@@ -284,6 +291,8 @@ impl Config {
             max_transfers: usize::try_from(number("maxTransfers", 0)?).unwrap_or(usize::MAX),
             transfer_rate: settings.get("transferRate", rate)?.unwrap_or(0),
             image_transfer_rate: settings.get("imageTransferRate", rate)?.unwrap_or(0),
+            southbound_url: settings.get("southboundUrl", root_url)?,
+            web_ui: overrides.web_ui,
         };
         config.check_folders(&settings)?;
         Ok(config)
@@ -379,6 +388,17 @@ fn at_least_one<T: TryFrom<u64>>(value: &Value, most: u64) -> Result<T, String> 
         .filter(|number| (1..=most).contains(number))
         .and_then(|number| T::try_from(number).ok())
         .ok_or_else(|| format!("expected a whole number from 1 to {most}"))
+}
+
+/// The URL of a folder, with a slash at its end.
+fn root_url(value: &Value) -> Result<String, String> {
+    let url = value.as_str().and_then(|text| url::Url::parse(text).ok());
+    let url = url.filter(|url| {
+        matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.fragment().is_none()
+    });
+    let url = url.filter(|url| url.username().is_empty() && url.password().is_none());
+    let url = url.ok_or("expected a URL such as \"http://boot.example:9090/\"")?;
+    Ok(format!("{}/", url.as_str().trim_end_matches('/')))
 }
 
 fn origins(value: &Value) -> Result<Vec<String>, String> {

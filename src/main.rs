@@ -54,6 +54,9 @@ struct Arguments {
     /// How trees inside ISOs are read (imageBackend)
     #[arg(long, global = true, value_name = "extents|mount")]
     image_backend: Option<String>,
+    /// Read the web UI's files from this folder at each request, to work on it
+    #[arg(long, global = true, env = "IMAGE_SERVICE_WEB_UI", value_name = "FOLDER")]
+    web_ui: Option<PathBuf>,
     /// 0 (everything) to 5 (nothing) (minLogLevel)
     #[arg(long, global = true, value_name = "LEVEL")]
     log_level: Option<u8>,
@@ -149,7 +152,8 @@ fn overrides(arguments: &Arguments, here: &Path) -> Overrides {
     ];
     let values: BTreeMap<&str, Value> =
         values.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
-    Overrides { values, northbound: arguments.northbound, southbound: arguments.southbound }
+    let web_ui = arguments.web_ui.as_ref().map(|folder| here.join(folder));
+    Overrides { values, northbound: arguments.northbound, southbound: arguments.southbound, web_ui }
 }
 
 fn print_config(config: &Config) {

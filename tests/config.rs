@@ -152,6 +152,10 @@ fn each_fault_is_told_with_key_and_value_before_anything_is_bound() {
         ("downloadPrivate", json!("no"), "no"),
         ("downloadLinkLocal", json!(1), "1"),
         ("keyringDir", json!("./nowhere"), "nowhere"),
+        ("southboundUrl", json!("boot.example"), "boot.example"),
+        ("southboundUrl", json!("ftp://boot.example/"), "ftp://boot.example/"),
+        ("southboundUrl", json!("http://user@boot.example/"), "user@boot.example"),
+        ("southboundUrl", json!("http://boot.example/?a"), "boot.example/?a"),
         ("uploadExpiry", json!("week"), "week"),
         ("isoQuota", json!("1 TB"), "1 TB"),
         ("microkernelQuota", json!(-1), "-1"),
@@ -236,7 +240,7 @@ fn a_fault_is_found_before_the_ports_are() {
 }
 
 /// Every key with a value that cannot be meant, for its environment variable.
-const FAULTS: [(&str, &str, &str); 33] = [
+const FAULTS: [(&str, &str, &str); 34] = [
     ("httpEndpoints", "IMAGE_SERVICE_HTTP_ENDPOINTS", "[7]"),
     ("httpFileServiceRootDir", "IMAGE_SERVICE_HTTP_FILE_SERVICE_ROOT_DIR", "/dev/null"),
     ("httpFileServiceApiRoot", "IMAGE_SERVICE_HTTP_FILE_SERVICE_API_ROOT", "no-slash"),
@@ -270,6 +274,7 @@ const FAULTS: [(&str, &str, &str); 33] = [
     ("scrubInterval", "IMAGE_SERVICE_SCRUB_INTERVAL", "x"),
     ("scrubRate", "IMAGE_SERVICE_SCRUB_RATE", "1"),
     ("maxFinishedJobs", "IMAGE_SERVICE_MAX_FINISHED_JOBS", "0"),
+    ("southboundUrl", "IMAGE_SERVICE_SOUTHBOUND_URL", "here"),
 ];
 
 #[test]

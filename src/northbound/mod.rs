@@ -6,6 +6,7 @@ mod events;
 mod files;
 mod from_web;
 mod images;
+mod index;
 mod jobs;
 mod parameters;
 mod problem;
@@ -17,23 +18,25 @@ mod structured;
 mod transfers;
 mod uploads;
 mod views;
+mod web_ui;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::{Body as AxumBody, Bytes};
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
-use axum::{Json, Router};
 use file_transport::{Body, Incoming};
 use futures_util::stream;
 use http::header::{ALLOW, CONTENT_LENGTH, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tower::ServiceExt;
 use tower::util::option_layer;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -47,6 +50,7 @@ use crate::model::job::JobId;
 use crate::model::stored_file::Shelf;
 use crate::transfers::Transfers;
 use problem::Problem;
+use web_ui::WebUi;
 
 /// The door.
 #[derive(Clone)]
@@ -60,6 +64,22 @@ pub struct Northbound {
     running: resumable::Running,
     /// How long an unfinished upload stays untouched.
     upload_expiry: Duration,
+    southbound: Arc<SouthboundAddress>,
+    web_ui: WebUi,
+}
+
+/// Where machines find the southbound's root.
+#[derive(Debug)]
+pub enum SouthboundAddress {
+    /// At this URL, which ends in a slash, as whoever configured the service says.
+    Known(String),
+    /// Where it listens.
+    At {
+        /// `http` or `https`.
+        scheme: &'static str,
+        /// The address and the port.
+        address: SocketAddr,
+    },
 }
 
 /// How the door behaves towards clients.
@@ -71,6 +91,8 @@ pub struct Settings {
     pub cors_origins: Vec<String>,
     /// How long an unfinished upload stays untouched.
     pub upload_expiry: Duration,
+    /// A folder to read the page's files from at each request, instead of out of the program.
+    pub web_ui: Option<PathBuf>,
 }
 
 /// The routes as a service that answers requests from the wire.
@@ -78,8 +100,17 @@ pub struct Settings {
 pub struct Routes(Router);
 
 impl Northbound {
-    /// Opens the door to `catalog` and `jobs`, and to what `transfers` and `events` tell. `api_root` is the southbound's URL prefix.
-    pub fn new(catalog: Catalog, jobs: Jobs, transfers: Transfers, events: Events, api_root: &str) -> Self {
+    /// Opens the door to `catalog` and `jobs`, and to what `transfers` and `events` tell. The southbound is at `southbound`, and its paths begin
+    /// with `api_root`.
+    pub fn new(
+        catalog: Catalog,
+        jobs: Jobs,
+        transfers: Transfers,
+        events: Events,
+        api_root: &str,
+        southbound: SouthboundAddress,
+        settings: &Settings,
+    ) -> Self {
         Self {
             catalog,
             jobs,
@@ -87,15 +118,21 @@ impl Northbound {
             events,
             api_root: Arc::from(api_root),
             running: resumable::Running::default(),
-            upload_expiry: Duration::ZERO,
+            upload_expiry: settings.upload_expiry,
+            southbound: Arc::new(southbound),
+            web_ui: WebUi::new(settings.web_ui.clone()),
         }
     }
 
     /// All routes.
-    pub fn router(mut self, settings: &Settings) -> Routes {
-        self.upload_expiry = settings.upload_expiry;
+    pub fn router(self, settings: &Settings) -> Routes {
         let router = Router::new()
-            .route("/", on("GET, HEAD, OPTIONS", get(index)))
+            .route("/", on("GET, HEAD, OPTIONS", get(web_ui::root)))
+            .route("/about", on("GET, HEAD, OPTIONS", get(index::show)))
+            .route("/docs", on("GET, HEAD, OPTIONS", get(web_ui::docs)))
+            .route("/gui", on("GET, HEAD, OPTIONS", get(web_ui::to_gui)))
+            .route("/gui/", on("GET, HEAD, OPTIONS", get(web_ui::gui)))
+            .route("/gui/{version}/{*path}", on("GET, HEAD, OPTIONS", get(web_ui::file)))
             .route(
                 "/images",
                 on(
@@ -175,7 +212,10 @@ impl Routes {
                 | "/events"
                 | "/transfers"
                 | "/metrics"
-        ) || ["/images/", "/jobs/", "/uploads/"].iter().any(|above| path.starts_with(above))
+                | "/about"
+                | "/docs"
+                | "/gui"
+        ) || ["/images/", "/jobs/", "/uploads/", "/gui/"].iter().any(|above| path.starts_with(above))
     }
 
     /// Answers one request.
@@ -193,24 +233,6 @@ impl Routes {
         let response = response.map(Body::stream);
         if is_endless { response.map(Body::expendable) } else { response }
     }
-}
-
-/// `GET /`: what there is.
-async fn index(State(door): State<Northbound>) -> Json<Value> {
-    Json(json!({
-        "service": "image-service",
-        "version": env!("CARGO_PKG_VERSION"),
-        "images": "/images",
-        "jobs": "/jobs",
-        "isos": "/iso",
-        "microkernels": "/microkernel",
-        "uploads": "/uploads",
-        "storage": "/storage",
-        "events": "/events",
-        "transfers": "/transfers",
-        "metrics": "/metrics",
-        "southbound": format!("{}/", door.api_root),
-    }))
 }
 
 /// Runs what must not be left half done to its end, even if the request is given up meanwhile.

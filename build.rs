@@ -1,0 +1,79 @@
+//! Embeds `web-ui/`: each file that browsers get as it is and compressed, under one name for all of it that changes whenever any of it does.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use sha2::{Digest, Sha256};
+
+/// What browsers get. All else in the folder is for those who work on it.
+const KINDS: [&str; 4] = ["css", "html", "js", "svg"];
+
+/// Read by the program as well.
+const IMPORT_MAP: &str = "importmap.json";
+
+fn main() {
+    let folder = PathBuf::from(variable("CARGO_MANIFEST_DIR")).join("web-ui");
+    let out = PathBuf::from(variable("OUT_DIR"));
+    println!("cargo:rerun-if-changed=web-ui");
+    let mut files = Vec::new();
+    collect(&folder, &folder, &mut files);
+    files.sort();
+
+    let mut digest = Sha256::new();
+    let mut table = String::from("static FILES: &[Embedded] = &[\n");
+    for (number, (path, file)) in files.iter().enumerate() {
+        let bytes = fs::read(file).unwrap_or_else(|error| panic!("cannot read {}: {error}", file.display()));
+        digest.update((path.len() as u64).to_le_bytes());
+        digest.update(path);
+        digest.update((bytes.len() as u64).to_le_bytes());
+        digest.update(&bytes);
+        let compressed = out.join(format!("web-ui-{number}.gz"));
+        fs::write(&compressed, gzip(&bytes)).expect("the folder of the build can be written");
+        let line = format!(
+            "Embedded {{ path: {path:?}, bytes: include_bytes!({:?}), gzip: include_bytes!({:?}) }},\n",
+            file.display().to_string(),
+            compressed.display().to_string(),
+        );
+        table.push_str(&line);
+    }
+    let hash = digest.finalize().iter().take(8).fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    });
+    table.push_str(&format!("];\nconst HASH: &str = {hash:?};\n"));
+    fs::write(out.join("web_ui.rs"), table).expect("the folder of the build can be written");
+}
+
+fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("cargo sets {name}"))
+}
+
+/// The files below `folder` with their paths from `root`, as URLs have them.
+fn collect(root: &Path, folder: &Path, files: &mut Vec<(String, PathBuf)>) {
+    let entries =
+        fs::read_dir(folder).unwrap_or_else(|error| panic!("cannot list {}: {error}", folder.display()));
+    for entry in entries {
+        let entry = entry.expect("an entry can be read");
+        let (path, kind) = (entry.path(), entry.file_type().expect("an entry has a type"));
+        if kind.is_dir() {
+            collect(root, &path, files);
+            continue;
+        }
+        let name =
+            path.strip_prefix(root).expect("it lies below").to_str().expect("names are UTF-8").to_owned();
+        let is_wanted = path.extension().is_some_and(|kind| KINDS.iter().any(|wanted| kind == *wanted));
+        if kind.is_file() && (is_wanted || name == IMPORT_MAP) {
+            files.push((name, path));
+        }
+    }
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes).and_then(|()| encoder.finish()).expect("memory can be written to")
+}

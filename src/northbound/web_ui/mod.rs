@@ -1,0 +1,258 @@
+//! What browsers get: the pages, and the files that these are made of, out of the program itself. Pages are asked for anew each time and are
+//! small; the files lie below a folder whose name changes with their content, so browsers keep them for good.
+
+mod files;
+mod page;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path as UrlPath, State};
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderName,
+    HeaderValue, IF_NONE_MATCH, LOCATION, VARY,
+};
+
+use super::problem::Problem;
+use super::{Northbound, index};
+use files::{File, Files};
+use page::Page;
+
+/// All that browsers get.
+#[derive(Clone)]
+pub(super) struct WebUi(Arc<Inner>);
+
+struct Inner {
+    files: Files,
+    /// The pages, each at its place: `/`, `/gui/` and `/docs`. None while the files are read from a folder, for they change then.
+    pages: Option<[Page; 3]>,
+}
+
+/// Where a page is, from which follows how it refers to its files.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    Root,
+    Gui,
+    Docs,
+}
+
+impl Place {
+    const ALL: [Self; 3] = [Self::Root, Self::Gui, Self::Docs];
+
+    /// Its text, and the module that it starts.
+    fn files(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Root | Self::Gui => ("index.html", "app.js"),
+            Self::Docs => ("docs.html", "docs.js"),
+        }
+    }
+
+    /// From the page to the folder `/gui/`.
+    fn to_gui(self) -> &'static str {
+        match self {
+            Self::Gui => "",
+            Self::Root | Self::Docs => "gui/",
+        }
+    }
+}
+
+impl WebUi {
+    /// Takes the files out of the program, or, for those who work on them, from a folder as they are at each request.
+    pub(super) fn new(folder: Option<PathBuf>) -> Self {
+        let files = folder.map_or(Files::Embedded, Files::Folder);
+        let pages = match files {
+            Files::Embedded => Some(Place::ALL.map(|place| Page::render(&files, place).unwrap_or_default())),
+            Files::Folder(_) => None,
+        };
+        Self(Arc::new(Inner { files, pages }))
+    }
+
+    async fn page(&self, place: Place, headers: &HeaderMap) -> Response {
+        let inner = Arc::clone(&self.0);
+        let page = match &inner.pages {
+            Some(pages) => Some(pages[place as usize].clone()),
+            None => off_thread(move || Page::render(&inner.files, place)).await,
+        };
+        let Some(page) = page else { return not_here().into_response() };
+        let mut response = self.answer(page.file, headers, "no-cache");
+        for (name, value) in page.headers {
+            response.headers_mut().insert(name, value);
+        }
+        response
+    }
+
+    /// A file in the form that the client takes, or the word that it has it already.
+    fn answer(&self, file: File, headers: &HeaderMap, cache_control: &'static str) -> Response {
+        let mut response = Response::new(Body::empty());
+        let fields = response.headers_mut();
+        fields.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
+        fields.insert(CONTENT_TYPE, HeaderValue::from_static(file.media_type));
+        let Files::Embedded = self.0.files else {
+            fields.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            *response.body_mut() = Body::from(file.bytes);
+            return response;
+        };
+        let is_compressed = takes_gzip(headers);
+        let tag = format!("\"{}{}\"", self.0.files.version(), if is_compressed { "-gzip" } else { "" });
+        fields.insert(CACHE_CONTROL, HeaderValue::from_static(cache_control));
+        fields.append(VARY, HeaderValue::from_static("Accept-Encoding"));
+        if let Ok(value) = HeaderValue::from_str(&tag) {
+            fields.insert(ETAG, value);
+        }
+        if is_compressed {
+            fields.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        if has_already(headers, &tag) {
+            fields.remove(CONTENT_TYPE);
+            fields.remove(CONTENT_ENCODING);
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+        } else {
+            *response.body_mut() = Body::from(if is_compressed { file.gzip } else { file.bytes });
+        }
+        response
+    }
+}
+
+/// `GET /`: the page for browsers, what there is for all others.
+pub(super) async fn root(State(door): State<Northbound>, headers: HeaderMap) -> Response {
+    let mut response = if prefers_page(&headers) {
+        door.web_ui.page(Place::Root, &headers).await
+    } else {
+        index::show(State(door), headers).await.into_response()
+    };
+    response.headers_mut().append(VARY, HeaderValue::from_static("Accept"));
+    response
+}
+
+/// `GET /gui/`: the page, where the old service had its own, and where both doors share an endpoint.
+pub(super) async fn gui(State(door): State<Northbound>, headers: HeaderMap) -> Response {
+    door.web_ui.page(Place::Gui, &headers).await
+}
+
+/// `GET /gui`: what the page refers to is found from inside its folder.
+pub(super) async fn to_gui() -> impl IntoResponse {
+    (StatusCode::PERMANENT_REDIRECT, [(LOCATION, HeaderValue::from_static("gui/"))])
+}
+
+/// `GET /docs`: the page about the API.
+pub(super) async fn docs(State(door): State<Northbound>, headers: HeaderMap) -> Response {
+    door.web_ui.page(Place::Docs, &headers).await
+}
+
+/// `GET /gui/{version}/{path}`: a file that the pages are made of.
+pub(super) async fn file(
+    State(door): State<Northbound>,
+    UrlPath((version, path)): UrlPath<(String, String)>,
+    headers: HeaderMap,
+) -> Response {
+    let inner = Arc::clone(&door.web_ui.0);
+    let found = match inner.files {
+        // Pages are at their own places, with what browsers must hold them to.
+        _ if version != inner.files.version() || path.ends_with(".html") => None,
+        Files::Embedded => inner.files.read(&path),
+        Files::Folder(_) => off_thread(move || inner.files.read(&path)).await,
+    };
+    match found {
+        Some(file) => door.web_ui.answer(file, &headers, "public, max-age=31536000, immutable"),
+        None => not_here().into_response(),
+    }
+}
+
+async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> Option<T> + Send + 'static) -> Option<T> {
+    tokio::task::spawn_blocking(work).await.ok().flatten()
+}
+
+fn not_here() -> Problem {
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "the page has no such file; reload it, for it may be of another version",
+    )
+}
+
+/// Whether a client asks for a page: browsers name that type, and before any other. Whoever takes anything, such as curl, gets JSON.
+fn prefers_page(headers: &HeaderMap) -> bool {
+    let types = headers
+        .get_all(ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','));
+    let mut types =
+        types.map(|range| range.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
+    types
+        .find(|name| matches!(name.as_str(), "text/html" | "application/json"))
+        .is_some_and(|name| name == "text/html")
+}
+
+/// RFC 9110 §12.5.3, as far as clients use it: `gzip` is named, and not with a quality of zero.
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    let codings = headers
+        .get_all(ACCEPT_ENCODING)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','));
+    codings.map(str::trim).any(|coding| {
+        let (name, quality) = coding.split_once(';').unwrap_or((coding, ""));
+        let is_refused = quality.trim().strip_prefix("q=").is_some_and(|value| value.parse() == Ok(0.0_f32));
+        name.trim().eq_ignore_ascii_case("gzip") && !is_refused
+    })
+}
+
+/// RFC 9110 §13.1.2. Proxies that compress on their own make a tag weak.
+fn has_already(headers: &HeaderMap, tag: &str) -> bool {
+    let tags = headers
+        .get_all(IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','));
+    tags.map(str::trim).any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(name: HeaderName, value: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([(name, HeaderValue::from_static(value))])
+    }
+
+    #[test]
+    fn browsers_get_the_page_and_programs_the_index() {
+        for (accept, page) in [
+            ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", true),
+            ("Text/HTML", true),
+            ("*/*", false),
+            ("application/json", false),
+            ("application/json, text/html", false),
+            ("text/plain", false),
+        ] {
+            assert_eq!(prefers_page(&headers(ACCEPT, accept)), page, "{accept}");
+        }
+        assert!(!prefers_page(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn compressed_is_what_was_asked_for() {
+        for (value, takes) in [
+            ("gzip, deflate, br, zstd", true),
+            ("br;q=1.0, GZip;q=0.5", true),
+            ("gzip;q=0", false),
+            ("gzip; q=0.0", false),
+            ("br", false),
+            ("", false),
+        ] {
+            assert_eq!(takes_gzip(&headers(ACCEPT_ENCODING, value)), takes, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_tag_is_known_among_others() {
+        for (value, known) in
+            [("\"a\"", true), ("\"b\", W/\"a\"", true), ("*", true), ("\"b\"", false), ("a", false)]
+        {
+            assert_eq!(has_already(&headers(IF_NONE_MATCH, value), "\"a\""), known, "{value}");
+        }
+    }
+}

@@ -1,0 +1,66 @@
+// The API over HTTP: the same requests that everybody else can make.
+import { text } from '../text.js';
+
+/** The service's root, wherever a proxy has put it: this file lies three folders below. */
+export const root = new URL('../../../', import.meta.url);
+
+/** What a request came to when it was not what was hoped for. */
+export class ApiError extends Error {
+  /**
+   * @param {string} message for people
+   * @param {number} status of the answer; 0 if there was none
+   * @param {string} [parameter] the one that is to blame
+   */
+  constructor(message, status, parameter) {
+    super(message);
+    this.status = status;
+    this.parameter = parameter;
+  }
+}
+
+/** @typedef {Record<string, string | number | string[] | null | undefined>} Parameters */
+
+/**
+ * The URL of a path of the API. Parameters without a value are left away.
+ * @param {string} path from the root, without a leading slash
+ * @param {Parameters} [parameters]
+ */
+export function url(path, parameters = {}) {
+  const target = new URL(path, root);
+  for (const [name, value] of Object.entries(parameters)) {
+    for (const one of Array.isArray(value) ? value : [value]) {
+      if (one !== undefined && one !== null && one !== '') target.searchParams.append(name, String(one));
+    }
+  }
+  return target;
+}
+
+/**
+ * Makes one request and gives the answer's JSON.
+ * @param {string} method
+ * @param {string} path
+ * @param {Parameters} [parameters]
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<any>}
+ */
+export async function request(method, path, parameters, signal) {
+  let answer;
+  try {
+    answer = await fetch(url(path, parameters), { method, signal, headers: { Accept: 'application/json' } });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new ApiError(text.errors.unreachable, 0);
+  }
+  const body = await answer.json().catch(() => null);
+  if (answer.ok) return body;
+  throw new ApiError(body?.detail ?? text.errors.odd(answer.status), answer.status, body?.parameter);
+}
+
+/** @param {string} path @param {Parameters} [parameters] @param {AbortSignal} [signal] */
+export const get = (path, parameters, signal) => request('GET', path, parameters, signal);
+
+/**
+ * A path of segments, each encoded.
+ * @param {...string} segments
+ */
+export const path = (...segments) => segments.map(encodeURIComponent).join('/');

@@ -1,0 +1,171 @@
+// What the service knows, as it is now: the lists, kept up to date by `/events`.
+import { computed, signal } from '@preact/signals';
+import * as api from './api.js';
+
+/** @import {Image, Index, Job, StoredFile, Store} from '../types' */
+
+/** @type {import('@preact/signals').Signal<Map<string, Image>>} */
+export const images = signal(new Map());
+/** @type {import('@preact/signals').Signal<Map<string, Job>>} */
+export const jobs = signal(new Map());
+/** @type {Record<Store, import('@preact/signals').Signal<Map<string, StoredFile>>>} */
+export const files = { iso: signal(new Map()), microkernel: signal(new Map()) };
+/** @type {import('@preact/signals').Signal<Index | null>} */
+export const about = signal(null);
+
+/** Whether what is shown is what is: not before the lists are here, and not while the service cannot be reached. */
+export const connection = signal(/** @type {'connecting' | 'live' | 'lost'} */ ('connecting'));
+/** Whether the lists have been read at all. */
+export const isLoaded = signal(false);
+
+/** The jobs of images, by the image. */
+export const jobOfImage = computed(() => {
+  const byImage = new Map();
+  for (const job of jobs.value.values()) {
+    const known = job.image && byImage.get(job.image);
+    if (job.image && (!known || known.created < job.created)) byImage.set(job.image, job);
+  }
+  return /** @type {Map<string, Job>} */ (byImage);
+});
+
+/** A page that nobody sees needs no events for longer than this, milliseconds. Browsers allow few connections to one server. */
+const UNSEEN = 30_000;
+/** How often a stream that seems to live is doubted, milliseconds: a computer that slept does not notice that its connections are gone. */
+const DOUBT = 30_000;
+/** Pauses between tries to connect, milliseconds. */
+const PAUSES = [500, 1000, 2000, 5000, 10_000];
+/** Changes are shown together this often, milliseconds. */
+const TOGETHER = 60;
+
+/** @type {EventSource | null} */
+let stream = null;
+let lastEventId = '';
+let failures = 0;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let again;
+/** @type {Promise<void> | null} */
+let loading = null;
+/** @type {{type: string, data: any}[]} */
+let waiting = [];
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let flush;
+
+/** Begins to follow the service; to be called once. */
+export function follow() {
+  connect();
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let unseen;
+  document.addEventListener('visibilitychange', () => {
+    clearTimeout(unseen);
+    if (document.hidden) unseen = setTimeout(disconnect, UNSEEN);
+    else if (!stream) connect();
+    else void doubt();
+  });
+  addEventListener('online', () => reconnect());
+  // A page that goes into the browser's cache of pages must not keep a connection.
+  addEventListener('pagehide', disconnect);
+  addEventListener('pageshow', (event) => event.persisted && connect());
+  setInterval(() => !document.hidden && stream && void doubt(), DOUBT);
+}
+
+function disconnect() {
+  clearTimeout(again);
+  stream?.close();
+  stream = null;
+}
+
+function reconnect() {
+  disconnect();
+  connect();
+}
+
+function connect() {
+  disconnect();
+  const source = new EventSource(api.url('events', { lastEventId }));
+  stream = source;
+  for (const type of ['hello', 'reset']) source.addEventListener(type, (event) => (note(event), void load()));
+  for (const type of ['image', 'job', 'file']) {
+    for (const name of [type, `${type}-removed`]) {
+      source.addEventListener(name, (event) => (note(event), change(name, JSON.parse(event.data))));
+    }
+  }
+  source.addEventListener('open', () => {
+    failures = 0;
+    // Who goes on where it was is told nothing but what has changed.
+    if (isLoaded.value && !loading) connection.value = 'live';
+  });
+  source.addEventListener('error', () => source === stream && lost());
+}
+
+/** Comes back after a pause. Browsers do that by themselves after some errors only. */
+function lost() {
+  disconnect();
+  connection.value = isLoaded.value || failures > 0 ? 'lost' : 'connecting';
+  again = setTimeout(connect, PAUSES[Math.min(failures, PAUSES.length - 1)]);
+  failures += 1;
+}
+
+/** @param {MessageEvent} event */
+function note(event) {
+  lastEventId = event.lastEventId || lastEventId;
+}
+
+/** Asks whether the service is still there, and who it is. */
+async function doubt() {
+  try {
+    about.value = await api.get('about', undefined, AbortSignal.timeout(10_000));
+  } catch {
+    reconnect();
+  }
+}
+
+/** Reads all lists. What changes meanwhile is applied to them afterwards. */
+function load() {
+  loading ??= (async () => {
+    try {
+      const [index, ...lists] = await Promise.all(['about', 'images', 'jobs', 'iso', 'microkernel'].map((path) => api.get(path)));
+      about.value = index;
+      [images, jobs].forEach((list, at) => (list.value = by(lists[at], (/** @type {any} */ one) => one.id)));
+      files.iso.value = by(lists[2], (file) => file.name);
+      files.microkernel.value = by(lists[3], (file) => file.name);
+      loading = null;
+      isLoaded.value = true;
+      connection.value = 'live';
+      apply();
+    } catch {
+      loading = null;
+      // The lists must not stay behind: begin anew.
+      lastEventId = '';
+      lost();
+    }
+  })();
+  return loading;
+}
+
+/** @param {any[]} list @param {(one: any) => string} key */
+const by = (list, key) => new Map(list.map((one) => [key(one), one]));
+
+/** @param {string} type @param {any} data */
+function change(type, data) {
+  waiting.push({ type, data });
+  flush ??= setTimeout(apply, TOGETHER);
+}
+
+function apply() {
+  clearTimeout(flush);
+  flush = undefined;
+  if (loading) return;
+  const changes = waiting;
+  waiting = [];
+  const changed = new Map();
+  for (const { type, data } of changes) {
+    const [kind, removed] = type.split('-');
+    const list = kind === 'image' ? images : kind === 'job' ? jobs : files[/** @type {Store} */ (data.store)];
+    const key = kind === 'file' ? data.name : data.id;
+    const next = changed.get(list) ?? new Map(list.value);
+    if (removed) next.delete(key);
+    else next.set(key, data);
+    changed.set(list, next);
+  }
+  for (const [list, next] of changed) list.value = next;
+}

@@ -1,0 +1,23 @@
+// Tells when an image that was coming is ready or failed, whatever view is open.
+import { effect } from '@preact/signals';
+import { complain, tell } from '../parts/announce.js';
+import { text } from '../text.js';
+import { reason, state, title } from './image.js';
+import { images } from './live.js';
+
+/** Begins to watch; to be called once. */
+export function watchImages() {
+  /** @type {Map<string, string>} */
+  let before = new Map();
+  effect(() => {
+    const now = new Map();
+    for (const image of images.value.values()) {
+      const is = state(image);
+      now.set(image.id, is);
+      if (before.get(image.id) !== 'working' || is === 'working') continue;
+      if (is === 'ready') tell(text.images.came(title(image)));
+      else complain(text.images.broke(title(image), reason(image)));
+    }
+    before = now;
+  });
+}

@@ -1,0 +1,63 @@
+// What is told to everybody: short messages at the edge of the page, and words for those who listen to it.
+import { signal } from '@preact/signals';
+import { text } from '../text.js';
+import { html } from './html.js';
+import { Icon } from './icon.js';
+
+/** How long a message stays, milliseconds. What went wrong stays until somebody closes it. */
+const STAYS = 6000;
+const MOST = 4;
+
+/** @typedef {{id: number, words: string, isError: boolean}} Message */
+/** @type {import('@preact/signals').Signal<Message[]>} */
+const messages = signal([]);
+const spoken = signal('');
+let count = 0;
+
+/** @param {string} words @param {boolean} [isError] */
+function show(words, isError = false) {
+  const id = (count += 1);
+  messages.value = [...messages.value.filter((message) => message.words !== words), { id, words, isError }].slice(-MOST);
+  if (!isError) setTimeout(() => close(id), STAYS);
+}
+
+/** @param {number} id */
+const close = (id) => (messages.value = messages.value.filter((message) => message.id !== id));
+
+/** Tells of something that went well. @param {string} words */
+export const tell = (words) => show(words);
+
+/** Tells of something that did not. @param {unknown} error */
+export const complain = (error) => show(error instanceof Error ? error.message : String(error), true);
+
+/** Says something to those who cannot see it happen. @param {string} words */
+export function say(words) {
+  spoken.value = '';
+  setTimeout(() => (spoken.value = words), 50);
+}
+
+/** Does something, and tells what went wrong with it. @param {() => Promise<unknown>} action */
+export const attempt = async (action) => {
+  try {
+    await action();
+    return true;
+  } catch (error) {
+    complain(error);
+    return false;
+  }
+};
+
+/** Where all that is shown; once in the page. */
+export const Announcements = () => html`
+  <div class="messages" role="log" aria-label=${text.messages}>
+    ${messages.value.map(
+      ({ id, words, isError }) => html`
+        <div key=${id} class=${isError ? 'message wrong' : 'message'}>
+          <${Icon} name=${isError ? 'warning' : 'check'} /><span>${words}</span>
+          <button class="plain" aria-label=${text.close} onClick=${() => close(id)}><${Icon} name="cancel" /></button>
+        </div>
+      `,
+    )}
+  </div>
+  <div class="offscreen" aria-live="polite">${spoken.value}</div>
+`;

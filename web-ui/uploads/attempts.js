@@ -1,0 +1,215 @@
+// Uploads as they go: who has a place, what becomes of each attempt, and when the next one is.
+import { computed, effect, signal, untracked } from '@preact/signals';
+import * as api from '../lib/api.js';
+import { title } from '../lib/image.js';
+import { connection, files, images, isLoaded } from '../lib/live.js';
+import { say, tell } from '../parts/announce.js';
+import { text } from '../text.js';
+import { change, end, find, uploads, work, works } from './list.js';
+import { question, questionOf } from './questions.js';
+import { send, standing } from './sending.js';
+
+/** @import {Image} from '../types' */
+/** @import {Upload} from './list.js' */
+
+/** The time, while somebody waits for a moment of it. */
+export const moment = signal(Date.now());
+
+/** Uploads that are sent at the same time: more share the same line and are each later. */
+const AT_ONCE = 3;
+/** How often progress is shown, milliseconds. */
+const TICK = 500;
+/** Pauses before another attempt, milliseconds; they start over when bytes get through. */
+const PAUSES = [1000, 2000, 4000, 8000, 15_000, 30_000];
+/** How long a connection may take no byte before it is given up, and how long the service may take to finish a file, milliseconds. */
+const STALL = 60_000;
+const FINISH = 15 * 60_000;
+/** Answers that may be others later, and after how many attempts without a byte they are taken for final. @type {Record<number, number>} */
+const PASSING = { 0: Infinity, 408: Infinity, 409: 3, 423: Infinity, 429: Infinity, 500: 5, 502: Infinity, 503: Infinity, 504: Infinity };
+
+/** Begins what there is a place for. */
+export function next() {
+  if (!isLoaded.value) return;
+  for (const upload of uploads.value.filter((one) => one.state === 'waiting')) {
+    const asks = upload.stored ? undefined : question(upload);
+    const busy = uploads.value.filter((one) => one.state === 'sending' || one.state === 'finishing').length;
+    if (asks) ask({ ...upload, question: asks });
+    else if (upload.stored) void register(upload.key);
+    else if (busy < AT_ONCE) begin(upload);
+  }
+}
+
+/** @param {Upload} upload */
+function ask(upload) {
+  change(upload.key, { state: 'asking', question: upload.question });
+  say(`${upload.name}: ${questionOf(upload)}`);
+}
+
+/** @param {Upload} upload */
+function begin(upload) {
+  const { key, size } = upload;
+  const mine = work(key);
+  if (!mine.file) {
+    change(key, { state: 'stopped' });
+    return;
+  }
+  const before = upload.id ? upload.before : (files[upload.store].value.get(upload.name)?.uploaded ?? undefined);
+  mine.speed.start(upload.done);
+  change(key, { state: 'sending', before, rate: null, secondsLeft: null, reason: undefined, status: undefined, until: undefined });
+  mine.stop = send({ ...upload, before }, mine.file, {
+    created: (id) => change(key, { id }),
+    progressed: (done) => {
+      mine.speed.note(done);
+      if (done > upload.done) mine.attempts = 0;
+      if (done >= size && find(key)?.state === 'sending') change(key, { state: 'finishing', done, rate: null, secondsLeft: null });
+    },
+    ended: () => complete(key),
+    failed: (error) => void failed(key, error),
+  });
+}
+
+/** All bytes of it are in the store. @param {string} key */
+export function complete(key) {
+  const upload = find(key);
+  if (!upload) return;
+  works.get(key)?.halt();
+  change(key, { stored: true, done: upload.size, state: upload.image ? 'registering' : 'done', reason: undefined, paused: false });
+  if (upload.image) {
+    void register(key);
+  } else {
+    end(upload);
+    tell(text.uploads.stored(upload.name));
+  }
+  next();
+}
+
+/** Adds the image that the file was uploaded for. @param {string} key */
+async function register(key) {
+  const upload = find(key);
+  if (!upload?.image) return;
+  const { name, version, tree, checksum } = upload.image;
+  change(key, { state: 'registering', reason: undefined });
+  try {
+    const image = await api.request('PUT', 'images', { name, version, isostore: upload.name, sha256: upload.sha256, tree, checksum });
+    images.value = new Map(images.value).set(image.id, image);
+    added(upload, image);
+  } catch (error) {
+    // An answer may have been lost on its way.
+    const known = [...images.value.values()].find((image) => image.name === name && image.version === version && image.iso === upload.name && image.status === 'OK');
+    if (known && error instanceof api.ApiError && error.status === 409) added(upload, known);
+    else fail(key, error instanceof api.ApiError ? new api.ApiError(error.message.replace(/^`\w+`: /, ''), error.status) : error);
+  }
+}
+
+/** @param {Upload} upload @param {Image} image */
+function added(upload, image) {
+  change(upload.key, { state: 'done', added: image.id });
+  end(upload);
+  tell(text.uploads.added(title(image)));
+}
+
+/** An attempt to send came to nothing: finds out why. @param {string} key @param {api.ApiError} error */
+async function failed(key, error) {
+  const mine = work(key);
+  mine.halt();
+  if (error.status === 0 && !(await isReadable(mine.file))) {
+    mine.file = undefined;
+    change(key, { state: 'stopped', reason: text.uploads.unreadable, hasHandle: false });
+    next();
+    return;
+  }
+  if (error.status === 404 || error.status === 410) {
+    await lost(key);
+    return;
+  }
+  // A digest that does not match leaves nothing on the service.
+  if (error.status === 422) forgotten(key);
+  fail(key, error);
+}
+
+/** The service does not know the upload any more: either it is complete, and nobody heard of it, or it was removed. @param {string} key */
+async function lost(key) {
+  const upload = find(key);
+  if (!upload) return;
+  try {
+    if ((await standing(upload)) === 'stored') {
+      complete(key);
+      return;
+    }
+  } catch (error) {
+    fail(key, error);
+    return;
+  }
+  forgotten(key);
+  fail(key, new api.ApiError(text.uploads.begunAgain, 0));
+}
+
+/** The service has nothing of it any more. @param {string} key */
+function forgotten(key) {
+  work(key).speed.start(0);
+  change(key, { id: undefined, done: 0 });
+}
+
+/** @param {File | undefined} file */
+async function isReadable(file) {
+  try {
+    await file?.slice(0, 1).arrayBuffer();
+    return file !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+/** Waits and tries again, or gives up. @param {string} key @param {unknown} error */
+export function fail(key, error) {
+  const upload = find(key);
+  if (!upload) return;
+  const mine = work(key);
+  mine.halt();
+  const { message, status } = error instanceof api.ApiError ? error : new api.ApiError(String(error), 400);
+  mine.attempts += 1;
+  const done = Math.min(upload.size, Math.max(upload.done, mine.speed.done));
+  if (mine.attempts > (PASSING[status] ?? 0)) {
+    change(key, { state: 'failed', reason: message, status, done, rate: null, secondsLeft: null });
+  } else {
+    const pause = PAUSES[Math.min(mine.attempts, PAUSES.length) - 1];
+    const reason = status === 0 ? (navigator.onLine ? message : text.uploads.offline) : text.uploads.says(message);
+    change(key, { state: 'retrying', reason, status, until: Date.now() + pause, done, rate: null, secondsLeft: null });
+    mine.again = setTimeout(() => retry(key), pause);
+  }
+  next();
+}
+
+/** Tries again now. @param {string} key */
+export function retry(key) {
+  const upload = find(key);
+  if (!upload || !['retrying', 'failed'].includes(upload.state)) return;
+  clearTimeout(work(key).again);
+  if (upload.state === 'failed') work(key).attempts = 0;
+  change(key, { state: upload.stored || works.get(key)?.file ? 'waiting' : 'stopped' });
+  next();
+}
+
+/** What waits for the service or the network need not wait any longer. */
+function hurry() {
+  for (const { key, state, status } of uploads.value) if (state === 'retrying' && status === 0) retry(key);
+}
+
+setInterval(() => {
+  const now = Date.now();
+  if (uploads.value.some((one) => one.state === 'retrying')) moment.value = now;
+  for (const { key, state, size } of uploads.value) {
+    if (state !== 'sending' && state !== 'finishing') continue;
+    const { speed } = work(key);
+    if (speed.silence > (state === 'sending' ? STALL : FINISH)) void failed(key, new api.ApiError(text.uploads.stalled, 0));
+    else if (state === 'sending' && speed.done > 0) change(key, { done: speed.done, rate: speed.rate, secondsLeft: speed.left(size) });
+  }
+}, TICK);
+
+const isGoing = computed(() => uploads.value.some((one) => one.state === 'sending'));
+/** @param {Event} event */
+const warn = (event) => event.preventDefault();
+effect(() => (isGoing.value ? addEventListener : removeEventListener)('beforeunload', warn));
+effect(() => void (isLoaded.value && untracked(next)));
+effect(() => void (connection.value === 'live' && untracked(hurry)));
+addEventListener('online', hurry);

@@ -1,0 +1,101 @@
+// The list of this browser's uploads, with what there is to know of each.
+import { signal } from '@preact/signals';
+import { route } from '../lib/route.js';
+import { complain, say } from '../parts/announce.js';
+import * as handles from './handles.js';
+import * as kept from './kept.js';
+import { Speed } from './speed.js';
+
+/** @import {Kept} from './kept.js' */
+
+/** @typedef {{file: File, handle?: FileSystemFileHandle}} Picked a file that somebody has chosen or dropped */
+/**
+ * `asking`: somebody has to answer; `waiting` for a place; `sending`; `finishing`: all is sent, and the service works; `retrying` after a pause;
+ * `paused`; `stopped`: the file has to be chosen again; `registering`: the image is added; `elsewhere`: another tab does it; `failed`; `done`
+ * @typedef {'asking' | 'waiting' | 'sending' | 'finishing' | 'retrying' | 'paused' | 'stopped' | 'registering' | 'elsewhere' | 'failed' | 'done'} State
+ */
+/** @typedef {'name' | 'exists' | 'used' | 'local' | 'twice' | 'other'} Question */
+/**
+ * @typedef {Kept & {state: State, done: number, rate?: number | null, secondsLeft?: number | null, question?: Question, reason?: string, status?: number,
+ *   until?: number, hasHandle?: boolean, offered?: string, added?: string}} Upload
+ * `reason` is for people, `status` of the answer that led to it; `until` the next attempt; `offered` a file that may be another; `added` the image's id.
+ */
+
+/** @type {import('@preact/signals').Signal<Upload[]>} */
+export const uploads = signal([]);
+
+/** What this tab alone has of an upload. */
+class Work {
+  /** @type {File | undefined} */
+  file;
+  /** @type {FileSystemFileHandle | undefined} */
+  handle;
+  /** @type {Picked | undefined} */
+  offered;
+  /** @type {(() => void) | undefined} */
+  stop;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  again;
+  attempts = 0;
+  speed = new Speed();
+
+  halt() {
+    this.stop?.();
+    this.stop = undefined;
+    clearTimeout(this.again);
+  }
+}
+
+/** @type {Map<string, Work>} */
+export const works = new Map();
+/** @param {string} key */
+export function work(key) {
+  const found = works.get(key) ?? new Work();
+  works.set(key, found);
+  return found;
+}
+
+/** Ids of uploads that were ended here, which a list from a moment ago may still hold. @type {Set<string>} */
+export const ended = new Set();
+
+/** @param {string} key */
+export const find = (key) => uploads.value.find((one) => one.key === key);
+
+/** @param {string} key @param {Partial<Upload>} changes */
+export function change(key, changes) {
+  const before = find(key);
+  if (!before) return;
+  const after = { ...before, ...changes };
+  uploads.value = uploads.value.map((one) => (one.key === key ? after : one));
+  if (after.state !== 'done' && after.state !== 'elsewhere') kept.keep(after);
+  if (after.state !== before.state && after.state === 'failed') {
+    const words = `${after.name}: ${after.reason}`;
+    // Where the list is, it shows that too.
+    if (route.value.path[0] === 'files') say(words);
+    else complain(words);
+  }
+}
+
+/** Puts one into the list, in the order in which they were asked for. @param {Upload} added */
+export function add(added) {
+  const others = uploads.value.filter((one) => one.key !== added.key);
+  const at = others.findIndex((one) => one.begun > added.begun);
+  uploads.value = others.toSpliced(at < 0 ? others.length : at, 0, added);
+}
+
+/** Lets go of an upload that is over. @param {Upload} upload */
+export function end({ key, id }) {
+  works.get(key)?.halt();
+  works.delete(key);
+  if (id) ended.add(id);
+  kept.forget(key);
+  void handles.forget(key);
+}
+
+/** What the service says of uploads that this tab does not send just now. @param {Map<string, number>} offsets */
+export function learn(offsets) {
+  for (const { key, id, state, done } of uploads.value) {
+    const offset = id ? offsets.get(id) : undefined;
+    if (offset !== undefined && offset !== done && ['paused', 'stopped', 'elsewhere', 'failed'].includes(state)) change(key, { done: offset });
+  }
+}

@@ -1,0 +1,64 @@
+// Uploads outlast a reload, and each belongs to one tab: here they are taken up, and let go of.
+import { reopen } from './again.js';
+import { complete, next } from './attempts.js';
+import * as handles from './handles.js';
+import * as kept from './kept.js';
+import { add, change, find, uploads, work, works } from './list.js';
+import { standing } from './sending.js';
+
+/** How long a tab that let go of an upload has to come back, milliseconds: most often it is only reloaded. */
+const RELOAD = 2500;
+
+/** Takes up an upload of which there is a note, unless another tab has it. @param {string} key */
+async function revive(key) {
+  const isMine = await kept.claim(key);
+  const note = kept.note(key);
+  const shown = find(key);
+  if (!note) {
+    uploads.value = uploads.value.filter((one) => one.key !== key);
+    return;
+  }
+  if (!isMine) {
+    if (!shown || shown.state === 'elsewhere') add({ ...note, done: shown?.done ?? 0, state: 'elsewhere' });
+    return;
+  }
+  const mine = work(key);
+  mine.handle ??= await handles.find(key);
+  add({ ...note, done: shown?.done ?? 0, state: note.stored || (mine.file && !note.paused) ? 'waiting' : mine.file ? 'paused' : 'stopped', hasHandle: Boolean(mine.handle) });
+  next();
+  if (note.stored || mine.file) return;
+  await settle(key);
+  if (find(key)?.state === 'stopped') await reopen(key, { ask: false });
+}
+
+/** Asks how far an upload is, which may have come to its end though nobody heard of it. @param {string} key */
+async function settle(key) {
+  const upload = find(key);
+  if (!upload?.id) return;
+  try {
+    const is = await standing(upload);
+    if (is === 'stored') complete(key);
+    else if (is === 'unknown') change(key, { id: undefined, done: 0 });
+    else change(key, { done: is.done });
+  } catch {
+    // It is asked again when it goes on.
+  }
+}
+
+// Nobody else may go on before this tab has stopped.
+addEventListener('pagehide', () => {
+  for (const { key, state } of uploads.value) {
+    if (state === 'done' || state === 'elsewhere') continue;
+    works.get(key)?.halt();
+    kept.release(key);
+  }
+});
+addEventListener('pageshow', ({ persisted }) => {
+  if (persisted) for (const { key, state } of uploads.value) if (state !== 'done') void revive(key);
+});
+kept.follow({
+  noted: (key) => void ((find(key)?.state ?? 'elsewhere') === 'elsewhere' && revive(key)),
+  ended: (key) => find(key)?.state === 'elsewhere' && (uploads.value = uploads.value.filter((one) => one.key !== key)),
+  freed: (key) => setTimeout(() => find(key)?.state === 'elsewhere' && void revive(key), RELOAD),
+});
+for (const { key } of kept.notes()) void revive(key);

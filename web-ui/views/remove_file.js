@@ -1,0 +1,73 @@
+// The question before a file is deleted, which names what will stop working, or why it cannot be.
+import { useEffect, useState } from 'preact/hooks';
+import * as api from '../lib/api.js';
+import { fileUrl } from '../lib/image.js';
+import { files } from '../lib/live.js';
+import { attempt, tell } from '../parts/announce.js';
+import { Dialog } from '../parts/dialog.js';
+import { html } from '../parts/html.js';
+import { text } from '../text.js';
+import { Sharers, Users } from './file_parts.js';
+
+/** @import {RunningTransfer, StoredFile, Store, Transfers} from '../types' */
+
+/** @param {{store: Store, file: StoredFile, onClose: () => void}} props */
+export const RemoveFile = ({ store, file, onClose }) =>
+  file.images?.length ? html`<${Refusal} file=${file} onClose=${onClose} />` : html`<${Question} store=${store} file=${file} onClose=${onClose} />`;
+
+/** @param {{file: StoredFile, onClose: () => void}} props */
+function Refusal({ file, onClose }) {
+  const { removing } = text.files;
+  return html`
+    <${Dialog} title=${removing.refusedTitle(file.name)} onClose=${onClose}>
+      <p>${removing.used(file.images.length)}</p>
+      <${Users} file=${file} />
+      ${file.local && html`<p class="dim">${removing.localUsed}</p>`}
+      <footer><button type="button" onClick=${onClose} autofocus>${text.close}</button></footer>
+    <//>
+  `;
+}
+
+/** @param {{store: Store, file: StoredFile, onClose: () => void}} props */
+function Question({ store, file, onClose }) {
+  const { removing } = text.files;
+  const { name } = file;
+  const [isBusy, setBusy] = useState(false);
+  const [clients, setClients] = useState(0);
+  const url = fileUrl(store, name);
+  useEffect(() => {
+    const asked = new AbortController();
+    const { pathname } = new URL(url, api.root);
+    api.get('transfers', {}, asked.signal).then(
+      (/** @type {Transfers} */ { running }) => setClients(new Set(running.filter((/** @type {RunningTransfer} */ one) => one.path === pathname).map((/** @type {RunningTransfer} */ one) => one.client.replace(/:\d+$/, ''))).size),
+      () => {},
+    );
+    return () => asked.abort();
+  }, [url]);
+  const remove = async () => {
+    setBusy(true);
+    const done = await attempt(() => api.request('DELETE', store, { name }));
+    setBusy(false);
+    if (!done) return;
+    tell(removing.done(name));
+    onClose();
+    const left = new Map(files[store].value);
+    left.delete(name);
+    files[store].value = left;
+    // The row that led here is gone; whoever uses the keyboard goes on where the view begins.
+    setTimeout(() => document.activeElement === document.body && document.querySelector('main')?.focus());
+  };
+  return html`
+    <${Dialog} title=${removing.title(name)} onClose=${onClose}>
+      <p>${removing.url}</p>
+      <p class="url"><code>${url}</code></p>
+      ${clients > 0 && html`<p class="wrong">${removing.fetching(clients)}</p>`}
+      <p class="dim">${file.local ? removing.local : removing.forever}</p>
+      ${file.sharedWith?.length && html`<p class="dim">${removing.shared}</p><${Sharers} others=${file.sharedWith} />`}
+      <footer>
+        <button type="button" onClick=${onClose} autofocus>${text.cancel}</button>
+        <button type="button" class="danger solid" disabled=${isBusy} onClick=${remove}>${removing.confirm}</button>
+      </footer>
+    <//>
+  `;
+}
