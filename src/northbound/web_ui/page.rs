@@ -98,9 +98,10 @@ fn modules(files: &Files, names: &Map<String, Value>, entry: &str) -> Vec<String
     found
 }
 
-/// The names that stand after a `from`. In other text there may be some as well, but of no files.
+/// The names that stand after a `from`, but for those in comments, which tell of types. In other text there may be some as well, but of no files.
 fn imported(source: &str) -> impl Iterator<Item = &str> {
-    source.split("from").skip(1).filter_map(|rest| {
+    let lines = source.lines().map(str::trim_start).filter(|line| !line.starts_with(['*', '/']));
+    lines.flat_map(|line| line.split("from").skip(1)).filter_map(|rest| {
         let rest = rest.trim_start();
         let quote = rest.chars().next().filter(|first| matches!(first, '"' | '\''))?;
         rest[1..].split(quote).next()
@@ -133,7 +134,7 @@ mod tests {
 
     #[test]
     fn imports_are_found_however_they_are_written() {
-        let source = "import { a } from './a.js';\nimport x from \"x\";\nimport{b}from\"../b.js\";export{c}from'./c.js';const d = await import('./d.js'); // from here\n";
+        let source = "import { a } from './a.js';\nimport x from \"x\";\nimport{b}from\"../b.js\";export{c}from'./c.js';const d = await import('./d.js');\n/** @import {T} from 't' */\n // from 'x'\n";
         assert_eq!(imported(source).collect::<Vec<_>>(), ["./a.js", "x", "../b.js", "./c.js"]);
         assert_eq!(beside("views/deep/a.js", "../../lib/b.js"), "lib/b.js");
         assert_eq!(beside("app.js", "./lib/b.js"), "lib/b.js");
