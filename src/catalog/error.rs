@@ -2,10 +2,11 @@
 //! operator (our disk). The texts of the first kind go to clients and carry no path of the server.
 
 use crate::inventory::InventoryError;
+use crate::model::image::Status;
 use crate::model::names::{FileName, ImageName, ImageVersion, NameError};
 use crate::model::stored_file::Shelf;
 use crate::store::StoreError;
-use crate::trees::{FileError, TreeError};
+use crate::trees::{FileError, LookupError, TreeError};
 
 /// The desk's answer when something cannot be done.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +41,25 @@ pub enum CatalogError {
     /// Your request: no image is like that.
     #[error("no image matches")]
     NoSuchImage,
+    /// Your request: there is no tree to look into, because the image is not served.
+    #[error("the image {name} {version} is not served: {status}")]
+    NotServed {
+        /// The image's name.
+        name: ImageName,
+        /// The image's version.
+        version: ImageVersion,
+        /// How far it has come, or why it failed.
+        status: Status,
+    },
+    /// Your request: there is nothing at this path of the image.
+    #[error("there is no folder '{0}' in the image")]
+    NoSuchFolder(String),
+    /// Your request: what is at this path of the image cannot be looked into.
+    #[error("'{0}' is a file of the image, not a folder")]
+    NotAFolder(String),
+    /// Our disk: the tree could not be looked into.
+    #[error("{0}")]
+    Lookup(LookupError),
     /// Your request: no file of that name.
     #[error("the {shelf} store has no file named {name}")]
     NoSuchFile {

@@ -2,6 +2,7 @@
 //! Handles are cheap clones. What blocks on the disk runs on the blocking pool.
 
 mod arrival;
+mod browse;
 mod changes;
 mod checks;
 mod claims;
@@ -46,6 +47,7 @@ use claims::Claims;
 use lanes::Lanes;
 use writer::Writer;
 
+pub use browse::{Browse, Browsed, Line};
 pub use digests::Recorded;
 pub use error::CatalogError;
 pub use files::ListedFile;
@@ -110,6 +112,7 @@ struct Inner {
     /// Digests of files that are about to get their names: of two that are alike the second finds the first.
     digest_claims: Claims<Sha256>,
     intakes: Arc<Semaphore>,
+    searches: Arc<Semaphore>,
     changes: TaskTracker,
     /// The service ends.
     stop: CancellationToken,
@@ -166,6 +169,7 @@ impl Catalog {
             part_claims: Claims::default(),
             digest_claims: Claims::default(),
             intakes: Arc::new(Semaphore::new(MAX_INTAKES)),
+            searches: Arc::new(Semaphore::new(browse::MAX_SEARCHES)),
             changes: TaskTracker::new(),
             stop: CancellationToken::new(),
             lanes: Lanes::default(),

@@ -15,7 +15,8 @@ use crate::model::image::{Image, Status};
 use crate::model::names::{FileName, ImageName, ImageVersion};
 use crate::model::stored_file::{FileRecord, Shelf};
 use crate::trees::{
-    Directory, Entry, FileError, Found, LookupError, Matching, Source, Tree, TreeError, open_regular,
+    Directory, Entry, FileError, Found, ImageTree, LookupError, Matching, Source, Tree, TreeError,
+    open_regular,
 };
 
 /// The file that stands in for the listing of its folder.
@@ -117,6 +118,15 @@ impl Inner {
         if image.status != Status::Ok {
             return Err(LookupError::NotFound);
         }
+        in_tree(&self.registered_tree(snapshot, image)?.tree, request, 2)
+    }
+
+    /// The tree of an image that is served, out of the ISO that was registered and no other.
+    pub(super) fn registered_tree(
+        &self,
+        snapshot: &Snapshot,
+        image: &Image,
+    ) -> Result<Arc<ImageTree>, LookupError> {
         if image.identity.is_none() {
             self.post(Errand::Prepare(image.id.clone()));
             return Err(LookupError::NotFound);
@@ -135,7 +145,7 @@ impl Inner {
         })?;
         // It may have changed between the two looks.
         self.expect_registered(snapshot, image, &opened.identity)?;
-        in_tree(&opened.tree, request, 2)
+        Ok(opened)
     }
 
     /// Nothing is served out of an ISO that is not, or may not be, the one that was registered.

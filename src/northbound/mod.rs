@@ -1,5 +1,6 @@
 //! The management door: every route is in [`Northbound::router`]. Handlers read parameters, ask the desk or the workers, and show the result.
 
+mod browse;
 mod checksum_file;
 mod digest_fields;
 mod events;
@@ -141,6 +142,7 @@ impl Northbound {
                 ),
             )
             .route("/images/{id}", on("GET, HEAD, OPTIONS", get(images::show)))
+            .route("/images/{id}/tree", on("GET, HEAD, OPTIONS", get(browse::show)))
             .route("/jobs", on("GET, HEAD, OPTIONS", get(jobs::list)))
             .route("/jobs/{id}", on("GET, HEAD, DELETE, OPTIONS", get(jobs::show).delete(jobs::cancel)))
             .route("/jobs/{id}/retry", on("POST, OPTIONS", post(jobs::retry)))

@@ -71,10 +71,13 @@ impl From<CatalogError> for Problem {
             | CatalogError::NameIsLocal(_)
             | CatalogError::NameIsStored(_)
             | CatalogError::Whole
+            | CatalogError::NotServed { .. }
             | CatalogError::Changing(_)
             | CatalogError::Damaged { .. } => StatusCode::CONFLICT,
             CatalogError::NoSuchImage
             | CatalogError::NoSuchFile { .. }
+            | CatalogError::NoSuchFolder(_)
+            | CatalogError::NotAFolder(_)
             | CatalogError::Local(FileError::NotFound) => StatusCode::NOT_FOUND,
             CatalogError::Empty
             | CatalogError::LocalName(_)
@@ -104,7 +107,7 @@ impl From<CatalogError> for Problem {
                     "the inventory cannot be written, so nothing was changed; the service's log says why",
                 );
             }
-            CatalogError::Local(FileError::Io(_)) => return Self::internal(&text),
+            CatalogError::Local(FileError::Io(_)) | CatalogError::Lookup(_) => return Self::internal(&text),
             CatalogError::Crowded | CatalogError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         };
         Self::new(status, text)

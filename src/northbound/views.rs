@@ -1,19 +1,19 @@
 //! How records look from outside. The field names are fixed; scripts read them.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::catalog::ListedFile;
+use crate::catalog::{Browsed, ListedFile};
 use crate::jobs::{Progress, Shown};
 use crate::model::image::{Image, Source};
 use crate::model::job::{State, Work};
-use crate::model::segment::encoded;
+use crate::model::segment::{encoded, push_encoded};
 use crate::model::size;
 use crate::model::stored_file::{Origin, Shelf, StoredFile};
-use crate::trees::Findings;
+use crate::trees::{Findings, text};
 
 /// An image, with the southbound path of its tree and, while its ISO is being fetched, how far that has come.
 pub(super) fn image(image: &Image, download: Option<&Shown>, api_root: &str) -> Value {
-    let segment = |text: &str| encoded(text.as_bytes());
     let mut view = json!({
         "id": image.id,
         "name": image.name,
@@ -21,7 +21,8 @@ pub(super) fn image(image: &Image, download: Option<&Shown>, api_root: &str) -> 
         "iso": image.iso,
         "status": image.status,
         "source": image.source.kind(),
-        "path": format!("{api_root}/{}/{}/", segment(image.name.as_str()), segment(image.version.as_str())),
+        "path": path(image, api_root),
+        "bytes": image.identity.map(|identity| identity.size),
         "created": milliseconds(image.created),
         "updated": milliseconds(image.updated),
         "sha256": image.sha256,
@@ -46,6 +47,51 @@ pub(super) fn image(image: &Image, download: Option<&Shown>, api_root: &str) -> 
         }
     }
     view
+}
+
+/// The southbound path of an image's tree.
+fn path(image: &Image, api_root: &str) -> String {
+    let segment = |text: &str| encoded(text.as_bytes());
+    format!("{api_root}/{}/{}/", segment(image.name.as_str()), segment(image.version.as_str()))
+}
+
+/// What is inside an image at `path`, from the line of this number on. Paths are as they stand in URLs, names are text.
+pub(super) fn browsed(browsed: &Browsed, path: &[Vec<u8>], offset: u64, api_root: &str) -> Value {
+    let here = folder(path);
+    let entries = browsed.lines.iter().map(|line| {
+        let entry = &line.entry;
+        let is_file = entry.size.is_some();
+        let slash = if is_file { "" } else { "/" };
+        json!({
+            "name": text(&entry.name),
+            "path": format!("{here}{}{}{slash}", folder(&line.folder), encoded(&entry.name)),
+            "kind": if is_file { "file" } else { "directory" },
+            "size": entry.size,
+            "modified": entry.modified.and_then(|time| Timestamp::try_from(time).ok()).map(milliseconds),
+        })
+    });
+    let entries: Vec<Value> = entries.collect();
+    let mut view = json!({
+        "path": here,
+        "url": format!("{}{here}", self::path(&browsed.image, api_root)),
+        "total": browsed.total,
+        "offset": offset,
+        "entries": entries,
+    });
+    if let Some(complete) = browsed.complete {
+        view["complete"] = complete.into();
+    }
+    view
+}
+
+/// The path of a folder as it stands in URLs: it ends in a slash, that of the root is empty.
+fn folder(path: &[Vec<u8>]) -> String {
+    let mut folder = String::new();
+    for name in path {
+        push_encoded(&mut folder, name);
+        folder.push('/');
+    }
+    folder
 }
 
 /// A job, with how far it has come while it is not over. `log` belongs to one job alone, not to a list.
@@ -142,6 +188,6 @@ pub(super) fn file(shelf: Shelf, file: &StoredFile) -> Value {
 }
 
 /// ISO 8601 with milliseconds, as JavaScript prints it.
-fn milliseconds(time: jiff::Timestamp) -> String {
+fn milliseconds(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
 }

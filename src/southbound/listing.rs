@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use super::listing_page;
-use crate::trees::Entry;
+use crate::trees::{Entry, sorted, text};
 
 /// The forms of a listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -103,30 +103,6 @@ fn thousandths(quality: &str) -> Option<u32> {
     let (whole, fraction) = quality.trim().split_once('.').unwrap_or((quality.trim(), ""));
     let digits: String = fraction.chars().chain("000".chars()).take(3).collect();
     Some((whole.parse::<u32>().ok()? * 1000 + digits.parse::<u32>().ok()?).min(1000))
-}
-
-/// Directories first, then by name without regard to case.
-fn sorted(entries: &[Entry]) -> Vec<&Entry> {
-    let mut sorted: Vec<&Entry> = entries.iter().collect();
-    sorted.sort_by_cached_key(|entry| (entry.size.is_some(), folded(&entry.name), entry.name.as_slice()));
-    sorted
-}
-
-/// The name's text in lower case. Most names are that already and need no copy.
-fn folded(name: &[u8]) -> Cow<'_, [u8]> {
-    if !name.is_ascii() {
-        text(name).to_lowercase().into_bytes().into()
-    } else if name.iter().any(u8::is_ascii_uppercase) {
-        name.to_ascii_lowercase().into()
-    } else {
-        name.into()
-    }
-}
-
-/// A name as text: bytes that are no UTF-8 become U+FFFD.
-fn text(name: &[u8]) -> Cow<'_, str> {
-    // That a name is sound is told faster than where it is not.
-    str::from_utf8(name).map_or_else(|_| String::from_utf8_lossy(name), Cow::from)
 }
 
 /// A name for lines and pages: control characters, which would break a line, become U+FFFD too.
@@ -241,20 +217,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn the_order_is_that_of_directories_then_lower_case_then_bytes(
-            named in prop::collection::vec((names(), any::<Option<u64>>()), 0..30)
-        ) {
-            let entries: Vec<Entry> =
-                named.into_iter().map(|(name, size)| Entry { name, size, modified: None }).collect();
-            let mut expected: Vec<&Entry> = entries.iter().collect();
-            expected.sort_by_key(|entry| {
-                let lower = String::from_utf8_lossy(&entry.name).to_lowercase();
-                (entry.size.is_some(), lower, entry.name.clone())
-            });
-            prop_assert_eq!(sorted(&entries), expected);
-        }
-
         #[test]
         fn what_is_shown_keeps_to_its_line(name in names()) {
             let replaced = |character: char| if character.is_control() { '\u{fffd}' } else { character };

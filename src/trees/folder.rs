@@ -12,7 +12,8 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags, Statx, StatxFlags, StatxTimestamp};
 use rustix::io::Errno;
 
-use super::{Directory, Entry, Found, LookupError, Matching};
+use super::search::below;
+use super::{Directory, Entry, Found, LookupError, Matches, Matching, Search};
 use crate::model::content::Content;
 use crate::model::identity::Identity;
 use crate::model::names::FileName;
@@ -68,6 +69,33 @@ impl Folder {
         // A name that is moved while the folder is read may come twice.
         entries.dedup_by(|one, other| one.name == other.name);
         Ok(entries)
+    }
+
+    /// Looks through everything below the folder at `top`. One that went meanwhile, or cannot be opened, has nothing to show.
+    pub(super) fn search(&self, top: &Path, search: Search) -> Result<Matches, LookupError> {
+        let length = top.as_os_str().len();
+        // A folder whose names make a longer path than the system opens may lie in an image that the kernel mounted.
+        let open = |path: &Path| match self.open_as(path, OFlags::RDONLY | OFlags::DIRECTORY) {
+            Err(LookupError::NotFound) => Ok(None),
+            opened => opened.map(Some),
+        };
+        search.run(
+            top.to_owned(),
+            |path| below(path.as_os_str().as_bytes(), length),
+            |path, search, waiting| {
+                let Some(folder) = open(path)? else { return Ok(()) };
+                each_name(&folder, |name| {
+                    let bytes = name.to_bytes();
+                    if !search.look_at(bytes, || self.entry(&folder, path, name)) {
+                        return;
+                    }
+                    let seen = look_at(&folder, name, AtFlags::SYMLINK_NOFOLLOW);
+                    if self.is_served(bytes) && seen.is_ok_and(|seen| kind(&seen) == FileType::Directory) {
+                        waiting.push_back(path.join(OsStr::from_bytes(bytes)));
+                    }
+                })
+            },
+        )
     }
 
     /// Only what a request would get is shown. A file is looked at where it stands, in the folder that is open; a link is followed as a

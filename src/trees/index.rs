@@ -1,6 +1,7 @@
 //! Names in memory: the entries of a tree whose format keeps them in no order that could be searched. Children are contiguous and sorted,
 //! so a look-up is a binary search. Paths are resolved by the rules of ISO trees: links lead nowhere but inside, `..` stops at the root.
 
+use std::cell::LazyCell;
 use std::cmp::Ordering;
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
@@ -8,7 +9,8 @@ use std::time::{Duration, SystemTime};
 use iso_reader::limits::{LINK_HOPS, LINK_NAMES};
 
 use super::folder::without_version;
-use super::{Entry, LookupError, Matching};
+use super::search::below;
+use super::{Entry, LookupError, Matches, Matching, Search};
 
 /// What the root is, in each index.
 pub(super) const ROOT: u32 = 0;
@@ -70,26 +72,47 @@ impl Index {
         self.nodes.get(position(id)).unwrap_or(&self.nodes[0])
     }
 
-    /// What is in a directory. A link is listed as what it leads to; one that leads nowhere is left out, for it could not be fetched.
+    /// What is in a directory.
     pub(super) fn entries(&self, directory: u32) -> Vec<Entry> {
         let path = self.path(directory);
-        let children = self.children(directory).iter();
-        let entry = |node: &Node| {
-            let name = self.text(node.name);
-            let target = match node.kind {
-                Kind::Link(_) => {
-                    self.node(self.resolve(path.iter().copied().chain([name]), Matching::Exact)?)
-                }
-                _ => node,
-            };
-            let size = match target.kind {
-                Kind::Directory { .. } => None,
-                Kind::File(stored) => Some(stored.size),
-                Kind::Link(_) => return None,
-            };
-            Some(Entry { name: name.to_vec(), size, modified: Some(target.modified()) })
+        self.children(directory).iter().filter_map(|node| self.entry(&path, node)).collect()
+    }
+
+    /// A link is listed as what it leads to; one that leads nowhere is left out, for it could not be fetched.
+    fn entry(&self, directory: &[&[u8]], node: &Node) -> Option<Entry> {
+        let name = self.text(node.name);
+        let target = match node.kind {
+            Kind::Link(_) => {
+                self.node(self.resolve(directory.iter().copied().chain([name]), Matching::Exact)?)
+            }
+            _ => node,
         };
-        children.filter_map(entry).collect()
+        let size = match target.kind {
+            Kind::Directory { .. } => None,
+            Kind::File(stored) => Some(stored.size),
+            Kind::Link(_) => return None,
+        };
+        Some(Entry { name: name.to_vec(), size, modified: Some(target.modified()) })
+    }
+
+    /// Looks through everything below a directory.
+    pub(super) fn search(&self, top: u32, search: Search) -> Result<Matches, LookupError> {
+        let length = self.path(top).join(&b'/').len();
+        search.run(
+            top,
+            |directory| below(&self.path(*directory).join(&b'/'), length),
+            |directory, search, waiting| {
+                let path = LazyCell::new(|| self.path(*directory));
+                let Kind::Directory { first, .. } = self.node(*directory).kind else { return Ok(()) };
+                for (id, node) in (first..).zip(self.children(*directory)) {
+                    if !search.look_at(self.text(node.name), || self.entry(&path, node)) {
+                        break;
+                    }
+                    waiting.extend(matches!(node.kind, Kind::Directory { .. }).then_some(id));
+                }
+                Ok(())
+            },
+        )
     }
 
     /// The paths of damaged files.

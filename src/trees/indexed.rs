@@ -7,7 +7,7 @@ use file_transport::OpenFile;
 use super::index::{Index, Kind};
 use super::iso::MAX_DAMAGED;
 use super::squashfs::Squashfs;
-use super::{Directory, Entry, Findings, Found, LookupError, Matching, Source};
+use super::{Directory, Entry, Findings, Found, LookupError, Matches, Matching, Search, Source};
 use crate::model::content::{Content, Extent};
 use crate::model::identity::Identity;
 
@@ -75,5 +75,9 @@ impl IndexedTree {
 
     pub(super) fn entries(&self, directory: u32) -> Vec<Entry> {
         self.index.entries(directory)
+    }
+
+    pub(super) fn search(&self, top: u32, search: Search) -> Result<Matches, LookupError> {
+        self.index.search(top, search)
     }
 }

@@ -1,5 +1,6 @@
 //! The tree inside an ISO: an index of extents in memory over one open file. Nothing is copied, mounted or unpacked.
 
+use std::cell::LazyCell;
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -9,9 +10,10 @@ use std::time::{Duration, SystemTime};
 use file_transport::{OpenFile, ReadAt};
 use iso_reader::{Encoding, ExtentData, NodeId, NodeKind, TreeKind, Unsupported};
 
+use super::search::below;
 use super::{
-    Directory, Entry, Findings, Found, ImageTree, LookupError, Matching, Source, Tree, TreeError,
-    check_unchanged, open_regular,
+    Directory, Entry, Findings, Found, ImageTree, LookupError, Matches, Matching, Search, Source, Tree,
+    TreeError, check_unchanged, open_regular,
 };
 use crate::model::content::{Content, Extent};
 use crate::model::identity::Identity;
@@ -133,6 +135,25 @@ impl IsoTree {
             NodeKind::Link => return None,
         };
         Some(Entry { name: node.name().to_vec(), size, modified: Some(time(target.modified())) })
+    }
+
+    pub(super) fn search(&self, top: NodeId, search: Search) -> Result<Matches, LookupError> {
+        let length = self.index.path(top).len();
+        search.run(
+            top,
+            |directory| below(&self.index.path(*directory), length),
+            |directory, search, waiting| {
+                let path = LazyCell::new(|| self.index.path(*directory));
+                for id in self.index.children(*directory) {
+                    let node = self.index.node(id);
+                    if !search.look_at(node.name(), || self.entry(&path, id)) {
+                        break;
+                    }
+                    waiting.extend((node.kind() == NodeKind::Directory).then_some(id));
+                }
+                Ok(())
+            },
+        )
     }
 
     fn content(&self, id: NodeId) -> Result<Content, LookupError> {

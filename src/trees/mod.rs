@@ -9,7 +9,9 @@ mod indexed;
 mod iso;
 mod kind;
 mod mounted;
+mod order;
 mod regular;
+mod search;
 mod squashfs;
 mod tar;
 mod tar_header;
@@ -33,7 +35,9 @@ pub use iso::IsoTree;
 use kind::check_unchanged;
 pub use kind::{NOT_AN_IMAGE, SIGNATURE_BYTES, declared_size};
 pub use mounted::Mounts;
+pub use order::{sorted, text};
 pub use regular::{FileError, open_regular};
+pub use search::{Match, Matches, Search};
 
 /// How strictly a requested name must match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,6 +128,17 @@ impl Tree {
             (Self::Iso(tree), Directory::Node(node)) => Ok(tree.entries(*node)),
             (Self::Indexed(tree), Directory::Entry(entry)) => Ok(tree.entries(*entry)),
             (Self::Folder(folder), Directory::Open { folder: open, path }) => folder.entries(open, path),
+            _ => Err(LookupError::NotFound),
+        }
+    }
+
+    /// Looks through everything below a directory that this tree found. Directories are entered where they stand, never by a link that
+    /// leads to them, so each is entered once and nothing goes in circles.
+    pub fn search(&self, directory: &Directory, search: Search) -> Result<Matches, LookupError> {
+        match (self, directory) {
+            (Self::Iso(tree), Directory::Node(node)) => tree.search(*node, search),
+            (Self::Indexed(tree), Directory::Entry(entry)) => tree.search(*entry, search),
+            (Self::Folder(folder), Directory::Open { path, .. }) => folder.search(path, search),
             _ => Err(LookupError::NotFound),
         }
     }

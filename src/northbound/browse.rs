@@ -1,0 +1,58 @@
+//! `/images/{id}/tree`: what is inside an image.
+
+use axum::Json;
+use axum::extract::{Path as UrlPath, Request, State};
+use axum::response::{IntoResponse, Response};
+use percent_encoding::percent_decode_str;
+
+use super::parameters::Parameters;
+use super::problem::Problem;
+use super::{Northbound, views};
+use crate::catalog::Browse;
+use crate::model::image::ImageId;
+
+const PARAMETERS: [&str; 4] = ["path", "offset", "limit", "search"];
+
+/// Entries in an answer, if nobody says how many.
+const LIMIT: u64 = 1000;
+
+/// The most entries in an answer: a few megabytes.
+const MAX_LIMIT: u64 = 10_000;
+
+/// `GET /images/{id}/tree`: the entries of a folder, or those below it whose names contain a text.
+pub(super) async fn show(
+    State(door): State<Northbound>,
+    UrlPath(id): UrlPath<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (parts, _) = request.into_parts();
+    let parameters = Parameters::of_filters(&parts, &PARAMETERS)?;
+    let path = parameters.optional("path", path)?.unwrap_or_default();
+    let offset = parameters.optional("offset", |text| number(&text, 0, u64::MAX))?.unwrap_or(0);
+    let limit = parameters.optional("limit", |text| number(&text, 1, MAX_LIMIT))?.unwrap_or(LIMIT);
+    let search = parameters.get("search").filter(|text| !text.is_empty()).map(str::to_owned);
+    let lines = offset..offset.saturating_add(limit);
+    let browsed = door.catalog.browse(ImageId(id), Browse { path: path.clone(), lines, search }).await?;
+    Ok(Json(views::browsed(&browsed, &path, offset, &door.api_root)).into_response())
+}
+
+/// The names of a path as it stands in a URL: they are bytes, so what the query brings is still percent-encoded.
+fn path(text: String) -> Result<Vec<Vec<u8>>, &'static str> {
+    let names = text.split('/').filter(|name| !name.is_empty());
+    names
+        .map(|name| match percent_decode_str(name).collect::<Vec<u8>>() {
+            name if matches!(name.as_slice(), b"." | b"..") => {
+                Err("is a path inside the image and may not have the names `.` and `..`")
+            }
+            name => Ok(name),
+        })
+        .collect()
+}
+
+fn number(text: &str, least: u64, most: u64) -> Result<u64, String> {
+    let number = text.parse().ok().filter(|number| (least..=most).contains(number));
+    number.ok_or_else(|| match most {
+        u64::MAX => format!("must be a whole number from {least} on"),
+        most => format!("must be a whole number from {least} to {most}"),
+    })
+}
