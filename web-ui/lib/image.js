@@ -23,7 +23,7 @@ export function system({ system }) {
 
 /** The kind of the file and which names in it are served. @param {Image} image */
 export function kind({ tree }) {
-  if (!tree) return '';
+  if (!tree?.kind) return '';
   return text.image.trees[/** @type {keyof typeof text.image.trees} */ (tree.kind)] ?? tree.kind;
 }
 

@@ -143,7 +143,7 @@ function load() {
 }
 
 /** @param {any[]} list @param {(one: any) => string} key */
-const by = (list, key) => new Map(list.map((one) => [key(one), one]));
+const by = (list, key) => /** @type {Map<string, any>} */ (new Map(list.map((one) => [key(one), one])));
 
 /** @param {string} type @param {any} data */
 function change(type, data) {
@@ -162,7 +162,7 @@ function apply() {
     const [kind, removed] = type.split('-');
     const list = kind === 'image' ? images : kind === 'job' ? jobs : files[/** @type {Store} */ (data.store)];
     const key = kind === 'file' ? data.name : data.id;
-    const next = changed.get(list) ?? new Map(list.value);
+    const next = changed.get(list) ?? new Map(/** @type {Map<string, any>} */ (list.value));
     if (removed) next.delete(key);
     else next.set(key, data);
     changed.set(list, next);

@@ -8,7 +8,7 @@ import { useEffect } from 'preact/hooks';
 /** @typedef {(dropped: Dropped) => void} Receiver */
 
 /** How long after the last sign of them files are taken to be dragged no more, milliseconds. */
-const GONE = 900;
+export const GONE = 900;
 
 /** Whether files are dragged over the page, and somebody takes them wherever they are dropped. */
 export const isOver = signal(false);

@@ -1,8 +1,8 @@
 // A field for one file of this computer, which can be chosen or dropped.
-import { useId, useState } from 'preact/hooks';
+import { useId, useRef, useState } from 'preact/hooks';
 import { size } from '../lib/format.js';
 import { text } from '../text.js';
-import { hasFiles, read } from './drop.js';
+import { GONE, hasFiles, read } from './drop.js';
 import { FileButton } from './file_button.js';
 import { html } from './html.js';
 
@@ -13,6 +13,7 @@ export function PickFile({ picked, onPick, complaint }) {
   const id = useId();
   const [isOver, setOver] = useState(false);
   const [refusal, setRefusal] = useState('');
+  const gone = useRef(/** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined));
   const wrong = refusal || complaint;
   /** @param {Picked} one */
   const pick = (one) => (setRefusal(''), onPick(one));
@@ -22,6 +23,9 @@ export function PickFile({ picked, onPick, complaint }) {
     event.preventDefault();
     if (event.dataTransfer) event.dataTransfer.dropEffect = 'copy';
     setOver(true);
+    // Not all ways to leave are told.
+    clearTimeout(gone.current);
+    gone.current = setTimeout(() => setOver(false), GONE);
   };
   /** @param {DragEvent} event */
   const onDragLeave = (event) => !(/** @type {Element} */ (event.currentTarget).contains(/** @type {Node | null} */ (event.relatedTarget))) && setOver(false);

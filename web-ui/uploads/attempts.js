@@ -3,6 +3,7 @@ import { computed, effect, signal, untracked } from '@preact/signals';
 import * as api from '../lib/api.js';
 import { title } from '../lib/image.js';
 import { connection, files, images, isLoaded } from '../lib/live.js';
+import { route } from '../lib/route.js';
 import { say, tell } from '../parts/announce.js';
 import { text } from '../text.js';
 import { change, end, find, uploads, work, works } from './list.js';
@@ -27,15 +28,24 @@ const FINISH = 15 * 60_000;
 /** Answers that may be others later, and after how many attempts without a byte they are taken for final. @type {Record<number, number>} */
 const PASSING = { 0: Infinity, 408: Infinity, 409: 3, 423: Infinity, 429: Infinity, 500: 5, 502: Infinity, 503: Infinity, 504: Infinity };
 
-/** Begins what there is a place for. */
+/** Begins what there is a place for, and asks at once what will have to be asked. */
 export function next() {
   if (!isLoaded.value) return;
+  let places = AT_ONCE - uploads.value.filter((one) => one.state === 'sending' || one.state === 'finishing').length;
   for (const upload of uploads.value.filter((one) => one.state === 'waiting')) {
-    const asks = upload.stored ? undefined : question(upload);
-    const busy = uploads.value.filter((one) => one.state === 'sending' || one.state === 'finishing').length;
-    if (asks) ask({ ...upload, question: asks });
-    else if (upload.stored) void register(upload.key);
-    else if (busy < AT_ONCE) begin(upload);
+    const mine = work(upload.key);
+    if (upload.stored) {
+      void register(upload.key);
+    } else if (places > 0 || !mine.isExamined) {
+      mine.isExamined = true;
+      const asks = question(upload);
+      if (asks) {
+        ask({ ...upload, question: asks });
+      } else if (places > 0) {
+        places -= 1;
+        begin(upload);
+      }
+    }
   }
 }
 
@@ -78,7 +88,7 @@ export function complete(key) {
     void register(key);
   } else {
     end(upload);
-    tell(text.uploads.stored(upload.name));
+    report(text.uploads.stored(upload.name));
   }
   next();
 }
@@ -105,8 +115,11 @@ async function register(key) {
 function added(upload, image) {
   change(upload.key, { state: 'done', added: image.id });
   end(upload);
-  tell(text.uploads.added(title(image)));
+  report(text.uploads.added(title(image)));
 }
+
+/** Tells that all went well; where the list is, it shows that too. @param {string} words */
+const report = (words) => (route.value.path[0] === 'files' ? say : tell)(words);
 
 /** An attempt to send came to nothing: finds out why. @param {string} key @param {api.ApiError} error */
 async function failed(key, error) {

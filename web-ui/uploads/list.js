@@ -37,6 +37,8 @@ class Work {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   again;
   attempts = 0;
+  /** Whether it was looked at for questions once. */
+  isExamined = false;
   speed = new Speed();
 
   halt() {

@@ -105,8 +105,7 @@ export function rename(key, name) {
     ended.add(id);
     void discard(id, upload.name);
   }
-  work(key).attempts = 0;
-  work(key).speed.start(0);
+  Object.assign(work(key), { attempts: 0, isExamined: false }).speed.start(0);
   change(key, { name, id: undefined, done: 0, question: undefined, replaces: false, state: work(key).file ? 'waiting' : 'stopped', reason: undefined, status: undefined });
   next();
 }

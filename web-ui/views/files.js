@@ -3,7 +3,7 @@ import { computed } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import * as api from '../lib/api.js';
 import { users } from '../lib/files.js';
-import { size } from '../lib/format.js';
+import { count, size } from '../lib/format.js';
 import { fileUrl, state } from '../lib/image.js';
 import { files, isLoaded } from '../lib/live.js';
 import { adjust, href, route } from '../lib/route.js';
@@ -83,8 +83,8 @@ export function Files() {
     add(picked);
   });
   const [list, all] = [shown.value, files[store].value];
-  const count = text.files.shown(list.length, all.size);
-  useEffect(() => (query.get('q') ? say(count) : undefined), [count, query.get('q')]);
+  const found = text.files.shown(list.length, all.size);
+  useEffect(() => (query.get('q') ? say(found) : undefined), [found, query.get('q')]);
   const asked = query.get('file');
   const doomed = removing.value && files[removing.value.store].value.get(removing.value.name);
 
@@ -99,7 +99,7 @@ export function Files() {
         ${STORES.map(
           (one) => html`
             <button key=${one} type="button" class="chip" aria-pressed=${store === one} onClick=${() => adjust({ store: one === 'iso' ? null : one, file: null })}>
-              ${text.files.stores[one]} <span class="number">${files[one].value.size}</span>
+              ${text.files.stores[one]} <span class="number">${count(files[one].value.size)}</span>
             </button>
           `,
         )}
@@ -110,7 +110,7 @@ export function Files() {
             <span class="offscreen">${text.files.filter}</span><${Icon} name="search" />
             <input type="search" placeholder=${text.files.filterHint} value=${query.get('q') ?? ''} onInput=${(/** @type {any} */ event) => adjust({ q: event.currentTarget.value })} />
           </label>
-          <span class="dim count">${isLoaded.value ? count : text.loading}</span>`
+          <span class="dim count">${isLoaded.value ? found : text.loading}</span>`
       }
     </div>
     ${

@@ -70,7 +70,7 @@ function Facts({ image }) {
     [facts.mirrors, image.mirrors?.map((link) => html`<span class="wrap" key=${link}>${link} </span>`)],
     [facts.checksum, image.checksum && html`<span class="wrap">${image.checksum}</span>`],
     [facts.tree, kind(image)],
-    [facts.entries, image.tree && count(image.tree.entries)],
+    [facts.entries, image.tree?.entries && count(image.tree.entries)],
     [facts.created, html`<${Time} stamp=${image.created} />`],
     [facts.updated, image.updated !== image.created && html`<${Time} stamp=${image.updated} />`],
     [facts.sha256, image.sha256 && html`<span class="copied"><code class="wrap">${image.sha256}</code><${Copy} value=${image.sha256} what=${text.sha256} /></span>`],

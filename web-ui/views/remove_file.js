@@ -20,7 +20,7 @@ function Refusal({ file, onClose }) {
   const { removing } = text.files;
   return html`
     <${Dialog} title=${removing.refusedTitle(file.name)} onClose=${onClose}>
-      <p>${removing.used(file.images.length)}</p>
+      <p>${removing.used(file.images?.length ?? 0)}</p>
       <${Users} file=${file} />
       ${file.local && html`<p class="dim">${removing.localUsed}</p>`}
       <footer><button type="button" onClick=${onClose} autofocus>${text.close}</button></footer>

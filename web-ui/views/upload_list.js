@@ -1,6 +1,6 @@
 // The uploads of this browser, and those that others have left unfinished.
 import { signal } from '@preact/signals';
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { size } from '../lib/format.js';
 import { attempt, complain, tell } from '../parts/announce.js';
 import { Dialog } from '../parts/dialog.js';
@@ -15,7 +15,7 @@ import { clear, upload, uploads } from '../uploads/queue.js';
 import { UploadRow } from './upload_row.js';
 
 /** @import {Other} from '../uploads/others.js' */
-/** @import {Picked} from '../uploads/queue.js' */
+/** @import {Picked, Upload} from '../uploads/list.js' */
 
 const removing = signal(/** @type {Other | null} */ (null));
 
@@ -23,6 +23,7 @@ export function UploadList() {
   useEffect(() => watch(), []);
   const [mine, theirs] = [uploads.value, others.value];
   useEffect(() => void look(), [mine.length]);
+  const keepsFocus = useKeptFocus();
   const going = mine.filter(({ state }) => state === 'sending' || state === 'finishing' || state === 'registering').length;
   const waiting = mine.filter(({ state }) => state === 'waiting').length;
   return html`
@@ -33,7 +34,7 @@ export function UploadList() {
           <h2 id="uploads">${text.uploads.title}</h2><span class="dim number">${text.uploads.summary(going, waiting)}</span>
           ${mine.some(({ state }) => state === 'done') && html`<button type="button" class="link" onClick=${clear}>${text.uploads.clear}</button>`}
         </div>
-        <ul class="uploads">${mine.map((one) => html`<${UploadRow} key=${one.key} upload=${one} />`)}</ul>
+        <ul class="uploads" ...${keepsFocus}>${mine.map((one) => html`<${Row} key=${one.key} upload=${one} />`)}</ul>
       </section>`
     }
     ${
@@ -45,6 +46,28 @@ export function UploadList() {
     }
     ${removing.value && html`<${RemoveOther} other=${removing.value} onClose=${() => (removing.value = null)} />`}
   `;
+}
+
+/** Is drawn anew only when something changed, for there may be hundreds. @param {{upload: Upload}} props */
+const Row = ({ upload }) => useMemo(() => html`<${UploadRow} upload=${upload} />`, [upload]);
+
+/** Where the focus was on a button that is gone, it goes to the list, so that whoever uses the keyboard need not begin anew. */
+function useKeptFocus() {
+  const list = useRef(/** @type {HTMLElement | null} */ (null));
+  const isInside = useRef(false);
+  useEffect(() => {
+    if (!isInside.current || document.activeElement !== document.body) return;
+    if (list.current) list.current.focus();
+    else document.querySelector('main')?.focus();
+    isInside.current = list.current !== null;
+  });
+  return {
+    ref: list,
+    tabindex: -1,
+    onFocusIn: () => void (isInside.current = true),
+    // Whoever left it by himself left something that is still there.
+    onFocusOut: (/** @type {FocusEvent} */ { target }) => void setTimeout(() => /** @type {Element} */ (target).isConnected && (isInside.current = list.current?.contains(document.activeElement) ?? false)),
+  };
 }
 
 /** @param {{other: Other}} props */
@@ -66,7 +89,7 @@ function OtherRow({ other }) {
     <li class="upload other">
       <div class="what">
         <p class="line"><bdi class="first cut" title=${name}>${name}</bdi> <span class="second">${uploads.to[/** @type {'iso'} */ (store)]}</span></p>
-        <div class="second says">${words({ done: offset, total })} · ${moves ? uploads.otherMoves : html`<${Time} stamp=${other.created} />`}${
+        <div class="second says">${words({ done: offset, total })} · ${moves ? uploads.otherMoves : html`${uploads.begun} <${Time} stamp=${other.created} />`}${
           !moves && other.expires && ` · ${uploads.expires(other.expires.slice(0, 10))}`
         }</div>
         ${total ? html`<${Bar} done=${offset} total=${total} label=${uploads.progress(name)} />` : null}

@@ -1,5 +1,5 @@
 // One upload of this browser: how far it is, what it waits for, and what can be done about it.
-import { useState } from 'preact/hooks';
+import { useRef, useState } from 'preact/hooks';
 import { duration, size } from '../lib/format.js';
 import { title } from '../lib/image.js';
 import { files } from '../lib/live.js';
@@ -19,23 +19,31 @@ import { Users } from './file_parts.js';
 
 /** @param {{upload: Upload}} props */
 export function UploadRow({ upload }) {
-  const [asks, setAsks] = useState(/** @type {'cancel' | 'rename' | null} */ (null));
+  const [asked, setAsks] = useState(/** @type {'cancel' | 'rename' | null} */ (null));
+  const row = useRef(/** @type {HTMLElement | null} */ (null));
   const { name, state, done, size: total, image } = upload;
+  // It may have come to its end while somebody was asked.
+  const asks = upload.stored || state === 'elsewhere' ? null : asked;
   const isOver = state === 'done' || (state === 'failed' && upload.stored);
   const hasBar = ['sending', 'finishing', 'registering'].includes(state) || (done > 0 && !isOver);
+  // What was asked is answered with no, so the focus goes back to where it was.
+  const back = () => {
+    setAsks(null);
+    setTimeout(() => /** @type {HTMLElement | null} */ (row.current?.querySelector(':scope > .buttons > :last-child'))?.focus());
+  };
   return html`
-    <li class=${`upload ${state}`}>
+    <li ref=${row} class=${`upload ${state}`}>
       <div class="what">
         <p class="line"><bdi class="first cut" title=${name}>${name}</bdi>
           <span class="second">${image ? text.uploads.forImage(title(image)) : text.uploads.to[upload.store]}</span></p>
         <div class="second says">${said(upload)}</div>
         ${hasBar && html`<${Bar} done=${done} total=${state === 'finishing' || state === 'registering' ? null : total} label=${text.uploads.progress(name)} />`}
-        ${asks === 'rename' && html`<${Rename} upload=${upload} onClose=${() => setAsks(null)} />`}
+        ${asks === 'rename' && html`<${Rename} upload=${upload} onClose=${back} />`}
         ${
           asks === 'cancel'
             ? html`<div class="answers"><span>${text.uploads.questions.cancel}</span>
                 <button type="button" class="small danger" onClick=${() => queue.cancel(upload.key)}>${text.uploads.throwAway}</button>
-                <button type="button" class="small" autofocus onClick=${() => setAsks(null)}>${text.uploads.keep}</button></div>`
+                <button type="button" class="small" ref=${focus} onClick=${back}>${text.uploads.keep}</button></div>`
             : asks === null && html`<${Answers} upload=${upload} onRename=${() => setAsks('rename')} />`
         }
       </div>
@@ -43,6 +51,9 @@ export function UploadRow({ upload }) {
     </li>
   `;
 }
+
+/** @param {HTMLElement | null} element */
+const focus = (element) => element?.focus();
 
 /** What there is to say. @param {Upload} upload */
 function said(upload) {
@@ -140,17 +151,17 @@ function free({ name, store }) {
 function Actions({ upload, onCancel }) {
   const { key, name, state } = upload;
   const { uploads } = text;
-  /** @param {string} words @param {import('../parts/icon.js').IconName} icon @param {() => void} act */
-  const button = (words, icon, act) => html`<button key=${icon} type="button" class="plain" title=${words} aria-label=${words} onClick=${act}><${Icon} name=${icon} /></button>`;
+  /** @param {string} words @param {import('../parts/icon.js').IconName} icon @param {() => void} act @param {string} [key] the focus stays on buttons of one key */
+  const button = (words, icon, act, key = icon) => html`<button key=${key} type="button" class="plain" title=${words} aria-label=${words} onClick=${act}><${Icon} name=${icon} /></button>`;
   if (state === 'elsewhere') return null;
   if (state === 'done' || upload.stored) {
     return html`<span class="buttons">${state !== 'done' && state !== 'registering' && button(uploads.retry(name), 'retry', () => queue.retry(key))}
-      ${state !== 'registering' && button(uploads.dismiss(name), 'cancel', () => queue.dismiss(key))}</span>`;
+      ${state !== 'registering' && button(state === 'retrying' ? uploads.giveUp(name) : uploads.dismiss(name), 'cancel', () => queue.dismiss(key))}</span>`;
   }
   return html`
     <span class="buttons">
-      ${['sending', 'waiting', 'retrying'].includes(state) && button(uploads.pause(name), 'pause', () => queue.pause(key))}
-      ${state === 'paused' && button(uploads.resume(name), 'play', () => queue.resume(key))}
+      ${['sending', 'waiting', 'retrying'].includes(state) && button(uploads.pause(name), 'pause', () => queue.pause(key), 'going')}
+      ${state === 'paused' && button(uploads.resume(name), 'play', () => queue.resume(key), 'going')}
       ${(state === 'retrying' || (state === 'failed' && upload.size > 0)) && button(uploads.retry(name), 'retry', () => queue.retry(key))}
       ${button(uploads.cancel(name), 'cancel', onCancel)}
     </span>

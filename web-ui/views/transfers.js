@@ -1,0 +1,103 @@
+// Who fetches what southbound, now and lately.
+import { count, duration, now, rate, size } from '../lib/format.js';
+import { title } from '../lib/image.js';
+import { about, images } from '../lib/live.js';
+import { usePolled } from '../lib/poll.js';
+import { adjust, href, route } from '../lib/route.js';
+import { html } from '../parts/html.js';
+import { Icon } from '../parts/icon.js';
+import { Bar } from '../parts/progress.js';
+import { Table } from '../parts/table.js';
+import { Time } from '../parts/time.js';
+import { text } from '../text.js';
+
+/** @import {EndedTransfer, Image, RunningTransfer, Transfers as All} from '../types' */
+
+/** How often it is looked at, milliseconds. */
+const PAUSE = 1000;
+const ROW = 44;
+
+export function Transfers() {
+  const all = /** @type {All | null} */ (usePolled('transfers', PAUSE));
+  const { query } = route.value;
+  const sought = (query.get('q') ?? '').toLowerCase();
+  /** @param {{client: string, path: string}} one */
+  const matches = ({ client, path }) => client.includes(sought) || decoded(path).toLowerCase().includes(sought);
+  const running = (all?.running ?? []).filter(matches);
+  const recent = (all?.recent ?? []).filter(matches);
+  const machines = new Set(running.map(({ client }) => address(client))).size;
+  const words = text.activity.transfers;
+  return html`
+    <section aria-labelledby="transfers">
+      <div class="tools"><h2 id="transfers">${words.title}</h2>
+        <label class="search"><span class="offscreen">${words.filter}</span><${Icon} name="search" />
+          <input type="search" placeholder=${words.filterHint} value=${query.get('q') ?? ''} onInput=${(/** @type {any} */ event) => adjust({ q: event.currentTarget.value })} /></label>
+        <span class="dim count">${all && words.sum(machines, rate(running.reduce((sum, one) => sum + one.rate, 0)))}${all && all.waiting > 0 && ` · ${words.waiting(all.waiting)}`}</span>
+      </div>
+      ${
+        running.length > 0
+          ? html`<${Table} label=${words.title} className="transfers" rowHeight=${ROW} count=${running.length} keyOf=${(/** @type {number} */ at) => `${running[at].client} ${running[at].path} ${running[at].started}`}
+              row=${(/** @type {number} */ at) => html`<${Running} transfer=${running[at]} />`}
+              columns=${[{ key: 'client', label: words.columns.client }, { key: 'path', label: words.columns.path }, { key: 'sent', label: words.columns.sent }, { key: 'rate', label: words.columns.rate }, { key: 'time', label: words.columns.since }]} />`
+          : html`<p class="nothing">${all ? (sought ? words.nothing : words.empty) : text.loading}</p>`
+      }
+      <h3>${words.recent} <span class="dim number">${all && count(recent.length)}</span></h3>
+      ${
+        recent.length > 0
+          ? html`<${Table} label=${words.recent} className="transfers" rowHeight=${ROW} count=${recent.length} keyOf=${(/** @type {number} */ at) => `${recent[at].client} ${recent[at].path} ${recent[at].started}`}
+              row=${(/** @type {number} */ at) => html`<${Ended} transfer=${recent[at]} />`}
+              columns=${[{ key: 'client', label: words.columns.client }, { key: 'path', label: words.columns.path }, { key: 'sent', label: words.columns.outcome }, { key: 'rate', label: words.columns.rate }, { key: 'time', label: words.columns.ended }]} />`
+          : html`<p class="nothing">${all ? (sought ? words.nothing : words.none) : text.loading}</p>`
+      }
+    </section>
+  `;
+}
+
+/** The address of a client without its port. @param {string} client */
+const address = (client) => client.replace(/:\d+$/, '').replace(/^\[|\]$/g, '');
+
+/** @param {string} path */
+function decoded(path) {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
+}
+
+/** The image whose tree a path leads into. @param {string} path @returns {Image | undefined} */
+const imageOf = (path) => [...images.value.values()].find((image) => path.startsWith(image.path));
+
+/** @param {{path: string}} props */
+function Path({ path }) {
+  const image = imageOf(path);
+  const prefix = about.value?.southbound ?? '/';
+  if (!image) return html`<bdi title=${decoded(path)}>${decoded(path.startsWith(prefix) ? path.slice(prefix.length) : path)}</bdi>`;
+  return html`<a href=${href(['images', image.id])}>${title(image)}</a> <bdi class="dim" title=${decoded(path)}>${decoded(path.slice(image.path.length))}</bdi>`;
+}
+
+/** @param {{transfer: RunningTransfer}} props */
+function Running({ transfer: { client, path, size: all, sent, rate: speed, started } }) {
+  const seconds = started ? (Math.max(now.value, Date.now()) - Date.parse(started)) / 1000 : 0;
+  return html`
+    <td class="client"><code title=${client} data-row tabindex="0">${address(client)}</code></td>
+    <td class="path"><${Path} path=${path} /></td>
+    <td class="sent"><span class="pair"><span class="second">${text.progress.of(size(sent), size(all))}</span><${Bar} done=${sent} total=${all} label=${`${address(client)} ${decoded(path)}`} /></span></td>
+    <td class="rate number">${rate(speed)}</td>
+    <td class="time dim">${duration(seconds)}</td>
+  `;
+}
+
+/** @param {{transfer: EndedTransfer}} props */
+function Ended({ transfer: { client, path, size: all, sent, rate: speed, ended, outcome } }) {
+  const isDone = outcome === 'done';
+  const words = text.activity.transfers;
+  return html`
+    <td class="client"><code title=${client} data-row tabindex="0">${address(client)}</code></td>
+    <td class="path"><${Path} path=${path} /></td>
+    <td class="sent"><span class=${`status ${isDone ? 'ready' : 'failed'}`}><span class="dot" aria-hidden="true"></span><span class="word">${isDone ? words.done : words.broken}</span></span>
+      <span class="second"> ${isDone ? size(all) : text.progress.of(size(sent), size(all))}</span></td>
+    <td class="rate number">${rate(speed)}</td>
+    <td class="time dim"><${Time} stamp=${ended} /></td>
+  `;
+}
