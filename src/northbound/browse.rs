@@ -5,9 +5,10 @@ use axum::extract::{Path as UrlPath, Request, State};
 use axum::response::{IntoResponse, Response};
 use percent_encoding::percent_decode_str;
 
+use super::Northbound;
 use super::parameters::Parameters;
 use super::problem::Problem;
-use super::{Northbound, views};
+use super::views::TreeListing;
 use crate::catalog::Browse;
 use crate::model::image::ImageId;
 
@@ -33,7 +34,7 @@ pub(super) async fn show(
     let search = parameters.get("search").filter(|text| !text.is_empty()).map(str::to_owned);
     let lines = offset..offset.saturating_add(limit);
     let browsed = door.catalog.browse(ImageId(id), Browse { path: path.clone(), lines, search }).await?;
-    Ok(Json(views::browsed(&browsed, &path, offset, &door.api_root)).into_response())
+    Ok(Json(TreeListing::new(&browsed, &path, offset, &door.api_root)).into_response())
 }
 
 /// The names of a path as it stands in a URL: they are bytes, so what the query brings is still percent-encoded.

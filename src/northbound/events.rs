@@ -11,15 +11,19 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
-use serde_json::{Value, json};
+use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
+use utoipa::ToSchema;
 
+use super::Northbound;
 use super::parameters::Parameters;
 use super::problem::Problem;
-use super::{Northbound, views};
+use super::views::{FileReference, Image, Job, Store, StoredFile};
 use crate::catalog::CatalogError;
 use crate::events::{Change, Subscription, Told};
+use crate::model::image::ImageId;
+use crate::model::job::JobId;
 
 /// A stream on which nothing happens shows that it lives this often: proxies commonly cut one that is silent for a minute.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -36,6 +40,57 @@ const TYPES: [&str; 3] = ["image", "job", "file"];
 /// Marks an answer that ends only when somebody has enough.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Endless;
+
+/// What an event tells: its name in the line `event`, its data in the line `data`.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(tag = "event", content = "data", rename_all = "kebab-case")]
+pub(super) enum News {
+    /// The beginning of a stream, from which on all changes are told.
+    Hello(Place),
+    /// Changes were missed that cannot be told any more: read the lists again.
+    Reset(Place),
+    /// An image is new or has changed.
+    Image(Box<Image>),
+    /// There is no such image any more.
+    ImageRemoved(RemovedImage),
+    /// A job is new or has changed.
+    Job(Box<Job>),
+    /// There is no such job any more.
+    JobRemoved(RemovedJob),
+    /// A file of a store is new or has changed.
+    File(Box<ChangedFile>),
+    /// There is no such file any more.
+    FileRemoved(FileReference),
+}
+
+/// A place in the stream.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Place {
+    /// What to give as `lastEventId` to go on from here.
+    id: String,
+}
+
+/// An image that is no more.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RemovedImage {
+    #[schema(value_type = String)]
+    id: ImageId,
+}
+
+/// A job that is no more.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RemovedJob {
+    #[schema(value_type = String)]
+    id: JobId,
+}
+
+/// A file as it is listed, with its store.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ChangedFile {
+    #[serde(flatten)]
+    file: StoredFile,
+    store: Store,
+}
 
 /// The types that a client wants to be told of.
 #[derive(Debug)]
@@ -96,9 +151,9 @@ async fn tell(door: Northbound, mut subscription: Subscription, wanted: Wanted, 
 impl Northbound {
     /// What a client gets to read; `None` if it does not want that, or it cannot be looked at.
     async fn event(&self, told: Told, id: &str, wanted: &Wanted) -> Option<Event> {
-        let (name, data) = match told {
-            Told::Hello => ("hello", json!({"id": id})),
-            Told::Reset => ("reset", json!({"id": id})),
+        let news = match told {
+            Told::Hello => News::Hello(Place { id: id.to_owned() }),
+            Told::Reset => News::Reset(Place { id: id.to_owned() }),
             Told::Changed(change) if !wanted.includes(&change) => return None,
             Told::Changed(change) => match self.present(&change).await {
                 Ok(shown) => shown,
@@ -108,34 +163,41 @@ impl Northbound {
                 }
             },
         };
-        // JSON as it is written here has no line breaks, which would end the event.
-        Some(Event::default().event(name).data(data.to_string()))
+        news.event().inspect_err(|error| tracing::error!(%error, "an event cannot be written")).ok()
     }
 
     /// A thing as it is now, or that it is no more.
-    async fn present(&self, change: &Change) -> Result<(&'static str, Value), CatalogError> {
+    async fn present(&self, change: &Change) -> Result<News, CatalogError> {
         Ok(match change {
             Change::Image(id) => match self.catalog.image(id.clone()).await {
-                Ok(image) => ("image", self.view(&image)),
-                Err(CatalogError::NoSuchImage) => ("image-removed", json!({"id": id})),
+                Ok(image) => News::Image(Box::new(self.view(&image))),
+                Err(CatalogError::NoSuchImage) => News::ImageRemoved(RemovedImage { id: id.clone() }),
                 Err(error) => return Err(error),
             },
-            Change::Job(id) => match self.job_view(id) {
-                Some(view) => ("job", view),
-                None => ("job-removed", json!({"id": id})),
+            Change::Job(id) => match self.jobs.get(id) {
+                Some(shown) => News::Job(Box::new((&shown).into())),
+                None => News::JobRemoved(RemovedJob { id: id.clone() }),
             },
             Change::File(shelf, name) => match self.catalog.file(*shelf, name.clone()).await {
                 Ok(listed) => {
-                    let mut view = views::listed(*shelf, &listed);
-                    view["store"] = json!(shelf);
-                    ("file", view)
+                    let file = StoredFile::listed(*shelf, &listed);
+                    News::File(Box::new(ChangedFile { file, store: (*shelf).into() }))
                 }
                 Err(CatalogError::NoSuchFile { .. }) => {
-                    ("file-removed", json!({"store": shelf, "name": name}))
+                    News::FileRemoved(FileReference::new(*shelf, name.clone()))
                 }
                 Err(error) => return Err(error),
             },
         })
+    }
+}
+
+impl News {
+    fn event(&self) -> Result<Event, serde_json::Error> {
+        let told = serde_json::to_value(self)?;
+        let name = told["event"].as_str().unwrap_or_default();
+        // JSON as it is written here has no line breaks, which would end the event.
+        Ok(Event::default().event(name).data(told["data"].to_string()))
     }
 }
 

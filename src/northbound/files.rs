@@ -5,12 +5,13 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 
+use super::Northbound;
 use super::checksum_file::ChecksumFile;
 use super::digest_fields::Claim;
 use super::parameters::Parameters;
 use super::problem::Problem;
 use super::uploads::{Upload, check_headers};
-use super::{Northbound, views};
+use super::views::StoredFile;
 use crate::model::names::FileName;
 use crate::model::stored_file::Shelf;
 
@@ -26,7 +27,7 @@ pub(super) async fn list(
     if let Some(name) = parameters.get("name") {
         files.retain(|listed| listed.file.name.as_str() == name);
     }
-    let views: Vec<_> = files.iter().map(|listed| views::listed(shelf, listed)).collect();
+    let views: Vec<_> = files.iter().map(|listed| StoredFile::listed(shelf, listed)).collect();
     Ok(Json(views).into_response())
 }
 
@@ -56,7 +57,7 @@ pub(super) async fn put(
     let finish = move |intake: crate::catalog::Intake| {
         let stored = async move {
             let stored = intake.finish().await.map_err(|error| claim.blame(error))?;
-            Ok(views::file(shelf, &stored))
+            Ok(StoredFile::new(shelf, &stored))
         };
         stored.boxed()
     };
@@ -73,5 +74,5 @@ pub(super) async fn delete(
     let parameters = Parameters::of_request(&parts, body, &["name"]).await?;
     let name = parameters.required("name", FileName::existing)?;
     let removed = door.catalog.remove_file(shelf, name).await?;
-    Ok(Json(views::file(shelf, &removed.file)).into_response())
+    Ok(Json(StoredFile::new(shelf, &removed.file)).into_response())
 }

@@ -17,7 +17,8 @@ use super::from_web::FromWeb;
 use super::parameters::Parameters;
 use super::problem::Problem;
 use super::uploads::{Upload, check_headers};
-use super::{views, whole};
+use super::views::{Findings, ImageInFull};
+use super::whole;
 use crate::catalog::{Intake, Reservation};
 use crate::model::image::{Image, ImageId};
 use crate::model::names::{FileName, ImageName, ImageVersion};
@@ -58,9 +59,8 @@ pub(super) async fn show(
     UrlPath(id): UrlPath<String>,
 ) -> Result<Response, Problem> {
     let (image, findings) = door.catalog.image_in_full(ImageId(id)).await?;
-    let mut view = door.view(&image);
-    view["findings"] = findings.as_ref().map(views::findings).into();
-    Ok(Json(view).into_response())
+    let findings = findings.as_ref().map(Findings::from);
+    Ok(Json(ImageInFull { image: door.view(&image), findings }).into_response())
 }
 
 /// `PUT /images`: registers an image from one of the four sources.

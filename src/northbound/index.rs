@@ -6,11 +6,12 @@ use http::HeaderMap;
 use http::header::HOST;
 use http::uri::Authority;
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::{Northbound, SouthboundAddress};
+use super::{Northbound, SouthboundAddress, openapi};
 
 /// Where everything is. All but `service`, `version` and `southboundUrl` are paths.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Index {
     service: &'static str,
     version: &'static str,
@@ -27,6 +28,8 @@ pub(super) struct Index {
     gui: &'static str,
     /// The page about the API.
     docs: &'static str,
+    /// The API as an OpenAPI document.
+    openapi: &'static str,
     /// The path of the southbound's root.
     southbound: String,
     /// Where machines find the southbound's root.
@@ -51,6 +54,7 @@ pub(super) async fn show(State(door): State<Northbound>, headers: HeaderMap) -> 
         metrics: "/metrics",
         gui: "/gui/",
         docs: "/docs",
+        openapi: openapi::PATH,
         southbound: format!("{}/", door.api_root),
         southbound_url: door.southbound.url(&door.api_root, host),
     })

@@ -6,7 +6,8 @@ use axum::response::{IntoResponse, Response};
 
 use super::parameters::Parameters;
 use super::problem::Problem;
-use super::{Northbound, views, whole};
+use super::views::{Job, JobInFull};
+use super::{Northbound, whole};
 use crate::jobs::{JobError, Shown};
 use crate::model::job::{JobId, Work};
 
@@ -17,8 +18,7 @@ pub(super) async fn list(State(door): State<Northbound>, request: Request) -> Re
     let (parts, _) = request.into_parts();
     let filters = Parameters::of_filters(&parts, &FILTERS)?;
     let jobs = door.jobs.all();
-    let views: Vec<_> =
-        jobs.iter().filter(|shown| matches(shown, &filters)).map(|shown| views::job(shown, false)).collect();
+    let views: Vec<Job> = jobs.iter().filter(|shown| matches(shown, &filters)).map(Job::from).collect();
     Ok(Json(views).into_response())
 }
 
@@ -28,7 +28,7 @@ pub(super) async fn show(
     UrlPath(id): UrlPath<String>,
 ) -> Result<Response, Problem> {
     let shown = door.jobs.get(&JobId(id)).ok_or(JobError::NoSuchJob)?;
-    Ok(Json(views::job(&shown, true)).into_response())
+    Ok(Json(JobInFull::from(&shown)).into_response())
 }
 
 /// `DELETE /jobs/{id}`: cancels it, and answers when its work has ended. One that is over is taken from the list.
@@ -37,7 +37,7 @@ pub(super) async fn cancel(
     UrlPath(id): UrlPath<String>,
 ) -> Result<Response, Problem> {
     let shown = door.jobs.cancel(&JobId(id)).await?;
-    Ok(Json(views::job(&shown, true)).into_response())
+    Ok(Json(JobInFull::from(&shown)).into_response())
 }
 
 /// `POST /jobs/{id}/retry`: begins it again, or ends its wait for the next try.
@@ -46,7 +46,7 @@ pub(super) async fn retry(
     UrlPath(id): UrlPath<String>,
 ) -> Result<Response, Problem> {
     let shown = whole(async move { Ok(door.jobs.retry(&JobId(id)).await?) }).await?;
-    Ok(Json(views::job(&shown, true)).into_response())
+    Ok(Json(JobInFull::from(&shown)).into_response())
 }
 
 fn matches(shown: &Shown, filters: &Parameters) -> bool {

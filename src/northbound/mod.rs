@@ -9,6 +9,8 @@ mod from_web;
 mod images;
 mod index;
 mod jobs;
+mod metrics;
+mod openapi;
 mod parameters;
 mod problem;
 mod resumable;
@@ -37,7 +39,6 @@ use file_transport::{Body, Incoming};
 use futures_util::stream;
 use http::header::{ALLOW, CONTENT_LENGTH, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
-use serde_json::Value;
 use tower::ServiceExt;
 use tower::util::option_layer;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -47,7 +48,6 @@ use crate::catalog::Catalog;
 use crate::events::Events;
 use crate::jobs::Jobs;
 use crate::model::image::Image;
-use crate::model::job::JobId;
 use crate::model::stored_file::Shelf;
 use crate::transfers::Transfers;
 use problem::Problem;
@@ -169,7 +169,8 @@ impl Northbound {
             .route("/storage", on("GET, HEAD, OPTIONS", get(storage::show)))
             .route("/events", on("GET, HEAD, OPTIONS", get(events::stream)))
             .route("/transfers", on("GET, HEAD, OPTIONS", get(transfers::list)))
-            .route("/metrics", on("GET, HEAD, OPTIONS", get(transfers::metrics)))
+            .route("/metrics", on("GET, HEAD, OPTIONS", get(metrics::show)))
+            .route(openapi::PATH, on("GET, HEAD, OPTIONS", get(openapi::show)))
             .fallback(|| async {
                 Problem::new(
                     StatusCode::NOT_FOUND,
@@ -190,13 +191,8 @@ impl Northbound {
         Routes(router)
     }
 
-    fn view(&self, image: &Image) -> Value {
-        views::image(image, self.jobs.of_image(&image.id).as_ref(), &self.api_root)
-    }
-
-    /// A job as it is listed; `None` if there is none of this id.
-    fn job_view(&self, id: &JobId) -> Option<Value> {
-        self.jobs.get(id).map(|shown| views::job(&shown, false))
+    fn view(&self, image: &Image) -> views::Image {
+        views::Image::new(image, self.jobs.of_image(&image.id).as_ref(), &self.api_root)
     }
 }
 
@@ -214,6 +210,7 @@ impl Routes {
                 | "/events"
                 | "/transfers"
                 | "/metrics"
+                | "/openapi.json"
                 | "/about"
                 | "/docs"
                 | "/gui"

@@ -5,7 +5,8 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::header::{self, HeaderValue};
 use http::{HeaderMap, StatusCode};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::catalog::CatalogError;
 use crate::events::SubscribeError;
@@ -21,6 +22,27 @@ pub(super) struct Problem {
     detail: String,
     parameter: Option<String>,
     allow: Option<&'static str>,
+}
+
+/// What went wrong: problem details by RFC 9457.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct Body {
+    /// Always `about:blank`: the status says what kind of problem it is.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// The status in words.
+    title: &'static str,
+    /// The status.
+    status: u16,
+    /// What went wrong, for people.
+    detail: String,
+    /// The same, for older clients.
+    message: String,
+    /// The parameter that it is about, where it is about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    parameter: Option<String>,
 }
 
 impl Problem {
@@ -164,16 +186,14 @@ impl From<SubscribeError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut body = json!({
-            "type": "about:blank",
-            "title": self.status.canonical_reason().unwrap_or("Error"),
-            "status": self.status.as_u16(),
-            "detail": self.detail,
-            "message": self.detail,
-        });
-        if let (Some(parameter), Some(members)) = (self.parameter, body.as_object_mut()) {
-            members.insert("parameter".into(), parameter.into());
-        }
+        let body = Body {
+            kind: "about:blank",
+            title: self.status.canonical_reason().unwrap_or("Error"),
+            status: self.status.as_u16(),
+            message: self.detail.clone(),
+            detail: self.detail,
+            parameter: self.parameter,
+        };
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(allow) = self.allow {

@@ -12,8 +12,10 @@ use http::header::{
     CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION,
 };
 use http::{StatusCode, request};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
 
 use super::Northbound;
 use super::digest_fields::Claim;
@@ -22,6 +24,7 @@ use super::problem::Problem;
 use super::resumable_append::{Appended, append, locked};
 use super::resumable_fields::{self as fields, Checksum, Piece, VERSION};
 use super::uploads::{Upload, check_headers};
+use super::views::{Store, Time};
 use crate::model::names::FileName;
 use crate::model::part::{Owner, Part, PartId, Plan};
 use crate::model::stored_file::Shelf;
@@ -33,6 +36,27 @@ const EXTENSIONS: &str =
     "creation,creation-with-upload,creation-defer-length,checksum,termination,expiration";
 
 const PARAMETERS: [&str; 5] = ["name", "store", "size", "sha256", "sha512"];
+
+/// An upload that lacks bytes.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct UnfinishedUpload {
+    /// The last segment of its path, `/uploads/{id}`.
+    #[schema(value_type = String)]
+    id: PartId,
+    store: Store,
+    /// The name that the file will have.
+    #[schema(value_type = String)]
+    name: FileName,
+    /// Bytes that it has.
+    offset: u64,
+    /// Bytes that it will have, where that is known.
+    #[schema(required)]
+    size: Option<u64>,
+    created: Time,
+    /// When it goes, if nobody touches it until then.
+    #[schema(required)]
+    expires: Option<Time>,
+}
 
 /// The requests that bring bytes now, by their uploads. A newer one ends an older one, whose connection most likely broke unnoticed.
 #[derive(Clone, Default)]
@@ -70,10 +94,10 @@ pub(super) async fn options() -> Response {
 }
 
 /// `GET /uploads`: those that lack bytes.
-pub(super) async fn list(State(door): State<Northbound>) -> Json<Value> {
+pub(super) async fn list(State(door): State<Northbound>) -> Json<Vec<UnfinishedUpload>> {
     let parts = door.catalog.parts().into_iter();
-    let views = parts.filter(|(_, part)| part.plan.owner == Owner::Upload && !part.whole);
-    Json(views.map(|(shelf, part)| view(&door, shelf, &part)).collect())
+    let unfinished = parts.filter(|(_, part)| part.plan.owner == Owner::Upload && !part.whole);
+    Json(unfinished.map(|(shelf, part)| UnfinishedUpload::new(&door, shelf, &part)).collect())
 }
 
 /// `POST /uploads`: begins one. Its first bytes may be in the body.
@@ -309,17 +333,18 @@ fn expires(door: &Northbound, part: &Part) -> SystemTime {
         .unwrap_or(SystemTime::UNIX_EPOCH + Duration::from_secs(u32::MAX.into()))
 }
 
-fn view(door: &Northbound, shelf: Shelf, part: &Part) -> Value {
-    let stamp = |time: jiff::Timestamp| time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string();
-    json!({
-        "id": part.id,
-        "store": shelf,
-        "name": part.plan.name,
-        "offset": part.offset,
-        "size": part.plan.size,
-        "created": stamp(part.created),
-        "expires": jiff::Timestamp::try_from(expires(door, part)).ok().map(stamp),
-    })
+impl UnfinishedUpload {
+    fn new(door: &Northbound, shelf: Shelf, part: &Part) -> Self {
+        Self {
+            id: part.id.clone(),
+            store: shelf.into(),
+            name: part.plan.name.clone(),
+            offset: part.offset,
+            size: part.plan.size,
+            created: part.created.into(),
+            expires: Time::of_system(expires(door, part)),
+        }
+    }
 }
 
 /// The id of an upload, which nobody else's part has.

@@ -3,13 +3,12 @@
 use std::time::Instant;
 
 use http::StatusCode;
-use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::problem::Problem;
 use super::resumable_fields::{Checksum, Piece};
 use super::uploads::{STALL_TIMEOUT, Upload};
-use super::views;
+use super::views::StoredFile;
 use crate::catalog::{Catalog, CatalogError, Intake};
 use crate::model::pace::Pace;
 use crate::model::part::PartId;
@@ -22,7 +21,7 @@ pub(super) struct Appended {
     /// How many the upload has now.
     pub(super) offset: u64,
     /// The file, if all are here.
-    pub(super) stored: Option<Value>,
+    pub(super) stored: Option<StoredFile>,
 }
 
 /// What cannot be done with an upload. That somebody else is busy with it is 423, on which clients wait; on 409 they would begin anew.
@@ -67,7 +66,7 @@ pub(super) async fn append(
     let offset = intake.offset();
     if received.is_ok() && size == Some(offset) {
         let stored = intake.finish().await?;
-        return Ok(Appended { offset, stored: Some(views::file(shelf, &stored)) });
+        return Ok(Appended { offset, stored: Some(StoredFile::new(shelf, &stored)) });
     }
     intake.suspend().await?;
     match received {

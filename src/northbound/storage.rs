@@ -2,55 +2,118 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Northbound;
 use super::problem::Problem;
+use super::views::Store;
 use crate::model::stored_file::Shelf;
 use crate::store::{FileSystem, Usage};
 
+/// What the stores hold, what is on its way to them, and what still fits. All sizes are bytes.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Storage {
+    stores: Vec<StoreUsage>,
+    /// The file systems that the stores lie on: one, if they share it.
+    file_systems: Vec<FileSystemUsage>,
+}
+
+/// What one store holds.
+#[derive(Debug, Serialize, ToSchema)]
+struct StoreUsage {
+    store: Store,
+    /// Complete files.
+    files: usize,
+    /// Their bytes, those that several files share counted once.
+    bytes: u64,
+    /// Bytes that would be needed more if nothing were shared.
+    saved: u64,
+    unfinished: Unfinished,
+    /// Bytes that the store may hold; null for no limit.
+    #[schema(required)]
+    quota: Option<u64>,
+    /// Bytes that could be taken in now.
+    available: u64,
+}
+
+/// Uploads and downloads that are under way, or could be gone on with.
+#[derive(Debug, Serialize, ToSchema)]
+struct Unfinished {
+    files: usize,
+    /// Bytes that these have got.
+    bytes: u64,
+    /// Bytes that these will have, as far as that is known.
+    promised: u64,
+}
+
+/// A file system with stores on it.
+#[derive(Debug, Serialize, ToSchema)]
+struct FileSystemUsage {
+    stores: Vec<Store>,
+    /// Bytes in all.
+    total: u64,
+    /// Bytes that are taken, by whomever.
+    used: u64,
+    /// Bytes that anybody may still write.
+    free: u64,
+    /// Bytes of these that stay free (`reserveBytes`).
+    reserved: u64,
+    /// Bytes of these that files on their way will need.
+    promised: u64,
+    /// Bytes that could be taken in now.
+    available: u64,
+}
+
 /// `GET /storage`: all numbers are bytes.
-pub(super) async fn show(State(door): State<Northbound>) -> Result<Response, Problem> {
+pub(super) async fn show(State(door): State<Northbound>) -> Result<Json<Storage>, Problem> {
     let usage = door.catalog.storage().await?;
-    let stores: Vec<Value> = usage.iter().map(|(shelf, usage)| store(*shelf, usage)).collect();
-    let mut file_systems: Vec<(&FileSystem, Vec<Shelf>)> = Vec::new();
+    let mut file_systems: Vec<(&FileSystem, Vec<Store>)> = Vec::new();
     for (shelf, usage) in &usage {
         let device = usage.file_system.device;
         match file_systems.iter_mut().find(|(known, _)| known.device == device) {
-            Some((_, shelves)) => shelves.push(*shelf),
-            None => file_systems.push((&usage.file_system, vec![*shelf])),
+            Some((_, stores)) => stores.push((*shelf).into()),
+            None => file_systems.push((&usage.file_system, vec![(*shelf).into()])),
         }
     }
-    let file_systems: Vec<Value> =
-        file_systems.iter().map(|(found, shelves)| file_system(found, shelves)).collect();
-    Ok(Json(json!({"stores": stores, "fileSystems": file_systems})).into_response())
+    Ok(Json(Storage {
+        stores: usage.iter().map(|(shelf, usage)| StoreUsage::new(*shelf, usage)).collect(),
+        file_systems: file_systems
+            .into_iter()
+            .map(|(found, stores)| FileSystemUsage::new(found, stores))
+            .collect(),
+    }))
 }
 
-fn store(shelf: Shelf, usage: &Usage) -> Value {
-    json!({
-        "store": shelf,
-        "files": usage.files,
-        "bytes": usage.bytes,
-        "saved": usage.saved,
-        "unfinished": {
-            "files": usage.unfinished,
-            "bytes": usage.unfinished_bytes,
-            "promised": usage.promised,
-        },
-        "quota": Some(usage.quota).filter(|quota| *quota > 0),
-        "available": usage.available,
-    })
+impl StoreUsage {
+    fn new(shelf: Shelf, usage: &Usage) -> Self {
+        Self {
+            store: shelf.into(),
+            files: usage.files,
+            bytes: usage.bytes,
+            saved: usage.saved,
+            unfinished: Unfinished {
+                files: usage.unfinished,
+                bytes: usage.unfinished_bytes,
+                promised: usage.promised,
+            },
+            quota: Some(usage.quota).filter(|quota| *quota > 0),
+            available: usage.available,
+        }
+    }
 }
 
-fn file_system(found: &FileSystem, stores: &[Shelf]) -> Value {
-    json!({
-        "stores": stores,
-        "total": found.total,
-        "used": found.total.saturating_sub(found.free),
-        "free": found.free,
-        "reserved": found.reserve,
-        "promised": found.promised,
-        "available": found.available(),
-    })
+impl FileSystemUsage {
+    fn new(found: &FileSystem, stores: Vec<Store>) -> Self {
+        Self {
+            stores,
+            total: found.total,
+            used: found.total.saturating_sub(found.free),
+            free: found.free,
+            reserved: found.reserve,
+            promised: found.promised,
+            available: found.available(),
+        }
+    }
 }

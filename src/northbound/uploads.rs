@@ -12,7 +12,7 @@ use http::header::{
     ACCEPT, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue,
 };
 use http::{StatusCode, request};
-use serde_json::Value;
+use serde::Serialize;
 use tokio::sync::mpsc;
 
 use super::problem::Problem;
@@ -41,7 +41,7 @@ pub(super) struct Upload {
 }
 
 /// What is to be done with the received file: gives the object that describes the result.
-pub(super) type Finish = Box<dyn FnOnce(Intake) -> BoxFuture<'static, Result<Value, Problem>> + Send>;
+pub(super) type Finish<T> = Box<dyn FnOnce(Intake) -> BoxFuture<'static, Result<T, Problem>> + Send>;
 
 impl Upload {
     pub(super) fn new(parts: &request::Parts, body: Body) -> Self {
@@ -90,7 +90,11 @@ impl Upload {
     }
 
     /// Moves the body into `intake`, lets `finish` make something of it, and answers.
-    pub(super) async fn run(mut self, mut intake: Intake, finish: Finish) -> Result<Response, Problem> {
+    pub(super) async fn run<T: Serialize + Send + 'static>(
+        mut self,
+        mut intake: Intake,
+        finish: Finish<T>,
+    ) -> Result<Response, Problem> {
         if self.wants_json || self.expected.is_some_and(|size| size <= SMALL) {
             let mut text = String::new();
             let received = self.receive(&mut intake, &mut |line| text.push_str(&line)).await;

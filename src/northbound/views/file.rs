@@ -1,0 +1,144 @@
+//! Files of the stores.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Time;
+use crate::catalog::ListedFile;
+use crate::model::digest::Sha256;
+use crate::model::image::Status;
+use crate::model::names::FileName;
+use crate::model::size;
+use crate::model::stored_file::{self, Shelf};
+
+/// A file of a store.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::northbound) struct StoredFile {
+    #[schema(value_type = String)]
+    name: FileName,
+    /// The size for people, in decimal units. Programs read `bytes`.
+    size: String,
+    /// When it came.
+    #[schema(required)]
+    uploaded: Option<Time>,
+    bytes: u64,
+    /// Its SHA-256, once known.
+    #[schema(required, value_type = Option<String>)]
+    sha256: Option<Sha256>,
+    /// Whether it lies outside the store and is only referred to.
+    local: bool,
+    /// `OK` if its digest is known, `preparing` before that, or `error: ` and what is wrong with it.
+    #[schema(value_type = String)]
+    status: Status,
+    /// How it came, where that is known.
+    #[schema(required)]
+    origin: Option<Origin>,
+    /// When all of its bytes were last known to be good.
+    #[schema(required)]
+    verified: Option<Time>,
+    /// Where it was downloaded from, without credentials.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    url: Option<String>,
+    /// The same as `uploaded`, in the spelling of the old service. Only of ISOs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Time>)]
+    upload: Option<Option<Time>>,
+    /// The files that share its bytes on the disk, where there are some. Only in lists.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    shared_with: Vec<FileReference>,
+    /// The images that need it, as `name version`. Only of ISOs, in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    images: Option<Vec<String>>,
+}
+
+/// A file by its store and name.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(in crate::northbound) struct FileReference {
+    store: Store,
+    #[schema(value_type = String)]
+    name: FileName,
+}
+
+/// The two stores: of ISOs, served southbound at `/iso/`, and of microkernel files, served at `/common/`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::northbound) enum Store {
+    Iso,
+    Microkernel,
+}
+
+/// How a file came: somebody sent it (`upload`), it was fetched (`download`), it lies elsewhere (`local`), or somebody put it into the store's
+/// folder (`folder`).
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Origin {
+    Upload,
+    Download,
+    Local,
+    Folder,
+}
+
+impl StoredFile {
+    /// A file, as it is shown when it comes or goes.
+    pub(in crate::northbound) fn new(shelf: Shelf, file: &stored_file::StoredFile) -> Self {
+        let uploaded = file.uploaded.map(Time::from);
+        let url = match &file.origin {
+            Some(stored_file::Origin::Download { url }) => Some(url.to_string()),
+            _ => None,
+        };
+        Self {
+            name: file.name.clone(),
+            size: size::shown(file.identity.size),
+            uploaded,
+            bytes: file.identity.size,
+            sha256: file.sha256,
+            local: file.local,
+            status: file.status.clone(),
+            origin: file.origin.as_ref().map(Origin::from),
+            verified: file.verified.map(Time::from),
+            url,
+            upload: (shelf == Shelf::Iso).then_some(uploaded),
+            shared_with: Vec::new(),
+            images: None,
+        }
+    }
+
+    /// A file in a list, with those that share its bytes and the images that need it.
+    pub(in crate::northbound) fn listed(shelf: Shelf, listed: &ListedFile) -> Self {
+        let shared_with = listed.shared_with.iter();
+        Self {
+            shared_with: shared_with.map(|(shelf, name)| FileReference::new(*shelf, name.clone())).collect(),
+            images: (shelf == Shelf::Iso).then(|| listed.used_by.clone()),
+            ..Self::new(shelf, &listed.file)
+        }
+    }
+}
+
+impl FileReference {
+    pub(in crate::northbound) fn new(shelf: Shelf, name: FileName) -> Self {
+        Self { store: shelf.into(), name }
+    }
+}
+
+impl From<Shelf> for Store {
+    fn from(shelf: Shelf) -> Self {
+        match shelf {
+            Shelf::Iso => Self::Iso,
+            Shelf::Microkernel => Self::Microkernel,
+        }
+    }
+}
+
+impl From<&stored_file::Origin> for Origin {
+    fn from(origin: &stored_file::Origin) -> Self {
+        match origin {
+            stored_file::Origin::Upload => Self::Upload,
+            stored_file::Origin::Download { .. } => Self::Download,
+            stored_file::Origin::Local => Self::Local,
+            stored_file::Origin::Folder => Self::Folder,
+        }
+    }
+}

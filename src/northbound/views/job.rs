@@ -1,0 +1,177 @@
+//! Jobs.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{FileReference, Time};
+use crate::jobs;
+use crate::model::image::ImageId;
+use crate::model::job::{self, JobId, State, Work};
+
+/// Work that takes longer than a request.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::northbound) struct Job {
+    /// Its identity for scripts.
+    #[schema(value_type = String)]
+    id: JobId,
+    kind: JobKind,
+    /// What it is about, for people.
+    title: String,
+    state: JobState,
+    /// How often it was begun.
+    attempts: u32,
+    /// When it was asked for.
+    created: Time,
+    /// When its state last changed.
+    updated: Time,
+    /// How far it has come; null before anybody knows, and after its end.
+    #[schema(required)]
+    progress: Option<Progress>,
+    /// When the next attempt begins. Only of one that waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    until: Option<Time>,
+    /// What went wrong. Only of one that waits or has failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    reason: Option<String>,
+    /// The id of the image that it fetches the ISO of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String)]
+    image: Option<ImageId>,
+    /// The file that it computes the digest of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    file: Option<FileReference>,
+}
+
+/// A job with its log.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::northbound) struct JobInFull {
+    #[serde(flatten)]
+    job: Job,
+    /// What happened, oldest first; of many lines the last.
+    log: Vec<LogLine>,
+}
+
+/// What a job does: it fetches the ISO of an image (`download`), computes the digest of a file that did not come through this service
+/// (`digest`), or reads stored files again, to see whether they are what they were (`scrub`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::northbound) enum JobKind {
+    Download,
+    Digest,
+    Scrub,
+}
+
+/// How far a job has come. One that is `waiting` did not go well and is tried again; `done`, `failed` and `cancelled` are ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::northbound) enum JobState {
+    Queued,
+    Running,
+    Waiting,
+    Done,
+    Failed,
+    Cancelled,
+}
+
+/// How far something has come.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Progress {
+    /// Bytes that are done.
+    done: u64,
+    /// Bytes in all, where that is known.
+    #[schema(required)]
+    total: Option<u64>,
+    /// Bytes a second, lately; null before there is anything to tell.
+    #[schema(required)]
+    rate: Option<u64>,
+    /// Seconds that are left at this rate, where that can be told.
+    #[schema(required)]
+    seconds_left: Option<u64>,
+}
+
+/// Something that happened to a job.
+#[derive(Debug, Serialize, ToSchema)]
+struct LogLine {
+    time: Time,
+    text: String,
+}
+
+impl From<&jobs::Shown> for Job {
+    fn from(shown: &jobs::Shown) -> Self {
+        let job = &shown.job;
+        let (until, reason) = match &job.state {
+            State::Waiting { until, reason } => (Some(Time::from(*until)), Some(reason.clone())),
+            State::Failed { reason } => (None, Some(reason.clone())),
+            State::Queued | State::Running | State::Done | State::Cancelled => (None, None),
+        };
+        let (image, file) = match &job.work {
+            Work::Download { image } => (Some(image.clone()), None),
+            Work::Digest { shelf, name } => (None, Some(FileReference::new(*shelf, name.clone()))),
+            Work::Scrub => (None, None),
+        };
+        Self {
+            id: job.id.clone(),
+            kind: (&job.work).into(),
+            title: job.title.clone(),
+            state: (&job.state).into(),
+            attempts: job.attempts,
+            created: job.created.into(),
+            updated: job.updated.into(),
+            progress: shown.progress.as_ref().map(Progress::from),
+            until,
+            reason,
+            image,
+            file,
+        }
+    }
+}
+
+impl From<&jobs::Shown> for JobInFull {
+    fn from(shown: &jobs::Shown) -> Self {
+        Self { job: shown.into(), log: shown.job.log.iter().map(LogLine::from).collect() }
+    }
+}
+
+impl From<&Work> for JobKind {
+    fn from(work: &Work) -> Self {
+        match work {
+            Work::Download { .. } => Self::Download,
+            Work::Digest { .. } => Self::Digest,
+            Work::Scrub => Self::Scrub,
+        }
+    }
+}
+
+impl From<&State> for JobState {
+    fn from(state: &State) -> Self {
+        match state {
+            State::Queued => Self::Queued,
+            State::Running => Self::Running,
+            State::Waiting { .. } => Self::Waiting,
+            State::Done => Self::Done,
+            State::Failed { .. } => Self::Failed,
+            State::Cancelled => Self::Cancelled,
+        }
+    }
+}
+
+impl From<&jobs::Progress> for Progress {
+    fn from(progress: &jobs::Progress) -> Self {
+        Self {
+            done: progress.done,
+            total: progress.total,
+            rate: progress.rate,
+            seconds_left: progress.left().map(|left| left.as_secs()),
+        }
+    }
+}
+
+impl From<&job::LogLine> for LogLine {
+    fn from(line: &job::LogLine) -> Self {
+        Self { time: line.time.into(), text: line.text.clone() }
+    }
+}
