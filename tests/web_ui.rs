@@ -4,6 +4,7 @@
 mod harness;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
+use brotli::Decompressor;
 use flate2::read::GzDecoder;
 use harness::http::{self, Response};
 use harness::problem::expect_problem;
@@ -16,16 +17,21 @@ use std::io::Read;
 
 /// What browsers send when somebody types an address.
 const BROWSER: (&str, &str) = ("Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8");
-const GZIP: (&str, &str) = ("Accept-Encoding", "gzip, deflate, br");
+/// What they take from an address without TLS, and with it.
+const GZIP: (&str, &str) = ("Accept-Encoding", "gzip, deflate");
+const BROTLI: (&str, &str) = ("Accept-Encoding", "gzip, deflate, br, zstd");
 
 fn get(service: &Service, path: &str, headers: &[(&str, &str)]) -> Response {
     http::request("GET", &service.north(path), headers, "")
 }
 
 fn unpacked(response: &Response) -> Vec<u8> {
-    assert_eq!(response.header("content-encoding"), Some("gzip"));
     let mut bytes = Vec::new();
-    GzDecoder::new(response.body.as_slice()).read_to_end(&mut bytes).unwrap();
+    match response.header("content-encoding") {
+        Some("gzip") => GzDecoder::new(response.body.as_slice()).read_to_end(&mut bytes).unwrap(),
+        Some("br") => Decompressor::new(response.body.as_slice(), 4096).read_to_end(&mut bytes).unwrap(),
+        other => panic!("not compressed: {other:?}"),
+    };
     bytes
 }
 
@@ -72,18 +78,21 @@ fn each_page_and_all_its_files_are_there_and_are_kept() {
             assert_eq!(whole.header("content-encoding"), None, "{file}");
             assert!(!whole.body.is_empty(), "{file}");
             let small = get(&service, &file, &[GZIP]).expect_status(200);
-            assert_eq!(unpacked(&small), whole.body, "{file}");
+            let smaller = get(&service, &file, &[BROTLI]).expect_status(200);
+            assert_eq!(smaller.header("content-encoding"), Some("br"), "{file}");
+            let forms = [&whole, &small, &smaller];
+            assert!(forms.iter().skip(1).all(|form| unpacked(form) == whole.body), "{file}");
             assert!(
-                small.body.len() < whole.body.len() || whole.body.len() < 200,
+                forms.is_sorted_by(|a, b| a.body.len() > b.body.len()) || whole.body.len() < 200,
                 "{file} grows when it is compressed"
             );
-            assert_ne!(small.header("etag"), whole.header("etag"), "{file}: two forms, two tags");
+            let tags: BTreeSet<_> = forms.iter().map(|form| form.header("etag")).collect();
+            assert_eq!(tags.len(), 3, "{file}: a tag for each form");
             let head = http::request("HEAD", &service.north(&file), &[], "").expect_status(200);
             assert_eq!(head.header("content-length"), Some(whole.body.len().to_string().as_str()), "{file}");
-            for form in [&whole, &small] {
+            for (form, asked) in forms.into_iter().zip([&[][..], &[GZIP], &[BROTLI]]) {
                 let tag = form.header("etag").unwrap();
-                let wanted = if form.header("content-encoding").is_some() { vec![GZIP] } else { vec![] };
-                let again = [vec![("If-None-Match", tag)], wanted].concat();
+                let again = [&[("If-None-Match", tag)], asked].concat();
                 let again = get(&service, &file, &again).expect_status(304);
                 assert_eq!((again.body.len(), again.header("etag")), (0, Some(tag)), "{file}");
             }

@@ -107,7 +107,7 @@ export const text = {
     clear: 'Show all images',
     copyUrl: (/** @type {string} */ image) => `repository URL of ${image}`,
     remove: (/** @type {string} */ image) => `Delete ${image}`,
-    retry: (/** @type {string} */ image) => `Try ${image} again`,
+    retry: (/** @type {string} */ image) => `Try again: ${image}`,
     stop: (/** @type {string} */ image) => `Cancel the download of ${image}`,
     retried: (/** @type {string} */ image) => `${image} is being tried again.`,
     stopped: (/** @type {string} */ image) => `The download of ${image} was cancelled. What has come stays, so it can go on from there.`,

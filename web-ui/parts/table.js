@@ -43,7 +43,8 @@ export function Table({ label, columns, count, rowHeight, row, keyOf, className 
     };
   }, [count, rowHeight]);
   useEffect(() => onRange?.(range.first, range.end), [range, onRange]);
-  useEffect(() => {
+  // At once: an effect of an earlier drawing, which has no such row yet, must not come in between.
+  useLayoutEffect(() => {
     if (wanted.current < 0) return;
     const link = /** @type {HTMLElement | null} */ (body.current?.querySelector(`[aria-rowindex="${wanted.current + 2}"] [data-row]`));
     wanted.current = -1;

@@ -29,7 +29,7 @@ export function ImageView({ id }) {
   useEffect(() => void (document.title = `${name} · ${text.product}`), [name]);
   useEffect(() => () => void (removing.value = false), []);
   const back = html`<a class="back" href=${href(['images'])}><${Icon} name="back" />${text.image.back}</a>`;
-  if (!image) return html`${back}<p class="nothing">${isLoaded.value ? text.image.gone : text.loading}</p>`;
+  if (!image) return html`${back}<h1 class="offscreen">${name}</h1><p class="nothing">${isLoaded.value ? text.image.gone : text.loading}</p>`;
   return html`
     ${back}
     <div class="head">

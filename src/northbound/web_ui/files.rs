@@ -9,6 +9,7 @@ struct Embedded {
     path: &'static str,
     bytes: &'static [u8],
     gzip: &'static [u8],
+    brotli: &'static [u8],
 }
 
 // The table `FILES`, and `HASH`, which names its content.
@@ -22,8 +23,9 @@ const CHANGING: &str = "dev";
 pub(super) struct File {
     pub(super) media_type: &'static str,
     pub(super) bytes: Bytes,
-    /// The same, compressed; empty for a file of a folder.
+    /// The same, compressed; empty where it is not, as of a file of a folder.
     pub(super) gzip: Bytes,
+    pub(super) brotli: Bytes,
 }
 
 /// Where files come from.
@@ -53,6 +55,7 @@ impl Files {
                     media_type,
                     bytes: Bytes::from_static(found.bytes),
                     gzip: Bytes::from_static(found.gzip),
+                    brotli: Bytes::from_static(found.brotli),
                 })
             }
             Self::Folder(folder) => {
@@ -60,7 +63,7 @@ impl Files {
                     return None;
                 }
                 let bytes = std::fs::read(folder.join(path)).ok()?.into();
-                Some(File { media_type, bytes, gzip: Bytes::new() })
+                Some(File { media_type, bytes, ..File::default() })
             }
         }
     }

@@ -95,23 +95,31 @@ impl WebUi {
             *response.body_mut() = Body::from(file.bytes);
             return response;
         };
-        let is_compressed = takes_gzip(headers);
-        let tag = format!("\"{}{}\"", self.0.files.version(), if is_compressed { "-gzip" } else { "" });
+        let takes = |coding| takes(headers, coding);
+        let (coding, bytes) = match file {
+            File { brotli, .. } if !brotli.is_empty() && takes("br") => (Some("br"), brotli),
+            File { gzip, .. } if !gzip.is_empty() && takes("gzip") => (Some("gzip"), gzip),
+            File { bytes, .. } => (None, bytes),
+        };
+        let tag = format!(
+            "\"{}{}\"",
+            self.0.files.version(),
+            coding.map(|coding| format!("-{coding}")).unwrap_or_default()
+        );
         fields.insert(CACHE_CONTROL, HeaderValue::from_static(cache_control));
         fields.append(VARY, HeaderValue::from_static("Accept-Encoding"));
         if let Ok(value) = HeaderValue::from_str(&tag) {
             fields.insert(ETAG, value);
         }
-        if is_compressed {
-            fields.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        }
         if has_already(headers, &tag) {
             fields.remove(CONTENT_TYPE);
-            fields.remove(CONTENT_ENCODING);
             *response.status_mut() = StatusCode::NOT_MODIFIED;
-        } else {
-            *response.body_mut() = Body::from(if is_compressed { file.gzip } else { file.bytes });
+            return response;
         }
+        if let Some(coding) = coding {
+            fields.insert(CONTENT_ENCODING, HeaderValue::from_static(coding));
+        }
+        *response.body_mut() = Body::from(bytes);
         response
     }
 }
@@ -186,17 +194,17 @@ fn prefers_page(headers: &HeaderMap) -> bool {
         .is_some_and(|name| name == "text/html")
 }
 
-/// RFC 9110 §12.5.3, as far as clients use it: `gzip` is named, and not with a quality of zero.
-fn takes_gzip(headers: &HeaderMap) -> bool {
+/// Whether a client takes a content coding (RFC 9110 §12.5.3), as far as clients say so: it is named, and not with a quality of zero.
+fn takes(headers: &HeaderMap, coding: &str) -> bool {
     let codings = headers
         .get_all(ACCEPT_ENCODING)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','));
-    codings.map(str::trim).any(|coding| {
-        let (name, quality) = coding.split_once(';').unwrap_or((coding, ""));
+    codings.map(str::trim).any(|taken| {
+        let (name, quality) = taken.split_once(';').unwrap_or((taken, ""));
         let is_refused = quality.trim().strip_prefix("q=").is_some_and(|value| value.parse() == Ok(0.0_f32));
-        name.trim().eq_ignore_ascii_case("gzip") && !is_refused
+        name.trim().eq_ignore_ascii_case(coding) && !is_refused
     })
 }
 
@@ -243,7 +251,7 @@ mod tests {
             ("br", false),
             ("", false),
         ] {
-            assert_eq!(takes_gzip(&headers(ACCEPT_ENCODING, value)), takes, "{value}");
+            assert_eq!(takes(&headers(ACCEPT_ENCODING, value), "gzip"), takes, "{value}");
         }
     }
 

@@ -45,7 +45,7 @@ impl Page {
             Files::Embedded => gzip(text.as_bytes())?,
             Files::Folder(_) => Bytes::new(),
         };
-        let file = File { bytes: text.into(), gzip, ..html };
+        let file = File { bytes: text.into(), gzip, media_type: html.media_type, ..File::default() };
         Some(Self { file, headers: headers(&map)? })
     }
 }
