@@ -3,7 +3,370 @@
  * Do not make direct changes to the file.
  */
 
-export type paths = Record<string, never>;
+export interface paths {
+    "/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show the page to browsers, and what there is to all others.
+         * @description Only where the two doors have endpoints of their own: else this is the root of the southbound. `/gui/` is the page everywhere, and `/about`
+         *     tells what there is.
+         */
+        get: operations["showRoot"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/about": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show what there is. */
+        get: operations["showAbout"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/images": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the images that match all filters. */
+        get: operations["listImages"];
+        /**
+         * Register an image.
+         * @description Its ISO is a file of the store (`isostore`), a file of the server (`isolocal`), comes from the web (`isoweb`), or is the body of the request
+         *     (`isoclient`). A squashfs or an uncompressed tar will do as well. But for `isoclient`, the parameters may be in the query or in a JSON body;
+         *     the query wins. An image that is in error is registered anew in the same way.
+         *
+         *     With `isoweb` the answer comes after three seconds at most, with the status that was reached by then; `wait` or `Prefer` wait longer, or not
+         *     at all. With `isoclient` it is text that tells each tenth as it comes, or, with `Accept: application/json`, the image at the end. If
+         *     something fails after the text has begun, it is cut, so that clients notice.
+         */
+        put: operations["registerImage"];
+        post?: never;
+        /**
+         * Delete the images that match all filters, of which there must be one at least.
+         * @description Downloads for them are stopped. Their ISOs stay in the store. The parameters may be in the query or in a JSON body; the query wins.
+         */
+        delete: operations["deleteImages"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/images/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show one image, with what was noticed in its ISO. */
+        get: operations["showImage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/images/{id}/tree": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List what is in a folder of an image, or search below it. */
+        get: operations["browseImage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the jobs that match all filters, the newest first. */
+        get: operations["listJobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/jobs/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show one job with its log. */
+        get: operations["showJob"];
+        put?: never;
+        post?: never;
+        /**
+         * Cancel a job, or take one that is over from the list.
+         * @description The answer comes when its work has ended.
+         */
+        delete: operations["cancelJob"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/jobs/{id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin a job again that failed or was cancelled, or end its wait for the next attempt.
+         * @description What was fetched before is kept and gone on with.
+         */
+        post: operations["retryJob"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/iso": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the ISOs, or the one named. */
+        get: operations["listIsos"];
+        /**
+         * Upload an ISO.
+         * @description The body is the file, whatever its Content-Type says. The answer is text that tells each tenth as it comes, or, with
+         *     `Accept: application/json`, the file at the end. If something fails after the text has begun, it is cut, so that clients notice. The name is
+         *     seen in the store when the file is complete and on disk; an older file of that name stays until then.
+         */
+        put: operations["uploadIso"];
+        post?: never;
+        /**
+         * Delete an ISO.
+         * @description The parameter may be in the query or in a JSON body.
+         */
+        delete: operations["deleteIso"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/microkernel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the microkernel files, or the one named. */
+        get: operations["listMicrokernels"];
+        /**
+         * Upload a microkernel file.
+         * @description The body is the file, whatever its Content-Type says. The answer is text that tells each tenth as it comes, or, with
+         *     `Accept: application/json`, the file at the end. If something fails after the text has begun, it is cut, so that clients notice. The name is
+         *     seen in the store when the file is complete and on disk; an older file of that name stays until then.
+         */
+        put: operations["uploadMicrokernel"];
+        post?: never;
+        /**
+         * Delete a microkernel file.
+         * @description The parameter may be in the query or in a JSON body.
+         */
+        delete: operations["deleteMicrokernel"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/uploads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the uploads that lack bytes. */
+        get: operations["listUploads"];
+        put?: never;
+        /**
+         * Begin an upload that can be resumed.
+         * @description By tus 1.0.0, whose fields are understood, or by plain clients, which say all in the query. With the Content-Type
+         *     `application/offset+octet-stream` the body has the first bytes. The upload is at the path that `Location` tells.
+         */
+        post: operations["createUpload"];
+        delete?: never;
+        /** Tell what of tus is understood. */
+        options: operations["showUploadOptions"];
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/uploads/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Ask how far an upload has come.
+         * @description Whoever brings bytes for it at this moment is stopped: who asks is about to go on with it.
+         */
+        get: operations["showUpload"];
+        /**
+         * Bring more bytes, or all of them, by plain clients.
+         * @description What came stays, also if the request breaks off.
+         */
+        put: operations["putUpload"];
+        /** Do what another method does, for clients whose proxies let only GET and POST pass. */
+        post: operations["overrideUploadMethod"];
+        /** Forget an upload and what came of it. */
+        delete: operations["deleteUpload"];
+        options?: never;
+        /** Ask how far an upload has come, as clients of tus do. */
+        head: operations["headUpload"];
+        /**
+         * Bring more bytes, by tus.
+         * @description What came stays, also if the request breaks off, unless it has a checksum: then all counts or nothing. With the last byte the file is in
+         *     its store.
+         */
+        patch: operations["appendToUpload"];
+        trace?: never;
+    };
+    "/storage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show what the stores hold, what is on its way to them, and what still fits. */
+        get: operations["showStorage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Be told of changes as server-sent events.
+         * @description Each event has a name (`event`), an id (`id`) and data (`data`), which is JSON in one line. The schema `News` has the data of each name:
+         *     `image`, `job` and `file` tell a thing as the lists show it, as it is when the event leaves; `image-removed`, `job-removed` and
+         *     `file-removed` that it is no more. A stream begins with `hello`. Who comes back with the id of the last event is told what changed since,
+         *     each thing once; if that cannot be told any more, a `reset` says that the lists must be read again. A comment every 15 seconds shows that the
+         *     stream lives.
+         */
+        get: operations["streamEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/transfers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show what is being sent southbound, and what ended lately. */
+        get: operations["listTransfers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show counters for Prometheus. */
+        get: operations["showMetrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/openapi.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show this document. */
+        get: operations["showDocument"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+}
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
@@ -43,6 +406,13 @@ export interface components {
             started: components["schemas"]["Time"] | null;
             ended: components["schemas"]["Time"] | null;
             outcome: components["schemas"]["Outcome"];
+        };
+        /** @enum {string} */
+        EntryKind: "file" | "directory";
+        /** @description The file that is meant. Its name must be said, here or there. */
+        FileName: {
+            /** @description The file's name. */
+            name: string;
         };
         /** @description A file by its store and name. */
         FileReference: {
@@ -105,6 +475,11 @@ export interface components {
             source: components["schemas"]["Source"];
             /** @description The path of its tree, below the southbound's root. */
             path: string;
+            /**
+             * Format: int64
+             * @description The size of its ISO, once it was read.
+             */
+            bytes: number | null;
             /** @description When it was registered. */
             created: components["schemas"]["Time"];
             /** @description When its status last changed. */
@@ -123,11 +498,24 @@ export interface components {
             /** @description How far that job has come, while it runs. */
             progress?: components["schemas"]["DownloadProgress"];
         };
+        /** @description Which images are meant: those that match all that is said, exactly. */
+        ImageFilters: {
+            /** @description The image's id. */
+            id?: string | null;
+            /** @description The image's name. */
+            name?: string | null;
+            /** @description The image's version. */
+            version?: string | null;
+            /** @description The name of its ISO in the store. */
+            iso?: string | null;
+            /** @description Its status, for example `OK`. */
+            status?: string | null;
+        };
         /** @description An image with what was noticed in its ISO. */
         ImageInFull: components["schemas"]["Image"] & {
             findings: components["schemas"]["Findings"] | null;
         };
-        /** @description Where everything is. All but `service`, `version` and `southbound` are paths of the API. */
+        /** @description Where everything is. All but `service`, `version` and `southboundUrl` are paths. */
         Index: {
             service: string;
             version: string;
@@ -140,10 +528,16 @@ export interface components {
             events: string;
             transfers: string;
             metrics: string;
-            /** @description This document. */
+            /** @description The page for people. */
+            gui: string;
+            /** @description The page about the API. */
+            docs: string;
+            /** @description The API as an OpenAPI document. */
             openapi: string;
             /** @description The path of the southbound's root. */
             southbound: string;
+            /** @description Where machines find the southbound's root. */
+            southboundUrl: string;
         };
         /** @description Work that takes longer than a request. */
         Job: {
@@ -292,10 +686,44 @@ export interface components {
              */
             secondsLeft: number | null;
         };
+        /**
+         * @description An image to be registered, and where its ISO comes from: one of `isostore`, `isolocal`, `isoweb` and `isoclient`. Of several, the first in
+         *     this order counts.
+         */
+        Registration: {
+            /** @description First segment of the image's path: one safe path segment of at most 255 bytes. `iso`, `common` and `gui` are taken. */
+            name: string;
+            /** @description Second segment of the image's path. */
+            version: string;
+            /** @description A file of the ISO store. */
+            isostore?: string | null;
+            /** @description An absolute path on the server. The file is served where it lies, and never written to. */
+            isolocal?: string | null;
+            /** @description A link to the ISO: http, https or ftp. Up to 16 may be given, of the same bytes; they are asked in order. */
+            isoweb?: string[] | null;
+            /** @description The name that the ISO gets in the store. The body of the request is the ISO, so all parameters are in the query. */
+            isoclient?: string | null;
+            tree?: components["schemas"]["TreeChoice"] | null;
+            /**
+             * Format: int64
+             * @description Seconds to wait for the end of a download, 3 by default and 3600 at most. The answer tells the status that was reached by then.
+             */
+            wait?: number | null;
+            /** @description The SHA-256 that the ISO must have, in hexadecimal. */
+            sha256?: string | null;
+            /** @description The SHA-512 that the ISO must have, in hexadecimal. */
+            sha512?: string | null;
+            /** @description A link to a checksum file (GNU, BSD or clear-signed) that says what the ISO must be. */
+            checksum?: string | null;
+            /** @description A link to an OpenPGP signature of the checksum file, by a key in `keyringDir`. */
+            signature?: string | null;
+        };
         /** @description An image that is no more. */
         RemovedImage: {
             id: string;
         };
+        /** @description The images that were deleted. */
+        RemovedImages: components["schemas"]["Image"] | components["schemas"]["Image"][];
         /** @description A job that is no more. */
         RemovedJob: {
             id: string;
@@ -412,6 +840,41 @@ export interface components {
          * @enum {string}
          */
         TreeChoice: "rockridge" | "udf" | "joliet" | "enhanced" | "plain";
+        /** @description A file or a directory inside an image. */
+        TreeEntry: {
+            /** @description The name as text; what of it is not UTF-8 is shown as in listings. */
+            name: string;
+            /** @description Its path inside the image: percent-encoded; that of a directory has a slash at its end. */
+            path: string;
+            kind: components["schemas"]["EntryKind"];
+            /**
+             * Format: int64
+             * @description Bytes of a file; null for a directory.
+             */
+            size: number | null;
+            modified: components["schemas"]["Time"] | null;
+        };
+        /** @description The entries of a folder inside an image, or what was found below it. */
+        TreeListing: {
+            /** @description The path of the folder inside the image: percent-encoded, with a slash at its end; that of the root is empty. */
+            path: string;
+            /** @description The path of the folder below the southbound's root. */
+            url: string;
+            /**
+             * Format: int64
+             * @description Entries in all, of which these are a part.
+             */
+            total: number;
+            /**
+             * Format: int64
+             * @description How many of them come before these.
+             */
+            offset: number;
+            /** @description Directories first, then by name. */
+            entries: components["schemas"]["TreeEntry"][];
+            /** @description Whether all was searched. Only of searches. */
+            complete?: boolean;
+        };
         /** @description What was found in an ISO. Before it was read there is only what was asked for. */
         TreeSummary: {
             /** @description What is served: `rockridge`, `udf`, `joliet`, `enhanced` or `plain` of an ISO; `squashfs`; `tar`; or `mount`, where the kernel chose. */
@@ -480,4 +943,4027 @@ export interface components {
     pathItems: never;
 }
 export type $defs = Record<string, never>;
-export type operations = Record<string, never>;
+export interface operations {
+    showRoot: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What the client likes better, by its `Accept`. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "service": "image-service",
+                     *       "version": "0.1.0",
+                     *       "images": "/images",
+                     *       "jobs": "/jobs",
+                     *       "isos": "/iso",
+                     *       "microkernels": "/microkernel",
+                     *       "uploads": "/uploads",
+                     *       "storage": "/storage",
+                     *       "events": "/events",
+                     *       "transfers": "/transfers",
+                     *       "metrics": "/metrics",
+                     *       "gui": "/gui/",
+                     *       "docs": "/docs",
+                     *       "openapi": "/openapi.json",
+                     *       "southbound": "/",
+                     *       "southboundUrl": "http://192.0.2.1:9090/"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Index"];
+                    "text/html": string;
+                };
+            };
+            /** @description Any other problem, such as 500. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "the service cannot do this just now; its log says why",
+                     *       "message": "the service cannot do this just now; its log says why"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    showAbout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Where everything is. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "service": "image-service",
+                     *       "version": "0.1.0",
+                     *       "images": "/images",
+                     *       "jobs": "/jobs",
+                     *       "isos": "/iso",
+                     *       "microkernels": "/microkernel",
+                     *       "uploads": "/uploads",
+                     *       "storage": "/storage",
+                     *       "events": "/events",
+                     *       "transfers": "/transfers",
+                     *       "metrics": "/metrics",
+                     *       "gui": "/gui/",
+                     *       "docs": "/docs",
+                     *       "openapi": "/openapi.json",
+                     *       "southbound": "/",
+                     *       "southboundUrl": "http://192.0.2.1:9090/"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Index"];
+                };
+            };
+            /** @description Any other problem, such as 500. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "the service cannot do this just now; its log says why",
+                     *       "message": "the service cannot do this just now; its log says why"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listImages: {
+        parameters: {
+            query?: {
+                /** @description The image's id. */
+                id?: string;
+                /** @description The image's name. */
+                name?: string;
+                /** @description The image's version. */
+                version?: string;
+                /** @description The name of its ISO in the store. */
+                iso?: string;
+                /** @description Its status, for example `OK`. */
+                status?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The images; none if none matches. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example [
+                     *       {
+                     *         "id": "24cb770a-bd24-4f16-8d1c-98388c5fb0d7",
+                     *         "name": "ipxe",
+                     *         "version": "1",
+                     *         "iso": "ipxe.iso",
+                     *         "status": "OK",
+                     *         "source": "store",
+                     *         "path": "/ipxe/1/",
+                     *         "bytes": 2097152,
+                     *         "created": "2026-11-20T23:13:48.301Z",
+                     *         "updated": "2026-11-20T23:13:48.301Z",
+                     *         "sha256": "d3934ddd42ded2879e41cd9667614ec15294b9a3a3a75cb4a4320a3346b168d7",
+                     *         "tree": {
+                     *           "kind": "rockridge",
+                     *           "available": [
+                     *             "rockridge",
+                     *             "joliet",
+                     *             "plain"
+                     *           ],
+                     *           "label": "ISOIMAGE",
+                     *           "entries": 7,
+                     *           "warnings": 0,
+                     *           "damaged": 0
+                     *         }
+                     *       },
+                     *       {
+                     *         "id": "7c218a00-9f47-4bee-8bea-16494728ebf9",
+                     *         "name": "ubuntu",
+                     *         "version": "24.04",
+                     *         "iso": "ubuntu-24.04.1-live-server-amd64.iso",
+                     *         "status": "downloading iso",
+                     *         "source": "web",
+                     *         "path": "/ubuntu/24.04/",
+                     *         "bytes": null,
+                     *         "created": "2026-11-20T23:13:48.308Z",
+                     *         "updated": "2026-11-20T23:13:48.328Z",
+                     *         "sha256": null,
+                     *         "tree": null,
+                     *         "url": "https://releases.ubuntu.com/24.04/ubuntu-24.04.1-live-server-amd64.iso",
+                     *         "job": "b1f6c1a5-2f0e-4a53-8c52-0f4f6f0f8a3e",
+                     *         "progress": {
+                     *           "done": 734003200,
+                     *           "total": 2773874688,
+                     *           "rate": 52428800,
+                     *           "secondsLeft": 39,
+                     *           "received": 734003200
+                     *         }
+                     *       }
+                     *     ]
+                     */
+                    "application/json": components["schemas"]["Image"][];
+                };
+            };
+            /** @description A parameter is given more than once. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "the parameter `name` is given more than once",
+                     *       "message": "the parameter `name` is given more than once",
+                     *       "parameter": "name"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as 500. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "the service cannot do this just now; its log says why",
+                     *       "message": "the service cannot do this just now; its log says why"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    registerImage: {
+        parameters: {
+            query?: {
+                /** @description First segment of the image's path: one safe path segment of at most 255 bytes. `iso`, `common` and `gui` are taken. */
+                name?: string;
+                /** @description Second segment of the image's path. */
+                version?: string;
+                /** @description A file of the ISO store. */
+                isostore?: string;
+                /** @description An absolute path on the server. The file is served where it lies, and never written to. */
+                isolocal?: string;
+                /** @description A link to the ISO: http, https or ftp. Up to 16 may be given, of the same bytes; they are asked in order. */
+                isoweb?: string[];
+                /** @description The name that the ISO gets in the store. The body of the request is the ISO, so all parameters are in the query. */
+                isoclient?: string;
+                /** @description Which of the ISO's trees to serve; without it the best, in the order of this list. */
+                tree?: components["schemas"]["TreeChoice"];
+                /** @description Seconds to wait for the end of a download, 3 by default and 3600 at most. The answer tells the status that was reached by then. */
+                wait?: number;
+                /** @description The SHA-256 that the ISO must have, in hexadecimal. */
+                sha256?: string;
+                /** @description The SHA-512 that the ISO must have, in hexadecimal. */
+                sha512?: string;
+                /** @description A link to a checksum file (GNU, BSD or clear-signed) that says what the ISO must be. */
+                checksum?: string;
+                /** @description A link to an OpenPGP signature of the checksum file, by a key in `keyringDir`. */
+                signature?: string;
+            };
+            header?: {
+                /**
+                 * @description `wait=N` is the same as the parameter `wait`, `respond-async` is `wait=0` (RFC 7240).
+                 * @example respond-async
+                 */
+                Prefer?: string;
+                /**
+                 * @description The digests that the body must have, `sha-256` and `sha-512` (RFC 9530).
+                 * @example sha-256=:1P8CY0RkH8l6REVXJIt5eYd2Y8qVp4JVXfdvvYhVYB0=:
+                 */
+                "Repr-Digest"?: string;
+                /** @description The same: a body that is a whole file has but one digest. */
+                "Content-Digest"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The parameters, or, with `isoclient`, the ISO, whatever the Content-Type says then. */
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "ubuntu",
+                 *       "version": "24.04",
+                 *       "isoweb": [
+                 *         "https://releases.ubuntu.com/24.04/ubuntu-24.04.1-live-server-amd64.iso"
+                 *       ],
+                 *       "wait": 0
+                 *     }
+                 */
+                "application/json": components["schemas"]["Registration"];
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description The image is registered. It is served when its status says `OK`. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "24cb770a-bd24-4f16-8d1c-98388c5fb0d7",
+                     *       "name": "ipxe",
+                     *       "version": "1",
+                     *       "iso": "ipxe.iso",
+                     *       "status": "OK",
+                     *       "source": "store",
+                     *       "path": "/ipxe/1/",
+                     *       "bytes": 2097152,
+                     *       "created": "2026-11-20T23:13:48.301Z",
+                     *       "updated": "2026-11-20T23:13:48.301Z",
+                     *       "sha256": "d3934ddd42ded2879e41cd9667614ec15294b9a3a3a75cb4a4320a3346b168d7",
+                     *       "tree": {
+                     *         "kind": "rockridge",
+                     *         "available": [
+                     *           "rockridge",
+                     *           "joliet",
+                     *           "plain"
+                     *         ],
+                     *         "label": "ISOIMAGE",
+                     *         "entries": 7,
+                     *         "warnings": 0,
+                     *         "damaged": 0
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Image"];
+                    /**
+                     * @example Uploaded 50 %
+                     *     Uploaded 100 %
+                     *     Upload finished!
+                     */
+                    "text/plain": string;
+                };
+            };
+            /** @description A parameter is missing, unknown, repeated or unusable. Nothing was done. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "the parameter `version` is missing",
+                     *       "message": "the parameter `version` is missing",
+                     *       "parameter": "version"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The service may not read the file that `isolocal` names. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Forbidden",
+                     *       "status": 403,
+                     *       "detail": "`isolocal`: the service has no permission to read it",
+                     *       "message": "`isolocal`: the service has no permission to read it",
+                     *       "parameter": "isolocal"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The source is not there: no such file in the store or on the server, or the web server says so. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "`isostore`: the ISO store has no file named linux.iso",
+                     *       "message": "`isostore`: the ISO store has no file named linux.iso",
+                     *       "parameter": "isostore"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body came too slowly, or the request took longer than `httpTimeout`. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Request Timeout",
+                     *       "status": 408,
+                     *       "detail": "the upload comes too slowly",
+                     *       "message": "the upload comes too slowly"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is an image of that name and version, or the file's name is taken. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Conflict",
+                     *       "status": 409,
+                     *       "detail": "an image linux 9 exists already",
+                     *       "message": "an image linux 9 exists already"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The file is larger than `maxFileSize`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Payload Too Large",
+                     *       "status": 413,
+                     *       "detail": "the file is larger than the 274877906944 bytes that `maxFileSize` allows",
+                     *       "message": "the file is larger than the 274877906944 bytes that `maxFileSize` allows"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body has a Content-Encoding. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unsupported Media Type",
+                     *       "status": 415,
+                     *       "detail": "send the file as it is, without Content-Encoding",
+                     *       "message": "send the file as it is, without Content-Encoding"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The file is no image, has another digest, or has no such tree; or the link may not be followed or leads to no file. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "`isostore`: not an ISO image, a squashfs or a tar: it begins like none of them",
+                     *       "message": "`isostore`: not an ISO image, a squashfs or a tar: it begins like none of them",
+                     *       "parameter": "isostore"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many files are arriving at this moment, or the service is stopping. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    /** @description Seconds after which to come back. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "too many files are arriving at this moment; try again later",
+                     *       "message": "too many files are arriving at this moment; try again later"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is not enough space, or the inventory cannot be written. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Insufficient Storage",
+                     *       "status": 507,
+                     *       "detail": "not enough space in the ISO store: 734003200 bytes are needed, 104857600 bytes are available",
+                     *       "message": "not enough space in the ISO store: 734003200 bytes are needed, 104857600 bytes are available"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as 500. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "the service cannot do this just now; its log says why",
+                     *       "message": "the service cannot do this just now; its log says why"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteImages: {
+        parameters: {
+            query?: {
+                /** @description The image's id. */
+                id?: string;
+                /** @description The image's name. */
+                name?: string;
+                /** @description The image's version. */
+                version?: string;
+                /** @description The name of its ISO in the store. */
+                iso?: string;
+                /** @description Its status, for example `OK`. */
+                status?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "ipxe",
+                 *       "version": "1"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ImageFilters"];
+            };
+        };
+        responses: {
+            /** @description What was deleted: one image if it was named by its id, or by its name and version, else a list. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "24cb770a-bd24-4f16-8d1c-98388c5fb0d7",
+                     *       "name": "ipxe",
+                     *       "version": "1",
+                     *       "iso": "ipxe.iso",
+                     *       "status": "OK",
+                     *       "source": "store",
+                     *       "path": "/ipxe/1/",
+                     *       "bytes": 2097152,
+                     *       "created": "2026-11-20T23:13:48.301Z",
+                     *       "updated": "2026-11-20T23:13:48.301Z",
+                     *       "sha256": "d3934ddd42ded2879e41cd9667614ec15294b9a3a3a75cb4a4320a3346b168d7",
+                     *       "tree": {
+                     *         "kind": "rockridge",
+                     *         "available": [
+                     *           "rockridge",
+                     *           "joliet",
+                     *           "plain"
+                     *         ],
+                     *         "label": "ISOIMAGE",
+                     *         "entries": 7,
+                     *         "warnings": 0,
+                     *         "damaged": 0
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RemovedImages"];
+                };
+            };
+            /** @description A parameter is missing, unknown, repeated or unusable. Nothing was done. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "the parameter `version` is missing",
+                     *       "message": "the parameter `version` is missing",
+                     *       "parameter": "version"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No image matches. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "no image matches",
+                     *       "message": "no image matches"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another request is working on one of them. None was removed. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Conflict",
+                     *       "status": 409,
+                     *       "detail": "the image linux 9 is being worked on by another request; try again when that has ended",
+                     *       "message": "the image linux 9 is being worked on by another request; try again when that has ended"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as 500. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "the service cannot do this just now; its log says why",
+                     *       "message": "the service cannot do this just now; its log says why"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    showImage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The image's id. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The image. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "24cb770a-bd24-4f16-8d1c-98388c5fb0d7",
+                     *       "name": "ipxe",
+                     *       "version": "1",
+                     *       "iso": "ipxe.iso",
+                     *       "status": "OK",
+                     *       "source": "store",
+                     *       "path": "/ipxe/1/",
+                     *       "bytes": 2097152,
+                     *       "created": "2026-11-20T23:13:48.301Z",
+                     *       "updated": "2026-11-20T23:13:48.301Z",
+                     *       "sha256": "d3934ddd42ded2879e41cd9667614ec15294b9a3a3a75cb4a4320a3346b168d7",
+                     *       "tree": {
+                     *         "kind": "rockridge",
+                     *         "available": [
+                     *           "rockridge",
+                     *           "joliet",
+                     *           "plain"
+                     *         ],
+                     *         "label": "ISOIMAGE",
+                     *         "entries": 7,
+                     *         "warnings": 0,
+                     *         "damaged": 0
+                     *       },
+                     *       "findings": {
+                     *         "warnings": [],
+                     *         "damaged": []
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ImageInFull"];
+                };
+            };
+            /** @description No image has this id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "no image matches",
+                     *       "message": "no image matches"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as 500. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "the service cannot do this just now; its log says why",
+                     *       "message": "the service cannot do this just now; its log says why"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    browseImage: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The folder, as paths stand in answers: percent-encoded, for names need not be UTF-8. So it is encoded once more in the query.
+                 * @example boot/grub/
+                 */
+                path?: string;
+                /** @description How many entries to pass over. */
+                offset?: number;
+                /** @description The most entries to answer with; 1000 by default. */
+                limit?: number;
+                /** @description Answer with what is below the folder, however deep, and has this text in its name, in whatever case. */
+                search?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The image's id. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The entries. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "path": "boot/grub/",
+                     *       "url": "/grub/2/boot/grub/",
+                     *       "total": 5,
+                     *       "offset": 0,
+                     *       "entries": [
+                     *         {
+                     *           "name": "fonts",
+                     *           "path": "boot/grub/fonts/",
+                     *           "kind": "directory",
+                     *           "size": null,
+                     *           "modified": "2026-05-03T22:12:13.000Z"
+                     *         },
+                     *         {
+                     *           "name": "grub.cfg",
+                     *           "path": "boot/grub/grub.cfg",
+                     *           "kind": "file",
+                     *           "size": 1705,
+                     *           "modified": "2026-05-03T22:12:13.000Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["TreeListing"];
+                };
+            };
+            /** @description A parameter is unusable or given more than once. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "the parameter `limit` must be a whole number from 1 to 10000",
+                     *       "message": "the parameter `limit` must be a whole number from 1 to 10000",
+                     *       "parameter": "limit"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No image has this id, or it has no such folder. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "there is no folder 'boot/grub' in the image",
+                     *       "message": "there is no folder 'boot/grub' in the image"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The image is not served: its status is not `OK`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Conflict",
+                     *       "status": 409,
+                     *       "detail": "the image ubuntu 24.04 is not served: downloading iso",
+                     *       "message": "the image ubuntu 24.04 is not served: downloading iso"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as 500. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "the service cannot do this just now; its log says why",
+                     *       "message": "the service cannot do this just now; its log says why"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listJobs: {
+        parameters: {
+            query?: {
+                kind?: components["schemas"]["JobKind"];
+                state?: components["schemas"]["JobState"];
+                /** @description The id of the image that they fetch the ISO of. */
+                image?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The jobs. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example [
+                     *       {
+                     *         "id": "b1f6c1a5-2f0e-4a53-8c52-0f4f6f0f8a3e",
+                     *         "kind": "download",
+                     *         "title": "ubuntu-24.04.1-live-server-amd64.iso",
+                     *         "state": "waiting",
+                     *         "attempts": 2,
+                     *         "created": "2026-11-20T23:13:48.308Z",
+                     *         "updated": "2026-11-20T23:15:02.114Z",
+                     *         "progress": {
+                     *           "done": 734003200,
+                     *           "total": 2773874688,
+                     *           "rate": null,
+                     *           "secondsLeft": null
+                     *         },
+                     *         "until": "2026-11-20T23:15:04.114Z",
+                     *         "reason": "the connection broke off",
+                     *         "image": "7c218a00-9f47-4bee-8bea-16494728ebf9"
+                     *       }
+                     *     ]
+                     */
+                    "application/json": components["schemas"]["Job"][];
+                };
+            };
+            /** @description A parameter is given more than once. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "the parameter `name` is given more than once",
+                     *       "message": "the parameter `name` is given more than once",
+                     *       "parameter": "name"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as 500. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "the service cannot do this just now; its log says why",
+                     *       "message": "the service cannot do this just now; its log says why"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    showJob: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The job's id. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The job. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "b1f6c1a5-2f0e-4a53-8c52-0f4f6f0f8a3e",
+                     *       "kind": "download",
+                     *       "title": "ubuntu-24.04.1-live-server-amd64.iso",
+                     *       "state": "waiting",
+                     *       "attempts": 2,
+                     *       "created": "2026-11-20T23:13:48.308Z",
+                     *       "updated": "2026-11-20T23:15:02.114Z",
+                     *       "progress": {
+                     *         "done": 734003200,
+                     *         "total": 2773874688,
+                     *         "rate": null,
+                     *         "secondsLeft": null
+                     *       },
+                     *       "until": "2026-11-20T23:15:04.114Z",
+                     *       "reason": "the connection broke off",
+                     *       "image": "7c218a00-9f47-4bee-8bea-16494728ebf9",
+                     *       "log": [
+                     *         {
+                     *           "time": "2026-11-20T23:13:48.309Z",
+                     *           "text": "fetching https://releases.ubuntu.com/24.04/ubuntu-24.04.1-live-server-amd64.iso"
+                     *         },
+                     *         {
+                     *           "time": "2026-11-20T23:15:02.114Z",
+                     *           "text": "the connection broke off; trying again in 2 s"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["JobInFull"];
+                };
+            };
+            /** @description No job has this id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "no job has this id",
+                     *       "message": "no job has this id"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as 500. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "the service cannot do this just now; its log says why",
+                     *       "message": "the service cannot do this just now; its log says why"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancelJob: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The job's id. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The job as it is now, or was. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "b1f6c1a5-2f0e-4a53-8c52-0f4f6f0f8a3e",
+                     *       "kind": "download",
+                     *       "title": "ubuntu-24.04.1-live-server-amd64.iso",
+                     *       "state": "waiting",
+                     *       "attempts": 2,
+                     *       "created": "2026-11-20T23:13:48.308Z",
+                     *       "updated": "2026-11-20T23:15:02.114Z",
+                     *       "progress": {
+                     *         "done": 734003200,
+                     *         "total": 2773874688,
+                     *         "rate": null,
+                     *         "secondsLeft": null
+                     *       },
+                     *       "until": "2026-11-20T23:15:04.114Z",
+                     *       "reason": "the connection broke off",
+                     *       "image": "7c218a00-9f47-4bee-8bea-16494728ebf9",
+                     *       "log": [
+                     *         {
+                     *           "time": "2026-11-20T23:13:48.309Z",
+                     *           "text": "fetching https://releases.ubuntu.com/24.04/ubuntu-24.04.1-live-server-amd64.iso"
+                     *         },
+                     *         {
+                     *           "time": "2026-11-20T23:15:02.114Z",
+                     *           "text": "the connection broke off; trying again in 2 s"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["JobInFull"];
+                };
+            };
+            /** @description No job has this id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "no job has this id",
+                     *       "message": "no job has this id"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The end of the job is just being recorded. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Conflict",
+                     *       "status": 409,
+                     *       "detail": "the end of the job is just being recorded; try again",
+                     *       "message": "the end of the job is just being recorded; try again"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as 500. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "the service cannot do this just now; its log says why",
+                     *       "message": "the service cannot do this just now; its log says why"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retryJob: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The job's id. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The job as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "b1f6c1a5-2f0e-4a53-8c52-0f4f6f0f8a3e",
+                     *       "kind": "download",
+                     *       "title": "ubuntu-24.04.1-live-server-amd64.iso",
+                     *       "state": "waiting",
+                     *       "attempts": 2,
+                     *       "created": "2026-11-20T23:13:48.308Z",
+                     *       "updated": "2026-11-20T23:15:02.114Z",
+                     *       "progress": {
+                     *         "done": 734003200,
+                     *         "total": 2773874688,
+                     *         "rate": null,
+                     *         "secondsLeft": null
+                     *       },
+                     *       "until": "2026-11-20T23:15:04.114Z",
+                     *       "reason": "the connection broke off",
+                     *       "image": "7c218a00-9f47-4bee-8bea-16494728ebf9",
+                     *       "log": [
+                     *         {
+                     *           "time": "2026-11-20T23:13:48.309Z",
+                     *           "text": "fetching https://releases.ubuntu.com/24.04/ubuntu-24.04.1-live-server-amd64.iso"
+                     *         },
+                     *         {
+                     *           "time": "2026-11-20T23:15:02.114Z",
+                     *           "text": "the connection broke off; trying again in 2 s"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["JobInFull"];
+                };
+            };
+            /** @description No job has this id. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "no job has this id",
+                     *       "message": "no job has this id"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The job is not over, or to begin it again makes no sense. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Conflict",
+                     *       "status": 409,
+                     *       "detail": "the job is running, so it cannot be begun again",
+                     *       "message": "the job is running, so it cannot be begun again"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as 500. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "the service cannot do this just now; its log says why",
+                     *       "message": "the service cannot do this just now; its log says why"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listIsos: {
+        parameters: {
+            query?: {
+                /** @description The file's name; without it, all files. */
+                name?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The files by name. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example [
+                     *       {
+                     *         "name": "ipxe.iso",
+                     *         "size": "2.10 MB",
+                     *         "uploaded": "2026-11-20T23:13:48.288Z",
+                     *         "bytes": 2097152,
+                     *         "sha256": "d3934ddd42ded2879e41cd9667614ec15294b9a3a3a75cb4a4320a3346b168d7",
+                     *         "local": false,
+                     *         "status": "OK",
+                     *         "origin": "upload",
+                     *         "verified": "2026-11-20T23:13:48.289Z",
+                     *         "upload": "2026-11-20T23:13:48.288Z",
+                     *         "images": [
+                     *           "ipxe 1"
+                     *         ]
+                     *       }
+                     *     ]
+                     */
+                    "application/json": components["schemas"]["StoredFile"][];
+                };
+            };
+            /** @description A parameter is given more than once. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "the parameter `name` is given more than once",
+                     *       "message": "the parameter `name` is given more than once",
+                     *       "parameter": "name"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as 500. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "the service cannot do this just now; its log says why",
+                     *       "message": "the service cannot do this just now; its log says why"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    uploadIso: {
+        parameters: {
+            query: {
+                /** @description The name that the file gets: one safe path segment of at most 255 bytes. */
+                name: string;
+                /** @description The SHA-256 that it must have, in hexadecimal. */
+                sha256?: string;
+                /** @description The SHA-512 that it must have, in hexadecimal. */
+                sha512?: string;
+                /** @description A link to a checksum file (GNU, BSD or clear-signed) that says what it must be. */
+                checksum?: string;
+                /** @description A link to an OpenPGP signature of the checksum file, by a key in `keyringDir`. */
+                signature?: string;
+            };
+            header?: {
+                /**
+                 * @description The digests that the body must have, `sha-256` and `sha-512` (RFC 9530).
+                 * @example sha-256=:1P8CY0RkH8l6REVXJIt5eYd2Y8qVp4JVXfdvvYhVYB0=:
+                 */
+                "Repr-Digest"?: string;
+                /** @description The same: a body that is a whole file has but one digest. */
+                "Content-Digest"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The file. */
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description The file is stored. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example Uploaded 50 %
+                     *     Uploaded 100 %
+                     *     Upload finished!
+                     */
+                    "text/plain": string;
+                    /**
+                     * @example {
+                     *       "name": "ipxe.iso",
+                     *       "size": "2.10 MB",
+                     *       "uploaded": "2026-11-20T23:13:48.288Z",
+                     *       "bytes": 2097152,
+                     *       "sha256": "d3934ddd42ded2879e41cd9667614ec15294b9a3a3a75cb4a4320a3346b168d7",
+                     *       "local": false,
+                     *       "status": "OK",
+                     *       "origin": "upload",
+                     *       "verified": "2026-11-20T23:13:48.289Z",
+                     *       "upload": "2026-11-20T23:13:48.288Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["StoredFile"];
+                };
+            };
+            /** @description A parameter is missing, unknown, repeated or unusable. Nothing was done. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "the parameter `version` is missing",
+                     *       "message": "the parameter `version` is missing",
+                     *       "parameter": "version"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body came too slowly, or the request took longer than `httpTimeout`. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Request Timeout",
+                     *       "status": 408,
+                     *       "detail": "the upload comes too slowly",
+                     *       "message": "the upload comes too slowly"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The name is taken: a file of that name is used by an image, lies elsewhere, or is just being written. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Conflict",
+                     *       "status": 409,
+                     *       "detail": "the ISO linux.iso is used by linux 9",
+                     *       "message": "the ISO linux.iso is used by linux 9"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The file is larger than `maxFileSize`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Payload Too Large",
+                     *       "status": 413,
+                     *       "detail": "the file is larger than the 274877906944 bytes that `maxFileSize` allows",
+                     *       "message": "the file is larger than the 274877906944 bytes that `maxFileSize` allows"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body has a Content-Encoding. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unsupported Media Type",
+                     *       "status": 415,
+                     *       "detail": "send the file as it is, without Content-Encoding",
+                     *       "message": "send the file as it is, without Content-Encoding"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The file is not what it must be: its digest is another, or the checksum file or its signature is no good. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "`sha256`: its SHA-256 is 4486…, but 9f86… was expected",
+                     *       "message": "`sha256`: its SHA-256 is 4486…, but 9f86… was expected",
+                     *       "parameter": "sha256"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many files are arriving at this moment, or the service is stopping. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    /** @description Seconds after which to come back. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "too many files are arriving at this moment; try again later",
+                     *       "message": "too many files are arriving at this moment; try again later"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is not enough space, or the inventory cannot be written. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Insufficient Storage",
+                     *       "status": 507,
+                     *       "detail": "not enough space in the ISO store: 734003200 bytes are needed, 104857600 bytes are available",
+                     *       "message": "not enough space in the ISO store: 734003200 bytes are needed, 104857600 bytes are available"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as 500. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "the service cannot do this just now; its log says why",
+                     *       "message": "the service cannot do this just now; its log says why"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteIso: {
+        parameters: {
+            query?: {
+                /** @description The file's name. */
+                name?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "ipxe.iso"
+                 *     }
+                 */
+                "application/json": components["schemas"]["FileName"];
+            };
+        };
+        responses: {
+            /** @description The file that was deleted. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "name": "ipxe.iso",
+                     *       "size": "2.10 MB",
+                     *       "uploaded": "2026-11-20T23:13:48.288Z",
+                     *       "bytes": 2097152,
+                     *       "sha256": "d3934ddd42ded2879e41cd9667614ec15294b9a3a3a75cb4a4320a3346b168d7",
+                     *       "local": false,
+                     *       "status": "OK",
+                     *       "origin": "upload",
+                     *       "verified": "2026-11-20T23:13:48.289Z",
+                     *       "upload": "2026-11-20T23:13:48.288Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["StoredFile"];
+                };
+            };
+            /** @description A parameter is missing, unknown, repeated or unusable. Nothing was done. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "the parameter `version` is missing",
+                     *       "message": "the parameter `version` is missing",
+                     *       "parameter": "version"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The store has no such file. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "the ISO store has no file named linux.iso",
+                     *       "message": "the ISO store has no file named linux.iso"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An image needs it, or another request is working on it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Conflict",
+                     *       "status": 409,
+                     *       "detail": "the ISO linux.iso is used by linux 9",
+                     *       "message": "the ISO linux.iso is used by linux 9"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as 500. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "the service cannot do this just now; its log says why",
+                     *       "message": "the service cannot do this just now; its log says why"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listMicrokernels: {
+        parameters: {
+            query?: {
+                /** @description The file's name; without it, all files. */
+                name?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The files by name. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example [
+                     *       {
+                     *         "name": "vmlinuz-1.2.0-rancher",
+                     *         "size": "4.15 MB",
+                     *         "uploaded": "2026-11-20T23:14:10.020Z",
+                     *         "bytes": 4150128,
+                     *         "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *         "local": false,
+                     *         "status": "OK",
+                     *         "origin": "folder",
+                     *         "verified": "2026-11-20T23:14:10.040Z"
+                     *       }
+                     *     ]
+                     */
+                    "application/json": components["schemas"]["StoredFile"][];
+                };
+            };
+            /** @description A parameter is given more than once. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "the parameter `name` is given more than once",
+                     *       "message": "the parameter `name` is given more than once",
+                     *       "parameter": "name"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as 500. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "the service cannot do this just now; its log says why",
+                     *       "message": "the service cannot do this just now; its log says why"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    uploadMicrokernel: {
+        parameters: {
+            query: {
+                /** @description The name that the file gets: one safe path segment of at most 255 bytes. */
+                name: string;
+                /** @description The SHA-256 that it must have, in hexadecimal. */
+                sha256?: string;
+                /** @description The SHA-512 that it must have, in hexadecimal. */
+                sha512?: string;
+                /** @description A link to a checksum file (GNU, BSD or clear-signed) that says what it must be. */
+                checksum?: string;
+                /** @description A link to an OpenPGP signature of the checksum file, by a key in `keyringDir`. */
+                signature?: string;
+            };
+            header?: {
+                /**
+                 * @description The digests that the body must have, `sha-256` and `sha-512` (RFC 9530).
+                 * @example sha-256=:1P8CY0RkH8l6REVXJIt5eYd2Y8qVp4JVXfdvvYhVYB0=:
+                 */
+                "Repr-Digest"?: string;
+                /** @description The same: a body that is a whole file has but one digest. */
+                "Content-Digest"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The file. */
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description The file is stored. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example Uploaded 50 %
+                     *     Uploaded 100 %
+                     *     Upload finished!
+                     */
+                    "text/plain": string;
+                    /**
+                     * @example {
+                     *       "name": "vmlinuz-1.2.0-rancher",
+                     *       "size": "4.15 MB",
+                     *       "uploaded": "2026-11-20T23:14:10.020Z",
+                     *       "bytes": 4150128,
+                     *       "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *       "local": false,
+                     *       "status": "OK",
+                     *       "origin": "folder",
+                     *       "verified": "2026-11-20T23:14:10.040Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["StoredFile"];
+                };
+            };
+            /** @description A parameter is missing, unknown, repeated or unusable. Nothing was done. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "the parameter `version` is missing",
+                     *       "message": "the parameter `version` is missing",
+                     *       "parameter": "version"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body came too slowly, or the request took longer than `httpTimeout`. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Request Timeout",
+                     *       "status": 408,
+                     *       "detail": "the upload comes too slowly",
+                     *       "message": "the upload comes too slowly"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The name is taken: a file of that name is used by an image, lies elsewhere, or is just being written. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Conflict",
+                     *       "status": 409,
+                     *       "detail": "the ISO linux.iso is used by linux 9",
+                     *       "message": "the ISO linux.iso is used by linux 9"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The file is larger than `maxFileSize`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Payload Too Large",
+                     *       "status": 413,
+                     *       "detail": "the file is larger than the 274877906944 bytes that `maxFileSize` allows",
+                     *       "message": "the file is larger than the 274877906944 bytes that `maxFileSize` allows"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body has a Content-Encoding. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unsupported Media Type",
+                     *       "status": 415,
+                     *       "detail": "send the file as it is, without Content-Encoding",
+                     *       "message": "send the file as it is, without Content-Encoding"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The file is not what it must be: its digest is another, or the checksum file or its signature is no good. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "`sha256`: its SHA-256 is 4486…, but 9f86… was expected",
+                     *       "message": "`sha256`: its SHA-256 is 4486…, but 9f86… was expected",
+                     *       "parameter": "sha256"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many files are arriving at this moment, or the service is stopping. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    /** @description Seconds after which to come back. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "too many files are arriving at this moment; try again later",
+                     *       "message": "too many files are arriving at this moment; try again later"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is not enough space, or the inventory cannot be written. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Insufficient Storage",
+                     *       "status": 507,
+                     *       "detail": "not enough space in the ISO store: 734003200 bytes are needed, 104857600 bytes are available",
+                     *       "message": "not enough space in the ISO store: 734003200 bytes are needed, 104857600 bytes are available"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as 500. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "the service cannot do this just now; its log says why",
+                     *       "message": "the service cannot do this just now; its log says why"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteMicrokernel: {
+        parameters: {
+            query?: {
+                /** @description The file's name. */
+                name?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "vmlinuz-1.2.0-rancher"
+                 *     }
+                 */
+                "application/json": components["schemas"]["FileName"];
+            };
+        };
+        responses: {
+            /** @description The file that was deleted. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "name": "vmlinuz-1.2.0-rancher",
+                     *       "size": "4.15 MB",
+                     *       "uploaded": "2026-11-20T23:14:10.020Z",
+                     *       "bytes": 4150128,
+                     *       "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *       "local": false,
+                     *       "status": "OK",
+                     *       "origin": "folder",
+                     *       "verified": "2026-11-20T23:14:10.040Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["StoredFile"];
+                };
+            };
+            /** @description A parameter is missing, unknown, repeated or unusable. Nothing was done. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "the parameter `version` is missing",
+                     *       "message": "the parameter `version` is missing",
+                     *       "parameter": "version"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The store has no such file. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "the ISO store has no file named linux.iso",
+                     *       "message": "the ISO store has no file named linux.iso"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An image needs it, or another request is working on it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Conflict",
+                     *       "status": 409,
+                     *       "detail": "the ISO linux.iso is used by linux 9",
+                     *       "message": "the ISO linux.iso is used by linux 9"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as 500. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "the service cannot do this just now; its log says why",
+                     *       "message": "the service cannot do this just now; its log says why"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listUploads: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The uploads. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example [
+                     *       {
+                     *         "id": "0f3d1f6e-9a52-4e0b-9f43-5a1f2e6c7b80",
+                     *         "store": "iso",
+                     *         "name": "big.iso",
+                     *         "offset": 1048576,
+                     *         "size": 734003200,
+                     *         "created": "2026-11-20T23:13:48.256Z",
+                     *         "expires": "2026-11-27T23:13:48.256Z"
+                     *       }
+                     *     ]
+                     */
+                    "application/json": components["schemas"]["UnfinishedUpload"][];
+                };
+            };
+            /** @description Any other problem, such as 500. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "the service cannot do this just now; its log says why",
+                     *       "message": "the service cannot do this just now; its log says why"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createUpload: {
+        parameters: {
+            query?: {
+                /** @description The name that the file gets: one safe path segment of at most 255 bytes. */
+                name?: string;
+                /** @description Where the file goes; `iso` by default. */
+                store?: components["schemas"]["Store"];
+                /** @description Bytes that the file will have, if that is known. */
+                size?: number;
+                /** @description The SHA-256 that the file must have, in hexadecimal. */
+                sha256?: string;
+                /** @description The SHA-512 that the file must have, in hexadecimal. */
+                sha512?: string;
+            };
+            header?: {
+                /**
+                 * @description `1.0.0`, from clients of tus. Plain ones say nothing.
+                 * @example 1.0.0
+                 */
+                "Tus-Resumable"?: string;
+                /** @description Bytes that the file will have. */
+                "Upload-Length"?: number;
+                /**
+                 * @description `1` if that is not known yet.
+                 * @example 1
+                 */
+                "Upload-Defer-Length"?: string;
+                /**
+                 * @description Pairs of a key and a value in Base64, separated by commas. The keys are those of the query, and `filename`, which is `name`.
+                 * @example filename bGludXguaXNv,store aXNv
+                 */
+                "Upload-Metadata"?: string;
+                /**
+                 * @description `sha1`, `sha256` or `sha512`, and the digest of the body in Base64. Bytes with another digest are not kept.
+                 * @example sha1 qUqP5cyxm6YcTAhz05Hph5gvu9M=
+                 */
+                "Upload-Checksum"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The first bytes, if any. */
+        requestBody?: {
+            content: {
+                "application/offset+octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description The upload is begun. */
+            201: {
+                headers: {
+                    /** @description The path of the upload, `/uploads/{id}`. */
+                    Location?: string;
+                    /** @description `1.0.0`. */
+                    "Tus-Resumable"?: string;
+                    /** @description `1` where that is not known. */
+                    "Upload-Defer-Length"?: string;
+                    /** @description When it goes, if nobody touches it until then. */
+                    "Upload-Expires"?: string;
+                    /** @description Bytes that it will have, where that is known. */
+                    "Upload-Length"?: number;
+                    /** @description Bytes that the upload has. */
+                    "Upload-Offset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter or a field is missing, unknown or unusable, or the upload is empty. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "the parameter `name` is missing",
+                     *       "message": "the parameter `name` is missing",
+                     *       "parameter": "name"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body came too slowly, or the request took longer than `httpTimeout`. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Request Timeout",
+                     *       "status": 408,
+                     *       "detail": "the upload comes too slowly",
+                     *       "message": "the upload comes too slowly"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The name is taken: a file of that name is used by an image, lies elsewhere, or is just being written. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Conflict",
+                     *       "status": 409,
+                     *       "detail": "the ISO linux.iso is used by linux 9",
+                     *       "message": "the ISO linux.iso is used by linux 9"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `Tus-Resumable` names another version than 1.0.0. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Precondition Failed",
+                     *       "status": 412,
+                     *       "detail": "say which version of tus this is: `Tus-Resumable: 1.0.0` is the one known",
+                     *       "message": "say which version of tus this is: `Tus-Resumable: 1.0.0` is the one known"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The file is larger than `maxFileSize`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Payload Too Large",
+                     *       "status": 413,
+                     *       "detail": "the file is larger than the 274877906944 bytes that `maxFileSize` allows",
+                     *       "message": "the file is larger than the 274877906944 bytes that `maxFileSize` allows"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body has a Content-Encoding. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unsupported Media Type",
+                     *       "status": 415,
+                     *       "detail": "send the file as it is, without Content-Encoding",
+                     *       "message": "send the file as it is, without Content-Encoding"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The file is not what it must be: its digest is another, or the checksum file or its signature is no good. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "`sha256`: its SHA-256 is 4486…, but 9f86… was expected",
+                     *       "message": "`sha256`: its SHA-256 is 4486…, but 9f86… was expected",
+                     *       "parameter": "sha256"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The bytes do not have the checksum that `Upload-Checksum` says. None of them were kept; send them again. */
+            460: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Error",
+                     *       "status": 460,
+                     *       "detail": "the bytes do not have the checksum that was said; send them again",
+                     *       "message": "the bytes do not have the checksum that was said; send them again"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many files are arriving at this moment, or the service is stopping. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    /** @description Seconds after which to come back. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "too many files are arriving at this moment; try again later",
+                     *       "message": "too many files are arriving at this moment; try again later"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is not enough space, or the inventory cannot be written. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Insufficient Storage",
+                     *       "status": 507,
+                     *       "detail": "not enough space in the ISO store: 734003200 bytes are needed, 104857600 bytes are available",
+                     *       "message": "not enough space in the ISO store: 734003200 bytes are needed, 104857600 bytes are available"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as 500. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "the service cannot do this just now; its log says why",
+                     *       "message": "the service cannot do this just now; its log says why"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    showUploadOptions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What is understood. */
+            204: {
+                headers: {
+                    /** @description The methods of this path. */
+                    Allow?: string;
+                    /** @description `sha1,sha256,sha512`. */
+                    "Tus-Checksum-Algorithm"?: string;
+                    /** @description The extensions of tus, separated by commas. */
+                    "Tus-Extension"?: string;
+                    /** @description `1.0.0`. */
+                    "Tus-Resumable"?: string;
+                    /** @description `1.0.0`. */
+                    "Tus-Version"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Any other problem, such as 500. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "the service cannot do this just now; its log says why",
+                     *       "message": "the service cannot do this just now; its log says why"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    showUpload: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description `1.0.0`, from clients of tus. Plain ones say nothing.
+                 * @example 1.0.0
+                 */
+                "Tus-Resumable"?: string;
+            };
+            path: {
+                /** @description The upload's id. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How far it has come is in the fields; there is no body. */
+            200: {
+                headers: {
+                    /** @description `1.0.0`. */
+                    "Tus-Resumable"?: string;
+                    /** @description `1` where that is not known. */
+                    "Upload-Defer-Length"?: string;
+                    /** @description When it goes, if nobody touches it until then. */
+                    "Upload-Expires"?: string;
+                    /** @description Bytes that it will have, where that is known. */
+                    "Upload-Length"?: number;
+                    /** @description Bytes that the upload has. */
+                    "Upload-Offset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description There is no such upload, or no more. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "there is no such upload, or no more",
+                     *       "message": "there is no such upload, or no more"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `Tus-Resumable` names another version than 1.0.0. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Precondition Failed",
+                     *       "status": 412,
+                     *       "detail": "say which version of tus this is: `Tus-Resumable: 1.0.0` is the one known",
+                     *       "message": "say which version of tus this is: `Tus-Resumable: 1.0.0` is the one known"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another request is bringing bytes for it. Wait, and ask again how far it has come. */
+            423: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Locked",
+                     *       "status": 423,
+                     *       "detail": "the unfinished file is being worked on by another request; try again when that has ended",
+                     *       "message": "the unfinished file is being worked on by another request; try again when that has ended"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as 500. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "the service cannot do this just now; its log says why",
+                     *       "message": "the service cannot do this just now; its log says why"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putUpload: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Where the piece belongs, and of how many bytes it is a part, as curl says it with `-C` and `-T`.
+                 * @example bytes 1048576-2097151/2097152
+                 */
+                "Content-Range"?: string;
+                /** @description The same without the end. Without either, the body is the whole file. */
+                "Upload-Offset"?: number;
+                /**
+                 * @description `sha1`, `sha256` or `sha512`, and the digest of the body in Base64. Bytes with another digest are not kept.
+                 * @example sha1 qUqP5cyxm6YcTAhz05Hph5gvu9M=
+                 */
+                "Upload-Checksum"?: string;
+            };
+            path: {
+                /** @description The upload's id. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        /** @description The bytes, whatever the Content-Type says. */
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description All bytes are here, and the file is in its store. */
+            200: {
+                headers: {
+                    /** @description `1.0.0`. */
+                    "Tus-Resumable"?: string;
+                    /** @description Bytes that the upload has: all. */
+                    "Upload-Offset"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "name": "ipxe.iso",
+                     *       "size": "2.10 MB",
+                     *       "uploaded": "2026-11-20T23:13:48.288Z",
+                     *       "bytes": 2097152,
+                     *       "sha256": "d3934ddd42ded2879e41cd9667614ec15294b9a3a3a75cb4a4320a3346b168d7",
+                     *       "local": false,
+                     *       "status": "OK",
+                     *       "origin": "upload",
+                     *       "verified": "2026-11-20T23:13:48.289Z",
+                     *       "upload": "2026-11-20T23:13:48.288Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["StoredFile"];
+                };
+            };
+            /** @description The bytes are on disk; others are missing. */
+            204: {
+                headers: {
+                    /** @description `1.0.0`. */
+                    "Tus-Resumable"?: string;
+                    /** @description `1` where that is not known. */
+                    "Upload-Defer-Length"?: string;
+                    /** @description When it goes, if nobody touches it until then. */
+                    "Upload-Expires"?: string;
+                    /** @description Bytes that it will have, where that is known. */
+                    "Upload-Length"?: number;
+                    /** @description Bytes that the upload has. */
+                    "Upload-Offset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A field is missing or unusable, or the sizes that were said do not fit each other. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "Upload-Offset is missing",
+                     *       "message": "Upload-Offset is missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such upload, or no more. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "there is no such upload, or no more",
+                     *       "message": "there is no such upload, or no more"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body came too slowly. What came stays. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Request Timeout",
+                     *       "status": 408,
+                     *       "detail": "the upload comes too slowly",
+                     *       "message": "the upload comes too slowly"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The bytes do not begin where the upload ends, all of it is there already, or a newer request goes on with it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Conflict",
+                     *       "status": 409,
+                     *       "detail": "the upload has 1048576 bytes; go on from there",
+                     *       "message": "the upload has 1048576 bytes; go on from there"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These are more bytes than were announced, or than `maxFileSize` allows. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Payload Too Large",
+                     *       "status": 413,
+                     *       "detail": "these are more bytes than the 734003200 that were announced",
+                     *       "message": "these are more bytes than the 734003200 that were announced"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The whole file has another digest than was said. Nothing of it is kept. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "its SHA-256 is 4486…, but 9f86… was expected",
+                     *       "message": "its SHA-256 is 4486…, but 9f86… was expected"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another request is bringing bytes for it. Wait, and ask again how far it has come. */
+            423: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Locked",
+                     *       "status": 423,
+                     *       "detail": "the unfinished file is being worked on by another request; try again when that has ended",
+                     *       "message": "the unfinished file is being worked on by another request; try again when that has ended"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The bytes do not have the checksum that `Upload-Checksum` says. None of them were kept; send them again. */
+            460: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Error",
+                     *       "status": 460,
+                     *       "detail": "the bytes do not have the checksum that was said; send them again",
+                     *       "message": "the bytes do not have the checksum that was said; send them again"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many files are arriving at this moment, or the service is stopping. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    /** @description Seconds after which to come back. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "too many files are arriving at this moment; try again later",
+                     *       "message": "too many files are arriving at this moment; try again later"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is not enough space, or the inventory cannot be written. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Insufficient Storage",
+                     *       "status": 507,
+                     *       "detail": "not enough space in the ISO store: 734003200 bytes are needed, 104857600 bytes are available",
+                     *       "message": "not enough space in the ISO store: 734003200 bytes are needed, 104857600 bytes are available"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as 500. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "the service cannot do this just now; its log says why",
+                     *       "message": "the service cannot do this just now; its log says why"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    overrideUploadMethod: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description `PATCH`, `DELETE` or `HEAD`: the request is taken for one with that method.
+                 * @example PATCH
+                 */
+                "X-HTTP-Method-Override": string;
+            };
+            path: {
+                /** @description The upload's id. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        /** @description What that method takes. */
+        requestBody?: {
+            content: {
+                "application/offset+octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description As by HEAD. */
+            200: {
+                headers: {
+                    /** @description `1.0.0`. */
+                    "Tus-Resumable"?: string;
+                    /** @description `1` where that is not known. */
+                    "Upload-Defer-Length"?: string;
+                    /** @description When it goes, if nobody touches it until then. */
+                    "Upload-Expires"?: string;
+                    /** @description Bytes that it will have, where that is known. */
+                    "Upload-Length"?: number;
+                    /** @description Bytes that the upload has. */
+                    "Upload-Offset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description As by PATCH or DELETE. */
+            204: {
+                headers: {
+                    /** @description `1.0.0`. */
+                    "Tus-Resumable"?: string;
+                    /** @description `1` where that is not known. */
+                    "Upload-Defer-Length"?: string;
+                    /** @description When it goes, if nobody touches it until then. */
+                    "Upload-Expires"?: string;
+                    /** @description Bytes that it will have, where that is known. */
+                    "Upload-Length"?: number;
+                    /** @description Bytes that the upload has. */
+                    "Upload-Offset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A field is missing or unusable, or the sizes that were said do not fit each other. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "Upload-Offset is missing",
+                     *       "message": "Upload-Offset is missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such upload, or no more. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "there is no such upload, or no more",
+                     *       "message": "there is no such upload, or no more"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body came too slowly. What came stays. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Request Timeout",
+                     *       "status": 408,
+                     *       "detail": "the upload comes too slowly",
+                     *       "message": "the upload comes too slowly"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The bytes do not begin where the upload ends, all of it is there already, or a newer request goes on with it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Conflict",
+                     *       "status": 409,
+                     *       "detail": "the upload has 1048576 bytes; go on from there",
+                     *       "message": "the upload has 1048576 bytes; go on from there"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `Tus-Resumable` names another version than 1.0.0. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Precondition Failed",
+                     *       "status": 412,
+                     *       "detail": "say which version of tus this is: `Tus-Resumable: 1.0.0` is the one known",
+                     *       "message": "say which version of tus this is: `Tus-Resumable: 1.0.0` is the one known"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These are more bytes than were announced, or than `maxFileSize` allows. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Payload Too Large",
+                     *       "status": 413,
+                     *       "detail": "these are more bytes than the 734003200 that were announced",
+                     *       "message": "these are more bytes than the 734003200 that were announced"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The Content-Type is another one. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unsupported Media Type",
+                     *       "status": 415,
+                     *       "detail": "the bytes of a piece have the Content-Type application/offset+octet-stream",
+                     *       "message": "the bytes of a piece have the Content-Type application/offset+octet-stream"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The whole file has another digest than was said. Nothing of it is kept. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "its SHA-256 is 4486…, but 9f86… was expected",
+                     *       "message": "its SHA-256 is 4486…, but 9f86… was expected"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another request is bringing bytes for it. Wait, and ask again how far it has come. */
+            423: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Locked",
+                     *       "status": 423,
+                     *       "detail": "the unfinished file is being worked on by another request; try again when that has ended",
+                     *       "message": "the unfinished file is being worked on by another request; try again when that has ended"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The bytes do not have the checksum that `Upload-Checksum` says. None of them were kept; send them again. */
+            460: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Error",
+                     *       "status": 460,
+                     *       "detail": "the bytes do not have the checksum that was said; send them again",
+                     *       "message": "the bytes do not have the checksum that was said; send them again"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many files are arriving at this moment, or the service is stopping. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    /** @description Seconds after which to come back. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "too many files are arriving at this moment; try again later",
+                     *       "message": "too many files are arriving at this moment; try again later"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is not enough space, or the inventory cannot be written. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Insufficient Storage",
+                     *       "status": 507,
+                     *       "detail": "not enough space in the ISO store: 734003200 bytes are needed, 104857600 bytes are available",
+                     *       "message": "not enough space in the ISO store: 734003200 bytes are needed, 104857600 bytes are available"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as 500. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "the service cannot do this just now; its log says why",
+                     *       "message": "the service cannot do this just now; its log says why"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteUpload: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description `1.0.0`, from clients of tus. Plain ones say nothing.
+                 * @example 1.0.0
+                 */
+                "Tus-Resumable"?: string;
+            };
+            path: {
+                /** @description The upload's id. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            204: {
+                headers: {
+                    /** @description `1.0.0`. */
+                    "Tus-Resumable"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description There is no such upload, or no more. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "there is no such upload, or no more",
+                     *       "message": "there is no such upload, or no more"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another request is bringing bytes for it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Conflict",
+                     *       "status": 409,
+                     *       "detail": "the unfinished file is being worked on by another request; try again when that has ended",
+                     *       "message": "the unfinished file is being worked on by another request; try again when that has ended"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `Tus-Resumable` names another version than 1.0.0. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Precondition Failed",
+                     *       "status": 412,
+                     *       "detail": "say which version of tus this is: `Tus-Resumable: 1.0.0` is the one known",
+                     *       "message": "say which version of tus this is: `Tus-Resumable: 1.0.0` is the one known"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as 500. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "the service cannot do this just now; its log says why",
+                     *       "message": "the service cannot do this just now; its log says why"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    headUpload: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description `1.0.0`, from clients of tus. Plain ones say nothing.
+                 * @example 1.0.0
+                 */
+                "Tus-Resumable"?: string;
+            };
+            path: {
+                /** @description The upload's id. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How far it has come is in the fields. */
+            200: {
+                headers: {
+                    /** @description `1.0.0`. */
+                    "Tus-Resumable"?: string;
+                    /** @description `1` where that is not known. */
+                    "Upload-Defer-Length"?: string;
+                    /** @description When it goes, if nobody touches it until then. */
+                    "Upload-Expires"?: string;
+                    /** @description Bytes that it will have, where that is known. */
+                    "Upload-Length"?: number;
+                    /** @description Bytes that the upload has. */
+                    "Upload-Offset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description There is no such upload, or no more. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "there is no such upload, or no more",
+                     *       "message": "there is no such upload, or no more"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `Tus-Resumable` names another version than 1.0.0. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Precondition Failed",
+                     *       "status": 412,
+                     *       "detail": "say which version of tus this is: `Tus-Resumable: 1.0.0` is the one known",
+                     *       "message": "say which version of tus this is: `Tus-Resumable: 1.0.0` is the one known"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another request is bringing bytes for it. Wait, and ask again how far it has come. */
+            423: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Locked",
+                     *       "status": 423,
+                     *       "detail": "the unfinished file is being worked on by another request; try again when that has ended",
+                     *       "message": "the unfinished file is being worked on by another request; try again when that has ended"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as 500. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "the service cannot do this just now; its log says why",
+                     *       "message": "the service cannot do this just now; its log says why"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    appendToUpload: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description `1.0.0`.
+                 * @example 1.0.0
+                 */
+                "Tus-Resumable": string;
+                /** @description Where the piece begins: the bytes that the upload has. */
+                "Upload-Offset": number;
+                /** @description Bytes that the file will have, where that was not said before. */
+                "Upload-Length"?: number;
+                /**
+                 * @description `sha1`, `sha256` or `sha512`, and the digest of the body in Base64. Bytes with another digest are not kept.
+                 * @example sha1 qUqP5cyxm6YcTAhz05Hph5gvu9M=
+                 */
+                "Upload-Checksum"?: string;
+            };
+            path: {
+                /** @description The upload's id. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        /** @description The bytes. */
+        requestBody: {
+            content: {
+                "application/offset+octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description The bytes are on disk. */
+            204: {
+                headers: {
+                    /** @description `1.0.0`. */
+                    "Tus-Resumable"?: string;
+                    /** @description `1` where that is not known. */
+                    "Upload-Defer-Length"?: string;
+                    /** @description When it goes, if nobody touches it until then. */
+                    "Upload-Expires"?: string;
+                    /** @description Bytes that it will have, where that is known. */
+                    "Upload-Length"?: number;
+                    /** @description Bytes that the upload has. */
+                    "Upload-Offset"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A field is missing or unusable, or the sizes that were said do not fit each other. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "Upload-Offset is missing",
+                     *       "message": "Upload-Offset is missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such upload, or no more. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "there is no such upload, or no more",
+                     *       "message": "there is no such upload, or no more"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body came too slowly. What came stays. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Request Timeout",
+                     *       "status": 408,
+                     *       "detail": "the upload comes too slowly",
+                     *       "message": "the upload comes too slowly"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The bytes do not begin where the upload ends, all of it is there already, or a newer request goes on with it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Conflict",
+                     *       "status": 409,
+                     *       "detail": "the upload has 1048576 bytes; go on from there",
+                     *       "message": "the upload has 1048576 bytes; go on from there"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `Tus-Resumable` names another version than 1.0.0. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Precondition Failed",
+                     *       "status": 412,
+                     *       "detail": "say which version of tus this is: `Tus-Resumable: 1.0.0` is the one known",
+                     *       "message": "say which version of tus this is: `Tus-Resumable: 1.0.0` is the one known"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description These are more bytes than were announced, or than `maxFileSize` allows. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Payload Too Large",
+                     *       "status": 413,
+                     *       "detail": "these are more bytes than the 734003200 that were announced",
+                     *       "message": "these are more bytes than the 734003200 that were announced"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The Content-Type is another one. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unsupported Media Type",
+                     *       "status": 415,
+                     *       "detail": "the bytes of a piece have the Content-Type application/offset+octet-stream",
+                     *       "message": "the bytes of a piece have the Content-Type application/offset+octet-stream"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The whole file has another digest than was said. Nothing of it is kept. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "its SHA-256 is 4486…, but 9f86… was expected",
+                     *       "message": "its SHA-256 is 4486…, but 9f86… was expected"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another request is bringing bytes for it. Wait, and ask again how far it has come. */
+            423: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Locked",
+                     *       "status": 423,
+                     *       "detail": "the unfinished file is being worked on by another request; try again when that has ended",
+                     *       "message": "the unfinished file is being worked on by another request; try again when that has ended"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The bytes do not have the checksum that `Upload-Checksum` says. None of them were kept; send them again. */
+            460: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Error",
+                     *       "status": 460,
+                     *       "detail": "the bytes do not have the checksum that was said; send them again",
+                     *       "message": "the bytes do not have the checksum that was said; send them again"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many files are arriving at this moment, or the service is stopping. `Retry-After` says when to come back. */
+            503: {
+                headers: {
+                    /** @description Seconds after which to come back. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "too many files are arriving at this moment; try again later",
+                     *       "message": "too many files are arriving at this moment; try again later"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is not enough space, or the inventory cannot be written. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Insufficient Storage",
+                     *       "status": 507,
+                     *       "detail": "not enough space in the ISO store: 734003200 bytes are needed, 104857600 bytes are available",
+                     *       "message": "not enough space in the ISO store: 734003200 bytes are needed, 104857600 bytes are available"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as 500. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "the service cannot do this just now; its log says why",
+                     *       "message": "the service cannot do this just now; its log says why"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    showStorage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All sizes are bytes. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "stores": [
+                     *         {
+                     *           "store": "iso",
+                     *           "files": 3,
+                     *           "bytes": 8388608,
+                     *           "saved": 2097152,
+                     *           "unfinished": {
+                     *             "files": 1,
+                     *             "bytes": 734003200,
+                     *             "promised": 2773874688
+                     *           },
+                     *           "quota": null,
+                     *           "available": 418759311360
+                     *         },
+                     *         {
+                     *           "store": "microkernel",
+                     *           "files": 1,
+                     *           "bytes": 4150128,
+                     *           "saved": 0,
+                     *           "unfinished": {
+                     *             "files": 0,
+                     *             "bytes": 0,
+                     *             "promised": 0
+                     *           },
+                     *           "quota": 1073741824,
+                     *           "available": 1069591696
+                     *         }
+                     *       ],
+                     *       "fileSystems": [
+                     *         {
+                     *           "stores": [
+                     *             "iso",
+                     *             "microkernel"
+                     *           ],
+                     *           "total": 500107862016,
+                     *           "used": 79241568256,
+                     *           "free": 420866293760,
+                     *           "reserved": 67108864,
+                     *           "promised": 2039871488,
+                     *           "available": 418759313408
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Storage"];
+                };
+            };
+            /** @description Any other problem, such as 500. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "the service cannot do this just now; its log says why",
+                     *       "message": "the service cannot do this just now; its log says why"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    streamEvents: {
+        parameters: {
+            query?: {
+                /**
+                 * @description `image`, `job` and `file`, those that are wanted, separated by commas; all of them by default.
+                 * @example image,job
+                 */
+                types?: string;
+                /** @description The id of the last event that the client was told, for those that cannot send the field. */
+                lastEventId?: string;
+            };
+            header?: {
+                /** @description The id of the last event that the client was told. Browsers say it by themselves when they come back. */
+                "Last-Event-ID"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Events, until one of the two goes away. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example retry: 2000
+                     *
+                     *     event: hello
+                     *     data: {"id":"5d41402a-17"}
+                     *     id: 5d41402a-17
+                     *
+                     *     event: image-removed
+                     *     data: {"id":"24cb770a-bd24-4f16-8d1c-98388c5fb0d7"}
+                     *     id: 5d41402a-18
+                     */
+                    "text/event-stream": string;
+                };
+            };
+            /** @description `types` holds a word that is not known. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "the parameter `types` holds 'disk'; there are image, job, file",
+                     *       "message": "the parameter `types` holds 'disk'; there are image, job, file",
+                     *       "parameter": "types"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many clients are listening already, or the service is stopping. */
+            503: {
+                headers: {
+                    /** @description Seconds after which to come back. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "128 clients are being told of changes already; try again later",
+                     *       "message": "128 clients are being told of changes already; try again later"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other problem, such as 500. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "the service cannot do this just now; its log says why",
+                     *       "message": "the service cannot do this just now; its log says why"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listTransfers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The transfers. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "running": [
+                     *         {
+                     *           "client": "192.0.2.17:53122",
+                     *           "path": "/ubuntu/24.04/casper/initrd",
+                     *           "size": 73218560,
+                     *           "sent": 41943040,
+                     *           "rate": 104857600,
+                     *           "started": "2026-11-20T23:13:48.301Z"
+                     *         }
+                     *       ],
+                     *       "waiting": 0,
+                     *       "recent": [
+                     *         {
+                     *           "client": "192.0.2.17:53120",
+                     *           "path": "/ubuntu/24.04/casper/vmlinuz",
+                     *           "size": 14928264,
+                     *           "sent": 14928264,
+                     *           "rate": 101920000,
+                     *           "started": "2026-11-20T23:13:48.100Z",
+                     *           "ended": "2026-11-20T23:13:48.246Z",
+                     *           "outcome": "done"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Transfers"];
+                };
+            };
+            /** @description Any other problem, such as 500. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "the service cannot do this just now; its log says why",
+                     *       "message": "the service cannot do this just now; its log says why"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    showMetrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Text in the exposition format, version 0.0.4. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example # HELP image_service_transfers_running Transfers under way.
+                     *     # TYPE image_service_transfers_running gauge
+                     *     image_service_transfers_running 1
+                     */
+                    "text/plain": string;
+                };
+            };
+            /** @description Any other problem, such as 500. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "the service cannot do this just now; its log says why",
+                     *       "message": "the service cannot do this just now; its log says why"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    showDocument: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OpenAPI 3.1. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            /** @description Any other problem, such as 500. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "the service cannot do this just now; its log says why",
+                     *       "message": "the service cannot do this just now; its log says why"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+}

@@ -6,13 +6,16 @@ use axum::response::{IntoResponse, Response};
 use percent_encoding::percent_decode_str;
 
 use super::Northbound;
+use super::openapi::examples;
+use super::openapi::parameters::Folder;
+use super::openapi::problems::NotBrowsed;
 use super::parameters::Parameters;
 use super::problem::Problem;
 use super::views::TreeListing;
 use crate::catalog::Browse;
 use crate::model::image::ImageId;
 
-const PARAMETERS: [&str; 4] = ["path", "offset", "limit", "search"];
+pub(super) const PARAMETERS: [&str; 4] = ["path", "offset", "limit", "search"];
 
 /// Entries in an answer, if nobody says how many.
 const LIMIT: u64 = 1000;
@@ -20,7 +23,15 @@ const LIMIT: u64 = 1000;
 /// The most entries in an answer: a few megabytes.
 const MAX_LIMIT: u64 = 10_000;
 
-/// `GET /images/{id}/tree`: the entries of a folder, or those below it whose names contain a text.
+/// List what is in a folder of an image, or search below it.
+#[utoipa::path(
+    get, path = "/images/{id}/tree", tag = "images", operation_id = "browseImage",
+    params(("id" = String, Path, description = "The image's id."), Folder),
+    responses(
+        (status = 200, description = "The entries.", body = TreeListing, example = json!(examples::tree())),
+        NotBrowsed,
+    ),
+)]
 pub(super) async fn show(
     State(door): State<Northbound>,
     UrlPath(id): UrlPath<String>,

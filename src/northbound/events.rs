@@ -17,6 +17,9 @@ use tokio::time::{Instant, sleep_until};
 use utoipa::ToSchema;
 
 use super::Northbound;
+use super::openapi::examples;
+use super::openapi::parameters::{EventFilters, LastEvent};
+use super::openapi::problems::NotTold;
 use super::parameters::Parameters;
 use super::problem::Problem;
 use super::views::{FileReference, Image, Job, Store, StoredFile};
@@ -33,6 +36,8 @@ const RETRY: Duration = Duration::from_secs(2);
 
 /// Events that may wait for the connection. Those who take none are not waited for with more than that.
 const WAITING: usize = 1;
+
+pub(super) const FILTERS: [&str; 2] = ["types", "lastEventId"];
 
 /// What can be asked for.
 const TYPES: [&str; 3] = ["image", "job", "file"];
@@ -96,10 +101,25 @@ pub(super) struct ChangedFile {
 #[derive(Debug)]
 struct Wanted(Vec<String>);
 
-/// `GET`: the changes from now on, or from where the client was.
+/// Be told of changes as server-sent events.
+///
+/// Each event has a name (`event`), an id (`id`) and data (`data`), which is JSON in one line. The schema `News` has the data of each name:
+/// `image`, `job` and `file` tell a thing as the lists show it, as it is when the event leaves; `image-removed`, `job-removed` and
+/// `file-removed` that it is no more. A stream begins with `hello`. Who comes back with the id of the last event is told what changed since,
+/// each thing once; if that cannot be told any more, a `reset` says that the lists must be read again. A comment every 15 seconds shows that the
+/// stream lives.
+#[utoipa::path(
+    get, path = "/events", tag = "service", operation_id = "streamEvents",
+    params(EventFilters, LastEvent),
+    responses(
+        (status = 200, description = "Events, until one of the two goes away.",
+            body = String, content_type = "text/event-stream", example = json!(examples::events())),
+        NotTold,
+    ),
+)]
 pub(super) async fn stream(State(door): State<Northbound>, request: Request) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
-    let parameters = Parameters::of_filters(&parts, &["types", "lastEventId"])?;
+    let parameters = Parameters::of_filters(&parts, &FILTERS)?;
     let wanted = Wanted::of(parameters.get("types"))?;
     // A browser that comes back asks for the URL of its first time, so its header is newer.
     let last = last_event_id(&parts.headers).or(parameters.get("lastEventId"));

@@ -1,4 +1,4 @@
-//! `/iso` and `/microkernel`: the files in the stores.
+//! The files in the stores, of whichever: `isos.rs` and `microkernels.rs` have the routes.
 
 use axum::Json;
 use axum::extract::{Request, State};
@@ -15,6 +15,9 @@ use super::views::StoredFile;
 use crate::model::names::FileName;
 use crate::model::stored_file::Shelf;
 
+pub(super) const FILTERS: [&str; 1] = ["name"];
+pub(super) const PUT_PARAMETERS: [&str; 5] = ["name", "sha256", "sha512", "checksum", "signature"];
+
 /// `GET`: all files, or the one named.
 pub(super) async fn list(
     State(door): State<Northbound>,
@@ -22,7 +25,7 @@ pub(super) async fn list(
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
-    let parameters = Parameters::of_filters(&parts, &["name"])?;
+    let parameters = Parameters::of_filters(&parts, &FILTERS)?;
     let mut files = door.catalog.files(shelf).await?;
     if let Some(name) = parameters.get("name") {
         files.retain(|listed| listed.file.name.as_str() == name);
@@ -41,8 +44,7 @@ pub(super) async fn put(
     let upload = Upload::new(&parts, body);
     let size = upload.expected();
     let accepted = async {
-        let parameters =
-            Parameters::of_query(&parts, &["name", "sha256", "sha512", "checksum", "signature"])?;
+        let parameters = Parameters::of_query(&parts, &PUT_PARAMETERS)?;
         let name = parameters.required("name", FileName::new)?;
         check_headers(&parts.headers)?;
         let claim = Claim::of_upload(&parameters, &parts.headers)?;
@@ -71,7 +73,7 @@ pub(super) async fn delete(
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    let parameters = Parameters::of_request(&parts, body, &["name"]).await?;
+    let parameters = Parameters::of_request(&parts, body, &FILTERS).await?;
     let name = parameters.required("name", FileName::existing)?;
     let removed = door.catalog.remove_file(shelf, name).await?;
     Ok(Json(StoredFile::new(shelf, &removed.file)).into_response())

@@ -9,23 +9,30 @@ use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use http::{HeaderMap, StatusCode, request};
 use iso_reader::TreeKind;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Northbound;
 use super::checksum_file::ChecksumFile;
 use super::digest_fields::Claim;
 use super::from_web::FromWeb;
+use super::openapi::parameters::{DigestFields, ImageFilters, Preference, Registration};
+use super::openapi::problems::{
+    BadFilter, BadParameter, ImagesStay, NoSuchImage, NotPlain, NotRegistered, NotTaken,
+};
+use super::openapi::{Bytes, examples};
 use super::parameters::Parameters;
 use super::problem::Problem;
 use super::uploads::{Upload, check_headers};
-use super::views::{Findings, ImageInFull};
+use super::views::{self, Findings, ImageInFull};
 use super::whole;
 use crate::catalog::{Intake, Reservation};
 use crate::model::image::{Image, ImageId};
 use crate::model::names::{FileName, ImageName, ImageVersion};
 use crate::trees::{NOT_AN_IMAGE, SIGNATURE_BYTES, declared_size};
 
-const FILTERS: [&str; 5] = ["id", "name", "version", "iso", "status"];
-const PUT_PARAMETERS: [&str; 12] = [
+pub(super) const FILTERS: [&str; 5] = ["id", "name", "version", "iso", "status"];
+pub(super) const PUT_PARAMETERS: [&str; 12] = [
     "name",
     "version",
     "isostore",
@@ -40,10 +47,27 @@ const PUT_PARAMETERS: [&str; 12] = [
     "signature",
 ];
 
+/// The images that were deleted.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = RemovedImages)]
+pub(super) enum Removed {
+    One(Box<views::Image>),
+    Several(Vec<views::Image>),
+}
+
 /// An upload that lacks more than this of what its beginning announces is cut short. Less may be padding that somebody trimmed.
 const PADDING: u64 = 1 << 20;
 
-/// `GET /images`: those that match all filters.
+/// List the images that match all filters.
+#[utoipa::path(
+    get, path = "/images", tag = "images", operation_id = "listImages",
+    params(ImageFilters),
+    responses(
+        (status = 200, description = "The images; none if none matches.", body = Vec<views::Image>, example = json!(examples::images())),
+        BadFilter,
+    ),
+)]
 pub(super) async fn list(State(door): State<Northbound>, request: Request) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
     let filters = Parameters::of_filters(&parts, &FILTERS)?;
@@ -53,7 +77,15 @@ pub(super) async fn list(State(door): State<Northbound>, request: Request) -> Re
     Ok(Json(views).into_response())
 }
 
-/// `GET /images/{id}`: one image, with what was noticed in its ISO.
+/// Show one image, with what was noticed in its ISO.
+#[utoipa::path(
+    get, path = "/images/{id}", tag = "images", operation_id = "showImage",
+    params(("id" = String, Path, description = "The image's id.")),
+    responses(
+        (status = 200, description = "The image.", body = ImageInFull, example = json!(examples::image_in_full())),
+        NoSuchImage,
+    ),
+)]
 pub(super) async fn show(
     State(door): State<Northbound>,
     UrlPath(id): UrlPath<String>,
@@ -63,7 +95,36 @@ pub(super) async fn show(
     Ok(Json(ImageInFull { image: door.view(&image), findings }).into_response())
 }
 
-/// `PUT /images`: registers an image from one of the four sources.
+/// Register an image.
+///
+/// Its ISO is a file of the store (`isostore`), a file of the server (`isolocal`), comes from the web (`isoweb`), or is the body of the request
+/// (`isoclient`). A squashfs or an uncompressed tar will do as well. But for `isoclient`, the parameters may be in the query or in a JSON body;
+/// the query wins. An image that is in error is registered anew in the same way.
+///
+/// With `isoweb` the answer comes after three seconds at most, with the status that was reached by then; `wait` or `Prefer` wait longer, or not
+/// at all. With `isoclient` it is text that tells each tenth as it comes, or, with `Accept: application/json`, the image at the end. If
+/// something fails after the text has begun, it is cut, so that clients notice.
+#[utoipa::path(
+    put, path = "/images", tag = "images", operation_id = "registerImage",
+    params(Registration, Preference, DigestFields),
+    request_body(
+        description = "The parameters, or, with `isoclient`, the ISO, whatever the Content-Type says then.",
+        content(
+            (Registration = "application/json", example = json!(examples::registration())),
+            (inline(Bytes) = "application/octet-stream"),
+        ),
+    ),
+    responses(
+        (status = 200, description = "The image is registered. It is served when its status says `OK`.", content(
+            (views::Image = "application/json", example = json!(examples::image())),
+            (String = "text/plain", example = json!(examples::uploaded())),
+        )),
+        BadParameter,
+        NotTaken,
+        NotPlain,
+        NotRegistered,
+    ),
+)]
 pub(super) async fn put(State(door): State<Northbound>, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let query = Parameters::of_query(&parts, &PUT_PARAMETERS);
@@ -84,7 +145,20 @@ pub(super) async fn put(State(door): State<Northbound>, request: Request) -> Res
     }
 }
 
-/// `DELETE /images`: those that match; never all of them by accident.
+/// Delete the images that match all filters, of which there must be one at least.
+///
+/// Downloads for them are stopped. Their ISOs stay in the store. The parameters may be in the query or in a JSON body; the query wins.
+#[utoipa::path(
+    delete, path = "/images", tag = "images", operation_id = "deleteImages",
+    params(ImageFilters),
+    request_body(content = Option<ImageFilters>, example = json!(examples::image_filters())),
+    responses(
+        (status = 200, description = "What was deleted: one image if it was named by its id, or by its name and version, else a list.",
+            body = Removed, example = json!(examples::image())),
+        BadParameter,
+        ImagesStay,
+    ),
+)]
 pub(super) async fn delete(State(door): State<Northbound>, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let filters = Parameters::of_request(&parts, body, &FILTERS).await?;
@@ -99,11 +173,11 @@ pub(super) async fn delete(State(door): State<Northbound>, request: Request) -> 
     let one_was_named =
         filters.get("id").is_some() || (filters.get("name").is_some() && filters.get("version").is_some());
     let mut views: Vec<_> = removed.iter().map(|image| door.view(image)).collect();
-    Ok(if one_was_named && views.len() == 1 {
-        Json(views.remove(0)).into_response()
-    } else {
-        Json(views).into_response()
+    Ok(Json(match views.pop() {
+        Some(image) if one_was_named && views.is_empty() => Removed::One(Box::new(image)),
+        last => Removed::Several(views.into_iter().chain(last).collect()),
     })
+    .into_response())
 }
 
 async fn remove(door: Northbound, ids: Vec<ImageId>) -> Result<Vec<Image>, Problem> {

@@ -8,7 +8,8 @@ use http::uri::Authority;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Northbound, SouthboundAddress, openapi};
+use super::openapi::examples;
+use super::{Northbound, SouthboundAddress};
 
 /// Where everything is. All but `service`, `version` and `southboundUrl` are paths.
 #[derive(Debug, Serialize, ToSchema)]
@@ -37,7 +38,11 @@ pub(super) struct Index {
     southbound_url: String,
 }
 
-/// `GET /about`: what there is.
+/// Show what there is.
+#[utoipa::path(
+    get, path = "/about", tag = "service", operation_id = "showAbout",
+    responses((status = 200, description = "Where everything is.", body = Index, example = json!(examples::index()))),
+)]
 pub(super) async fn show(State(door): State<Northbound>, headers: HeaderMap) -> Json<Index> {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     Json(Index {
@@ -54,7 +59,7 @@ pub(super) async fn show(State(door): State<Northbound>, headers: HeaderMap) -> 
         metrics: "/metrics",
         gui: "/gui/",
         docs: "/docs",
-        openapi: openapi::PATH,
+        openapi: "/openapi.json",
         southbound: format!("{}/", door.api_root),
         southbound_url: door.southbound.url(&door.api_root, host),
     })

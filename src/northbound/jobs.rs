@@ -4,6 +4,9 @@ use axum::Json;
 use axum::extract::{Path as UrlPath, Request, State};
 use axum::response::{IntoResponse, Response};
 
+use super::openapi::examples;
+use super::openapi::parameters::JobFilters;
+use super::openapi::problems::{BadFilter, JobBusy, NoSuchJob, NotRetried};
 use super::parameters::Parameters;
 use super::problem::Problem;
 use super::views::{Job, JobInFull};
@@ -11,9 +14,17 @@ use super::{Northbound, whole};
 use crate::jobs::{JobError, Shown};
 use crate::model::job::{JobId, Work};
 
-const FILTERS: [&str; 3] = ["kind", "state", "image"];
+pub(super) const FILTERS: [&str; 3] = ["kind", "state", "image"];
 
-/// `GET /jobs`: those that match all filters, the newest first.
+/// List the jobs that match all filters, the newest first.
+#[utoipa::path(
+    get, path = "/jobs", tag = "jobs", operation_id = "listJobs",
+    params(JobFilters),
+    responses(
+        (status = 200, description = "The jobs.", body = Vec<Job>, example = json!(examples::jobs())),
+        BadFilter,
+    ),
+)]
 pub(super) async fn list(State(door): State<Northbound>, request: Request) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
     let filters = Parameters::of_filters(&parts, &FILTERS)?;
@@ -22,7 +33,15 @@ pub(super) async fn list(State(door): State<Northbound>, request: Request) -> Re
     Ok(Json(views).into_response())
 }
 
-/// `GET /jobs/{id}`: one job with its log.
+/// Show one job with its log.
+#[utoipa::path(
+    get, path = "/jobs/{id}", tag = "jobs", operation_id = "showJob",
+    params(("id" = String, Path, description = "The job's id.")),
+    responses(
+        (status = 200, description = "The job.", body = JobInFull, example = json!(examples::job_in_full())),
+        NoSuchJob,
+    ),
+)]
 pub(super) async fn show(
     State(door): State<Northbound>,
     UrlPath(id): UrlPath<String>,
@@ -31,7 +50,17 @@ pub(super) async fn show(
     Ok(Json(JobInFull::from(&shown)).into_response())
 }
 
-/// `DELETE /jobs/{id}`: cancels it, and answers when its work has ended. One that is over is taken from the list.
+/// Cancel a job, or take one that is over from the list.
+///
+/// The answer comes when its work has ended.
+#[utoipa::path(
+    delete, path = "/jobs/{id}", tag = "jobs", operation_id = "cancelJob",
+    params(("id" = String, Path, description = "The job's id.")),
+    responses(
+        (status = 200, description = "The job as it is now, or was.", body = JobInFull, example = json!(examples::job_in_full())),
+        JobBusy,
+    ),
+)]
 pub(super) async fn cancel(
     State(door): State<Northbound>,
     UrlPath(id): UrlPath<String>,
@@ -40,7 +69,17 @@ pub(super) async fn cancel(
     Ok(Json(JobInFull::from(&shown)).into_response())
 }
 
-/// `POST /jobs/{id}/retry`: begins it again, or ends its wait for the next try.
+/// Begin a job again that failed or was cancelled, or end its wait for the next attempt.
+///
+/// What was fetched before is kept and gone on with.
+#[utoipa::path(
+    post, path = "/jobs/{id}/retry", tag = "jobs", operation_id = "retryJob",
+    params(("id" = String, Path, description = "The job's id.")),
+    responses(
+        (status = 200, description = "The job as it is now.", body = JobInFull, example = json!(examples::job_in_full())),
+        NotRetried,
+    ),
+)]
 pub(super) async fn retry(
     State(door): State<Northbound>,
     UrlPath(id): UrlPath<String>,

@@ -7,8 +7,16 @@ use axum::response::IntoResponse;
 use http::header::CONTENT_TYPE;
 
 use super::Northbound;
+use super::openapi::examples;
 
-/// `GET /metrics`: counters in the text format of Prometheus, version 0.0.4.
+/// Show counters for Prometheus.
+#[utoipa::path(
+    get, path = "/metrics", tag = "service", operation_id = "showMetrics",
+    responses((
+        status = 200, description = "Text in the exposition format, version 0.0.4.",
+        body = String, content_type = "text/plain", example = json!(examples::metrics()),
+    )),
+)]
 pub(super) async fn show(State(door): State<Northbound>) -> impl IntoResponse {
     let (totals, connections) = (door.transfers.totals(), door.transfers.connections());
     let mut text = String::new();

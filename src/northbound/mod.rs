@@ -8,8 +8,10 @@ mod files;
 mod from_web;
 mod images;
 mod index;
+mod isos;
 mod jobs;
 mod metrics;
+mod microkernels;
 mod openapi;
 mod parameters;
 mod problem;
@@ -48,7 +50,6 @@ use crate::catalog::Catalog;
 use crate::events::Events;
 use crate::jobs::Jobs;
 use crate::model::image::Image;
-use crate::model::stored_file::Shelf;
 use crate::transfers::Transfers;
 use problem::Problem;
 use web_ui::WebUi;
@@ -146,8 +147,17 @@ impl Northbound {
             .route("/jobs", on("GET, HEAD, OPTIONS", get(jobs::list)))
             .route("/jobs/{id}", on("GET, HEAD, DELETE, OPTIONS", get(jobs::show).delete(jobs::cancel)))
             .route("/jobs/{id}/retry", on("POST, OPTIONS", post(jobs::retry)))
-            .route("/iso", store(Shelf::Iso))
-            .route("/microkernel", store(Shelf::Microkernel))
+            .route(
+                "/iso",
+                on("GET, HEAD, PUT, DELETE, OPTIONS", get(isos::list).put(isos::put).delete(isos::delete)),
+            )
+            .route(
+                "/microkernel",
+                on(
+                    "GET, HEAD, PUT, DELETE, OPTIONS",
+                    get(microkernels::list).put(microkernels::put).delete(microkernels::delete),
+                ),
+            )
             .route(
                 "/uploads",
                 get(resumable::list)
@@ -157,20 +167,20 @@ impl Northbound {
             )
             .route(
                 "/uploads/{id}",
-                get(resumable::head)
+                get(resumable::get)
                     .head(resumable::head)
                     .post(resumable::post)
                     .put(resumable::put)
                     .patch(resumable::patch)
                     .delete(resumable::delete)
-                    .options(resumable::options)
+                    .options(resumable::options_of_one)
                     .fallback(|| async { Problem::method_not_allowed(resumable::ALLOW_ONE) }),
             )
             .route("/storage", on("GET, HEAD, OPTIONS", get(storage::show)))
             .route("/events", on("GET, HEAD, OPTIONS", get(events::stream)))
             .route("/transfers", on("GET, HEAD, OPTIONS", get(transfers::list)))
             .route("/metrics", on("GET, HEAD, OPTIONS", get(metrics::show)))
-            .route(openapi::PATH, on("GET, HEAD, OPTIONS", get(openapi::show)))
+            .route("/openapi.json", on("GET, HEAD, OPTIONS", get(openapi::show)))
             .fallback(|| async {
                 Problem::new(
                     StatusCode::NOT_FOUND,
@@ -242,13 +252,6 @@ async fn whole<T: Send + 'static>(
         tracing::error!(%error, "a request ended early");
         Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the service made a mistake; its log says more"))
     })
-}
-
-fn store(shelf: Shelf) -> MethodRouter<Northbound> {
-    let routes = get(move |state, request| files::list(state, shelf, request))
-        .put(move |state, request| files::put(state, shelf, request))
-        .delete(move |state, request| files::delete(state, shelf, request));
-    on("GET, HEAD, PUT, DELETE, OPTIONS", routes)
 }
 
 /// Adds what every path answers: OPTIONS with the methods there are, and 405 to all others.

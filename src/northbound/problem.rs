@@ -15,6 +15,9 @@ use crate::jobs::{Failure, JobError};
 use crate::store::StoreError;
 use crate::trees::FileError;
 
+/// How a problem is written (RFC 9457 §3).
+pub(super) const MEDIA_TYPE: &str = "application/problem+json";
+
 /// An answer that says what went wrong.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Problem {
@@ -52,8 +55,7 @@ impl Problem {
 
     /// A parameter is missing, repeated, unknown or unusable.
     pub(super) fn parameter(name: &str, what: impl std::fmt::Display) -> Self {
-        let problem = Self::new(StatusCode::BAD_REQUEST, format!("the parameter `{name}` {what}"));
-        Self { parameter: Some(name.to_owned()), ..problem }
+        Self::new(StatusCode::BAD_REQUEST, format!("the parameter `{name}` {what}")).about(name)
     }
 
     /// The path exists, the method does not.
@@ -75,6 +77,27 @@ impl Problem {
         let parameter = names.iter().find(|name| parameters.contains(name)).map(|name| (*name).to_owned());
         let detail = format!("`{}`: {}", names.join("`, `"), self.detail);
         Self { detail, parameter: self.parameter.or(parameter), ..self }
+    }
+
+    /// The same problem, said of a parameter that its text names already.
+    pub(super) fn about(self, name: &str) -> Self {
+        Self { parameter: Some(name.to_owned()), ..self }
+    }
+
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What a client reads.
+    pub(super) fn body(&self) -> Body {
+        Body {
+            kind: "about:blank",
+            title: self.status.canonical_reason().unwrap_or("Error"),
+            status: self.status.as_u16(),
+            detail: self.detail.clone(),
+            message: self.detail.clone(),
+            parameter: self.parameter.clone(),
+        }
     }
 
     fn internal(error: &dyn std::fmt::Display) -> Self {
@@ -186,22 +209,14 @@ impl From<SubscribeError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = Body {
-            kind: "about:blank",
-            title: self.status.canonical_reason().unwrap_or("Error"),
-            status: self.status.as_u16(),
-            message: self.detail.clone(),
-            detail: self.detail,
-            parameter: self.parameter,
-        };
         let mut headers = HeaderMap::new();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         if let Some(allow) = self.allow {
             headers.insert(header::ALLOW, HeaderValue::from_static(allow));
         }
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
         }
-        (self.status, headers, Json(body)).into_response()
+        (self.status, headers, Json(self.body())).into_response()
     }
 }

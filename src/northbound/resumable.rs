@@ -19,12 +19,21 @@ use utoipa::ToSchema;
 
 use super::Northbound;
 use super::digest_fields::Claim;
+use super::openapi::parameters::{
+    MethodOverride, NewUpload, NewUploadFields, PieceChecksum, PieceFields, RangeFields, TusVersion,
+    TusVersionRequired,
+};
+use super::openapi::problems::{
+    NoPiece, NoSuchUpload, NotBegun, NotBrought, NotPlain, NotTaken, OtherChecksum, OtherVersion, UploadBusy,
+    UploadLocked,
+};
+use super::openapi::{Bytes, examples};
 use super::parameters::Parameters;
 use super::problem::Problem;
 use super::resumable_append::{Appended, append, locked};
 use super::resumable_fields::{self as fields, Checksum, Piece, VERSION};
 use super::uploads::{Upload, check_headers};
-use super::views::{Store, Time};
+use super::views::{Store, StoredFile, Time};
 use crate::model::names::FileName;
 use crate::model::part::{Owner, Part, PartId, Plan};
 use crate::model::stored_file::Shelf;
@@ -35,7 +44,7 @@ const PIECE: &str = "application/offset+octet-stream";
 const EXTENSIONS: &str =
     "creation,creation-with-upload,creation-defer-length,checksum,termination,expiration";
 
-const PARAMETERS: [&str; 5] = ["name", "store", "size", "sha256", "sha512"];
+pub(super) const PARAMETERS: [&str; 5] = ["name", "store", "size", "sha256", "sha512"];
 
 /// An upload that lacks bytes.
 #[derive(Debug, Serialize, ToSchema)]
@@ -82,25 +91,77 @@ impl Running {
     }
 }
 
-/// `OPTIONS /uploads`: what is understood.
+/// Tell what of tus is understood.
+#[utoipa::path(
+    options, path = "/uploads", tag = "uploads", operation_id = "showUploadOptions",
+    responses((status = 204, description = "What is understood.", headers(
+        ("Allow" = String, description = "The methods of this path."),
+        ("Tus-Resumable" = String, description = "`1.0.0`."),
+        ("Tus-Version" = String, description = "`1.0.0`."),
+        ("Tus-Extension" = String, description = "The extensions of tus, separated by commas."),
+        ("Tus-Checksum-Algorithm" = String, description = "`sha1,sha256,sha512`."),
+    ))),
+)]
 pub(super) async fn options() -> Response {
+    understood(ALLOW_ALL)
+}
+
+/// `OPTIONS /uploads/{id}`: the same.
+pub(super) async fn options_of_one() -> Response {
+    understood(ALLOW_ONE)
+}
+
+fn understood(allow: &'static str) -> Response {
     let headers = [
         ("tus-version", VERSION),
         ("tus-extension", EXTENSIONS),
         ("tus-checksum-algorithm", "sha1,sha256,sha512"),
-        ("allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
+        ("allow", allow),
     ];
     tus((StatusCode::NO_CONTENT, headers))
 }
 
-/// `GET /uploads`: those that lack bytes.
+/// List the uploads that lack bytes.
+#[utoipa::path(
+    get, path = "/uploads", tag = "uploads", operation_id = "listUploads",
+    responses((
+        status = 200, description = "The uploads.",
+        body = Vec<UnfinishedUpload>, example = json!(examples::unfinished_uploads()),
+    )),
+)]
 pub(super) async fn list(State(door): State<Northbound>) -> Json<Vec<UnfinishedUpload>> {
     let parts = door.catalog.parts().into_iter();
     let unfinished = parts.filter(|(_, part)| part.plan.owner == Owner::Upload && !part.whole);
     Json(unfinished.map(|(shelf, part)| UnfinishedUpload::new(&door, shelf, &part)).collect())
 }
 
-/// `POST /uploads`: begins one. Its first bytes may be in the body.
+/// Begin an upload that can be resumed.
+///
+/// By tus 1.0.0, whose fields are understood, or by plain clients, which say all in the query. With the Content-Type
+/// `application/offset+octet-stream` the body has the first bytes. The upload is at the path that `Location` tells.
+#[utoipa::path(
+    post, path = "/uploads", tag = "uploads", operation_id = "createUpload",
+    params(NewUpload, TusVersion, NewUploadFields, PieceChecksum),
+    request_body(
+        content = inline(Option<Bytes>), content_type = "application/offset+octet-stream", description = "The first bytes, if any.",
+    ),
+    responses(
+        (status = 201, description = "The upload is begun.",
+            headers(
+                ("Location" = String, description = "The path of the upload, `/uploads/{id}`."),
+                ("Tus-Resumable" = String, description = "`1.0.0`."),
+                ("Upload-Offset" = u64, description = "Bytes that the upload has."),
+                ("Upload-Length" = u64, description = "Bytes that it will have, where that is known."),
+                ("Upload-Defer-Length" = String, description = "`1` where that is not known."),
+                ("Upload-Expires" = String, description = "When it goes, if nobody touches it until then."),
+            )),
+        NotTaken,
+        NotPlain,
+        OtherVersion,
+        NotBegun,
+        OtherChecksum,
+    ),
+)]
 pub(super) async fn create(State(door): State<Northbound>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let created = create_part(&door, &parts).await;
@@ -130,7 +191,48 @@ pub(super) async fn create(State(door): State<Northbound>, request: Request) -> 
     answer
 }
 
-/// `HEAD /uploads/{id}`: how far it has come.
+/// Ask how far an upload has come.
+///
+/// Whoever brings bytes for it at this moment is stopped: who asks is about to go on with it.
+#[utoipa::path(
+    get, path = "/uploads/{id}", tag = "uploads", operation_id = "showUpload",
+    params(("id" = String, Path, description = "The upload's id."), TusVersion),
+    responses(
+        (status = 200, description = "How far it has come is in the fields; there is no body.",
+            headers(
+                ("Tus-Resumable" = String, description = "`1.0.0`."),
+                ("Upload-Offset" = u64, description = "Bytes that the upload has."),
+                ("Upload-Length" = u64, description = "Bytes that it will have, where that is known."),
+                ("Upload-Defer-Length" = String, description = "`1` where that is not known."),
+                ("Upload-Expires" = String, description = "When it goes, if nobody touches it until then."),
+            )),
+        NoSuchUpload,
+        OtherVersion,
+        UploadLocked,
+    ),
+)]
+pub(super) async fn get(state: State<Northbound>, path: UrlPath<String>, headers: HeaderMap) -> Response {
+    head(state, path, headers).await
+}
+
+/// Ask how far an upload has come, as clients of tus do.
+#[utoipa::path(
+    head, path = "/uploads/{id}", tag = "uploads", operation_id = "headUpload",
+    params(("id" = String, Path, description = "The upload's id."), TusVersion),
+    responses(
+        (status = 200, description = "How far it has come is in the fields.",
+            headers(
+                ("Tus-Resumable" = String, description = "`1.0.0`."),
+                ("Upload-Offset" = u64, description = "Bytes that the upload has."),
+                ("Upload-Length" = u64, description = "Bytes that it will have, where that is known."),
+                ("Upload-Defer-Length" = String, description = "`1` where that is not known."),
+                ("Upload-Expires" = String, description = "When it goes, if nobody touches it until then."),
+            )),
+        NoSuchUpload,
+        OtherVersion,
+        UploadLocked,
+    ),
+)]
 pub(super) async fn head(
     State(door): State<Northbound>,
     UrlPath(id): UrlPath<String>,
@@ -155,7 +257,32 @@ pub(super) async fn head(
     }
 }
 
-/// `PATCH /uploads/{id}`: brings more bytes, by tus.
+/// Bring more bytes, by tus.
+///
+/// What came stays, also if the request breaks off, unless it has a checksum: then all counts or nothing. With the last byte the file is in
+/// its store.
+#[utoipa::path(
+    patch, path = "/uploads/{id}", tag = "uploads", operation_id = "appendToUpload",
+    params(("id" = String, Path, description = "The upload's id."), TusVersionRequired, PieceFields, PieceChecksum),
+    request_body(content = inline(Bytes), content_type = "application/offset+octet-stream", description = "The bytes."),
+    responses(
+        (status = 204, description = "The bytes are on disk.",
+            headers(
+                ("Tus-Resumable" = String, description = "`1.0.0`."),
+                ("Upload-Offset" = u64, description = "Bytes that the upload has."),
+                ("Upload-Length" = u64, description = "Bytes that it will have, where that is known."),
+                ("Upload-Defer-Length" = String, description = "`1` where that is not known."),
+                ("Upload-Expires" = String, description = "When it goes, if nobody touches it until then."),
+            )),
+        NotTaken,
+        NoSuchUpload,
+        OtherVersion,
+        UploadLocked,
+        NotBrought,
+        NoPiece,
+        OtherChecksum,
+    ),
+)]
 pub(super) async fn patch(
     State(door): State<Northbound>,
     UrlPath(id): UrlPath<String>,
@@ -179,7 +306,35 @@ pub(super) async fn patch(
     }
 }
 
-/// `PUT /uploads/{id}`: brings more bytes, said by `Content-Range` or `Upload-Offset`, or all of them.
+/// Bring more bytes, or all of them, by plain clients.
+///
+/// What came stays, also if the request breaks off.
+#[utoipa::path(
+    put, path = "/uploads/{id}", tag = "uploads", operation_id = "putUpload",
+    params(("id" = String, Path, description = "The upload's id."), RangeFields, PieceChecksum),
+    request_body(content = inline(Bytes), content_type = "application/octet-stream", description = "The bytes, whatever the Content-Type says."),
+    responses(
+        (status = 200, description = "All bytes are here, and the file is in its store.",
+            headers(
+                ("Tus-Resumable" = String, description = "`1.0.0`."),
+                ("Upload-Offset" = u64, description = "Bytes that the upload has: all."),
+            ),
+            body = StoredFile, example = json!(examples::iso())),
+        (status = 204, description = "The bytes are on disk; others are missing.",
+            headers(
+                ("Tus-Resumable" = String, description = "`1.0.0`."),
+                ("Upload-Offset" = u64, description = "Bytes that the upload has."),
+                ("Upload-Length" = u64, description = "Bytes that it will have, where that is known."),
+                ("Upload-Defer-Length" = String, description = "`1` where that is not known."),
+                ("Upload-Expires" = String, description = "When it goes, if nobody touches it until then."),
+            )),
+        NotTaken,
+        NoSuchUpload,
+        UploadLocked,
+        NotBrought,
+        OtherChecksum,
+    ),
+)]
 pub(super) async fn put(
     State(door): State<Northbound>,
     UrlPath(id): UrlPath<String>,
@@ -210,7 +365,17 @@ pub(super) async fn put(
     }
 }
 
-/// `DELETE /uploads/{id}`: forgets it.
+/// Forget an upload and what came of it.
+#[utoipa::path(
+    delete, path = "/uploads/{id}", tag = "uploads", operation_id = "deleteUpload",
+    params(("id" = String, Path, description = "The upload's id."), TusVersion),
+    responses(
+        (status = 204, description = "It is gone.", headers(("Tus-Resumable" = String, description = "`1.0.0`."))),
+        NoSuchUpload,
+        OtherVersion,
+        UploadBusy,
+    ),
+)]
 pub(super) async fn delete(
     State(door): State<Northbound>,
     UrlPath(id): UrlPath<String>,
@@ -229,7 +394,39 @@ pub(super) async fn delete(
     }
 }
 
-/// `POST /uploads/{id}`: another method, for clients whose proxies let only GET and POST pass.
+/// Do what another method does, for clients whose proxies let only GET and POST pass.
+#[utoipa::path(
+    post, path = "/uploads/{id}", tag = "uploads", operation_id = "overrideUploadMethod",
+    params(("id" = String, Path, description = "The upload's id."), MethodOverride),
+    request_body(
+        content = inline(Option<Bytes>), content_type = "application/offset+octet-stream", description = "What that method takes.",
+    ),
+    responses(
+        (status = 200, description = "As by HEAD.",
+            headers(
+                ("Tus-Resumable" = String, description = "`1.0.0`."),
+                ("Upload-Offset" = u64, description = "Bytes that the upload has."),
+                ("Upload-Length" = u64, description = "Bytes that it will have, where that is known."),
+                ("Upload-Defer-Length" = String, description = "`1` where that is not known."),
+                ("Upload-Expires" = String, description = "When it goes, if nobody touches it until then."),
+            )),
+        (status = 204, description = "As by PATCH or DELETE.",
+            headers(
+                ("Tus-Resumable" = String, description = "`1.0.0`."),
+                ("Upload-Offset" = u64, description = "Bytes that the upload has."),
+                ("Upload-Length" = u64, description = "Bytes that it will have, where that is known."),
+                ("Upload-Defer-Length" = String, description = "`1` where that is not known."),
+                ("Upload-Expires" = String, description = "When it goes, if nobody touches it until then."),
+            )),
+        NotTaken,
+        NoSuchUpload,
+        OtherVersion,
+        UploadLocked,
+        NotBrought,
+        NoPiece,
+        OtherChecksum,
+    ),
+)]
 pub(super) async fn post(state: State<Northbound>, path: UrlPath<String>, request: Request) -> Response {
     let method = fields::text(request.headers(), "x-http-method-override").map(str::to_owned);
     match method.as_deref() {

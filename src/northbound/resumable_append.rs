@@ -140,10 +140,14 @@ async fn receive(
         Some(true) => Ok(intake.release().await?),
         Some(false) => {
             intake.take_back().await?;
-            let status = StatusCode::from_u16(CHECKSUM_MISMATCH).unwrap_or(StatusCode::BAD_REQUEST);
-            Err(Problem::new(status, "the bytes do not have the checksum that was said; send them again"))
+            Err(checksum_mismatch())
         }
     }
+}
+
+pub(super) fn checksum_mismatch() -> Problem {
+    let status = StatusCode::from_u16(CHECKSUM_MISMATCH).unwrap_or(StatusCode::BAD_REQUEST);
+    Problem::new(status, "the bytes do not have the checksum that was said; send them again")
 }
 
 fn too_much(size: u64) -> Problem {

@@ -6,6 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Northbound;
+use super::openapi::examples;
 use super::problem::Problem;
 use super::views::Store;
 use crate::model::stored_file::Shelf;
@@ -66,7 +67,11 @@ struct FileSystemUsage {
     available: u64,
 }
 
-/// `GET /storage`: all numbers are bytes.
+/// Show what the stores hold, what is on its way to them, and what still fits.
+#[utoipa::path(
+    get, path = "/storage", tag = "files", operation_id = "showStorage",
+    responses((status = 200, description = "All sizes are bytes.", body = Storage, example = json!(examples::storage()))),
+)]
 pub(super) async fn show(State(door): State<Northbound>) -> Result<Json<Storage>, Problem> {
     let usage = door.catalog.storage().await?;
     let mut file_systems: Vec<(&FileSystem, Vec<Store>)> = Vec::new();

@@ -6,6 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Northbound;
+use super::openapi::examples;
 use super::views::Time;
 use crate::transfers::{Ended, Running};
 
@@ -68,7 +69,11 @@ enum Outcome {
     BrokenOff,
 }
 
-/// `GET /transfers`: what runs, and what ended lately.
+/// Show what is being sent southbound, and what ended lately.
+#[utoipa::path(
+    get, path = "/transfers", tag = "service", operation_id = "listTransfers",
+    responses((status = 200, description = "The transfers.", body = Transfers, example = json!(examples::transfers()))),
+)]
 pub(super) async fn list(State(door): State<Northbound>) -> Json<Transfers> {
     Json(Transfers {
         running: door.transfers.running().iter().map(RunningTransfer::from).collect(),

@@ -8,7 +8,7 @@ mod time;
 mod tree;
 
 pub(super) use file::{FileReference, Store, StoredFile};
-pub(super) use image::{Findings, Image, ImageInFull};
-pub(super) use job::{Job, JobInFull};
+pub(super) use image::{Findings, Image, ImageInFull, TreeChoice};
+pub(super) use job::{Job, JobInFull, JobKind, JobState};
 pub(super) use time::Time;
 pub(super) use tree::TreeListing;

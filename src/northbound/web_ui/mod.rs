@@ -16,8 +16,10 @@ use http::header::{
     HeaderValue, IF_NONE_MATCH, LOCATION, VARY,
 };
 
+use super::Northbound;
+use super::index::{self, Index};
+use super::openapi::examples;
 use super::problem::Problem;
-use super::{Northbound, index};
 use files::{File, Files};
 use page::Page;
 
@@ -124,7 +126,17 @@ impl WebUi {
     }
 }
 
-/// `GET /`: the page for browsers, what there is for all others.
+/// Show the page to browsers, and what there is to all others.
+///
+/// Only where the two doors have endpoints of their own: else this is the root of the southbound. `/gui/` is the page everywhere, and `/about`
+/// tells what there is.
+#[utoipa::path(
+    get, path = "/", tag = "service", operation_id = "showRoot",
+    responses((status = 200, description = "What the client likes better, by its `Accept`.", content(
+        (Index = "application/json", example = json!(examples::index())),
+        (String = "text/html"),
+    ))),
+)]
 pub(super) async fn root(State(door): State<Northbound>, headers: HeaderMap) -> Response {
     let mut response = if prefers_page(&headers) {
         door.web_ui.page(Place::Root, &headers).await

@@ -1,0 +1,66 @@
+//! `/iso`: the ISOs. What is done is the same for both stores, see `files.rs`.
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+
+use super::Northbound;
+use super::files;
+use super::openapi::parameters::{DigestFields, FileFilter, FileName, IncomingFile};
+use super::openapi::problems::{BadFilter, BadParameter, FileStays, NotPlain, NotTaken};
+use super::openapi::{Bytes, examples};
+use super::problem::Problem;
+use super::views::StoredFile;
+use crate::model::stored_file::Shelf;
+
+/// List the ISOs, or the one named.
+#[utoipa::path(
+    get, path = "/iso", tag = "files", operation_id = "listIsos",
+    params(FileFilter),
+    responses(
+        (status = 200, description = "The files by name.", body = Vec<StoredFile>, example = json!(examples::isos())),
+        BadFilter,
+    ),
+)]
+pub(super) async fn list(state: State<Northbound>, request: Request) -> Result<Response, Problem> {
+    files::list(state, Shelf::Iso, request).await
+}
+
+/// Upload an ISO.
+///
+/// The body is the file, whatever its Content-Type says. The answer is text that tells each tenth as it comes, or, with
+/// `Accept: application/json`, the file at the end. If something fails after the text has begun, it is cut, so that clients notice. The name is
+/// seen in the store when the file is complete and on disk; an older file of that name stays until then.
+#[utoipa::path(
+    put, path = "/iso", tag = "files", operation_id = "uploadIso",
+    params(IncomingFile, DigestFields),
+    request_body(content = inline(Bytes), content_type = "application/octet-stream", description = "The file."),
+    responses(
+        (status = 200, description = "The file is stored.", content(
+            (String = "text/plain", example = json!(examples::uploaded())),
+            (StoredFile = "application/json", example = json!(examples::iso())),
+        )),
+        BadParameter,
+        NotTaken,
+        NotPlain,
+    ),
+)]
+pub(super) async fn put(state: State<Northbound>, request: Request) -> Result<Response, Problem> {
+    files::put(state, Shelf::Iso, request).await
+}
+
+/// Delete an ISO.
+///
+/// The parameter may be in the query or in a JSON body.
+#[utoipa::path(
+    delete, path = "/iso", tag = "files", operation_id = "deleteIso",
+    params(FileName),
+    request_body(content = Option<FileName>, example = json!(examples::iso_name())),
+    responses(
+        (status = 200, description = "The file that was deleted.", body = StoredFile, example = json!(examples::iso())),
+        BadParameter,
+        FileStays,
+    ),
+)]
+pub(super) async fn delete(state: State<Northbound>, request: Request) -> Result<Response, Problem> {
+    files::delete(state, Shelf::Iso, request).await
+}

@@ -1,0 +1,196 @@
+//! The problem answers of the document. Each set is for operations that can fail in the same ways; the examples are made by the code that
+//! makes the answers.
+
+use std::collections::BTreeMap;
+
+use http::StatusCode;
+use utoipa::IntoResponses;
+use utoipa::openapi::header::{Header, HeaderBuilder};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
+
+use crate::northbound::problem::{self, Problem};
+use crate::northbound::resumable_append::checksum_mismatch;
+
+/// One problem answer: its status, when it comes, and what its example says.
+type Row = (StatusCode, &'static str, Problem);
+
+/// The answer whose status is none of the others that an operation has.
+pub(super) fn other() -> Response {
+    let detail = "the service cannot do this just now; its log says why";
+    response("Any other problem, such as 500.", &Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail))
+}
+
+fn response(when: &str, problem: &Problem) -> Response {
+    let schema = Ref::from_schema_name("Problem");
+    let content =
+        ContentBuilder::new().schema(Some(schema)).example(serde_json::to_value(problem.body()).ok()).build();
+    let response = ResponseBuilder::new().description(when).content(problem::MEDIA_TYPE, content);
+    match problem.status() {
+        StatusCode::SERVICE_UNAVAILABLE => response.header("Retry-After", retry_after()).build(),
+        _ => response.build(),
+    }
+}
+
+fn retry_after() -> Header {
+    let seconds = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).build();
+    HeaderBuilder::new().schema(Some(seconds)).description(Some("Seconds after which to come back.")).build()
+}
+
+fn responses(rows: Vec<Row>) -> BTreeMap<String, RefOr<Response>> {
+    let response =
+        |(status, when, problem): Row| (status.as_u16().to_string(), response(when, &problem).into());
+    rows.into_iter().map(response).collect()
+}
+
+macro_rules! problems {
+    ($($(#[$description:meta])* $name:ident { $($status:ident: $when:literal, $detail:literal $(of $parameter:literal)?;)+ })+) => {
+        $(
+            $(#[$description])*
+            pub(in crate::northbound) struct $name;
+
+            impl IntoResponses for $name {
+                fn responses() -> BTreeMap<String, RefOr<Response>> {
+                    responses(vec![$((
+                        StatusCode::$status,
+                        $when,
+                        Problem::new(StatusCode::$status, $detail)$(.about($parameter))?,
+                    )),+])
+                }
+            }
+        )+
+    };
+}
+
+problems! {
+    /// Filters.
+    BadFilter {
+        BAD_REQUEST: "A parameter is given more than once.", "the parameter `name` is given more than once" of "name";
+    }
+    /// Parameters that the operation must understand.
+    BadParameter {
+        BAD_REQUEST: "A parameter is missing, unknown, repeated or unusable. Nothing was done.",
+            "the parameter `version` is missing" of "version";
+    }
+    /// One image.
+    NoSuchImage {
+        NOT_FOUND: "No image has this id.", "no image matches";
+    }
+    /// What is inside an image.
+    NotBrowsed {
+        BAD_REQUEST: "A parameter is unusable or given more than once.",
+            "the parameter `limit` must be a whole number from 1 to 10000" of "limit";
+        NOT_FOUND: "No image has this id, or it has no such folder.",
+            "there is no folder 'boot/grub' in the image";
+        CONFLICT: "The image is not served: its status is not `OK`.",
+            "the image ubuntu 24.04 is not served: downloading iso";
+    }
+    /// The removal of images.
+    ImagesStay {
+        NOT_FOUND: "No image matches.", "no image matches";
+        CONFLICT: "Another request is working on one of them. None was removed.",
+            "the image linux 9 is being worked on by another request; try again when that has ended";
+    }
+    /// Files that come in. Whatever can be refused before the body is read is refused then; nothing is kept of what failed.
+    NotTaken {
+        REQUEST_TIMEOUT: "The body came too slowly, or the request took longer than `httpTimeout`.", "the upload comes too slowly";
+        CONFLICT: "The name is taken: a file of that name is used by an image, lies elsewhere, or is just being written.",
+            "the ISO linux.iso is used by linux 9";
+        PAYLOAD_TOO_LARGE: "The file is larger than `maxFileSize`.",
+            "the file is larger than the 274877906944 bytes that `maxFileSize` allows";
+        UNPROCESSABLE_ENTITY: "The file is not what it must be: its digest is another, or the checksum file or its signature is no good.",
+            "`sha256`: its SHA-256 is 4486…, but 9f86… was expected" of "sha256";
+        SERVICE_UNAVAILABLE: "Too many files are arriving at this moment, or the service is stopping. `Retry-After` says when to come back.",
+            "too many files are arriving at this moment; try again later";
+        INSUFFICIENT_STORAGE: "There is not enough space, or the inventory cannot be written.",
+            "not enough space in the ISO store: 734003200 bytes are needed, 104857600 bytes are available";
+    }
+    /// Bodies that are whole files.
+    NotPlain {
+        UNSUPPORTED_MEDIA_TYPE: "The body has a Content-Encoding.", "send the file as it is, without Content-Encoding";
+    }
+    /// Registrations.
+    NotRegistered {
+        FORBIDDEN: "The service may not read the file that `isolocal` names.", "`isolocal`: the service has no permission to read it" of "isolocal";
+        NOT_FOUND: "The source is not there: no such file in the store or on the server, or the web server says so.",
+            "`isostore`: the ISO store has no file named linux.iso" of "isostore";
+        CONFLICT: "There is an image of that name and version, or the file's name is taken.", "an image linux 9 exists already";
+        UNPROCESSABLE_ENTITY: "The file is no image, has another digest, or has no such tree; or the link may not be followed or leads to no file.",
+            "`isostore`: not an ISO image, a squashfs or a tar: it begins like none of them" of "isostore";
+    }
+    /// The removal of a file.
+    FileStays {
+        NOT_FOUND: "The store has no such file.", "the ISO store has no file named linux.iso";
+        CONFLICT: "An image needs it, or another request is working on it.", "the ISO linux.iso is used by linux 9";
+    }
+    /// One job.
+    NoSuchJob {
+        NOT_FOUND: "No job has this id.", "no job has this id";
+    }
+    /// Work on a job.
+    JobBusy {
+        NOT_FOUND: "No job has this id.", "no job has this id";
+        CONFLICT: "The end of the job is just being recorded.", "the end of the job is just being recorded; try again";
+    }
+    /// Another attempt.
+    NotRetried {
+        NOT_FOUND: "No job has this id.", "no job has this id";
+        CONFLICT: "The job is not over, or to begin it again makes no sense.", "the job is running, so it cannot be begun again";
+    }
+    /// The beginning of an upload.
+    NotBegun {
+        BAD_REQUEST: "A parameter or a field is missing, unknown or unusable, or the upload is empty.", "the parameter `name` is missing" of "name";
+    }
+    /// One upload.
+    NoSuchUpload {
+        NOT_FOUND: "There is no such upload, or no more.", "there is no such upload, or no more";
+    }
+    /// The protocol.
+    OtherVersion {
+        PRECONDITION_FAILED: "`Tus-Resumable` names another version than 1.0.0.",
+            "say which version of tus this is: `Tus-Resumable: 1.0.0` is the one known";
+    }
+    /// The removal of an upload.
+    UploadBusy {
+        CONFLICT: "Another request is bringing bytes for it.",
+            "the unfinished file is being worked on by another request; try again when that has ended";
+    }
+    /// One upload, on which somebody else works.
+    UploadLocked {
+        LOCKED: "Another request is bringing bytes for it. Wait, and ask again how far it has come.",
+            "the unfinished file is being worked on by another request; try again when that has ended";
+    }
+    /// Bytes for an upload.
+    NotBrought {
+        BAD_REQUEST: "A field is missing or unusable, or the sizes that were said do not fit each other.", "Upload-Offset is missing";
+        REQUEST_TIMEOUT: "The body came too slowly. What came stays.", "the upload comes too slowly";
+        CONFLICT: "The bytes do not begin where the upload ends, all of it is there already, or a newer request goes on with it.",
+            "the upload has 1048576 bytes; go on from there";
+        PAYLOAD_TOO_LARGE: "These are more bytes than were announced, or than `maxFileSize` allows.",
+            "these are more bytes than the 734003200 that were announced";
+        UNPROCESSABLE_ENTITY: "The whole file has another digest than was said. Nothing of it is kept.",
+            "its SHA-256 is 4486…, but 9f86… was expected";
+    }
+    /// The type of a piece.
+    NoPiece {
+        UNSUPPORTED_MEDIA_TYPE: "The Content-Type is another one.",
+            "the bytes of a piece have the Content-Type application/offset+octet-stream";
+    }
+    /// Listeners.
+    NotTold {
+        BAD_REQUEST: "`types` holds a word that is not known.", "the parameter `types` holds 'disk'; there are image, job, file" of "types";
+        SERVICE_UNAVAILABLE: "Too many clients are listening already, or the service is stopping.",
+            "128 clients are being told of changes already; try again later";
+    }
+}
+
+/// How tus says that the bytes were not what they must be; no other protocol knows that status.
+pub(in crate::northbound) struct OtherChecksum;
+
+impl IntoResponses for OtherChecksum {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let problem = checksum_mismatch();
+        let when = "The bytes do not have the checksum that `Upload-Checksum` says. None of them were kept; send them again.";
+        responses(vec![(problem.status(), when, problem)])
+    }
+}
