@@ -9,7 +9,7 @@
 //! | workers | [`jobs`] |
 //! | desk | [`catalog`] |
 //! | shelves | [`inventory`], [`store`], [`transfers`], [`trees`], [`events`] |
-//! | ground | [`model`], [`config`], and the crates `iso-reader`, `file-transport`, `loop-mount` |
+//! | ground | [`model`], [`config`], [`profiles`], and the crates `iso-reader`, `file-transport`, `loop-mount` |
 
 pub mod app;
 pub mod catalog;
@@ -19,6 +19,7 @@ pub mod inventory;
 pub mod jobs;
 pub mod model;
 pub mod northbound;
+pub mod profiles;
 pub mod southbound;
 pub mod store;
 pub mod transfers;

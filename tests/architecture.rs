@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use rust_tokens::tokens;
 
 /// Each room of `src/` and the floor it is on.
-const FLOORS: [(&str, u8); 13] = [
+const FLOORS: [(&str, u8); 14] = [
     ("main", 5),
     ("app", 5),
     ("northbound", 4),
@@ -27,10 +27,11 @@ const FLOORS: [(&str, u8); 13] = [
     ("events", 1),
     ("model", 0),
     ("config", 0),
+    ("profiles", 0),
 ];
 
 /// The only neighbours on one floor that may know each other: the first knows the second.
-const NEIGHBOURS: [(&str, &str); 2] = [("main", "app"), ("config", "model")];
+const NEIGHBOURS: [(&str, &str); 3] = [("main", "app"), ("config", "model"), ("profiles", "model")];
 
 /// The application as other crates and `main.rs` spell it.
 const APPLICATION: &str = "image_service";

@@ -10,6 +10,7 @@ use crate::model::digest::{Expected, Sha256};
 use crate::model::identity::Identity;
 use crate::model::link::Link;
 use crate::model::names::{FileName, ImageName, ImageVersion};
+use crate::model::system::System;
 
 /// The name under which scripts know an image. New ones are random UUIDs; the old service's are kept as they are.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -148,6 +149,9 @@ pub struct TreeSummary {
     pub warnings: u64,
     /// Files whose bytes are not all in the ISO.
     pub damaged: u64,
+    /// The operating system, if its files tell. Older records do not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<System>,
 }
 
 /// The record of an image.

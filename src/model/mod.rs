@@ -12,4 +12,5 @@ pub mod part;
 pub mod segment;
 pub mod size;
 pub mod stored_file;
+pub mod system;
 mod tree_choice;

@@ -49,6 +49,7 @@ pub(super) fn open(path: &Path, asked: Option<TreeKind>) -> Result<ImageTree, Tr
         entries: index.len() as u64,
         warnings: index.warnings().count() as u64,
         damaged: index.damaged() as u64,
+        system: None,
     };
     Ok(ImageTree {
         tree: Tree::Iso(Box::new(IsoTree { file: Arc::new(file), identity, index: Arc::new(index) })),
@@ -75,6 +76,13 @@ impl IsoTree {
     /// Bytes of memory that the index takes.
     pub fn memory(&self) -> u64 {
         self.index.memory() as u64
+    }
+
+    pub(super) fn natural_matching(&self) -> Matching {
+        match self.index.volume().kind() {
+            TreeKind::RockRidge => Matching::Exact,
+            _ => Matching::Lenient,
+        }
     }
 
     pub(super) fn findings(&self) -> Findings {

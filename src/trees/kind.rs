@@ -10,6 +10,7 @@ use iso_reader::TreeKind;
 use squashfs_reader::{SUPERBLOCK_BYTES, Superblock};
 
 use super::blocks::Blocks;
+use super::detect::detect;
 use super::{ImageTree, TreeError, iso, open_regular, squashfs, tar};
 
 /// Where the first volume descriptor of an ISO begins: sector 16 (ECMA-119 §6.2.1).
@@ -66,12 +67,18 @@ pub fn declared_size(beginning: &[u8]) -> Option<(&'static str, u64)> {
     }
 }
 
-/// Opens an image of any kind and reads the directories of the tree that was asked for, else of the best one.
+/// Opens an image of any kind, reads the directories of the tree that was asked for, else of the best one, and tells which system it is.
 pub(super) fn open(
     path: &Path,
     asked: Option<TreeKind>,
     blocks: &Arc<Blocks>,
 ) -> Result<ImageTree, TreeError> {
+    let mut opened = open_tree(path, asked, blocks)?;
+    opened.summary.system = detect(&opened.tree, &opened.summary.label);
+    Ok(opened)
+}
+
+fn open_tree(path: &Path, asked: Option<TreeKind>, blocks: &Arc<Blocks>) -> Result<ImageTree, TreeError> {
     let (file, identity) = open_regular(path)?;
     let wanted = usize::try_from(identity.size).unwrap_or(usize::MAX).min(SIGNATURE_BYTES);
     let mut beginning = vec![0; wanted];

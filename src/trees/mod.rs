@@ -3,6 +3,7 @@
 mod blocks;
 mod builder;
 mod cache;
+mod detect;
 mod folder;
 mod index;
 mod indexed;
@@ -140,6 +141,16 @@ impl Tree {
             (Self::Indexed(tree), Directory::Entry(entry)) => tree.search(*entry, search),
             (Self::Folder(folder), Directory::Open { path, .. }) => folder.search(path, search),
             _ => Err(LookupError::NotFound),
+        }
+    }
+}
+
+impl Tree {
+    /// How its names are to be compared with well-known ones: media without Rock Ridge keep no case, or not that of their files.
+    fn natural_matching(&self) -> Matching {
+        match self {
+            Self::Iso(tree) => tree.natural_matching(),
+            Self::Indexed(_) | Self::Folder(_) => Matching::Exact,
         }
     }
 }

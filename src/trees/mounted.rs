@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use loop_mount::{Existing, Mount, mounted_below};
 
+use super::detect::detect;
 use super::{FileError, Folder, ImageTree, Links, Tree, TreeError, open_regular};
 use crate::model::identity::Identity;
 use crate::model::image::TreeSummary;
@@ -125,8 +126,11 @@ impl Mounts {
             }
         };
         let folder = Folder::open(target, Links::InRoot).map_err(TreeError::MountPoint)?;
-        let summary = TreeSummary { kind: "mount".to_owned(), ..TreeSummary::default() };
-        Ok((ImageTree { tree: Tree::Folder(folder), identity, summary }, mount))
+        let tree = Tree::Folder(folder);
+        // The kernel tells no label.
+        let system = detect(&tree, "");
+        let summary = TreeSummary { kind: "mount".to_owned(), system, ..TreeSummary::default() };
+        Ok((ImageTree { tree, identity, summary }, mount))
     }
 
     /// Whether `target` is where an image, or a file under inspection, would be mounted.

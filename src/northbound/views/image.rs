@@ -13,6 +13,7 @@ use crate::model::job::JobId;
 use crate::model::link::Link;
 use crate::model::names::{FileName, ImageName, ImageVersion};
 use crate::model::segment::encoded;
+use crate::model::system;
 use crate::trees;
 
 /// A named, versioned tree, made from one ISO and served southbound.
@@ -39,6 +40,9 @@ pub(in crate::northbound) struct Image {
     /// The size of its ISO, once it was read.
     #[schema(required)]
     bytes: Option<u64>,
+    /// The operating system in it, if its files tell; null too for images that were registered by a service that did not look.
+    #[schema(required)]
+    system: Option<System>,
     /// When it was registered.
     created: Time,
     /// When its status last changed.
@@ -89,6 +93,23 @@ enum Source {
     Local,
     Client,
     Store,
+}
+
+/// The operating system in an image, as its files tell it. What they do not tell is null.
+#[derive(Debug, Serialize, ToSchema)]
+struct System {
+    /// A word for programs, such as `ubuntu`, `rhel` or `esxi`.
+    #[schema(required)]
+    family: Option<String>,
+    /// The name for people.
+    #[schema(required)]
+    name: Option<String>,
+    /// The version as its makers write it.
+    #[schema(required)]
+    version: Option<String>,
+    /// The processor, such as `x86_64` or `aarch64`.
+    #[schema(required)]
+    arch: Option<String>,
 }
 
 /// What was found in an ISO. Before it was read there is only what was asked for.
@@ -173,6 +194,7 @@ impl Image {
             source: (&image.source).into(),
             path: path(image, api_root),
             bytes: image.identity.map(|identity| identity.size),
+            system: image.tree.as_ref().and_then(|tree| tree.system.as_ref()).map(System::from),
             created: image.created.into(),
             updated: image.updated.into(),
             sha256: image.sha256,
@@ -183,6 +205,13 @@ impl Image {
             job: download.map(|download| download.job.id.clone()),
             progress: download.and_then(|download| download.progress.as_ref()).map(DownloadProgress::from),
         }
+    }
+}
+
+impl From<&system::System> for System {
+    fn from(found: &system::System) -> Self {
+        let system::System { family, name, version, arch } = found.clone();
+        Self { family, name, version, arch }
     }
 }
 
