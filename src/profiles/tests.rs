@@ -13,7 +13,7 @@ struct Media<'a> {
 }
 
 impl<'a> Media<'a> {
-    fn new(label: &'a str, files: &[(&'a str, &'a str)]) -> Self {
+    fn new(label: &'a str, files: Files<'a>) -> Self {
         Self { label, files: files.iter().copied().collect() }
     }
 }
@@ -34,8 +34,10 @@ impl Contents for Media<'_> {
     }
 }
 
+type Files<'a> = &'a [(&'a str, &'a str)];
+
 /// Family, name, version, architecture; empty is none.
-fn told(label: &str, files: &[(&str, &str)]) -> [String; 4] {
+fn told(label: &str, files: Files<'_>) -> [String; 4] {
     let system = detect(&Media::new(label, files)).unwrap_or_default();
     [system.family, system.name, system.version, system.arch].map(Option::unwrap_or_default)
 }
@@ -54,7 +56,7 @@ const SLE_11: &str =
 #[test]
 fn media_are_known_by_their_files() {
     #[rustfmt::skip]
-    let cases: &[(&str, &[(&str, &str)], [&str; 4])] = &[
+    let cases: &[(&str, Files<'_>, [&str; 4])] = &[
         ("RHEL-9-4-0-BaseOS-x86_64", &[(".treeinfo", RHEL), (".discinfo", "1\n9.4\nx86_64\n")],
             ["rhel", "Red Hat Enterprise Linux", "9.4", "x86_64"]),
         ("CentOS 7 x86_64", &[(".treeinfo", CENTOS_7)], ["centos", "CentOS", "7", "x86_64"]),

@@ -435,6 +435,39 @@ mod tests {
     }
 
     #[test]
+    fn a_search_enters_each_folder_where_it_stands() {
+        let base = tempfile::tempdir().expect("a folder");
+        let root = base.path().join("root");
+        fs::create_dir_all(root.join("sub/below/bottom")).expect("folders");
+        fs::create_dir(base.path().join("outside-x")).expect("a folder");
+        for name in ["x1", "sub/X2", "sub/below/bottom/x3", "sub/y", "../outside-x/x4"] {
+            fs::write(root.join(name), "1").expect("writes");
+        }
+        for (name, target) in
+            [("here-x", "."), ("sub/up-x", ".."), ("out-x", "../outside-x"), ("lost-x", "none")]
+        {
+            symlink(target, root.join(name)).expect("a link");
+        }
+        let tree = Folder::open(&root, Links::InRoot).expect("opens");
+        let soon = std::time::Instant::now() + Duration::from_secs(3600);
+        let find = |top: &str, entries| {
+            let matches =
+                tree.search(Path::new(top), Search::new("x", 0..100, entries, soon)).expect("searches");
+            let path = |found: &crate::trees::Match| [&found.folder, &found.entry.name[..]].join(&b'/');
+            let paths: BTreeSet<String> =
+                matches.kept.iter().map(|found| String::from_utf8(path(found)).expect("text")).collect();
+            (paths.into_iter().collect::<Vec<_>>().join(" "), matches.is_cut)
+        };
+        let all = "/here-x /x1 sub/X2 sub/below/bottom/x3 sub/up-x";
+        assert_eq!(find("", 1000), (all.to_owned(), false));
+        assert_eq!(find("sub", 1000), ("/X2 /up-x below/bottom/x3".to_owned(), false));
+        assert_eq!(find("sub/below", 1000), ("bottom/x3".to_owned(), false));
+        assert_eq!(find("gone", 1000), (String::new(), false));
+        let (some, is_cut) = find("", 9);
+        assert!(is_cut && some.len() < all.len(), "{some}");
+    }
+
+    #[test]
     fn a_folder_of_any_size_is_listed_in_order() {
         let base = tempfile::tempdir().expect("a folder");
         let mut names: Vec<String> =
