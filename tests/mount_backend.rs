@@ -162,6 +162,28 @@ fn an_image_is_mounted_served_and_unmounted() {
 }
 
 #[test]
+fn a_mounted_image_can_be_looked_into_and_tells_its_system() {
+    let setup = Setup::new().set("imageBackend", json!("mount"));
+    let marked = tree(7).file(".alpine-release", "alpine-standard 3.20.2 240722\n");
+    squash(&marked, &setup.path("static/iso/marked.img"));
+    let mounting = Mounting::start_with(setup);
+    let image = mounting.register("marked", "marked.img");
+    let system = json!({"family": "alpine", "name": "Alpine Linux", "version": "3.20.2", "arch": null});
+    assert_eq!(image["system"], system, "{image}");
+    let url = mounting.service.north(&format!("/images/{}/tree", image["id"].as_str().unwrap()));
+    let paths = |query: &str| -> Vec<String> {
+        let view = http::get(&format!("{url}?{query}")).expect_status(200).json();
+        let entries = view["entries"].as_array().unwrap();
+        entries.iter().map(|entry| entry["path"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(paths("path=boot"), ["boot/initrd.img", "boot/vmlinuz"]);
+    assert_eq!(paths("path=here/boot&offset=1"), ["here/boot/vmlinuz"]);
+    assert_eq!(paths("search=VM"), ["boot/vmlinuz"]);
+    assert_eq!(paths("search=e&path=here&limit=2"), ["here/empty-folder/", "here/here/"]);
+    assert!(paths("search=leaves").is_empty());
+}
+
+#[test]
 fn uploads_downloads_and_local_files_are_mounted_too() {
     let mounting = Mounting::start();
     let service = &mounting.service;

@@ -1,6 +1,6 @@
 //! Which operating system an image holds, told by a few small files that installers know their media by.
 //!
-//! What is known of each system is data ([`table`]); the code only knows how to read such files ([`rules`]). All of it is in the hands of
+//! What is known of each system is data (`table.rs`); the code only knows how to read such files (`rules.rs`). All of it is in the hands of
 //! whoever made the image: what is found is shown to people and decides nothing. It is short and printable, or it is left out.
 
 mod rules;
