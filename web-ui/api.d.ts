@@ -480,6 +480,7 @@ export interface components {
              * @description The size of its ISO, once it was read.
              */
             bytes: number | null;
+            system: components["schemas"]["System"] | null;
             /** @description When it was registered. */
             created: components["schemas"]["Time"];
             /** @description When its status last changed. */
@@ -818,6 +819,17 @@ export interface components {
             /** @description The images that need it, as `name version`. Only of ISOs, in lists. */
             images?: string[];
         };
+        /** @description The operating system in an image, as its files tell it. What they do not tell is null. */
+        System: {
+            /** @description A word for programs, such as `ubuntu`, `rhel` or `esxi`. */
+            family: string | null;
+            /** @description The name for people. */
+            name: string | null;
+            /** @description The version as its makers write it. */
+            version: string | null;
+            /** @description The processor, such as `x86_64` or `aarch64`. */
+            arch: string | null;
+        };
         /**
          * Format: date-time
          * @description A time in UTC: ISO 8601 with milliseconds, as JavaScript prints it.
@@ -1098,6 +1110,7 @@ export interface operations {
                      *         "source": "store",
                      *         "path": "/ipxe/1/",
                      *         "bytes": 2097152,
+                     *         "system": null,
                      *         "created": "2026-11-20T23:13:48.301Z",
                      *         "updated": "2026-11-20T23:13:48.301Z",
                      *         "sha256": "d3934ddd42ded2879e41cd9667614ec15294b9a3a3a75cb4a4320a3346b168d7",
@@ -1123,6 +1136,7 @@ export interface operations {
                      *         "source": "web",
                      *         "path": "/ubuntu/24.04/",
                      *         "bytes": null,
+                     *         "system": null,
                      *         "created": "2026-11-20T23:13:48.308Z",
                      *         "updated": "2026-11-20T23:13:48.328Z",
                      *         "sha256": null,
@@ -1260,6 +1274,7 @@ export interface operations {
                      *       "source": "store",
                      *       "path": "/ipxe/1/",
                      *       "bytes": 2097152,
+                     *       "system": null,
                      *       "created": "2026-11-20T23:13:48.301Z",
                      *       "updated": "2026-11-20T23:13:48.301Z",
                      *       "sha256": "d3934ddd42ded2879e41cd9667614ec15294b9a3a3a75cb4a4320a3346b168d7",
@@ -1538,6 +1553,7 @@ export interface operations {
                      *       "source": "store",
                      *       "path": "/ipxe/1/",
                      *       "bytes": 2097152,
+                     *       "system": null,
                      *       "created": "2026-11-20T23:13:48.301Z",
                      *       "updated": "2026-11-20T23:13:48.301Z",
                      *       "sha256": "d3934ddd42ded2879e41cd9667614ec15294b9a3a3a75cb4a4320a3346b168d7",
@@ -1661,6 +1677,7 @@ export interface operations {
                      *       "source": "store",
                      *       "path": "/ipxe/1/",
                      *       "bytes": 2097152,
+                     *       "system": null,
                      *       "created": "2026-11-20T23:13:48.301Z",
                      *       "updated": "2026-11-20T23:13:48.301Z",
                      *       "sha256": "d3934ddd42ded2879e41cd9667614ec15294b9a3a3a75cb4a4320a3346b168d7",

@@ -60,7 +60,7 @@ const Contents = ({ content }) =>
 /** A command that asks for it. @param {Described} described */
 function curl({ method, path, operation: { parameters = [], requestBody: body } }) {
   const query = parameters.filter((one) => one.in === 'query' && one.required).map(({ name, example }) => `${name}=${example ?? name.toUpperCase()}`);
-  const target = decodeURI(new URL(path.slice(1), root).href) + (query.length ? `?${query.join('&')}` : '');
+  const target = new URL(path.slice(1).replace(/{(\w+)}/g, (_, name) => name.toUpperCase()), root).href + (query.length ? `?${query.join('&')}` : '');
   const fields = parameters.filter((one) => one.in === 'header' && one.required).map(({ name, example }) => ` -H '${name}: ${example ?? '…'}'`);
   const types = Object.keys(body?.content ?? {});
   const sent = body?.content['application/json']?.example;

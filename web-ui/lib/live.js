@@ -68,6 +68,17 @@ export function follow() {
   setInterval(() => !document.hidden && stream && void doubt(), DOUBT);
 }
 
+/**
+ * Takes a thing off a list that it was just deleted from, before the service tells of it.
+ * @param {import('@preact/signals').Signal<Map<string, any>>} list
+ * @param {string} key
+ */
+export function forget(list, key) {
+  const left = new Map(list.value);
+  left.delete(key);
+  list.value = left;
+}
+
 function disconnect() {
   clearTimeout(again);
   stream?.close();

@@ -10,13 +10,14 @@ const REST = 4;
 /**
  * What is at a path, read while the component is shown and the page is seen, never twice at a time; null before it is known.
  * @param {string} path
- * @param {number} pause between two readings, milliseconds
+ * @param {number} pause between two readings, milliseconds; 0 stops
  * @param {unknown} [occasion] when this changes, it is read at once
  * @returns {unknown}
  */
 export function usePolled(path, pause, occasion) {
   const [answer, setAnswer] = useState(/** @type {unknown} */ (null));
   useEffect(() => {
+    if (pause === 0) return;
     const ended = new AbortController();
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     let next;

@@ -16,9 +16,9 @@ export function Dialog({ title, onClose, wide = false, children }) {
     opened?.showModal();
     return () => {
       opened?.close();
-      // What was focused may be gone by now, or be drawn anew.
-      if (before instanceof HTMLElement && before.isConnected) before.focus();
-      else document.querySelector('main')?.focus();
+      if (before instanceof HTMLElement) before.focus();
+      // What was focused may be gone by now; whoever uses the keyboard goes on where the view begins.
+      setTimeout(() => document.activeElement === document.body && document.querySelector('main')?.focus());
     };
   }, []);
   /** @param {MouseEvent} event */

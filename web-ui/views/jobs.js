@@ -1,8 +1,8 @@
 // The work that takes longer than a request: what runs, what waits, and how the last of it ended.
 import { computed } from '@preact/signals';
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import * as api from '../lib/api.js';
-import { duration, now } from '../lib/format.js';
+import { duration } from '../lib/format.js';
 import { images, jobs } from '../lib/live.js';
 import { adjust, href, route } from '../lib/route.js';
 import { attempt } from '../parts/announce.js';
@@ -61,7 +61,7 @@ function Row({ job }) {
   const [isOpen, setOpen] = useState(false);
   const words_ = text.activity.jobs;
   const is = group(job);
-  const name = `${words_.kinds[job.kind]} ${job.title}`;
+  const name = `${words_.kinds[job.kind]} ${subject(job)}`.trim();
   const colour = { active: job.state === 'running' ? 'working' : 'waits', failed: 'failed', ended: job.state === 'done' ? 'ready' : 'waits' }[is];
   /** @param {'cancel' | 'retry' | 'remove'} icon @param {'DELETE' | 'POST'} method @param {string} label */
   const button = (icon, method, label) => {
@@ -93,15 +93,29 @@ function told(job) {
   const words_ = text.activity.jobs;
   const parts = [];
   if (job.progress) parts.push(words(job.progress));
-  if (job.until) parts.push(words_.next(duration((Date.parse(job.until) - Math.max(now.value, Date.now())) / 1000)));
+  if (job.until) parts.push(html`<${Countdown} until=${job.until} />`);
   if (job.reason) parts.push(job.reason);
   if (job.attempts > 1) parts.push(text.image.attempts(job.attempts));
-  return html`${parts.map((part) => html`<span key=${part} class="wrap">${part} · </span>`)}<${Time} stamp=${job.updated} />`;
+  return html`${parts.map((part, at) => html`<span key=${at} class="wrap">${part} · </span>`)}<${Time} stamp=${job.updated} />`;
 }
 
-/** What it is about, as a link where it leads somewhere. @param {{job: Job}} props */
-function Subject({ job: { title, image, file } }) {
-  const words = html`<bdi class="first">${title}</bdi>`;
+/** When the next try is, to the second. @param {{until: string}} props */
+function Countdown({ until }) {
+  const [now, setNow] = useState(Date.now());
+  useEffect(() => {
+    const tick = setInterval(() => document.hidden || setNow(Date.now()), 1000);
+    return () => clearInterval(tick);
+  }, []);
+  return html`<span class="number">${text.activity.jobs.next(duration((Date.parse(until) - now) / 1000))}</span>`;
+}
+
+/** What it is about, in words that follow its kind. @param {Job} job */
+const subject = ({ kind, title, file }) => (kind === 'scrub' ? '' : (file?.name ?? title));
+
+/** The same, as a link where it leads somewhere. @param {{job: Job}} props */
+function Subject({ job }) {
+  const { image, file } = job;
+  const words = html`<bdi class="first">${subject(job)}</bdi>`;
   if (image && images.value.has(image)) return html`<a href=${href(['images', image])}>${words}</a>`;
   if (file) return html`<a href=${href(['files'], { store: file.store, q: file.name })}>${words}</a>`;
   return words;

@@ -2,7 +2,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import * as api from '../lib/api.js';
 import { fileUrl } from '../lib/image.js';
-import { files } from '../lib/live.js';
+import { files, forget } from '../lib/live.js';
 import { attempt, tell } from '../parts/announce.js';
 import { Dialog } from '../parts/dialog.js';
 import { html } from '../parts/html.js';
@@ -51,11 +51,7 @@ function Question({ store, file, onClose }) {
     if (!done) return;
     tell(removing.done(name));
     onClose();
-    const left = new Map(files[store].value);
-    left.delete(name);
-    files[store].value = left;
-    // The row that led here is gone; whoever uses the keyboard goes on where the view begins.
-    setTimeout(() => document.activeElement === document.body && document.querySelector('main')?.focus());
+    forget(files[store], name);
   };
   return html`
     <${Dialog} title=${removing.title(name)} onClose=${onClose}>

@@ -2,6 +2,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import * as api from '../lib/api.js';
 import { repository, state, title } from '../lib/image.js';
+import { forget, images } from '../lib/live.js';
 import { go, route } from '../lib/route.js';
 import { attempt, tell } from '../parts/announce.js';
 import { Dialog } from '../parts/dialog.js';
@@ -30,6 +31,7 @@ export function RemoveImage({ image, onClose }) {
     if (!done) return;
     tell(text.remove.done(name));
     onClose();
+    forget(images, image.id);
     if (route.value.path[1] === image.id) go(['images']);
   };
   return html`

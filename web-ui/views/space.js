@@ -17,8 +17,11 @@ const PAUSE = 15_000;
 /** Changes whenever a file comes or goes. */
 const contents = computed(() => Object.values(files).flatMap((list) => [...list.value.values()].map((file) => file.bytes)).join());
 
-export function Space() {
-  const storage = /** @type {Storage | null} */ (usePolled('storage', PAUSE, contents.value));
+/** What is known of it, null before anything is. */
+export const useStorage = () => /** @type {Storage | null} */ (usePolled('storage', PAUSE, contents.value));
+
+/** @param {{storage: Storage | null}} props */
+export function Space({ storage }) {
   const words = text.activity.space;
   return html`
     <section aria-labelledby="space">
@@ -36,12 +39,15 @@ export function Space() {
 function Disk({ disk, stores }) {
   const words = text.activity.space;
   const unfinished = stores.reduce((sum, { unfinished }) => sum + unfinished.bytes, 0);
-  const ours = stores.reduce((sum, { bytes }) => sum + bytes, unfinished);
+  const whole = stores.reduce((sum, { unfinished }) => sum + unfinished.promised, 0);
+  // Space that was taken in advance for the rest of a file counts as used, and is not promised any more.
+  const ahead = Math.max(0, whole - disk.promised - unfinished);
+  const ours = stores.reduce((sum, { bytes }) => sum + bytes, unfinished + ahead);
   /** @type {[string, string, number][]} */
   const parts = [
     ...stores.map(({ store, bytes }) => /** @type {[string, string, number]} */ ([store, words.stores[store], bytes])),
     ['unfinished', words.unfinished, unfinished],
-    ['promised', words.promised, disk.promised],
+    ['promised', words.promised, disk.promised + ahead],
     ['other', words.other, Math.max(0, disk.used - ours)],
     ['reserved', words.reserved, disk.reserved],
     ['free', words.free, disk.available],
