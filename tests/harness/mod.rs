@@ -35,6 +35,7 @@ pub mod program;
 pub mod proxy;
 pub mod remains;
 pub mod samples;
+pub mod schema;
 pub mod served;
 pub mod served_digest;
 pub mod service;
