@@ -3,7 +3,7 @@ import { root } from '../lib/api.js';
 import { Code } from '../parts/copy.js';
 import { html } from '../parts/html.js';
 import { text } from '../text.js';
-import { Text } from './markdown.js';
+import { Inline, Text } from './markdown.js';
 import { Members, Schema, Type } from './schema.js';
 
 /** @import {Answer, Described, Media, Schema as SchemaObject} from './openapi.js' */
@@ -36,7 +36,7 @@ export function Operation({ described }) {
 /** @param {{status: string, answer: Answer}} props */
 function Answered({ status, answer }) {
   const { description = '', headers = {}, content = {} } = answer;
-  const head = html`<code class=${`code-of ${status.startsWith('2') ? 'good' : ''}`}>${status === 'default' ? text.docs.others : status}</code> <span>${description.replace(/\s+/g, ' ')}</span>`;
+  const head = html`<code class=${`code-of ${status.startsWith('2') ? 'good' : ''}`}>${status === 'default' ? text.docs.others : status}</code> <span><${Inline} words=${description.replace(/\s+/g, ' ')} /></span>`;
   if (Object.keys(headers).length + Object.keys(content).length === 0) return html`<p class="answer">${head}</p>`;
   return html`
     <details class="answer"><summary>${head}</summary>
