@@ -6,6 +6,7 @@ pub mod identity;
 pub mod image;
 pub mod job;
 pub mod link;
+pub mod media_range;
 pub mod names;
 pub mod pace;
 pub mod part;

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use super::listing_page;
+use crate::model::media_range::rank;
 use crate::trees::{Entry, sorted, text};
 
 /// The forms of a listing.
@@ -71,38 +72,6 @@ impl Form {
             Self::Lines => entries.iter().flat_map(|entry| [shown(&entry.name), "\n".into()]).collect(),
         }
     }
-}
-
-/// How much the client wants `main/sub`: quality in thousandths, how precisely it is named, and how early. `None`: not at all.
-fn rank(accept: &str, main: &str, sub: &str) -> Option<(u32, u32, i32)> {
-    let mut best: Option<(u32, u32, i32)> = None;
-    for (position, range) in (0..).zip(accept.split(',')) {
-        let mut parts = range.split(';').map(str::trim);
-        let (range_main, range_sub) = parts.next()?.split_once('/').unwrap_or_default();
-        let precision = match (range_main, range_sub) {
-            ("*", "*") => 1,
-            (range_main, "*") if range_main.eq_ignore_ascii_case(main) => 2,
-            (range_main, range_sub)
-                if range_main.eq_ignore_ascii_case(main) && range_sub.eq_ignore_ascii_case(sub) =>
-            {
-                3
-            }
-            _ => continue,
-        };
-        let quality = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
-        let quality = quality.and_then(thousandths).unwrap_or(1000);
-        // The most precise range decides the quality, even if a less precise one is kinder.
-        if best.is_none_or(|(_, precise, _)| precision > precise) {
-            best = Some((quality, precision, -position));
-        }
-    }
-    best.filter(|(quality, ..)| *quality > 0)
-}
-
-fn thousandths(quality: &str) -> Option<u32> {
-    let (whole, fraction) = quality.trim().split_once('.').unwrap_or((quality.trim(), ""));
-    let digits: String = fraction.chars().chain("000".chars()).take(3).collect();
-    Some((whole.parse::<u32>().ok()? * 1000 + digits.parse::<u32>().ok()?).min(1000))
 }
 
 /// A name for lines and pages: control characters, which would break a line, become U+FFFD too.
