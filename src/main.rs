@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand};
 use image_service::app;
 use image_service::config::{Config, LogFormat, Overrides};
@@ -116,6 +116,9 @@ fn main() -> ExitCode {
 
 fn configure(arguments: &Arguments) -> Result<Config> {
     let here = std::env::current_dir().context("cannot find the current folder")?;
+    if let Some(folder) = &arguments.web_ui {
+        ensure!(here.join(folder).is_dir(), "`--web-ui` is {}: that is no folder", folder.display());
+    }
     let path = here.join(arguments.config.as_deref().unwrap_or(Path::new("config.json")));
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => Some(text),

@@ -8,6 +8,7 @@ use brotli::Decompressor;
 use flate2::read::GzDecoder;
 use harness::http::{self, Response};
 use harness::problem::expect_problem;
+use harness::program::{finish, program};
 use harness::{Service, Setup};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -278,4 +279,20 @@ fn whoever_works_on_it_sees_each_change_at_once() {
     }
     fs::remove_file(folder.join("index.html")).unwrap();
     get(&service, "/", &[BROWSER]).expect_status(404);
+}
+
+#[test]
+fn a_folder_that_is_none_is_told_before_anything_is_bound() {
+    let setup = Setup::new().file("file", "");
+    for folder in ["nowhere", "file"] {
+        let folder = setup.path(folder);
+        let folder = folder.to_str().unwrap();
+        let ended = finish(program(&["check-config", "--web-ui", folder]));
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+        for part in ["--web-ui", folder, "folder"] {
+            assert!(ended.stderr.contains(part), "no {part} in {ended:?}");
+        }
+    }
+    let ended = finish(program(&["check-config", "--web-ui", setup.path("").to_str().unwrap()]));
+    assert_eq!(ended.code, Some(0), "{ended:?}");
 }
