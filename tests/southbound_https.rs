@@ -194,6 +194,26 @@ fn shown(service: &Service) -> String {
     subject.unwrap_or_else(|| panic!("no subject: {}", answer.stderr)).1.to_owned()
 }
 
+/// Not all firmware speaks TLS, so that machines are sent to the plain endpoint if there is one.
+#[test]
+fn machines_are_told_of_https_where_there_is_nothing_else() {
+    let told = |service: &Service| {
+        let about = http::get(&service.north("/about")).expect_status(200).json();
+        about["southboundUrl"].as_str().unwrap().to_owned()
+    };
+    let list = endpoints(&json!({"certificate": "cert.pem", "key": "key.pem"}));
+    let with =
+        |order: &[usize]| Value::from(order.iter().map(|&index| list[index].clone()).collect::<Vec<_>>());
+    let mut service = setup("ec").set("httpEndpoints", with(&[0, 2, 1])).start();
+    let lines = service.start_lines();
+    let plain = lines.iter().find(|(door, url)| *door == "southbound" && url.starts_with("http://"));
+    assert_eq!(told(&service), plain.expect("a plain southbound").1);
+    assert!(service.sigterm().success());
+    service.reconfigure("httpEndpoints", with(&[0, 2]));
+    service.spawn();
+    assert_eq!(told(&service), secure(&service, "/"));
+}
+
 #[test]
 fn a_renewed_certificate_is_taken_without_a_restart() {
     let limit = Duration::from_secs(30);
