@@ -104,6 +104,39 @@ fn each_page_and_all_its_files_are_there_and_are_kept() {
     }
 }
 
+/// A tag that outlives a change of the text would leave browsers with an old page and the new policy, which forbids its import map.
+#[test]
+fn the_tag_of_a_page_is_that_of_its_own_text() {
+    let service = Setup::new().start();
+    let pages = ["/", "/gui/", "/docs"].map(|place| get(&service, place, &[BROWSER]).expect_status(200));
+    for (index, page) in pages.iter().enumerate() {
+        for other in &pages[index + 1..] {
+            assert_ne!(page.body, other.body);
+            assert_ne!(page.header("etag").unwrap(), other.header("etag").unwrap());
+        }
+    }
+}
+
+#[test]
+fn head_tells_what_get_tells() {
+    let service = Setup::new().start();
+    let page = get(&service, "/", &[BROWSER]).expect_status(200);
+    let file = files(&page.text(), "/").into_iter().find(|file| file.ends_with("/app.js")).unwrap();
+    for path in ["/", "/gui/", "/gui", "/docs", "/about", &file, "/gui/none/app.js"] {
+        for form in [vec![BROWSER], vec![BROWSER, GZIP]] {
+            let tag = get(&service, path, &form).header("etag").unwrap_or("\"none\"").to_owned();
+            for headers in [form.clone(), [form, vec![("If-None-Match", tag.as_str())]].concat()] {
+                let told = |method: &str| {
+                    let answer = http::request(method, &service.north(path), &headers, "");
+                    let fields = answer.headers.into_iter().filter(|(name, _)| name != "Date");
+                    (answer.status, fields.collect::<BTreeSet<_>>())
+                };
+                assert_eq!(told("HEAD"), told("GET"), "{path} {headers:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn browsers_are_told_what_to_hold_a_page_to() {
     let service = Setup::new().start();
@@ -118,6 +151,7 @@ fn browsers_are_told_what_to_hold_a_page_to() {
             "default-src 'none'",
             &format!("script-src 'self' 'sha256-{hash}'"),
             "style-src 'self'",
+            "img-src 'self' data:",
             "connect-src 'self'",
             "base-uri 'none'",
             "form-action 'none'",
@@ -154,13 +188,22 @@ fn only_files_of_the_page_are_given_away() {
         &format!("{folder}%2e%2e/{entry}"),
         &format!("{folder}lib/../app.js"),
         &format!("{folder}%2fetc%2fpasswd"),
+        &format!("{folder}%00"),
+        &format!("{folder}%ff.js"),
+        "/gui/%ff/app.js",
         folder,
     ] {
         let answer = get(&service, path, &[]);
         expect_problem(&service, &answer, 404, "");
     }
-    let answer = http::request("POST", &service.north("/gui/"), &[], "").expect_status(405);
-    assert_eq!(answer.header("allow"), Some("GET, HEAD, OPTIONS"));
+    for path in ["/", "/gui", "/gui/", "/docs", "/about", &entry] {
+        let answer = http::request("POST", &service.north(path), &[], "");
+        expect_problem(&service, &answer, 405, "GET, HEAD, OPTIONS");
+        let options = http::request("OPTIONS", &service.north(path), &[], "").expect_status(204);
+        for answer in [answer, options] {
+            assert_eq!(answer.header("allow"), Some("GET, HEAD, OPTIONS"), "{path}");
+        }
+    }
 }
 
 #[test]
@@ -180,6 +223,23 @@ fn the_root_is_a_page_for_browsers_and_an_index_for_programs() {
     // What the old service had is found from inside its folder, below whatever path a proxy has.
     let moved = get(&service, "/gui", &[BROWSER]).expect_status(308);
     assert_eq!(moved.header("location"), Some("gui/"));
+}
+
+#[test]
+fn what_a_page_links_to_without_scripts_is_there() {
+    let service = Setup::new().start();
+    for place in ["/", "/gui/"] {
+        let page = get(&service, place, &[BROWSER]).expect_status(200).text();
+        let base = url::Url::parse(&service.north(place)).unwrap();
+        let link = attributes(&page, "href").into_iter().find(|link| link.ends_with("docs")).unwrap();
+        let mut link = base.join(&link).unwrap();
+        let mut answer = http::request("GET", link.as_str(), &[BROWSER], "");
+        if answer.status == 308 {
+            link = link.join(answer.header("location").unwrap()).unwrap();
+            answer = http::request("GET", link.as_str(), &[BROWSER], "");
+        }
+        assert_eq!((answer.status, link.path()), (200, "/docs"), "{place}");
+    }
 }
 
 #[test]
@@ -205,7 +265,10 @@ fn the_page_tells_where_machines_find_files() {
     let url = index("boot.example:7070")["southboundUrl"].as_str().unwrap().to_owned();
     let port = url.strip_prefix("http://boot.example:").unwrap().strip_suffix("/files/").unwrap();
     assert!(port.parse::<u16>().is_ok_and(|port| port > 0), "{url}");
-    assert_eq!(index("\"><script>")["southboundUrl"], format!("http://0.0.0.0:{port}/files/"));
+    assert_eq!(index("[2001:db8::1]:7070")["southboundUrl"], format!("http://[2001:db8::1]:{port}/files/"));
+    for hostile in ["\"><script>", "user@boot.example", "boot.example/x", ""] {
+        assert_eq!(index(hostile)["southboundUrl"], format!("http://0.0.0.0:{port}/files/"), "{hostile}");
+    }
     drop(service);
 
     let service = Setup::new().set("southboundUrl", json!("https://boot.example/tree")).start();

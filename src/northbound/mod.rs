@@ -134,6 +134,7 @@ impl Northbound {
             .route("/docs", on("GET, HEAD, OPTIONS", get(web_ui::docs)))
             .route("/gui", on("GET, HEAD, OPTIONS", get(web_ui::to_gui)))
             .route("/gui/", on("GET, HEAD, OPTIONS", get(web_ui::gui)))
+            .route("/gui/docs", on("GET, HEAD, OPTIONS", get(web_ui::to_docs)))
             .route("/gui/{version}/{*path}", on("GET, HEAD, OPTIONS", get(web_ui::file)))
             .route(
                 "/images",
@@ -232,7 +233,11 @@ impl Routes {
         let mut request = request.map(AxumBody::new);
         request.extensions_mut().insert(peer);
         let is_head = request.method() == Method::HEAD;
-        let response = self.0.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
+        let mut response = self.0.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
+        if response.status() == StatusCode::NOT_MODIFIED {
+            // It would be taken for the length of what the client has (RFC 9110 §8.6).
+            response.headers_mut().remove(CONTENT_LENGTH);
+        }
         if is_head && !response.headers().contains_key(CONTENT_LENGTH) {
             // Nobody knows how long the body would be that HEAD leaves away. An empty one would be said to have no length.
             return response

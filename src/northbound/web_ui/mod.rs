@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path as UrlPath, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
@@ -20,6 +21,7 @@ use super::Northbound;
 use super::index::{self, Index};
 use super::openapi::examples;
 use super::problem::Problem;
+use crate::model::media_range::rank;
 use files::{File, Files};
 use page::Page;
 
@@ -79,15 +81,21 @@ impl WebUi {
             None => off_thread(move || Page::render(&inner.files, place)).await,
         };
         let Some(page) = page else { return not_here().into_response() };
-        let mut response = self.answer(page.file, headers, "no-cache");
+        let mut response = self.answer(page.file, &page.version, headers, "no-cache");
         for (name, value) in page.headers {
             response.headers_mut().insert(name, value);
         }
         response
     }
 
-    /// A file in the form that the client takes, or the word that it has it already.
-    fn answer(&self, file: File, headers: &HeaderMap, cache_control: &'static str) -> Response {
+    /// A file in the form that the client takes, or the word that it has this version of it already.
+    fn answer(
+        &self,
+        file: File,
+        version: &str,
+        headers: &HeaderMap,
+        cache_control: &'static str,
+    ) -> Response {
         let mut response = Response::new(Body::empty());
         let fields = response.headers_mut();
         fields.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
@@ -103,11 +111,7 @@ impl WebUi {
             File { gzip, .. } if !gzip.is_empty() && takes("gzip") => (Some("gzip"), gzip),
             File { bytes, .. } => (None, bytes),
         };
-        let tag = format!(
-            "\"{}{}\"",
-            self.0.files.version(),
-            coding.map(|coding| format!("-{coding}")).unwrap_or_default()
-        );
+        let tag = format!("\"{version}{}\"", coding.map(|coding| format!("-{coding}")).unwrap_or_default());
         fields.insert(CACHE_CONTROL, HeaderValue::from_static(cache_control));
         fields.append(VARY, HeaderValue::from_static("Accept-Encoding"));
         if let Ok(value) = HeaderValue::from_str(&tag) {
@@ -157,6 +161,11 @@ pub(super) async fn to_gui() -> impl IntoResponse {
     (StatusCode::PERMANENT_REDIRECT, [(LOCATION, HeaderValue::from_static("gui/"))])
 }
 
+/// `GET /gui/docs`: the same link leads to the page about the API from `/` and from here.
+pub(super) async fn to_docs() -> impl IntoResponse {
+    (StatusCode::PERMANENT_REDIRECT, [(LOCATION, HeaderValue::from_static("../docs"))])
+}
+
 /// `GET /docs`: the page about the API.
 pub(super) async fn docs(State(door): State<Northbound>, headers: HeaderMap) -> Response {
     door.web_ui.page(Place::Docs, &headers).await
@@ -165,18 +174,21 @@ pub(super) async fn docs(State(door): State<Northbound>, headers: HeaderMap) -> 
 /// `GET /gui/{version}/{path}`: a file that the pages are made of.
 pub(super) async fn file(
     State(door): State<Northbound>,
-    UrlPath((version, path)): UrlPath<(String, String)>,
+    name: Result<UrlPath<(String, String)>, PathRejection>,
     headers: HeaderMap,
 ) -> Response {
+    // What is no text is the name of no file.
+    let Ok(UrlPath((version, path))) = name else { return not_here().into_response() };
     let inner = Arc::clone(&door.web_ui.0);
+    let current = inner.files.version();
     let found = match inner.files {
         // Pages are at their own places, with what browsers must hold them to.
-        _ if version != inner.files.version() || path.ends_with(".html") => None,
+        _ if version != current || path.ends_with(".html") => None,
         Files::Embedded => inner.files.read(&path),
         Files::Folder(_) => off_thread(move || inner.files.read(&path)).await,
     };
     match found {
-        Some(file) => door.web_ui.answer(file, &headers, "public, max-age=31536000, immutable"),
+        Some(file) => door.web_ui.answer(file, current, &headers, "public, max-age=31536000, immutable"),
         None => not_here().into_response(),
     }
 }
@@ -192,18 +204,11 @@ fn not_here() -> Problem {
     )
 }
 
-/// Whether a client asks for a page: browsers name that type, and before any other. Whoever takes anything, such as curl, gets JSON.
+/// Whether a client wants a page more than JSON: browsers do. Whoever takes anything, such as curl, gets JSON.
 fn prefers_page(headers: &HeaderMap) -> bool {
-    let types = headers
-        .get_all(ACCEPT)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','));
-    let mut types =
-        types.map(|range| range.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
-    types
-        .find(|name| matches!(name.as_str(), "text/html" | "application/json"))
-        .is_some_and(|name| name == "text/html")
+    let accept: Vec<&str> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+    let accept = accept.join(",");
+    rank(&accept, "text", "html") > rank(&accept, "application", "json")
 }
 
 /// Whether a client takes a content coding (RFC 9110 §12.5.3), as far as clients say so: it is named, and not with a quality of zero.
@@ -247,6 +252,11 @@ mod tests {
             ("application/json", false),
             ("application/json, text/html", false),
             ("text/plain", false),
+            ("text/html;q=0", false),
+            ("text/html;q=0.5, application/json", false),
+            ("application/json;q=0.5, text/html", true),
+            ("*/*, text/html;q=0.1", false),
+            ("text/*", true),
         ] {
             assert_eq!(prefers_page(&headers(ACCEPT, accept)), page, "{accept}");
         }

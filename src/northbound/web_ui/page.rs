@@ -19,10 +19,15 @@ const HEAD: &str = "<!-- head -->";
 /// Which file a bare name in an import stands for.
 const IMPORT_MAP: &str = "importmap.json";
 
+/// Bytes of a digest that tell one text from another.
+const VERSION_LENGTH: usize = 9;
+
 /// A page, ready to be sent.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Page {
     pub(super) file: File,
+    /// What its text is called: the program makes some of it, so the name of the files is not enough.
+    pub(super) version: String,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -45,8 +50,9 @@ impl Page {
             Files::Embedded => gzip(text.as_bytes())?,
             Files::Folder(_) => Bytes::new(),
         };
+        let version = BASE64_STANDARD.encode(&Sha256::digest(&text)[..VERSION_LENGTH]);
         let file = File { bytes: text.into(), gzip, media_type: html.media_type, ..File::default() };
-        Some(Self { file, headers: headers(&map)? })
+        Some(Self { file, version, headers: headers(&map)? })
     }
 }
 
