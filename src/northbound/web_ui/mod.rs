@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn compressed_is_what_was_asked_for() {
-        for (value, takes) in [
+        for (value, is_taken) in [
             ("gzip, deflate, br, zstd", true),
             ("br;q=1.0, GZip;q=0.5", true),
             ("gzip;q=0", false),
@@ -273,7 +273,7 @@ mod tests {
             ("br", false),
             ("", false),
         ] {
-            assert_eq!(takes(&headers(ACCEPT_ENCODING, value), "gzip"), takes, "{value}");
+            assert_eq!(takes(&headers(ACCEPT_ENCODING, value), "gzip"), is_taken, "{value}");
         }
     }
 
