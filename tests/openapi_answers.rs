@@ -4,12 +4,13 @@
 mod harness;
 
 use harness::http::{self, Response};
+use harness::iso::{self, Maker, SourceTree};
 use harness::schema::Document;
 use harness::sse::{Event, Events};
 use harness::wait::eventually;
 use harness::web::{Behaviour, Origin};
 use harness::work::{SOON, wait_until};
-use harness::{Service, Setup, crowd, digest, images, iso};
+use harness::{Service, Setup, crowd, digest, images};
 use serde_json::{Value, json};
 use std::fs;
 use std::time::Duration;
@@ -157,6 +158,10 @@ fn files(checked: &Checked) {
 }
 
 fn registered_images(checked: &Checked) {
+    let told = SourceTree::new()
+        .file(".disk/info", "Ubuntu-Server 24.04.1 LTS \"Noble Numbat\" - Release amd64 (20240827)");
+    Maker::Xorriso.make(&["-R"], &told, &checked.service.path("static/iso/ubuntu.iso"));
+    checked.on("PUT", "/images", "/images?name=ubuntu&version=1&isostore=ubuntu.iso", 200);
     checked.on("PUT", "/images", "/images?name=stored&version=1&isostore=a.iso&tree=plain", 200);
     let json = [("Accept", "application/json")];
     checked
@@ -167,7 +172,7 @@ fn registered_images(checked: &Checked) {
         .expect_status(200);
     let local = format!(
         "/images?name=local&version=1&isolocal={}",
-        http::encode_path(images::rock_ridge(iso::Maker::Xorriso).to_str().unwrap())
+        http::encode_path(images::rock_ridge(Maker::Xorriso).to_str().unwrap())
     );
     let local = checked.on("PUT", "/images", &local, 200).json();
     let id = text(&local["id"]);
