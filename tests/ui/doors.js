@@ -1,0 +1,124 @@
+// Where the page is found, and what it may do there.
+import assert from 'node:assert/strict';
+import { createServer, request } from 'node:http';
+import { once } from 'node:events';
+import { iso, SYSTEMS } from './isos.js';
+import { live } from './scene.js';
+import { until } from './until.js';
+
+/** Old links lead to the page, browsers get it at the root, and all others what they always got. */
+export async function foundWhereItWas(scene) {
+  const service = await scene.serve();
+  const origin = `http://127.0.0.1:${service.port}`;
+  const ask = (path, headers) => fetch(origin + path, { headers, redirect: 'manual' });
+
+  const page = await scene.look('gui/');
+  await page.getByRole('heading', { name: 'No images yet' }).waitFor();
+  await page.goto(`${scene.origin}/gui`);
+  await live(page);
+  assert.equal(new URL(page.url()).pathname, '/gui/');
+  await page.goto(`${scene.origin}/`);
+  await live(page);
+  assert.match((await ask('/', { Accept: '*/*' })).headers.get('content-type'), /^application\/json/);
+  assert.match((await ask('/', { Accept: 'application/json' })).headers.get('content-type'), /^application\/json/);
+
+  const answer = await ask('/', { Accept: 'text/html,application/xhtml+xml,*/*;q=0.8' });
+  assert.match(answer.headers.get('content-type'), /^text\/html/);
+  assert.match(answer.headers.get('vary'), /accept/i);
+  const policy = answer.headers.get('content-security-policy');
+  assert.match(policy, /default-src 'none'/);
+  assert.match(policy, /frame-ancestors 'none'/);
+  assert.doesNotMatch(policy, /unsafe|\*/);
+  assert.equal(answer.headers.get('x-content-type-options'), 'nosniff');
+  assert.equal(answer.headers.get('referrer-policy'), 'no-referrer');
+  const [style] = (await answer.text()).match(/gui\/[0-9a-f]+\/style\.css/);
+  const asset = await ask(`/${style}`);
+  assert.equal(asset.headers.get('cache-control'), 'public, max-age=31536000, immutable');
+  assert.equal(asset.headers.get('x-content-type-options'), 'nosniff');
+  assert.equal((await ask(`/${style.replace(/[0-9a-f]{8}/, '00000000')}`)).status, 404);
+
+  // What the policy forbids does not happen: the tests would notice if something else did.
+  await page.evaluate(() => {
+    const script = document.createElement('script');
+    script.textContent = 'window.injected = true';
+    document.body.append(script);
+  });
+  assert.equal(await page.evaluate(() => window.injected), undefined);
+  await until('the violation is told', async () => scene.complaints.some((complaint) => complaint.includes('CSP: script-src')));
+  scene.complaints = scene.complaints.filter((complaint) => !/CSP: script-src|Content Security Policy/.test(complaint));
+}
+
+/** The API is explained by the service itself. */
+export async function docsExplainTheApi(scene) {
+  const service = await scene.serve();
+  const page = await (await scene.person()).newPage();
+  await page.goto(`${scene.origin}/docs`);
+  await page.getByRole('heading', { level: 1 }).waitFor();
+  const { paths } = await service.get('/openapi.json');
+  for (const path of Object.keys(paths)) await page.getByText(path, { exact: true }).first().waitFor({ state: 'attached' });
+  assert.match(await page.title(), /API/);
+  await page.getByRole('link', { name: 'image-service' }).first().click();
+  await live(page);
+}
+
+/** Both doors on one port: southbound has the root, the page is at its old address. */
+export async function bothDoorsOnOnePort(scene) {
+  const service = await scene.serve({ httpEndpoints: [{ address: '127.0.0.1', port: 0, routers: ['northbound', 'southbound'] }] }, (service) => iso(service.stored('a.iso'), SYSTEMS.photon('5.0')));
+  const image = await service.register('photon', '5.0', { isostore: 'a.iso' });
+  const page = await scene.look(`gui/#/images/${image.id}`);
+  await page.getByRole('heading', { name: 'photon 5.0' }).waitFor();
+  const table = page.getByRole('table', { name: 'Files' });
+  const link = await table.getByRole('link', { name: 'isolinux' }).getAttribute('href');
+  assert.match(link, /path=isolinux/);
+  await page.getByRole('link', { name: `http://127.0.0.1:${service.port}/photon/5.0` }).waitFor();
+  await page.getByRole('navigation', { name: 'Views' }).getByRole('link', { name: 'Images' }).click();
+  await page.getByRole('row', { name: /photon/ }).getByRole('button', { name: 'Delete photon 5.0' }).click();
+  await page.getByRole('button', { name: 'Delete image' }).click();
+  await page.getByRole('heading', { name: 'No images yet' }).waitFor();
+}
+
+/** A proxy has put the service below a path of another server. */
+export async function behindAProxy(scene) {
+  const service = await scene.serve({}, (service) => iso(service.stored('a.iso'), SYSTEMS.photon('5.0')));
+  const prefix = '/boot/images';
+  const strays = [];
+  const proxy = createServer((asked, answer) => {
+    if (!asked.url.startsWith(`${prefix}/`)) {
+      strays.push(asked.url);
+      answer.writeHead(404).end();
+      return;
+    }
+    const passed = request({ port: service.port, method: asked.method, path: asked.url.slice(prefix.length), headers: asked.headers }, (answered) => {
+      answer.writeHead(answered.statusCode, answered.headers);
+      answered.pipe(answer);
+    });
+    passed.on('error', () => answer.destroy());
+    answer.on('close', () => passed.destroy());
+    asked.pipe(passed);
+  });
+  proxy.listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
+  scene.origin = scene.through(proxy.address().port) + prefix;
+  try {
+    for (const start of ['', 'gui/']) {
+      const page = await scene.look(`${start}#/images?add=store`);
+      const form = page.getByRole('dialog');
+      await form.getByRole('combobox', { name: 'ISO' }).fill('a.iso');
+      await form.getByRole('combobox', { name: 'Name' }).fill(`photon${start.length}`);
+      await form.getByLabel('Version').fill('5.0');
+      await form.getByRole('button', { name: 'Add', exact: true }).click();
+      await page.getByRole('heading', { name: `photon${start.length} 5.0` }).waitFor();
+      await page.getByRole('table', { name: 'Files' }).getByRole('link', { name: 'isolinux' }).click();
+      await page.getByRole('table', { name: 'Files' }).getByRole('link', { name: 'vmlinuz' }).waitFor();
+      await page.getByRole('link', { name: 'API' }).click();
+      await page.getByRole('heading', { level: 1 }).waitFor();
+    }
+    const page = await scene.look('#/files');
+    await page.getByLabel('Upload files…').setInputFiles({ name: 'kernel', mimeType: '', buffer: Buffer.from('kernel') });
+    await until('it is in the store', async () => (await service.get('/iso?name=kernel')).length === 1);
+    assert.deepEqual(strays.filter((url) => url !== '/favicon.ico'), []);
+  } finally {
+    proxy.close();
+    proxy.closeAllConnections();
+  }
+}

@@ -1,0 +1,90 @@
+// What the web UI has to manage: node main.js BINARY FOLDER PICTURES [SCENARIO…]
+import { join } from 'node:path';
+import { chromium } from 'playwright-core';
+import { HOST, Scene } from './scene.js';
+import * as activity from './activity.js';
+import * as adding from './adding.js';
+import * as current from './current.js';
+import * as doors from './doors.js';
+import * as everywhere from './everywhere.js';
+import * as files from './files.js';
+import * as hostile from './hostile.js';
+import * as images from './images.js';
+import * as many from './many.js';
+import * as moving from './moving.js';
+import * as sources from './sources.js';
+import * as tree from './tree.js';
+import * as uploads from './uploads.js';
+
+const named = (...rooms) => rooms.flatMap((room) => Object.values(room));
+// What measures runs alone. Of the others the long ones come first, so that none runs alone at the end.
+const MEASURING = named(sources, many);
+const OTHERS = named(everywhere, hostile, uploads, images, moving, current, adding, files, activity, tree, doors);
+const SCENARIOS = [...MEASURING, ...OTHERS];
+
+// Scenarios at once: most of their time they wait.
+const AT_ONCE = 3;
+// What one scenario may take, and all of them together, in milliseconds. An idle machine needs a fourth.
+const LIMIT = 90_000;
+const LIMIT_OF_ALL = 280_000;
+
+const [binary, folder, pictures, ...chosen] = process.argv.slice(2);
+const isChosen = ({ name }) => chosen.length === 0 || chosen.includes(name);
+const unknown = chosen.filter((name) => !SCENARIOS.some((scenario) => scenario.name === name));
+if (unknown.length > 0) fail(`there is no scenario ${unknown}; there are ${SCENARIOS.map(({ name }) => name).join(' ')}`);
+
+setTimeout(() => fail(`it is not over after ${LIMIT_OF_ALL / 1000} s`), LIMIT_OF_ALL).unref();
+
+// Each service is ended with this process.
+process.setMaxListeners(0);
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  args: ['--no-sandbox', '--disable-background-networking', `--host-resolver-rules=MAP ${HOST} 127.0.0.1`],
+});
+const figures = [];
+const failed = [];
+let passed = 0;
+await work(MEASURING.filter(isChosen), 1);
+await work(OTHERS.filter(isChosen), AT_ONCE);
+await browser.close();
+for (const figure of figures) console.log(`check: ${figure}`);
+if (failed.length > 0) fail(`${passed} passed, ${failed.length} failed: ${failed.join(' ')}`);
+console.log(`${passed} passed, 0 failed`);
+process.exit(0);
+
+/** Runs scenarios, so many at once. */
+async function work(waiting, atOnce) {
+  await Promise.all(
+    Array.from({ length: atOnce }, async () => {
+      for (let scenario = waiting.shift(); scenario; scenario = waiting.shift()) await run(scenario);
+    }),
+  );
+}
+
+/** Runs one, and tells how it went. */
+async function run(scenario) {
+  const started = Date.now();
+  const scene = new Scene(browser, binary, join(folder, scenario.name), pictures);
+  let limit;
+  try {
+    const late = new Promise((_, reject) => {
+      limit = setTimeout(() => reject(new Error(`it is not over after ${LIMIT / 1000} s`)), LIMIT);
+    });
+    await Promise.race([scenario(scene).then(() => scene.end()), late]);
+    passed += 1;
+    console.log(`ui: ${scenario.name} ${((Date.now() - started) / 1000).toFixed(1)} s`);
+  } catch (error) {
+    failed.push(scenario.name);
+    console.log(`ui: ${scenario.name} FAILED\n${error.stack ?? error}\n${await scene.explain(join(pictures, `failed-${scenario.name}`))}`);
+  } finally {
+    clearTimeout(limit);
+    for (const figure of scene.figures) console.log(`ui: ${figure}`);
+    figures.push(...scene.figures);
+    await scene.drop();
+  }
+}
+
+function fail(why) {
+  console.log(`ui: FAILED: ${why}`);
+  process.exit(1);
+}

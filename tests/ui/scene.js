@@ -1,0 +1,148 @@
+// One scenario: a service of its own, a browser that looks at it, and an eye on what must never happen.
+import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { Network } from './network.js';
+import { Service } from './service.js';
+import { Web } from './web.js';
+
+// A name that only the browser knows, for the loopback. A page by plain HTTP from there is what operators have: no secure context.
+export const HOST = 'images.test';
+const SIZE = { width: 1280, height: 900 };
+// How long a step may take, in milliseconds, on a machine that is busy with other things as well.
+const PATIENCE = 15_000;
+
+// What browsers log by themselves: when a request is refused or cut, which scenarios do on purpose; and that a header for secure contexts does
+// nothing in others.
+const HARMLESS = /^Failed to load resource: |^The Cross-Origin-Opener-Policy header has been ignored/;
+
+/** Runs in each page: what the policy forbids is told where the scene listens, and what moves by itself is added up. */
+function watch() {
+  addEventListener('securitypolicyviolation', (event) => console.error(`CSP: ${event.violatedDirective} forbids ${event.blockedURI} at ${event.sourceFile}:${event.lineNumber}`));
+  window.shifted = 0;
+  new PerformanceObserver((list) => {
+    for (const { value, hadRecentInput } of list.getEntries()) if (!hadRecentInput) window.shifted += value;
+  }).observe({ type: 'layout-shift', buffered: true });
+}
+
+export class Scene {
+  /** What was seen that must never be: errors, violations of the policy, dialogs, requests to anybody but the service. */
+  complaints = [];
+  /** What was measured, in words. */
+  figures = [];
+  #open = [];
+  #origins = new Set();
+
+  constructor(browser, binary, folder, pictures) {
+    this.browser = browser;
+    this.binary = binary;
+    this.folder = folder;
+    this.pictures = pictures;
+    mkdirSync(folder, { recursive: true });
+  }
+
+  /** Starts the service of this scenario. `prepare` may lay things out in its folders before. */
+  async serve(settings, prepare = () => {}) {
+    this.service = new Service(this.binary, this.folder, settings);
+    await prepare(this.service);
+    await this.service.start();
+    this.origin = this.through(this.service.port);
+    return this.service;
+  }
+
+  /** The page's origin on a port, which may be asked from now on. */
+  through(port, host = HOST) {
+    const origin = `http://${host}:${port}`;
+    this.#origins.add(origin);
+    return origin;
+  }
+
+  /** A web to download from. */
+  async web() {
+    const web = await Web.open();
+    this.#open.push(web);
+    return web;
+  }
+
+  /** A network between the page and the service, which can be broken. */
+  async network() {
+    const network = await Network.open(this.service);
+    this.#open.push(network);
+    this.origin = this.through(network.port);
+    return network;
+  }
+
+  /** A browser of its own, without cookies and what else was kept. */
+  async person({ scheme = 'light', size = SIZE, touch = false, script } = {}) {
+    const context = await this.browser.newContext({ viewport: size, colorScheme: scheme, hasTouch: touch, reducedMotion: 'reduce' });
+    this.#open.push(context);
+    context.setDefaultTimeout(PATIENCE);
+    await context.addInitScript(watch);
+    if (script) await context.addInitScript(script);
+    context.on('console', (message) => {
+      if (message.type() === 'error' && !HARMLESS.test(message.text())) this.complaints.push(`console: ${message.text()}`);
+    });
+    context.on('weberror', (error) => this.complaints.push(`error: ${error.error().stack ?? error.error()}`));
+    context.on('dialog', (dialog) => {
+      // Who leaves while something is uploaded is asked whether they mean it.
+      if (dialog.type() === 'beforeunload') {
+        dialog.accept().catch(() => {});
+        return;
+      }
+      this.complaints.push(`dialog: ${dialog.message()}`);
+      dialog.dismiss().catch(() => {});
+    });
+    context.on('request', (request) => {
+      const { protocol, origin } = new URL(request.url());
+      if (!['data:', 'blob:'].includes(protocol) && !this.#origins.has(origin)) this.complaints.push(`request to ${request.url()}`);
+    });
+    return context;
+  }
+
+  /** Opens a view, and comes back when it shows what is. */
+  async look(view = '', options = {}) {
+    const page = await (options.person ?? (await this.person(options))).newPage();
+    this.page ??= page;
+    await page.goto(`${options.origin ?? this.origin}/${view}`);
+    await live(page);
+    return page;
+  }
+
+  /** The end of it: nothing that must not be was seen. */
+  async end() {
+    assert.deepEqual(this.complaints, []);
+    await this.close();
+    await this.service?.stop();
+  }
+
+  async close() {
+    for (const one of this.#open.splice(0)) await one.close();
+  }
+
+  /** What may tell why it failed. */
+  async explain(picture) {
+    const lines = [...this.complaints];
+    const pages = this.#open.flatMap((one) => one.pages?.() ?? []);
+    for (const [at, page] of pages.entries()) {
+      lines.push(`page ${page.url()}`);
+      await page.screenshot({ path: `${picture}-${at}.png`, timeout: 3000 }).catch(() => {});
+      const words = await page.locator('body').ariaSnapshot({ timeout: 3000 }).catch(() => '');
+      lines.push(words.slice(0, 6000));
+    }
+    if (this.service?.process) lines.push(this.service.said());
+    return lines.join('\n');
+  }
+
+  /** Ends what a failure left behind. */
+  async drop() {
+    await this.close().catch(() => {});
+    this.service?.process?.kill('SIGKILL');
+  }
+
+  path(name) {
+    return join(this.folder, name);
+  }
+}
+
+/** Waits until a page shows what is. */
+export const live = (page) => page.getByRole('status').getByText('Live', { exact: true }).waitFor();
