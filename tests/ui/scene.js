@@ -12,9 +12,8 @@ const SIZE = { width: 1280, height: 900 };
 // How long a step may take, in milliseconds, on a machine that is busy with other things as well.
 const PATIENCE = 15_000;
 
-// What browsers log by themselves: when a request is refused or cut, which scenarios do on purpose; and that a header for secure contexts does
-// nothing in others.
-const HARMLESS = /^Failed to load resource: |^The Cross-Origin-Opener-Policy header has been ignored/;
+// What browsers log by themselves: that a request is refused or cut, which scenarios do on purpose.
+const HARMLESS = /^Failed to load resource: /;
 
 /** Runs in each page: what the policy forbids is told where the scene listens, and what moves by itself is added up. */
 function watch() {

@@ -78,7 +78,6 @@ fn headers(map: &str) -> Option<Vec<(HeaderName, HeaderValue)>> {
     Some(vec![
         (CONTENT_SECURITY_POLICY, HeaderValue::from_str(&policy).ok()?),
         (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-        (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
     ])
 }
 
