@@ -105,6 +105,7 @@ fn without_comments(source: &str) -> String {
     for line in source.lines().map(str::trim) {
         if is_comment {
             is_comment = !line.ends_with("*/");
+            assert!(!is_comment || !line.contains("*/"), "code after a comment of several lines: {line}");
         } else if line.starts_with("/*") && !line.contains("*/") {
             is_comment = true;
         } else if !(line.is_empty()

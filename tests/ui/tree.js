@@ -59,10 +59,10 @@ export async function toldWhatTheImageIs(scene) {
   const service = await scene.serve({}, (service) => iso(service.stored('a.iso'), SYSTEMS.ubuntu('24.04.2'), { label: 'Ubuntu-Server 24.04' }));
   const image = await service.register('noble', '1', { isostore: 'a.iso' });
   const page = await scene.look();
-  await page.getByRole('row', { name: /noble/ }).getByText(/^Ubuntu-Server 24\.04\.2 x86_64$/).waitFor();
+  await page.getByRole('row', { name: /noble/ }).getByText(/^Ubuntu-Server 24\.04\.2$/).waitFor();
   await page.goto(`${scene.origin}/#/images/${image.id}`);
   const details = page.getByRole('region', { name: 'Details' });
-  await details.getByText('Ubuntu-Server 24.04.2 x86_64').waitFor();
+  await details.getByText('Ubuntu-Server 24.04.2 · x86_64').waitFor();
   await details.getByText('Rock Ridge').waitFor();
   const boot = page.getByRole('region', { name: 'Install from it' });
   const workflow = boot.getByRole('combobox', { name: 'Workflow' });

@@ -16,10 +16,7 @@ export const state = ({ status }) => (status === 'OK' ? 'ready' : status.startsW
 export const reason = ({ status }) => status.replace(/^error: /, '');
 
 /** The system that was found in it, in short. @param {Image} image */
-export function system({ system }) {
-  if (!system) return '';
-  return [system.name, system.version, system.arch].filter(Boolean).join(' ');
-}
+export const system = ({ system }) => [system?.name, system?.version].filter(Boolean).join(' ');
 
 /** The kind of the file and which names in it are served. @param {Image} image */
 export function kind({ tree }) {

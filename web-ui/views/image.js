@@ -61,7 +61,7 @@ function Facts({ image }) {
   const sources = /** @type {Record<string, string>} */ (text.image.sources);
   /** @type {[string, any][]} */
   const rows = [
-    [facts.system, system(image)],
+    [facts.system, [system(image), image.system?.arch].filter(Boolean).join(' · ')],
     [facts.label, image.tree?.label],
     [facts.iso, iso],
     [facts.size, image.bytes && size(image.bytes)],

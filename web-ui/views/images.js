@@ -52,7 +52,7 @@ const shown = computed(() => {
   const words = (query.get('q') ?? '').toLowerCase().split(/\s+/).filter(Boolean);
   const found = all.value.filter((image) => {
     if (wanted && state(image) !== wanted) return false;
-    const said = `${title(image)} ${image.iso} ${system(image)} ${image.tree?.label ?? ''}`.toLowerCase();
+    const said = `${title(image)} ${image.iso} ${system(image)} ${image.system?.arch ?? ''} ${image.tree?.label ?? ''}`.toLowerCase();
     return words.every((word) => said.includes(word));
   });
   const { key, down } = sorting(query);
@@ -155,7 +155,8 @@ function Row({ image }) {
 function Kind({ image }) {
   const [found, file] = [system(image), kind(image)];
   if (!found && !file) return html`<span class="dim">–</span>`;
-  return html`<span class="pair"><bdi class="first">${found || image.tree?.label || file}</bdi><span class="second">${file}</span></span>`;
+  const name = found || image.tree?.label || file;
+  return html`<span class="pair"><bdi class="first" title=${name}>${name}</bdi><span class="second">${[image.system?.arch, file].filter(Boolean).join(' · ')}</span></span>`;
 }
 
 /** The status, or how far it has come. @param {{image: Image, brief?: boolean}} props */
