@@ -110,7 +110,7 @@ fn without_comments(source: &str) -> String {
             is_comment = true;
         } else if !(line.is_empty()
             || line.starts_with("//")
-            || line.starts_with("/*") && line.ends_with("*/"))
+            || line.starts_with("/*") && line.find("*/") == Some(line.len() - 2))
         {
             text.push_str(line);
             text.push('\n');

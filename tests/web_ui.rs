@@ -151,7 +151,7 @@ fn browsers_are_told_what_to_hold_a_page_to() {
             "default-src 'none'",
             &format!("script-src 'self' 'sha256-{hash}'"),
             "style-src 'self'",
-            "img-src 'self' data:",
+            "img-src 'self'",
             "connect-src 'self'",
             "base-uri 'none'",
             "form-action 'none'",

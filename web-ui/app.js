@@ -67,7 +67,7 @@ function App() {
               : html`<${Images} />`
       }
     </main>
-    ${query.has('add') && html`<${AddImage} />`}
+    ${query.has('add') && isLoaded.value && html`<${AddImage} />`}
     ${keys && html`<${Keys} onClose=${() => setKeys(false)} />`}
     <${Announcements} />
   `;

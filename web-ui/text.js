@@ -136,7 +136,7 @@ export const text = {
       tree: 'Names by', label: 'Volume', entries: 'Entries', id: 'Id', url: 'Link', mirrors: 'Mirrors', checksum: 'Checksum file',
     },
     sources: { web: 'downloaded from the web', local: 'a file on the server, served where it lies', client: 'uploaded with the registration', store: 'a file of the store' },
-    trees: { rockridge: 'Rock Ridge', joliet: 'Joliet', udf: 'UDF', enhanced: 'ISO 9660:1999', plain: 'plain ISO 9660', squashfs: 'squashfs', tar: 'tar', mounted: 'the kernel' },
+    trees: { rockridge: 'Rock Ridge', joliet: 'Joliet', udf: 'UDF', enhanced: 'ISO 9660:1999', plain: 'plain ISO 9660', squashfs: 'squashfs', tar: 'tar', mount: 'the kernel' },
     findings: 'Warnings',
     noFindings: 'Nothing odd was noticed in this ISO.',
     damaged: 'Not all bytes of these files are in the ISO; they are not served:',

@@ -58,12 +58,15 @@ impl Catalog {
         let image = snapshot.image(&id).ok_or(CatalogError::NoSuchImage)?;
         // A disk that hangs must not take all threads, whichever door the requests come by.
         let lane = [image.name.as_str().into(), image.version.as_str().into()];
+        let place = self.0.lanes.enter(&lane).await;
         let search = match browse.search {
-            // The semaphore is never closed, so there is always a place in the end.
-            Some(_) => Some(self.0.searches.clone().acquire_owned().await),
+            // The semaphore is never closed. Who waits for a place has waited as long as for an answer.
+            Some(_) => {
+                let place = self.0.searches.clone().acquire_owned();
+                Some(tokio::time::timeout(SEARCH_TIME, place).await.map_err(|_| CatalogError::Searching)?)
+            }
             None => None,
         };
-        let place = self.0.lanes.enter(&lane).await;
         let browsed = self.blocking(move |inner| {
             let _places = (place, search);
             let snapshot = inner.writer.snapshot();

@@ -109,6 +109,9 @@ pub enum CatalogError {
     /// Too much at once.
     #[error("too many files are arriving at this moment; try again later")]
     Crowded,
+    /// Too many search at once.
+    #[error("others are searching at this moment; try again later")]
+    Searching,
     /// The service is being stopped.
     #[error("the service is stopping")]
     Stopping,

@@ -153,7 +153,9 @@ impl From<CatalogError> for Problem {
                 );
             }
             CatalogError::Local(FileError::Io(_)) | CatalogError::Lookup(_) => return Self::internal(&text),
-            CatalogError::Crowded | CatalogError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            CatalogError::Crowded | CatalogError::Searching | CatalogError::Stopping => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         };
         Self::new(status, text)
     }

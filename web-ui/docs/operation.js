@@ -64,7 +64,7 @@ function curl({ method, path, operation: { parameters = [], requestBody: body } 
   const fields = parameters.filter((one) => one.in === 'header' && one.required).map(({ name, example }) => ` -H '${name}: ${example ?? '…'}'`);
   const types = Object.keys(body?.content ?? {});
   const sent = body?.content['application/json']?.example;
-  const data = sent ? ` \\\n  -H 'Content-Type: application/json' -d '${JSON.stringify(sent)}'` : types.length > 0 && !types.includes('application/json') ? ' --data-binary @FILE' : '';
+  const data = sent ? ` \\\n  -H 'Content-Type: application/json' -d '${JSON.stringify(sent)}'` : types.length > 0 && !types.includes('application/json') ? ' -T FILE' : '';
   const verb = method === 'GET' ? '' : method === 'HEAD' ? ' -I' : ` -X ${method}`;
   return `curl${verb}${fields.join('')} '${target}'${data}`;
 }

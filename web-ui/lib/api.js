@@ -51,7 +51,9 @@ export async function request(method, path, parameters, signal) {
     if (signal?.aborted) throw error;
     throw new ApiError(text.errors.unreachable, 0);
   }
-  const body = await answer.json().catch(() => null);
+  // An empty answer is one; one that broke off, or came from somebody on the way, is none.
+  const body = answer.status === 204 ? null : await answer.json().catch(() => undefined);
+  if (answer.ok && body === undefined) throw new ApiError(text.errors.unreachable, 0);
   if (answer.ok) return body;
   throw new ApiError(body?.detail ?? text.errors.odd(answer.status), answer.status, body?.parameter);
 }

@@ -57,5 +57,8 @@ export function ago(stamp) {
 /** @param {string} stamp */
 export const exact = (stamp) => `${stamp.slice(0, 10)} ${stamp.slice(11, 19)} UTC`;
 
+/** The day and the time of a stamp, as clocks here show them. @param {string} stamp */
+export const moment = (stamp) => new Date(stamp).toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'medium' });
+
 /** The time of day of a stamp, where the day goes without saying. @param {string} stamp */
 export const clock = (stamp) => new Date(stamp).toLocaleTimeString('en-GB');

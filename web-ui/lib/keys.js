@@ -1,15 +1,16 @@
 // Single keys as shortcuts. Whoever's software types them for other ends can turn them off (WCAG 2.1.4).
 import { signal } from '@preact/signals';
 import { adjust, go } from './route.js';
+import * as storage from './storage.js';
 
 const KEPT = 'image-service.keys';
 
-export const areOn = signal(localStorage.getItem(KEPT) !== 'off');
+export const areOn = signal(storage.read(KEPT) !== 'off');
 
 /** @param {boolean} on */
 export function turn(on) {
   areOn.value = on;
-  localStorage.setItem(KEPT, on ? 'on' : 'off');
+  storage.write(KEPT, on ? 'on' : 'off');
 }
 
 /**

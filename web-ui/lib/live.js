@@ -32,6 +32,9 @@ export const jobOfImage = computed(() => {
 const UNSEEN = 30_000;
 /** How often a stream that seems to live is doubted, milliseconds: a computer that slept does not notice that its connections are gone. */
 const DOUBT = 30_000;
+/** How long the answer to a doubt, and the lists, may take, milliseconds. */
+const ANSWER = 10_000;
+const LISTS = 60_000;
 /** Pauses between tries to connect, milliseconds. */
 const PAUSES = [500, 1000, 2000, 5000, 10_000];
 /** Changes are shown together this often, milliseconds. */
@@ -43,7 +46,7 @@ let lastEventId = '';
 let failures = 0;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let again;
-/** @type {Promise<void> | null} */
+/** The reading of the lists that is under way. @type {AbortController | null} */
 let loading = null;
 /** @type {{type: string, data: any}[]} */
 let waiting = [];
@@ -55,13 +58,16 @@ export function follow() {
   connect();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let unseen;
-  document.addEventListener('visibilitychange', () => {
+  const look = () => {
     clearTimeout(unseen);
     if (document.hidden) unseen = setTimeout(disconnect, UNSEEN);
     else if (!stream) connect();
     else void doubt();
-  });
-  addEventListener('online', () => reconnect());
+  };
+  document.addEventListener('visibilitychange', look);
+  // Pages are opened in the background as well.
+  if (document.hidden) look();
+  addEventListener('online', () => document.hidden || connect());
   // A page that goes into the browser's cache of pages must not keep a connection.
   addEventListener('pagehide', disconnect);
   addEventListener('pageshow', (event) => event.persisted && connect());
@@ -79,15 +85,19 @@ export function forget(list, key) {
   list.value = left;
 }
 
-function disconnect() {
-  clearTimeout(again);
-  stream?.close();
-  stream = null;
+/** Takes an answer for what is known of an image, unless something newer was told meanwhile. @param {Image} image */
+export function learn(image) {
+  const known = images.value.get(image.id);
+  if (!known || known.updated <= image.updated) images.value = new Map(images.value).set(image.id, image);
 }
 
-function reconnect() {
-  disconnect();
-  connect();
+function disconnect() {
+  clearTimeout(again);
+  loading?.abort();
+  loading = null;
+  stream?.close();
+  stream = null;
+  if (connection.value === 'live') connection.value = 'connecting';
 }
 
 function connect() {
@@ -101,11 +111,16 @@ function connect() {
     }
   }
   source.addEventListener('open', () => {
-    failures = 0;
-    // Who goes on where it was is told nothing but what has changed.
-    if (isLoaded.value && !loading) connection.value = 'live';
+    // Who goes on where it was is told nothing but what has changed; all others are told to read the lists.
+    if (lastEventId && isLoaded.value) arrived();
   });
   source.addEventListener('error', () => source === stream && lost());
+}
+
+/** What is shown is what is. */
+function arrived() {
+  failures = 0;
+  connection.value = 'live';
 }
 
 /** Comes back after a pause. Browsers do that by themselves after some errors only. */
@@ -123,34 +138,39 @@ function note(event) {
 
 /** Asks whether the service is still there, and who it is. */
 async function doubt() {
+  const doubted = stream;
   try {
-    about.value = await api.get('about', undefined, AbortSignal.timeout(10_000));
+    about.value = await api.get('about', undefined, AbortSignal.timeout(ANSWER));
   } catch {
-    reconnect();
+    if (stream === doubted) lost();
   }
 }
 
-/** Reads all lists. What changes meanwhile is applied to them afterwards. */
-function load() {
-  loading ??= (async () => {
-    try {
-      const [index, ...lists] = await Promise.all(['about', 'images', 'jobs', 'iso', 'microkernel'].map((path) => api.get(path)));
-      about.value = index;
-      [images, jobs].forEach((list, at) => (list.value = by(lists[at], (/** @type {any} */ one) => one.id)));
-      files.iso.value = by(lists[2], (file) => file.name);
-      files.microkernel.value = by(lists[3], (file) => file.name);
-      loading = null;
-      isLoaded.value = true;
-      connection.value = 'live';
-      apply();
-    } catch {
-      loading = null;
-      // The lists must not stay behind: begin anew.
-      lastEventId = '';
-      lost();
-    }
-  })();
-  return loading;
+/** Reads all lists, in place of a reading that may be under way. What changes meanwhile is applied to them afterwards. */
+async function load() {
+  loading?.abort();
+  const mine = new AbortController();
+  loading = mine;
+  // What was told before is in the lists.
+  waiting = [];
+  const signal = AbortSignal.any([mine.signal, AbortSignal.timeout(LISTS)]);
+  try {
+    const [index, ...lists] = await Promise.all(['about', 'images', 'jobs', 'iso', 'microkernel'].map((path) => api.get(path, {}, signal)));
+    if (loading !== mine) return;
+    loading = null;
+    about.value = index;
+    [images, jobs].forEach((list, at) => (list.value = by(lists[at], (/** @type {any} */ one) => one.id)));
+    files.iso.value = by(lists[2], (file) => file.name);
+    files.microkernel.value = by(lists[3], (file) => file.name);
+    isLoaded.value = true;
+    arrived();
+    apply();
+  } catch {
+    if (loading !== mine) return;
+    // The lists must not stay behind: begin anew.
+    lastEventId = '';
+    lost();
+  }
 }
 
 /** @param {any[]} list @param {(one: any) => string} key */

@@ -2,7 +2,7 @@
 import { effect } from '@preact/signals';
 import { complain, tell } from '../parts/announce.js';
 import { text } from '../text.js';
-import { reason, state, title } from './image.js';
+import { job, reason, state, title } from './image.js';
 import { images } from './live.js';
 
 /** Begins to watch; to be called once. */
@@ -14,7 +14,8 @@ export function watchImages() {
     for (const image of images.value.values()) {
       const is = state(image);
       now.set(image.id, is);
-      if (before.get(image.id) !== 'working' || is === 'working') continue;
+      // Of what somebody cancelled, somebody knows.
+      if (before.get(image.id) !== 'working' || is === 'working' || job(image)?.state === 'cancelled') continue;
       if (is === 'ready') tell(text.images.came(title(image)));
       else complain(text.images.broke(title(image), reason(image)));
     }

@@ -1,5 +1,6 @@
 // What is told to everybody: short messages at the edge of the page, and words for those who listen to it.
 import { signal } from '@preact/signals';
+import { createPortal } from 'preact';
 import { text } from '../text.js';
 import { html } from './html.js';
 import { Icon } from './icon.js';
@@ -13,6 +14,15 @@ const MOST = 4;
 const messages = signal([]);
 const spoken = signal('');
 let count = 0;
+
+/** The open dialogs, the last on top: what is outside of it can be neither seen nor heard. @type {import('@preact/signals').Signal<HTMLElement[]>} */
+const stages = signal([]);
+
+/** From now on messages are told inside a dialog, until what this returns is called. @param {HTMLElement} dialog */
+export function enter(dialog) {
+  stages.value = [...stages.value, dialog];
+  return () => void (stages.value = stages.value.filter((one) => one !== dialog));
+}
 
 /** @param {string} words @param {boolean} [isError] */
 function show(words, isError = false) {
@@ -48,7 +58,12 @@ export const attempt = async (action) => {
 };
 
 /** Where all that is shown; once in the page. */
-export const Announcements = () => html`
+export function Announcements() {
+  const stage = stages.value.at(-1);
+  return stage ? createPortal(html`<${Told} />`, stage) : html`<${Told} />`;
+}
+
+const Told = () => html`
   <div class="messages" role="log" aria-label=${text.messages}>
     ${messages.value.map(
       ({ id, words, isError }) => html`

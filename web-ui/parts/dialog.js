@@ -1,6 +1,7 @@
 // A dialog: the browser's own, so that focus stays inside, Escape closes it and focus goes back to where it was.
 import { useEffect, useId, useRef } from 'preact/hooks';
 import { text } from '../text.js';
+import { enter } from './announce.js';
 import { html } from './html.js';
 import { Icon } from './icon.js';
 
@@ -14,19 +15,29 @@ export function Dialog({ title, onClose, wide = false, children }) {
     const opened = dialog.current;
     const before = document.activeElement;
     opened?.showModal();
+    const leave = opened && enter(opened);
     return () => {
+      leave?.();
       opened?.close();
       if (before instanceof HTMLElement) before.focus();
       // What was focused may be gone by now; whoever uses the keyboard goes on where the view begins.
       setTimeout(() => document.activeElement === document.body && document.querySelector('main')?.focus());
     };
   }, []);
-  /** @param {MouseEvent} event */
-  const onBackdrop = (event) => event.target === dialog.current && onClose();
-  /** @param {Event} event */
-  const onCancel = (event) => (event.preventDefault(), onClose());
+  /** A press beside it closes it, unless there is something in it that was typed. @param {MouseEvent} event */
+  const onPress = ({ target, clientX: x, clientY: y }) => {
+    const box = dialog.current?.getBoundingClientRect();
+    if (wide || target !== dialog.current || !box) return;
+    if (x < box.left || x > box.right || y < box.top || y > box.bottom) onClose();
+  };
+  /** Choosers of files tell in the same way that nothing was chosen. @param {Event} event */
+  const onCancel = (event) => {
+    if (event.target !== dialog.current) return;
+    event.preventDefault();
+    onClose();
+  };
   return html`
-    <dialog ref=${dialog} class=${wide ? 'wide' : ''} aria-labelledby=${id} onCancel=${onCancel} onMouseDown=${onBackdrop}>
+    <dialog ref=${dialog} class=${wide ? 'wide' : ''} aria-labelledby=${id} onCancel=${onCancel} onMouseDown=${onPress}>
       <div class="sheet">
         <header><h2 id=${id}>${title}</h2><button type="button" class="plain" aria-label=${text.close} onClick=${onClose}><${Icon} name="cancel" /></button></header>
         ${children}

@@ -37,7 +37,11 @@ export function Table({ label, columns, count, rowHeight, row, keyOf, className 
     measure();
     addEventListener('scroll', measure, { passive: true });
     addEventListener('resize', measure);
+    // What stands above may grow and shrink.
+    const page = new ResizeObserver(measure);
+    page.observe(document.body);
     return () => {
+      page.disconnect();
       removeEventListener('scroll', measure);
       removeEventListener('resize', measure);
     };

@@ -2,7 +2,7 @@
 import { computed, effect, signal, untracked } from '@preact/signals';
 import * as api from '../lib/api.js';
 import { title } from '../lib/image.js';
-import { connection, files, images, isLoaded } from '../lib/live.js';
+import { connection, files, images, isLoaded, learn } from '../lib/live.js';
 import { route } from '../lib/route.js';
 import { say, tell } from '../parts/announce.js';
 import { text } from '../text.js';
@@ -15,6 +15,9 @@ import { send, standing } from './sending.js';
 
 /** The time, while somebody waits for a moment of it. */
 export const moment = signal(Date.now());
+
+/** How long an image may take to be registered, milliseconds: its ISO is here already, but it may have to be digested. */
+const REGISTRATION = 600_000;
 
 /** Uploads that are sent at the same time: more share the same line and are each later. */
 const AT_ONCE = 3;
@@ -100,8 +103,8 @@ async function register(key) {
   const { name, version, tree, checksum } = upload.image;
   change(key, { state: 'registering', reason: undefined });
   try {
-    const image = await api.request('PUT', 'images', { name, version, isostore: upload.name, sha256: upload.sha256, tree, checksum });
-    images.value = new Map(images.value).set(image.id, image);
+    const image = await api.request('PUT', 'images', { name, version, isostore: upload.name, sha256: upload.sha256, tree, checksum }, AbortSignal.timeout(REGISTRATION));
+    learn(image);
     added(upload, image);
   } catch (error) {
     // An answer may have been lost on its way.
@@ -125,7 +128,10 @@ const report = (words) => (route.value.path[0] === 'files' ? say : tell)(words);
 async function failed(key, error) {
   const mine = work(key);
   mine.halt();
-  if (error.status === 0 && !(await isReadable(mine.file))) {
+  const isGone = error.status === 0 && !(await isReadable(mine.file));
+  // Meanwhile somebody may have let it rest.
+  if (find(key)?.state === 'paused') return;
+  if (isGone) {
     mine.file = undefined;
     change(key, { state: 'stopped', reason: text.uploads.unreadable, hasHandle: false });
     next();
@@ -149,6 +155,7 @@ async function lost(key) {
       complete(key);
       return;
     }
+    if (find(key)?.state === 'paused') return;
   } catch (error) {
     fail(key, error);
     return;

@@ -1,5 +1,6 @@
 // What outlasts a reload: a note of each upload in the browser's storage, and which tab works on it.
 import { root } from '../lib/api.js';
+import * as storage from '../lib/storage.js';
 
 /** @import {Store} from '../types' */
 
@@ -50,27 +51,24 @@ channel.addEventListener('message', ({ data }) => {
 /** @param {Kept} upload */
 export function keep(upload) {
   const note = JSON.stringify(Object.fromEntries(FIELDS.map((field) => [field, upload[field]])));
-  if (localStorage.getItem(PREFIX + upload.key) === note) return;
-  try {
-    localStorage.setItem(PREFIX + upload.key, note);
-  } catch {
-    // The storage is full: the upload goes on, but does not outlast a reload by itself.
-  }
+  if (storage.read(PREFIX + upload.key) === note) return;
+  // Where there is no room, the upload goes on, but does not outlast a reload by itself.
+  storage.write(PREFIX + upload.key, note);
 }
 
 /** Forgets an upload that is over. @param {string} key */
 export function forget(key) {
-  localStorage.removeItem(PREFIX + key);
+  storage.remove(PREFIX + key);
   release(key);
 }
 
 /** @param {string} key @returns {Kept | null} */
-export const note = (key) => read(localStorage.getItem(PREFIX + key));
+export const note = (key) => read(storage.read(PREFIX + key));
 
 /** All notes. */
 export function notes() {
-  const keys = Object.keys(localStorage).filter((key) => key.startsWith(PREFIX));
-  return keys.map((key) => read(localStorage.getItem(key))).filter((one) => one !== null);
+  const keys = storage.keys().filter((key) => key.startsWith(PREFIX));
+  return keys.map((key) => read(storage.read(key))).filter((one) => one !== null);
 }
 
 /** @param {string | null} text @returns {Kept | null} */
@@ -88,26 +86,22 @@ function read(text) {
  * @param {string} key
  */
 export async function claim(key) {
-  const owner = localStorage.getItem(OWNER + key);
+  const owner = storage.read(OWNER + key);
   if (owner && owner !== tab && (await isThere(owner))) return false;
-  if (owner !== localStorage.getItem(OWNER + key)) return false;
+  if (owner !== storage.read(OWNER + key)) return false;
   take(key);
   await new Promise((resolve) => setTimeout(resolve, CONTEST));
-  return localStorage.getItem(OWNER + key) === tab;
+  return storage.read(OWNER + key) === tab;
 }
 
 /** Makes this tab the one that works on an upload that no other can know of. @param {string} key */
 export function take(key) {
-  try {
-    localStorage.setItem(OWNER + key, tab);
-  } catch {
-    // Without room for this there is none for the note, so no other tab knows of the upload.
-  }
+  storage.write(OWNER + key, tab);
 }
 
 /** @param {string} key */
 export function release(key) {
-  if (localStorage.getItem(OWNER + key) === tab) localStorage.removeItem(OWNER + key);
+  if (storage.read(OWNER + key) === tab) storage.remove(OWNER + key);
 }
 
 /** @param {string} owner @returns {Promise<boolean>} */

@@ -7,6 +7,8 @@ import { ended, learn, uploads } from './list.js';
 
 /** How often they are asked for while somebody looks at them, milliseconds. */
 const PAUSE = 4000;
+/** How long the answer may take, milliseconds. */
+const ANSWER = 15_000;
 
 /** @typedef {UnfinishedUpload & {moves: boolean}} Other `moves`: bytes came since it was last asked for */
 
@@ -23,7 +25,7 @@ export async function look() {
   try {
     const before = new Map(listed.value.map((one) => [one.id, one.offset]));
     /** @type {UnfinishedUpload[]} */
-    const found = await api.get('uploads');
+    const found = await api.get('uploads', {}, AbortSignal.timeout(ANSWER));
     listed.value = found.map((one) => ({ ...one, moves: one.offset > (before.get(one.id) ?? one.offset) }));
     learn(new Map(found.map((one) => [one.id, one.offset])));
   } catch {
@@ -33,9 +35,18 @@ export async function look() {
 
 /** Keeps them up to date until what it returns is called. */
 export function watch() {
-  void look();
-  const asks = setInterval(() => void (document.hidden || look()), PAUSE);
-  return () => clearInterval(asks);
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let next;
+  let isOver = false;
+  const turn = async () => {
+    if (!document.hidden) await look();
+    if (!isOver) next = setTimeout(turn, PAUSE);
+  };
+  void turn();
+  return () => {
+    isOver = true;
+    clearTimeout(next);
+  };
 }
 
 /** Removes one, and what has come of it. @param {Other} other */

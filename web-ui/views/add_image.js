@@ -3,7 +3,7 @@ import { useMemo, useState } from 'preact/hooks';
 import * as api from '../lib/api.js';
 import { size } from '../lib/format.js';
 import { southbound, state } from '../lib/image.js';
-import { files, images } from '../lib/live.js';
+import { files, images, learn } from '../lib/live.js';
 import { complaint, suggestion } from '../lib/names.js';
 import { adjust, go, route } from '../lib/route.js';
 import { tell } from '../parts/announce.js';
@@ -26,6 +26,9 @@ const TREES = /** @type {const} */ (['rockridge', 'udf', 'joliet', 'enhanced', '
 
 /** What the service calls what a field asks for. @type {Record<string, string>} */
 const FIELD_OF = { isoweb: 'link', isostore: 'iso', isolocal: 'path', isoclient: 'file' };
+
+/** Fields that are not seen at first. */
+const HIDDEN = ['sha256', 'checksum', 'tree'];
 
 /** The last part of a link or a path. @param {string} path */
 function baseName(path) {
@@ -51,6 +54,7 @@ export function AddImage() {
   const [entered, setEntered] = useState({ ...first, iso: query.get('iso') ?? first.iso, path: '', sha256: '', tree: '' });
   const [picked, setPicked] = useState(/** @type {Picked | null} */ (null));
   const [typed, setTyped] = useState({ name: Boolean(first.name), version: Boolean(first.version) });
+  const [isOpen, setOpen] = useState(Boolean(first.mirrors || first.checksum));
   const [isSent, setSent] = useState(false);
   const [isBusy, setBusy] = useState(false);
   const [refusal, setRefusal] = useState(/** @type {{field: string, words: string} | null} */ (null));
@@ -103,6 +107,7 @@ export function AddImage() {
     setSent(true);
     const form = /** @type {HTMLFormElement} */ (event.currentTarget);
     if (Object.values(wrong).some(Boolean)) {
+      if (HIDDEN.some((field) => wrong[field])) setOpen(true);
       // Whoever cannot see what is marked is led there, once it is drawn.
       setTimeout(() => /** @type {HTMLElement | null} */ (form.querySelector('[aria-invalid=true]'))?.focus());
       return;
@@ -118,10 +123,11 @@ export function AddImage() {
     try {
       const image = await api.request('PUT', 'images', parameters);
       tell(add.added(`${name} ${version}`));
-      images.value = new Map(images.value).set(image.id, image);
+      learn(image);
       go(['images', image.id]);
     } catch (error) {
       const { message, parameter = '' } = /** @type {api.ApiError} */ (error);
+      if (HIDDEN.includes(parameter)) setOpen(true);
       setRefusal({ field: FIELD_OF[parameter] ?? (parameter in wrong ? parameter : ''), words: message.replace(/^`\w+`: /, '') });
     } finally {
       setBusy(false);
@@ -165,7 +171,7 @@ export function AddImage() {
             onInput=${(/** @type {string} */ value) => (setTyped({ ...typed, version: true }), enter({ version: value }))} />
         </div>
         <p class="target">${target && html`<span class="dim">${add.result}</span> <code>${target}</code>`}</p>
-        <details open=${Boolean(entered.mirrors || entered.checksum || (refusal && ['sha256', 'checksum', 'tree'].includes(refusal.field)))}>
+        <details open=${isOpen} onToggle=${(/** @type {any} */ event) => setOpen(event.currentTarget.open)}>
           <summary>${add.more}</summary>
           <${Field} label=${add.digest} optional=${add.optional} ...${bind('sha256', 'sha256')} mono />
           <${Field} label=${add.checksum} optional=${add.optional} ...${bind('checksum', 'checksum')} type="url" hint=${add.checksumHint} />
@@ -196,6 +202,6 @@ export function AddImage() {
 /** The command that does the same. @param {Record<string, any>} parameters @param {Picked | null} picked */
 function curl(parameters, picked) {
   const quoted = (/** @type {string} */ words) => `'${words.replaceAll("'", `'\\''`)}'`;
-  const line = `curl -X PUT ${quoted(api.url('images', parameters).href)}`;
-  return parameters.isoclient === undefined ? line : `${line} --data-binary @${quoted(picked?.file.name ?? 'linux.iso')}`;
+  const url = quoted(api.url('images', parameters).href);
+  return parameters.isoclient === undefined ? `curl -X PUT ${url}` : `curl -T ${quoted(picked?.file.name ?? 'linux.iso')} ${url}`;
 }

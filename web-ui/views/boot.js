@@ -9,7 +9,7 @@ import { text } from '../text.js';
 
 /** RackHD's workflows, and the systems that they install. @type {[string, string[]][]} */
 const WORKFLOWS = [
-  ['Graph.InstallCentOS', ['centos', 'rocky', 'almalinux', 'fedora', 'openeuler', 'oracle']],
+  ['Graph.InstallCentOS', ['centos', 'rocky', 'almalinux', 'fedora', 'openeuler', 'oracle', 'ol']],
   ['Graph.InstallRHEL', ['rhel']],
   ['Graph.InstallUbuntu', ['ubuntu']],
   ['Graph.InstallDebian', ['debian', 'kali']],
@@ -24,8 +24,8 @@ const OTHER = 'other';
 
 /** @param {Image} image */
 function workflowOf(image) {
-  const said = `${image.system?.family ?? ''} ${image.name}`.toLowerCase();
-  const found = WORKFLOWS.find(([, systems]) => systems.some((system) => said.includes(system)));
+  const [family, name] = [image.system?.family ?? '', image.name.toLowerCase()];
+  const found = WORKFLOWS.find(([, systems]) => systems.includes(family)) ?? WORKFLOWS.find(([, systems]) => systems.some((system) => system.length > 2 && name.includes(system)));
   return found?.[0] ?? OTHER;
 }
 

@@ -18,6 +18,8 @@ import { text } from '../text.js';
 const STATES = /** @type {const} */ (['all', 'active', 'failed', 'ended']);
 /** Ended jobs that are shown before somebody asks for all. */
 const FEW = 8;
+/** Jobs under way that are: files that come by themselves may have thousands. */
+const MANY = 40;
 
 /** Which of the groups a job belongs to. @param {Job} job */
 const group = ({ state }) => (state === 'failed' ? 'failed' : state === 'done' || state === 'cancelled' ? 'ended' : 'active');
@@ -35,7 +37,7 @@ export function Jobs() {
   const all = sorted.value;
   const found = wanted === 'all' ? all : all.filter((job) => group(job) === wanted);
   const active = found.filter((job) => group(job) === 'active').length;
-  const shown = isLong ? found : found.slice(0, active + FEW);
+  const shown = isLong ? found : found.slice(0, Math.min(active, MANY) + FEW);
   const words = text.activity.jobs;
   return html`
     <section aria-labelledby="jobs">

@@ -25,13 +25,14 @@ const PAUSE = 250;
 export function Tree({ image }) {
   const { query } = route.value;
   const [path, search] = [query.get('path') ?? '', query.get('search') ?? ''];
+  const [tries, setTries] = useState(0);
   return html`
     <section aria-labelledby="tree" class="tree">
       <h2 id="tree">${text.tree.title}</h2>
       ${
         state(image) === 'ready'
           ? html`<${Crumbs} image=${image} path=${path} /><${Search} key=${path} search=${search} />
-              <${Listing} key=${`${image.updated}?${path}?${search}`} image=${image} path=${path} search=${search} />`
+              <${Listing} key=${`${tries} ${image.updated}?${path}?${search}`} image=${image} path=${path} search=${search} onRetry=${() => setTries(tries + 1)} />`
           : html`<p class="dim">${text.tree.notYet}</p>`
       }
     </section>
@@ -68,6 +69,8 @@ function Crumbs({ image, path }) {
 /** @param {{search: string}} props */
 function Search({ search }) {
   const [typed, setTyped] = useState(search);
+  // A link leads to another search, or to none.
+  useEffect(() => setTyped(search), [search]);
   useEffect(() => {
     const wait = setTimeout(() => adjust({ search: typed.trim() || null }), typed ? PAUSE : 0);
     return () => clearTimeout(wait);
@@ -80,8 +83,8 @@ function Search({ search }) {
   `;
 }
 
-/** @param {{image: Image, path: string, search: string}} props */
-function Listing({ image, path, search }) {
+/** @param {{image: Image, path: string, search: string, onRetry: () => void}} props */
+function Listing({ image, path, search, onRetry }) {
   const [first, setFirst] = useState(/** @type {TreeListing | null} */ (null));
   const [wrong, setWrong] = useState('');
   const [pages] = useState(() => /** @type {Map<number, TreeEntry[] | null>} */ (new Map()));
@@ -109,14 +112,14 @@ function Listing({ image, path, search }) {
         pages.set(page, null);
         api.get(where, { path, offset: page * PAGE, limit: PAGE }, ended.signal).then(
           (/** @type {TreeListing} */ { entries }) => (pages.set(page, entries), redraw((number) => number + 1)),
-          () => pages.delete(page),
+          () => (pages.delete(page), redraw((number) => number + 1)),
         );
       }
     },
     [first],
   );
 
-  if (wrong) return html`<p class="wrong" role="alert">${wrong}</p>`;
+  if (wrong) return html`<p class="wrong" role="alert">${wrong} <button type="button" class="link" onClick=${onRetry}>${text.retry}</button></p>`;
   if (!first) return html`<p class="dim" aria-live="polite">${text.loading}</p>`;
   const total = search ? first.entries.length : first.total;
   /** @param {number} at */

@@ -68,7 +68,9 @@ impl WebUi {
     pub(super) fn new(folder: Option<PathBuf>) -> Self {
         let files = folder.map_or(Files::Embedded, Files::Folder);
         let pages = match files {
-            Files::Embedded => Some(Place::ALL.map(|place| Page::render(&files, place).unwrap_or_default())),
+            Files::Embedded => Some(Place::ALL.map(|place| {
+                Page::render(&files, place).expect("build.rs embeds all that a page is made of")
+            })),
             Files::Folder(_) => None,
         };
         Self(Arc::new(Inner { files, pages }))

@@ -72,7 +72,7 @@ fn head(base: &str, map: &str, entry: &str, modules: &[String]) -> String {
 fn headers(map: &str) -> Option<Vec<(HeaderName, HeaderValue)>> {
     let digest = BASE64_STANDARD.encode(Sha256::digest(map));
     let policy = format!(
-        "default-src 'none'; script-src 'self' 'sha256-{digest}'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+        "default-src 'none'; script-src 'self' 'sha256-{digest}'; style-src 'self'; img-src 'self'; connect-src 'self'; \
          base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     );
     Some(vec![
@@ -103,14 +103,17 @@ fn modules(files: &Files, names: &Map<String, Value>, entry: &str) -> Vec<String
     found
 }
 
-/// The names that stand after a `from`, but for those in comments, which tell of types. In other text there may be some as well, but of no files.
+/// The names that stand after a `from`, or after an `import` at the beginning of a line; but for those in comments, which tell of types. In other
+/// text there may be some as well, but of no files.
 fn imported(source: &str) -> impl Iterator<Item = &str> {
     let lines = source.lines().map(str::trim_start).filter(|line| !line.starts_with(['*', '/']));
-    lines.flat_map(|line| line.split("from").skip(1)).filter_map(|rest| {
-        let rest = rest.trim_start();
-        let quote = rest.chars().next().filter(|first| matches!(first, '"' | '\''))?;
-        rest[1..].split(quote).next()
-    })
+    lines
+        .flat_map(|line| line.strip_prefix("import").into_iter().chain(line.split("from").skip(1)))
+        .filter_map(|rest| {
+            let rest = rest.trim_start();
+            let quote = rest.chars().next().filter(|first| matches!(first, '"' | '\''))?;
+            rest[1..].split(quote).next()
+        })
 }
 
 /// A relative name as it is meant in the file at `path`.
@@ -139,8 +142,8 @@ mod tests {
 
     #[test]
     fn imports_are_found_however_they_are_written() {
-        let source = "import { a } from './a.js';\nimport x from \"x\";\nimport{b}from\"../b.js\";export{c}from'./c.js';const d = await import('./d.js');\n/** @import {T} from 't' */\n // from 'x'\n";
-        assert_eq!(imported(source).collect::<Vec<_>>(), ["./a.js", "x", "../b.js", "./c.js"]);
+        let source = "import { a } from './a.js';\nimport x from \"x\";\nimport{b}from\"../b.js\";export{c}from'./c.js';const d = await import('./d.js');\nimport './e.js';\n/** @import {T} from 't' */\n // from 'x'\n";
+        assert_eq!(imported(source).collect::<Vec<_>>(), ["./a.js", "x", "../b.js", "./c.js", "./e.js"]);
         assert_eq!(beside("views/deep/a.js", "../../lib/b.js"), "lib/b.js");
         assert_eq!(beside("app.js", "./lib/b.js"), "lib/b.js");
     }

@@ -1,0 +1,34 @@
+// What the browser keeps for this page; for as long as the page is open, where site data is blocked.
+
+/** @type {Map<string, string>} */
+const instead = new Map();
+
+/** @returns {Storage | null} */
+function real() {
+  try {
+    return localStorage;
+  } catch {
+    return null;
+  }
+}
+
+/** @param {string} key */
+export const read = (key) => real()?.getItem(key) ?? instead.get(key) ?? null;
+
+/** Keeps a value; in memory alone where there is no room for it. @param {string} key @param {string} value */
+export function write(key, value) {
+  try {
+    localStorage.setItem(key, value);
+    instead.delete(key);
+  } catch {
+    instead.set(key, value);
+  }
+}
+
+/** @param {string} key */
+export function remove(key) {
+  real()?.removeItem(key);
+  instead.delete(key);
+}
+
+export const keys = () => [...Object.keys(real() ?? {}), ...instead.keys()];
