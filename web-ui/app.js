@@ -80,11 +80,12 @@ function Connection() {
   const is = connection.value;
   const now = about.value?.version;
   version ||= now ?? '';
+  let renewed = null;
   if (now && now !== version) {
-    return html`<button type="button" class="small" title=${text.connection.updated} onClick=${() => location.reload()}><${Icon} name="retry" />${text.reload}</button>`;
+    renewed = html`<button type="button" class="small" title=${text.connection.updated} onClick=${() => location.reload()}><${Icon} name="retry" />${text.reload}</button>`;
   }
   const hint = is === 'lost' ? text.connection.lostHint : text.connection.liveHint;
-  return html`<span class=${`connection ${is}`} role="status" title=${hint}><span class="dot" aria-hidden="true"></span>${text.connection[is]}</span>`;
+  return html`${renewed}<span class=${`connection ${is}`} role="status" title=${hint}><span class="dot" aria-hidden="true"></span>${text.connection[is]}</span>`;
 }
 
 follow();

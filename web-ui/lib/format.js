@@ -4,6 +4,15 @@ import { signal } from '@preact/signals';
 const UNITS = ['B', 'KB', 'MB', 'GB', 'TB', 'PB'];
 const whole = new Intl.NumberFormat('en');
 
+/** What was percent-encoded, or the same where it is not UTF-8, which can only be shown as it is written in URLs. @param {string} text */
+export function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 /** @param {number} number */
 export const count = (number) => whole.format(number);
 

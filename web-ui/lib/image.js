@@ -39,5 +39,8 @@ export function southbound(path) {
 /** The URL of its tree, as RackHD wants it: without a slash at its end. @param {Image} image */
 export const repository = (image) => southbound(image.path).replace(/\/$/, '');
 
+/** The southbound path of a file of a store. @param {'iso' | 'microkernel'} store @param {string} name */
+export const filePath = (store, name) => `${about.value?.southbound ?? '/'}${store === 'iso' ? 'iso' : 'common'}/${encodeURIComponent(name)}`;
+
 /** The URL of a file of a store. @param {'iso' | 'microkernel'} store @param {string} name */
-export const fileUrl = (store, name) => southbound(`${about.value?.southbound ?? '/'}${store === 'iso' ? 'iso' : 'common'}/${encodeURIComponent(name)}`);
+export const fileUrl = (store, name) => southbound(filePath(store, name));

@@ -4,6 +4,9 @@ import { text } from '../text.js';
 const MOST_BYTES = 255;
 const RESERVED = ['iso', 'common', 'gui'];
 const bytes = new TextEncoder();
+/** What no name may hold. */
+const FORBIDDEN = /[\u0000-\u001f\u007f-\u009f/\\`$;|&<>*?"']/u;
+
 
 /**
  * What is wrong with a name; nothing if it is good.
@@ -18,11 +21,14 @@ export function complaint(name, { reserved = false } = {}) {
   if (name === '.' || name === '..') return names.dots;
   if (name.startsWith('-')) return names.dash;
   if (name.trim() !== name) return names.space;
-  const forbidden = name.match(/[\u0000-\u001f\u007f-\u009f/\\`$;|&<>*?"']/u);
+  const forbidden = name.match(FORBIDDEN);
   if (forbidden) return names.forbidden(forbidden[0]);
   if (reserved && RESERVED.includes(name.toLowerCase())) return names.reserved(name);
   return '';
 }
+
+/** A name like this one that is allowed, or nothing. @param {string} name */
+export const cleaned = (name) => name.replace(new RegExp(`${FORBIDDEN.source}+`, 'gu'), '-').replace(/^[-.\s]+|\s+$/g, '');
 
 /**
  * A name and a version that a file's name suggests: `ubuntu-24.04.1-live-server-amd64.iso` is ubuntu 24.04.1.

@@ -1,5 +1,6 @@
 // Where the page is: the fragment of its URL, so that every view can be linked, reloaded and gone back to.
 import { signal } from '@preact/signals';
+import { decoded } from './format.js';
 
 /**
  * @typedef {object} Route
@@ -12,15 +13,6 @@ function read() {
   const [path, query = ''] = location.hash.replace(/^#\/?/, '').split('?', 2);
   const segments = path.split('/').filter(Boolean);
   return { path: segments.map(decoded), query: new URLSearchParams(query) };
-}
-
-/** @param {string} segment */
-function decoded(segment) {
-  try {
-    return decodeURIComponent(segment);
-  } catch {
-    return segment;
-  }
 }
 
 /** @type {import('@preact/signals').Signal<Route>} */

@@ -1,7 +1,7 @@
 // The dialog that registers an image, whichever way its ISO comes. It sends what curl would send, and shows that.
 import { useMemo, useState } from 'preact/hooks';
 import * as api from '../lib/api.js';
-import { size } from '../lib/format.js';
+import { decoded, size } from '../lib/format.js';
 import { southbound, state } from '../lib/image.js';
 import { files, images, learn } from '../lib/live.js';
 import { complaint, suggestion } from '../lib/names.js';
@@ -31,14 +31,7 @@ const FIELD_OF = { isoweb: 'link', isostore: 'iso', isolocal: 'path', isoclient:
 const HIDDEN = ['sha256', 'checksum', 'tree'];
 
 /** The last part of a link or a path. @param {string} path */
-function baseName(path) {
-  const last = path.replace(/[?#].*$/, '').split('/').pop() ?? '';
-  try {
-    return decodeURIComponent(last);
-  } catch {
-    return last;
-  }
-}
+const baseName = (path) => decoded(path.replace(/[?#].*$/, '').split('/').pop() ?? '');
 
 /** What an image in error was asked for, to be asked again. @param {Image | undefined} image */
 function before(image) {

@@ -7,6 +7,7 @@ import { count, size } from '../lib/format.js';
 import { fileUrl, state } from '../lib/image.js';
 import { files, isLoaded } from '../lib/live.js';
 import { adjust, href, route } from '../lib/route.js';
+import { order, sortBy, sorting } from '../lib/sorting.js';
 import { complain, say } from '../parts/announce.js';
 import { Code, Copy, Digest } from '../parts/copy.js';
 import { isOver, useDrops } from '../parts/drop.js';
@@ -31,8 +32,6 @@ const ROW = 60;
 const STORES = /** @type {const} */ (['iso', 'microkernel']);
 const STATES = ['ready', 'working', 'failed'];
 
-const order = new Intl.Collator('en', { numeric: true, sensitivity: 'base' });
-
 /** @returns {Store} */
 const storeOf = (/** @type {URLSearchParams} */ query) => (query.get('store') === 'microkernel' ? 'microkernel' : 'iso');
 
@@ -54,22 +53,10 @@ const shown = computed(() => {
     const said = `${file.name} ${file.images?.join(' ') ?? ''} ${file.sha256 ?? ''}`.toLowerCase();
     return wanted.every((word) => said.includes(word));
   });
-  const { key, down } = sorting(query);
+  const { key, down } = sorting();
   const compare = SORTS[key] ?? SORTS.name;
   return found.sort((a, b) => (down ? -1 : 1) * compare(a, b) || SORTS.name(a, b));
 });
-
-/** @param {URLSearchParams} query */
-function sorting(query) {
-  const sort = query.get('sort') ?? 'name';
-  return { key: sort.replace(/^-/, ''), down: sort.startsWith('-') };
-}
-
-/** @param {string} key */
-function sortBy(key) {
-  const { key: before, down } = sorting(route.value.query);
-  adjust({ sort: key === before && !down ? `-${key}` : key === 'name' ? null : key });
-}
 
 export function Files() {
   const { query } = route.value;
@@ -132,7 +119,7 @@ function List({ store, list, query }) {
   const isIso = store === 'iso';
   return html`
     <${Table} label=${text.files.stores[store]} className=${isIso ? 'files isos' : 'files'} rowHeight=${ROW} count=${list.length} keyOf=${(/** @type {number} */ at) => list[at].name}
-      row=${(/** @type {number} */ at) => html`<${Row} store=${store} file=${list[at]} />`} sort=${sorting(query)} onSort=${sortBy}
+      row=${(/** @type {number} */ at) => html`<${Row} store=${store} file=${list[at]} />`} sort=${sorting()} onSort=${sortBy}
       columns=${[
         { key: 'name', label: columns.name, sorts: true },
         { key: 'size', label: columns.size, sorts: true },

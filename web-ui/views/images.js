@@ -6,6 +6,7 @@ import { size } from '../lib/format.js';
 import { job, kind, repository, state, system, title } from '../lib/image.js';
 import { images, isLoaded } from '../lib/live.js';
 import { adjust, href, route } from '../lib/route.js';
+import { order, sortBy, sorting } from '../lib/sorting.js';
 import { say } from '../parts/announce.js';
 import { Code, Copy, Digest } from '../parts/copy.js';
 import { html } from '../parts/html.js';
@@ -24,8 +25,6 @@ import { RemoveImage } from './remove_image.js';
 const ROW = 60;
 
 const STATES = /** @type {const} */ (['all', 'ready', 'working', 'failed']);
-
-const order = new Intl.Collator('en', { numeric: true, sensitivity: 'base' });
 
 /** What each column sorts by. @type {Record<string, (a: Image, b: Image) => number>} */
 const SORTS = {
@@ -55,23 +54,11 @@ const shown = computed(() => {
     const said = `${title(image)} ${image.iso} ${system(image)} ${image.system?.arch ?? ''} ${image.tree?.label ?? ''}`.toLowerCase();
     return words.every((word) => said.includes(word));
   });
-  const { key, down } = sorting(query);
+  const { key, down } = sorting();
   const compare = SORTS[key] ?? SORTS.name;
   found.sort((a, b) => (down ? -1 : 1) * compare(a, b) || SORTS.name(a, b));
   return found;
 });
-
-/** @param {URLSearchParams} query */
-function sorting(query) {
-  const sort = query.get('sort') ?? 'name';
-  return { key: sort.replace(/^-/, ''), down: sort.startsWith('-') };
-}
-
-/** @param {string} key */
-function sortBy(key) {
-  const { key: before, down } = sorting(route.value.query);
-  adjust({ sort: key === before && !down ? `-${key}` : key === 'name' ? null : key });
-}
 
 export const removing = signal(/** @type {Image | null} */ (null));
 
@@ -113,7 +100,7 @@ export function Images() {
               list.length > 0 || !isLoaded.value
                 ? html`
                     <${Table} label=${text.images.label} className="images" rowHeight=${ROW} count=${list.length} keyOf=${(/** @type {number} */ at) => list[at].id}
-                      row=${(/** @type {number} */ at) => html`<${Row} image=${list[at]} />`} sort=${sorting(query)} onSort=${sortBy}
+                      row=${(/** @type {number} */ at) => html`<${Row} image=${list[at]} />`} sort=${sorting()} onSort=${sortBy}
                       columns=${[
                         { key: 'name', label: columns.name, sorts: true },
                         { key: 'system', label: columns.system, sorts: true },

@@ -1,15 +1,16 @@
 // The question before a file is deleted, which names what will stop working, or why it cannot be.
-import { useEffect, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import * as api from '../lib/api.js';
-import { fileUrl } from '../lib/image.js';
+import { filePath, fileUrl } from '../lib/image.js';
 import { files, forget } from '../lib/live.js';
+import { useMachines } from '../lib/machines.js';
 import { attempt, tell } from '../parts/announce.js';
 import { Dialog } from '../parts/dialog.js';
 import { html } from '../parts/html.js';
 import { text } from '../text.js';
 import { Sharers, Users } from './file_parts.js';
 
-/** @import {RunningTransfer, StoredFile, Store, Transfers} from '../types' */
+/** @import {StoredFile, Store} from '../types' */
 
 /** @param {{store: Store, file: StoredFile, onClose: () => void}} props */
 export const RemoveFile = ({ store, file, onClose }) =>
@@ -33,17 +34,8 @@ function Question({ store, file, onClose }) {
   const { removing } = text.files;
   const { name } = file;
   const [isBusy, setBusy] = useState(false);
-  const [clients, setClients] = useState(0);
   const url = fileUrl(store, name);
-  useEffect(() => {
-    const asked = new AbortController();
-    const { pathname } = new URL(url, api.root);
-    api.get('transfers', {}, asked.signal).then(
-      (/** @type {Transfers} */ { running }) => setClients(new Set(running.filter((/** @type {RunningTransfer} */ one) => one.path === pathname).map((/** @type {RunningTransfer} */ one) => one.client.replace(/:\d+$/, ''))).size),
-      () => {},
-    );
-    return () => asked.abort();
-  }, [url]);
+  const machines = useMachines(filePath(store, name));
   const remove = async () => {
     setBusy(true);
     const done = await attempt(() => api.request('DELETE', store, { name }));
@@ -57,7 +49,7 @@ function Question({ store, file, onClose }) {
     <${Dialog} title=${removing.title(name)} onClose=${onClose}>
       <p>${removing.url}</p>
       <p class="url"><code>${url}</code></p>
-      ${clients > 0 && html`<p class="wrong">${removing.fetching(clients)}</p>`}
+      ${machines > 0 && html`<p class="wrong">${removing.fetching(machines)}</p>`}
       <p class="dim">${file.local ? removing.local : removing.forever}</p>
       ${file.sharedWith?.length && html`<p class="dim">${removing.shared}</p><${Sharers} others=${file.sharedWith} />`}
       <footer>

@@ -1,7 +1,8 @@
 // Who fetches what southbound, now and lately.
-import { count, duration, now, rate, size } from '../lib/format.js';
+import { count, decoded, duration, now, rate, size } from '../lib/format.js';
 import { title } from '../lib/image.js';
 import { about, images } from '../lib/live.js';
+import { address } from '../lib/machines.js';
 import { usePolled } from '../lib/poll.js';
 import { keyOf, usePaces } from '../lib/rates.js';
 import { adjust, href, route } from '../lib/route.js';
@@ -60,18 +61,6 @@ export function Transfers({ all, isPaused, onPause }) {
       }
     </section>
   `;
-}
-
-/** The address of a client without its port. @param {string} client */
-const address = (client) => client.replace(/:\d+$/, '').replace(/^\[|\]$/g, '');
-
-/** @param {string} path */
-function decoded(path) {
-  try {
-    return decodeURIComponent(path);
-  } catch {
-    return path;
-  }
 }
 
 /** The image whose tree a path leads into. @param {string} path @returns {Image | undefined} */

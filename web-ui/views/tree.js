@@ -1,7 +1,7 @@
 // The files inside an image: one folder at a time, or what a search finds below it. Only what is looked at is fetched.
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import * as api from '../lib/api.js';
-import { count, size } from '../lib/format.js';
+import { count, decoded, size } from '../lib/format.js';
 import { southbound, state } from '../lib/image.js';
 import { adjust, href, route } from '../lib/route.js';
 import { say } from '../parts/announce.js';
@@ -38,16 +38,6 @@ export function Tree({ image }) {
     </section>
   `;
 }
-
-/** @param {string} path */
-const decoded = (path) => {
-  try {
-    return decodeURIComponent(path);
-  } catch {
-    // It is not UTF-8, so it can only be shown as it is written in URLs.
-    return path;
-  }
-};
 
 /** @param {Image} image @param {string} path */
 const folder = (image, path) => href(['images', image.id], { path });
@@ -160,7 +150,7 @@ function Row({ image, entry, under }) {
           : html`<a data-row href=${url} target="_blank" rel="noreferrer"><${Icon} name="file" /><span class="cut">${name}</span></a>`
       }
     </td>
-    <td class="size number">${entry.size === null || entry.size === undefined ? '' : html`<span title=${`${count(entry.size)} bytes`}>${size(entry.size)}</span>`}</td>
+    <td class="size number">${entry.size === null || entry.size === undefined ? '' : html`<span title=${text.tree.bytes(count(entry.size))}>${size(entry.size)}</span>`}</td>
     <td class="modified dim">${entry.modified ? html`<${Time} stamp=${entry.modified} />` : ''}</td>
     <td class="actions"><${Copy} value=${url} what=${text.tree.copyUrl(entry.name)} /></td>
   `;

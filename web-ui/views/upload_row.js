@@ -3,7 +3,7 @@ import { useRef, useState } from 'preact/hooks';
 import { duration, size } from '../lib/format.js';
 import { title } from '../lib/image.js';
 import { files } from '../lib/live.js';
-import { complaint } from '../lib/names.js';
+import { cleaned, complaint } from '../lib/names.js';
 import { href } from '../lib/route.js';
 import { Field } from '../parts/field.js';
 import { FileButton } from '../parts/file_button.js';
@@ -138,7 +138,7 @@ function Rename({ upload, onClose }) {
 
 /** A name like this one that no file has: `linux-2.iso`. @param {Upload} upload */
 function free({ name, store }) {
-  const clean = name.replace(/[\u0000-\u001f\u007f-\u009f/\\`$;|&<>*?"']+/gu, '-').replace(/^[-.\s]+|\s+$/g, '');
+  const clean = cleaned(name);
   if (clean !== name && clean) return clean;
   const [, stem = clean, ending = ''] = clean.match(/^(.+?)((?:\.[A-Za-z0-9]{1,8})?)$/u) ?? [];
   for (let number = 2; ; number += 1) {
