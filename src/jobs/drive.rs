@@ -1,6 +1,7 @@
 //! The life of a job: it waits for a place, is worked on, waits and is tried again if that is worth while, and ends. What the work is, its
 //! kind knows (`kinds.rs`).
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,9 @@ use crate::model::job::{Job, JobId, State};
 
 /// The longest that a source may ask to be left alone, across a restart.
 const LONGEST_WAIT: Duration = Duration::from_secs(86_400);
+
+/// How often work is looked at of which nothing is heard.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// How one attempt ended.
 #[derive(Debug)]
@@ -126,6 +130,23 @@ fn ended(entry: &Entry, end: &Result<(), Failure>) -> Job {
     job
 }
 
+/// Waits for the end of work, and tells when nothing comes of it for a while: whoever looks must not see the rate of before.
+async fn watched<T>(context: &Context<'_>, work: impl Future<Output = T>) -> T {
+    let mut work = pin!(work);
+    let mut clock = tokio::time::interval(LOOK);
+    loop {
+        tokio::select! {
+            biased;
+            outcome = &mut work => return outcome,
+            _ = clock.tick() => {
+                if context.entry.meter.rest(std::time::Instant::now()) {
+                    context.jobs.tell(&context.entry.id);
+                }
+            }
+        }
+    }
+}
+
 async fn attempt(context: &Context<'_>, task: &mut Task) -> Outcome {
     let place = match context.unless_stopped(context.jobs.0.lanes.place(&context.entry.work)).await {
         Ok(place) => place,
@@ -136,7 +157,7 @@ async fn attempt(context: &Context<'_>, task: &mut Task) -> Outcome {
         moment.job.enter(State::Running);
     });
     context.jobs.tell(&context.entry.id);
-    let outcome = task.run(context).await;
+    let outcome = watched(context, task.run(context)).await;
     drop(place);
     outcome
 }

@@ -59,6 +59,15 @@ impl Meter {
         true
     }
 
+    /// Measures again, for nothing may have come for a while. Tells whether a measurement was taken that shows something else than the one before.
+    pub(super) fn rest(&self, now: Instant) -> bool {
+        let inner = self.lock();
+        let done = inner.done;
+        let is_news = inner.samples.iter().any(|(_, before)| *before != done);
+        drop(inner);
+        is_news && self.reach(done, now)
+    }
+
     /// How far it has come.
     pub(super) fn progress(&self) -> Progress {
         let inner = self.lock();
@@ -89,6 +98,21 @@ mod tests {
         assert_eq!(taken.count(), 20);
         assert_eq!(meter.lock().samples.len(), 9);
         assert_eq!((meter.progress().done, meter.progress().total), (300, Some(1000)));
+    }
+
+    #[test]
+    fn what_no_longer_comes_is_measured_until_that_is_told() {
+        let meter = Meter::default();
+        meter.begin(0, None);
+        let start = meter.lock().samples[0].0;
+        let second = |number: u64| start + Duration::from_secs(number);
+        assert!(!meter.rest(second(2)), "nothing has come yet");
+        // Too early to be measured by itself.
+        assert!(!meter.reach(500, start + Duration::from_millis(500)));
+        let told: Vec<u64> = (1..=30).filter(|number| meter.rest(second(*number))).collect();
+        assert_eq!(told, (1..=told.len() as u64).collect::<Vec<_>>());
+        assert!(told.len() < 12, "{told:?}");
+        assert!(meter.lock().samples.iter().all(|(_, done)| *done == 500), "the rate is that of now");
     }
 
     #[test]
