@@ -127,7 +127,7 @@ export const text = {
     other: 'another one',
     payload: 'RackHD payload',
     payloadHint: 'The body of a request that starts the workflow on a node; what else it takes, such as a password, goes beside the repo.',
-    ipxeHint: 'Starts the whole ISO as a disc, which suits small ones: rescue systems, tests of memory, boot loaders.',
+    ipxeHint: 'Starts the whole ISO as a disc on machines with BIOS, if the ISO can be booted without emulating a floppy. That suits small ones: rescue systems, boot loaders.',
     details: 'Details',
     facts: {
       status: 'Status', system: 'System', iso: 'ISO', size: 'Size', source: 'Source', created: 'Created', updated: 'Changed', sha256: 'SHA-256',
