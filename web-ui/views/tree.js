@@ -1,5 +1,5 @@
 // The files inside an image: one folder at a time, or what a search finds below it. Only what is looked at is fetched.
-import { useEffect, useMemo, useState } from 'preact/hooks';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import * as api from '../lib/api.js';
 import { count, decoded, size } from '../lib/format.js';
 import { southbound, state } from '../lib/image.js';
@@ -59,10 +59,23 @@ function Crumbs({ image, path }) {
 /** @param {{search: string}} props */
 function Search({ search }) {
   const [typed, setTyped] = useState(search);
-  // A link leads to another search, or to none.
-  useEffect(() => setTyped(search), [search]);
+  const sought = useRef(search);
+  // A link leads to another search, or to none. What was typed here leads to itself, and more may have been typed meanwhile.
   useEffect(() => {
-    const wait = setTimeout(() => adjust({ search: typed.trim() || null }), typed ? PAUSE : 0);
+    if (search === sought.current) return;
+    sought.current = search;
+    setTyped(search);
+  }, [search]);
+  useEffect(() => {
+    const words = typed.trim();
+    if (words === search) return;
+    const wait = setTimeout(
+      () => {
+        sought.current = words;
+        adjust({ search: words || null });
+      },
+      typed ? PAUSE : 0,
+    );
     return () => clearTimeout(wait);
   }, [typed]);
   return html`
