@@ -166,7 +166,8 @@ pub struct Config {
     pub image_transfer_rate: u64,
     /// The URL of the southbound's root as machines know it, with a slash at its end, where that cannot be told from the endpoints.
     pub southbound_url: Option<String>,
-    /// A folder to read the web UI's files from at each request, for those who work on it. Only the command line says so.
+    /// A folder to read the web UI's files from at each request, for those who work on it. No key of the file: the command line says so, or
+    /// the variable that stands for its option.
     pub web_ui: Option<PathBuf>,
 }
 
