@@ -17,13 +17,13 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::catalog::{Catalog, Restored, Shelves};
+use crate::catalog::{Catalog, Restored, Storage};
 use crate::config::{Config, Endpoint, ImageBackend, Router};
 use crate::events::Events;
 use crate::inventory::{Inventory, JsonFile, Records};
 use crate::jobs::{self, Jobs};
 use crate::model::image::Status;
-use crate::model::stored_file::Shelf;
+use crate::model::stored_file::StoreKind;
 use crate::northbound::{self, Northbound, Routes, SouthboundAddress};
 use crate::southbound::Southbound;
 use crate::store::{Disks, Limits, Store};
@@ -49,7 +49,7 @@ pub async fn run(config: Config) -> Result<()> {
         retries: config.download_retries,
         retry_delay: config.download_retry_delay,
         max_finished: config.max_finished_jobs,
-        reach: config.reach.clone(),
+        egress: config.egress.clone(),
         keyring: config.keyring_dir.clone(),
         watch_interval: config.watch_interval,
         scrub_interval: config.scrub_interval,
@@ -162,15 +162,15 @@ fn open_catalog(config: &Config, events: Events) -> Result<Catalog> {
     let inventory = Inventory::JsonFile(JsonFile::open(config.inventory_file.clone())?);
     let disks = Disks::default();
     let limits = |quota| Limits { max_file_size: config.max_file_size, reserve: config.reserve_bytes, quota };
-    let isos = Store::open(Shelf::Iso, config.iso_dir.clone(), limits(config.iso_quota), &disks)?;
+    let isos = Store::open(StoreKind::Iso, config.iso_dir.clone(), limits(config.iso_quota), &disks)?;
     let trees = match config.image_backend {
         ImageBackend::Extents => Trees::extents(config.tree_cache_bytes),
         ImageBackend::Mount => Trees::Mounted(take_mounts(config, &inventory, &isos)?),
     };
-    let shelves = Shelves {
+    let shelves = Storage {
         isos,
         microkernels: Store::open(
-            Shelf::Microkernel,
+            StoreKind::Microkernel,
             config.microkernel_dir.clone(),
             limits(config.microkernel_quota),
             &disks,
@@ -190,7 +190,7 @@ fn take_mounts(config: &Config, inventory: &Inventory, isos: &Store) -> Result<M
     let expected: Vec<_> = images
         .filter_map(|image| {
             let local =
-                records.files.get(&(Shelf::Iso, image.iso.clone())).and_then(|file| file.local.clone());
+                records.files.get(&(StoreKind::Iso, image.iso.clone())).and_then(|file| file.local.clone());
             let path = fs::canonicalize(local.unwrap_or_else(|| isos.path(&image.iso))).ok()?;
             Some((image.name.clone(), image.version.clone(), path))
         })

@@ -1,7 +1,7 @@
 //! `config.json`, environment and command line as one validated value. Nothing is created or bound here.
 
+mod egress;
 mod endpoint;
-mod reach;
 mod settings;
 
 use std::collections::BTreeMap;
@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+pub use egress::{EgressPolicy, HostPattern};
 pub use endpoint::{Endpoint, Router};
-pub use reach::{HostPattern, Reach};
 pub use settings::{ConfigError, Origin};
 use settings::{Settings, choice, text, whole_number};
 
@@ -135,7 +135,7 @@ pub struct Config {
     /// The pause before the first of these tries; it doubles with each.
     pub download_retry_delay: Duration,
     /// Where downloads may go.
-    pub reach: Reach,
+    pub egress: EgressPolicy,
     /// The folder of OpenPGP keyrings that signatures of checksum files are held against.
     pub keyring_dir: Option<PathBuf>,
     /// An unfinished upload that nobody has touched for so long goes.
@@ -269,7 +269,7 @@ impl Config {
             download_retry_delay: settings
                 .get("downloadRetryDelay", |value| at_least_one(value, MAX_RETRY_DELAY))?
                 .map_or(Duration::from_secs(1), Duration::from_millis),
-            reach: reach::read(&settings)?,
+            egress: egress::read(&settings)?,
             keyring_dir: settings
                 .get("keyringDir", text)?
                 .map(|path| folder.join(path).components().collect()),

@@ -7,7 +7,7 @@ use futures_util::TryStreamExt;
 use harness::ftp::{FtpOrigin, FtpSource, Rest, Transfer};
 use harness::source::{Ranges, Source};
 use harness::web::{Behaviour, Origin, closed_port};
-use image_service::config::Reach;
+use image_service::config::EgressPolicy;
 use image_service::jobs::fetch::{Fault, Fetched, Fetcher, Resume, Validator, fetch, small};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -25,7 +25,7 @@ fn content(file: u8) -> Vec<u8> {
 }
 
 fn fetcher() -> Fetcher {
-    Fetcher::new(Reach::default(), Duration::from_secs(2)).unwrap()
+    Fetcher::new(EgressPolicy::default(), Duration::from_secs(2)).unwrap()
 }
 
 async fn get(url: &str, from: Option<Resume>) -> Result<Fetched, Fault> {
@@ -294,7 +294,7 @@ fn trickling(word: &'static str) -> (String, JoinHandle<bool>) {
 
 #[tokio::test]
 async fn an_ftp_server_that_trickles_its_words_is_hung_up_on() {
-    let fetcher = Fetcher::new(Reach::default(), Duration::from_millis(500)).unwrap();
+    let fetcher = Fetcher::new(EgressPolicy::default(), Duration::from_millis(500)).unwrap();
     let (link, server) = trickling("CONNECT");
     let fault = fetch(&fetcher, &link.parse().unwrap(), None).await.map(|_| ()).unwrap_err();
     assert!(fault.is_worth_retrying() && fault.to_string().contains("too slowly"), "{fault}");
@@ -311,7 +311,7 @@ async fn an_ftp_server_that_trickles_its_words_is_hung_up_on() {
 async fn a_cancelled_download_hangs_up_on_an_ftp_server() {
     let (link, server) = trickling("CONNECT");
     let url = link.parse().unwrap();
-    let fetcher = Fetcher::new(Reach::default(), Duration::from_secs(60)).unwrap();
+    let fetcher = Fetcher::new(EgressPolicy::default(), Duration::from_secs(60)).unwrap();
     let begun = tokio::time::timeout(Duration::from_millis(300), fetch(&fetcher, &url, None)).await;
     assert!(begun.is_err());
     assert!(server.join().unwrap(), "it still speaks");

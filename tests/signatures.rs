@@ -5,7 +5,7 @@ mod harness;
 
 use harness::gpg::Gpg;
 use harness::web::{Behaviour, Origin};
-use image_service::config::Reach;
+use image_service::config::EgressPolicy;
 use image_service::jobs::checksums::{ChecksumError, ListingError, Promise, expected};
 use image_service::jobs::fetch::{Fault, Fetcher};
 use image_service::jobs::signature::{Keyring, SignatureError, Signer};
@@ -298,7 +298,7 @@ async fn promise(
     signature: Option<&str>,
     keyring: Option<&Path>,
 ) -> Result<Promise, ChecksumError> {
-    let fetcher = Fetcher::new(Reach::default(), Duration::from_secs(5)).unwrap();
+    let fetcher = Fetcher::new(EgressPolicy::default(), Duration::from_secs(5)).unwrap();
     let url = |path: &str| origin.url(path).replacen("://", "://operator:secret@", 1).parse().unwrap();
     let signature = signature.map(url);
     expected(&fetcher, &url("/SUMS?token=secret"), signature.as_ref(), keyring, &["a.iso"]).await

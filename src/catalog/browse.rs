@@ -57,8 +57,8 @@ impl Catalog {
         let snapshot = self.snapshot();
         let image = snapshot.image(&id).ok_or(CatalogError::NoSuchImage)?;
         // A disk that hangs must not take all threads, whichever door the requests come by.
-        let lane = [image.name.as_str().into(), image.version.as_str().into()];
-        let place = self.0.lanes.enter(&lane).await;
+        let image = [image.name.as_str().into(), image.version.as_str().into()];
+        let place = self.0.lookups.enter(&image).await;
         let search = match browse.search {
             // The semaphore is never closed. Who waits for a place has waited as long as for an answer.
             Some(_) => {

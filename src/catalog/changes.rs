@@ -7,7 +7,7 @@ use crate::events::Change;
 use crate::inventory::Records;
 use crate::model::image::{Image, Status};
 use crate::model::names::{FileName, ImageName, ImageVersion};
-use crate::model::stored_file::Shelf;
+use crate::model::stored_file::StoreKind;
 
 /// The images and files that are not in `new` what they were in `old`.
 pub(super) fn between(old: &Records, new: &Records) -> Vec<Change> {
@@ -16,20 +16,20 @@ pub(super) fn between(old: &Records, new: &Records) -> Vec<Change> {
         differences(&old.files, &new.files).into_iter().map(|(key, ..)| key.clone()).collect();
     let mut ids: BTreeSet<_> = images.iter().map(|(id, ..)| (*id).clone()).collect();
     // How an image is that is served, depends on its ISO as it is now.
-    if files.iter().any(|(shelf, _)| *shelf == Shelf::Iso) {
+    if files.iter().any(|(kind, _)| *kind == StoreKind::Iso) {
         let served = new.images.values().filter(|image| image.status == Status::Ok);
-        let touched = served.filter(|image| files.contains(&(Shelf::Iso, image.iso.clone())));
+        let touched = served.filter(|image| files.contains(&(StoreKind::Iso, image.iso.clone())));
         ids.extend(touched.map(|image| image.id.clone()));
     }
     // The listing of an ISO names the images that need it.
     for (_, before, after) in images {
         let (before, after) = (before.and_then(need), after.and_then(need));
         if before != after {
-            let isos = [before, after].into_iter().flatten().map(|(iso, ..)| (Shelf::Iso, iso.clone()));
+            let isos = [before, after].into_iter().flatten().map(|(iso, ..)| (StoreKind::Iso, iso.clone()));
             files.extend(isos.filter(|key| new.files.contains_key(key)));
         }
     }
-    let files = files.into_iter().map(|(shelf, name)| Change::File(shelf, name));
+    let files = files.into_iter().map(|(kind, name)| Change::File(kind, name));
     files.chain(ids.into_iter().map(Change::Image)).collect()
 }
 
@@ -95,15 +95,15 @@ mod tests {
         }
     }
 
-    fn file(shelf: Shelf, name: &str, size: u64) -> FileRecord {
+    fn file(kind: StoreKind, name: &str, size: u64) -> FileRecord {
         let identity = Identity { device: 1, inode: 1, size, seconds: 0, nanoseconds: 0 };
-        FileRecord::new(shelf, file_name(name), identity, Origin::Upload)
+        FileRecord::new(kind, file_name(name), identity, Origin::Upload)
     }
 
     fn records(images: &[Image], files: &[FileRecord]) -> Records {
         let mut records = Records::default();
         records.images.extend(images.iter().map(|image| (image.id.clone(), image.clone())));
-        records.files.extend(files.iter().map(|file| ((file.shelf, file.name.clone()), file.clone())));
+        records.files.extend(files.iter().map(|file| ((file.kind, file.name.clone()), file.clone())));
         records
     }
 
@@ -112,8 +112,8 @@ mod tests {
     fn expect(one: &Records, other: &Records, expected: &[&str]) {
         let word = |change: Change| match change {
             Change::Image(id) => format!("image {id}"),
-            Change::File(Shelf::Iso, name) => format!("iso {name}"),
-            Change::File(Shelf::Microkernel, name) => format!("microkernel {name}"),
+            Change::File(StoreKind::Iso, name) => format!("iso {name}"),
+            Change::File(StoreKind::Microkernel, name) => format!("microkernel {name}"),
             Change::Job(id) => format!("job {id}"),
         };
         for (old, new) in [(one, other), (other, one)] {
@@ -131,14 +131,14 @@ mod tests {
         expect(&records(&[], &[]), &records(&all, &[]), &["image a", "image b", "image c"]);
         let changed = Image { status: Status::Downloading, ..b };
         expect(&records(&all, &[]), &records(&[a.clone(), changed, c], &[]), &["image b"]);
-        let kernel = file(Shelf::Microkernel, "x", 1);
+        let kernel = file(StoreKind::Microkernel, "x", 1);
         let only = std::slice::from_ref(&a);
         expect(&records(only, &[]), &records(only, &[kernel]), &["microkernel x"]);
     }
 
     #[test]
     fn an_iso_and_the_images_made_of_it_are_told_together() {
-        let (x, y) = (file(Shelf::Iso, "x", 1), file(Shelf::Iso, "y", 1));
+        let (x, y) = (file(StoreKind::Iso, "x", 1), file(StoreKind::Iso, "y", 1));
         let other = image("b", "y", Status::Ok);
         let with = |image: Option<Image>, x: &FileRecord| {
             let images: Vec<_> = image.into_iter().chain([other.clone()]).collect();
@@ -153,7 +153,7 @@ mod tests {
         let later = Image { updated: Timestamp::MAX, ..served.clone() };
         expect(&with(Some(served.clone()), &x), &with(Some(later), &x), &["image a"]);
         // What is served depends on the ISO.
-        let grown = file(Shelf::Iso, "x", 2);
+        let grown = file(StoreKind::Iso, "x", 2);
         expect(&with(Some(served.clone()), &x), &with(Some(served), &grown), &["iso x", "image a"]);
         expect(&with(Some(failed.clone()), &x), &with(Some(failed), &grown), &["iso x"]);
         // An ISO that is still to come is no file yet.

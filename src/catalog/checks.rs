@@ -8,7 +8,7 @@ use super::{Catalog, CatalogError, Recorded};
 use crate::model::digest::{Digests, Expected, Sha256};
 use crate::model::identity::Identity;
 use crate::model::names::FileName;
-use crate::model::stored_file::Shelf;
+use crate::model::stored_file::StoreKind;
 use crate::store::{StoreError, Way, read_whole};
 use crate::trees::{FileError, open_regular};
 
@@ -28,12 +28,12 @@ impl Catalog {
         expected: Expected,
     ) -> Result<Option<Checked>, CatalogError> {
         let snapshot = self.snapshot();
-        let record = snapshot.file(Shelf::Iso, iso).filter(|record| record.damage.is_some());
+        let record = snapshot.file(StoreKind::Iso, iso).filter(|record| record.damage.is_some());
         if expected.is_nothing() && record.is_none() {
             return Ok(None);
         }
         let name = iso.clone();
-        let opened = self.blocking(move |inner| inner.open(Shelf::Iso, &name));
+        let opened = self.blocking(move |inner| inner.open(StoreKind::Iso, &name));
         let (file, identity, known) = opened.await??;
         if let Some(damage) = record.and_then(|record| record.damage_of(&identity)) {
             return Err(CatalogError::Damaged { name: iso.clone(), how: damage.to_string() });
@@ -46,7 +46,7 @@ impl Catalog {
             return Ok(Some(Checked { identity, sha256 }));
         }
         let digests = self.read(file, identity, iso, expected).await?;
-        match self.record_digest(Shelf::Iso, iso.clone(), identity, digests.sha256).await? {
+        match self.record_digest(StoreKind::Iso, iso.clone(), identity, digests.sha256).await? {
             Recorded::Good => {}
             Recorded::Damaged(damage) => {
                 return Err(CatalogError::Damaged { name: iso.clone(), how: damage.to_string() });

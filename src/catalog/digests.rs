@@ -12,30 +12,30 @@ use crate::inventory::Records;
 use crate::model::digest::Sha256;
 use crate::model::identity::Identity;
 use crate::model::names::FileName;
-use crate::model::stored_file::{Damage, FileRecord, Origin, Shelf};
+use crate::model::stored_file::{Damage, FileRecord, Origin, StoreKind};
 use crate::trees::{FileError, open_regular};
 
 impl Catalog {
     /// Opens a file whose digest is wanted; `None` if nothing has to be read any more to know how this very version is.
     pub async fn open_for_digest(
         &self,
-        shelf: Shelf,
+        kind: StoreKind,
         name: FileName,
     ) -> Result<Option<(File, Identity)>, CatalogError> {
         let key = name.clone();
-        let opened = self.blocking(move |inner| inner.open(shelf, &name));
+        let opened = self.blocking(move |inner| inner.open(kind, &name));
         let (file, identity, _) = opened.await??;
-        let is_known = self.snapshot().file(shelf, &key).is_some_and(|record| record.is_known(&identity));
+        let is_known = self.snapshot().file(kind, &key).is_some_and(|record| record.is_known(&identity));
         Ok(if is_known { None } else { Some((file, identity)) })
     }
 
     /// Opens a file that is to be read whole, with the digest of this very version if that is known.
     pub async fn open_to_verify(
         &self,
-        shelf: Shelf,
+        kind: StoreKind,
         name: FileName,
     ) -> Result<(File, Identity, Option<Sha256>), CatalogError> {
-        self.blocking(move |inner| inner.open(shelf, &name)).await?
+        self.blocking(move |inner| inner.open(kind, &name)).await?
     }
 
     /// Records the digest of the version `identity` of a file, all of whose bytes have just been read. Images made from the same bytes are
@@ -43,13 +43,13 @@ impl Catalog {
     /// instead, and images made from them are served no more.
     pub async fn record_digest(
         &self,
-        shelf: Shelf,
+        kind: StoreKind,
         name: FileName,
         identity: Identity,
         sha256: Sha256,
     ) -> Result<Recorded, CatalogError> {
-        self.record_reading(shelf, name, identity, move |records, name| {
-            let file = entry(records, shelf, name, identity);
+        self.record_reading(kind, name, identity, move |records, name| {
+            let file = entry(records, kind, name, identity);
             if let Some(recorded) = file.sha256_of(&identity).filter(|recorded| *recorded != sha256) {
                 let damage = Damage::Rotten { found: sha256, recorded, noticed: Timestamp::now() };
                 (file.identity, file.damage) = (identity, Some(damage.clone()));
@@ -61,7 +61,8 @@ impl Catalog {
             }
             file.identity = identity;
             file.verify(sha256);
-            for image in records.images.values_mut().filter(|image| shelf == Shelf::Iso && image.iso == *name)
+            for image in
+                records.images.values_mut().filter(|image| kind == StoreKind::Iso && image.iso == *name)
             {
                 let Some(known) = image.identity.as_mut() else { continue };
                 if image.sha256 == Some(sha256) {
@@ -78,18 +79,18 @@ impl Catalog {
     /// Records that the disk does not give the bytes of the version `identity` of a file. Images made from them are served no more.
     pub async fn record_unreadable(
         &self,
-        shelf: Shelf,
+        kind: StoreKind,
         name: FileName,
         identity: Identity,
         error: &io::Error,
     ) -> Result<Recorded, CatalogError> {
         let damage = Damage::Unreadable { error: error.to_string(), noticed: Timestamp::now() };
-        self.record_reading(shelf, name, identity, move |records, name| {
-            let file = entry(records, shelf, name, identity);
+        self.record_reading(kind, name, identity, move |records, name| {
+            let file = entry(records, kind, name, identity);
             if !file.identity.same_version(&identity) {
                 // What was known is about other bytes.
                 let local = file.local.take();
-                *file = FileRecord::new(shelf, name.clone(), identity, Origin::Folder);
+                *file = FileRecord::new(kind, name.clone(), identity, Origin::Folder);
                 if local.is_some() {
                     (file.local, file.origin) = (local, Some(Origin::Local));
                 }
@@ -103,13 +104,13 @@ impl Catalog {
     /// Records what the reading of a file brought, if the file is still the one that was read: another may have its name by now.
     async fn record_reading(
         &self,
-        shelf: Shelf,
+        kind: StoreKind,
         name: FileName,
         identity: Identity,
         change: impl FnOnce(&mut Records, &FileName) -> Recorded + Send + 'static,
     ) -> Result<Recorded, CatalogError> {
         let asked = name.clone();
-        let now = self.blocking(move |inner| inner.look(shelf, &asked)).await?;
+        let now = self.blocking(move |inner| inner.look(kind, &asked)).await?;
         match now {
             Ok(now) if now != identity => return Ok(Recorded::Outdated),
             Err(CatalogError::NoSuchFile { .. } | CatalogError::Local(FileError::NotFound)) => {
@@ -121,7 +122,7 @@ impl Catalog {
         let shown = name.clone();
         let recorded = self.0.writer.commit(move |records| Ok(change(records, &name))).await?;
         if let Recorded::Damaged(damage) = &recorded {
-            tracing::error!(%shelf, name = %shown, %damage, "a file is damaged");
+            tracing::error!(%kind, name = %shown, %damage, "a file is damaged");
         }
         Ok(recorded)
     }
@@ -140,35 +141,35 @@ pub enum Recorded {
 
 fn entry<'a>(
     records: &'a mut Records,
-    shelf: Shelf,
+    kind: StoreKind,
     name: &FileName,
     identity: Identity,
 ) -> &'a mut FileRecord {
-    let new = || FileRecord::new(shelf, name.clone(), identity, Origin::Folder);
-    records.files.entry((shelf, name.clone())).or_insert_with(new)
+    let new = || FileRecord::new(kind, name.clone(), identity, Origin::Folder);
+    records.files.entry((kind, name.clone())).or_insert_with(new)
 }
 
 impl Inner {
     /// Opens a file on a shelf, or where it was registered, with the digest of this very version if that is known.
     pub(super) fn open(
         &self,
-        shelf: Shelf,
+        kind: StoreKind,
         name: &FileName,
     ) -> Result<(File, Identity, Option<Sha256>), CatalogError> {
         let snapshot = self.writer.snapshot();
-        let record = snapshot.file(shelf, name);
+        let record = snapshot.file(kind, name);
         let (file, identity) = match record.and_then(|record| record.local.as_ref()) {
             Some(path) => open_regular(path).map_err(CatalogError::Local)?,
-            None => self.store(shelf).open_file(name).map_err(|error| named(error, shelf, name))?,
+            None => self.store(kind).open_file(name).map_err(|error| named(error, kind, name))?,
         };
         Ok((file, identity, record.and_then(|record| record.sha256_of(&identity))))
     }
     /// What a file on a shelf, or where it was registered, is at this moment.
-    fn look(&self, shelf: Shelf, name: &FileName) -> Result<Identity, CatalogError> {
+    fn look(&self, kind: StoreKind, name: &FileName) -> Result<Identity, CatalogError> {
         let snapshot = self.writer.snapshot();
-        match snapshot.file(shelf, name).and_then(|record| record.local.as_ref()) {
+        match snapshot.file(kind, name).and_then(|record| record.local.as_ref()) {
             Some(path) => open_regular(path).map(|opened| opened.1).map_err(CatalogError::Local),
-            None => self.stat(shelf, name),
+            None => self.stat(kind, name),
         }
     }
 }

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 use sha2::Digest;
 
-use super::arrival::record_of;
 use super::files::check_free;
+use super::finish::record_of;
 use super::register::seen_received;
 use super::{Catalog, CatalogError, Intake};
 use crate::inventory::Records;
@@ -15,8 +15,8 @@ use crate::model::digest::{Expected, Sha256};
 use crate::model::image::{Image, ImageId, Source, Status};
 use crate::model::job::Job;
 use crate::model::names::FileName;
-use crate::model::part::{Owner, Part, PartId, Plan};
-use crate::model::stored_file::{Origin, Shelf};
+use crate::model::stored_file::{Origin, StoreKind};
+use crate::model::unfinished_file::{Owner, Plan, UnfinishedFile, UnfinishedFileId};
 use crate::store::{Received, StoreError};
 
 impl Catalog {
@@ -28,10 +28,10 @@ impl Catalog {
         iso: FileName,
         size: Option<u64>,
         expected: Expected,
-        memo: Value,
+        resume_data: Value,
     ) -> Result<Intake, CatalogError> {
-        let plan = Plan { name: iso.clone(), size, expected, owner: Owner::Job, memo };
-        let intake = self.begin_part(&part_id(&image.id), Shelf::Iso, plan, Some(&image.id)).await?;
+        let plan = Plan { name: iso.clone(), size, expected, owner: Owner::Job, resume_data };
+        let intake = self.begin_part(&part_id(&image.id), StoreKind::Iso, plan, Some(&image.id)).await?;
         if image.iso != iso {
             self.update(image.id.clone(), move |image| image.iso = iso).await?;
         }
@@ -43,7 +43,7 @@ impl Catalog {
         &self,
         image: &ImageId,
         expected: Expected,
-    ) -> Result<Option<(Intake, Part)>, CatalogError> {
+    ) -> Result<Option<(Intake, UnfinishedFile)>, CatalogError> {
         let id = part_id(image);
         let Some((_, part)) = self.part(&id) else { return Ok(None) };
         if part.plan.expected != expected {
@@ -70,7 +70,7 @@ impl Catalog {
     /// Removes unfinished downloads of images that are gone, or that need them no longer.
     pub(super) async fn discard_stray_downloads(&self) {
         let snapshot = self.snapshot();
-        let needed: HashSet<PartId> = snapshot
+        let needed: HashSet<UnfinishedFileId> = snapshot
             .images()
             .filter(|image| image.status != Status::Ok && matches!(image.source, Source::Web(_)))
             .map(|image| part_id(&image.id))
@@ -93,7 +93,7 @@ impl Catalog {
             let asked = catalog.snapshot().image(&id).and_then(|image| image.asked_tree);
             let record = |received: Received, summary| async move {
                 let recorded = catalog.0.writer.commit(move |records| {
-                    check_free(records, Shelf::Iso, &received.name, Some(&id))?;
+                    check_free(records, StoreKind::Iso, &received.name, Some(&id))?;
                     let image = unfinished(records, &id)?;
                     *image = seen_received(image.clone(), &received, summary);
                     // A crash may have come between the beginning of the file and the record of its name.
@@ -105,8 +105,8 @@ impl Catalog {
                         Source::Web(web) => Origin::Download { url: web.url.shown() },
                         _ => Origin::Upload,
                     };
-                    let record = record_of(Shelf::Iso, &received, origin);
-                    records.files.insert((record.shelf, record.name.clone()), record);
+                    let record = record_of(StoreKind::Iso, &received, origin);
+                    records.files.insert((record.kind, record.name.clone()), record);
                     Ok(image)
                 });
                 let image = recorded.await?;
@@ -161,9 +161,9 @@ impl Catalog {
         let snapshot = self.snapshot();
         let image = snapshot.image(&id).ok_or(CatalogError::NoSuchImage)?;
         // Nobody else may be registering it in another way at this moment.
-        let claim = self.0.image_claims.exclusive((image.name.clone(), image.version.clone()));
-        let _claim =
-            claim.ok_or_else(|| CatalogError::Busy(format!("the image {} {}", image.name, image.version)))?;
+        let lock = self.0.image_locks.exclusive((image.name.clone(), image.version.clone()));
+        let _lock =
+            lock.ok_or_else(|| CatalogError::Busy(format!("the image {} {}", image.name, image.version)))?;
         let (name, version) = (image.name.clone(), image.version.clone());
         let begun = self.0.writer.commit(move |records| {
             let image = records.images.get_mut(&id).ok_or(CatalogError::NoSuchImage)?;
@@ -187,7 +187,7 @@ fn unfinished<'a>(records: &'a mut Records, id: &ImageId) -> Result<&'a mut Imag
 }
 
 /// The name of an image's unfinished ISO. Ids of images may come from the previous service, so they are not names by themselves.
-fn part_id(image: &ImageId) -> PartId {
+fn part_id(image: &ImageId) -> UnfinishedFileId {
     let digest = Sha256(sha2::Sha256::digest(image.0.as_bytes()).into());
-    PartId::of_digest(&digest)
+    UnfinishedFileId::of_digest(&digest)
 }

@@ -4,7 +4,7 @@
 use crate::inventory::InventoryError;
 use crate::model::image::Status;
 use crate::model::names::{FileName, ImageName, ImageVersion, NameError};
-use crate::model::stored_file::Shelf;
+use crate::model::stored_file::StoreKind;
 use crate::store::StoreError;
 use crate::trees::{FileError, LookupError, TreeError};
 
@@ -61,10 +61,10 @@ pub enum CatalogError {
     #[error("{0}")]
     Lookup(LookupError),
     /// Your request: no file of that name.
-    #[error("the {shelf} store has no file named {name}")]
+    #[error("the {kind} store has no file named {name}")]
     NoSuchFile {
         /// Which store.
-        shelf: Shelf,
+        kind: StoreKind,
         /// The name asked for.
         name: FileName,
     },

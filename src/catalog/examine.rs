@@ -6,10 +6,10 @@ use std::fs;
 use rustix::fs::{Access, access};
 
 use super::snapshot::Snapshot;
-use super::{Catalog, CatalogError, Errand, Inner};
+use super::{Catalog, CatalogError, Inner, JobRequest};
 use crate::model::identity::Identity;
 use crate::model::image::{Image, ImageId, Source, Status};
-use crate::model::stored_file::Shelf;
+use crate::model::stored_file::StoreKind;
 use crate::trees::Findings;
 
 impl Catalog {
@@ -62,7 +62,7 @@ impl Inner {
     pub(super) fn examined(&self, snapshot: &Snapshot, image: &Image) -> Image {
         let mut examined = image.clone();
         if image.status == Status::Preparing && image.identity.is_none() && image.source == Source::Store {
-            self.post(Errand::Prepare(image.id.clone()));
+            self.post(JobRequest::Prepare(image.id.clone()));
         }
         if image.status == Status::Ok {
             examined.status = self.check(snapshot, image);
@@ -87,7 +87,7 @@ impl Inner {
             return Status::Error(format!("its ISO {iso} may not be read by the service"));
         }
         if image.identity.is_none() {
-            self.post(Errand::Prepare(image.id.clone()));
+            self.post(JobRequest::Prepare(image.id.clone()));
             return Status::Error(format!("its ISO {iso} has not been read yet"));
         }
         match self.sight(snapshot, image, &Identity::of(&metadata)) {
@@ -102,7 +102,7 @@ impl Inner {
         ready.map_or_else(
             |error| {
                 tracing::warn!(name = %image.name, version = %image.version, %error, "an image cannot be served");
-                Status::Error(error.gist())
+                Status::Error(error.public_message())
             },
             |()| Status::Ok,
         )
@@ -124,9 +124,9 @@ impl Inner {
     }
 
     /// Whether `found` is the ISO that was registered. A file that came back from a backup has another time but the same bytes, so where
-    /// the size is the same the digest decides, which is computed ([`Errand::Digest`]) if it is not known.
+    /// the size is the same the digest decides, which is computed ([`JobRequest::Digest`]) if it is not known.
     pub(super) fn sight(&self, snapshot: &Snapshot, image: &Image, found: &Identity) -> Sight {
-        let file = snapshot.file(Shelf::Iso, &image.iso);
+        let file = snapshot.file(StoreKind::Iso, &image.iso);
         if let Some(damage) = file.and_then(|file| file.damage_of(found)) {
             return Sight::Damaged(damage.to_string());
         }
@@ -144,7 +144,7 @@ impl Inner {
             Some(sha256) if Some(sha256) == image.sha256 => Sight::Same,
             Some(_) => Sight::Other,
             None => {
-                self.post(Errand::Digest(Shelf::Iso, image.iso.clone()));
+                self.post(JobRequest::Digest(StoreKind::Iso, image.iso.clone()));
                 Sight::Unsettled
             }
         }

@@ -7,34 +7,34 @@ use bytes::Bytes;
 use serde_json::Value;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::claims::Claim;
 use super::files::check_free;
 use super::intake_worker::Worker;
+use super::locks::NameLock;
 use super::{Catalog, CatalogError, Inner};
 use crate::model::digest::Expected;
 use crate::model::image::{ImageId, Status};
 use crate::model::names::FileName;
-use crate::model::part::PartId;
-use crate::model::stored_file::Shelf;
+use crate::model::stored_file::StoreKind;
+use crate::model::unfinished_file::UnfinishedFileId;
 use crate::store::{Received, StoreError};
 
 /// A file being received under a claimed name.
 pub struct Intake {
     pub(super) catalog: Catalog,
-    pub(super) shelf: Shelf,
-    pub(super) bytes: Arriving,
+    pub(super) kind: StoreKind,
+    pub(super) bytes: Receiving,
     /// How many bytes were handed over, those of earlier times included.
     pub(super) offset: u64,
-    pub(super) claim: Claim<(Shelf, FileName)>,
+    pub(super) lock: NameLock<(StoreKind, FileName)>,
     pub(super) _place: Option<OwnedSemaphorePermit>,
 }
 
 /// How far the bytes are.
-pub(super) enum Arriving {
+pub(super) enum Receiving {
     /// They are being written.
     Worker(Worker),
     /// All were written, and the file had got its name, when the program ended.
-    Named(Received, Claim<PartId>),
+    Published(Received, NameLock<UnfinishedFileId>),
 }
 
 impl Catalog {
@@ -47,12 +47,12 @@ impl Catalog {
     /// a file that is not what is `expected` is refused at its end.
     pub async fn receive(
         &self,
-        shelf: Shelf,
+        kind: StoreKind,
         name: FileName,
         size: Option<u64>,
         expected: Expected,
     ) -> Result<Intake, CatalogError> {
-        self.receive_for(None, shelf, name, size, expected, Some(self.place()?)).await
+        self.receive_for(None, kind, name, size, expected, Some(self.place()?)).await
     }
 
     /// The same for the ISO of an image that is recorded already, which does not keep the name from being used. Downloads have a limit of
@@ -60,49 +60,49 @@ impl Catalog {
     pub(super) async fn receive_for(
         &self,
         image: Option<&ImageId>,
-        shelf: Shelf,
+        kind: StoreKind,
         name: FileName,
         size: Option<u64>,
         expected: Expected,
         place: Option<OwnedSemaphorePermit>,
     ) -> Result<Intake, CatalogError> {
-        let claim = self.claim_name(shelf, &name, image).await?;
-        let upload = self.blocking(move |inner| inner.store(shelf).receive(name, size, expected)).await??;
-        let worker = Worker::start(self, shelf, upload, None);
-        let bytes = Arriving::Worker(worker);
-        Ok(Intake { catalog: self.clone(), shelf, bytes, offset: 0, claim, _place: place })
+        let lock = self.claim_name(kind, &name, image).await?;
+        let upload = self.blocking(move |inner| inner.store(kind).receive(name, size, expected)).await??;
+        let worker = Worker::start(self, kind, upload, None);
+        let bytes = Receiving::Worker(worker);
+        Ok(Intake { catalog: self.clone(), kind, bytes, offset: 0, lock, _place: place })
     }
 
-    /// Claims a name for a file that is to come; one that an image other than `image` needs is refused.
+    /// NameLocks a name for a file that is to come; one that an image other than `image` needs is refused.
     pub(super) async fn claim_name(
         &self,
-        shelf: Shelf,
+        kind: StoreKind,
         name: &FileName,
         image: Option<&ImageId>,
-    ) -> Result<Claim<(Shelf, FileName)>, CatalogError> {
-        self.claim_name_within(Duration::ZERO, shelf, name, image).await
+    ) -> Result<NameLock<(StoreKind, FileName)>, CatalogError> {
+        self.claim_name_within(Duration::ZERO, kind, name, image).await
     }
 
     /// The same, for a name whose holder may be letting go of it.
     pub(super) async fn claim_name_within(
         &self,
         limit: Duration,
-        shelf: Shelf,
+        kind: StoreKind,
         name: &FileName,
         image: Option<&ImageId>,
-    ) -> Result<Claim<(Shelf, FileName)>, CatalogError> {
-        let claim = self.0.file_claims.exclusive_within((shelf, name.clone()), limit).await;
-        let claim = claim.ok_or_else(|| CatalogError::Busy(format!("the {shelf} {name}")))?;
-        match check_free(self.snapshot().records(), shelf, name, image) {
+    ) -> Result<NameLock<(StoreKind, FileName)>, CatalogError> {
+        let lock = self.0.file_locks.exclusive_within((kind, name.clone()), limit).await;
+        let lock = lock.ok_or_else(|| CatalogError::Busy(format!("the {kind} {name}")))?;
+        match check_free(self.snapshot().records(), kind, name, image) {
             Err(refusal) if !self.is_only_missing_or_bad(name).await? => Err(refusal),
-            _ => Ok(claim),
+            _ => Ok(lock),
         }
     }
 
     /// Whether images were made from an ISO of this name that has since vanished or is damaged. To bring it back replaces nothing good.
     async fn is_only_missing_or_bad(&self, name: &FileName) -> Result<bool, CatalogError> {
         let snapshot = self.snapshot();
-        let is_local = snapshot.file(Shelf::Iso, name).is_some_and(|file| file.local.is_some());
+        let is_local = snapshot.file(StoreKind::Iso, name).is_some_and(|file| file.local.is_some());
         let mut users = snapshot.images().filter(|image| image.iso == *name && image.needs_iso());
         if is_local || !users.all(|image| image.status == Status::Ok) {
             return Ok(false);
@@ -111,7 +111,7 @@ impl Catalog {
         let is_so = move |inner: &Inner| match inner.isos.stat(&name) {
             Ok(identity) => {
                 let snapshot = inner.writer.snapshot();
-                snapshot.file(Shelf::Iso, &name).is_some_and(|file| file.damage_of(&identity).is_some())
+                snapshot.file(StoreKind::Iso, &name).is_some_and(|file| file.damage_of(&identity).is_some())
             }
             Err(error) => matches!(error, StoreError::NotFound(_)),
         };
@@ -127,7 +127,7 @@ impl Intake {
 
     /// Whether nothing but the record is missing: the file had got its name when the program ended.
     pub fn is_whole(&self) -> bool {
-        matches!(self.bytes, Arriving::Named(..))
+        matches!(self.bytes, Receiving::Published(..))
     }
 
     /// Whether a file that begins like this may become an image.
@@ -144,8 +144,8 @@ impl Intake {
     }
 
     /// Makes sure that what a part has got outlasts a crash, and notes what its owner wants to find again.
-    pub async fn checkpoint(&mut self, memo: Option<Value>) -> Result<(), CatalogError> {
-        self.worker()?.ask(|upload, store| upload.checkpoint(store, memo)).await
+    pub async fn checkpoint(&mut self, resume_data: Option<Value>) -> Result<(), CatalogError> {
+        self.worker()?.ask(|upload, store| upload.checkpoint(store, resume_data)).await
     }
 
     /// Learns the size of the whole file, and takes the space for it.
@@ -190,30 +190,30 @@ impl Intake {
     /// Ends the work for now. When this returns, all that was handed over will outlast a crash, and the part can be resumed.
     pub async fn suspend(self) -> Result<(), CatalogError> {
         match self.bytes {
-            Arriving::Worker(worker) => worker.suspend().await,
-            Arriving::Named(..) => Ok(()),
+            Receiving::Worker(worker) => worker.suspend().await,
+            Receiving::Published(..) => Ok(()),
         }
     }
 
     /// Ends the work for good; nothing stays of it.
     pub async fn discard(self) -> Result<(), CatalogError> {
-        let Self { catalog, shelf, bytes, .. } = self;
+        let Self { catalog, kind, bytes, .. } = self;
         match bytes {
-            Arriving::Worker(worker) => {
-                let (upload, _claim) = worker.end().await?;
-                catalog.blocking(move |inner| upload.discard(inner.store(shelf))).await
+            Receiving::Worker(worker) => {
+                let (upload, _lock) = worker.end().await?;
+                catalog.blocking(move |inner| upload.discard(inner.store(kind))).await
             }
             // The file stays, for it may have been seen already.
-            Arriving::Named(_, claim) => {
-                Ok(catalog.blocking(move |inner| inner.store(shelf).discard_part(claim.key())).await??)
+            Receiving::Published(_, lock) => {
+                Ok(catalog.blocking(move |inner| inner.store(kind).discard_part(lock.key())).await??)
             }
         }
     }
 
     fn worker(&mut self) -> Result<&mut Worker, CatalogError> {
         match &mut self.bytes {
-            Arriving::Worker(worker) => Ok(worker),
-            Arriving::Named(..) => Err(CatalogError::Whole),
+            Receiving::Worker(worker) => Ok(worker),
+            Receiving::Published(..) => Err(CatalogError::Whole),
         }
     }
 }

@@ -6,17 +6,17 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::claims::Claim;
+use super::locks::NameLock;
 use super::{Catalog, CatalogError};
-use crate::model::part::PartId;
-use crate::model::stored_file::Shelf;
+use crate::model::stored_file::StoreKind;
+use crate::model::unfinished_file::UnfinishedFileId;
 use crate::store::{CHECKPOINT_INTERVAL, Store, StoreError, Upload};
 
 /// Orders that may wait for the disk; the sender waits when there are more.
 const ORDERS: usize = 16;
 
 /// An upload, and the claim of whoever goes on with it if it is a part.
-type Held = (Upload, Option<Claim<PartId>>);
+type Held = (Upload, Option<NameLock<UnfinishedFileId>>);
 
 /// The way to the thread. When it is let go, the thread ends the work for now.
 pub(super) struct Worker {
@@ -38,14 +38,14 @@ impl Worker {
     /// Starts the thread. A part's claim is held until its last byte is on disk, wherever the sender is by then.
     pub(super) fn start(
         catalog: &Catalog,
-        shelf: Shelf,
+        kind: StoreKind,
         upload: Upload,
-        claim: Option<Claim<PartId>>,
+        lock: Option<NameLock<UnfinishedFileId>>,
     ) -> Self {
         let (orders, queue) = mpsc::channel(ORDERS);
         let desk = catalog.clone();
-        let is_part = claim.is_some();
-        let run = move || run(&desk, shelf, (upload, claim), queue);
+        let is_part = lock.is_some();
+        let run = move || run(&desk, kind, (upload, lock), queue);
         // The service does not end before what parts have got is safe; plain uploads end with their senders.
         let task =
             if is_part { catalog.0.changes.spawn_blocking(run) } else { tokio::task::spawn_blocking(run) };
@@ -110,15 +110,15 @@ impl Worker {
 
 fn run(
     catalog: &Catalog,
-    shelf: Shelf,
-    (mut upload, claim): Held,
+    kind: StoreKind,
+    (mut upload, lock): Held,
     mut queue: mpsc::Receiver<Order>,
 ) -> Result<Option<Held>, StoreError> {
-    let store = catalog.0.store(shelf);
+    let store = catalog.0.store(kind);
     let stop = catalog.0.stop.clone();
     let runtime = Handle::current();
     loop {
-        let next = match &claim {
+        let next = match &lock {
             Some(_) => runtime.block_on(next(&mut queue, &stop, upload.is_unnoted())),
             None => queue.blocking_recv().map_or(Next::Order(Order::Suspend), Next::Order),
         };
@@ -128,7 +128,7 @@ fn run(
                 work(&mut upload, store);
                 Ok(())
             }
-            Next::Order(Order::HandBack) => return Ok(Some((upload, claim))),
+            Next::Order(Order::HandBack) => return Ok(Some((upload, lock))),
             Next::Order(Order::Suspend) => return upload.suspend(store).map(|()| None),
             Next::Pause => upload.checkpoint(store, None),
         };

@@ -1,21 +1,21 @@
 //! The desk: the only writer of state. Doors and workers ask it; it keeps the shelves in step and publishes immutable snapshots.
 //! Handles are cheap clones. What blocks on the disk runs on the blocking pool.
 
-mod arrival;
 mod browse;
 mod changes;
 mod checks;
-mod claims;
 mod digests;
 mod downloads;
+mod duplicates;
 mod error;
 mod examine;
 mod files;
+mod finish;
 mod intake;
 mod intake_worker;
 mod jobs;
-mod lanes;
-mod looks;
+mod locks;
+mod lookup_limit;
 mod parts;
 mod register;
 mod remove;
@@ -23,7 +23,7 @@ mod resolve;
 mod restore;
 mod snapshot;
 mod storage;
-mod twins;
+mod store_scan;
 mod writer;
 
 use std::path::PathBuf;
@@ -39,12 +39,12 @@ use crate::inventory::{Inventory, InventoryError};
 use crate::model::digest::Sha256;
 use crate::model::image::ImageId;
 use crate::model::names::{FileName, ImageName, ImageVersion};
-use crate::model::part::PartId;
-use crate::model::stored_file::Shelf;
+use crate::model::stored_file::StoreKind;
+use crate::model::unfinished_file::UnfinishedFileId;
 use crate::store::Store;
 use crate::trees::{Folder, Links, Tree, Trees};
-use claims::Claims;
-use lanes::Lanes;
+use locks::NameLocks;
+use lookup_limit::LookupLimit;
 use writer::Writer;
 
 pub use browse::{Browse, Browsed, Line};
@@ -52,29 +52,29 @@ pub use digests::Recorded;
 pub use error::CatalogError;
 pub use files::ListedFile;
 pub use intake::Intake;
-pub use looks::Look;
 pub use register::Reservation;
 pub use resolve::{Listed, Request, Resolved};
 pub use restore::Restored;
 pub use snapshot::Snapshot;
+pub use store_scan::StoreScan;
 
 /// Uploads that may arrive at once. Each has a thread that writes and digests, and there are 512 such threads in all.
 const MAX_INTAKES: usize = 64;
 
 /// Errands that may wait; more are dropped, for the next look notices them again.
-const MAX_ERRANDS: usize = 4096;
+const MAX_JOB_REQUESTS: usize = 4096;
 
 /// Work that the desk noticed and leaves to the workers.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Errand {
+pub enum JobRequest {
     /// The digest of this version of a file is not known.
-    Digest(Shelf, FileName),
+    Digest(StoreKind, FileName),
     /// The ISO of this image has never been read.
     Prepare(ImageId),
 }
 
 /// The shelves that the desk stands before.
-pub struct Shelves {
+pub struct Storage {
     /// ISO files.
     pub isos: Store,
     /// Microkernel files.
@@ -106,19 +106,19 @@ struct Inner {
     writer: Writer,
     events: Events,
     settling: Duration,
-    image_claims: Claims<(ImageName, ImageVersion)>,
-    file_claims: Claims<(Shelf, FileName)>,
-    part_claims: Claims<PartId>,
+    image_locks: NameLocks<(ImageName, ImageVersion)>,
+    file_locks: NameLocks<(StoreKind, FileName)>,
+    unfinished_locks: NameLocks<UnfinishedFileId>,
     /// Digests of files that are about to get their names: of two that are alike the second finds the first.
-    digest_claims: Claims<Sha256>,
+    digest_locks: NameLocks<Sha256>,
     intakes: Arc<Semaphore>,
     searches: Arc<Semaphore>,
     changes: TaskTracker,
     /// The service ends.
     stop: CancellationToken,
-    lanes: Lanes,
-    errands: mpsc::Sender<Errand>,
-    errands_out: Mutex<Option<mpsc::Receiver<Errand>>>,
+    lookups: LookupLimit,
+    job_requests: mpsc::Sender<JobRequest>,
+    job_requests_out: Mutex<Option<mpsc::Receiver<JobRequest>>>,
 }
 
 /// The desk cannot be opened.
@@ -139,11 +139,11 @@ pub enum OpenError {
 
 impl Catalog {
     /// Opens the desk: loads the inventory and takes the shelves into use.
-    pub fn open(shelves: Shelves, inventory: Inventory) -> Result<Self, OpenError> {
+    pub fn open(shelves: Storage, inventory: Inventory) -> Result<Self, OpenError> {
         let records = restore::adopt_links(inventory.load()?, &shelves.isos);
         for store in [&shelves.isos, &shelves.microkernels] {
             let files =
-                records.files.values().filter(|file| file.shelf == store.shelf() && file.local.is_none());
+                records.files.values().filter(|file| file.kind == store.kind() && file.local.is_none());
             store.settle_replaced(files.map(|file| (&file.name, &file.identity)));
         }
         let folder = |path: &std::path::Path| {
@@ -152,7 +152,7 @@ impl Catalog {
                 .map(Tree::Folder)
                 .map_err(|source| OpenError::Io { what: format!("the folder {}", path.display()), source })
         };
-        let (errands, errands_out) = mpsc::channel(MAX_ERRANDS);
+        let (job_requests, job_requests_out) = mpsc::channel(MAX_JOB_REQUESTS);
         Ok(Self(Arc::new(Inner {
             root: folder(&shelves.root)?,
             iso_folder: folder(shelves.isos.folder())?,
@@ -164,17 +164,17 @@ impl Catalog {
                 .map_err(|source| OpenError::Io { what: "the inventory's thread".into(), source })?,
             events: shelves.events,
             settling: shelves.settling,
-            image_claims: Claims::default(),
-            file_claims: Claims::default(),
-            part_claims: Claims::default(),
-            digest_claims: Claims::default(),
+            image_locks: NameLocks::default(),
+            file_locks: NameLocks::default(),
+            unfinished_locks: NameLocks::default(),
+            digest_locks: NameLocks::default(),
             intakes: Arc::new(Semaphore::new(MAX_INTAKES)),
             searches: Arc::new(Semaphore::new(browse::MAX_SEARCHES)),
             changes: TaskTracker::new(),
             stop: CancellationToken::new(),
-            lanes: Lanes::default(),
-            errands,
-            errands_out: Mutex::new(Some(errands_out)),
+            lookups: LookupLimit::default(),
+            job_requests,
+            job_requests_out: Mutex::new(Some(job_requests_out)),
         })))
     }
 
@@ -195,8 +195,8 @@ impl Catalog {
     }
 
     /// What the desk wants done. Handed out once, to the workers.
-    pub fn take_errands(&self) -> Option<mpsc::Receiver<Errand>> {
-        self.0.errands_out.lock().unwrap_or_else(PoisonError::into_inner).take()
+    pub fn take_job_requests(&self) -> Option<mpsc::Receiver<JobRequest>> {
+        self.0.job_requests_out.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Brings changes under way to their end, notes what parts have got, and lets go of all trees, undoing mounts. For the end of the
@@ -233,22 +233,22 @@ impl Catalog {
 }
 
 impl Inner {
-    fn store(&self, shelf: Shelf) -> &Store {
-        match shelf {
-            Shelf::Iso => &self.isos,
-            Shelf::Microkernel => &self.microkernels,
+    fn store(&self, kind: StoreKind) -> &Store {
+        match kind {
+            StoreKind::Iso => &self.isos,
+            StoreKind::Microkernel => &self.microkernels,
         }
     }
 
     /// Where the ISO `name` lies: in the store, or where it was registered.
     fn iso_path(&self, snapshot: &Snapshot, name: &FileName) -> PathBuf {
-        let local = snapshot.file(Shelf::Iso, name).and_then(|file| file.local.clone());
+        let local = snapshot.file(StoreKind::Iso, name).and_then(|file| file.local.clone());
         local.unwrap_or_else(|| self.isos.path(name))
     }
 
-    fn post(&self, errand: Errand) {
-        if let Err(error) = self.errands.try_send(errand) {
-            tracing::debug!(%error, "an errand was dropped");
+    fn post(&self, request: JobRequest) {
+        if let Err(error) = self.job_requests.try_send(request) {
+            tracing::debug!(%error, "a job request was dropped");
         }
     }
 }

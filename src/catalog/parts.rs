@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::claims::Claim;
-use super::intake::{Arriving, Intake};
+use super::intake::{Intake, Receiving};
 use super::intake_worker::Worker;
+use super::locks::NameLock;
 use super::{Catalog, CatalogError};
 use crate::model::image::ImageId;
-use crate::model::part::{Owner, Part, PartId, Plan};
-use crate::model::stored_file::Shelf;
+use crate::model::stored_file::StoreKind;
+use crate::model::unfinished_file::{Owner, Plan, UnfinishedFile, UnfinishedFileId};
 use crate::store::{Resumed, StoreError};
 
 /// How long the one before may then take to let go of the name.
@@ -26,8 +26,8 @@ impl Catalog {
     /// already. Uploads take a place among those that may arrive at once; jobs have a limit of their own.
     pub async fn begin_part(
         &self,
-        id: &PartId,
-        shelf: Shelf,
+        id: &UnfinishedFileId,
+        kind: StoreKind,
         plan: Plan,
         image: Option<&ImageId>,
     ) -> Result<Intake, CatalogError> {
@@ -36,53 +36,62 @@ impl Catalog {
         if self.part(id).is_some() {
             return Err(StoreError::PartExists.into());
         }
-        let claim = self.claim_name(shelf, &plan.name, image).await?;
+        let lock = self.claim_name(kind, &plan.name, image).await?;
         let begun = self.blocking(move |inner| {
-            let upload = inner.store(shelf).begin_part(part.key(), plan)?;
+            let upload = inner.store(kind).begin_part(part.key(), plan)?;
             Ok::<_, StoreError>((upload, part))
         });
         let (upload, part) = begun.await??;
-        let bytes = Arriving::Worker(Worker::start(self, shelf, upload, Some(part)));
-        Ok(Intake { catalog: self.clone(), shelf, bytes, offset: 0, claim, _place: place })
+        let bytes = Receiving::Worker(Worker::start(self, kind, upload, Some(part)));
+        Ok(Intake { catalog: self.clone(), kind, bytes, offset: 0, lock, _place: place })
     }
 
     /// Goes on with a part where it was noted last. Whoever worked with it before is given a moment to write what it was handed.
-    pub async fn resume_part(&self, id: &PartId, image: Option<&ImageId>) -> Result<Intake, CatalogError> {
+    pub async fn resume_part(
+        &self,
+        id: &UnfinishedFileId,
+        image: Option<&ImageId>,
+    ) -> Result<Intake, CatalogError> {
         let part = self.claim_part(id).await?;
-        let (shelf, known) = self.part(id).ok_or(StoreError::NoSuchPart)?;
+        let (kind, known) = self.part(id).ok_or(StoreError::NoSuchPart)?;
         let place = if known.plan.owner == Owner::Upload { Some(self.place()?) } else { None };
-        let claim = self.claim_name_within(NAME_TIME, shelf, &known.plan.name, image).await?;
+        let lock = self.claim_name_within(NAME_TIME, kind, &known.plan.name, image).await?;
         let resumed = self.blocking(move |inner| {
-            let resumed = inner.store(shelf).resume_part(part.key())?;
+            let resumed = inner.store(kind).resume_part(part.key())?;
             Ok::<_, StoreError>((resumed, part))
         });
         let (offset, bytes) = match resumed.await?? {
             (Resumed::Unfinished(upload), part) => {
-                (upload.size(), Arriving::Worker(Worker::start(self, shelf, *upload, Some(part))))
+                (upload.size(), Receiving::Worker(Worker::start(self, kind, *upload, Some(part))))
             }
-            (Resumed::Named(received), part) => (received.identity.size, Arriving::Named(received, part)),
+            (Resumed::Published(received), part) => {
+                (received.identity.size, Receiving::Published(received, part))
+            }
         };
-        Ok(Intake { catalog: self.clone(), shelf, bytes, offset, claim, _place: place })
+        Ok(Intake { catalog: self.clone(), kind, bytes, offset, lock, _place: place })
     }
 
     /// All parts, and those uploads that have become whole lately.
-    pub fn parts(&self) -> Vec<(Shelf, Part)> {
-        let on = |shelf| self.0.store(shelf).parts().into_iter().map(move |part| (shelf, part));
-        [Shelf::Iso, Shelf::Microkernel].into_iter().flat_map(on).collect()
+    pub fn parts(&self) -> Vec<(StoreKind, UnfinishedFile)> {
+        let on = |kind| self.0.store(kind).parts().into_iter().map(move |part| (kind, part));
+        [StoreKind::Iso, StoreKind::Microkernel].into_iter().flat_map(on).collect()
     }
 
     /// The part of this id.
-    pub fn part(&self, id: &PartId) -> Option<(Shelf, Part)> {
+    pub fn part(&self, id: &UnfinishedFileId) -> Option<(StoreKind, UnfinishedFile)> {
         self.parts().into_iter().find(|(_, part)| part.id == *id)
     }
 
     /// How far a part is, when whoever worked with it has had a moment to let go of it. One that has all its bytes gets its name now, if it could
     /// not before.
-    pub async fn settle_part(&self, id: &PartId) -> Result<(Shelf, Part), CatalogError> {
+    pub async fn settle_part(
+        &self,
+        id: &UnfinishedFileId,
+    ) -> Result<(StoreKind, UnfinishedFile), CatalogError> {
         drop(self.claim_part(id).await?);
-        let (shelf, part) = self.part(id).ok_or(StoreError::NoSuchPart)?;
+        let (kind, part) = self.part(id).ok_or(StoreError::NoSuchPart)?;
         if part.whole || part.plan.size != Some(part.offset) {
-            return Ok((shelf, part));
+            return Ok((kind, part));
         }
         self.resume_part(id, None).await?.finish().await?;
         Ok(self.part(id).ok_or(StoreError::NoSuchPart)?)
@@ -94,40 +103,40 @@ impl Catalog {
         self.0.changes.spawn(async move {
             let pause = (after / 4).clamp(LEAST_EXPIRY_PAUSE, MOST_EXPIRY_PAUSE);
             while tokio::time::timeout(pause, stop.cancelled()).await.is_err() {
-                for (shelf, part) in catalog.parts() {
+                for (kind, part) in catalog.parts() {
                     if part.plan.owner == Owner::Upload && part.age >= after {
-                        catalog.expire(shelf, &part, after).await;
+                        catalog.expire(kind, &part, after).await;
                     }
                 }
             }
         });
     }
 
-    async fn expire(&self, shelf: Shelf, part: &Part, after: Duration) {
+    async fn expire(&self, kind: StoreKind, part: &UnfinishedFile, after: Duration) {
         // Whoever works with it just now keeps it.
-        let Some(claim) = self.0.part_claims.exclusive(part.id.clone()) else { return };
+        let Some(lock) = self.0.unfinished_locks.exclusive(part.id.clone()) else { return };
         // It may have grown while others were removed.
         if self.part(&part.id).is_none_or(|(_, part)| part.age < after) {
             return;
         }
-        let removed = self.blocking(move |inner| inner.store(shelf).discard_part(claim.key())).await;
+        let removed = self.blocking(move |inner| inner.store(kind).discard_part(lock.key())).await;
         if !part.whole {
-            tracing::info!(id = %part.id, %shelf, name = %part.plan.name, offset = part.offset, "an unfinished upload expired");
+            tracing::info!(id = %part.id, %kind, name = %part.plan.name, offset = part.offset, "an unfinished upload expired");
         }
         if let Ok(Err(error)) = removed {
-            tracing::warn!(id = %part.id, %shelf, %error, "an expired upload stays behind");
+            tracing::warn!(id = %part.id, %kind, %error, "an expired upload stays behind");
         }
     }
 
     /// Removes a part. Whoever works with it is given a moment to let go of it.
-    pub async fn discard_part(&self, id: &PartId) -> Result<(), CatalogError> {
-        let claim = self.claim_part(id).await?;
-        let (shelf, _) = self.part(id).ok_or(StoreError::NoSuchPart)?;
-        Ok(self.blocking(move |inner| inner.store(shelf).discard_part(claim.key())).await??)
+    pub async fn discard_part(&self, id: &UnfinishedFileId) -> Result<(), CatalogError> {
+        let lock = self.claim_part(id).await?;
+        let (kind, _) = self.part(id).ok_or(StoreError::NoSuchPart)?;
+        Ok(self.blocking(move |inner| inner.store(kind).discard_part(lock.key())).await??)
     }
 
-    async fn claim_part(&self, id: &PartId) -> Result<Claim<PartId>, CatalogError> {
-        let claim = self.0.part_claims.exclusive_within(id.clone(), SETTLE_TIME).await;
-        claim.ok_or_else(|| CatalogError::Busy("the unfinished file".into()))
+    async fn claim_part(&self, id: &UnfinishedFileId) -> Result<NameLock<UnfinishedFileId>, CatalogError> {
+        let lock = self.0.unfinished_locks.exclusive_within(id.clone(), SETTLE_TIME).await;
+        lock.ok_or_else(|| CatalogError::Busy("the unfinished file".into()))
     }
 }

@@ -6,18 +6,18 @@ use std::path::{Path, PathBuf};
 use iso_reader::TreeKind;
 use jiff::Timestamp;
 
-use super::arrival::record_of;
 use super::checks::Checked;
-use super::claims::Claim;
 use super::files::check_free;
-use super::{Catalog, CatalogError, Errand, Inner, Intake};
+use super::finish::record_of;
+use super::locks::NameLock;
+use super::{Catalog, CatalogError, Inner, Intake, JobRequest};
 use crate::inventory::Records;
 use crate::model::digest::Expected;
 use crate::model::identity::Identity;
 use crate::model::image::{Image, ImageId, Source, Status, TreeSummary, WebSource};
 use crate::model::job::Job;
 use crate::model::names::{FileName, ImageName, ImageVersion, NameError};
-use crate::model::stored_file::{FileRecord, Origin, Shelf};
+use crate::model::stored_file::{FileRecord, Origin, StoreKind};
 use crate::store::{Received, StoreError};
 use crate::trees::{FileError, open_regular};
 
@@ -30,7 +30,7 @@ pub struct Reservation {
     failed: Option<Image>,
     /// The tree that the image is to serve.
     asked_tree: Option<TreeKind>,
-    _claim: Claim<(ImageName, ImageVersion)>,
+    _lock: NameLock<(ImageName, ImageVersion)>,
 }
 
 impl Catalog {
@@ -45,8 +45,8 @@ impl Catalog {
         if asked_tree.is_some() {
             self.0.trees.offers_choice()?;
         }
-        let claim = self.0.image_claims.exclusive((name.clone(), version.clone()));
-        let claim = claim.ok_or_else(|| CatalogError::Busy(format!("the image {name} {version}")))?;
+        let lock = self.0.image_locks.exclusive((name.clone(), version.clone()));
+        let lock = lock.ok_or_else(|| CatalogError::Busy(format!("the image {name} {version}")))?;
         let key = (name.clone(), version.clone());
         let existing = self.blocking(move |inner| {
             let snapshot = inner.writer.snapshot();
@@ -58,7 +58,7 @@ impl Catalog {
             Some(_) => return Err(CatalogError::Duplicate { name, version }),
         };
         let asked_tree = asked_tree.or(failed.as_ref().and_then(|failed| failed.asked_tree));
-        Ok(Reservation { catalog: self.clone(), name, version, failed, asked_tree, _claim: claim })
+        Ok(Reservation { catalog: self.clone(), name, version, failed, asked_tree, _lock: lock })
     }
 
     /// Changes one image's record and notes the time.
@@ -101,23 +101,23 @@ impl Reservation {
     /// Registers an ISO of the store (or a local one that is listed there) that is what is expected.
     pub async fn register_stored(self, iso: FileName, expected: Expected) -> Result<Image, CatalogError> {
         let catalog = self.catalog.clone();
-        let claim = self.rely_on(&iso)?;
+        let lock = self.rely_on(&iso)?;
         let checked = catalog.check_listed(&iso, expected).await?;
-        catalog.whole(self.register_stored_whole(iso, checked, claim)).await
+        catalog.whole(self.register_stored_whole(iso, checked, lock)).await
     }
 
     async fn register_stored_whole(
         self,
         iso: FileName,
         checked: Option<Checked>,
-        _claim: Claim<(Shelf, FileName)>,
+        _lock: NameLock<(StoreKind, FileName)>,
     ) -> Result<Image, CatalogError> {
         let (name, version, file) = (self.name.clone(), self.version.clone(), iso.clone());
         let asked = self.asked_tree;
         let opened = self.catalog.blocking(move |inner| {
             let snapshot = inner.writer.snapshot();
-            if snapshot.file(Shelf::Iso, &file).is_none_or(|record| record.local.is_none()) {
-                inner.stat(Shelf::Iso, &file)?;
+            if snapshot.file(StoreKind::Iso, &file).is_none_or(|record| record.local.is_none()) {
+                inner.stat(StoreKind::Iso, &file)?;
             }
             let tree = inner.trees.open(&name, &version, &inner.iso_path(&snapshot, &file), asked)?;
             Ok::<_, CatalogError>((tree.identity, tree.summary.clone()))
@@ -132,7 +132,7 @@ impl Reservation {
     pub async fn register_local(self, path: PathBuf, expected: Expected) -> Result<Image, CatalogError> {
         let catalog = self.catalog.clone();
         let iso = base_name(&path).map_err(CatalogError::LocalName)?;
-        let claim = self.rely_on(&iso)?;
+        let lock = self.rely_on(&iso)?;
         let name = iso.clone();
         let located = catalog.blocking(move |inner| {
             open_regular(&path).map_err(CatalogError::from_file)?;
@@ -149,13 +149,13 @@ impl Reservation {
         });
         let (path, stored) = located.await??;
         let snapshot = catalog.snapshot();
-        let known = snapshot.file(Shelf::Iso, &iso).and_then(|file| file.local.as_ref());
+        let known = snapshot.file(StoreKind::Iso, &iso).and_then(|file| file.local.as_ref());
         let checked = if stored || known == Some(&path) {
             catalog.check_listed(&iso, expected).await?
         } else {
             catalog.check_local(&path, &iso, expected).await?
         };
-        catalog.whole(self.register_local_whole(iso, (path, stored), checked, claim)).await
+        catalog.whole(self.register_local_whole(iso, (path, stored), checked, lock)).await
     }
 
     async fn register_local_whole(
@@ -163,7 +163,7 @@ impl Reservation {
         iso: FileName,
         (path, stored): (PathBuf, bool),
         checked: Option<Checked>,
-        _claim: Claim<(Shelf, FileName)>,
+        _lock: NameLock<(StoreKind, FileName)>,
     ) -> Result<Image, CatalogError> {
         let (name, version, iso_path) = (self.name.clone(), self.version.clone(), path.clone());
         let asked = self.asked_tree;
@@ -175,7 +175,7 @@ impl Reservation {
         expect_checked(checked, identity, &iso)?;
         let image = seen(self.image(iso.clone(), Source::Local, Status::Ok), identity, summary);
         let local = (!stored).then(|| {
-            let mut record = FileRecord::new(Shelf::Iso, iso.clone(), identity, Origin::Local);
+            let mut record = FileRecord::new(StoreKind::Iso, iso.clone(), identity, Origin::Local);
             record.local = Some(path);
             if let Some(checked) = checked {
                 record.verify(checked.sha256);
@@ -185,10 +185,10 @@ impl Reservation {
         self.record(image, local, None).await
     }
 
-    /// Claims an ISO against changes.
-    fn rely_on(&self, iso: &FileName) -> Result<Claim<(Shelf, FileName)>, CatalogError> {
-        let claim = self.catalog.0.file_claims.shared((Shelf::Iso, iso.clone()));
-        claim.ok_or_else(|| CatalogError::Busy(format!("the ISO {iso}")))
+    /// NameLocks an ISO against changes.
+    fn rely_on(&self, iso: &FileName) -> Result<NameLock<(StoreKind, FileName)>, CatalogError> {
+        let lock = self.catalog.0.file_locks.shared((StoreKind::Iso, iso.clone()));
+        lock.ok_or_else(|| CatalogError::Busy(format!("the ISO {iso}")))
     }
 
     /// Begins to receive the ISO. An image that failed does not keep its own ISO's name from being used again.
@@ -199,7 +199,9 @@ impl Reservation {
         expected: Expected,
     ) -> Result<Intake, CatalogError> {
         let failed = self.failed.as_ref().map(|image| &image.id);
-        self.catalog.receive_for(failed, Shelf::Iso, iso, size, expected, Some(self.catalog.place()?)).await
+        self.catalog
+            .receive_for(failed, StoreKind::Iso, iso, size, expected, Some(self.catalog.place()?))
+            .await
     }
 
     /// Registers what `intake` has received. What is not an image leaves nothing behind.
@@ -209,7 +211,7 @@ impl Reservation {
         let registered = async move {
             let record = |received: Received, summary| {
                 let image = self.image(received.name.clone(), Source::Client, Status::Ok);
-                let file = record_of(Shelf::Iso, &received, Origin::Upload);
+                let file = record_of(StoreKind::Iso, &received, Origin::Upload);
                 self.record(seen_received(image, &received, summary), Some(file), None)
             };
             let image = intake.store_image(asked, record).await?;
@@ -272,7 +274,7 @@ impl Reservation {
         let recorded = self.catalog.0.writer.commit(move |records| {
             if job.is_some() {
                 // Two that want the same name for what they fetch would both be refused it later.
-                check_free(records, Shelf::Iso, &image.iso, Some(&image.id))?;
+                check_free(records, StoreKind::Iso, &image.iso, Some(&image.id))?;
             }
             let image = insert(records, image, file)?;
             records.jobs.extend(job.map(|job| (job.id.clone(), job)));
@@ -286,7 +288,7 @@ impl Reservation {
             }
         };
         if image.identity.is_some() && image.sha256.is_none() {
-            self.catalog.0.post(Errand::Digest(Shelf::Iso, image.iso.clone()));
+            self.catalog.0.post(JobRequest::Digest(StoreKind::Iso, image.iso.clone()));
         }
         if image.status == Status::Ok {
             // What an earlier download has got is not needed any more.
@@ -302,14 +304,14 @@ impl Reservation {
 
 /// Name and version are one image's alone, whatever happened since they were reserved: the inventory must never hold twins.
 fn insert(records: &mut Records, mut image: Image, file: Option<FileRecord>) -> Result<Image, CatalogError> {
-    let twin = |other: &&Image| {
+    let duplicate = |other: &&Image| {
         (&other.name, &other.version) == (&image.name, &image.version) && other.id != image.id
     };
-    if records.images.values().find(twin).is_some() {
+    if records.images.values().find(duplicate).is_some() {
         return Err(CatalogError::Duplicate { name: image.name, version: image.version });
     }
     if let Some(file) = &file
-        && let Some(known) = records.files.get(&(file.shelf, file.name.clone()))
+        && let Some(known) = records.files.get(&(file.kind, file.name.clone()))
         && file.local.is_some()
         && known.local.is_some()
         && known.local != file.local
@@ -317,7 +319,7 @@ fn insert(records: &mut Records, mut image: Image, file: Option<FileRecord>) -> 
         return Err(CatalogError::NameIsLocal(file.name.clone()));
     }
     if let Some(file) = file {
-        let key = (file.shelf, file.name.clone());
+        let key = (file.kind, file.name.clone());
         match records.files.get(&key) {
             // The digest of a local ISO that is listed already is worth keeping.
             Some(known) if known.local.is_some() && known.sha256_of(&file.identity).is_some() => {}
@@ -327,7 +329,7 @@ fn insert(records: &mut Records, mut image: Image, file: Option<FileRecord>) -> 
         }
     }
     // Looked up here and not earlier: it may have become known while the tree was read.
-    let known = records.files.get(&(Shelf::Iso, image.iso.clone()));
+    let known = records.files.get(&(StoreKind::Iso, image.iso.clone()));
     image.sha256 = known.and_then(|known| known.sha256_of(&image.identity?));
     records.images.insert(image.id.clone(), image.clone());
     Ok(image)

@@ -8,12 +8,12 @@ use std::time::SystemTime;
 
 use super::examine::Sight;
 use super::snapshot::Snapshot;
-use super::{Catalog, Errand, Inner};
+use super::{Catalog, Inner, JobRequest};
 use crate::model::content::Content;
 use crate::model::identity::Identity;
 use crate::model::image::{Image, Status};
 use crate::model::names::{FileName, ImageName, ImageVersion};
-use crate::model::stored_file::{FileRecord, Shelf};
+use crate::model::stored_file::{FileRecord, StoreKind};
 use crate::trees::{
     Directory, Entry, FileError, Found, ImageTree, LookupError, Matching, Source, Tree, TreeError,
     open_regular,
@@ -59,7 +59,7 @@ impl Catalog {
         request: Request,
         prepare: impl FnOnce(Resolved, u64) -> T + Send + 'static,
     ) -> Result<T, LookupError> {
-        let place = self.0.lanes.enter(&request.decoded).await;
+        let place = self.0.lookups.enter(&request.decoded).await;
         let resolve = move |inner: &Inner| {
             let _place = place;
             let snapshot = inner.writer.snapshot();
@@ -78,7 +78,7 @@ impl Inner {
             [first, ..] if first == b"iso" => self.in_iso_store(snapshot, request),
             [first, ..] if first == b"common" => {
                 let found = in_tree(&self.microkernel_folder, request, 1)?;
-                stored(snapshot, Shelf::Microkernel, request, found)
+                stored(snapshot, StoreKind::Microkernel, request, found)
             }
             [name, rest @ ..] => {
                 let Some(name) = text(name).and_then(|name| ImageName::existing(name).ok()) else {
@@ -128,7 +128,7 @@ impl Inner {
         image: &Image,
     ) -> Result<Arc<ImageTree>, LookupError> {
         if image.identity.is_none() {
-            self.post(Errand::Prepare(image.id.clone()));
+            self.post(JobRequest::Prepare(image.id.clone()));
             return Err(LookupError::NotFound);
         }
         let path = self.iso_path(snapshot, &image.iso);
@@ -167,7 +167,7 @@ impl Inner {
             [_, name] => text(name).and_then(|name| FileName::existing(name).ok()),
             _ => None,
         };
-        if let Some(file) = name.as_ref().and_then(|name| snapshot.file(Shelf::Iso, name))
+        if let Some(file) = name.as_ref().and_then(|name| snapshot.file(StoreKind::Iso, name))
             && let Some(path) = &file.local
         {
             return local_file(file, path);
@@ -179,13 +179,14 @@ impl Inner {
             },
             found => found?,
         };
-        let found = stored(snapshot, Shelf::Iso, request, found)?;
+        let found = stored(snapshot, StoreKind::Iso, request, found)?;
         let Resolved::Directory(listed) = found else { return Ok(found) };
         if request.decoded.len() > 1 {
             return Ok(Resolved::Directory(listed));
         }
-        let locals =
-            snapshot.files(Shelf::Iso).filter_map(|file| Some((file.name.as_str(), file.local.as_ref()?)));
+        let locals = snapshot
+            .files(StoreKind::Iso)
+            .filter_map(|file| Some((file.name.as_str(), file.local.as_ref()?)));
         let locals = locals.filter_map(|(name, path)| {
             let metadata = fs::metadata(path).ok()?;
             Some(Entry { name: name.into(), size: Some(metadata.len()), modified: metadata.modified().ok() })
@@ -204,7 +205,7 @@ impl Inner {
         });
         let stores = [&self.isos, &self.microkernels].map(|store| {
             let modified = fs::metadata(store.folder()).and_then(|metadata| metadata.modified()).ok();
-            folder(if store.shelf() == Shelf::Iso { "iso" } else { "common" }, modified)
+            folder(if store.kind() == StoreKind::Iso { "iso" } else { "common" }, modified)
         });
         Ok(Resolved::Directory(listed.with(stores.into_iter().chain(served))))
     }
@@ -247,14 +248,14 @@ fn local_file(record: &FileRecord, path: &Path) -> Result<Resolved, LookupError>
 /// spells it in another way does without.
 fn stored(
     snapshot: &Snapshot,
-    shelf: Shelf,
+    kind: StoreKind,
     request: &Request,
     found: Resolved,
 ) -> Result<Resolved, LookupError> {
     let Resolved::File(mut content, name) = found else { return Ok(found) };
     let is_on_shelf = matches!(request.decoded.as_slice(), [_, asked] if *asked == name);
     let record = text(&name).filter(|_| is_on_shelf).and_then(|name| FileName::existing(name).ok());
-    let record = record.and_then(|name| snapshot.file(shelf, &name));
+    let record = record.and_then(|name| snapshot.file(kind, &name));
     if record.is_some_and(|record| record.damage_of(&content.identity).is_some()) {
         return Err(LookupError::NotFound);
     }

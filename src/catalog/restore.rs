@@ -6,7 +6,7 @@ use super::{Catalog, CatalogError};
 use crate::inventory::Records;
 use crate::model::identity::Identity;
 use crate::model::image::{ImageId, Source, Status};
-use crate::model::stored_file::{FileRecord, Origin, Shelf};
+use crate::model::stored_file::{FileRecord, Origin, StoreKind};
 use crate::store::Store;
 use crate::trees::TreeError;
 
@@ -34,9 +34,9 @@ pub(super) fn adopt_links(mut records: Records, isos: &Store) -> Records {
         let Ok(target) = fs::read_link(&link).and_then(|_| fs::canonicalize(&link)) else { continue };
         let Ok(metadata) = fs::metadata(&target) else { continue };
         let identity = Identity::of(&metadata);
-        let mut record = FileRecord::new(Shelf::Iso, image.iso.clone(), identity, Origin::Local);
+        let mut record = FileRecord::new(StoreKind::Iso, image.iso.clone(), identity, Origin::Local);
         record.local = Some(target);
-        records.files.entry((Shelf::Iso, image.iso.clone())).or_insert(record);
+        records.files.entry((StoreKind::Iso, image.iso.clone())).or_insert(record);
     }
     records
 }
@@ -72,10 +72,10 @@ impl Catalog {
             }
         }
         self.discard_stray_downloads().await;
-        for shelf in [Shelf::Iso, Shelf::Microkernel] {
+        for kind in [StoreKind::Iso, StoreKind::Microkernel] {
             // Listing posts the errands. A store that cannot be listed now must not keep the images from being served.
-            if let Err(error) = self.files(shelf).await {
-                tracing::error!(%shelf, %error, "a store cannot be listed");
+            if let Err(error) = self.files(kind).await {
+                tracing::error!(%kind, %error, "a store cannot be listed");
             }
         }
         Ok(restored)

@@ -8,7 +8,7 @@ use crate::model::identity::Identity;
 use crate::model::image::{Image, ImageId};
 use crate::model::job::Job;
 use crate::model::names::{FileName, ImageName, ImageVersion};
-use crate::model::stored_file::{FileRecord, Shelf};
+use crate::model::stored_file::{FileRecord, StoreKind};
 
 /// The records, and the paths that lead to them.
 #[derive(Debug, Default)]
@@ -67,7 +67,7 @@ impl Snapshot {
     /// The only local ISO whose name differs from this one in ASCII case alone, and where it lies.
     pub fn local_like(&self, name: &FileName) -> Option<(&FileRecord, &PathBuf)> {
         let like =
-            self.files(Shelf::Iso).filter(|file| file.name.as_str().eq_ignore_ascii_case(name.as_str()));
+            self.files(StoreKind::Iso).filter(|file| file.name.as_str().eq_ignore_ascii_case(name.as_str()));
         only(like.filter_map(|file| Some((file, file.local.as_ref()?))))
     }
 
@@ -88,8 +88,8 @@ impl Snapshot {
     }
 
     /// What is remembered of a file.
-    pub fn file(&self, shelf: Shelf, name: &FileName) -> Option<&FileRecord> {
-        self.records.files.get(&(shelf, name.clone()))
+    pub fn file(&self, kind: StoreKind, name: &FileName) -> Option<&FileRecord> {
+        self.records.files.get(&(kind, name.clone()))
     }
 
     /// Whether this version of a file is known to be bad, whatever its name is. Numbers of devices change between boots, those of files do not.
@@ -98,8 +98,8 @@ impl Snapshot {
     }
 
     /// What is remembered of all files on a shelf.
-    pub fn files(&self, shelf: Shelf) -> impl Iterator<Item = &FileRecord> {
-        self.records.files.values().filter(move |file| file.shelf == shelf)
+    pub fn files(&self, kind: StoreKind) -> impl Iterator<Item = &FileRecord> {
+        self.records.files.values().filter(move |file| file.kind == kind)
     }
 }
 

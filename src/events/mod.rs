@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use crate::model::image::ImageId;
 use crate::model::job::JobId;
 use crate::model::names::FileName;
-use crate::model::stored_file::Shelf;
+use crate::model::stored_file::StoreKind;
 use ring::{Forgotten, Ring};
 
 /// Things whose last change is remembered. Who has missed more must look at everything anew.
@@ -27,7 +27,7 @@ pub enum Change {
     /// A job.
     Job(JobId),
     /// A file of a store.
-    File(Shelf, FileName),
+    File(StoreKind, FileName),
 }
 
 /// Where changes are told. Clones are the same place.
@@ -40,7 +40,7 @@ struct Inner {
     ring: Mutex<Ring>,
     /// Wakes subscribers. Its value is whether all is over.
     pulse: watch::Sender<bool>,
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 }
 
 /// Nobody can subscribe just now.
@@ -72,7 +72,7 @@ pub struct Subscription {
     position: u64,
     greeting: Option<Told>,
     pulse: watch::Receiver<bool>,
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Default for Events {
@@ -87,7 +87,7 @@ impl Events {
             run: uuid::Uuid::new_v4().simple().to_string(),
             ring: Mutex::new(Ring::new(things)),
             pulse: watch::Sender::new(false),
-            places: Arc::new(Semaphore::new(subscribers)),
+            permits: Arc::new(Semaphore::new(subscribers)),
         }))
     }
 
@@ -115,7 +115,7 @@ impl Events {
         if *pulse.borrow() {
             return Err(SubscribeError::Stopping);
         }
-        let place = Arc::clone(&self.0.places).try_acquire_owned().map_err(|_| SubscribeError::Crowded)?;
+        let permit = Arc::clone(&self.0.permits).try_acquire_owned().map_err(|_| SubscribeError::Crowded)?;
         let ring = self.ring();
         let (position, greeting) = match last {
             None => (ring.latest(), Some(Told::Hello)),
@@ -125,7 +125,7 @@ impl Events {
             },
         };
         drop(ring);
-        Ok(Subscription { events: self.clone(), position, greeting, pulse, _place: place })
+        Ok(Subscription { events: self.clone(), position, greeting, pulse, _permit: permit })
     }
 
     /// Ends all subscriptions, and lets no new ones begin. For the end of the program.

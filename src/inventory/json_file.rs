@@ -156,7 +156,7 @@ impl JsonFile {
             }
         }
         records.files =
-            document.files.into_iter().map(|file| ((file.shelf, file.name.clone()), file)).collect();
+            document.files.into_iter().map(|file| ((file.kind, file.name.clone()), file)).collect();
         records.jobs = document.jobs.into_iter().map(|job| (job.id.clone(), job)).collect();
         let is_in_the_clear = hides_something(&records);
         self.seals.open(&mut records.images, document.sealed);

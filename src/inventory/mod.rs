@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use crate::model::image::{Image, ImageId};
 use crate::model::job::{Job, JobId};
 use crate::model::names::FileName;
-use crate::model::stored_file::{FileRecord, Shelf};
+use crate::model::stored_file::{FileRecord, StoreKind};
 
 pub use json_file::JsonFile;
 #[cfg(test)]
@@ -27,7 +27,7 @@ pub struct Records {
     /// Images by id.
     pub images: BTreeMap<ImageId, Image>,
     /// Stored files by shelf and name.
-    pub files: BTreeMap<(Shelf, FileName), FileRecord>,
+    pub files: BTreeMap<(StoreKind, FileName), FileRecord>,
     /// Jobs by id: those to be resumed after a restart, and the last that ended.
     pub jobs: BTreeMap<JobId, Job>,
 }

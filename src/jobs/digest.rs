@@ -1,31 +1,31 @@
 //! Digests of files that did not arrive through this program. Each is read once.
 
 use super::Failure;
-use super::drive::{Context, Outcome};
+use super::runner::{Context, Outcome};
 use crate::catalog::Recorded;
 use crate::model::digest::Expected;
 use crate::model::job::{Job, Work};
 use crate::model::names::FileName;
-use crate::model::stored_file::Shelf;
+use crate::model::stored_file::StoreKind;
 use crate::store::{Way, read_whole};
 
 /// The job that computes the digest of a file.
-pub(super) fn job_for(shelf: Shelf, name: FileName) -> Job {
-    let title = format!("the digest of the {shelf} {name}");
-    Job::new(Work::Digest { shelf, name }, title)
+pub(super) fn job_for(kind: StoreKind, name: FileName) -> Job {
+    let title = format!("the digest of the {kind} {name}");
+    Job::new(Work::Digest { kind, name }, title)
 }
 
 /// A file whose digest is wanted.
 pub(super) struct Digesting {
-    pub(super) shelf: Shelf,
+    pub(super) kind: StoreKind,
     pub(super) name: FileName,
 }
 
 impl Digesting {
     /// Computes and records it, unless it is known by now.
     pub(super) async fn run(&self, context: &Context<'_>) -> Outcome {
-        let (shelf, name, catalog) = (self.shelf, &self.name, &context.jobs.0.catalog);
-        let (file, identity) = match catalog.open_for_digest(shelf, name.clone()).await {
+        let (kind, name, catalog) = (self.kind, &self.name, &context.jobs.0.catalog);
+        let (file, identity) = match catalog.open_for_digest(kind, name.clone()).await {
             Ok(Some(opened)) => opened,
             Ok(None) => return Outcome::Done,
             Err(error) => return Outcome::Failed(error.into()),
@@ -39,11 +39,11 @@ impl Digesting {
         let recorded = match context.unless_stopped(read).await {
             Ok(Ok(Ok(Some(whole)))) if whole.identity == identity => {
                 let sha256 = whole.digests.sha256;
-                tracing::info!(%shelf, %name, %sha256, "digested a file");
-                catalog.record_digest(shelf, name.clone(), identity, sha256).await
+                tracing::info!(%kind, %name, %sha256, "digested a file");
+                catalog.record_digest(kind, name.clone(), identity, sha256).await
             }
             Ok(Ok(Ok(Some(_)))) => return changed(),
-            Ok(Ok(Err(error))) => catalog.record_unreadable(shelf, name.clone(), identity, &error).await,
+            Ok(Ok(Err(error))) => catalog.record_unreadable(kind, name.clone(), identity, &error).await,
             Ok(Ok(Ok(None)) | Err(_)) | Err(_) => return Outcome::Stopped,
         };
         match recorded {

@@ -3,7 +3,7 @@
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::drive::{Context, Outcome};
+use super::runner::{Context, Outcome};
 use super::{Failure, JobError, digest, download, scrub};
 use crate::catalog::{Catalog, CatalogError};
 use crate::model::image::ImageId;
@@ -20,8 +20,8 @@ impl Task {
     pub(super) fn of(work: &Work) -> Self {
         match work {
             Work::Download { image } => Self::Download(Box::new(download::Download::of(image.clone()))),
-            Work::Digest { shelf, name } => {
-                Self::Digest(digest::Digesting { shelf: *shelf, name: name.clone() })
+            Work::Digest { kind, name } => {
+                Self::Digest(digest::Digesting { kind: *kind, name: name.clone() })
             }
             Work::Scrub => Self::Scrub,
         }
@@ -77,7 +77,7 @@ pub(super) fn is_durable(work: &Work) -> bool {
 }
 
 /// How many jobs are worked on at once.
-pub(super) struct Lanes {
+pub(super) struct Queues {
     downloads: Semaphore,
     /// Reading whole files: the disk gains nothing from more than one at a time.
     reading: Semaphore,
@@ -85,7 +85,7 @@ pub(super) struct Lanes {
     scrubbing: Semaphore,
 }
 
-impl Lanes {
+impl Queues {
     pub(super) fn new(downloads: usize) -> Self {
         Self {
             downloads: Semaphore::new(downloads),
@@ -96,12 +96,12 @@ impl Lanes {
 
     /// Waits for a place.
     pub(super) async fn place(&self, work: &Work) -> Option<SemaphorePermit<'_>> {
-        let lane = match work {
+        let queue = match work {
             Work::Download { .. } => &self.downloads,
             Work::Digest { .. } => &self.reading,
             Work::Scrub => &self.scrubbing,
         };
         // A semaphore that nobody closes always gives one in the end.
-        lane.acquire().await.ok()
+        queue.acquire().await.ok()
     }
 }

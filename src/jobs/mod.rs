@@ -2,20 +2,20 @@
 //! while, and ends; it can be watched, cancelled and begun again, and it outlives the program. Jobs ask the desk for everything they change.
 
 mod backoff;
-mod board;
 pub mod checksums;
 mod digest;
 mod download;
-mod drive;
-mod errands;
 mod failure;
 pub mod fetch;
-mod idle;
+mod folder_scan;
+mod job_list;
 mod kinds;
+mod low_priority;
 mod meter;
+mod requests;
+mod runner;
 mod scrub;
 pub mod signature;
-mod watch;
 mod web_name;
 
 use std::path::PathBuf;
@@ -26,14 +26,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::catalog::{Catalog, CatalogError};
-use crate::config::Reach;
+use crate::config::EgressPolicy;
 use crate::events::{Change, Events};
 use crate::model::image::ImageId;
 use crate::model::job::{Job, JobId, State, Work};
 use crate::model::link::Link;
-use crate::model::stored_file::Shelf;
-use board::{Board, Entry};
+use crate::model::stored_file::StoreKind;
 use fetch::Fetcher;
+use job_list::{Entry, JobList};
 
 use checksums::{ChecksumError, Promise};
 pub use download::job_for as download_job;
@@ -64,7 +64,7 @@ pub struct Settings {
     /// Jobs that are remembered after their end.
     pub max_finished: usize,
     /// Where downloads may go.
-    pub reach: Reach,
+    pub egress: EgressPolicy,
     /// The folder of the keyrings that signatures are held against.
     pub keyring: Option<PathBuf>,
     /// How often the folders of the stores are looked at; zero is never.
@@ -84,8 +84,8 @@ struct Inner {
     events: Events,
     fetcher: Fetcher,
     settings: Settings,
-    board: Board,
-    lanes: kinds::Lanes,
+    list: JobList,
+    queues: kinds::Queues,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -131,43 +131,44 @@ impl Begun {
     pub async fn ended_within(self, limit: Duration) -> Option<Result<(), Failure>> {
         let mut watch = self.entry.watch();
         let decided = tokio::time::timeout(limit, async {
-            let decided = watch.wait_for(|moment| moment.job.state.is_end() || moment.disappoints).await;
-            if decided.is_ok_and(|moment| !moment.job.state.is_end()) {
+            let decided =
+                watch.wait_for(|current| current.job.state.is_end() || current.failed_without_progress).await;
+            if decided.is_ok_and(|current| !current.job.state.is_end()) {
                 self.jobs.give_up(&self.entry);
-                let _ = watch.wait_for(|moment| moment.job.state.is_end()).await;
+                let _ = watch.wait_for(|current| current.job.state.is_end()).await;
             }
         });
         decided.await.ok()?;
-        let moment = self.entry.moment();
-        Some(match moment.job.state {
+        let current = self.entry.current();
+        Some(match current.job.state {
             State::Done => Ok(()),
-            _ => Err(moment.failure.unwrap_or(Failure::Cancelled)),
+            _ => Err(current.failure.unwrap_or(Failure::Cancelled)),
         })
     }
 }
 
 /// Work on an image's ISO that was interrupted, until it is decided what becomes of the image.
 #[must_use = "either the work goes on or it ends"]
-pub struct Halted(Option<Arc<Entry>>);
+pub struct Paused(Option<Arc<Entry>>);
 
 impl Jobs {
     /// Puts the workers to work. Fails if no HTTP client can be made.
     pub fn start(catalog: Catalog, events: Events, settings: Settings) -> Result<Self, reqwest::Error> {
         let jobs = Self(Arc::new(Inner {
-            fetcher: Fetcher::new(settings.reach.clone(), settings.stall_timeout)?,
-            lanes: kinds::Lanes::new(settings.max_downloads),
-            board: Board::default(),
+            fetcher: Fetcher::new(settings.egress.clone(), settings.stall_timeout)?,
+            queues: kinds::Queues::new(settings.max_downloads),
+            list: JobList::default(),
             catalog,
             events,
             settings,
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         }));
-        if let Some(errands) = jobs.0.catalog.take_errands() {
-            jobs.0.tasks.spawn(errands::run(jobs.clone(), errands));
+        if let Some(job_requests) = jobs.0.catalog.take_job_requests() {
+            jobs.0.tasks.spawn(requests::run(jobs.clone(), job_requests));
             jobs.0.tasks.spawn(scrub::keep_looking(jobs.clone()));
-            jobs.0.tasks.spawn(watch::run(jobs.clone(), Shelf::Iso));
-            jobs.0.tasks.spawn(watch::run(jobs.clone(), Shelf::Microkernel));
+            jobs.0.tasks.spawn(folder_scan::run(jobs.clone(), StoreKind::Iso));
+            jobs.0.tasks.spawn(folder_scan::run(jobs.clone(), StoreKind::Microkernel));
         }
         Ok(jobs)
     }
@@ -184,7 +185,7 @@ impl Jobs {
                     job.enter(State::Queued);
                 }
             }
-            if let Ok(entry) = self.0.board.add(job)
+            if let Ok(entry) = self.0.list.add(job)
                 && !is_over
             {
                 self.spawn(&entry);
@@ -197,7 +198,7 @@ impl Jobs {
 
     /// Begins a job, unless the same work is being done already.
     pub fn begin(&self, job: Job) -> Begun {
-        let entry = self.0.board.add(job).map_or_else(
+        let entry = self.0.list.add(job).map_or_else(
             |other| other,
             |entry| {
                 self.spawn(&entry);
@@ -223,7 +224,7 @@ impl Jobs {
     /// Begins a job that nobody has asked for before. One that did the same work and has just failed may still be on its way out.
     pub async fn begin_new(&self, job: Job) -> Begun {
         let gone = async {
-            while let Some(other) = self.0.board.live(&job.work) {
+            while let Some(other) = self.0.list.live(&job.work) {
                 other.settled().await;
                 tokio::time::sleep(GLANCE).await;
             }
@@ -235,63 +236,63 @@ impl Jobs {
 
     fn spawn(&self, entry: &Arc<Entry>) {
         entry.take_up(self.0.stop.child_token());
-        self.drive(entry);
+        self.run_job(entry);
     }
 
-    fn drive(&self, entry: &Arc<Entry>) {
+    fn run_job(&self, entry: &Arc<Entry>) {
         self.tell_with_image(entry);
-        self.0.tasks.spawn(drive::drive(self.clone(), Arc::clone(entry)));
+        self.0.tasks.spawn(runner::run_job(self.clone(), Arc::clone(entry)));
     }
 
     /// All jobs that are known, those last asked for first.
     pub fn all(&self) -> Vec<Shown> {
-        self.0.board.all().iter().map(|entry| shown(entry)).collect()
+        self.0.list.all().iter().map(|entry| shown(entry)).collect()
     }
 
     /// One job.
     pub fn get(&self, id: &JobId) -> Option<Shown> {
-        self.0.board.get(id).map(|entry| shown(&entry))
+        self.0.list.get(id).map(|entry| shown(&entry))
     }
 
     /// The job that fetches the ISO of an image, while there is one.
     pub fn of_image(&self, image: &ImageId) -> Option<Shown> {
-        self.0.board.live(&Work::Download { image: image.clone() }).map(|entry| shown(&entry))
+        self.0.list.live(&Work::Download { image: image.clone() }).map(|entry| shown(&entry))
     }
 
     /// Stops a job for good and waits until its work has ended. One that had ended already is taken from the list.
     pub async fn cancel(&self, id: &JobId) -> Result<Shown, JobError> {
-        let entry = self.0.board.get(id).ok_or(JobError::NoSuchJob)?;
+        let entry = self.0.list.get(id).ok_or(JobError::NoSuchJob)?;
         if entry.state().is_end() {
             // Its end may just be being recorded.
             tokio::time::timeout(SETTLE_TIME, entry.settled()).await.map_err(|_| JobError::Busy)?;
-            if !self.0.board.remove(id) {
+            if !self.0.list.remove(id) {
                 return Err(JobError::Busy);
             }
             self.0.catalog.forget_job(id.clone()).await?;
             self.tell(id);
             return Ok(shown(&entry));
         }
-        entry.change(|moment| moment.is_cancelled = true);
+        entry.change(|current| current.is_cancelled = true);
         entry.stop().cancel();
         let mut watch = entry.watch();
-        let ended = watch.wait_for(|moment| moment.job.state.is_end() || !moment.is_driven);
+        let ended = watch.wait_for(|current| current.job.state.is_end() || !current.is_driven);
         let _ = tokio::time::timeout(SETTLE_TIME, ended).await.map_err(|_| JobError::Busy)?;
         Ok(shown(&entry))
     }
 
     /// Begins a job again that failed or was cancelled; one that waits for its next try is tried now.
     pub async fn retry(&self, id: &JobId) -> Result<Shown, JobError> {
-        let entry = self.0.board.get(id).ok_or(JobError::NoSuchJob)?;
+        let entry = self.0.list.get(id).ok_or(JobError::NoSuchJob)?;
         match entry.state() {
             State::Waiting { .. } => entry.now.notify_one(),
             State::Failed { .. } | State::Cancelled => {
                 tokio::time::timeout(SETTLE_TIME, entry.settled()).await.map_err(|_| JobError::Busy)?;
-                if !self.0.board.revive(&entry, self.0.stop.child_token()) {
+                if !self.0.list.revive(&entry, self.0.stop.child_token()) {
                     return Err(JobError::Pointless("the same work is being done already".into()));
                 }
                 if let Err(error) = self.begin_again(&entry).await {
-                    entry.change(|moment| moment.is_driven = false);
-                    self.0.board.ended(&entry, self.0.settings.max_finished);
+                    entry.change(|current| current.is_driven = false);
+                    self.0.list.ended(&entry, self.0.settings.max_finished);
                     return Err(error);
                 }
             }
@@ -302,51 +303,51 @@ impl Jobs {
 
     async fn begin_again(&self, entry: &Arc<Entry>) -> Result<(), JobError> {
         kinds::begin_again(&self.0.catalog, &entry.work).await?;
-        entry.change(|moment| {
-            moment.failure = None;
-            moment.job.note("begun again");
-            moment.job.enter(State::Queued);
+        entry.change(|current| {
+            current.failure = None;
+            current.job.note("begun again");
+            current.job.enter(State::Queued);
         });
         self.try_to_keep(entry, Vec::new()).await;
-        self.drive(entry);
+        self.run_job(entry);
         Ok(())
     }
 
     /// A job that waits for its next try fails now.
     fn give_up(&self, entry: &Entry) {
-        entry.change(|moment| moment.gives_up = true);
+        entry.change(|current| current.gives_up = true);
         entry.now.notify_one();
     }
 
     /// Interrupts the work on an image's ISO without an end, and waits until nobody works on it. If that takes too long, it goes on.
-    pub async fn halt(&self, image: &ImageId) -> Result<Halted, JobError> {
-        let entry = self.0.board.live(&Work::Download { image: image.clone() });
+    pub async fn halt(&self, image: &ImageId) -> Result<Paused, JobError> {
+        let entry = self.0.list.live(&Work::Download { image: image.clone() });
         if let Some(entry) = &entry {
             entry.stop().cancel();
             if tokio::time::timeout(SETTLE_TIME, entry.settled()).await.is_err() {
                 let (jobs, entry) = (self.clone(), Arc::clone(entry));
                 self.0.tasks.spawn(async move {
                     entry.settled().await;
-                    jobs.go_on(Halted(Some(entry)));
+                    jobs.go_on(Paused(Some(entry)));
                 });
                 return Err(JobError::Busy);
             }
         }
-        Ok(Halted(entry))
+        Ok(Paused(entry))
     }
 
     /// Goes on with what was interrupted.
-    pub fn go_on(&self, halted: Halted) {
-        if let Some(entry) = halted.0.filter(|entry| !entry.state().is_end()) {
-            entry.change(|moment| moment.job.enter(State::Queued));
+    pub fn go_on(&self, paused: Paused) {
+        if let Some(entry) = paused.0.filter(|entry| !entry.state().is_end()) {
+            entry.change(|current| current.job.enter(State::Queued));
             self.spawn(&entry);
         }
     }
 
     /// Ends what was interrupted: nobody needs it any more.
-    pub async fn drop_halted(&self, halted: Halted) {
-        if let Some(entry) = halted.0.filter(|entry| !entry.state().is_end()) {
-            drive::end_halted(self, &entry).await;
+    pub async fn drop_paused(&self, paused: Paused) {
+        if let Some(entry) = paused.0.filter(|entry| !entry.state().is_end()) {
+            runner::end_paused(self, &entry).await;
         }
     }
 
@@ -374,7 +375,7 @@ impl Jobs {
 }
 
 fn shown(entry: &Entry) -> Shown {
-    let job = entry.moment().job;
+    let job = entry.current().job;
     let progress =
         Some(entry.meter.progress()).filter(|progress| progress.done > 0 || progress.total.is_some());
     Shown { progress: progress.filter(|_| !job.state.is_end()), job }

@@ -11,14 +11,14 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::drive::{Context, Outcome};
-use super::{Jobs, idle};
+use super::runner::{Context, Outcome};
+use super::{Jobs, low_priority};
 use crate::catalog::{Catalog, CatalogError, Recorded};
 use crate::model::digest::Expected;
 use crate::model::identity::Identity;
 use crate::model::job::{Job, Work};
 use crate::model::names::FileName;
-use crate::model::stored_file::{Damage, FileRecord, Shelf};
+use crate::model::stored_file::{Damage, FileRecord, StoreKind};
 use crate::store::{Way, Whole, read_whole};
 use crate::trees::FileError;
 
@@ -39,7 +39,7 @@ const TELL: Duration = Duration::from_millis(500);
 /// A file that is to be read again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Due {
-    pub(super) shelf: Shelf,
+    pub(super) kind: StoreKind,
     pub(super) name: FileName,
     pub(super) size: u64,
     /// When it was last known to be good; `None` comes first.
@@ -94,16 +94,16 @@ pub(super) async fn run(context: &Context<'_>) -> Outcome {
     };
     context.begin(0, Some(due.iter().map(|due| due.size).sum()));
     let mut done = 0;
-    for Due { shelf, name, size, .. } in due {
+    for Due { kind, name, size, .. } in due {
         let reach = |read: u64| context.reach(done + read.min(size));
-        let verdict = verify_file(catalog, (shelf, &name), settings.scrub_rate, context.stop(), reach).await;
+        let verdict = verify_file(catalog, (kind, &name), settings.scrub_rate, context.stop(), reach).await;
         match verdict {
             Ok(Verdict::Good | Verdict::Changed) => {}
-            Ok(Verdict::Damaged(damage)) => context.note(format!("the {shelf} {name} is damaged: {damage}")),
+            Ok(Verdict::Damaged(damage)) => context.note(format!("the {kind} {name} is damaged: {damage}")),
             Ok(Verdict::Stopped) => return Outcome::Stopped,
             Err(error) => {
-                tracing::warn!(%shelf, %name, %error, "a file cannot be verified");
-                context.note(format!("the {shelf} {name} could not be verified"));
+                tracing::warn!(%kind, %name, %error, "a file cannot be verified");
+                context.note(format!("the {kind} {name} could not be verified"));
             }
         }
         done += size;
@@ -116,14 +116,14 @@ pub(super) async fn run(context: &Context<'_>) -> Outcome {
 pub(super) async fn due(catalog: &Catalog, interval: Duration) -> Result<Vec<Due>, CatalogError> {
     let now = Timestamp::now();
     let mut due = Vec::new();
-    for shelf in [Shelf::Iso, Shelf::Microkernel] {
-        let listed = catalog.files(shelf).await?;
+    for kind in [StoreKind::Iso, StoreKind::Microkernel] {
+        let listed = catalog.files(kind).await?;
         let snapshot = catalog.snapshot();
         due.extend(listed.into_iter().filter_map(|listed| {
-            let record = snapshot.file(shelf, &listed.file.name)?;
+            let record = snapshot.file(kind, &listed.file.name)?;
             let is_due = is_due(record, &listed.file.identity, interval, now);
             let (name, size, verified) = (listed.file.name, listed.file.identity.size, listed.file.verified);
-            is_due.then_some(Due { shelf, name, size, verified })
+            is_due.then_some(Due { kind, name, size, verified })
         }));
     }
     due.sort_by_key(|due| due.verified);
@@ -154,12 +154,12 @@ fn is_due(record: &FileRecord, found: &Identity, interval: Duration, now: Timest
 /// Before a file is condemned it is read once more: memory errs as well.
 pub(super) async fn verify_file(
     catalog: &Catalog,
-    (shelf, name): (Shelf, &FileName),
+    (kind, name): (StoreKind, &FileName),
     rate: u64,
     stop: &CancellationToken,
     mut progress: impl FnMut(u64),
 ) -> Result<Verdict, CatalogError> {
-    let (file, identity, recorded) = match catalog.open_to_verify(shelf, name.clone()).await {
+    let (file, identity, recorded) = match catalog.open_to_verify(kind, name.clone()).await {
         Err(CatalogError::NoSuchFile { .. } | CatalogError::Local(FileError::NotFound)) => {
             return Ok(Verdict::Changed);
         }
@@ -178,13 +178,13 @@ pub(super) async fn verify_file(
     let recorded = match read {
         Ok(None) => return Ok(Verdict::Stopped),
         Ok(Some(whole)) if whole.identity != identity => return Ok(Verdict::Changed),
-        Ok(Some(whole)) => catalog.record_digest(shelf, name.clone(), identity, whole.digests.sha256).await?,
-        // Anything else is a trouble of ours at this moment, and says nothing about the file.
+        Ok(Some(whole)) => catalog.record_digest(kind, name.clone(), identity, whole.digests.sha256).await?,
+        // Anything else is a trouble of ours at this current, and says nothing about the file.
         Err(error) if !blames_the_disk(&error) => {
-            tracing::warn!(%shelf, %name, %error, "a file cannot be verified now");
+            tracing::warn!(%kind, %name, %error, "a file cannot be verified now");
             return Ok(Verdict::Changed);
         }
-        Err(error) => catalog.record_unreadable(shelf, name.clone(), identity, &error).await?,
+        Err(error) => catalog.record_unreadable(kind, name.clone(), identity, &error).await?,
     };
     Ok(match recorded {
         Recorded::Good => Verdict::Good,
@@ -215,9 +215,9 @@ async fn read_idly(
     };
     let (file, done) = (Arc::clone(file), Arc::new(AtomicU64::new(0)));
     let (told, stopped) = (Arc::clone(&done), stop.clone());
-    let mut whole = idle::spawn("scrub", move || {
+    let mut whole = low_priority::spawn("scrub", move || {
         let _turn = turn;
-        let mut pace = Pace::new(rate);
+        let mut pace = ReadRate::new(rate);
         read_whole(&file, &Expected::default(), Way::Disk, |read| {
             told.store(read, Ordering::Relaxed);
             pace.keep(read, &stopped)
@@ -233,13 +233,13 @@ async fn read_idly(
 }
 
 /// Holds a reader to a rate. What it missed, it does not catch up.
-struct Pace {
+struct ReadRate {
     rate: u64,
     read: u64,
     since: Instant,
 }
 
-impl Pace {
+impl ReadRate {
     fn new(rate: u64) -> Self {
         Self { rate, read: 0, since: Instant::now() }
     }
@@ -276,7 +276,7 @@ mod tests {
     fn record(verified: Option<i64>, damage: Option<Damage>) -> FileRecord {
         let identity = Identity { device: 1, inode: 2, size: 3, seconds: 4, nanoseconds: 5 };
         let name = FileName::new("a").expect("a name");
-        let mut record = FileRecord::new(Shelf::Iso, name, identity, Origin::Upload);
+        let mut record = FileRecord::new(StoreKind::Iso, name, identity, Origin::Upload);
         record.sha256 = Some(Sha256([7; 32]));
         record.verified = verified.map(at);
         record.damage = damage;
@@ -327,6 +327,6 @@ mod tests {
     fn a_reader_that_waits_hears_that_it_is_to_stop() {
         let stop = CancellationToken::new();
         stop.cancel();
-        assert!(!Pace::new(1).keep(u64::MAX, &stop));
+        assert!(!ReadRate::new(1).keep(u64::MAX, &stop));
     }
 }

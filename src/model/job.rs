@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::image::ImageId;
 use crate::model::names::FileName;
-use crate::model::stored_file::Shelf;
+use crate::model::stored_file::StoreKind;
 
 /// Lines that a job's log keeps; of more, the oldest go.
 pub const LOG_LINES: usize = 50;
@@ -43,7 +43,8 @@ pub enum Work {
     /// Compute the digest of a file that did not come through this program.
     Digest {
         /// Where it stands.
-        shelf: Shelf,
+        #[serde(rename = "shelf")]
+        kind: StoreKind,
         /// Its name there.
         name: FileName,
     },

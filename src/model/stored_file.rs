@@ -15,14 +15,14 @@ use crate::model::names::FileName;
 /// The two shelves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Shelf {
+pub enum StoreKind {
     /// ISO files, served at `/iso/`.
     Iso,
     /// Kernels, initrds, squashfs and overlay files, served at `/common/`.
     Microkernel,
 }
 
-impl fmt::Display for Shelf {
+impl fmt::Display for StoreKind {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Iso => "ISO",
@@ -106,7 +106,8 @@ impl fmt::Display for Damage {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileRecord {
     /// Which shelf it stands on.
-    pub shelf: Shelf,
+    #[serde(rename = "shelf")]
+    pub kind: StoreKind,
     /// Its name there.
     pub name: FileName,
     /// For an ISO registered where it lies: its absolute path. The service never writes to it.
@@ -133,9 +134,9 @@ pub struct FileRecord {
 
 impl FileRecord {
     /// The record of a file whose bytes nobody has looked at.
-    pub fn new(shelf: Shelf, name: FileName, identity: Identity, origin: Origin) -> Self {
+    pub fn new(kind: StoreKind, name: FileName, identity: Identity, origin: Origin) -> Self {
         Self {
-            shelf,
+            kind,
             name,
             local: None,
             identity,

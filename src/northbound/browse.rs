@@ -33,7 +33,7 @@ const MAX_LIMIT: u64 = 10_000;
     ),
 )]
 pub(super) async fn show(
-    State(door): State<Northbound>,
+    State(api): State<Northbound>,
     UrlPath(id): UrlPath<String>,
     request: Request,
 ) -> Result<Response, Problem> {
@@ -44,8 +44,8 @@ pub(super) async fn show(
     let limit = parameters.optional("limit", |text| number(&text, 1, MAX_LIMIT))?.unwrap_or(LIMIT);
     let search = parameters.get("search").filter(|text| !text.is_empty()).map(str::to_owned);
     let lines = offset..offset.saturating_add(limit);
-    let browsed = door.catalog.browse(ImageId(id), Browse { path: path.clone(), lines, search }).await?;
-    Ok(Json(TreeListing::new(&browsed, &path, offset, &door.api_root)).into_response())
+    let browsed = api.catalog.browse(ImageId(id), Browse { path: path.clone(), lines, search }).await?;
+    Ok(Json(TreeListing::new(&browsed, &path, offset, &api.api_root)).into_response())
 }
 
 /// The names of a path as it stands in a URL: they are bytes, so what the query brings is still percent-encoded.

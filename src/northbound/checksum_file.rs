@@ -3,7 +3,7 @@
 use url::Url;
 
 use super::Northbound;
-use super::digest_fields::Claim;
+use super::digest_fields::ExpectedDigests;
 use super::parameters::Parameters;
 use super::problem::Problem;
 use crate::model::link::Link;
@@ -38,14 +38,14 @@ impl ChecksumFile {
     /// Adds to `claim` what the file says of a file named `name`.
     pub(super) async fn complete(
         &self,
-        door: &Northbound,
+        api: &Northbound,
         name: &str,
-        claim: Claim,
-    ) -> Result<Claim, Problem> {
-        let Some(checksum) = &self.checksum else { return Ok(claim) };
-        let promised = door.jobs.promised(checksum, self.signature.as_ref(), &[name]).await;
+        digests: ExpectedDigests,
+    ) -> Result<ExpectedDigests, Problem> {
+        let Some(checksum) = &self.checksum else { return Ok(digests) };
+        let promised = api.jobs.promised(checksum, self.signature.as_ref(), &[name]).await;
         let promised = promised.map_err(|error| Problem::from(error).of_parameter(PARAMETERS[0]))?;
-        claim.and(promised.expected, PARAMETERS[0])
+        digests.and(promised.expected, PARAMETERS[0])
     }
 }
 

@@ -21,37 +21,37 @@ const FIELDS: [&str; 2] = ["Repr-Digest", "Content-Digest"];
 
 /// What is expected of a file, and who says so.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Claim {
-    sha256: Option<Said<Sha256>>,
-    sha512: Option<Said<Sha512>>,
+pub(super) struct ExpectedDigests {
+    sha256: Option<Stated<Sha256>>,
+    sha512: Option<Stated<Sha512>>,
 }
 
 /// A value, and the names of the parameters and fields that it was read from.
-type Said<T> = (T, Vec<&'static str>);
+type Stated<T> = (T, Vec<&'static str>);
 
-impl Claim {
+impl ExpectedDigests {
     /// What the parameters say.
     pub(super) fn of_parameters(parameters: &Parameters) -> Result<Self, Problem> {
-        let mut claim = Self::default();
+        let mut digests = Self::default();
         let [sha256, sha512] = PARAMETERS;
         if parameters.get(sha256).is_some() {
-            claim.sha256 = Some((parameters.required(sha256, Sha256::try_from)?, vec![sha256]));
+            digests.sha256 = Some((parameters.required(sha256, Sha256::try_from)?, vec![sha256]));
         }
         if parameters.get(sha512).is_some() {
-            claim.sha512 = Some((parameters.required(sha512, Sha512::try_from)?, vec![sha512]));
+            digests.sha512 = Some((parameters.required(sha512, Sha512::try_from)?, vec![sha512]));
         }
-        Ok(claim)
+        Ok(digests)
     }
 
     /// What the parameters say, and the fields of a request whose content is a whole file.
     pub(super) fn of_upload(parameters: &Parameters, headers: &HeaderMap) -> Result<Self, Problem> {
-        let mut claim = Self::of_parameters(parameters)?;
+        let mut digests = Self::of_parameters(parameters)?;
         for name in FIELDS {
             let found = field(headers, name)?;
-            agree(&mut claim.sha256, found.sha256, name)?;
-            agree(&mut claim.sha512, found.sha512, name)?;
+            agree(&mut digests.sha256, found.sha256, name)?;
+            agree(&mut digests.sha512, found.sha512, name)?;
         }
-        Ok(claim)
+        Ok(digests)
     }
 
     /// The same, and what `name` says.
@@ -70,7 +70,7 @@ impl Claim {
     }
 
     /// Tells what went wrong, and, if that is the digest, who said what it must be.
-    pub(super) fn blame(&self, error: CatalogError) -> Problem {
+    pub(super) fn attribute(&self, error: CatalogError) -> Problem {
         let is_mismatch = matches!(error, CatalogError::Store(StoreError::Mismatch(_)));
         let problem = Problem::from(error);
         if !is_mismatch {
@@ -89,7 +89,7 @@ impl Claim {
 }
 
 fn agree<T: PartialEq + Display>(
-    known: &mut Option<Said<T>>,
+    known: &mut Option<Stated<T>>,
     found: Option<T>,
     name: &'static str,
 ) -> Result<(), Problem> {
@@ -147,7 +147,7 @@ mod tests {
         STANDARD.encode(vec![byte; length])
     }
 
-    fn claim(query: &str, fields: &[(&'static str, String)]) -> Result<Expected, String> {
+    fn digests(query: &str, fields: &[(&'static str, String)]) -> Result<Expected, String> {
         let request = http::Request::builder().uri(format!("/iso?{query}")).body(()).expect("a request");
         let (parts, ()) = request.into_parts();
         let parameters =
@@ -156,8 +156,9 @@ mod tests {
         for (name, value) in fields {
             headers.append(HeaderName::from_static(name), HeaderValue::from_str(value).expect("a value"));
         }
-        let claim = Claim::of_upload(&parameters, &headers).map_err(|problem| format!("{problem:?}"))?;
-        Ok(claim.expected())
+        let digests =
+            ExpectedDigests::of_upload(&parameters, &headers).map_err(|problem| format!("{problem:?}"))?;
+        Ok(digests.expected())
     }
 
     #[test]
@@ -198,7 +199,7 @@ mod tests {
                 Expected::default(),
             ),
         ] {
-            assert_eq!(claim(&query, &fields), Ok(expected), "{query} {fields:?}");
+            assert_eq!(digests(&query, &fields), Ok(expected), "{query} {fields:?}");
         }
     }
 
@@ -232,7 +233,7 @@ mod tests {
                 vec!["`Repr-Digest` says 0101", "`Content-Digest` says 0303"],
             ),
         ] {
-            let problem = claim(&query, &fields).expect_err("must be refused");
+            let problem = digests(&query, &fields).expect_err("must be refused");
             for part in parts {
                 assert!(problem.contains(part), "{part} is not in {problem}");
             }

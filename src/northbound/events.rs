@@ -19,7 +19,7 @@ use utoipa::ToSchema;
 use super::Northbound;
 use super::openapi::examples;
 use super::openapi::parameters::{EventFilters, LastEvent};
-use super::openapi::problems::NotTold;
+use super::openapi::problems::SubscriptionRejected;
 use super::parameters::Parameters;
 use super::problem::Problem;
 use super::views::{FileReference, Image, Job, Store, StoredFile};
@@ -51,9 +51,9 @@ pub(super) struct Endless;
 #[serde(tag = "event", content = "data", rename_all = "kebab-case")]
 pub(super) enum News {
     /// The beginning of a stream, from which on all changes are told.
-    Hello(Place),
+    Hello(EventCursor),
     /// Changes were missed that cannot be told any more: read the lists again.
-    Reset(Place),
+    Reset(EventCursor),
     /// An image is new or has changed.
     Image(Box<Image>),
     /// There is no such image any more.
@@ -70,7 +70,7 @@ pub(super) enum News {
 
 /// A place in the stream.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Place {
+pub(super) struct EventCursor {
     /// What to give as `lastEventId` to go on from here.
     id: String,
 }
@@ -114,20 +114,20 @@ struct Wanted(Vec<String>);
     responses(
         (status = 200, description = "Events, until one of the two goes away.",
             body = String, content_type = "text/event-stream", example = json!(examples::events())),
-        NotTold,
+        SubscriptionRejected,
     ),
 )]
-pub(super) async fn stream(State(door): State<Northbound>, request: Request) -> Result<Response, Problem> {
+pub(super) async fn stream(State(api): State<Northbound>, request: Request) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
     let parameters = Parameters::of_filters(&parts, &FILTERS)?;
     let wanted = Wanted::of(parameters.get("types"))?;
     // A browser that comes back asks for the URL of its first time, so its header is newer.
     let last = last_event_id(&parts.headers).or(parameters.get("lastEventId"));
-    let subscription = door.events.subscribe(last)?;
+    let subscription = api.events.subscribe(last)?;
     let (sender, receiver) = mpsc::channel(WAITING);
     if parts.method != Method::HEAD {
         // Not on the threads of connections: to look at a thing may take a moment.
-        tokio::spawn(tell(door, subscription, wanted, sender));
+        tokio::spawn(tell(api, subscription, wanted, sender));
     }
     let events = stream::unfold(receiver, |mut receiver| async move {
         Some((Ok::<_, Infallible>(receiver.recv().await?), receiver))
@@ -145,7 +145,7 @@ fn last_event_id(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Tells one client until it goes away or the service stops.
-async fn tell(door: Northbound, mut subscription: Subscription, wanted: Wanted, client: mpsc::Sender<Event>) {
+async fn tell(api: Northbound, mut subscription: Subscription, wanted: Wanted, client: mpsc::Sender<Event>) {
     if client.send(Event::default().retry(RETRY)).await.is_err() {
         return;
     }
@@ -154,7 +154,7 @@ async fn tell(door: Northbound, mut subscription: Subscription, wanted: Wanted, 
         let event = tokio::select! {
             told = subscription.next() => match told {
                 None => return,
-                Some(told) => door.event(told, &subscription.id(), &wanted).await,
+                Some(told) => api.event(told, &subscription.id(), &wanted).await,
             },
             // Its id lets those go on from here who are told of little.
             () = sleep_until(heartbeat) => Some(Event::default().comment("")),
@@ -172,8 +172,8 @@ impl Northbound {
     /// What a client gets to read; `None` if it does not want that, or it cannot be looked at.
     async fn event(&self, told: Told, id: &str, wanted: &Wanted) -> Option<Event> {
         let news = match told {
-            Told::Hello => News::Hello(Place { id: id.to_owned() }),
-            Told::Reset => News::Reset(Place { id: id.to_owned() }),
+            Told::Hello => News::Hello(EventCursor { id: id.to_owned() }),
+            Told::Reset => News::Reset(EventCursor { id: id.to_owned() }),
             Told::Changed(change) if !wanted.includes(&change) => return None,
             Told::Changed(change) => match self.present(&change).await {
                 Ok(shown) => shown,
@@ -198,13 +198,13 @@ impl Northbound {
                 Some(shown) => News::Job(Box::new((&shown).into())),
                 None => News::JobRemoved(RemovedJob { id: id.clone() }),
             },
-            Change::File(shelf, name) => match self.catalog.file(*shelf, name.clone()).await {
+            Change::File(kind, name) => match self.catalog.file(*kind, name.clone()).await {
                 Ok(listed) => {
-                    let file = StoredFile::listed(*shelf, &listed);
-                    News::File(Box::new(ChangedFile { file, store: (*shelf).into() }))
+                    let file = StoredFile::listed(*kind, &listed);
+                    News::File(Box::new(ChangedFile { file, store: (*kind).into() }))
                 }
                 Err(CatalogError::NoSuchFile { .. }) => {
-                    News::FileRemoved(FileReference::new(*shelf, name.clone()))
+                    News::FileRemoved(FileReference::new(*kind, name.clone()))
                 }
                 Err(error) => return Err(error),
             },

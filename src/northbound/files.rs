@@ -7,37 +7,37 @@ use futures_util::FutureExt;
 
 use super::Northbound;
 use super::checksum_file::ChecksumFile;
-use super::digest_fields::Claim;
+use super::digest_fields::ExpectedDigests;
 use super::parameters::Parameters;
 use super::problem::Problem;
 use super::uploads::{Upload, check_headers};
 use super::views::StoredFile;
 use crate::model::names::FileName;
-use crate::model::stored_file::Shelf;
+use crate::model::stored_file::StoreKind;
 
 pub(super) const FILTERS: [&str; 1] = ["name"];
 pub(super) const PUT_PARAMETERS: [&str; 5] = ["name", "sha256", "sha512", "checksum", "signature"];
 
 /// `GET`: all files, or the one named.
 pub(super) async fn list(
-    State(door): State<Northbound>,
-    shelf: Shelf,
+    State(api): State<Northbound>,
+    kind: StoreKind,
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
     let parameters = Parameters::of_filters(&parts, &FILTERS)?;
-    let mut files = door.catalog.files(shelf).await?;
+    let mut files = api.catalog.files(kind).await?;
     if let Some(name) = parameters.get("name") {
         files.retain(|listed| listed.file.name.as_str() == name);
     }
-    let views: Vec<_> = files.iter().map(|listed| StoredFile::listed(shelf, listed)).collect();
+    let views: Vec<_> = files.iter().map(|listed| StoredFile::listed(kind, listed)).collect();
     Ok(Json(views).into_response())
 }
 
 /// `PUT`: an upload. The body is the file, whatever its type says.
 pub(super) async fn put(
-    State(door): State<Northbound>,
-    shelf: Shelf,
+    State(api): State<Northbound>,
+    kind: StoreKind,
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
@@ -47,19 +47,19 @@ pub(super) async fn put(
         let parameters = Parameters::of_query(&parts, &PUT_PARAMETERS)?;
         let name = parameters.required("name", FileName::new)?;
         check_headers(&parts.headers)?;
-        let claim = Claim::of_upload(&parameters, &parts.headers)?;
-        let claim = ChecksumFile::of(&parameters)?.complete(&door, name.as_str(), claim).await?;
-        let intake = door.catalog.receive(shelf, name, size, claim.expected()).await?;
-        Ok::<_, Problem>((intake, claim))
+        let digests = ExpectedDigests::of_upload(&parameters, &parts.headers)?;
+        let digests = ChecksumFile::of(&parameters)?.complete(&api, name.as_str(), digests).await?;
+        let intake = api.catalog.receive(kind, name, size, digests.expected()).await?;
+        Ok::<_, Problem>((intake, digests))
     };
-    let (intake, claim) = match accepted.await {
+    let (intake, digests) = match accepted.await {
         Ok(accepted) => accepted,
         Err(problem) => return Err(upload.refuse(problem).await),
     };
     let finish = move |intake: crate::catalog::Intake| {
         let stored = async move {
-            let stored = intake.finish().await.map_err(|error| claim.blame(error))?;
-            Ok(StoredFile::new(shelf, &stored))
+            let stored = intake.finish().await.map_err(|error| digests.attribute(error))?;
+            Ok(StoredFile::new(kind, &stored))
         };
         stored.boxed()
     };
@@ -68,13 +68,13 @@ pub(super) async fn put(
 
 /// `DELETE`: the file named.
 pub(super) async fn delete(
-    State(door): State<Northbound>,
-    shelf: Shelf,
+    State(api): State<Northbound>,
+    kind: StoreKind,
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let parameters = Parameters::of_request(&parts, body, &FILTERS).await?;
     let name = parameters.required("name", FileName::existing)?;
-    let removed = door.catalog.remove_file(shelf, name).await?;
-    Ok(Json(StoredFile::new(shelf, &removed.file)).into_response())
+    let removed = api.catalog.remove_file(kind, name).await?;
+    Ok(Json(StoredFile::new(kind, &removed.file)).into_response())
 }

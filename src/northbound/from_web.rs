@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::HeaderMap;
 
 use super::checksum_file::{ChecksumFile, link};
-use super::digest_fields::Claim;
+use super::digest_fields::ExpectedDigests;
 use super::parameters::Parameters;
 use super::problem::Problem;
 use super::{Northbound, whole};
@@ -22,31 +22,31 @@ const MAX_WAIT: Duration = Duration::from_secs(3600);
 /// What a client asks to be fetched.
 pub(super) struct FromWeb {
     source: WebSource,
-    claim: Claim,
+    digests: ExpectedDigests,
     wait: Duration,
 }
 
 impl FromWeb {
     /// Reads what the request says.
-    pub(super) fn of(parameters: &Parameters, headers: &HeaderMap, claim: Claim) -> Result<Self, Problem> {
+    pub(super) fn of(
+        parameters: &Parameters,
+        headers: &HeaderMap,
+        digests: ExpectedDigests,
+    ) -> Result<Self, Problem> {
         let mut links = parameters.all("isoweb", link)?.into_iter();
         let url = links.next().ok_or_else(|| Problem::parameter("isoweb", "is missing"))?;
         let ChecksumFile { checksum, signature } = ChecksumFile::of(parameters)?;
         let source = WebSource { url, mirrors: links.collect(), checksum, signature };
-        Ok(Self { source, claim, wait: wait(parameters, headers)? })
+        Ok(Self { source, digests, wait: wait(parameters, headers)? })
     }
 
     /// Begins the download and waits for its end for as long as the client wants to.
-    pub(super) async fn register(
-        self,
-        door: &Northbound,
-        reservation: Reservation,
-    ) -> Result<Image, Problem> {
+    pub(super) async fn register(self, api: &Northbound, reservation: Reservation) -> Result<Image, Problem> {
         let url = self.source.url.secret_url();
         let iso = provisional_name(url, reservation.name(), reservation.version());
         let iso = iso.map_err(|error| Problem::parameter("name", error))?;
         let is_retry = reservation.is_retry();
-        let (expected, jobs) = (self.claim.expected(), door.jobs.clone());
+        let (expected, jobs) = (self.digests.expected(), api.jobs.clone());
         let begun = whole(async move {
             let begun = reservation.begin_download(self.source, iso, expected, download_job).await;
             let (image, job, reservation) =
@@ -59,7 +59,7 @@ impl FromWeb {
             return Ok(image);
         }
         match download.ended_within(self.wait).await {
-            None | Some(Ok(())) => match door.catalog.image(image.id).await {
+            None | Some(Ok(())) => match api.catalog.image(image.id).await {
                 // It was deleted in this very moment.
                 Err(CatalogError::NoSuchImage) => Err(Failure::Cancelled.into()),
                 image => Ok(image?),
@@ -69,7 +69,7 @@ impl FromWeb {
             Some(Err(failure)) => {
                 // Whoever gets an error in answer needs no record of it. An image that was in error before stays listed.
                 if !is_retry {
-                    let _ = door.catalog.remove_images(vec![image.id]).await;
+                    let _ = api.catalog.remove_images(vec![image.id]).await;
                 }
                 Err(Problem::from(failure).of_parameter("isoweb"))
             }

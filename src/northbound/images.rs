@@ -14,11 +14,11 @@ use utoipa::ToSchema;
 
 use super::Northbound;
 use super::checksum_file::ChecksumFile;
-use super::digest_fields::Claim;
+use super::digest_fields::ExpectedDigests;
 use super::from_web::FromWeb;
 use super::openapi::parameters::{DigestFields, ImageFilters, Preference, Registration};
 use super::openapi::problems::{
-    BadFilter, BadParameter, ImagesStay, NoSuchImage, NotPlain, NotRegistered, NotTaken,
+    BadFilter, BadParameter, EncodingRejected, FileRejected, ImagesInUse, NoSuchImage, RegistrationRejected,
 };
 use super::openapi::{Bytes, examples};
 use super::parameters::Parameters;
@@ -68,12 +68,12 @@ const PADDING: u64 = 1 << 20;
         BadFilter,
     ),
 )]
-pub(super) async fn list(State(door): State<Northbound>, request: Request) -> Result<Response, Problem> {
+pub(super) async fn list(State(api): State<Northbound>, request: Request) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
     let filters = Parameters::of_filters(&parts, &FILTERS)?;
-    let images = door.catalog.images().await?;
+    let images = api.catalog.images().await?;
     let views: Vec<_> =
-        images.iter().filter(|image| matches(image, &filters)).map(|image| door.view(image)).collect();
+        images.iter().filter(|image| matches(image, &filters)).map(|image| api.view(image)).collect();
     Ok(Json(views).into_response())
 }
 
@@ -87,12 +87,12 @@ pub(super) async fn list(State(door): State<Northbound>, request: Request) -> Re
     ),
 )]
 pub(super) async fn show(
-    State(door): State<Northbound>,
+    State(api): State<Northbound>,
     UrlPath(id): UrlPath<String>,
 ) -> Result<Response, Problem> {
-    let (image, findings) = door.catalog.image_in_full(ImageId(id)).await?;
+    let (image, findings) = api.catalog.image_in_full(ImageId(id)).await?;
     let findings = findings.as_ref().map(Findings::from);
-    Ok(Json(ImageInFull { image: door.view(&image), findings }).into_response())
+    Ok(Json(ImageInFull { image: api.view(&image), findings }).into_response())
 }
 
 /// Register an image.
@@ -120,12 +120,12 @@ pub(super) async fn show(
             (String = "text/plain", example = json!(examples::uploaded())),
         )),
         BadParameter,
-        NotTaken,
-        NotPlain,
-        NotRegistered,
+        FileRejected,
+        EncodingRejected,
+        RegistrationRejected,
     ),
 )]
-pub(super) async fn put(State(door): State<Northbound>, request: Request) -> Result<Response, Problem> {
+pub(super) async fn put(State(api): State<Northbound>, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let query = Parameters::of_query(&parts, &PUT_PARAMETERS);
     let other_source = |query: &Parameters| {
@@ -134,13 +134,13 @@ pub(super) async fn put(State(door): State<Northbound>, request: Request) -> Res
     match query {
         // With an upload the body is the ISO, so the parameters are all in the query.
         Ok(query) if query.get("isoclient").is_some() && !other_source(&query) => {
-            upload(&door, &query, &parts, body).await
+            upload(&api, &query, &parts, body).await
         }
         Err(problem) => Err(Upload::new(&parts, body).refuse(problem).await),
         Ok(_) => {
             let parameters = Parameters::of_request(&parts, body, &PUT_PARAMETERS).await?;
-            let image = register(&door, &parameters, &parts.headers).await?;
-            Ok(Json(door.view(&image)).into_response())
+            let image = register(&api, &parameters, &parts.headers).await?;
+            Ok(Json(api.view(&image)).into_response())
         }
     }
 }
@@ -156,23 +156,23 @@ pub(super) async fn put(State(door): State<Northbound>, request: Request) -> Res
         (status = 200, description = "What was deleted: one image if it was named by its id, or by its name and version, else a list.",
             body = Removed, example = json!(examples::image())),
         BadParameter,
-        ImagesStay,
+        ImagesInUse,
     ),
 )]
-pub(super) async fn delete(State(door): State<Northbound>, request: Request) -> Result<Response, Problem> {
+pub(super) async fn delete(State(api): State<Northbound>, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let filters = Parameters::of_request(&parts, body, &FILTERS).await?;
     if filters.is_empty() {
         let detail = format!("say which images to delete, with at least one of {}", FILTERS.join(", "));
         return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
     }
-    let images = door.catalog.images().await?;
+    let images = api.catalog.images().await?;
     let ids: Vec<ImageId> =
         images.into_iter().filter(|image| matches(image, &filters)).map(|image| image.id).collect();
-    let removed = whole(remove(door.clone(), ids)).await?;
+    let removed = whole(remove(api.clone(), ids)).await?;
     let one_was_named =
         filters.get("id").is_some() || (filters.get("name").is_some() && filters.get("version").is_some());
-    let mut views: Vec<_> = removed.iter().map(|image| door.view(image)).collect();
+    let mut views: Vec<_> = removed.iter().map(|image| api.view(image)).collect();
     Ok(Json(match views.pop() {
         Some(image) if one_was_named && views.is_empty() => Removed::One(Box::new(image)),
         last => Removed::Several(views.into_iter().chain(last).collect()),
@@ -180,23 +180,23 @@ pub(super) async fn delete(State(door): State<Northbound>, request: Request) -> 
     .into_response())
 }
 
-async fn remove(door: Northbound, ids: Vec<ImageId>) -> Result<Vec<Image>, Problem> {
-    let mut halted = Vec::new();
+async fn remove(api: Northbound, ids: Vec<ImageId>) -> Result<Vec<Image>, Problem> {
+    let mut paused = Vec::new();
     let mut busy = None;
     for id in &ids {
-        match door.jobs.halt(id).await {
-            Ok(work) => halted.push(work),
+        match api.jobs.halt(id).await {
+            Ok(work) => paused.push(work),
             Err(error) => busy = Some(error),
         }
     }
     let removed = match busy {
         Some(error) => Err(error.into()),
-        None => door.catalog.remove_images(ids).await.map_err(Problem::from),
+        None => api.catalog.remove_images(ids).await.map_err(Problem::from),
     };
-    for work in halted {
+    for work in paused {
         match &removed {
-            Ok(_) => door.jobs.drop_halted(work).await,
-            Err(_) => door.jobs.go_on(work),
+            Ok(_) => api.jobs.drop_paused(work).await,
+            Err(_) => api.jobs.go_on(work),
         }
     }
     removed
@@ -209,41 +209,41 @@ fn matches(image: &Image, filters: &Parameters) -> bool {
     FILTERS.iter().zip(fields).all(|(filter, field)| filters.get(filter).is_none_or(|wanted| wanted == field))
 }
 
-async fn reserve(door: &Northbound, parameters: &Parameters) -> Result<Reservation, Problem> {
+async fn reserve(api: &Northbound, parameters: &Parameters) -> Result<Reservation, Problem> {
     let name = parameters.required("name", ImageName::new)?;
     let version = parameters.required("version", ImageVersion::new)?;
     let tree = parameters.optional("tree", tree)?;
-    Ok(door.catalog.reserve(name, version, tree).await?)
+    Ok(api.catalog.reserve(name, version, tree).await?)
 }
 
-async fn register(door: &Northbound, parameters: &Parameters, headers: &HeaderMap) -> Result<Image, Problem> {
-    let claim = Claim::of_parameters(parameters)?;
+async fn register(api: &Northbound, parameters: &Parameters, headers: &HeaderMap) -> Result<Image, Problem> {
+    let digests = ExpectedDigests::of_parameters(parameters)?;
     let checksum_file = ChecksumFile::of(parameters)?;
     if parameters.get("isostore").is_some() {
         let iso = parameters.required("isostore", FileName::existing)?;
-        let reservation = reserve(door, parameters).await?;
-        let claim = checksum_file.complete(door, iso.as_str(), claim).await?;
-        let registered = reservation.register_stored(iso, claim.expected()).await;
-        return registered.map_err(|error| claim.blame(error).of_parameter("isostore"));
+        let reservation = reserve(api, parameters).await?;
+        let digests = checksum_file.complete(api, iso.as_str(), digests).await?;
+        let registered = reservation.register_stored(iso, digests.expected()).await;
+        return registered.map_err(|error| digests.attribute(error).of_parameter("isostore"));
     }
     if let Some(path) = parameters.get("isolocal") {
         if !path.starts_with('/') || path.contains('\0') {
             return Err(Problem::parameter("isolocal", "must be an absolute path on the server"));
         }
-        let reservation = reserve(door, parameters).await?;
+        let reservation = reserve(api, parameters).await?;
         let base_name = path.rsplit('/').next().unwrap_or_default();
-        let claim = checksum_file.complete(door, base_name, claim).await?;
-        let registered = reservation.register_local(PathBuf::from(path), claim.expected()).await;
-        return registered.map_err(|error| claim.blame(error).of_parameter("isolocal"));
+        let digests = checksum_file.complete(api, base_name, digests).await?;
+        let registered = reservation.register_local(PathBuf::from(path), digests.expected()).await;
+        return registered.map_err(|error| digests.attribute(error).of_parameter("isolocal"));
     }
     if parameters.get("isoweb").is_some() {
-        let from_web = FromWeb::of(parameters, headers, claim)?;
-        return from_web.register(door, reserve(door, parameters).await?).await;
+        let from_web = FromWeb::of(parameters, headers, digests)?;
+        return from_web.register(api, reserve(api, parameters).await?).await;
     }
     if parameters.get("isoclient").is_some() {
         return Err(Problem::parameter("isoclient", "must be in the query, because the body is the ISO"));
     }
-    reserve(door, parameters).await?;
+    reserve(api, parameters).await?;
     Err(Problem::new(
         StatusCode::BAD_REQUEST,
         "say where the ISO comes from, with isostore, isolocal, isoweb or isoclient",
@@ -251,7 +251,7 @@ async fn register(door: &Northbound, parameters: &Parameters, headers: &HeaderMa
 }
 
 async fn upload(
-    door: &Northbound,
+    api: &Northbound,
     query: &Parameters,
     parts: &request::Parts,
     body: Body,
@@ -261,13 +261,13 @@ async fn upload(
     let accepted = async {
         let iso = query.required("isoclient", FileName::new)?;
         check_headers(&parts.headers)?;
-        let claim = Claim::of_upload(query, &parts.headers)?;
-        let reservation = reserve(door, query).await?;
-        let claim = ChecksumFile::of(query)?.complete(door, iso.as_str(), claim).await?;
-        let intake = reservation.receive(iso, expected, claim.expected()).await?;
-        Ok::<_, Problem>((reservation, intake, claim))
+        let digests = ExpectedDigests::of_upload(query, &parts.headers)?;
+        let reservation = reserve(api, query).await?;
+        let digests = ChecksumFile::of(query)?.complete(api, iso.as_str(), digests).await?;
+        let intake = reservation.receive(iso, expected, digests.expected()).await?;
+        Ok::<_, Problem>((reservation, intake, digests))
     };
-    let (reservation, intake, claim) = match accepted.await {
+    let (reservation, intake, digests) = match accepted.await {
         Ok(accepted) => accepted,
         Err(problem) => return Err(upload.refuse(problem).await),
     };
@@ -275,11 +275,12 @@ async fn upload(
     if let Err(problem) = judge(&intake, &beginning, expected) {
         return Err(upload.refuse(problem).await);
     }
-    let door = door.clone();
+    let api = api.clone();
     let finish = move |intake| {
         async move {
-            let image = reservation.register_received(intake).await.map_err(|error| claim.blame(error))?;
-            Ok(door.view(&image))
+            let image =
+                reservation.register_received(intake).await.map_err(|error| digests.attribute(error))?;
+            Ok(api.view(&image))
         }
         .boxed()
     };

@@ -43,7 +43,7 @@ pub(super) struct Index {
     get, path = "/about", tag = "service", operation_id = "showAbout",
     responses((status = 200, description = "Where everything is.", body = Index, example = json!(examples::index()))),
 )]
-pub(super) async fn show(State(door): State<Northbound>, headers: HeaderMap) -> Json<Index> {
+pub(super) async fn show(State(api): State<Northbound>, headers: HeaderMap) -> Json<Index> {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     Json(Index {
         service: "image-service",
@@ -60,8 +60,8 @@ pub(super) async fn show(State(door): State<Northbound>, headers: HeaderMap) -> 
         gui: "/gui/",
         docs: "/docs",
         openapi: "/openapi.json",
-        southbound: format!("{}/", door.api_root),
-        southbound_url: door.southbound.url(&door.api_root, host),
+        southbound: format!("{}/", api.api_root),
+        southbound_url: api.southbound.url(&api.api_root, host),
     })
 }
 

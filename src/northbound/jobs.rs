@@ -25,10 +25,10 @@ pub(super) const FILTERS: [&str; 3] = ["kind", "state", "image"];
         BadFilter,
     ),
 )]
-pub(super) async fn list(State(door): State<Northbound>, request: Request) -> Result<Response, Problem> {
+pub(super) async fn list(State(api): State<Northbound>, request: Request) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
     let filters = Parameters::of_filters(&parts, &FILTERS)?;
-    let jobs = door.jobs.all();
+    let jobs = api.jobs.all();
     let views: Vec<Job> = jobs.iter().filter(|shown| matches(shown, &filters)).map(Job::from).collect();
     Ok(Json(views).into_response())
 }
@@ -43,10 +43,10 @@ pub(super) async fn list(State(door): State<Northbound>, request: Request) -> Re
     ),
 )]
 pub(super) async fn show(
-    State(door): State<Northbound>,
+    State(api): State<Northbound>,
     UrlPath(id): UrlPath<String>,
 ) -> Result<Response, Problem> {
-    let shown = door.jobs.get(&JobId(id)).ok_or(JobError::NoSuchJob)?;
+    let shown = api.jobs.get(&JobId(id)).ok_or(JobError::NoSuchJob)?;
     Ok(Json(JobInFull::from(&shown)).into_response())
 }
 
@@ -62,10 +62,10 @@ pub(super) async fn show(
     ),
 )]
 pub(super) async fn cancel(
-    State(door): State<Northbound>,
+    State(api): State<Northbound>,
     UrlPath(id): UrlPath<String>,
 ) -> Result<Response, Problem> {
-    let shown = door.jobs.cancel(&JobId(id)).await?;
+    let shown = api.jobs.cancel(&JobId(id)).await?;
     Ok(Json(JobInFull::from(&shown)).into_response())
 }
 
@@ -81,10 +81,10 @@ pub(super) async fn cancel(
     ),
 )]
 pub(super) async fn retry(
-    State(door): State<Northbound>,
+    State(api): State<Northbound>,
     UrlPath(id): UrlPath<String>,
 ) -> Result<Response, Problem> {
-    let shown = whole(async move { Ok(door.jobs.retry(&JobId(id)).await?) }).await?;
+    let shown = whole(async move { Ok(api.jobs.retry(&JobId(id)).await?) }).await?;
     Ok(Json(JobInFull::from(&shown)).into_response())
 }
 

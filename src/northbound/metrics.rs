@@ -17,8 +17,8 @@ use super::openapi::examples;
         body = String, content_type = "text/plain", example = json!(examples::metrics()),
     )),
 )]
-pub(super) async fn show(State(door): State<Northbound>) -> impl IntoResponse {
-    let (totals, connections) = (door.transfers.totals(), door.transfers.connections());
+pub(super) async fn show(State(api): State<Northbound>) -> impl IntoResponse {
+    let (totals, connections) = (api.transfers.totals(), api.transfers.connections());
     let mut text = String::new();
     let mut show = |name: &str, kind: &str, help: &str, values: &[(&str, u64)]| {
         // Writing to a string cannot fail.

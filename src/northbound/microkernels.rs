@@ -6,11 +6,11 @@ use axum::response::Response;
 use super::Northbound;
 use super::files;
 use super::openapi::parameters::{DigestFields, FileFilter, FileName, IncomingFile};
-use super::openapi::problems::{BadFilter, BadParameter, FileStays, NotPlain, NotTaken};
+use super::openapi::problems::{BadFilter, BadParameter, EncodingRejected, FileRejected, FileStays};
 use super::openapi::{Bytes, examples};
 use super::problem::Problem;
 use super::views::StoredFile;
-use crate::model::stored_file::Shelf;
+use crate::model::stored_file::StoreKind;
 
 /// List the microkernel files, or the one named.
 #[utoipa::path(
@@ -22,7 +22,7 @@ use crate::model::stored_file::Shelf;
     ),
 )]
 pub(super) async fn list(state: State<Northbound>, request: Request) -> Result<Response, Problem> {
-    files::list(state, Shelf::Microkernel, request).await
+    files::list(state, StoreKind::Microkernel, request).await
 }
 
 /// Upload a microkernel file.
@@ -40,12 +40,12 @@ pub(super) async fn list(state: State<Northbound>, request: Request) -> Result<R
             (StoredFile = "application/json", example = json!(examples::microkernel())),
         )),
         BadParameter,
-        NotTaken,
-        NotPlain,
+        FileRejected,
+        EncodingRejected,
     ),
 )]
 pub(super) async fn put(state: State<Northbound>, request: Request) -> Result<Response, Problem> {
-    files::put(state, Shelf::Microkernel, request).await
+    files::put(state, StoreKind::Microkernel, request).await
 }
 
 /// Delete a microkernel file.
@@ -62,5 +62,5 @@ pub(super) async fn put(state: State<Northbound>, request: Request) -> Result<Re
     ),
 )]
 pub(super) async fn delete(state: State<Northbound>, request: Request) -> Result<Response, Problem> {
-    files::delete(state, Shelf::Microkernel, request).await
+    files::delete(state, StoreKind::Microkernel, request).await
 }

@@ -143,7 +143,7 @@ impl From<CatalogError> for Problem {
             },
             CatalogError::Tree(error) => {
                 tracing::error!(%error, "a request failed");
-                return Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.gist());
+                return Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.public_message());
             }
             CatalogError::Inventory(_) => {
                 tracing::error!(error = text, "a request failed");

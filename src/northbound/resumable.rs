@@ -18,14 +18,14 @@ use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
 use super::Northbound;
-use super::digest_fields::Claim;
+use super::digest_fields::ExpectedDigests;
 use super::openapi::parameters::{
     MethodOverride, NewUpload, NewUploadFields, PieceChecksum, PieceFields, RangeFields, TusVersion,
     TusVersionRequired,
 };
 use super::openapi::problems::{
-    NoPiece, NoSuchUpload, NotBegun, NotBrought, NotPlain, NotTaken, OtherChecksum, OtherVersion, UploadBusy,
-    UploadLocked,
+    BytesRejected, EncodingRejected, FileRejected, NoPiece, NoSuchUpload, NotBegun, OtherChecksum,
+    OtherVersion, UploadBusy, UploadLocked,
 };
 use super::openapi::{Bytes, examples};
 use super::parameters::Parameters;
@@ -35,8 +35,8 @@ use super::resumable_fields::{self as fields, Checksum, Piece, VERSION};
 use super::uploads::{Upload, check_headers};
 use super::views::{Store, StoredFile, Time};
 use crate::model::names::FileName;
-use crate::model::part::{Owner, Part, PartId, Plan};
-use crate::model::stored_file::Shelf;
+use crate::model::stored_file::StoreKind;
+use crate::model::unfinished_file::{Owner, Plan, UnfinishedFile, UnfinishedFileId};
 
 /// The body of a piece by tus.
 const PIECE: &str = "application/offset+octet-stream";
@@ -51,7 +51,7 @@ pub(super) const PARAMETERS: [&str; 5] = ["name", "store", "size", "sha256", "sh
 pub(super) struct UnfinishedUpload {
     /// The last segment of its path, `/uploads/{id}`.
     #[schema(value_type = String)]
-    id: PartId,
+    id: UnfinishedFileId,
     store: Store,
     /// The name that the file will have.
     #[schema(value_type = String)]
@@ -69,18 +69,18 @@ pub(super) struct UnfinishedUpload {
 
 /// The requests that bring bytes now, by their uploads. A newer one ends an older one, whose connection most likely broke unnoticed.
 #[derive(Clone, Default)]
-pub(super) struct Running(Arc<Mutex<HashMap<PartId, CancellationToken>>>);
+pub(super) struct Running(Arc<Mutex<HashMap<UnfinishedFileId, CancellationToken>>>);
 
 impl Running {
     /// Ends whoever brings bytes for an upload.
-    fn end(&self, id: &PartId) {
+    fn end(&self, id: &UnfinishedFileId) {
         if let Some(older) = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(id) {
             older.cancel();
         }
     }
 
     /// Ends whoever brings bytes for an upload, and takes over.
-    fn take_over(&self, id: &PartId) -> CancellationToken {
+    fn take_over(&self, id: &UnfinishedFileId) -> CancellationToken {
         let token = CancellationToken::new();
         let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         running.retain(|_, token| !token.is_cancelled());
@@ -129,10 +129,10 @@ fn understood(allow: &'static str) -> Response {
         body = Vec<UnfinishedUpload>, example = json!(examples::unfinished_uploads()),
     )),
 )]
-pub(super) async fn list(State(door): State<Northbound>) -> Json<Vec<UnfinishedUpload>> {
-    let parts = door.catalog.parts().into_iter();
+pub(super) async fn list(State(api): State<Northbound>) -> Json<Vec<UnfinishedUpload>> {
+    let parts = api.catalog.parts().into_iter();
     let unfinished = parts.filter(|(_, part)| part.plan.owner == Owner::Upload && !part.whole);
-    Json(unfinished.map(|(shelf, part)| UnfinishedUpload::new(&door, shelf, &part)).collect())
+    Json(unfinished.map(|(kind, part)| UnfinishedUpload::new(&api, kind, &part)).collect())
 }
 
 /// Begin an upload that can be resumed.
@@ -155,34 +155,34 @@ pub(super) async fn list(State(door): State<Northbound>) -> Json<Vec<UnfinishedU
                 ("Upload-Defer-Length" = String, description = "`1` where that is not known."),
                 ("Upload-Expires" = String, description = "When it goes, if nobody touches it until then."),
             )),
-        NotTaken,
-        NotPlain,
+        FileRejected,
+        EncodingRejected,
         OtherVersion,
         NotBegun,
         OtherChecksum,
     ),
 )]
-pub(super) async fn create(State(door): State<Northbound>, request: Request) -> Response {
+pub(super) async fn create(State(api): State<Northbound>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let created = create_part(&door, &parts).await;
+    let created = create_part(&api, &parts).await;
     let id = match created {
         Ok(id) => id,
         Err(problem) => return tus(Upload::new(&parts, body).refuse(problem).await),
     };
     let mut answer = if is_piece(&parts.headers) {
         let piece = Piece { offset: 0, total: None };
-        match bring(&door, &id, &parts, body, Some(piece)).await {
-            Ok(appended) => shown(&door, &id, &appended),
+        match bring(&api, &id, &parts, body, Some(piece)).await {
+            Ok(appended) => shown(&api, &id, &appended),
             // Nobody was told the id, so nobody can go on with it.
             Err(problem) => {
-                if let Err(error) = door.catalog.discard_part(&id).await {
+                if let Err(error) = api.catalog.discard_part(&id).await {
                     tracing::debug!(%id, %error, "there is nothing to remove");
                 }
                 return tus(problem);
             }
         }
     } else {
-        shown(&door, &id, &Appended { offset: 0, stored: None })
+        shown(&api, &id, &Appended { offset: 0, stored: None })
     };
     *answer.status_mut() = StatusCode::CREATED;
     if let Ok(location) = HeaderValue::from_str(&format!("/uploads/{id}")) {
@@ -234,21 +234,21 @@ pub(super) async fn get(state: State<Northbound>, path: UrlPath<String>, headers
     ),
 )]
 pub(super) async fn head(
-    State(door): State<Northbound>,
+    State(api): State<Northbound>,
     UrlPath(id): UrlPath<String>,
     headers: HeaderMap,
 ) -> Response {
     let found = async {
         fields::check_version(&headers, false)?;
-        let id = known(&door, id)?;
+        let id = known(&api, id)?;
         // Who asks is about to go on with it.
-        door.running.end(&id);
-        let (_, part) = door.catalog.settle_part(&id).await.map_err(locked)?;
+        api.running.end(&id);
+        let (_, part) = api.catalog.settle_part(&id).await.map_err(locked)?;
         Ok::<_, Problem>((id, part))
     };
     match found.await {
         Ok((id, part)) => {
-            let mut answer = shown(&door, &id, &Appended { offset: part.offset, stored: None });
+            let mut answer = shown(&api, &id, &Appended { offset: part.offset, stored: None });
             *answer.status_mut() = StatusCode::OK;
             answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
             answer
@@ -274,17 +274,17 @@ pub(super) async fn head(
                 ("Upload-Defer-Length" = String, description = "`1` where that is not known."),
                 ("Upload-Expires" = String, description = "When it goes, if nobody touches it until then."),
             )),
-        NotTaken,
+        FileRejected,
         NoSuchUpload,
         OtherVersion,
         UploadLocked,
-        NotBrought,
+        BytesRejected,
         NoPiece,
         OtherChecksum,
     ),
 )]
 pub(super) async fn patch(
-    State(door): State<Northbound>,
+    State(api): State<Northbound>,
     UrlPath(id): UrlPath<String>,
     request: Request,
 ) -> Response {
@@ -299,9 +299,9 @@ pub(super) async fn patch(
         let offset = fields::number(&parts.headers, "upload-offset")?.ok_or_else(missing)?;
         Ok(Piece { offset, total: fields::number(&parts.headers, "upload-length")? })
     };
-    let piece = piece().and_then(|piece| Ok((known(&door, id)?, piece)));
+    let piece = piece().and_then(|piece| Ok((known(&api, id)?, piece)));
     match piece {
-        Ok((id, piece)) => answer(&door, &id, bring(&door, &id, &parts, body, Some(piece)).await),
+        Ok((id, piece)) => answer(&api, &id, bring(&api, &id, &parts, body, Some(piece)).await),
         Err(problem) => tus(Upload::new(&parts, body).refuse(problem).await),
     }
 }
@@ -328,15 +328,15 @@ pub(super) async fn patch(
                 ("Upload-Defer-Length" = String, description = "`1` where that is not known."),
                 ("Upload-Expires" = String, description = "When it goes, if nobody touches it until then."),
             )),
-        NotTaken,
+        FileRejected,
         NoSuchUpload,
         UploadLocked,
-        NotBrought,
+        BytesRejected,
         OtherChecksum,
     ),
 )]
 pub(super) async fn put(
-    State(door): State<Northbound>,
+    State(api): State<Northbound>,
     UrlPath(id): UrlPath<String>,
     request: Request,
 ) -> Response {
@@ -347,12 +347,12 @@ pub(super) async fn put(
         let piece = fields::content_range(&parts.headers, length)?;
         Ok(piece.or(offset.map(|offset| Piece { offset, total: None })))
     };
-    let piece = piece().and_then(|piece| Ok((known(&door, id)?, piece)));
+    let piece = piece().and_then(|piece| Ok((known(&api, id)?, piece)));
     match piece {
         Ok((id, piece)) => {
-            let brought = bring(&door, &id, &parts, body, piece).await;
+            let brought = bring(&api, &id, &parts, body, piece).await;
             let stored = brought.as_ref().ok().and_then(|appended| appended.stored.clone());
-            let mut answer = answer(&door, &id, brought);
+            let mut answer = answer(&api, &id, brought);
             if let Some(stored) = stored {
                 let whole = Json(stored).into_response();
                 *answer.status_mut() = StatusCode::OK;
@@ -377,15 +377,15 @@ pub(super) async fn put(
     ),
 )]
 pub(super) async fn delete(
-    State(door): State<Northbound>,
+    State(api): State<Northbound>,
     UrlPath(id): UrlPath<String>,
     headers: HeaderMap,
 ) -> Response {
     let removed = async {
         fields::check_version(&headers, false)?;
-        let id = known(&door, id)?;
-        door.running.end(&id);
-        door.catalog.discard_part(&id).await?;
+        let id = known(&api, id)?;
+        api.running.end(&id);
+        api.catalog.discard_part(&id).await?;
         Ok::<_, Problem>(())
     };
     match removed.await {
@@ -418,11 +418,11 @@ pub(super) async fn delete(
                 ("Upload-Defer-Length" = String, description = "`1` where that is not known."),
                 ("Upload-Expires" = String, description = "When it goes, if nobody touches it until then."),
             )),
-        NotTaken,
+        FileRejected,
         NoSuchUpload,
         OtherVersion,
         UploadLocked,
-        NotBrought,
+        BytesRejected,
         NoPiece,
         OtherChecksum,
     ),
@@ -437,7 +437,7 @@ pub(super) async fn post(state: State<Northbound>, path: UrlPath<String>, reques
     }
 }
 
-async fn create_part(door: &Northbound, parts: &request::Parts) -> Result<PartId, Problem> {
+async fn create_part(api: &Northbound, parts: &request::Parts) -> Result<UnfinishedFileId, Problem> {
     fields::check_version(&parts.headers, false)?;
     check_headers(&parts.headers)?;
     let said = fields::metadata(&parts.headers)?.into_iter().map(|(key, value)| match key.as_str() {
@@ -447,7 +447,7 @@ async fn create_part(door: &Northbound, parts: &request::Parts) -> Result<PartId
     let said: Vec<_> = said.filter(|(key, _)| key != "size").collect();
     let parameters = Parameters::of_query(parts, &PARAMETERS)?.or(said, &PARAMETERS)?;
     let name = parameters.required("name", FileName::new)?;
-    let shelf = parameters.optional("store", shelf)?.unwrap_or(Shelf::Iso);
+    let kind = parameters.optional("store", kind)?.unwrap_or(StoreKind::Iso);
     let size = match fields::number(&parts.headers, "upload-length")? {
         Some(size) => Some(size),
         None => parameters
@@ -461,18 +461,18 @@ async fn create_part(door: &Northbound, parts: &request::Parts) -> Result<PartId
         }
         _ => {}
     }
-    let expected = Claim::of_parameters(&parameters)?.expected();
-    let id = PartId::random();
-    let plan = Plan { name, size, expected, owner: Owner::Upload, memo: Value::Null };
-    let intake = door.catalog.begin_part(&id, shelf, plan, None).await?;
+    let expected = ExpectedDigests::of_parameters(&parameters)?.expected();
+    let id = UnfinishedFileId::random();
+    let plan = Plan { name, size, expected, owner: Owner::Upload, resume_data: Value::Null };
+    let intake = api.catalog.begin_part(&id, kind, plan, None).await?;
     intake.suspend().await?;
     Ok(id)
 }
 
 /// Brings the bytes of a request to an upload; to all of it where the request does not say to which piece.
 async fn bring(
-    door: &Northbound,
-    id: &PartId,
+    api: &Northbound,
+    id: &UnfinishedFileId,
     parts: &request::Parts,
     body: Body,
     piece: Option<Piece>,
@@ -482,8 +482,8 @@ async fn bring(
         Ok(checksum) => checksum,
         Err(problem) => return Err(upload.refuse(problem).await),
     };
-    let token = door.running.take_over(id);
-    let (catalog, id) = (door.catalog.clone(), id.clone());
+    let token = api.running.take_over(id);
+    let (catalog, id) = (api.catalog.clone(), id.clone());
     // It goes on to its end if the client goes away, so that all that came stays.
     let brought = tokio::spawn(async move {
         // Whoever comes next has nobody to end.
@@ -496,15 +496,15 @@ async fn bring(
     })
 }
 
-fn answer(door: &Northbound, id: &PartId, brought: Result<Appended, Problem>) -> Response {
+fn answer(api: &Northbound, id: &UnfinishedFileId, brought: Result<Appended, Problem>) -> Response {
     match brought {
-        Ok(appended) => shown(door, id, &appended),
+        Ok(appended) => shown(api, id, &appended),
         Err(problem) => tus(problem),
     }
 }
 
 /// What every answer about an upload tells.
-fn shown(door: &Northbound, id: &PartId, appended: &Appended) -> Response {
+fn shown(api: &Northbound, id: &UnfinishedFileId, appended: &Appended) -> Response {
     let mut answer = tus(StatusCode::NO_CONTENT);
     let headers = answer.headers_mut();
     let mut add = |name: &'static str, value: String| {
@@ -513,40 +513,40 @@ fn shown(door: &Northbound, id: &PartId, appended: &Appended) -> Response {
         }
     };
     add("upload-offset", appended.offset.to_string());
-    if let Some((_, part)) = door.catalog.part(id) {
+    if let Some((_, part)) = api.catalog.part(id) {
         match part.plan.size {
             Some(size) => add("upload-length", size.to_string()),
             None => add("upload-defer-length", "1".into()),
         }
-        add("upload-expires", httpdate::fmt_http_date(expires(door, &part)));
+        add("upload-expires", httpdate::fmt_http_date(expires(api, &part)));
     }
     answer
 }
 
-fn expires(door: &Northbound, part: &Part) -> SystemTime {
-    let left = door.upload_expiry.saturating_sub(part.age);
+fn expires(api: &Northbound, part: &UnfinishedFile) -> SystemTime {
+    let left = api.upload_expiry.saturating_sub(part.age);
     SystemTime::now()
         .checked_add(left)
         .unwrap_or(SystemTime::UNIX_EPOCH + Duration::from_secs(u32::MAX.into()))
 }
 
 impl UnfinishedUpload {
-    fn new(door: &Northbound, shelf: Shelf, part: &Part) -> Self {
+    fn new(api: &Northbound, kind: StoreKind, part: &UnfinishedFile) -> Self {
         Self {
             id: part.id.clone(),
-            store: shelf.into(),
+            store: kind.into(),
             name: part.plan.name.clone(),
             offset: part.offset,
             size: part.plan.size,
             created: part.created.into(),
-            expires: Time::of_system(expires(door, part)),
+            expires: Time::of_system(expires(api, part)),
         }
     }
 }
 
 /// The id of an upload, which nobody else's part has.
-fn known(door: &Northbound, id: String) -> Result<PartId, Problem> {
-    let found = PartId::new(id).ok().and_then(|id| Some((door.catalog.part(&id)?.1, id)));
+fn known(api: &Northbound, id: String) -> Result<UnfinishedFileId, Problem> {
+    let found = UnfinishedFileId::new(id).ok().and_then(|id| Some((api.catalog.part(&id)?.1, id)));
     match found {
         Some((part, id)) if part.plan.owner == Owner::Upload => Ok(id),
         _ => Err(Problem::new(StatusCode::NOT_FOUND, "there is no such upload, or no more")),
@@ -557,10 +557,10 @@ fn is_piece(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_TYPE).is_some_and(|found| found.as_bytes() == PIECE.as_bytes())
 }
 
-fn shelf(text: String) -> Result<Shelf, &'static str> {
+fn kind(text: String) -> Result<StoreKind, &'static str> {
     match text.as_str() {
-        "iso" => Ok(Shelf::Iso),
-        "microkernel" => Ok(Shelf::Microkernel),
+        "iso" => Ok(StoreKind::Iso),
+        "microkernel" => Ok(StoreKind::Microkernel),
         _ => Err("must be iso or microkernel"),
     }
 }

@@ -10,8 +10,8 @@ use super::resumable_fields::{Checksum, Piece};
 use super::uploads::{STALL_TIMEOUT, Upload};
 use super::views::StoredFile;
 use crate::catalog::{Catalog, CatalogError, Intake};
-use crate::model::pace::Pace;
-use crate::model::part::PartId;
+use crate::model::minimum_rate::MinimumRate;
+use crate::model::unfinished_file::UnfinishedFileId;
 
 /// How tus says that the bytes were not what they must be.
 const CHECKSUM_MISMATCH: u16 = 460;
@@ -36,13 +36,13 @@ pub(super) fn locked(error: CatalogError) -> Problem {
 /// nothing. `token` ends it.
 pub(super) async fn append(
     catalog: &Catalog,
-    id: &PartId,
+    id: &UnfinishedFileId,
     mut upload: Upload,
     piece: Option<Piece>,
     checksum: Option<Checksum>,
     token: CancellationToken,
 ) -> Result<Appended, Problem> {
-    let (shelf, part) = match catalog.settle_part(id).await {
+    let (kind, part) = match catalog.settle_part(id).await {
         Ok(found) => found,
         Err(error) => return Err(upload.refuse(locked(error)).await),
     };
@@ -66,7 +66,7 @@ pub(super) async fn append(
     let offset = intake.offset();
     if received.is_ok() && size == Some(offset) {
         let stored = intake.finish().await?;
-        return Ok(Appended { offset, stored: Some(StoredFile::new(shelf, &stored)) });
+        return Ok(Appended { offset, stored: Some(StoredFile::new(kind, &stored)) });
     }
     intake.suspend().await?;
     match received {
@@ -78,7 +78,7 @@ pub(super) async fn append(
 /// Opens the part for a piece, and tells the size of the whole file, if that is known by now.
 async fn open(
     catalog: &Catalog,
-    id: &PartId,
+    id: &UnfinishedFileId,
     piece: Option<Piece>,
     total: Option<u64>,
     length: Option<u64>,
@@ -122,7 +122,7 @@ async fn receive(
     if checksum.is_some() {
         intake.hold().await?;
     }
-    let mut pace = Pace::new(STALL_TIMEOUT, Instant::now());
+    let mut pace = MinimumRate::new(STALL_TIMEOUT, Instant::now());
     while let Some(chunk) = upload.next().await? {
         if !pace.keeps_up(chunk.len(), Instant::now()) {
             return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the upload comes too slowly"));

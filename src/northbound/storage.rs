@@ -9,7 +9,7 @@ use super::Northbound;
 use super::openapi::examples;
 use super::problem::Problem;
 use super::views::Store;
-use crate::model::stored_file::Shelf;
+use crate::model::stored_file::StoreKind;
 use crate::store::{FileSystem, Usage};
 
 /// What the stores hold, what is on its way to them, and what still fits. All sizes are bytes.
@@ -72,18 +72,18 @@ struct FileSystemUsage {
     get, path = "/storage", tag = "files", operation_id = "showStorage",
     responses((status = 200, description = "All sizes are bytes.", body = Storage, example = json!(examples::storage()))),
 )]
-pub(super) async fn show(State(door): State<Northbound>) -> Result<Json<Storage>, Problem> {
-    let usage = door.catalog.storage().await?;
+pub(super) async fn show(State(api): State<Northbound>) -> Result<Json<Storage>, Problem> {
+    let usage = api.catalog.storage().await?;
     let mut file_systems: Vec<(&FileSystem, Vec<Store>)> = Vec::new();
-    for (shelf, usage) in &usage {
+    for (kind, usage) in &usage {
         let device = usage.file_system.device;
         match file_systems.iter_mut().find(|(known, _)| known.device == device) {
-            Some((_, stores)) => stores.push((*shelf).into()),
-            None => file_systems.push((&usage.file_system, vec![(*shelf).into()])),
+            Some((_, stores)) => stores.push((*kind).into()),
+            None => file_systems.push((&usage.file_system, vec![(*kind).into()])),
         }
     }
     Ok(Json(Storage {
-        stores: usage.iter().map(|(shelf, usage)| StoreUsage::new(*shelf, usage)).collect(),
+        stores: usage.iter().map(|(kind, usage)| StoreUsage::new(*kind, usage)).collect(),
         file_systems: file_systems
             .into_iter()
             .map(|(found, stores)| FileSystemUsage::new(found, stores))
@@ -92,9 +92,9 @@ pub(super) async fn show(State(door): State<Northbound>) -> Result<Json<Storage>
 }
 
 impl StoreUsage {
-    fn new(shelf: Shelf, usage: &Usage) -> Self {
+    fn new(kind: StoreKind, usage: &Usage) -> Self {
         Self {
-            store: shelf.into(),
+            store: kind.into(),
             files: usage.files,
             bytes: usage.bytes,
             saved: usage.saved,

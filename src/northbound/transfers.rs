@@ -74,11 +74,11 @@ enum Outcome {
     get, path = "/transfers", tag = "service", operation_id = "listTransfers",
     responses((status = 200, description = "The transfers.", body = Transfers, example = json!(examples::transfers()))),
 )]
-pub(super) async fn list(State(door): State<Northbound>) -> Json<Transfers> {
+pub(super) async fn list(State(api): State<Northbound>) -> Json<Transfers> {
     Json(Transfers {
-        running: door.transfers.running().iter().map(RunningTransfer::from).collect(),
-        waiting: door.transfers.totals().waiting,
-        recent: door.transfers.ended().iter().take(SHOWN).map(EndedTransfer::from).collect(),
+        running: api.transfers.running().iter().map(RunningTransfer::from).collect(),
+        waiting: api.transfers.totals().waiting,
+        recent: api.transfers.ended().iter().take(SHOWN).map(EndedTransfer::from).collect(),
     })
 }
 

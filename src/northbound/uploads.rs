@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 
 use super::problem::Problem;
 use crate::catalog::Intake;
-use crate::model::pace::Pace;
+use crate::model::minimum_rate::MinimumRate;
 
 /// A sender that is silent for this long has gone.
 pub(super) const STALL_TIMEOUT: Duration = Duration::from_secs(120);
@@ -135,7 +135,7 @@ impl Upload {
         tell: &mut (dyn FnMut(String) + Send),
     ) -> Result<(), Problem> {
         let mut progress = Tenths { expected: self.expected, received: 0, told: 0 };
-        let mut pace = Pace::new(STALL_TIMEOUT, Instant::now());
+        let mut pace = MinimumRate::new(STALL_TIMEOUT, Instant::now());
         while let Some(chunk) = self.next().await? {
             if !pace.keeps_up(chunk.len(), Instant::now()) {
                 return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the upload comes too slowly"));

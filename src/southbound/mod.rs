@@ -10,8 +10,8 @@ mod path;
 mod preconditions;
 mod prepared;
 mod ranges;
-mod recent;
 mod reply;
+mod response_cache;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,14 +27,14 @@ use crate::transfers::{Busy, Transfers};
 use crate::trees::LookupError;
 use listing::Form;
 use prepared::{Prepared, PreparedFile, PreparedListing};
-use recent::{Recent, Wish};
+use response_cache::{ListingPreference, ResponseCache};
 
 /// The door.
 #[derive(Clone)]
 pub struct Southbound {
     catalog: Catalog,
     api_root: Arc<str>,
-    recent: Recent,
+    cache: ResponseCache,
     transfers: Transfers,
     relief: Relief,
 }
@@ -53,10 +53,10 @@ impl Southbound {
     /// Serves what `catalog` resolves, below the URL prefix `api_root`, within the limits of `transfers`. Asks `relief` when there are no
     /// descriptors left.
     pub fn new(catalog: Catalog, transfers: Transfers, relief: Relief, api_root: &str) -> Self {
-        let recent = Recent::new();
-        let forget = recent.clone();
+        let cache = ResponseCache::new();
+        let forget = cache.clone();
         catalog.on_change(move || forget.clear());
-        Self { catalog, api_root: Arc::from(api_root), recent, transfers, relief }
+        Self { catalog, api_root: Arc::from(api_root), cache, transfers, relief }
     }
 
     /// Answers one request.
@@ -74,11 +74,11 @@ impl Southbound {
             response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
             return response;
         }
-        let (path, wish) = (request.uri().path(), wish(request.uri().query(), request.headers()));
-        let found = match self.recent.get(path, wish, self.catalog.generation()) {
+        let (path, preference) = (request.uri().path(), preference(request.uri().query(), request.headers()));
+        let found = match self.cache.get(path, preference, self.catalog.generation()) {
             Some(prepared) => Ok(prepared),
             // In a box, because a request's state is moved several times, and most requests do without this part of it.
-            None => Box::pin(self.look_up_patiently(path, wish)).await,
+            None => Box::pin(self.look_up_patiently(path, preference)).await,
         };
         match found.as_deref() {
             Ok(Prepared::File(file)) => self.transfer(request, peer, file).await,
@@ -123,8 +123,8 @@ impl Southbound {
             return response;
         }
         match self.transfers.admit(!is_ipxe(request.headers())).await {
-            Ok(ticket) => {
-                let transfer = self.transfers.begin(peer, path, file.content.identity, size, ticket);
+            Ok(permit) => {
+                let transfer = self.transfers.begin(peer, path, file.content.identity, size, permit);
                 response.body_mut().watch(transfer);
                 response
             }
@@ -133,40 +133,48 @@ impl Southbound {
     }
 
     /// Asks the desk; if there is no descriptor left, once more after others had time to make room.
-    async fn look_up_patiently(&self, path: &str, wish: Wish) -> Result<Arc<Prepared>, LookupError> {
-        match self.look_up(path, wish).await {
+    async fn look_up_patiently(
+        &self,
+        path: &str,
+        preference: ListingPreference,
+    ) -> Result<Arc<Prepared>, LookupError> {
+        match self.look_up(path, preference).await {
             Err(LookupError::Io(error)) if is_exhausted(&error) => {
-                self.recent.clear();
+                self.cache.clear();
                 self.relief.ask(RELIEF);
                 tokio::time::sleep(RELIEF_TIME).await;
-                self.look_up(path, wish).await
+                self.look_up(path, preference).await
             }
             found => found,
         }
     }
 
     /// Looks the path up; once more if what was found changed meanwhile, for out of an ISO nothing may come but what was registered.
-    async fn look_up(&self, path: &str, wish: Wish) -> Result<Arc<Prepared>, LookupError> {
-        match self.look_up_once(path, wish).await {
-            Ok(prepared) if !prepared.is_unchanged() => self.look_up_once(path, wish).await,
+    async fn look_up(&self, path: &str, preference: ListingPreference) -> Result<Arc<Prepared>, LookupError> {
+        match self.look_up_once(path, preference).await {
+            Ok(prepared) if !prepared.is_unchanged() => self.look_up_once(path, preference).await,
             found => found,
         }
     }
 
     /// Asks the desk, and prepares the answer for all who ask within the next moment.
-    async fn look_up_once(&self, path: &str, wish: Wish) -> Result<Arc<Prepared>, LookupError> {
+    async fn look_up_once(
+        &self,
+        path: &str,
+        preference: ListingPreference,
+    ) -> Result<Arc<Prepared>, LookupError> {
         let mut wanted = path::parse(path, &self.api_root).ok_or(LookupError::NotFound)?;
-        wanted.listing = wish.1;
-        let (recent, api_root) = (self.recent.clone(), Arc::clone(&self.api_root));
+        wanted.listing = preference.1;
+        let (cache, api_root) = (self.cache.clone(), Arc::clone(&self.api_root));
         let (path, names, at) = (path.to_owned(), wanted.decoded.clone(), Instant::now());
         let prepare = move |resolved, generation| {
             let prepared = match resolved {
                 Resolved::File(content, name) => Prepared::File(Box::new(PreparedFile::new(content, &name))),
                 Resolved::Directory(listed) => {
-                    Prepared::Listing(PreparedListing::new(listed, wish.0, &api_root, &names))
+                    Prepared::Listing(PreparedListing::new(listed, preference.0, &api_root, &names))
                 }
             };
-            recent.put(&path, wish, prepared, generation, at)
+            cache.put(&path, preference, prepared, generation, at)
         };
         self.catalog.resolve(wanted, prepare).await
     }
@@ -187,7 +195,7 @@ fn is_exhausted(error: &std::io::Error) -> bool {
 }
 
 /// How a listing is wanted: as the query says, else as the client prefers.
-fn wish(query: Option<&str>, headers: &HeaderMap) -> Wish {
+fn preference(query: Option<&str>, headers: &HeaderMap) -> ListingPreference {
     match Form::asked(query) {
         Some(form) => (form, true),
         None if headers.contains_key(header::ACCEPT) => (Form::accepted(headers), false),

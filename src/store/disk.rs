@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use crate::model::stored_file::Shelf;
+use crate::model::stored_file::StoreKind;
 
 /// The file systems that stores lie on, by device number.
 #[derive(Debug, Clone, Default)]
@@ -17,7 +17,7 @@ pub(super) struct Disk(Mutex<Vec<Weak<Promise>>>);
 /// The space of one file on its way, given back when nobody holds this any more.
 #[derive(Debug)]
 pub(super) struct Promise {
-    shelf: Shelf,
+    kind: StoreKind,
     /// The size of the whole file; 0 as long as nobody knows.
     size: AtomicU64,
     /// So many bytes have come.
@@ -54,20 +54,20 @@ impl Promises<'_> {
     }
 
     /// Bytes that a store will hold when all has come that is on its way to it.
-    pub(super) fn of(&self, shelf: Shelf) -> u64 {
-        let here = self.all().filter(|promise| promise.shelf == shelf);
+    pub(super) fn of(&self, kind: StoreKind) -> u64 {
+        let here = self.all().filter(|promise| promise.kind == kind);
         here.map(|promise| promise.whole()).fold(0, u64::saturating_add)
     }
 
     /// Files on their way to a store, and how many bytes of them have come.
-    pub(super) fn unfinished(&self, shelf: Shelf) -> (usize, u64) {
-        let here = self.all().filter(|promise| promise.shelf == shelf);
+    pub(super) fn unfinished(&self, kind: StoreKind) -> (usize, u64) {
+        let here = self.all().filter(|promise| promise.kind == kind);
         here.fold((0, 0), |(count, bytes), promise| (count + 1, bytes + promise.written()))
     }
 
-    pub(super) fn make(&mut self, shelf: Shelf, size: Option<u64>) -> Arc<Promise> {
+    pub(super) fn make(&mut self, kind: StoreKind, size: Option<u64>) -> Arc<Promise> {
         let size = AtomicU64::new(size.unwrap_or(0));
-        let promise = Promise { shelf, size, written: AtomicU64::new(0), taken: AtomicU64::new(0) };
+        let promise = Promise { kind, size, written: AtomicU64::new(0), taken: AtomicU64::new(0) };
         let promise = Arc::new(promise);
         self.0.push(Arc::downgrade(&promise));
         promise
@@ -117,11 +117,11 @@ mod tests {
     fn what_is_promised_is_counted_once_and_given_back() {
         let disks = Disks::default();
         let (disk, same) = (disks.disk(1), disks.disk(1));
-        let iso = disk.promises().make(Shelf::Iso, Some(100));
-        let kernel = same.promises().make(Shelf::Microkernel, Some(10));
+        let iso = disk.promises().make(StoreKind::Iso, Some(100));
+        let kernel = same.promises().make(StoreKind::Microkernel, Some(10));
         let figures = || {
             let promises = disk.promises();
-            (promises.outstanding(None), promises.of(Shelf::Iso), promises.unfinished(Shelf::Iso))
+            (promises.outstanding(None), promises.of(StoreKind::Iso), promises.unfinished(StoreKind::Iso))
         };
         assert_eq!(figures(), (110, 100, (1, 0)));
         assert_eq!(disk.promises().outstanding(Some(&iso)), 10);
@@ -131,7 +131,7 @@ mod tests {
         iso.reach(30, 100);
         assert_eq!(figures(), (10, 100, (1, 30)));
         drop(iso);
-        let unknown = disk.promises().make(Shelf::Iso, None);
+        let unknown = disk.promises().make(StoreKind::Iso, None);
         unknown.reach(7, 0);
         assert_eq!(figures(), (10, 7, (1, 7)));
         drop((kernel, unknown));

@@ -18,7 +18,7 @@ pub(super) struct Hashers {
 
 /// The same, written down as hexadecimal digits. Other minor versions of `sha2` may not understand it; a test notices.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Kept {
+pub(super) struct DigestState {
     sha256: String,
     sha512: Option<String>,
 }
@@ -43,12 +43,12 @@ impl Hashers {
         }
     }
 
-    pub(super) fn keep(&self) -> Kept {
-        Kept { sha256: written(&self.sha256), sha512: self.sha512.as_ref().map(written) }
+    pub(super) fn keep(&self) -> DigestState {
+        DigestState { sha256: written(&self.sha256), sha512: self.sha512.as_ref().map(written) }
     }
 }
 
-impl Kept {
+impl DigestState {
     /// `None` if they were written by a version that is not understood, or do not suffice for what is expected.
     pub(super) fn restore(&self, expected: &Expected) -> Option<Hashers> {
         let sha512 = match (&self.sha512, expected.sha512) {
@@ -99,7 +99,7 @@ mod tests {
             assert_eq!(hashers.finish(), whole.clone().finish(), "{cut}");
         }
         assert!(Hashers::new(&Expected::default()).keep().restore(&expected).is_none());
-        assert!(Kept { sha256: "00".into(), sha512: None }.restore(&Expected::default()).is_none());
+        assert!(DigestState { sha256: "00".into(), sha512: None }.restore(&Expected::default()).is_none());
     }
 
     #[test]
@@ -117,7 +117,7 @@ mod tests {
             "03616263"
         );
         let padded = |text: &str, bytes: usize| format!("{text:0<width$}", width = 2 * bytes);
-        let kept = Kept { sha256: padded(sha256, 104), sha512: Some(padded(sha512, 208)) };
+        let kept = DigestState { sha256: padded(sha256, 104), sha512: Some(padded(sha512, 208)) };
         let expected = Expected { sha256: None, sha512: Some(Sha512([0; 64])) };
         let mut hashers = Hashers::new(&expected);
         hashers.update(b"abc");

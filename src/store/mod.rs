@@ -1,16 +1,16 @@
 //! The shelf of bytes: names → complete files. A name is visible only once its file is whole and on disk.
 //! Files registered where they lie are no business of this room.
 
+mod checkpoint;
 mod disk;
 mod hashers;
-mod named;
-mod note;
 mod parts;
-mod place;
+mod publish;
 mod reading;
 mod replaced;
 mod sharing;
 mod space;
+mod staging;
 mod upload;
 
 use std::fs::{self, File, Metadata};
@@ -25,17 +25,17 @@ use rustix::io::Errno;
 use crate::model::digest::{Expected, Mismatch};
 use crate::model::identity::Identity;
 use crate::model::names::FileName;
-use crate::model::part::{Part, PartId, Plan};
-use crate::model::stored_file::Shelf;
+use crate::model::stored_file::StoreKind;
+use crate::model::unfinished_file::{Plan, UnfinishedFile, UnfinishedFileId};
 
+use checkpoint::Checkpoint;
 use disk::Disk;
-use note::Note;
 use parts::Parts;
 
 pub use disk::Disks;
-pub use named::Named;
+pub use publish::Published;
 pub use reading::{Way, Whole, read_whole};
-pub use sharing::{Bytes, Twin};
+pub use sharing::{Bytes, Duplicate};
 pub use space::{Bound, FileSystem, Usage};
 pub use upload::{CHECKPOINT_INTERVAL, Received, Upload};
 
@@ -45,7 +45,7 @@ const MAX_PARTS: usize = 1000;
 /// One shelf: a folder of files.
 #[derive(Debug)]
 pub struct Store {
-    shelf: Shelf,
+    kind: StoreKind,
     folder: PathBuf,
     limits: Limits,
     parts: Parts,
@@ -72,7 +72,7 @@ pub enum Resumed {
     /// It lacks bytes, or at least its name.
     Unfinished(Box<Upload>),
     /// It had got its name when the program ended.
-    Named(Received),
+    Published(Received),
 }
 
 /// The shelf could not do what was asked.
@@ -80,18 +80,18 @@ pub enum Resumed {
 pub enum StoreError {
     /// No complete file of that name.
     #[error("the {0} store has no file of that name")]
-    NotFound(Shelf),
+    NotFound(StoreKind),
     /// A folder, a link or something else that is no file has that name.
     #[error("the {0} store holds something of that name that is not a regular file")]
-    NotAFile(Shelf),
+    NotAFile(StoreKind),
     /// Another process works with it.
     #[error("the {0} store is in use by another image-service")]
-    InUse(Shelf),
+    InUse(StoreKind),
     /// It cannot fit.
-    #[error("not enough space in the {shelf} store: {}{available} bytes are available{bound}", needed.map(|needed| format!("{needed} bytes are needed, ")).unwrap_or_default())]
+    #[error("not enough space in the {kind} store: {}{available} bytes are available{bound}", needed.map(|needed| format!("{needed} bytes are needed, ")).unwrap_or_default())]
     Full {
         /// Which store.
-        shelf: Shelf,
+        kind: StoreKind,
         /// How much is needed, where that is known.
         needed: Option<u64>,
         /// How much may still be written.
@@ -113,17 +113,17 @@ pub enum StoreError {
     PartExists,
     /// Too many wait.
     #[error("{MAX_PARTS} unfinished files wait in the {0} store; finish or remove some of them first")]
-    TooManyParts(Shelf),
+    TooManyParts(StoreKind),
     /// It is not the file that somebody expected.
     #[error(transparent)]
     Mismatch(#[from] Mismatch),
     /// The disk failed.
-    #[error("cannot {action} in the {shelf} store: {source}")]
+    #[error("cannot {action} in the {kind} store: {source}")]
     Io {
         /// What was attempted.
         action: &'static str,
         /// Where.
-        shelf: Shelf,
+        kind: StoreKind,
         /// What the system said.
         source: io::Error,
     },
@@ -131,37 +131,37 @@ pub enum StoreError {
 
 impl Store {
     /// Opens the shelf in `folder`, which is made if missing, and clears away what an interrupted intake left that nobody can go on with.
-    pub fn open(shelf: Shelf, folder: PathBuf, limits: Limits, disks: &Disks) -> Result<Self, StoreError> {
+    pub fn open(kind: StoreKind, folder: PathBuf, limits: Limits, disks: &Disks) -> Result<Self, StoreError> {
         let incoming = folder.join(FileName::INCOMING);
         let lock = fs::create_dir_all(&incoming).and_then(|()| File::open(&incoming));
-        let lock = lock.map_err(|source| StoreError::Io { action: "make a folder", shelf, source })?;
+        let lock = lock.map_err(|source| StoreError::Io { action: "make a folder", kind, source })?;
         if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
-            return Err(StoreError::InUse(shelf));
+            return Err(StoreError::InUse(kind));
         }
-        let parts = Parts::find(incoming, |note| {
-            let arrived = note.arrived.map(|arrived| arrived.identity);
-            let named = fs::symlink_metadata(folder.join(note.plan.name.as_str()));
+        let parts = Parts::find(incoming, |checkpoint| {
+            let arrived = checkpoint.arrived.map(|arrived| arrived.identity);
+            let named = fs::symlink_metadata(folder.join(checkpoint.plan.name.as_str()));
             let has_name = |identity: Identity| {
                 named.is_ok_and(|named| named.is_file() && Identity::of(&named).same_version(&identity))
             };
-            note.whole || arrived.is_some_and(has_name)
+            checkpoint.whole || arrived.is_some_and(has_name)
         });
-        let parts = parts.map_err(|source| StoreError::Io { action: "list", shelf, source })?;
+        let parts = parts.map_err(|source| StoreError::Io { action: "list", kind, source })?;
         let metadata =
-            lock.metadata().map_err(|source| StoreError::Io { action: "look at a folder", shelf, source })?;
+            lock.metadata().map_err(|source| StoreError::Io { action: "look at a folder", kind, source })?;
         let device = metadata.dev();
         let disk = disks.disk(device);
-        parts.promise(|note, has| {
-            let promise = disk.promises().make(shelf, note.plan.size);
-            promise.reach(note.offset, has);
+        parts.promise(|checkpoint, has| {
+            let promise = disk.promises().make(kind, checkpoint.plan.size);
+            promise.reach(checkpoint.offset, has);
             promise
         });
-        Ok(Self { shelf, folder, limits, parts, device, disk, lock })
+        Ok(Self { kind, folder, limits, parts, device, disk, lock })
     }
 
     /// Which shelf this is.
-    pub fn shelf(&self) -> Shelf {
-        self.shelf
+    pub fn kind(&self) -> StoreKind {
+        self.kind
     }
 
     /// The folder that holds the files.
@@ -177,9 +177,10 @@ impl Store {
     /// Fails if the folder is not the one that was opened: a disk that is not mounted just now shows an empty folder, and another disk
     /// other files.
     pub fn expect_in_place(&self) -> Result<(), StoreError> {
-        let place = |metadata: Metadata| (metadata.dev(), metadata.ino());
-        let found = fs::metadata(self.incoming()).map(place);
-        let opened = self.lock.metadata().map(place).map_err(|source| self.io("look at a folder", source))?;
+        let staging = |metadata: Metadata| (metadata.dev(), metadata.ino());
+        let found = fs::metadata(self.incoming()).map(staging);
+        let opened =
+            self.lock.metadata().map(staging).map_err(|source| self.io("look at a folder", source))?;
         match found {
             Ok(found) if found == opened => Ok(()),
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.io("look at a folder", error)),
@@ -213,8 +214,8 @@ impl Store {
     pub fn stat(&self, name: &FileName) -> Result<Identity, StoreError> {
         match fs::symlink_metadata(self.path(name)) {
             Ok(metadata) if metadata.is_file() => Ok(Identity::of(&metadata)),
-            Ok(_) => Err(StoreError::NotFound(self.shelf)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(StoreError::NotFound(self.shelf)),
+            Ok(_) => Err(StoreError::NotFound(self.kind)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(StoreError::NotFound(self.kind)),
             Err(source) => Err(self.io("look at a file", source)),
         }
     }
@@ -229,7 +230,7 @@ impl Store {
         if metadata.is_file() {
             Ok((file, Identity::of(&metadata)))
         } else {
-            Err(StoreError::NotFound(self.shelf))
+            Err(StoreError::NotFound(self.kind))
         }
     }
 
@@ -247,34 +248,36 @@ impl Store {
     }
 
     /// Begins a part: a file that stays until somebody goes on with it, also after a crash.
-    pub fn begin_part(&self, id: &PartId, plan: Plan) -> Result<Upload, StoreError> {
-        if self.parts.note(id).is_some() {
+    pub fn begin_part(&self, id: &UnfinishedFileId, plan: Plan) -> Result<Upload, StoreError> {
+        if self.parts.checkpoint(id).is_some() {
             return Err(StoreError::PartExists);
         }
         if self.parts.count() >= MAX_PARTS {
-            return Err(StoreError::TooManyParts(self.shelf));
+            return Err(StoreError::TooManyParts(self.kind));
         }
         self.check_name(&plan.name)?;
         let promise = self.promise(plan.size)?;
-        Upload::part(self, promise, id, Note::new(plan))
+        Upload::part(self, promise, id, Checkpoint::new(plan))
     }
 
     /// Goes on with a part. Two must not do so at once.
-    pub fn resume_part(&self, id: &PartId) -> Result<Resumed, StoreError> {
-        let note = self.parts.note(id).filter(|note| !note.whole).ok_or(StoreError::NoSuchPart)?;
-        if let Some(received) = self.named(&note) {
-            return Ok(Resumed::Named(received));
+    pub fn resume_part(&self, id: &UnfinishedFileId) -> Result<Resumed, StoreError> {
+        let checkpoint =
+            self.parts.checkpoint(id).filter(|checkpoint| !checkpoint.whole).ok_or(StoreError::NoSuchPart)?;
+        if let Some(received) = self.named(&checkpoint) {
+            return Ok(Resumed::Published(received));
         }
         if fs::exists(self.parts.bytes(id)).map_err(|source| self.io("look at a file", source))? {
             let promise = self.parts.promised(id).unwrap_or_else(|| {
                 // Its bytes had got their name and lost it again.
-                let promise = self.disk.promises().make(self.shelf, note.plan.size);
-                promise.reach(note.offset, 0);
+                let promise = self.disk.promises().make(self.kind, checkpoint.plan.size);
+                promise.reach(checkpoint.offset, 0);
                 self.parts.leave_promise(id, &promise);
                 promise
             });
-            let note = self.parts.own_bytes(id, note).map_err(|source| self.io("look at a file", source))?;
-            return Ok(Resumed::Unfinished(Box::new(Upload::resumed(self, promise, id, note)?)));
+            let checkpoint =
+                self.parts.own_bytes(id, checkpoint).map_err(|source| self.io("look at a file", source))?;
+            return Ok(Resumed::Unfinished(Box::new(Upload::resumed(self, promise, id, checkpoint)?)));
         }
         // Somebody removed or replaced it meanwhile.
         self.discard_part(id)?;
@@ -282,8 +285,8 @@ impl Store {
     }
 
     /// What the file is that has got its name, if that is so.
-    fn named(&self, note: &Note) -> Option<Received> {
-        let (arrived, name) = (note.arrived?, &note.plan.name);
+    fn named(&self, checkpoint: &Checkpoint) -> Option<Received> {
+        let (arrived, name) = (checkpoint.arrived?, &checkpoint.plan.name);
         let found = fs::symlink_metadata(self.path(name)).ok().filter(Metadata::is_file)?;
         let identity = Identity::of(&found);
         if !identity.same_version(&arrived.identity) {
@@ -294,18 +297,18 @@ impl Store {
     }
 
     /// The name that a part had got when the program ended.
-    pub fn named_earlier(&self, id: &PartId, name: &FileName) -> Named {
-        Named::earlier(self, name, id.clone())
+    pub fn named_earlier(&self, id: &UnfinishedFileId, name: &FileName) -> Published {
+        Published::earlier(self, name, id.clone())
     }
 
     /// All parts, and those that have become whole lately.
-    pub fn parts(&self) -> Vec<Part> {
+    pub fn parts(&self) -> Vec<UnfinishedFile> {
         self.parts.list()
     }
 
     /// Removes a part that nobody works with. A file that has its name already keeps it.
-    pub fn discard_part(&self, id: &PartId) -> Result<(), StoreError> {
-        self.parts.note(id).ok_or(StoreError::NoSuchPart)?;
+    pub fn discard_part(&self, id: &UnfinishedFileId) -> Result<(), StoreError> {
+        self.parts.checkpoint(id).ok_or(StoreError::NoSuchPart)?;
         self.parts.remove(id).map_err(|source| self.io("remove a file", source))
     }
 
@@ -319,7 +322,7 @@ impl Store {
     /// Refuses a name that something else than a file has.
     fn check_name(&self, name: &FileName) -> Result<(), StoreError> {
         match fs::symlink_metadata(self.path(name)) {
-            Ok(metadata) if !metadata.is_file() => Err(StoreError::NotAFile(self.shelf)),
+            Ok(metadata) if !metadata.is_file() => Err(StoreError::NotAFile(self.kind)),
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.io("look at a file", error)),
             _ => Ok(()),
         }
@@ -339,7 +342,7 @@ impl Store {
         if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
             return self.full(None);
         }
-        StoreError::Io { action, shelf: self.shelf, source }
+        StoreError::Io { action, kind: self.kind, source }
     }
 }
 

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::model::part::Owner;
+use crate::model::unfinished_file::Owner;
 
 const LIMITS: Limits = Limits { max_file_size: 1 << 20, reserve: 0, quota: 0 };
 
@@ -15,7 +15,7 @@ impl Bench {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let store =
-            Store::open(Shelf::Iso, folder.path().join("iso"), LIMITS, &Disks::default()).expect("opens");
+            Store::open(StoreKind::Iso, folder.path().join("iso"), LIMITS, &Disks::default()).expect("opens");
         Self { folder, store }
     }
 
@@ -24,14 +24,14 @@ impl Bench {
         let Self { folder, store } = self;
         drop(store);
         let store =
-            Store::open(Shelf::Iso, folder.path().join("iso"), LIMITS, &Disks::default()).expect("opens");
+            Store::open(StoreKind::Iso, folder.path().join("iso"), LIMITS, &Disks::default()).expect("opens");
         Self { folder, store }
     }
 
     fn resumed(&self) -> Upload {
         match self.store.resume_part(&id()).expect("resumes") {
             Resumed::Unfinished(upload) => *upload,
-            Resumed::Named(received) => panic!("named already: {received:?}"),
+            Resumed::Published(received) => panic!("named already: {received:?}"),
         }
     }
 
@@ -44,8 +44,8 @@ impl Bench {
     }
 }
 
-fn id() -> PartId {
-    PartId::new("one").expect("an id")
+fn id() -> UnfinishedFileId {
+    UnfinishedFileId::new("one").expect("an id")
 }
 
 fn name() -> FileName {
@@ -63,7 +63,7 @@ fn plan(owner: Owner) -> Plan {
         sha256: Some(sha256.to_owned().try_into().expect("a digest")),
         sha512: Some(sha512.to_owned().try_into().expect("a digest")),
     };
-    Plan { name: name(), size: Some(6), expected, owner, memo: json!({"tag": 1}) }
+    Plan { name: name(), size: Some(6), expected, owner, resume_data: json!({"tag": 1}) }
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn a_part_is_gone_on_with_after_a_crash_where_it_was_noted() {
     assert_eq!(bench.left(), 2);
     let part = bench.store.parts().pop().expect("is there");
     assert_eq!((part.offset, part.plan.size, part.whole), (3, Some(6), false));
-    assert_eq!(part.plan.memo, json!({"tag": 2}));
+    assert_eq!(part.plan.resume_data, json!({"tag": 2}));
     let mut upload = bench.resumed();
     assert_eq!(upload.size(), 3);
     upload.write(&bench.store, b"def").expect("writes");
@@ -98,7 +98,7 @@ fn a_crash_between_the_name_and_the_record_loses_nothing() {
     let (received, named) = upload.finish(&bench.store).expect("finishes");
     std::mem::forget(named);
     let bench = bench.reopened();
-    let Resumed::Named(again) = bench.store.resume_part(&id()).expect("resumes") else {
+    let Resumed::Published(again) = bench.store.resume_part(&id()).expect("resumes") else {
         panic!("it has its name")
     };
     assert_eq!((again.identity, again.sha256), (received.identity, received.sha256));
@@ -194,18 +194,22 @@ fn a_part_without_its_bytes_or_with_a_strange_note_begins_again_or_goes() {
         upload.suspend(&bench.store).expect("suspends");
         bench
     };
-    let note = |bench: &Bench, change: &dyn Fn(&mut Value)| {
+    let checkpoint = |bench: &Bench, change: &dyn Fn(&mut Value)| {
         let path = bench.store.incoming().join("one.json");
-        let mut note = serde_json::from_slice(&fs::read(&path).expect("reads")).expect("JSON");
-        change(&mut note);
-        fs::write(path, note.to_string()).expect("writes");
+        let mut checkpoint = serde_json::from_slice(&fs::read(&path).expect("reads")).expect("JSON");
+        change(&mut checkpoint);
+        fs::write(path, checkpoint.to_string()).expect("writes");
     };
     for (what, offset, change) in [
         ("as it was", Some(3), &(|_: &Bench| ()) as &dyn Fn(&Bench)),
         ("cut", Some(0), &|bench| fs::write(bench.store.incoming().join("one.part"), "ab").expect("writes")),
-        ("hashers", Some(0), &|bench| note(bench, &|note| note["hashers"]["sha256"] = "00".into())),
-        ("format", None, &|bench| note(bench, &|note| note["format"] = 99.into())),
-        ("note", None, &|bench| fs::remove_file(bench.store.incoming().join("one.json")).expect("removes")),
+        ("hashers", Some(0), &|bench| {
+            checkpoint(bench, &|checkpoint| checkpoint["hashers"]["sha256"] = "00".into())
+        }),
+        ("format", None, &|bench| checkpoint(bench, &|checkpoint| checkpoint["format"] = 99.into())),
+        ("checkpoint", None, &|bench| {
+            fs::remove_file(bench.store.incoming().join("one.json")).expect("removes")
+        }),
         ("bytes", None, &|bench| fs::remove_file(bench.store.incoming().join("one.part")).expect("removes")),
     ] {
         let bench = suspended();
@@ -231,7 +235,7 @@ fn an_id_is_taken_once_and_space_is_taken_in_advance() {
     assert_eq!((metadata.len(), allocated >= 1 << 20), (0, true), "{allocated}");
     drop(upload);
     let huge = Plan { size: Some((1 << 20) + 1), ..big };
-    let two = PartId::new("two").expect("an id");
+    let two = UnfinishedFileId::new("two").expect("an id");
     assert!(matches!(bench.store.begin_part(&two, huge), Err(StoreError::TooLarge { .. })));
     assert_eq!(bench.left(), 2);
 }
@@ -271,13 +275,13 @@ fn a_part_whose_note_cannot_be_read_now_waits() {
     let mut upload = bench.store.begin_part(&id(), plan(Owner::Job)).expect("begins");
     upload.write(&bench.store, b"abc").expect("writes");
     upload.suspend(&bench.store).expect("suspends");
-    let (note, aside) = (bench.store.incoming().join("one.json"), bench.folder.path().join("aside"));
-    fs::rename(&note, &aside).expect("renames");
+    let (checkpoint, aside) = (bench.store.incoming().join("one.json"), bench.folder.path().join("aside"));
+    fs::rename(&checkpoint, &aside).expect("renames");
     // A link to itself can be read by nobody.
-    std::os::unix::fs::symlink("one.json", &note).expect("links");
+    std::os::unix::fs::symlink("one.json", &checkpoint).expect("links");
     let bench = bench.reopened();
     assert_eq!((bench.store.parts().len(), bench.left()), (0, 2));
-    fs::rename(&aside, &note).expect("renames");
+    fs::rename(&aside, &checkpoint).expect("renames");
     let bench = bench.reopened();
     assert_eq!(bench.resumed().size(), 3);
 }
@@ -292,7 +296,7 @@ fn a_crash_while_a_name_is_taken_back_leaves_the_file_whole() {
     let bytes = bench.store.incoming().join("one.part");
     fs::hard_link(bench.store.path(&name()), bytes).expect("links");
     let bench = bench.reopened();
-    assert!(matches!(bench.store.resume_part(&id()), Ok(Resumed::Named(_))));
+    assert!(matches!(bench.store.resume_part(&id()), Ok(Resumed::Published(_))));
     bench.store.named_earlier(&id(), &name()).keep();
     assert_eq!((bench.text().as_str(), bench.left()), ("abcdef", 0));
 }

@@ -30,13 +30,13 @@ impl Store {
             let replaced = self.replaced(name);
             if is_recorded(replaced.clone()) && !is_recorded(self.path(name)) {
                 let back = fs::rename(&replaced, self.path(name));
-                tracing::warn!(shelf = %self.shelf, %name, ?back, "an older file comes back, for what replaced it has no record");
+                tracing::warn!(kind = %self.kind, %name, ?back, "an older file comes back, for what replaced it has no record");
             }
         }
         let left = fs::read_dir(self.incoming()).into_iter().flatten().flatten().map(|entry| entry.path());
         for path in left.filter(|path| path.extension() == Some(OsStr::new(EXTENSION))) {
             if let Err(error) = fs::remove_file(path) {
-                tracing::warn!(shelf = %self.shelf, %error, "a replaced file stays behind");
+                tracing::warn!(kind = %self.kind, %error, "a replaced file stays behind");
             }
         }
         if let Err(error) = self.sync() {

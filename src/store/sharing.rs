@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{XattrFlags, fgetxattr, fsetxattr, getxattr, ioctl_ficlone};
 
-use super::named::remove_if_there;
+use super::publish::remove_if_there;
 use super::reading::{Way, read_whole};
 use super::{Store, StoreError};
 use crate::model::digest::{Expected, Sha256};
@@ -23,7 +23,7 @@ const MARK_BYTES: usize = 36;
 
 /// A complete file that has the digest of another one, as far as is known.
 #[derive(Debug, Clone)]
-pub struct Twin {
+pub struct Duplicate {
     /// Where it lies.
     pub path: PathBuf,
     /// What it was when its digest was computed.
@@ -67,32 +67,32 @@ impl Store {
     /// is said to be: bytes that have rotted must not take the place of good ones.
     pub(super) fn share(
         &self,
-        twin: &Twin,
+        duplicate: &Duplicate,
         sha256: Sha256,
         name: &FileName,
         path: PathBuf,
     ) -> Option<Shared> {
-        let shared = self.shared(twin, sha256, name, path);
+        let shared = self.shared(duplicate, sha256, name, path);
         let told = shared.inspect_err(|error| {
-            tracing::warn!(shelf = %self.shelf, %name, %error, "bytes that are stored already cannot be shared");
+            tracing::warn!(kind = %self.kind, %name, %error, "bytes that are stored already cannot be shared");
         });
         told.ok().flatten()
     }
 
     fn shared(
         &self,
-        twin: &Twin,
+        duplicate: &Duplicate,
         sha256: Sha256,
         name: &FileName,
         path: PathBuf,
     ) -> io::Result<Option<Shared>> {
-        let file = File::open(&twin.path)?;
+        let file = File::open(&duplicate.path)?;
         if file.metadata()?.dev() != self.device {
             return Ok(None);
         }
         let whole = read_whole(&file, &Expected::default(), Way::Disk, |_| true)?;
         if whole.is_none_or(|whole| {
-            !whole.identity.same_version(&twin.identity) || whole.digests.sha256 != sha256
+            !whole.identity.same_version(&duplicate.identity) || whole.digests.sha256 != sha256
         }) {
             return Err(io::Error::other("they are not what they were"));
         }
@@ -110,7 +110,7 @@ impl Store {
         if fs::symlink_metadata(self.path(name)).is_ok_and(is_older) {
             return Ok(None);
         }
-        fs::hard_link(&twin.path, &shared.path)?;
+        fs::hard_link(&duplicate.path, &shared.path)?;
         if Identity::of(&fs::symlink_metadata(&shared.path)?) != Identity::of(&file.metadata()?) {
             return Err(io::Error::other("they were replaced meanwhile"));
         }
@@ -133,14 +133,14 @@ impl Store {
 
 /// Makes a clone of `file` at `path`, and marks both.
 fn clone(file: &File, path: &Path) -> io::Result<()> {
-    let twin = File::options().write(true).create_new(true).open(path)?;
-    let cloned = ioctl_ficlone(&twin, file).map_err(io::Error::from).and_then(|()| {
+    let duplicate = File::options().write(true).create_new(true).open(path)?;
+    let cloned = ioctl_ficlone(&duplicate, file).map_err(io::Error::from).and_then(|()| {
         // Without a mark they share all the same; only nobody is told.
-        if let Err(error) = mark(file, &twin) {
+        if let Err(error) = mark(file, &duplicate) {
             tracing::debug!(%error, "clones cannot be marked");
         }
-        twin.set_permissions(Permissions::from_mode(0o644))?;
-        twin.sync_all()
+        duplicate.set_permissions(Permissions::from_mode(0o644))?;
+        duplicate.sync_all()
     });
     if cloned.is_err() {
         fs::remove_file(path)?;
@@ -148,7 +148,7 @@ fn clone(file: &File, path: &Path) -> io::Result<()> {
     cloned
 }
 
-fn mark(file: &File, twin: &File) -> io::Result<()> {
+fn mark(file: &File, duplicate: &File) -> io::Result<()> {
     let mut known = [0; MARK_BYTES];
     let known = fgetxattr(file, MARK, &mut known).ok().and_then(|length| marked(known.get(..length)?));
     let mark = match known {
@@ -156,7 +156,7 @@ fn mark(file: &File, twin: &File) -> io::Result<()> {
         _ => uuid::Uuid::new_v4().to_string(),
     };
     fsetxattr(file, MARK, mark.as_bytes(), XattrFlags::empty())?;
-    Ok(fsetxattr(twin, MARK, mark.as_bytes(), XattrFlags::empty())?)
+    Ok(fsetxattr(duplicate, MARK, mark.as_bytes(), XattrFlags::empty())?)
 }
 
 fn marked(mark: &[u8]) -> Option<Bytes> {

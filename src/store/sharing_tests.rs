@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::part::Owner;
+use crate::model::unfinished_file::Owner;
 
 const LIMITS: Limits = Limits { max_file_size: 1 << 20, reserve: 0, quota: 0 };
 
@@ -7,12 +7,12 @@ fn name(text: &str) -> FileName {
     FileName::new(text).expect("a name")
 }
 
-fn id() -> PartId {
-    PartId::new("one").expect("an id")
+fn id() -> UnfinishedFileId {
+    UnfinishedFileId::new("one").expect("an id")
 }
 
 fn open(folder: &Path) -> Store {
-    Store::open(Shelf::Iso, folder.join("iso"), LIMITS, &Disks::default()).expect("opens")
+    Store::open(StoreKind::Iso, folder.join("iso"), LIMITS, &Disks::default()).expect("opens")
 }
 
 fn put(store: &Store, called: &str, text: &str) {
@@ -21,9 +21,9 @@ fn put(store: &Store, called: &str, text: &str) {
     upload.finish(store).expect("finishes").1.keep();
 }
 
-fn twin(store: &Store, called: &str) -> Twin {
+fn duplicate(store: &Store, called: &str) -> Duplicate {
     let identity = store.stat(&name(called)).expect("is there");
-    Twin { path: store.path(&name(called)), identity }
+    Duplicate { path: store.path(&name(called)), identity }
 }
 
 /// A part with the bytes of `a`, which is to be called `b`, about to get its name.
@@ -33,11 +33,11 @@ fn part(store: &Store) -> Upload {
         size: None,
         expected: Expected::default(),
         owner: Owner::Job,
-        memo: serde_json::Value::Null,
+        resume_data: serde_json::Value::Null,
     };
     let mut upload = store.begin_part(&id(), plan).expect("begins");
     upload.write(store, b"bytes").expect("writes");
-    assert!(upload.share(store, &twin(store, "a")));
+    assert!(upload.share(store, &duplicate(store, "a")));
     upload
 }
 
@@ -59,7 +59,7 @@ fn sharing_is_undone_with_the_name() {
     put(&store, "a", "bytes");
     let mut upload = store.receive(name("b"), None, Expected::default()).expect("begins");
     upload.write(&store, b"bytes").expect("writes");
-    assert!(upload.share(&store, &twin(&store, "a")));
+    assert!(upload.share(&store, &duplicate(&store, "a")));
     let (received, named) = upload.finish(&store).expect("finishes");
     assert!(received.shared);
     assert_eq!(text(&store, "b"), "bytes");
@@ -82,7 +82,9 @@ fn a_crash_while_sharing_leaves_both_files_whole() {
     std::mem::forget(part(&store).finish(&store).expect("finishes"));
     drop(store);
     let store = open(folder.path());
-    let Resumed::Named(received) = store.resume_part(&id()).expect("resumes") else { panic!("not named") };
+    let Resumed::Published(received) = store.resume_part(&id()).expect("resumes") else {
+        panic!("not named")
+    };
     assert!(received.shared);
     store.named_earlier(&id(), &received.name).keep();
     assert_eq!((text(&store, "b").as_str(), left(&store)), ("bytes", 0));
@@ -109,7 +111,7 @@ fn a_twin_that_changed_is_not_trusted() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = open(folder.path());
     put(&store, "a", "bytes");
-    let known = twin(&store, "a");
+    let known = duplicate(&store, "a");
     for (called, change) in [("changed", "other"), ("gone", "")] {
         match change {
             "" => store.remove(&name("a")).expect("removes"),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::disk::{Promise, Promises};
 use super::{Store, StoreError};
-use crate::model::stored_file::Shelf;
+use crate::model::stored_file::StoreKind;
 
 /// What keeps a file from fitting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +78,7 @@ impl Store {
         let mut promises = self.disk.promises();
         self.check_size(size)?;
         self.check_room(&promises, None, size)?;
-        Ok(promises.make(self.shelf, size))
+        Ok(promises.make(self.kind, size))
     }
 
     /// The size of a file on its way turns out to be another one.
@@ -94,7 +94,7 @@ impl Store {
     pub(super) fn may_grow(&self, promise: &Promise, by: u64) -> Result<u64, StoreError> {
         let (available, bound) = self.room(&self.disk.promises(), Some(promise))?;
         if by > available {
-            return Err(StoreError::Full { shelf: self.shelf, needed: None, available, bound });
+            return Err(StoreError::Full { kind: self.kind, needed: None, available, bound });
         }
         Ok(available)
     }
@@ -103,13 +103,13 @@ impl Store {
     pub(super) fn full(&self, needed: Option<u64>) -> StoreError {
         let bound = Bound::Disk { promised: 0, reserve: self.limits.reserve };
         let (available, bound) = self.room(&self.disk.promises(), None).unwrap_or((0, bound));
-        StoreError::Full { shelf: self.shelf, needed, available, bound }
+        StoreError::Full { kind: self.kind, needed, available, bound }
     }
 
     /// What the store holds, and what it could hold.
     pub fn usage(&self) -> Result<Usage, StoreError> {
         let promises = self.disk.promises();
-        let (unfinished, unfinished_bytes) = promises.unfinished(self.shelf);
+        let (unfinished, unfinished_bytes) = promises.unfinished(self.kind);
         let (files, bytes, saved) = self.stored()?;
         Ok(Usage {
             files,
@@ -117,7 +117,7 @@ impl Store {
             saved,
             unfinished,
             unfinished_bytes,
-            promised: promises.of(self.shelf),
+            promised: promises.of(self.kind),
             quota: self.limits.quota,
             available: self.room(&promises, None)?.0,
             file_system: self.file_system(&promises, None)?,
@@ -144,7 +144,7 @@ impl Store {
         let needed = size.map(|size| size.saturating_sub(has));
         let (available, bound) = self.room(promises, promise)?;
         if needed.unwrap_or(1) > available {
-            return Err(StoreError::Full { shelf: self.shelf, needed, available, bound });
+            return Err(StoreError::Full { kind: self.kind, needed, available, bound });
         }
         Ok(())
     }
@@ -158,12 +158,12 @@ impl Store {
             return Ok((disk.available(), bound));
         }
         let on_their_way =
-            promises.of(self.shelf).saturating_sub(own.map_or(0, |own| own.whole() - own.taken()));
+            promises.of(self.kind).saturating_sub(own.map_or(0, |own| own.whole() - own.taken()));
         let left = bytes.saturating_sub(self.stored()?.1).saturating_sub(on_their_way);
         if left < disk.available() {
-            let key = match self.shelf {
-                Shelf::Iso => "isoQuota",
-                Shelf::Microkernel => "microkernelQuota",
+            let key = match self.kind {
+                StoreKind::Iso => "isoQuota",
+                StoreKind::Microkernel => "microkernelQuota",
             };
             return Ok((left, Bound::Quota { key, bytes }));
         }
@@ -178,7 +178,7 @@ impl Store {
         let asked = rustix::fs::statvfs(&self.folder);
         let space = asked.map_err(|errno| StoreError::Io {
             action: "ask for free space",
-            shelf: self.shelf,
+            kind: self.kind,
             source: errno.into(),
         })?;
         Ok(FileSystem {

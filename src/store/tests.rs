@@ -10,7 +10,8 @@ fn name(text: &str) -> FileName {
 
 fn store() -> (tempfile::TempDir, Store) {
     let folder = tempfile::tempdir().expect("a folder");
-    let store = Store::open(Shelf::Iso, folder.path().join("iso"), LIMITS, &Disks::default()).expect("opens");
+    let store =
+        Store::open(StoreKind::Iso, folder.path().join("iso"), LIMITS, &Disks::default()).expect("opens");
     (folder, store)
 }
 
@@ -107,11 +108,12 @@ fn what_a_killed_process_left_is_cleared_at_the_next_start() {
     std::mem::forget(store.receive(name("a"), None, Expected::default()).expect("begins"));
     assert_eq!(leftovers(&store), 1);
     assert!(matches!(
-        Store::open(Shelf::Iso, folder.path().join("iso"), LIMITS, &Disks::default()),
+        Store::open(StoreKind::Iso, folder.path().join("iso"), LIMITS, &Disks::default()),
         Err(StoreError::InUse(_))
     ));
     drop(store);
-    let store = Store::open(Shelf::Iso, folder.path().join("iso"), LIMITS, &Disks::default()).expect("opens");
+    let store =
+        Store::open(StoreKind::Iso, folder.path().join("iso"), LIMITS, &Disks::default()).expect("opens");
     assert_eq!(leftovers(&store), 0);
 }
 
@@ -129,7 +131,7 @@ fn limits_hold_before_and_while_bytes_come() {
     let folder = store.folder.clone();
     drop(store);
     let limits = Limits { max_file_size: u64::MAX, reserve: 0, quota: 0 };
-    let full = Store::open(Shelf::Iso, folder, limits, &Disks::default()).expect("opens");
+    let full = Store::open(StoreKind::Iso, folder, limits, &Disks::default()).expect("opens");
     assert!(matches!(
         full.receive(name("a"), Some(1 << 60), Expected::default()),
         Err(StoreError::Full { needed: Some(_), .. })

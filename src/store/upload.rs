@@ -12,17 +12,17 @@ use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 use serde_json::Value;
 
+use super::checkpoint::{Arrived, Checkpoint};
 use super::disk::Promise;
 use super::hashers::Hashers;
-use super::named::{After, Named};
-use super::note::{Arrived, Note};
-use super::place::Place;
-use super::sharing::{Shared, Twin};
+use super::publish::{Published, Rollback};
+use super::sharing::{Duplicate, Shared};
+use super::staging::Staging;
 use super::{Store, StoreError};
 use crate::model::digest::{Expected, Sha256};
 use crate::model::identity::Identity;
 use crate::model::names::FileName;
-use crate::model::part::PartId;
+use crate::model::unfinished_file::UnfinishedFileId;
 
 /// Free space is asked for again after half of what was left, but not before and not later than after so many bytes.
 const LEAST_STEP: u64 = 1 << 20;
@@ -35,7 +35,7 @@ pub const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Upload {
     file: File,
-    place: Place,
+    staging: Staging,
     name: FileName,
     expected: Expected,
     hashers: Hashers,
@@ -77,8 +77,8 @@ impl Upload {
         size: Option<u64>,
         expected: Expected,
     ) -> Result<Self, StoreError> {
-        let (file, place) = Place::plain(store)?;
-        let mut upload = Self::of(file, place, promise, name, expected, Hashers::new(&expected));
+        let (file, staging) = Staging::plain(store)?;
+        let mut upload = Self::of(file, staging, promise, name, expected, Hashers::new(&expected));
         upload.allocate(store, size)?;
         Ok(upload)
     }
@@ -87,13 +87,13 @@ impl Upload {
     pub(super) fn part(
         store: &Store,
         promise: Arc<Promise>,
-        id: &PartId,
-        note: Note,
+        id: &UnfinishedFileId,
+        checkpoint: Checkpoint,
     ) -> Result<Self, StoreError> {
-        let plan = note.plan.clone();
-        let (file, place) = Place::part(store, id, note)?;
+        let plan = checkpoint.plan.clone();
+        let (file, staging) = Staging::part(store, id, checkpoint)?;
         let hashers = Hashers::new(&plan.expected);
-        let mut upload = Self::of(file, place, promise, plan.name, plan.expected, hashers);
+        let mut upload = Self::of(file, staging, promise, plan.name, plan.expected, hashers);
         match upload.allocate(store, plan.size).and_then(|()| upload.checkpoint(store, None)) {
             Ok(()) => {
                 store.parts.leave_promise(id, &upload.promise);
@@ -110,20 +110,20 @@ impl Upload {
     pub(super) fn resumed(
         store: &Store,
         promise: Arc<Promise>,
-        id: &PartId,
-        note: Note,
+        id: &UnfinishedFileId,
+        checkpoint: Checkpoint,
     ) -> Result<Self, StoreError> {
-        let hashers = note.hashers().unwrap_or_else(|| Hashers::new(&note.plan.expected));
-        let (plan, offset) = (note.plan.clone(), note.offset);
-        let (file, place) = Place::resumed(store, id, note)?;
-        let mut upload = Self::of(file, place, promise, plan.name, plan.expected, hashers.clone());
+        let hashers = checkpoint.hashers().unwrap_or_else(|| Hashers::new(&checkpoint.plan.expected));
+        let (plan, offset) = (checkpoint.plan.clone(), checkpoint.offset);
+        let (file, staging) = Staging::resumed(store, id, checkpoint)?;
+        let mut upload = Self::of(file, staging, promise, plan.name, plan.expected, hashers.clone());
         upload.cut(store, offset, hashers, plan.size)?;
         Ok(upload)
     }
 
     fn of(
         file: File,
-        place: Place,
+        staging: Staging,
         promise: Arc<Promise>,
         name: FileName,
         expected: Expected,
@@ -132,7 +132,7 @@ impl Upload {
         let (size, unchecked) = (0, 0);
         Self {
             file,
-            place,
+            staging,
             name,
             expected,
             hashers,
@@ -184,8 +184,8 @@ impl Upload {
         self.hashers.update(bytes);
         self.size = size;
         self.promise.reach(size, self.allocated);
-        match &self.place {
-            Place::Part(kept) if self.held.is_none() && kept.noted.elapsed() >= CHECKPOINT_INTERVAL => {
+        match &self.staging {
+            Staging::Part(kept) if self.held.is_none() && kept.saved.elapsed() >= CHECKPOINT_INTERVAL => {
                 self.checkpoint(store, None)
             }
             _ => Ok(()),
@@ -199,7 +199,7 @@ impl Upload {
 
     /// Where the bytes are until the file has its name.
     pub fn path(&self) -> &Path {
-        self.place.path()
+        self.staging.path()
     }
 
     /// If there is a crash before the file has a record, a file that it replaced is to come back.
@@ -210,30 +210,30 @@ impl Upload {
     /// Whether it is a part that has got more than is noted.
     pub fn is_unnoted(&self) -> bool {
         let is_ready = self.held.is_none() && !self.is_broken;
-        matches!(&self.place, Place::Part(kept) if is_ready && kept.note.offset != self.size)
+        matches!(&self.staging, Staging::Part(kept) if is_ready && kept.checkpoint.offset != self.size)
     }
 
     /// Notes what a part has got, and what its owner wants to find again. When this returns, all of it is on disk.
-    pub fn checkpoint(&mut self, store: &Store, memo: Option<Value>) -> Result<(), StoreError> {
-        let Place::Part(kept) = &mut self.place else { return Ok(()) };
-        if let Some(memo) = memo {
-            kept.note.plan.memo = memo;
+    pub fn checkpoint(&mut self, store: &Store, resume_data: Option<Value>) -> Result<(), StoreError> {
+        let Staging::Part(kept) = &mut self.staging else { return Ok(()) };
+        if let Some(resume_data) = resume_data {
+            kept.checkpoint.plan.resume_data = resume_data;
         }
         let (size, hashers) =
             self.held.as_ref().map_or((self.size, &self.hashers), |(size, hashers)| (*size, hashers));
         // Bytes that have long been noted need not be flushed again.
-        if kept.note.offset != size {
+        if kept.checkpoint.offset != size {
             sync(&self.file, &mut self.is_broken).map_err(|source| store.io("sync a file", source))?;
         }
-        kept.note.reach(size, hashers);
+        kept.checkpoint.reach(size, hashers);
         kept.keep(store)
     }
 
     /// Learns the size of the whole file, and takes the space for it.
     pub fn set_size(&mut self, store: &Store, size: Option<u64>) -> Result<(), StoreError> {
         store.promise_more(&self.promise, size)?;
-        if let Place::Part(kept) = &mut self.place {
-            kept.note.plan.size = size;
+        if let Staging::Part(kept) = &mut self.staging {
+            kept.checkpoint.plan.size = size;
         }
         self.allocate(store, size)?;
         self.checkpoint(store, None)
@@ -302,7 +302,7 @@ impl Upload {
 
     /// Ends the work for good; nothing stays.
     pub fn discard(self, store: &Store) {
-        self.place.discard(store);
+        self.staging.discard(store);
     }
 
     /// The digest of what came so far.
@@ -311,15 +311,15 @@ impl Upload {
     }
 
     /// All bytes are here, and `twin` is said to have the same: if that is so, they are stored once. Tells whether they are.
-    pub fn share(&mut self, store: &Store, twin: &Twin) -> bool {
+    pub fn share(&mut self, store: &Store, duplicate: &Duplicate) -> bool {
         let path = self.path().with_extension("same");
-        self.shared = store.share(twin, self.sha256(), &self.name, path);
+        self.shared = store.share(duplicate, self.sha256(), &self.name, path);
         self.shared.is_some()
     }
 
     /// Holds the file against what is expected of it, makes it durable and gives it its name, replacing an older file of that name in
     /// one step. Until the result is kept, the older file can come back. A file that is not what was expected goes.
-    pub fn finish(mut self, store: &Store) -> Result<(Received, Named), StoreError> {
+    pub fn finish(mut self, store: &Store) -> Result<(Received, Published), StoreError> {
         let digests = self.hashers.clone().finish();
         if let Err(mismatch) = self.expected.check(&digests) {
             self.discard(store);
@@ -337,20 +337,20 @@ impl Upload {
         let identity = Identity::of(&metadata);
         let shared = self.shared.is_some();
         let received = Received { name: self.name.clone(), identity, sha256: digests.sha256, shared };
-        let after = self.place.arrive(
+        let after = self.staging.arrive(
             store,
             self.size,
             &self.hashers,
             Arrived { identity, sha256: digests.sha256 },
         )?;
         let after = match after {
-            After::Nothing if self.needs_record => After::Record,
+            Rollback::Nothing if self.needs_record => Rollback::Record,
             after => after,
         };
         let from = self.shared.as_ref().map_or(self.path(), |shared| &shared.path);
-        let named = Named::give(store, from, &self.name, after)?;
+        let named = Published::give(store, from, &self.name, after)?;
         if self.shared.is_none() {
-            self.place.leave();
+            self.staging.leave();
         }
         store.sync()?;
         Ok((received, named))

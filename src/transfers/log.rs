@@ -49,11 +49,11 @@ impl Ended {
 
 #[derive(Default)]
 pub(super) struct Log {
-    parts: [Mutex<Part>; PARTS],
+    parts: [Mutex<Shard>; PARTS],
 }
 
 #[derive(Default)]
-struct Part {
+struct Shard {
     running: HashMap<u64, Weak<Transfer>>,
     next: u64,
     ended: VecDeque<Ended>,
@@ -123,13 +123,13 @@ impl Log {
         sum
     }
 
-    fn lock(&self, index: usize) -> MutexGuard<'_, Part> {
+    fn lock(&self, index: usize) -> MutexGuard<'_, Shard> {
         // Indices are always below the number of parts.
         lock(self.parts.get(index).unwrap_or(&self.parts[0]))
     }
 }
 
-impl Part {
+impl Shard {
     /// Lets `write` fill the slot of the newest record.
     fn remember(&mut self, write: impl FnOnce(&mut Ended)) {
         let oldest = if self.ended.len() < REMEMBERED { None } else { self.ended.pop_front() };

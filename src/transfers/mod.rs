@@ -47,8 +47,8 @@ struct Inner {
 
 /// The right to send, until it is let go of.
 #[derive(Debug, Default)]
-pub struct Ticket {
-    _place: Option<OwnedSemaphorePermit>,
+pub struct Permit {
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
 /// There is no place for another transfer just now.
@@ -57,7 +57,7 @@ pub struct Busy;
 
 /// A running transfer. It ends when the last who holds it lets go.
 pub struct Transfer {
-    shelf: Transfers,
+    kind: Transfers,
     number: u64,
     client: SocketAddr,
     path: Box<str>,
@@ -66,7 +66,7 @@ pub struct Transfer {
     begun: Instant,
     sent: AtomicU64,
     paces: Vec<Arc<Pace>>,
-    _ticket: Ticket,
+    _ticket: Permit,
 }
 
 /// A running transfer as it is shown.
@@ -125,10 +125,10 @@ impl Transfers {
     /// # Errors
     ///
     /// [`Busy`] for those who cannot wait.
-    pub async fn admit(&self, can_wait: bool) -> Result<Ticket, Busy> {
-        let Some(places) = &self.0.places else { return Ok(Ticket::default()) };
+    pub async fn admit(&self, can_wait: bool) -> Result<Permit, Busy> {
+        let Some(places) = &self.0.places else { return Ok(Permit::default()) };
         if let Ok(place) = Arc::clone(places).try_acquire_owned() {
-            return Ok(Ticket { _place: Some(place) });
+            return Ok(Permit { _permit: Some(place) });
         }
         if !can_wait {
             self.0.refused.fetch_add(1, Ordering::Relaxed);
@@ -136,7 +136,7 @@ impl Transfers {
         }
         let _waiting = Waiting::new(&self.0.waiting);
         // The semaphore is never closed.
-        Ok(Ticket { _place: Arc::clone(places).acquire_owned().await.ok() })
+        Ok(Permit { _permit: Arc::clone(places).acquire_owned().await.ok() })
     }
 
     /// A transfer of `size` bytes of `file` begins.
@@ -146,11 +146,11 @@ impl Transfers {
         path: &str,
         file: Identity,
         size: u64,
-        ticket: Ticket,
+        permit: Permit,
     ) -> Arc<Transfer> {
-        let (shelf, paces) = (self.clone(), self.paces(file));
+        let (kind, paces) = (self.clone(), self.paces(file));
         self.0.log.begin(|number| Transfer {
-            shelf,
+            kind,
             number,
             client,
             path: log::shortened(path).into(),
@@ -159,7 +159,7 @@ impl Transfers {
             begun: Instant::now(),
             sent: AtomicU64::new(0),
             paces,
-            _ticket: ticket,
+            _ticket: permit,
         })
     }
 
@@ -240,7 +240,7 @@ impl Transfer {
 impl Watch for Transfer {
     fn sent(&self, bytes: u64) {
         self.sent.fetch_add(bytes, Ordering::Relaxed);
-        self.shelf.0.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.kind.0.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
     fn paces(&self) -> &[Arc<Pace>] {
@@ -258,7 +258,7 @@ impl Drop for Transfer {
             started: self.started,
             took: self.begun.elapsed(),
         };
-        self.shelf.0.log.end(self.number, ended);
+        self.kind.0.log.end(self.number, ended);
     }
 }
 
@@ -288,7 +288,7 @@ mod tests {
 
     use super::*;
 
-    fn shelf(limits: Limits) -> Transfers {
+    fn kind(limits: Limits) -> Transfers {
         Transfers::new(limits, Arc::default())
     }
 
@@ -302,43 +302,43 @@ mod tests {
 
     #[tokio::test]
     async fn who_can_wait_waits_and_who_cannot_is_told() {
-        let shelf = shelf(Limits { transfers: 1, ..Limits::default() });
-        let first = shelf.admit(false).await.expect("a place");
-        assert_eq!(shelf.admit(false).await.expect_err("no place"), Busy);
-        let second = tokio::time::timeout(Duration::from_millis(20), shelf.admit(true)).await;
+        let kind = kind(Limits { transfers: 1, ..Limits::default() });
+        let first = kind.admit(false).await.expect("a place");
+        assert_eq!(kind.admit(false).await.expect_err("no place"), Busy);
+        let second = tokio::time::timeout(Duration::from_millis(20), kind.admit(true)).await;
         assert!(second.is_err(), "it waits");
-        assert_eq!((shelf.totals().refused, shelf.totals().waiting), (1, 0), "who gave up no longer waits");
+        assert_eq!((kind.totals().refused, kind.totals().waiting), (1, 0), "who gave up no longer waits");
         drop(first);
-        assert!(shelf.admit(false).await.is_ok());
+        assert!(kind.admit(false).await.is_ok());
     }
 
     #[test]
     fn a_transfer_is_shown_while_it_runs_and_afterwards() {
-        let shelf = shelf(Limits::default());
-        let transfer = shelf.begin(client(), "/a/1/vmlinuz", file(1), 100, Ticket::default());
+        let kind = kind(Limits::default());
+        let transfer = kind.begin(client(), "/a/1/vmlinuz", file(1), 100, Permit::default());
         transfer.sent(60);
-        let running = shelf.running();
+        let running = kind.running();
         assert_eq!(
             running.iter().map(|it| (it.path.as_str(), it.sent, it.size)).collect::<Vec<_>>(),
             [("/a/1/vmlinuz", 60, 100)]
         );
         drop(transfer);
-        shelf.note(client(), "/a/1/boot.cfg", 40);
-        shelf.answered(200);
-        shelf.answered(404);
-        assert!(shelf.running().is_empty());
-        let ended: Vec<_> = shelf.ended().into_iter().map(|it| (it.is_whole(), it.path, it.sent)).collect();
+        kind.note(client(), "/a/1/boot.cfg", 40);
+        kind.answered(200);
+        kind.answered(404);
+        assert!(kind.running().is_empty());
+        let ended: Vec<_> = kind.ended().into_iter().map(|it| (it.is_whole(), it.path, it.sent)).collect();
         assert!(ended.contains(&(false, "/a/1/vmlinuz".into(), 60)), "{ended:?}");
         assert!(ended.contains(&(true, "/a/1/boot.cfg".into(), 40)), "{ended:?}");
-        let totals = shelf.totals();
+        let totals = kind.totals();
         assert_eq!((totals.bytes, totals.broken, totals.running), (100, 1, 0));
         assert_eq!(totals.answers, [0, 0, 1, 0, 1, 0]);
     }
 
     #[test]
     fn all_transfers_of_one_image_share_a_pace_and_none_with_others() {
-        let shelf = shelf(Limits { rate: 1000, image_rate: 100, ..Limits::default() });
-        let begin = |file| shelf.begin(client(), "/", file, 1, Ticket::default());
+        let kind = kind(Limits { rate: 1000, image_rate: 100, ..Limits::default() });
+        let begin = |file| kind.begin(client(), "/", file, 1, Permit::default());
         let (first, second, other) = (begin(file(1)), begin(file(1)), begin(file(2)));
         let shares = |one: &Transfer, two: &Transfer| {
             one.paces().iter().filter(|pace| two.paces().iter().any(|its| Arc::ptr_eq(pace, its))).count()
@@ -346,6 +346,6 @@ mod tests {
         assert_eq!((first.paces().len(), shares(&first, &second), shares(&first, &other)), (2, 2, 1));
         drop((first, second, other));
         drop(begin(file(3)));
-        assert_eq!(lock(&shelf.0.image_paces).len(), 1, "paces that nobody uses are forgotten");
+        assert_eq!(lock(&kind.0.image_paces).len(), 1, "paces that nobody uses are forgotten");
     }
 }

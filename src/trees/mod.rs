@@ -243,7 +243,7 @@ fn words(kinds: &[TreeKind]) -> String {
 
 impl TreeError {
     /// The error without paths of the server: what a client may know.
-    pub fn gist(&self) -> String {
+    pub fn public_message(&self) -> String {
         let Self::Mount(error) = self else {
             return match self {
                 Self::File(FileError::Io(_)) | Self::Io(_) => {

@@ -1,12 +1,12 @@
 //! Fetching an ISO: from the web into the store, checked while it comes, and served when it is whole. What has come is kept when the
 //! connection, the server or this program breaks off, and the next attempt goes on from there.
 
-mod note;
+mod resume_data;
 mod sources;
 mod transfer;
 
-use super::drive::{Context, Outcome};
 use super::fetch::Fault;
+use super::runner::{Context, Outcome};
 use super::{ChecksumError, Failure, RECORD_PAUSE, web_name};
 use crate::catalog::{CatalogError, Intake};
 use crate::model::digest::Expected;
@@ -15,7 +15,7 @@ use crate::model::job::{Job, Work};
 use crate::model::link::Link;
 use crate::model::names::FileName;
 use crate::store::StoreError;
-use note::Note;
+use resume_data::ResumeData;
 use sources::Sources;
 use transfer::Break;
 
@@ -40,7 +40,7 @@ struct Partly {
     intake: Intake,
     /// The size that was announced.
     total: Option<u64>,
-    note: Note,
+    note: ResumeData,
 }
 
 impl Download {
@@ -183,7 +183,7 @@ impl Download {
     ) -> Result<Option<Partly>, Outcome> {
         let resumed = context.jobs.0.catalog.resume_download(&self.image, expected).await.map_err(refused)?;
         let Some((intake, part)) = resumed else { return Ok(None) };
-        let note = Note::read(&part.plan.memo);
+        let note = ResumeData::read(&part.plan.resume_data);
         let from = note.as_ref().and_then(|note| note.link_among(links));
         match (note, from) {
             (Some(note), Some(index)) => {

@@ -4,13 +4,13 @@ use std::time::Instant;
 
 use futures_util::StreamExt;
 
-use super::{Download, Note, Partly};
+use super::{Download, Partly, ResumeData};
 use crate::catalog::{CatalogError, Intake};
-use crate::jobs::drive::{Context, Outcome};
 use crate::jobs::fetch::{Fault, Fetched, Resume, fetch};
+use crate::jobs::runner::{Context, Outcome};
 use crate::jobs::{Failure, web_name};
 use crate::model::image::{Image, Source};
-use crate::model::pace::Pace;
+use crate::model::minimum_rate::MinimumRate;
 use crate::trees::{NOT_AN_IMAGE, SIGNATURE_BYTES};
 
 /// Why a transfer ended before the file was whole.
@@ -69,12 +69,12 @@ impl Download {
         let resumes_in_doubt = resume.as_ref().is_some_and(|resume| resume.validator.is_none());
         let url = link.secret_url();
         let fetched = context.unless_stopped(fetch(&context.jobs.0.fetcher, url, resume)).await??;
-        let note = Note::of(link, fetched.validator.clone());
+        let note = ResumeData::of(link, fetched.validator.clone());
         match partly {
             Some(partly) if fetched.start > 0 => {
                 context.note(format!("goes on at {} bytes", fetched.start));
                 let is_mixed = partly.note.is_mixed || resumes_in_doubt;
-                partly.note = Note { is_mixed, ..note };
+                partly.note = ResumeData { is_mixed, ..note };
             }
             Some(begun) => {
                 if let Some(why) = fetched.started_over {
@@ -109,7 +109,7 @@ impl Download {
         mut fetched: Fetched,
     ) -> Result<(), Break> {
         let mut beginning = Some(Vec::new()).filter(|_| intake.offset() == 0);
-        let mut pace = Pace::new(context.jobs.0.settings.stall_timeout, Instant::now());
+        let mut pace = MinimumRate::new(context.jobs.0.settings.stall_timeout, Instant::now());
         while let Some(chunk) = context.unless_stopped(fetched.bytes.next()).await? {
             let chunk = chunk?;
             if !pace.keeps_up(chunk.len(), Instant::now()) {

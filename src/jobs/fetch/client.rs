@@ -13,8 +13,8 @@ use reqwest::{Client, ClientBuilder};
 use url::Url;
 
 use super::resolver::{self, Guarded};
-use super::{Fault, reach};
-use crate::config::Reach;
+use super::{Fault, egress};
+use crate::config::EgressPolicy;
 
 /// A host that does not answer the first packet for this long is down.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -22,7 +22,7 @@ pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Fetches files, as far as the settings reach.
 #[derive(Clone)]
 pub struct Fetcher {
-    pub(super) reach: Arc<Reach>,
+    pub(super) egress: Arc<EgressPolicy>,
     /// How long a source may send nothing.
     pub(super) stall: Duration,
     straight: Client,
@@ -38,11 +38,11 @@ pub(super) struct Way {
 
 impl Fetcher {
     /// Goes where `reach` allows. `stall` is how long a source may send nothing. Fails if the system lacks what https needs.
-    pub fn new(reach: Reach, stall: Duration) -> Result<Self, reqwest::Error> {
+    pub fn new(egress: EgressPolicy, stall: Duration) -> Result<Self, reqwest::Error> {
         // An error means that one is installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let reach = Arc::new(reach);
-        let guarded = Arc::new(Guarded(Arc::clone(&reach)));
+        let egress = Arc::new(egress);
+        let guarded = Arc::new(Guarded(Arc::clone(&egress)));
         let straight = || builder(stall).no_proxy().dns_resolver(Arc::clone(&guarded));
         let proxied = || builder(stall);
         let (straight, proxied) = match straight().build() {
@@ -54,12 +54,12 @@ impl Fetcher {
             }
         };
         // The client reads the same variables by the same rules.
-        Ok(Self { reach, stall, straight, proxied, proxies: Arc::new(Matcher::from_env()) })
+        Ok(Self { egress, stall, straight, proxied, proxies: Arc::new(Matcher::from_env()) })
     }
 
     /// How to ask for `url`, if that is allowed.
     pub(super) async fn way(&self, url: &Url) -> Result<Way, Fault> {
-        reach::check_link(&self.reach, url)?;
+        egress::check_link(&self.egress, url)?;
         // What the library cannot read goes straight, where every address is looked at.
         let proxy = url.as_str().parse().ok().and_then(|uri| self.proxies.intercept(&uri));
         let Some(proxy) = proxy else {
@@ -71,7 +71,7 @@ impl Fetcher {
             ));
         }
         if let Some(host) = url.domain() {
-            resolver::check_for_proxy(&self.reach, host).await?;
+            resolver::check_for_proxy(&self.egress, host).await?;
         }
         Ok(Way { client: self.proxied.clone(), through_proxy: true })
     }

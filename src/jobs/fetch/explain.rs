@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 
 use super::Fault;
-use super::reach::Refusal;
+use super::egress::Refusal;
 
 /// The innermost cause is what people need.
 pub(super) fn explain(error: &reqwest::Error, through_proxy: bool) -> Fault {

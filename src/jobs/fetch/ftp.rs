@@ -11,7 +11,7 @@ use url::Url;
 
 use super::ftp_session::{Begun, Opened, Session, broken, explain};
 use super::hang_up::HangUp;
-use super::{Fault, Fetched, Fetcher, Resume, reach};
+use super::{Fault, Fetched, Fetcher, Resume, egress};
 use crate::model::link::shown;
 
 /// Bytes read at once, and how many such chunks may wait for the disk.
@@ -42,7 +42,7 @@ struct Transfer {
 
 /// Logs in, asks for size and time and begins to fetch, from where an earlier try broke off if the file is still the same.
 pub(super) async fn fetch(fetcher: &Fetcher, url: &Url, from: Option<Resume>) -> Result<Fetched, Fault> {
-    reach::check_link(&fetcher.reach, url)?;
+    egress::check_link(&fetcher.egress, url)?;
     let (begun, begins) = oneshot::channel();
     let (sender, told) = mpsc::channel(CHUNKS);
     let session = Session::new(fetcher, url)?;

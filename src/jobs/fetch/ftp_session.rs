@@ -11,14 +11,14 @@ use suppaftp::{FtpError, FtpStream, Mode, Status, TlsStream, TransferStream};
 use url::Url;
 
 use super::client::CONNECT_TIMEOUT;
+use super::egress::Refusal;
 use super::hang_up::Sockets;
-use super::reach::Refusal;
 use super::{Fault, Fetcher, Resume, Validator, resolver};
-use crate::config::Reach;
+use crate::config::EgressPolicy;
 
 /// Whom to ask for what.
 pub(super) struct Session {
-    reach: Arc<Reach>,
+    egress: Arc<EgressPolicy>,
     stall: Duration,
     host: String,
     port: u16,
@@ -69,7 +69,7 @@ impl Session {
             return Err(Fault::Permanent("the link contains control characters".into()));
         }
         Ok(Self {
-            reach: Arc::clone(&fetcher.reach),
+            egress: Arc::clone(&fetcher.egress),
             stall: fetcher.stall,
             host: url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned(),
             port: url.port().unwrap_or(21),
@@ -118,7 +118,7 @@ impl Session {
     fn connect(&self) -> Result<TcpStream, Fault> {
         let unreachable = |error| Fault::Unreachable(format!("cannot find the ftp server ({error})"));
         let found = (self.host.as_str(), self.port).to_socket_addrs().map_err(unreachable)?;
-        let addresses = resolver::allowed(&self.reach, &self.host, found).map_err(|error| {
+        let addresses = resolver::allowed(&self.egress, &self.host, found).map_err(|error| {
             let refusal = error.downcast_ref::<Refusal>().cloned();
             refusal.map_or_else(|| Fault::Unreachable("the ftp server has no address".into()), Into::into)
         })?;

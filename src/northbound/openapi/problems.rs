@@ -86,13 +86,13 @@ problems! {
             "the image ubuntu 24.04 is not served: downloading iso";
     }
     /// The removal of images.
-    ImagesStay {
+    ImagesInUse {
         NOT_FOUND: "No image matches.", "no image matches";
         CONFLICT: "Another request is working on one of them. None was removed.",
             "the image linux 9 is being worked on by another request; try again when that has ended";
     }
     /// Files that come in. Whatever can be refused before the body is read is refused then; nothing is kept of what failed.
-    NotTaken {
+    FileRejected {
         REQUEST_TIMEOUT: "The body came too slowly, or the request took longer than `httpTimeout`.", "the upload comes too slowly";
         CONFLICT: "The name is taken: a file of that name is used by an image, lies elsewhere, or is just being written.",
             "the ISO linux.iso is used by linux 9";
@@ -106,11 +106,11 @@ problems! {
             "not enough space in the ISO store: 734003200 bytes are needed, 104857600 bytes are available";
     }
     /// Bodies that are whole files.
-    NotPlain {
+    EncodingRejected {
         UNSUPPORTED_MEDIA_TYPE: "The body has a Content-Encoding.", "send the file as it is, without Content-Encoding";
     }
     /// Registrations.
-    NotRegistered {
+    RegistrationRejected {
         FORBIDDEN: "The service may not read the file that `isolocal` names.", "`isolocal`: the service has no permission to read it" of "isolocal";
         NOT_FOUND: "The source is not there: no such file in the store or on the server, or the web server says so.",
             "`isostore`: the ISO store has no file named linux.iso" of "isostore";
@@ -161,7 +161,7 @@ problems! {
             "the unfinished file is being worked on by another request; try again when that has ended";
     }
     /// Bytes for an upload.
-    NotBrought {
+    BytesRejected {
         BAD_REQUEST: "A field is missing or unusable, or the sizes that were said do not fit each other.", "Upload-Offset is missing";
         REQUEST_TIMEOUT: "The body came too slowly. What came stays.", "the upload comes too slowly";
         CONFLICT: "The bytes do not begin where the upload ends, all of it is there already, or a newer request goes on with it.",
@@ -177,7 +177,7 @@ problems! {
             "the bytes of a piece have the Content-Type application/offset+octet-stream";
     }
     /// Listeners.
-    NotTold {
+    SubscriptionRejected {
         BAD_REQUEST: "`types` holds a word that is not known.", "the parameter `types` holds 'disk'; there are image, job, file" of "types";
         SERVICE_UNAVAILABLE: "Too many clients are listening already, or the service is stopping.",
             "128 clients are being told of changes already; try again later";

@@ -9,7 +9,7 @@ use crate::model::digest::Sha256;
 use crate::model::image::Status;
 use crate::model::names::FileName;
 use crate::model::size;
-use crate::model::stored_file::{self, Shelf};
+use crate::model::stored_file::{self, StoreKind};
 
 /// A file of a store.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -83,7 +83,7 @@ enum Origin {
 
 impl StoredFile {
     /// A file, as it is shown when it comes or goes.
-    pub(in crate::northbound) fn new(shelf: Shelf, file: &stored_file::StoredFile) -> Self {
+    pub(in crate::northbound) fn new(kind: StoreKind, file: &stored_file::StoredFile) -> Self {
         let uploaded = file.uploaded.map(Time::from);
         let url = match &file.origin {
             Some(stored_file::Origin::Download { url }) => Some(url.to_string()),
@@ -100,34 +100,34 @@ impl StoredFile {
             origin: file.origin.as_ref().map(Origin::from),
             verified: file.verified.map(Time::from),
             url,
-            upload: (shelf == Shelf::Iso).then_some(uploaded),
+            upload: (kind == StoreKind::Iso).then_some(uploaded),
             shared_with: Vec::new(),
             images: None,
         }
     }
 
     /// A file in a list, with those that share its bytes and the images that need it.
-    pub(in crate::northbound) fn listed(shelf: Shelf, listed: &ListedFile) -> Self {
+    pub(in crate::northbound) fn listed(kind: StoreKind, listed: &ListedFile) -> Self {
         let shared_with = listed.shared_with.iter();
         Self {
-            shared_with: shared_with.map(|(shelf, name)| FileReference::new(*shelf, name.clone())).collect(),
-            images: (shelf == Shelf::Iso).then(|| listed.used_by.clone()),
-            ..Self::new(shelf, &listed.file)
+            shared_with: shared_with.map(|(kind, name)| FileReference::new(*kind, name.clone())).collect(),
+            images: (kind == StoreKind::Iso).then(|| listed.used_by.clone()),
+            ..Self::new(kind, &listed.file)
         }
     }
 }
 
 impl FileReference {
-    pub(in crate::northbound) fn new(shelf: Shelf, name: FileName) -> Self {
-        Self { store: shelf.into(), name }
+    pub(in crate::northbound) fn new(kind: StoreKind, name: FileName) -> Self {
+        Self { store: kind.into(), name }
     }
 }
 
-impl From<Shelf> for Store {
-    fn from(shelf: Shelf) -> Self {
-        match shelf {
-            Shelf::Iso => Self::Iso,
-            Shelf::Microkernel => Self::Microkernel,
+impl From<StoreKind> for Store {
+    fn from(kind: StoreKind) -> Self {
+        match kind {
+            StoreKind::Iso => Self::Iso,
+            StoreKind::Microkernel => Self::Microkernel,
         }
     }
 }

@@ -110,7 +110,7 @@ impl From<&jobs::Shown> for Job {
         };
         let (image, file) = match &job.work {
             Work::Download { image } => (Some(image.clone()), None),
-            Work::Digest { shelf, name } => (None, Some(FileReference::new(*shelf, name.clone()))),
+            Work::Digest { kind, name } => (None, Some(FileReference::new(*kind, name.clone()))),
             Work::Scrub => (None, None),
         };
         Self {

@@ -37,13 +37,13 @@ struct Inner {
 
 /// Where a page is, from which follows how it refers to its files.
 #[derive(Debug, Clone, Copy)]
-enum Place {
+enum PageUrl {
     Root,
     Gui,
     Docs,
 }
 
-impl Place {
+impl PageUrl {
     const ALL: [Self; 3] = [Self::Root, Self::Gui, Self::Docs];
 
     /// Its text, and the module that it starts.
@@ -68,7 +68,7 @@ impl WebUi {
     pub(super) fn new(folder: Option<PathBuf>) -> Self {
         let files = folder.map_or(Files::Embedded, Files::Folder);
         let pages = match files {
-            Files::Embedded => Some(Place::ALL.map(|place| {
+            Files::Embedded => Some(PageUrl::ALL.map(|place| {
                 Page::render(&files, place).expect("build.rs embeds all that a page is made of")
             })),
             Files::Folder(_) => None,
@@ -76,7 +76,7 @@ impl WebUi {
         Self(Arc::new(Inner { files, pages }))
     }
 
-    async fn page(&self, place: Place, headers: &HeaderMap) -> Response {
+    async fn page(&self, place: PageUrl, headers: &HeaderMap) -> Response {
         let inner = Arc::clone(&self.0);
         let page = match &inner.pages {
             Some(pages) => Some(pages[place as usize].clone()),
@@ -143,19 +143,19 @@ impl WebUi {
         (String = "text/html"),
     ))),
 )]
-pub(super) async fn root(State(door): State<Northbound>, headers: HeaderMap) -> Response {
+pub(super) async fn root(State(api): State<Northbound>, headers: HeaderMap) -> Response {
     let mut response = if prefers_page(&headers) {
-        door.web_ui.page(Place::Root, &headers).await
+        api.web_ui.page(PageUrl::Root, &headers).await
     } else {
-        index::show(State(door), headers).await.into_response()
+        index::show(State(api), headers).await.into_response()
     };
     response.headers_mut().append(VARY, HeaderValue::from_static("Accept"));
     response
 }
 
 /// `GET /gui/`: the page, where the old service had its own, and where both doors share an endpoint.
-pub(super) async fn gui(State(door): State<Northbound>, headers: HeaderMap) -> Response {
-    door.web_ui.page(Place::Gui, &headers).await
+pub(super) async fn gui(State(api): State<Northbound>, headers: HeaderMap) -> Response {
+    api.web_ui.page(PageUrl::Gui, &headers).await
 }
 
 /// `GET /gui`: what the page refers to is found from inside its folder.
@@ -169,19 +169,19 @@ pub(super) async fn to_docs() -> impl IntoResponse {
 }
 
 /// `GET /docs`: the page about the API.
-pub(super) async fn docs(State(door): State<Northbound>, headers: HeaderMap) -> Response {
-    door.web_ui.page(Place::Docs, &headers).await
+pub(super) async fn docs(State(api): State<Northbound>, headers: HeaderMap) -> Response {
+    api.web_ui.page(PageUrl::Docs, &headers).await
 }
 
 /// `GET /gui/{version}/{path}`: a file that the pages are made of.
 pub(super) async fn file(
-    State(door): State<Northbound>,
+    State(api): State<Northbound>,
     name: Result<UrlPath<(String, String)>, PathRejection>,
     headers: HeaderMap,
 ) -> Response {
     // What is no text is the name of no file.
     let Ok(UrlPath((version, path))) = name else { return not_here().into_response() };
-    let inner = Arc::clone(&door.web_ui.0);
+    let inner = Arc::clone(&api.web_ui.0);
     let current = inner.files.version();
     let found = match inner.files {
         // Pages are at their own places, with what browsers must hold them to.
@@ -190,7 +190,7 @@ pub(super) async fn file(
         Files::Folder(_) => off_thread(move || inner.files.read(&path)).await,
     };
     match found {
-        Some(file) => door.web_ui.answer(file, current, &headers, "public, max-age=31536000, immutable"),
+        Some(file) => api.web_ui.answer(file, current, &headers, "public, max-age=31536000, immutable"),
         None => not_here().into_response(),
     }
 }

@@ -10,7 +10,7 @@ use http::header::{CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_PO
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::Place;
+use super::PageUrl;
 use super::files::{File, Files};
 
 /// The line of a page that is replaced.
@@ -33,7 +33,7 @@ pub(super) struct Page {
 
 impl Page {
     /// Makes the page of a place; `None` if one of its files is not there.
-    pub(super) fn render(files: &Files, place: Place) -> Option<Self> {
+    pub(super) fn render(files: &Files, place: PageUrl) -> Option<Self> {
         let (text, entry) = place.files();
         let html = files.read(text)?;
         let names: Map<String, Value> = serde_json::from_slice(&files.read(IMPORT_MAP)?.bytes).ok()?;
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn every_page_can_be_made() {
-        for place in Place::ALL {
+        for place in PageUrl::ALL {
             let page = Page::render(&Files::Embedded, place).expect("a page");
             let text = String::from_utf8(page.file.bytes.to_vec()).expect("text");
             assert!(!text.contains(HEAD), "{text}");

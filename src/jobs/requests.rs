@@ -5,24 +5,24 @@ use std::collections::HashSet;
 use tokio::sync::mpsc;
 
 use super::{Jobs, digest};
-use crate::catalog::{CatalogError, Errand};
+use crate::catalog::{CatalogError, JobRequest};
 
 /// Takes errands until told to stop.
-pub(super) async fn run(jobs: Jobs, mut errands: mpsc::Receiver<Errand>) {
+pub(super) async fn run(jobs: Jobs, mut job_requests: mpsc::Receiver<JobRequest>) {
     loop {
         let mut waiting = Vec::new();
         tokio::select! {
-            received = errands.recv_many(&mut waiting, 1024) => if received == 0 { return },
+            received = job_requests.recv_many(&mut waiting, 1024) => if received == 0 { return },
             () = jobs.0.stop.cancelled() => return,
         }
-        let unique: HashSet<Errand> = waiting.into_iter().collect();
-        for errand in unique {
+        let unique: HashSet<JobRequest> = waiting.into_iter().collect();
+        for request in unique {
             if jobs.0.stop.is_cancelled() {
                 return;
             }
-            match errand {
-                Errand::Digest(shelf, name) => drop(jobs.begin(digest::job_for(shelf, name))),
-                Errand::Prepare(id) => match jobs.0.catalog.prepare(id.clone()).await {
+            match request {
+                JobRequest::Digest(kind, name) => drop(jobs.begin(digest::job_for(kind, name))),
+                JobRequest::Prepare(id) => match jobs.0.catalog.prepare(id.clone()).await {
                     Ok(()) => {}
                     Err(CatalogError::Local(_)) => {
                         tracing::debug!(%id, "an ISO went away before it was read");

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 
 /// The claims on names of one kind.
 #[derive(Debug)]
-pub(super) struct Claims<K>(Arc<Held<K>>);
+pub(super) struct NameLocks<K>(Arc<Held<K>>);
 
 #[derive(Debug)]
 struct Held<K> {
@@ -29,64 +29,64 @@ enum Holders {
 
 /// A claim; letting go of it frees the name.
 #[derive(Debug)]
-pub(super) struct Claim<K: Eq + Hash> {
-    claims: Arc<Held<K>>,
+pub(super) struct NameLock<K: Eq + Hash> {
+    locks: Arc<Held<K>>,
     key: K,
 }
 
-impl<K> Default for Claims<K> {
+impl<K> Default for NameLocks<K> {
     fn default() -> Self {
         Self(Arc::new(Held { holders: Mutex::default(), freed: Notify::new() }))
     }
 }
 
-impl<K: Eq + Hash + Clone> Claims<K> {
-    /// Claims `key` for a change; `None` while anyone holds it.
-    pub(super) fn exclusive(&self, key: K) -> Option<Claim<K>> {
+impl<K: Eq + Hash + Clone> NameLocks<K> {
+    /// NameLocks `key` for a change; `None` while anyone holds it.
+    pub(super) fn exclusive(&self, key: K) -> Option<NameLock<K>> {
         let mut held = lock(&self.0);
         if held.contains_key(&key) {
             return None;
         }
         held.insert(key.clone(), Holders::Writer);
-        Some(Claim { claims: Arc::clone(&self.0), key })
+        Some(NameLock { locks: Arc::clone(&self.0), key })
     }
 
     /// The same, but waits up to `limit` for whoever holds it.
-    pub(super) async fn exclusive_within(&self, key: K, limit: Duration) -> Option<Claim<K>> {
+    pub(super) async fn exclusive_within(&self, key: K, limit: Duration) -> Option<NameLock<K>> {
         let deadline = Instant::now() + limit;
         loop {
             // Listening begins before the look, so that nothing is missed between the two.
             let mut freed = std::pin::pin!(self.0.freed.notified());
             freed.as_mut().enable();
-            if let Some(claim) = self.exclusive(key.clone()) {
-                return Some(claim);
+            if let Some(lock) = self.exclusive(key.clone()) {
+                return Some(lock);
             }
             timeout_at(deadline, freed).await.ok()?;
         }
     }
 
-    /// Claims `key` against changes; `None` while someone changes it.
-    pub(super) fn shared(&self, key: K) -> Option<Claim<K>> {
+    /// NameLocks `key` against changes; `None` while someone changes it.
+    pub(super) fn shared(&self, key: K) -> Option<NameLock<K>> {
         match lock(&self.0).entry(key.clone()).or_insert(Holders::Readers(0)) {
             Holders::Writer => None,
             Holders::Readers(count) => {
                 *count += 1;
-                Some(Claim { claims: Arc::clone(&self.0), key })
+                Some(NameLock { locks: Arc::clone(&self.0), key })
             }
         }
     }
 }
 
-impl<K: Eq + Hash> Claim<K> {
+impl<K: Eq + Hash> NameLock<K> {
     /// What is claimed.
     pub(super) fn key(&self) -> &K {
         &self.key
     }
 }
 
-impl<K: Eq + Hash> Drop for Claim<K> {
+impl<K: Eq + Hash> Drop for NameLock<K> {
     fn drop(&mut self) {
-        let mut held = lock(&self.claims);
+        let mut held = lock(&self.locks);
         match held.get_mut(&self.key) {
             Some(Holders::Readers(count)) if *count > 1 => *count -= 1,
             _ => {
@@ -94,12 +94,12 @@ impl<K: Eq + Hash> Drop for Claim<K> {
             }
         }
         drop(held);
-        self.claims.freed.notify_waiters();
+        self.locks.freed.notify_waiters();
     }
 }
 
-fn lock<K>(claims: &Held<K>) -> MutexGuard<'_, HashMap<K, Holders>> {
-    claims.holders.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<K>(locks: &Held<K>) -> MutexGuard<'_, HashMap<K, Holders>> {
+    locks.holders.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -108,25 +108,25 @@ mod tests {
 
     #[test]
     fn many_rely_or_one_changes() {
-        let claims = Claims::default();
-        let writer = claims.exclusive("a").expect("free");
-        assert!(claims.exclusive("a").is_none() && claims.shared("a").is_none());
-        assert!(claims.exclusive("b").is_some());
+        let locks = NameLocks::default();
+        let writer = locks.exclusive("a").expect("free");
+        assert!(locks.exclusive("a").is_none() && locks.shared("a").is_none());
+        assert!(locks.exclusive("b").is_some());
         drop(writer);
-        let (first, second) = (claims.shared("a").expect("free"), claims.shared("a").expect("shared"));
+        let (first, second) = (locks.shared("a").expect("free"), locks.shared("a").expect("shared"));
         drop(first);
-        assert!(claims.exclusive("a").is_none());
+        assert!(locks.exclusive("a").is_none());
         drop(second);
-        assert!(claims.exclusive("a").is_some());
-        assert!(lock(&claims.0).is_empty());
+        assert!(locks.exclusive("a").is_some());
+        assert!(lock(&locks.0).is_empty());
     }
 
     #[tokio::test(start_paused = true)]
     async fn some_wait_a_moment() {
-        let claims = Claims::default();
-        let first = claims.exclusive("a").expect("free");
-        assert!(claims.exclusive_within("a", Duration::from_secs(1)).await.is_none());
-        let (second, ()) = tokio::join!(claims.exclusive_within("a", Duration::from_secs(1)), async {
+        let locks = NameLocks::default();
+        let first = locks.exclusive("a").expect("free");
+        assert!(locks.exclusive_within("a", Duration::from_secs(1)).await.is_none());
+        let (second, ()) = tokio::join!(locks.exclusive_within("a", Duration::from_secs(1)), async {
             tokio::time::sleep(Duration::from_millis(500)).await;
             drop(first);
         });

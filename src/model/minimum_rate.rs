@@ -7,13 +7,13 @@ const FLOOR: f64 = 1000.0;
 
 /// Watches one transfer.
 #[derive(Debug)]
-pub struct Pace {
+pub struct MinimumRate {
     window: Duration,
     since: Instant,
     bytes: u64,
 }
 
-impl Pace {
+impl MinimumRate {
     /// Begins to watch. The average over each `window` counts.
     pub fn new(window: Duration, now: Instant) -> Self {
         Self { window, since: now, bytes: 0 }
@@ -41,10 +41,10 @@ mod tests {
     fn a_trickle_is_noticed_and_a_pause_between_bursts_is_not() {
         let (window, start) = (Duration::from_secs(10), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
-        let mut trickle = Pace::new(window, start);
+        let mut trickle = MinimumRate::new(window, start);
         assert!((1..10).all(|second| trickle.keeps_up(1, at(second))));
         assert!(!trickle.keeps_up(1, at(10)));
-        let mut bursts = Pace::new(window, start);
+        let mut bursts = MinimumRate::new(window, start);
         assert!((1..100).all(|round| bursts.keeps_up(9000, at(round * 9))));
     }
 }

@@ -8,25 +8,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::Jobs;
-use crate::catalog::{Catalog, CatalogError, Look, Snapshot};
+use crate::catalog::{Catalog, CatalogError, Snapshot, StoreScan};
 use crate::events::Change;
 use crate::model::identity::Identity;
 use crate::model::image::{ImageId, Status};
 use crate::model::names::FileName;
-use crate::model::stored_file::Shelf;
+use crate::model::stored_file::StoreKind;
 
 /// A digest that was asked for and is not known after this time is asked for again.
 const ASK_AGAIN: Duration = Duration::from_secs(600);
 
 /// Watches the folder of one store.
-pub(super) async fn run(jobs: Jobs, shelf: Shelf) {
+pub(super) async fn run(jobs: Jobs, kind: StoreKind) {
     let (catalog, interval) = (jobs.0.catalog.clone(), jobs.0.settings.watch_interval);
     if interval.is_zero() {
         return;
     }
-    let mut watch = Watch {
+    let mut watch = FolderScan {
         catalog,
-        shelf,
+        kind,
         interval,
         before: None,
         asked: BTreeMap::new(),
@@ -40,7 +40,7 @@ pub(super) async fn run(jobs: Jobs, shelf: Shelf) {
                 Ok(()) => fails = false,
                 // Said once, until it works again.
                 Err(error) if !fails => {
-                    tracing::warn!(%shelf, %error, "a store cannot be looked at");
+                    tracing::warn!(%kind, %error, "a store cannot be looked at");
                     fails = true;
                 }
                 Err(_) => {}
@@ -54,12 +54,12 @@ pub(super) async fn run(jobs: Jobs, shelf: Shelf) {
     }
 }
 
-struct Watch {
+struct FolderScan {
     catalog: Catalog,
-    shelf: Shelf,
+    kind: StoreKind,
     interval: Duration,
     /// What was found in the look before.
-    before: Option<Look>,
+    before: Option<StoreScan>,
     /// Of which version of a file a digest was asked for, and when.
     asked: BTreeMap<FileName, (Identity, Instant)>,
     /// The files that were there in any look.
@@ -68,12 +68,12 @@ struct Watch {
     seen: BTreeMap<ImageId, Status>,
 }
 
-impl Watch {
+impl FolderScan {
     async fn look(&mut self) -> Result<(), CatalogError> {
-        let now = self.catalog.look(self.shelf).await?;
+        let now = self.catalog.look(self.kind).await?;
         let snapshot = self.catalog.snapshot();
         for name in self.unknown(&snapshot, &now) {
-            self.catalog.want_digest(self.shelf, name);
+            self.catalog.want_digest(self.kind, name);
         }
         self.asked.retain(|name, _| now.contains_key(name));
         let Some(before) = self.before.replace(now.clone()) else { return self.remember_images().await };
@@ -83,19 +83,19 @@ impl Watch {
             self.ever_seen.contains(name) && !before.contains_key(name) && !now.contains_key(name)
         };
         let gone: Vec<FileName> =
-            snapshot.files(self.shelf).map(|file| file.name.clone()).filter(is_gone).collect();
+            snapshot.files(self.kind).map(|file| file.name.clone()).filter(is_gone).collect();
         for name in gone {
-            self.catalog.forget_vanished(self.shelf, name).await?;
+            self.catalog.forget_vanished(self.kind, name).await?;
         }
         self.tell(&differences(&before, &now), &now).await
     }
 
     /// The complete files whose digest nobody knows and nobody is asked for yet.
-    fn unknown(&mut self, snapshot: &Snapshot, now: &Look) -> Vec<FileName> {
+    fn unknown(&mut self, snapshot: &Snapshot, now: &StoreScan) -> Vec<FileName> {
         let mut unknown = Vec::new();
         for (name, identity) in now {
             let Some(identity) = identity else { continue };
-            let record = snapshot.file(self.shelf, name);
+            let record = snapshot.file(self.kind, name);
             if record.is_some_and(|record| record.is_known(identity)) {
                 self.asked.remove(name);
                 continue;
@@ -114,7 +114,7 @@ impl Watch {
     }
 
     async fn remember_images(&mut self) -> Result<(), CatalogError> {
-        if self.shelf == Shelf::Iso {
+        if self.kind == StoreKind::Iso {
             let images = self.catalog.images().await?;
             self.seen = images.into_iter().map(|image| (image.id, image.status)).collect();
         }
@@ -122,12 +122,12 @@ impl Watch {
     }
 
     /// Tells of files that changed, and of images that are no longer how they were because of their ISOs.
-    async fn tell(&mut self, changed: &BTreeSet<FileName>, now: &Look) -> Result<(), CatalogError> {
+    async fn tell(&mut self, changed: &BTreeSet<FileName>, now: &StoreScan) -> Result<(), CatalogError> {
         for name in changed {
-            tracing::debug!(shelf = %self.shelf, %name, "a file came, changed or went");
-            self.catalog.tell(Change::File(self.shelf, name.clone()));
+            tracing::debug!(kind = %self.kind, %name, "a file came, changed or went");
+            self.catalog.tell(Change::File(self.kind, name.clone()));
         }
-        if self.shelf == Shelf::Microkernel {
+        if self.kind == StoreKind::Microkernel {
             return Ok(());
         }
         let snapshot = self.catalog.snapshot();
@@ -135,7 +135,7 @@ impl Watch {
         // An ISO may also have come and gone between two looks.
         let is_as_recorded = |name: &FileName| {
             let found = now.get(name).copied().flatten();
-            let record = snapshot.file(Shelf::Iso, name);
+            let record = snapshot.file(StoreKind::Iso, name);
             found.is_some_and(|found| record.is_some_and(|record| record.is_known(&found)))
         };
         for image in snapshot.images() {
@@ -157,7 +157,7 @@ impl Watch {
 }
 
 /// The names of files that are not in `now` what they were in `before`.
-fn differences(before: &Look, now: &Look) -> BTreeSet<FileName> {
+fn differences(before: &StoreScan, now: &StoreScan) -> BTreeSet<FileName> {
     let differs = |name: &&FileName| before.get(*name) != now.get(*name);
     before.keys().chain(now.keys()).filter(differs).cloned().collect()
 }
@@ -166,7 +166,7 @@ fn differences(before: &Look, now: &Look) -> BTreeSet<FileName> {
 mod tests {
     use super::*;
 
-    fn look(files: &[(&str, Option<u64>)]) -> Look {
+    fn look(files: &[(&str, Option<u64>)]) -> StoreScan {
         let identity = |size| Identity { device: 1, inode: 2, size, seconds: 3, nanoseconds: 4 };
         let name = |name: &str| FileName::new(name).expect("a name");
         files.iter().map(|(file, size)| (name(file), size.map(identity))).collect()

@@ -7,7 +7,7 @@ use url::{Host, Url};
 
 use super::Fault;
 use super::address::{self, Needs};
-use crate::config::Reach;
+use crate::config::EgressPolicy;
 
 /// The settings do not allow to go there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -32,26 +32,26 @@ impl From<Refusal> for Fault {
 
 /// Holds a link's scheme, host and, where that is one, address against the settings. The addresses of a name are held against them when
 /// it is looked up, see [`check_address`].
-pub(super) fn check_link(reach: &Reach, url: &Url) -> Result<(), Refusal> {
+pub(super) fn check_link(egress: &EgressPolicy, url: &Url) -> Result<(), Refusal> {
     let scheme = url.scheme();
-    if !reach.schemes.iter().any(|allowed| allowed == scheme) {
+    if !egress.schemes.iter().any(|allowed| allowed == scheme) {
         return Err(Refusal(format!(
             "links of the scheme {} may not be followed (`downloadSchemes`)",
             Fault::quoted(scheme)
         )));
     }
     let host = url.host_str().unwrap_or_default();
-    if !reach.hosts.is_empty() && !reach.hosts.iter().any(|pattern| pattern.fits(host)) {
+    if !egress.hosts.is_empty() && !egress.hosts.iter().any(|pattern| pattern.fits(host)) {
         return Err(Refusal(format!(
             "the host {} may not be connected to (`downloadHosts`)",
             Fault::quoted(host)
         )));
     }
-    literal(url).map_or(Ok(()), |address| check_address(reach, host, address))
+    literal(url).map_or(Ok(()), |address| check_address(egress, host, address))
 }
 
 /// Holds an address that is about to be connected to against the settings. `host` is the name that led to it.
-pub(super) fn check_address(reach: &Reach, host: &str, found: IpAddr) -> Result<(), Refusal> {
+pub(super) fn check_address(egress: &EgressPolicy, host: &str, found: IpAddr) -> Result<(), Refusal> {
     let address = address::reached(found);
     let of_host = if host.trim_matches(['[', ']']).parse() == Ok(found) {
         String::new()
@@ -60,15 +60,15 @@ pub(super) fn check_address(reach: &Reach, host: &str, found: IpAddr) -> Result<
     };
     let refuse =
         |why: &str| Err(Refusal(format!("the address {found}{of_host} may not be connected to ({why})")));
-    if !reach.networks.is_empty() {
-        let allowed = reach.networks.iter().any(|network| network.contains(&address));
+    if !egress.networks.is_empty() {
+        let allowed = egress.networks.iter().any(|network| network.contains(&address));
         return if allowed { Ok(()) } else { refuse("not within `downloadNetworks`") };
     }
     match address::special(found) {
-        Some((word, Needs::LinkLocal)) if !reach.link_local => {
+        Some((word, Needs::LinkLocal)) if !egress.link_local => {
             refuse(&format!("{word}; `downloadLinkLocal`"))
         }
-        Some((word, Needs::Private)) if !reach.private => refuse(&format!("{word}; `downloadPrivate`")),
+        Some((word, Needs::Private)) if !egress.private => refuse(&format!("{word}; `downloadPrivate`")),
         _ => Ok(()),
     }
 }
@@ -86,18 +86,18 @@ pub(super) fn literal(url: &Url) -> Option<IpAddr> {
 mod tests {
     use super::*;
 
-    fn reach(private: bool, link_local: bool, networks: &[&str]) -> Reach {
+    fn egress(private: bool, link_local: bool, networks: &[&str]) -> EgressPolicy {
         let networks = networks.iter().map(|network| network.parse().expect("a network")).collect();
-        Reach { private, link_local, networks, ..Reach::default() }
+        EgressPolicy { private, link_local, networks, ..EgressPolicy::default() }
     }
 
     #[test]
     fn addresses_are_held_against_the_settings() {
-        let default = Reach::default();
-        let public = reach(false, false, &[]);
-        let all = reach(true, true, &[]);
-        let only = reach(false, false, &["10.0.0.0/8", "169.254.169.254/32", "2001:db8::/32"]);
-        for (address, reach, refused_by) in [
+        let default = EgressPolicy::default();
+        let public = egress(false, false, &[]);
+        let all = egress(true, true, &[]);
+        let only = egress(false, false, &["10.0.0.0/8", "169.254.169.254/32", "2001:db8::/32"]);
+        for (address, egress, refused_by) in [
             ("127.0.0.1", &default, None),
             ("10.0.0.1", &default, None),
             ("8.8.8.8", &default, None),
@@ -121,7 +121,7 @@ mod tests {
             ("127.0.0.1", &only, Some("`downloadNetworks`")),
             ("8.8.8.8", &only, Some("`downloadNetworks`")),
         ] {
-            let checked = check_address(reach, "x.example", address.parse().expect("an address"));
+            let checked = check_address(egress, "x.example", address.parse().expect("an address"));
             let text = checked.as_ref().err().map(ToString::to_string);
             assert_eq!(checked.is_err(), refused_by.is_some(), "{address} {text:?}");
             if let (Some(text), Some(part)) = (text, refused_by) {
@@ -133,10 +133,10 @@ mod tests {
 
     #[test]
     fn links_are_held_against_the_settings() {
-        let default = Reach::default();
-        let https = Reach { schemes: vec!["https".into()], ..Reach::default() };
-        let public = reach(false, false, &[]);
-        for (link, reach, refused_by) in [
+        let default = EgressPolicy::default();
+        let https = EgressPolicy { schemes: vec!["https".into()], ..EgressPolicy::default() };
+        let public = egress(false, false, &[]);
+        for (link, egress, refused_by) in [
             ("http://a.example/x", &default, None),
             ("ftp://a.example/x", &default, None),
             ("file:///etc/passwd", &default, Some("scheme file")),
@@ -152,7 +152,7 @@ mod tests {
             ("http://127.1/", &public, Some("loopback")),
             ("http://localhost/", &public, None),
         ] {
-            let checked = check_link(reach, &link.parse().expect("a link"));
+            let checked = check_link(egress, &link.parse().expect("a link"));
             let text = checked.err().map(|refusal| refusal.to_string());
             assert_eq!(text.is_some(), refused_by.is_some(), "{link} {text:?}");
             assert!(text.is_none_or(|text| text.contains(refused_by.unwrap_or_default())), "{link}");

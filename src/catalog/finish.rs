@@ -6,15 +6,15 @@ use std::time::Duration;
 use iso_reader::TreeKind;
 use jiff::Timestamp;
 
-use super::claims::Claim;
-use super::intake::{Arriving, Intake};
+use super::intake::{Intake, Receiving};
+use super::locks::NameLock;
 use super::{Catalog, CatalogError, Inner};
 use crate::model::digest::Sha256;
 use crate::model::image::TreeSummary;
 use crate::model::names::FileName;
-use crate::model::part::PartId;
-use crate::model::stored_file::{FileRecord, Origin, Shelf, StoredFile};
-use crate::store::{Named, Received, StoreError};
+use crate::model::stored_file::{FileRecord, Origin, StoreKind, StoredFile};
+use crate::model::unfinished_file::UnfinishedFileId;
+use crate::store::{Published, Received, StoreError};
 
 /// How long a file waits for another one with the same bytes to be recorded. After that both are stored.
 const TWIN_TIME: Duration = Duration::from_secs(60);
@@ -23,15 +23,15 @@ const TWIN_TIME: Duration = Duration::from_secs(60);
 struct Arrival {
     catalog: Catalog,
     received: Received,
-    named: Named,
-    claims: Claims,
+    named: Published,
+    locks: NameLocks,
 }
 
 /// What is claimed until then. It is let go of in this order.
-struct Claims {
-    _name: Claim<(Shelf, FileName)>,
-    _part: Option<Claim<PartId>>,
-    _alike: Option<Claim<Sha256>>,
+struct NameLocks {
+    _name: NameLock<(StoreKind, FileName)>,
+    _part: Option<NameLock<UnfinishedFileId>>,
+    _alike: Option<NameLock<Sha256>>,
 }
 
 impl Intake {
@@ -42,13 +42,13 @@ impl Intake {
     }
 
     async fn store(self) -> Result<StoredFile, CatalogError> {
-        let shelf = self.shelf;
+        let kind = self.kind;
         let (arrival, ()) = self.arrive(false, |_, _| Ok(())).await?;
         let received = arrival.received.clone();
-        let record = record_of(shelf, &received, Origin::Upload);
+        let record = record_of(kind, &received, Origin::Upload);
         arrival.catalog.note_digest(record.clone()).await;
         arrival.settle(true).await?;
-        tracing::info!(%shelf, name = %received.name, bytes = received.identity.size, sha256 = %received.sha256, "stored a file");
+        tracing::info!(%kind, name = %received.name, bytes = received.identity.size, sha256 = %received.sha256, "stored a file");
         Ok(StoredFile::new(received.name, received.identity, Some(&record)))
     }
 
@@ -76,32 +76,32 @@ impl Intake {
         needs_record: bool,
         inspect: impl FnOnce(&Inner, &Path) -> Result<T, CatalogError> + Send + 'static,
     ) -> Result<(Arrival, T), CatalogError> {
-        let Self { catalog, shelf, bytes, claim, .. } = self;
+        let Self { catalog, kind, bytes, lock, .. } = self;
         let mut alike = None;
         let (received, named, part, found) = match bytes {
-            Arriving::Named(received, part) => {
+            Receiving::Published(received, part) => {
                 let inspected = catalog.blocking(move |inner| {
-                    let store = inner.store(shelf);
+                    let store = inner.store(kind);
                     let found = inspect(inner, &store.path(&received.name))?;
                     let named = store.named_earlier(part.key(), &received.name);
                     Ok::<_, CatalogError>((received, named, Some(part), found))
                 });
                 inspected.await??
             }
-            Arriving::Worker(worker) => {
+            Receiving::Worker(worker) => {
                 let (mut upload, part) = worker.end().await?;
-                let digests = &catalog.0.digest_claims;
+                let digests = &catalog.0.digest_locks;
                 alike = digests.exclusive_within(upload.sha256(), TWIN_TIME).await;
-                let name = claim.key().1.clone();
+                let name = lock.key().1.clone();
                 let finished = catalog.blocking(move |inner| {
-                    let store = inner.store(shelf);
+                    let store = inner.store(kind);
                     let inspected = match upload.size() {
                         0 => Err(CatalogError::Empty),
                         _ => inspect(inner, upload.path()),
                     };
                     match inspected {
                         Ok(found) => {
-                            inner.share(shelf, &name, &mut upload);
+                            inner.share(kind, &name, &mut upload);
                             if needs_record {
                                 upload.need_record();
                             }
@@ -122,7 +122,12 @@ impl Intake {
             }
         };
         Ok((
-            Arrival { catalog, received, named, claims: Claims { _name: claim, _part: part, _alike: alike } },
+            Arrival {
+                catalog,
+                received,
+                named,
+                locks: NameLocks { _name: lock, _part: part, _alike: alike },
+            },
             found,
         ))
     }
@@ -131,9 +136,9 @@ impl Intake {
 impl Arrival {
     /// Lets the file keep its name, or brings the state before back.
     async fn settle(self, keep: bool) -> Result<(), CatalogError> {
-        let Self { catalog, named, claims, .. } = self;
+        let Self { catalog, named, locks, .. } = self;
         catalog.blocking(move |_| if keep { named.keep() } else { drop(named) }).await?;
-        drop(claims);
+        drop(locks);
         Ok(())
     }
 }
@@ -149,8 +154,8 @@ impl CatalogError {
 }
 
 /// The record of a file that has just arrived. All of its bytes have passed through here.
-pub(super) fn record_of(shelf: Shelf, received: &Received, origin: Origin) -> FileRecord {
-    let mut record = FileRecord::new(shelf, received.name.clone(), received.identity, origin);
+pub(super) fn record_of(kind: StoreKind, received: &Received, origin: Origin) -> FileRecord {
+    let mut record = FileRecord::new(kind, received.name.clone(), received.identity, origin);
     record.verify(received.sha256);
     record.uploaded = received.shared.then(Timestamp::now);
     record

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
-use super::board::Entry;
+use super::job_list::Entry;
 use super::kinds::Task;
 use super::{Failure, Jobs, RECORD_PAUSE, backoff};
 use crate::catalog::CatalogError;
@@ -78,13 +78,13 @@ impl Context<'_> {
     pub(super) fn note(&self, text: impl Into<String>) {
         let text = text.into();
         tracing::info!(job = %self.entry.id, text, "job");
-        self.entry.change(|moment| moment.job.note(text));
+        self.entry.change(|current| current.job.note(text));
         self.jobs.tell(&self.entry.id);
     }
 }
 
 /// Works on a job until it ends or is stopped. A stopped one keeps its state, for it is taken up again.
-pub(super) async fn drive(jobs: Jobs, entry: Arc<Entry>) {
+pub(super) async fn run_job(jobs: Jobs, entry: Arc<Entry>) {
     let context = Context { jobs: &jobs, entry: &entry, stop: entry.stop() };
     let mut task = Task::of(&entry.work);
     let mut failures = 0;
@@ -93,27 +93,27 @@ pub(super) async fn drive(jobs: Jobs, entry: Arc<Entry>) {
         match attempt(&context, &mut task).await {
             Outcome::Done => break Ok(()),
             Outcome::Failed(failure) => break Err(failure),
-            Outcome::Stopped if entry.moment().is_cancelled => break Err(Failure::Cancelled),
+            Outcome::Stopped if entry.current().is_cancelled => break Err(Failure::Cancelled),
             Outcome::Stopped => {
-                entry.change(|moment| moment.is_driven = false);
+                entry.change(|current| current.is_driven = false);
                 return;
             }
             Outcome::Again { failure, after, further } => {
                 failures = if further { 1 } else { failures + 1 };
                 let settings = &jobs.0.settings;
-                if failures > settings.retries || entry.moment().gives_up {
+                if failures > settings.retries || entry.current().gives_up {
                     break Err(failure);
                 }
                 let pause = backoff::pause(settings.retry_delay, failures, backoff::chance());
                 wait(&context, failure, pause, after).await;
-                if entry.moment().gives_up && !context.stop.is_cancelled() {
-                    break Err(entry.moment().failure.unwrap_or(Failure::Cancelled));
+                if entry.current().gives_up && !context.stop.is_cancelled() {
+                    break Err(entry.current().failure.unwrap_or(Failure::Cancelled));
                 }
             }
         }
     };
     if let Err(failure) = &end {
-        tracing::warn!(job = %entry.id, title = entry.moment().job.title, %failure, "a job ended without success");
+        tracing::warn!(job = %entry.id, title = entry.current().job.title, %failure, "a job ended without success");
         task.conclude(&context, failure, ended(&entry, &end)).await;
     }
     finish(&jobs, &entry, end).await;
@@ -121,7 +121,7 @@ pub(super) async fn drive(jobs: Jobs, entry: Arc<Entry>) {
 
 /// The record of a job that has just ended.
 fn ended(entry: &Entry, end: &Result<(), Failure>) -> Job {
-    let mut job = entry.moment().job;
+    let mut job = entry.current().job;
     job.enter(match end {
         Ok(()) => State::Done,
         Err(Failure::Cancelled) => State::Cancelled,
@@ -148,13 +148,13 @@ async fn watched<T>(context: &Context<'_>, work: impl Future<Output = T>) -> T {
 }
 
 async fn attempt(context: &Context<'_>, task: &mut Task) -> Outcome {
-    let place = match context.unless_stopped(context.jobs.0.lanes.place(&context.entry.work)).await {
+    let place = match context.unless_stopped(context.jobs.0.queues.place(&context.entry.work)).await {
         Ok(place) => place,
         Err(stopped) => return stopped,
     };
-    context.entry.change(|moment| {
-        moment.job.attempts += 1;
-        moment.job.enter(State::Running);
+    context.entry.change(|current| {
+        current.job.attempts += 1;
+        current.job.enter(State::Running);
     });
     context.jobs.tell(&context.entry.id);
     let outcome = watched(context, task.run(context)).await;
@@ -170,12 +170,12 @@ async fn wait(context: &Context<'_>, failure: Failure, pause: Duration, after: O
     let until =
         SignedDuration::try_from(pause).ok().and_then(|pause| Timestamp::now().checked_add(pause).ok());
     let has_nothing = entry.meter.progress().done == 0;
-    entry.change(|moment| {
+    entry.change(|current| {
         let reason = failure.to_string();
-        moment.job.note(format!("tried again in {} s: {reason}", pause.as_secs_f64().round()));
-        moment.disappoints = moment.job.attempts == 1 && has_nothing && after.is_none();
-        moment.failure = Some(failure);
-        moment.job.enter(State::Waiting { until: until.unwrap_or(Timestamp::MAX), reason });
+        current.job.note(format!("tried again in {} s: {reason}", pause.as_secs_f64().round()));
+        current.failed_without_progress = current.job.attempts == 1 && has_nothing && after.is_none();
+        current.failure = Some(failure);
+        current.job.enter(State::Waiting { until: until.unwrap_or(Timestamp::MAX), reason });
     });
     jobs.tell(&entry.id);
     let waited = async {
@@ -187,7 +187,7 @@ async fn wait(context: &Context<'_>, failure: Failure, pause: Duration, after: O
         }
     };
     if context.unless_stopped(waited).await.is_ok() {
-        entry.change(|moment| moment.job.enter(State::Queued));
+        entry.change(|current| current.job.enter(State::Queued));
         jobs.tell(&entry.id);
     }
 }
@@ -205,7 +205,7 @@ async fn wait_on(context: &Context<'_>) {
         }
     };
     if context.unless_stopped(waited).await.is_ok() {
-        context.entry.change(|moment| moment.job.enter(State::Queued));
+        context.entry.change(|current| current.job.enter(State::Queued));
         context.jobs.tell(&context.entry.id);
     }
 }
@@ -213,11 +213,11 @@ async fn wait_on(context: &Context<'_>) {
 /// The job has ended: tells everybody, and remembers it.
 async fn finish(jobs: &Jobs, entry: &Arc<Entry>, end: Result<(), Failure>) {
     let job = ended(entry, &end);
-    entry.change(|moment| {
-        moment.job = job;
-        moment.failure = end.err();
+    entry.change(|current| {
+        current.job = job;
+        current.failure = end.err();
     });
-    let forgotten = jobs.0.board.ended(entry, jobs.0.settings.max_finished);
+    let forgotten = jobs.0.list.ended(entry, jobs.0.settings.max_finished);
     jobs.tell_with_image(entry);
     for id in &forgotten {
         jobs.tell(id);
@@ -232,12 +232,12 @@ async fn finish(jobs: &Jobs, entry: &Arc<Entry>, end: Result<(), Failure>) {
         // It is done once more after the start, which finds that nothing is left to do.
         () = jobs.0.stop.cancelled() => {}
     }
-    entry.change(|moment| moment.is_driven = false);
+    entry.change(|current| current.is_driven = false);
 }
 
 /// Ends a job that nobody works on and nobody needs: what it had begun goes.
-pub(super) async fn end_halted(jobs: &Jobs, entry: &Arc<Entry>) {
-    entry.change(|moment| moment.is_driven = true);
+pub(super) async fn end_paused(jobs: &Jobs, entry: &Arc<Entry>) {
+    entry.change(|current| current.is_driven = true);
     let context = Context { jobs, entry, stop: entry.stop() };
     let job = ended(entry, &Err(Failure::Cancelled));
     Task::of(&entry.work).conclude(&context, &Failure::Cancelled, job).await;
@@ -255,7 +255,7 @@ impl Jobs {
             }
             return true;
         }
-        match self.0.catalog.keep_job(entry.moment().job, forgotten).await {
+        match self.0.catalog.keep_job(entry.current().job, forgotten).await {
             Ok(()) | Err(CatalogError::Stopping) => true,
             Err(error) => {
                 tracing::error!(job = %entry.id, %error, "a job cannot be recorded yet");

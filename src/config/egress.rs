@@ -13,7 +13,7 @@ const SCHEMES: [&str; 3] = ["http", "https", "ftp"];
 
 /// Where downloads may go.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reach {
+pub struct EgressPolicy {
     /// The schemes of links and redirects.
     pub schemes: Vec<String>,
     /// The hosts of links and redirects; empty is all.
@@ -26,7 +26,7 @@ pub struct Reach {
     pub link_local: bool,
 }
 
-impl Default for Reach {
+impl Default for EgressPolicy {
     fn default() -> Self {
         Self {
             schemes: SCHEMES.map(str::to_owned).to_vec(),
@@ -64,9 +64,9 @@ impl HostPattern {
     }
 }
 
-pub(super) fn read(settings: &Settings) -> Result<Reach, ConfigError> {
-    let default = Reach::default();
-    Ok(Reach {
+pub(super) fn read(settings: &Settings) -> Result<EgressPolicy, ConfigError> {
+    let default = EgressPolicy::default();
+    Ok(EgressPolicy {
         schemes: settings.get("downloadSchemes", schemes)?.unwrap_or(default.schemes),
         hosts: settings.get("downloadHosts", hosts)?.unwrap_or_default(),
         networks: settings.get("downloadNetworks", networks)?.unwrap_or_default(),

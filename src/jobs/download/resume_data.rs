@@ -12,7 +12,7 @@ use crate::model::link::Link;
 /// Where the bytes of an unfinished file came from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Note {
+pub(super) struct ResumeData {
     pub(super) link: Sha256,
     /// By what that link's file can be recognised.
     pub(super) validator: Option<Validator>,
@@ -21,7 +21,7 @@ pub(super) struct Note {
     pub(super) is_mixed: bool,
 }
 
-impl Note {
+impl ResumeData {
     pub(super) fn of(link: &Link, validator: Option<Validator>) -> Self {
         Self { link: digest(link), validator, is_mixed: false }
     }
@@ -59,12 +59,12 @@ mod tests {
         let link = |text: &str| Link::from(text.parse::<url::Url>().expect("a link"));
         let (one, other) = (link("http://host/a.iso"), link("http://me:secret@host/a.iso?token=secret"));
         let links = [&one, &other];
-        let note = Note::of(&other, Some(Validator::EntityTag("\"1\"".into())));
+        let note = ResumeData::of(&other, Some(Validator::EntityTag("\"1\"".into())));
         let written = note.written();
         assert!(!written.to_string().contains("secret"), "{written}");
-        let read = Note::read(&written).expect("a note");
+        let read = ResumeData::read(&written).expect("a note");
         assert_eq!((read.link_among(&links), &read), (Some(1), &note));
         assert_eq!(read.link_among(&links[..1]), None);
-        assert!(Note::read(&serde_json::json!({"of": "somebody else"})).is_none());
+        assert!(ResumeData::read(&serde_json::json!({"of": "somebody else"})).is_none());
     }
 }

@@ -7,41 +7,41 @@ use std::path::{Path, PathBuf};
 use super::parts::Parts;
 use super::{Store, StoreError};
 use crate::model::names::FileName;
-use crate::model::part::{Owner, PartId};
+use crate::model::unfinished_file::{Owner, UnfinishedFileId};
 
 /// A file that has got its name, until it is decided that it keeps it. Letting go of this brings the state before back.
 #[derive(Debug)]
 #[must_use = "letting go of it takes the file away again"]
-pub struct Named {
+pub struct Published {
     path: PathBuf,
     old: Option<PathBuf>,
-    after: After,
+    after: Rollback,
     undo: bool,
 }
 
 /// What the file was before.
 #[derive(Debug)]
-pub(super) enum After {
+pub(super) enum Rollback {
     /// Nothing that anybody could go on with.
     Nothing,
     /// The same, and after a crash it is undone if there is no record of it.
     Record,
     /// This part.
-    Part(PartId, Parts),
+    Part(UnfinishedFileId, Parts),
 }
 
-impl Named {
+impl Published {
     /// Gives the file at `from` its name.
     pub(super) fn give(
         store: &Store,
         from: &Path,
         name: &FileName,
-        after: After,
+        after: Rollback,
     ) -> Result<Self, StoreError> {
         let mut named = Self { path: store.path(name), old: None, after, undo: false };
         let old = match named.after {
-            After::Record => store.replaced(name),
-            After::Nothing | After::Part(..) => from.with_extension("old"),
+            Rollback::Record => store.replaced(name),
+            Rollback::Nothing | Rollback::Part(..) => from.with_extension("old"),
         };
         remove_if_there(&old).map_err(|source| store.io("remove a file", source))?;
         match fs::hard_link(&named.path, &old) {
@@ -58,23 +58,23 @@ impl Named {
     }
 
     /// A part that got its name before the program ended.
-    pub(super) fn earlier(store: &Store, name: &FileName, id: PartId) -> Self {
-        Self { path: store.path(name), old: None, after: After::Part(id, store.parts.clone()), undo: true }
+    pub(super) fn earlier(store: &Store, name: &FileName, id: UnfinishedFileId) -> Self {
+        Self { path: store.path(name), old: None, after: Rollback::Part(id, store.parts.clone()), undo: true }
     }
 
     /// The file stays, and what it replaced goes. Of a part that a client uploaded it stays known that it is whole.
     pub fn keep(mut self) {
         self.undo = false;
-        if let After::Part(id, parts) = &self.after
+        if let Rollback::Part(id, parts) = &self.after
             && let Err(error) = conclude(id, parts)
         {
-            tracing::warn!(%id, %error, "it cannot be noted that a file is whole");
+            tracing::warn!(%id, %error, "a checkpoint cannot record that a file is complete");
         }
     }
 
     /// Makes the file again what it was before.
     fn take_away(&self) -> io::Result<()> {
-        if let After::Part(id, parts) = &self.after {
+        if let Rollback::Part(id, parts) = &self.after {
             let bytes = parts.bytes(id);
             // A part that shares the bytes of another file still has its own.
             if !fs::exists(&bytes)? {
@@ -99,18 +99,18 @@ pub(super) fn remove_if_there(path: &Path) -> io::Result<()> {
     }
 }
 
-fn conclude(id: &PartId, parts: &Parts) -> io::Result<()> {
-    match parts.note(id) {
-        Some(mut note) if note.plan.owner == Owner::Upload => {
-            note.whole = true;
-            parts.keep(id, note)?;
+fn conclude(id: &UnfinishedFileId, parts: &Parts) -> io::Result<()> {
+    match parts.checkpoint(id) {
+        Some(mut checkpoint) if checkpoint.plan.owner == Owner::Upload => {
+            checkpoint.whole = true;
+            parts.keep(id, checkpoint)?;
             remove_if_there(&parts.bytes(id))
         }
         _ => parts.remove(id),
     }
 }
 
-impl Drop for Named {
+impl Drop for Published {
     fn drop(&mut self) {
         let done = match (&self.old, self.undo) {
             (_, true) => self.take_away(),

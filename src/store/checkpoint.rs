@@ -7,10 +7,10 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::hashers::{Hashers, Kept};
+use super::hashers::{DigestState, Hashers};
 use crate::model::digest::Sha256;
 use crate::model::identity::Identity;
-use crate::model::part::Plan;
+use crate::model::unfinished_file::Plan;
 
 /// How notes are written. What another version wrote is not taken up.
 const FORMAT: u32 = 1;
@@ -20,14 +20,14 @@ const MAX_BYTES: u64 = 256 << 10;
 
 /// All that is known of a part.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Note {
+pub(super) struct Checkpoint {
     format: u32,
     /// What it is to become.
     pub(super) plan: Plan,
     /// So many bytes are on disk for certain.
     pub(super) offset: u64,
     /// The digests of these.
-    hashers: Kept,
+    hashers: DigestState,
     pub(super) created: Timestamp,
     /// When it last grew.
     pub(super) touched: Timestamp,
@@ -44,7 +44,7 @@ pub(super) struct Arrived {
     pub(super) sha256: Sha256,
 }
 
-impl Note {
+impl Checkpoint {
     /// Of a part without bytes.
     pub(super) fn new(plan: Plan) -> Self {
         let now = Timestamp::now();
@@ -79,9 +79,9 @@ impl Note {
     pub(super) fn read(path: &Path) -> io::Result<Self> {
         let mut bytes = Vec::new();
         File::open(path)?.take(MAX_BYTES).read_to_end(&mut bytes)?;
-        let note: Self = serde_json::from_slice(&bytes)?;
-        if note.format == FORMAT {
-            Ok(note)
+        let checkpoint: Self = serde_json::from_slice(&bytes)?;
+        if checkpoint.format == FORMAT {
+            Ok(checkpoint)
         } else {
             Err(io::Error::new(io::ErrorKind::InvalidData, "another version wrote it"))
         }

@@ -17,13 +17,13 @@ pub(super) struct Entry {
     pub(super) meter: Meter,
     /// Ends the pause before the next try.
     pub(super) now: Notify,
-    moment: watch::Sender<Moment>,
+    current: watch::Sender<JobState>,
     stop: Mutex<CancellationToken>,
 }
 
-/// What holds for a job at one moment.
+/// What holds for a job at one current.
 #[derive(Debug, Clone)]
-pub(super) struct Moment {
+pub(super) struct JobState {
     pub(super) job: Job,
     /// Why it failed, or waits.
     pub(super) failure: Option<Failure>,
@@ -34,48 +34,48 @@ pub(super) struct Moment {
     /// It is not to be tried again.
     pub(super) gives_up: bool,
     /// It is worth no more tries to whoever stands by: the first one brought nothing, and nobody told when to come back.
-    pub(super) disappoints: bool,
+    pub(super) failed_without_progress: bool,
 }
 
 impl Entry {
     pub(super) fn new(job: Job) -> Arc<Self> {
-        let moment = Moment {
+        let current = JobState {
             job,
             failure: None,
             is_driven: false,
             is_cancelled: false,
             gives_up: false,
-            disappoints: false,
+            failed_without_progress: false,
         };
         Arc::new(Self {
-            id: moment.job.id.clone(),
-            work: moment.job.work.clone(),
+            id: current.job.id.clone(),
+            work: current.job.work.clone(),
             meter: Meter::default(),
             now: Notify::new(),
-            moment: watch::Sender::new(moment),
+            current: watch::Sender::new(current),
             stop: Mutex::default(),
         })
     }
 
-    pub(super) fn moment(&self) -> Moment {
-        self.moment.borrow().clone()
+    pub(super) fn current(&self) -> JobState {
+        self.current.borrow().clone()
     }
 
     pub(super) fn state(&self) -> State {
-        self.moment.borrow().job.state.clone()
+        self.current.borrow().job.state.clone()
     }
 
-    pub(super) fn change(&self, change: impl FnOnce(&mut Moment)) {
-        self.moment.send_modify(change);
+    pub(super) fn change(&self, change: impl FnOnce(&mut JobState)) {
+        self.current.send_modify(change);
     }
 
-    pub(super) fn watch(&self) -> watch::Receiver<Moment> {
-        self.moment.subscribe()
+    pub(super) fn watch(&self) -> watch::Receiver<JobState> {
+        self.current.subscribe()
     }
 
     /// Waits until nobody works on it any more.
     pub(super) async fn settled(&self) {
-        let _ = self.watch().wait_for(|moment| !moment.is_driven).await;
+        let _ = self.watch().wait_for(|current| !current.is_driven).await;
     }
 
     /// What stops the present work on it.
@@ -86,11 +86,11 @@ impl Entry {
     /// From now on somebody works on it, until `stop`.
     pub(super) fn take_up(&self, stop: CancellationToken) {
         *self.lock() = stop;
-        self.change(|moment| {
-            moment.is_driven = true;
-            moment.is_cancelled = false;
-            moment.gives_up = false;
-            moment.disappoints = false;
+        self.change(|current| {
+            current.is_driven = true;
+            current.is_cancelled = false;
+            current.gives_up = false;
+            current.failed_without_progress = false;
         });
     }
 
@@ -101,7 +101,7 @@ impl Entry {
 
 /// All jobs.
 #[derive(Default)]
-pub(super) struct Board(Mutex<Inner>);
+pub(super) struct JobList(Mutex<Inner>);
 
 #[derive(Default)]
 struct Inner {
@@ -110,7 +110,7 @@ struct Inner {
     live: HashMap<Work, Arc<Entry>>,
 }
 
-impl Board {
+impl JobList {
     /// Hangs a job up; `Err` with the one that does the same work already.
     pub(super) fn add(&self, job: Job) -> Result<Arc<Entry>, Arc<Entry>> {
         let mut inner = self.lock();
@@ -137,7 +137,7 @@ impl Board {
     /// All jobs, those last asked for first.
     pub(super) fn all(&self) -> Vec<Arc<Entry>> {
         let mut all: Vec<_> = self.lock().entries.values().cloned().collect();
-        all.sort_by_cached_key(|entry| std::cmp::Reverse(entry.moment.borrow().job.created));
+        all.sort_by_cached_key(|entry| std::cmp::Reverse(entry.current.borrow().job.created));
         all
     }
 
@@ -145,7 +145,7 @@ impl Board {
     pub(super) fn revive(&self, entry: &Arc<Entry>, stop: CancellationToken) -> bool {
         let mut inner = self.lock();
         let is_listed = inner.entries.contains_key(&entry.id);
-        if !is_listed || inner.live.contains_key(&entry.work) || entry.moment.borrow().is_driven {
+        if !is_listed || inner.live.contains_key(&entry.work) || entry.current.borrow().is_driven {
             return false;
         }
         entry.take_up(stop);
@@ -167,10 +167,10 @@ impl Board {
             .entries
             .values()
             .filter_map(|other| {
-                let moment = other.moment.borrow();
+                let current = other.current.borrow();
                 // The clock may have been set back, so this one need not be the newest.
-                let may_go = moment.job.state.is_end() && !moment.is_driven && other.id != entry.id;
-                may_go.then(|| (moment.job.updated, other.id.clone()))
+                let may_go = current.job.state.is_end() && !current.is_driven && other.id != entry.id;
+                may_go.then(|| (current.job.updated, other.id.clone()))
             })
             .collect();
         ended.sort();
@@ -185,8 +185,8 @@ impl Board {
     pub(super) fn remove(&self, id: &JobId) -> bool {
         let mut inner = self.lock();
         let has_ended = inner.entries.get(id).is_some_and(|entry| {
-            let moment = entry.moment.borrow();
-            moment.job.state.is_end() && !moment.is_driven
+            let current = entry.current.borrow();
+            current.job.state.is_end() && !current.is_driven
         });
         has_ended && inner.entries.remove(id).is_some()
     }
@@ -207,24 +207,24 @@ mod tests {
 
     #[test]
     fn work_is_done_by_one_job_at_a_time_and_ended_ones_are_kept_to_a_limit() {
-        let board = Board::default();
-        let first = board.add(job("a")).unwrap_or_else(|_| panic!("the board is empty"));
-        assert!(board.add(job("a")).is_err_and(|other| other.id == first.id));
-        assert!(!board.remove(&first.id), "it has not ended");
+        let list = JobList::default();
+        let first = list.add(job("a")).unwrap_or_else(|_| panic!("the list is empty"));
+        assert!(list.add(job("a")).is_err_and(|other| other.id == first.id));
+        assert!(!list.remove(&first.id), "it has not ended");
         let end = |entry: &Arc<Entry>, keep| {
-            entry.change(|moment| moment.job.enter(State::Done));
-            board.ended(entry, keep)
+            entry.change(|current| current.job.enter(State::Done));
+            list.ended(entry, keep)
         };
         assert!(end(&first, 2).is_empty());
-        let others: Vec<_> = ["a", "b"].map(|name| board.add(job(name)).ok()).into_iter().flatten().collect();
-        let revive = |entry: &Arc<Entry>| board.revive(entry, CancellationToken::new());
+        let others: Vec<_> = ["a", "b"].map(|name| list.add(job(name)).ok()).into_iter().flatten().collect();
+        let revive = |entry: &Arc<Entry>| list.revive(entry, CancellationToken::new());
         assert!(!revive(&first), "another job does the same work");
         assert!(end(&others[0], 2).is_empty());
         assert_eq!(end(&others[1], 2), std::slice::from_ref(&first.id));
-        assert!(board.get(&first.id).is_none());
+        assert!(list.get(&first.id).is_none());
         assert!(!revive(&first), "it is not listed any more");
-        assert!(revive(&others[0]) && !revive(&others[0]) && board.live(&others[0].work).is_some());
-        assert!(board.remove(&others[1].id) && !board.remove(&others[1].id));
-        assert_eq!(board.all().len(), 1);
+        assert!(revive(&others[0]) && !revive(&others[0]) && list.live(&others[0].work).is_some());
+        assert!(list.remove(&others[1].id) && !list.remove(&others[1].id));
+        assert_eq!(list.all().len(), 1);
     }
 }

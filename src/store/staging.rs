@@ -6,20 +6,20 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use super::checkpoint::{Arrived, Checkpoint};
 use super::hashers::Hashers;
-use super::named::After;
-use super::note::{Arrived, Note};
 use super::parts::Parts;
+use super::publish::Rollback;
 use super::{Store, StoreError};
-use crate::model::part::PartId;
+use crate::model::unfinished_file::UnfinishedFileId;
 
 /// The place of an upload's bytes.
 #[derive(Debug)]
-pub(super) enum Place {
+pub(super) enum Staging {
     /// Nobody goes on with them.
     Plain(Temporary),
     /// They stay.
-    Part(Box<Kept>),
+    Part(Box<Resumable>),
 }
 
 /// The unfinished file, removed when it is let go before it got its name.
@@ -31,28 +31,36 @@ pub(super) struct Temporary {
 
 /// A part, and what is noted of it.
 #[derive(Debug)]
-pub(super) struct Kept {
-    id: PartId,
+pub(super) struct Resumable {
+    id: UnfinishedFileId,
     parts: Parts,
     path: PathBuf,
-    pub(super) note: Note,
+    pub(super) checkpoint: Checkpoint,
     /// When it was noted last.
-    pub(super) noted: Instant,
+    pub(super) saved: Instant,
 }
 
-impl Place {
+impl Staging {
     pub(super) fn plain(store: &Store) -> Result<(File, Self), StoreError> {
-        let path = store.incoming().join(format!("{}.part", PartId::random()));
+        let path = store.incoming().join(format!("{}.part", UnfinishedFileId::random()));
         Ok((create(store, &path)?, Self::Plain(Temporary { path, named: false })))
     }
 
-    pub(super) fn part(store: &Store, id: &PartId, note: Note) -> Result<(File, Self), StoreError> {
-        let kept = Kept::of(store, id, note);
+    pub(super) fn part(
+        store: &Store,
+        id: &UnfinishedFileId,
+        checkpoint: Checkpoint,
+    ) -> Result<(File, Self), StoreError> {
+        let kept = Resumable::of(store, id, checkpoint);
         Ok((create(store, &kept.path)?, Self::Part(Box::new(kept))))
     }
 
-    pub(super) fn resumed(store: &Store, id: &PartId, note: Note) -> Result<(File, Self), StoreError> {
-        let kept = Kept::of(store, id, note);
+    pub(super) fn resumed(
+        store: &Store,
+        id: &UnfinishedFileId,
+        checkpoint: Checkpoint,
+    ) -> Result<(File, Self), StoreError> {
+        let kept = Resumable::of(store, id, checkpoint);
         let file = OpenOptions::new().read(true).write(true).open(&kept.path);
         Ok((file.map_err(|source| store.io("open a file", source))?, Self::Part(Box::new(kept))))
     }
@@ -71,13 +79,13 @@ impl Place {
         size: u64,
         hashers: &Hashers,
         arrived: Arrived,
-    ) -> Result<After, StoreError> {
-        let Self::Part(kept) = self else { return Ok(After::Nothing) };
-        kept.note.reach(size, hashers);
-        kept.note.arrived = Some(arrived);
+    ) -> Result<Rollback, StoreError> {
+        let Self::Part(kept) = self else { return Ok(Rollback::Nothing) };
+        kept.checkpoint.reach(size, hashers);
+        kept.checkpoint.arrived = Some(arrived);
         kept.keep(store)?;
         kept.parts.sync().map_err(|source| store.io("sync the folder", source))?;
-        Ok(After::Part(kept.id.clone(), kept.parts.clone()))
+        Ok(Rollback::Part(kept.id.clone(), kept.parts.clone()))
     }
 
     /// The file has its name: there is nothing to remove any more.
@@ -92,21 +100,23 @@ impl Place {
         if let Self::Part(kept) = self
             && let Err(error) = kept.parts.remove(&kept.id)
         {
-            tracing::warn!(id = %kept.id, shelf = %store.shelf, %error, "an unfinished file stays behind");
+            tracing::warn!(id = %kept.id, kind = %store.kind, %error, "an unfinished file stays behind");
         }
     }
 }
 
-impl Kept {
-    fn of(store: &Store, id: &PartId, note: Note) -> Self {
+impl Resumable {
+    fn of(store: &Store, id: &UnfinishedFileId, checkpoint: Checkpoint) -> Self {
         let parts = store.parts.clone();
-        Self { id: id.clone(), path: parts.bytes(id), parts, note, noted: Instant::now() }
+        Self { id: id.clone(), path: parts.bytes(id), parts, checkpoint, saved: Instant::now() }
     }
 
     /// Writes the note down.
     pub(super) fn keep(&mut self, store: &Store) -> Result<(), StoreError> {
-        self.parts.keep(&self.id, self.note.clone()).map_err(|source| store.io("note a file", source))?;
-        self.noted = Instant::now();
+        self.parts
+            .keep(&self.id, self.checkpoint.clone())
+            .map_err(|source| store.io("write a checkpoint", source))?;
+        self.saved = Instant::now();
         Ok(())
     }
 }

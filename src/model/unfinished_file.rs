@@ -16,12 +16,12 @@ const MAX_PART_ID_BYTES: usize = 64;
 /// The name under which a part is found again, chosen by its owner: letters, digits and hyphens.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct PartId(String);
+pub struct UnfinishedFileId(String);
 
 /// The text cannot name a part.
 #[derive(Debug, thiserror::Error)]
 #[error("is not the id of an unfinished file")]
-pub struct NotAPartId;
+pub struct NotAnUnfinishedFileId;
 
 /// Who goes on with a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -45,14 +45,15 @@ pub struct Plan {
     /// Who goes on with it.
     pub owner: Owner,
     /// What the owner wants to find again. Nobody else looks at it.
-    pub memo: Value,
+    #[serde(rename = "memo")]
+    pub resume_data: Value,
 }
 
 /// How far a part has come.
 #[derive(Debug, Clone)]
-pub struct Part {
+pub struct UnfinishedFile {
     /// Its name among the parts.
-    pub id: PartId,
+    pub id: UnfinishedFileId,
     /// What it is to become.
     pub plan: Plan,
     /// So many bytes are kept, whatever happens.
@@ -65,15 +66,15 @@ pub struct Part {
     pub age: Duration,
 }
 
-impl PartId {
+impl UnfinishedFileId {
     /// An id that came from outside.
-    pub fn new(text: impl Into<String>) -> Result<Self, NotAPartId> {
+    pub fn new(text: impl Into<String>) -> Result<Self, NotAnUnfinishedFileId> {
         let text = text.into();
         let is_fine = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
         if (1..=MAX_PART_ID_BYTES).contains(&text.len()) && text.bytes().all(is_fine) {
             Ok(Self(text))
         } else {
-            Err(NotAPartId)
+            Err(NotAnUnfinishedFileId)
         }
     }
 
@@ -93,22 +94,22 @@ impl PartId {
     }
 }
 
-impl fmt::Display for PartId {
+impl fmt::Display for UnfinishedFileId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
     }
 }
 
-impl TryFrom<String> for PartId {
-    type Error = NotAPartId;
+impl TryFrom<String> for UnfinishedFileId {
+    type Error = NotAnUnfinishedFileId;
 
-    fn try_from(text: String) -> Result<Self, NotAPartId> {
+    fn try_from(text: String) -> Result<Self, NotAnUnfinishedFileId> {
         Self::new(text)
     }
 }
 
-impl From<PartId> for String {
-    fn from(id: PartId) -> String {
+impl From<UnfinishedFileId> for String {
+    fn from(id: UnfinishedFileId) -> String {
         id.0
     }
 }
@@ -119,11 +120,11 @@ mod tests {
 
     #[test]
     fn an_id_is_one_harmless_word() {
-        for fine in ["a", "0-9", PartId::random().as_str(), &"x".repeat(64)] {
-            assert!(PartId::new(fine).is_ok(), "{fine}");
+        for fine in ["a", "0-9", UnfinishedFileId::random().as_str(), &"x".repeat(64)] {
+            assert!(UnfinishedFileId::new(fine).is_ok(), "{fine}");
         }
         for wrong in ["", ".", "..", "a/b", "a.part", "ä", "a b", &"x".repeat(65)] {
-            assert!(PartId::new(wrong).is_err(), "{wrong}");
+            assert!(UnfinishedFileId::new(wrong).is_err(), "{wrong}");
         }
     }
 }

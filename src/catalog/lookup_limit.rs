@@ -1,0 +1,98 @@
+//! StoreScan-ups that may wait for a disk, limited per image: those on a disk that hangs must not take all threads.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// StoreScan-ups at once in one lane; more wait as tasks, which cost no thread.
+const LOOKUPS_PER_IMAGE: usize = 32;
+
+/// The lanes in use, by the first two segments of the path.
+#[derive(Debug, Clone, Default)]
+pub(super) struct LookupLimit(Arc<Mutex<HashMap<Key, ImageLookups>>>);
+
+type Key = Vec<Vec<u8>>;
+
+#[derive(Debug)]
+struct ImageLookups {
+    permits: Arc<Semaphore>,
+    /// Who has a place or waits for one. Clients choose the keys, so a lane goes with the last of them.
+    users: usize,
+}
+
+/// A place in a lane; letting go of it makes room.
+#[derive(Debug)]
+pub(super) struct LookupPermit {
+    _permit: OwnedSemaphorePermit,
+    _user: User,
+}
+
+/// Someone who has a place or waits for one.
+#[derive(Debug)]
+struct User {
+    lookups: LookupLimit,
+    key: Key,
+}
+
+impl LookupLimit {
+    /// Waits for a place in the lane of a path.
+    pub(super) async fn enter(&self, path: &[Vec<u8>]) -> Option<LookupPermit> {
+        let key: Key = path.iter().take(2).cloned().collect();
+        let permits = {
+            let mut lookups = self.lock();
+            let new = || ImageLookups { permits: Arc::new(Semaphore::new(LOOKUPS_PER_IMAGE)), users: 0 };
+            let image = lookups.entry(key.clone()).or_insert_with(new);
+            image.users += 1;
+            Arc::clone(&image.permits)
+        };
+        // Made before the wait, because a client may go away during it.
+        let user = User { lookups: self.clone(), key };
+        // The semaphores are never closed, so there is always a place in the end.
+        Some(LookupPermit { _permit: permits.acquire_owned().await.ok()?, _user: user })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, ImageLookups>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for User {
+    fn drop(&mut self) {
+        let mut lookups = self.lookups.lock();
+        let Some(image) = lookups.get_mut(&self.key) else { return };
+        image.users -= 1;
+        if image.users == 0 {
+            lookups.remove(&self.key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_full_lane_holds_up_only_its_own() {
+        let lookups = LookupLimit::default();
+        let path = |text: &str| text.split('/').map(|name| name.as_bytes().to_vec()).collect::<Vec<_>>();
+        let mut permits = Vec::new();
+        for file in 0..LOOKUPS_PER_IMAGE {
+            permits.push(lookups.enter(&path(&format!("centos/7/{file}"))).await);
+        }
+        let waits = tokio::time::timeout(Duration::from_millis(20), lookups.enter(&path("centos/7"))).await;
+        assert!(waits.is_err());
+        assert_eq!(
+            lookups.lock().get(&path("centos/7")).map(|image| image.users),
+            Some(LOOKUPS_PER_IMAGE),
+            "who gave up is gone"
+        );
+        assert!(lookups.enter(&path("centos/8")).await.is_some());
+        permits.pop();
+        assert!(lookups.enter(&path("centos/7")).await.is_some());
+        permits.clear();
+        assert!(lookups.lock().is_empty());
+    }
+}
