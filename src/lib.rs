@@ -17,7 +17,7 @@ pub mod config;
 pub mod events;
 pub mod inventory;
 pub mod jobs;
-pub mod model;
+pub use model;
 pub mod northbound;
 pub mod profiles;
 pub mod southbound;

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::model::digest::{Expected, Sha256};
-use crate::model::names::FileName;
+use crate::digest::{Expected, Sha256};
+use crate::names::FileName;
 
 /// The longest name of a part. A UUID has 36.
 const MAX_PART_ID_BYTES: usize = 64;

@@ -6,11 +6,11 @@ use iso_reader::TreeKind;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::digest::{Expected, Sha256};
-use crate::model::identity::Identity;
-use crate::model::link::Link;
-use crate::model::names::{FileName, ImageName, ImageVersion};
-use crate::model::system::System;
+use crate::digest::{Expected, Sha256};
+use crate::identity::Identity;
+use crate::link::Link;
+use crate::names::{FileName, ImageName, ImageVersion};
+use crate::system::System;
 
 /// The name under which scripts know an image. New ones are random UUIDs; the old service's are kept as they are.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

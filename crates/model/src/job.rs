@@ -6,9 +6,9 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::image::ImageId;
-use crate::model::names::FileName;
-use crate::model::stored_file::StoreKind;
+use crate::image::ImageId;
+use crate::names::FileName;
+use crate::stored_file::StoreKind;
 
 /// Lines that a job's log keeps; of more, the oldest go.
 pub const LOG_LINES: usize = 50;

@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::model::digest::Sha256;
-use crate::model::identity::Identity;
-use crate::model::image::Status;
-use crate::model::names::FileName;
+use crate::digest::Sha256;
+use crate::identity::Identity;
+use crate::image::Status;
+use crate::names::FileName;
 
 /// The two shelves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

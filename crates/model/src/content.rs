@@ -8,8 +8,8 @@ use std::time::SystemTime;
 
 use file_transport::{OpenFile, Piece, ReadAt};
 
-use crate::model::digest::Sha256;
-use crate::model::identity::Identity;
+use crate::digest::Sha256;
+use crate::identity::Identity;
 
 /// A run of bytes of the content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
