@@ -9,9 +9,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use fetch::EgressPolicy;
 use serde_json::Value;
 
-pub use egress::{EgressPolicy, HostPattern};
 pub use endpoint::{Endpoint, Router};
 pub use settings::{ConfigError, Origin};
 use settings::{Settings, choice, text, whole_number};

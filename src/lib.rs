@@ -21,6 +21,6 @@ pub use model;
 pub mod northbound;
 pub mod profiles;
 pub mod southbound;
-pub mod store;
+pub use blobs as store;
 pub mod transfers;
 pub mod trees;

@@ -3,11 +3,11 @@
 
 mod harness;
 
+use fetch::EgressPolicy;
 use futures_util::TryStreamExt;
 use harness::ftp::{FtpOrigin, FtpSource, Rest, Transfer};
 use harness::source::{Ranges, Source};
 use harness::web::{Behaviour, Origin, closed_port};
-use image_service::config::EgressPolicy;
 use image_service::jobs::fetch::{Fault, Fetched, Fetcher, Resume, Validator, fetch, small};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;

@@ -3,9 +3,9 @@
 
 mod harness;
 
+use fetch::EgressPolicy;
 use harness::gpg::Gpg;
 use harness::web::{Behaviour, Origin};
-use image_service::config::EgressPolicy;
 use image_service::jobs::checksums::{ChecksumError, ListingError, Promise, expected};
 use image_service::jobs::fetch::{Fault, Fetcher};
 use image_service::jobs::signature::{Keyring, SignatureError, Signer};

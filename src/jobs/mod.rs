@@ -2,11 +2,9 @@
 //! while, and ends; it can be watched, cancelled and begun again, and it outlives the program. Jobs ask the desk for everything they change.
 
 mod backoff;
-pub mod checksums;
 mod digest;
 mod download;
 mod failure;
-pub mod fetch;
 mod folder_scan;
 mod job_list;
 mod kinds;
@@ -15,7 +13,6 @@ mod meter;
 mod requests;
 mod runner;
 mod scrub;
-pub mod signature;
 mod web_name;
 
 use std::path::PathBuf;
@@ -26,15 +23,17 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::catalog::{Catalog, CatalogError};
-use crate::config::EgressPolicy;
 use crate::events::{Change, Events};
 use crate::model::image::ImageId;
 use crate::model::job::{Job, JobId, State, Work};
 use crate::model::link::Link;
 use crate::model::stored_file::StoreKind;
+use fetch::EgressPolicy;
 use fetch::Fetcher;
 use job_list::{Entry, JobList};
 
+pub use ::fetch;
+pub use ::fetch::{checksums, signature};
 use checksums::{ChecksumError, Promise};
 pub use download::job_for as download_job;
 pub use failure::Failure;

@@ -11,9 +11,9 @@ use rustix::fs::{XattrFlags, fgetxattr, fsetxattr, getxattr, ioctl_ficlone};
 use super::publish::remove_if_there;
 use super::reading::{Way, read_whole};
 use super::{Store, StoreError};
-use crate::model::digest::{Expected, Sha256};
-use crate::model::identity::Identity;
-use crate::model::names::FileName;
+use model::digest::{Expected, Sha256};
+use model::identity::Identity;
+use model::names::FileName;
 
 /// Clones of each other carry the same value under this name: no other trace can be seen without privileges.
 const MARK: &str = "user.image-service.clones";

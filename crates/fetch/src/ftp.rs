@@ -12,7 +12,7 @@ use url::Url;
 use super::ftp_session::{Begun, Opened, Session, broken, explain};
 use super::hang_up::HangUp;
 use super::{Fault, Fetched, Fetcher, Resume, egress};
-use crate::model::link::shown;
+use model::link::shown;
 
 /// Bytes read at once, and how many such chunks may wait for the disk.
 const CHUNK: usize = 256 << 10;

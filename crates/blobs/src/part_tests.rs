@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::model::unfinished_file::Owner;
+use model::unfinished_file::Owner;
 
 const LIMITS: Limits = Limits { max_file_size: 1 << 20, reserve: 0, quota: 0 };
 

@@ -8,12 +8,12 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use url::Url;
 
-use super::fetch::{Fault, Fetcher, small};
 use super::signature::{Keyring, SignatureError, Signer, is_clear_signed};
-use crate::model::digest::Expected;
-use crate::model::link::shown;
+use crate::{Fault, Fetcher, small};
 use listing::Listing;
 pub use listing::ListingError;
+use model::digest::Expected;
+use model::link::shown;
 
 /// No distribution lists so many files that it needs more, and it is read whole.
 const MAX_FILE: usize = 1 << 20;

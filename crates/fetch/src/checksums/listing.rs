@@ -1,7 +1,7 @@
 //! Files that list the digests of other files, in all the ways that distributions write them: `SHA256SUMS` of coreutils, `CHECKSUM` of the
 //! BSDs and Fedora, and `a.iso.sha256` with nothing but a digest.
 
-use crate::model::digest::{Expected, Sha256, Sha512};
+use model::digest::{Expected, Sha256, Sha512};
 
 /// What a file lists.
 #[derive(Debug, Default)]

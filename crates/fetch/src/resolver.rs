@@ -10,7 +10,7 @@ use std::time::Duration;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use super::egress::{Refusal, check_address};
-use crate::config::EgressPolicy;
+use crate::EgressPolicy;
 
 /// How long to look for the addresses of a name that a proxy will look up as well.
 const SECOND_LOOK: Duration = Duration::from_secs(2);

@@ -7,7 +7,7 @@ use url::{Host, Url};
 
 use super::Fault;
 use super::address::{self, Needs};
-use crate::config::EgressPolicy;
+use crate::EgressPolicy;
 
 /// The settings do not allow to go there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -8,8 +8,8 @@ use rustix::fs::{Advice, OFlags, fadvise, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 
 use super::hashers::Hashers;
-use crate::model::digest::{Digests, Expected};
-use crate::model::identity::Identity;
+use model::digest::{Digests, Expected};
+use model::identity::Identity;
 
 /// Bytes read at once: enough to keep a disk busy, and at a slow rate not too much in one go.
 const CHUNK: usize = 256 << 10;
@@ -105,7 +105,7 @@ mod tests {
     use sha2::Digest;
 
     use super::*;
-    use crate::model::digest::Sha512;
+    use model::digest::Sha512;
 
     const NOTHING: Expected = Expected { sha256: None, sha512: None };
 

@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::hashers::{DigestState, Hashers};
-use crate::model::digest::Sha256;
-use crate::model::identity::Identity;
-use crate::model::unfinished_file::Plan;
+use model::digest::Sha256;
+use model::identity::Identity;
+use model::unfinished_file::Plan;
 
 /// How notes are written. What another version wrote is not taken up.
 const FORMAT: u32 = 1;

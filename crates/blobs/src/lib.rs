@@ -22,11 +22,11 @@ use std::sync::Arc;
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
-use crate::model::digest::{Expected, Mismatch};
-use crate::model::identity::Identity;
-use crate::model::names::FileName;
-use crate::model::stored_file::StoreKind;
-use crate::model::unfinished_file::{Plan, UnfinishedFile, UnfinishedFileId};
+use model::digest::{Expected, Mismatch};
+use model::identity::Identity;
+use model::names::FileName;
+use model::stored_file::StoreKind;
+use model::unfinished_file::{Plan, UnfinishedFile, UnfinishedFileId};
 
 use checkpoint::Checkpoint;
 use disk::Disk;

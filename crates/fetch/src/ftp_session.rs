@@ -14,7 +14,7 @@ use super::client::CONNECT_TIMEOUT;
 use super::egress::Refusal;
 use super::hang_up::Sockets;
 use super::{Fault, Fetcher, Resume, Validator, resolver};
-use crate::config::EgressPolicy;
+use crate::EgressPolicy;
 
 /// Whom to ask for what.
 pub(super) struct Session {

@@ -3,9 +3,11 @@
 
 mod address;
 mod answer;
+pub mod checksums;
 mod client;
 mod content_range;
 mod egress;
+mod egress_policy;
 mod explain;
 mod fault;
 mod ftp;
@@ -15,6 +17,7 @@ mod http;
 mod length;
 mod resolver;
 mod retry_after;
+pub mod signature;
 mod validator;
 
 use std::pin::Pin;
@@ -25,6 +28,7 @@ use futures_util::{Stream, TryStreamExt};
 use url::Url;
 
 pub use client::Fetcher;
+pub use egress_policy::{EgressPolicy, HostPattern, SCHEMES};
 pub use fault::Fault;
 pub use validator::Validator;
 

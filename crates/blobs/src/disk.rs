@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use crate::model::stored_file::StoreKind;
+use model::stored_file::StoreKind;
 
 /// The file systems that stores lie on, by device number.
 #[derive(Debug, Clone, Default)]

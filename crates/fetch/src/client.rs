@@ -14,7 +14,7 @@ use url::Url;
 
 use super::resolver::{self, Guarded};
 use super::{Fault, egress};
-use crate::config::EgressPolicy;
+use crate::EgressPolicy;
 
 /// A host that does not answer the first packet for this long is down.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

@@ -8,7 +8,7 @@ use url::Url;
 use super::answer::{self, Body};
 use super::explain::explain;
 use super::{Fault, Fetched, Fetcher, Resume, Validator};
-use crate::model::link::shown;
+use model::link::shown;
 
 /// As many redirects as common mirrors need, twice over.
 const MAX_REDIRECTS: usize = 10;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Digest;
 use sha2::digest::common::hazmat::{SerializableState, SerializedState};
 
-use crate::model::digest::{Digests, Expected, Sha256, Sha512};
+use model::digest::{Digests, Expected, Sha256, Sha512};
 
 /// The digests of the bytes so far.
 #[derive(Debug, Clone)]

@@ -19,10 +19,10 @@ use super::publish::{Published, Rollback};
 use super::sharing::{Duplicate, Shared};
 use super::staging::Staging;
 use super::{Store, StoreError};
-use crate::model::digest::{Expected, Sha256};
-use crate::model::identity::Identity;
-use crate::model::names::FileName;
-use crate::model::unfinished_file::UnfinishedFileId;
+use model::digest::{Expected, Sha256};
+use model::identity::Identity;
+use model::names::FileName;
+use model::unfinished_file::UnfinishedFileId;
 
 /// Free space is asked for again after half of what was left, but not before and not later than after so many bytes.
 const LEAST_STEP: u64 = 1 << 20;

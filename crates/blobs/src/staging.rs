@@ -11,7 +11,7 @@ use super::hashers::Hashers;
 use super::parts::Parts;
 use super::publish::Rollback;
 use super::{Store, StoreError};
-use crate::model::unfinished_file::UnfinishedFileId;
+use model::unfinished_file::UnfinishedFileId;
 
 /// The place of an upload's bytes.
 #[derive(Debug)]

@@ -15,7 +15,7 @@ use super::checkpoint::Checkpoint;
 use super::disk::Promise;
 use super::publish::remove_if_there;
 use super::replaced;
-use crate::model::unfinished_file::{UnfinishedFile, UnfinishedFileId};
+use model::unfinished_file::{UnfinishedFile, UnfinishedFileId};
 
 /// What is known of the parts in one folder. Clones know the same.
 #[derive(Debug, Clone)]

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use sha2::Digest;
 
 use super::Store;
-use crate::model::digest::Sha256;
-use crate::model::identity::Identity;
-use crate::model::names::FileName;
+use model::digest::Sha256;
+use model::identity::Identity;
+use model::names::FileName;
 
 /// How the names of such files end.
 pub(super) const EXTENSION: &str = "replaced";

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::parts::Parts;
 use super::{Store, StoreError};
-use crate::model::names::FileName;
-use crate::model::unfinished_file::{Owner, UnfinishedFileId};
+use model::names::FileName;
+use model::unfinished_file::{Owner, UnfinishedFileId};
 
 /// A file that has got its name, until it is decided that it keeps it. Letting go of this brings the state before back.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::disk::{Promise, Promises};
 use super::{Store, StoreError};
-use crate::model::stored_file::StoreKind;
+use model::stored_file::StoreKind;
 
 /// What keeps a file from fitting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

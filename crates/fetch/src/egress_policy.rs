@@ -1,0 +1,86 @@
+//! Where downloads may go: schemes, hosts and networks. A link comes from a client, so without limits a client could have this
+//! machine fetch what only it can see.
+
+use ipnet::IpNet;
+
+/// The schemes that this program speaks.
+pub const SCHEMES: [&str; 3] = ["http", "https", "ftp"];
+
+/// Where downloads may go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EgressPolicy {
+    /// The schemes of links and redirects.
+    pub schemes: Vec<String>,
+    /// The hosts of links and redirects; empty is all.
+    pub hosts: Vec<HostPattern>,
+    /// The networks of addresses that are connected to; empty is all that the next two allow.
+    pub networks: Vec<IpNet>,
+    /// Whether private and loopback addresses may be connected to, where `networks` is empty.
+    pub private: bool,
+    /// Whether link-local addresses may be connected to, where `networks` is empty. Clouds tell their machines' secrets there.
+    pub link_local: bool,
+}
+
+impl Default for EgressPolicy {
+    fn default() -> Self {
+        Self {
+            schemes: SCHEMES.map(str::to_owned).to_vec(),
+            hosts: Vec::new(),
+            networks: Vec::new(),
+            private: true,
+            link_local: false,
+        }
+    }
+}
+
+/// A host's name, or with `*.` before it all names below it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostPattern {
+    name: String,
+    below: bool,
+}
+
+impl HostPattern {
+    /// Reads a pattern; `None` if it names no host.
+    pub fn new(text: &str) -> Option<Self> {
+        let (below, name) = text.strip_prefix("*.").map_or((false, text), |name| (true, name));
+        // The URL library writes names as they are compared: lower case, punycode, addresses in brackets where they need some.
+        let host = url::Host::parse(name).ok()?;
+        (!below || matches!(host, url::Host::Domain(_))).then(|| Self { name: host.to_string(), below })
+    }
+
+    /// Whether `host`, as the URL library writes it, is meant.
+    pub fn fits(&self, host: &str) -> bool {
+        let host = host.strip_suffix('.').unwrap_or(host);
+        match host.strip_suffix(&self.name) {
+            Some("") => !self.below,
+            Some(rest) => self.below && rest.ends_with('.'),
+            None => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_fits_by_name_or_below_a_name() {
+        for (pattern, host, fits) in [
+            ("mirror.example", "mirror.example", true),
+            ("Mirror.Example", "mirror.example", true),
+            ("mirror.example", "mirror.example.", true),
+            ("mirror.example", "a.mirror.example", false),
+            ("*.mirror.example", "a.b.mirror.example", true),
+            ("*.mirror.example", "mirror.example", false),
+            ("*.mirror.example", "evilmirror.example", false),
+            ("192.0.2.7", "192.0.2.7", true),
+            ("2001:db8::1", "x", false),
+        ] {
+            let found = HostPattern::new(pattern).is_some_and(|pattern| pattern.fits(host));
+            assert_eq!(found, fits, "{pattern} {host}");
+        }
+        assert!(HostPattern::new("*.192.0.2.7").is_none());
+        assert!(HostPattern::new("a b").is_none());
+    }
+}
