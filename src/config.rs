@@ -2,7 +2,7 @@
 
 mod egress;
 mod endpoint;
-mod settings;
+mod folders;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -13,51 +13,8 @@ use fetch::EgressPolicy;
 use serde_json::Value;
 
 pub use endpoint::{Endpoint, Router};
-pub use settings::{ConfigError, Origin};
-use settings::{Settings, choice, text, whole_number};
-
-/// Every key of `config.json`. An environment variable named [`variable`] overrides each of them.
-pub const KEYS: [&str; 39] = [
-    "httpEndpoints",
-    "httpFileServiceRootDir",
-    "httpFileServiceApiRoot",
-    "isoDir",
-    "microkernelDir",
-    "inventoryFile",
-    "httpTimeout",
-    "minLogLevel",
-    "logFormat",
-    "imageBackend",
-    "mountDir",
-    "maxFileSize",
-    "reserveBytes",
-    "corsOrigins",
-    "shutdownTimeout",
-    "maxDownloads",
-    "downloadStallTimeout",
-    "treeCacheBytes",
-    "maxConnections",
-    "maxConnectionsPerAddress",
-    "maxTransfers",
-    "transferRate",
-    "imageTransferRate",
-    "downloadRetries",
-    "downloadRetryDelay",
-    "downloadSchemes",
-    "downloadHosts",
-    "downloadNetworks",
-    "downloadPrivate",
-    "downloadLinkLocal",
-    "keyringDir",
-    "uploadExpiry",
-    "isoQuota",
-    "microkernelQuota",
-    "watchInterval",
-    "scrubInterval",
-    "scrubRate",
-    "maxFinishedJobs",
-    "southboundUrl",
-];
+pub use model::settings::{ConfigError, Origin, variable};
+use model::settings::{Settings, at_least_one, at_most, choice, text, whole_number};
 
 /// The most that `maxDownloads` may say: each download has a thread or two that wait for the disk and the net.
 const MAX_DOWNLOADS: u64 = 64;
@@ -184,18 +141,6 @@ pub struct Overrides {
     pub web_ui: Option<PathBuf>,
 }
 
-/// The environment variable that overrides `key`: `isoDir` → `IMAGE_SERVICE_ISO_DIR`.
-pub fn variable(key: &str) -> String {
-    let mut name = String::from("IMAGE_SERVICE_");
-    for character in key.chars() {
-        if character.is_ascii_uppercase() {
-            name.push('_');
-        }
-        name.push(character.to_ascii_uppercase());
-    }
-    name
-}
-
 impl Config {
     /// Puts a configuration together.
     ///
@@ -204,7 +149,7 @@ impl Config {
     pub fn assemble(
         file: Option<&str>,
         folder: &Path,
-        environment: impl Fn(&str) -> Option<String>,
+        environment: impl Fn(&str) -> Option<String> + 'static,
         overrides: Overrides,
     ) -> Result<Self, ConfigError> {
         let settings = Settings::gather(file, environment, overrides.values)?;
@@ -295,6 +240,7 @@ impl Config {
             southbound_url: settings.get("southboundUrl", root_url)?,
             web_ui: overrides.web_ui,
         };
+        settings.refuse_unknown()?;
         config.check_folders(&settings)?;
         Ok(config)
     }
@@ -319,7 +265,7 @@ impl Config {
             folders.push(("mountDir", &self.mount_dir, &self.mount_dir));
         }
         for &(key, value, folder) in &folders {
-            if let Err(problem) = settings::check_folder(folder) {
+            if let Err(problem) = folders::check_folder(folder) {
                 return Err(settings.error(key, &value.display(), &problem));
             }
         }
@@ -328,7 +274,7 @@ impl Config {
         }
         // Beside it lies the key to what its links hide, and everything below these folders is served.
         for (key, folder) in folders.iter().take(3).map(|(key, _, folder)| (key, folder)) {
-            if settings::lies_below(&self.inventory_file, folder) {
+            if folders::lies_below(&self.inventory_file, folder) {
                 let problem = format!("lies below `{key}`, where everything is served to everybody");
                 return Err(settings.error("inventoryFile", &self.inventory_file.display(), &problem));
             }
@@ -373,22 +319,6 @@ fn rate(value: &Value) -> Result<u64, String> {
         .ok()
         .filter(|rate| *rate == 0 || *rate >= MIN_RATE)
         .ok_or_else(|| format!("expected bytes a second, at least {MIN_RATE}, or 0 for no limit"))
-}
-
-fn at_most<T: TryFrom<u64>>(value: &Value, most: u64) -> Result<T, String> {
-    whole_number(value)
-        .ok()
-        .filter(|number| *number <= most)
-        .and_then(|number| T::try_from(number).ok())
-        .ok_or_else(|| format!("expected a whole number from 0 to {most}"))
-}
-
-fn at_least_one<T: TryFrom<u64>>(value: &Value, most: u64) -> Result<T, String> {
-    whole_number(value)
-        .ok()
-        .filter(|number| (1..=most).contains(number))
-        .and_then(|number| T::try_from(number).ok())
-        .ok_or_else(|| format!("expected a whole number from 1 to {most}"))
 }
 
 /// The URL of a folder, with a slash at its end.

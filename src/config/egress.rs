@@ -6,7 +6,7 @@ use fetch::{EgressPolicy, HostPattern, SCHEMES};
 use ipnet::IpNet;
 use serde_json::Value;
 
-use super::settings::{ConfigError, Settings};
+use model::settings::{ConfigError, Settings, truth};
 
 pub(super) fn read(settings: &Settings) -> Result<EgressPolicy, ConfigError> {
     let default = EgressPolicy::default();
@@ -17,10 +17,6 @@ pub(super) fn read(settings: &Settings) -> Result<EgressPolicy, ConfigError> {
         private: settings.get("downloadPrivate", truth)?.unwrap_or(default.private),
         link_local: settings.get("downloadLinkLocal", truth)?.unwrap_or(default.link_local),
     })
-}
-
-fn truth(value: &Value) -> Result<bool, String> {
-    value.as_bool().ok_or_else(|| "expected true or false".into())
 }
 
 fn schemes(value: &Value) -> Result<Vec<String>, String> {

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use file_transport::{Tls, TlsError};
 use serde_json::Value;
 
-use super::settings::lies_below;
-use super::text;
+use super::folders::lies_below;
+use model::settings::{text, whole_number};
 
 /// A door.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,7 +127,7 @@ fn parse_one(entry: &Value, folder: &Path) -> Result<Endpoint, String> {
             .ok_or_else(|| format!("`address` is {value}: expected an IP address such as \"0.0.0.0\""))?,
     };
     let port = fields.get("port").ok_or("`port` is missing").and_then(|value| {
-        super::whole_number(value)
+        whole_number(value)
             .ok()
             .and_then(|port| u16::try_from(port).ok())
             .ok_or("`port` must be a number from 0 to 65535")

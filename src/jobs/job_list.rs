@@ -199,9 +199,10 @@ impl JobList {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::image::ImageId;
 
     fn job(name: &str) -> Job {
-        let image = crate::model::image::ImageId(name.into());
+        let image = ImageId(name.into());
         Job::new(Work::Download { image }, name.into())
     }
 

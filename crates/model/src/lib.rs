@@ -10,6 +10,7 @@ pub mod media_range;
 pub mod minimum_rate;
 pub mod names;
 pub mod segment;
+pub mod settings;
 pub mod size;
 pub mod stored_file;
 pub mod system;

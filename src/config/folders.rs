@@ -1,0 +1,33 @@
+//! Whether folders can be used, and whether one path lies below another.
+
+use std::fs;
+use std::path::Path;
+
+/// Whether `path` is in `folder`, as it is written or when links are followed. Neither need exist.
+pub(super) fn lies_below(path: &Path, folder: &Path) -> bool {
+    let real = |path: &Path| {
+        let found = path.ancestors().find_map(|above| Some((fs::canonicalize(above).ok()?, above)));
+        found.map_or_else(
+            || path.to_owned(),
+            |(real, above)| real.join(path.strip_prefix(above).unwrap_or(Path::new(""))),
+        )
+    };
+    path.starts_with(folder) || real(path).starts_with(real(folder))
+}
+
+/// Whether files can be made in `folder`, or `folder` itself in the nearest folder above it that exists.
+pub(super) fn check_folder(folder: &Path) -> Result<(), String> {
+    use rustix::fs::{Access, access};
+
+    let existing = folder.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(Path::new("/"));
+    if !existing.is_dir() {
+        return Err(format!("{} is not a folder", existing.display()));
+    }
+    access(existing, Access::WRITE_OK | Access::EXEC_OK).map_err(|error| {
+        if existing == folder {
+            format!("the folder is not writable ({error})")
+        } else {
+            format!("the folder cannot be created: {} is not writable ({error})", existing.display())
+        }
+    })
+}
