@@ -7,15 +7,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use file_transport::{Body, Counters, Incoming, Relief, Server, Workers};
-use http::{Request, Response, StatusCode};
+use file_transport::{Counters, Relief, Server, Workers};
+use http_service::{HttpService, OnRuntime, answer};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpSocket;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
 
 use crate::catalog::{Catalog, Restored, Storage};
 use crate::config::{Config, Endpoint, ImageBackend, Router};
@@ -24,7 +23,7 @@ use crate::inventory::{Inventory, JsonFile, Records};
 use crate::jobs::{self, Jobs};
 use crate::model::image::Status;
 use crate::model::stored_file::StoreKind;
-use crate::northbound::{self, Northbound, Routes, SouthboundAddress};
+use crate::northbound::{self, Northbound, SouthboundAddress};
 use crate::southbound::Southbound;
 use crate::store::{Disks, Limits, Store};
 use crate::transfers::{self, Transfers};
@@ -90,11 +89,11 @@ pub async fn run(config: Config) -> Result<()> {
         southbound_address(&config, &listeners)?,
         &settings,
     );
-    let doors = Arc::new(Doors {
-        desk: Handle::current(),
-        northbound: northbound.router(&settings),
-        southbound: Southbound::new(catalog.clone(), transfers, relief.clone(), &config.api_root),
-    });
+    let services = Services {
+        // The northbound may take its time, for no machine waits for a worker of this runtime.
+        northbound: Arc::new(OnRuntime::new(Handle::current(), Arc::new(northbound.router(&settings)))),
+        southbound: Arc::new(Southbound::new(catalog.clone(), transfers, relief.clone(), &config.api_root)),
+    };
     if let Err(error) = print_welcome(&config, &listeners, &restored) {
         // Nobody may be able to read it; the service is there all the same.
         tracing::warn!(%error, "cannot print where the service is");
@@ -105,8 +104,8 @@ pub async fn run(config: Config) -> Result<()> {
     let stop = CancellationToken::new();
     let mut servers = JoinSet::new();
     for (endpoint, listener) in listeners {
-        let (doors, open) = (Arc::clone(&doors), Open::at(endpoint));
-        let handler = move |request, peer| Arc::clone(&doors).handle(open, request, peer);
+        let services = services.at(endpoint);
+        let handler = move |request, peer| answer(&services, request, peer);
         let server = Server {
             drain_timeout: config.shutdown_timeout,
             max_connections: config.max_connections.min(connection_limit(
@@ -199,46 +198,19 @@ fn take_mounts(config: &Config, inventory: &Inventory, isos: &Store) -> Result<M
         .context("cannot use `mountDir` with \"imageBackend\": \"mount\"")
 }
 
-struct Doors {
-    /// Where the northbound works. It may take its time, for no machine waits for a worker meanwhile.
-    desk: Handle,
-    northbound: Routes,
-    southbound: Southbound,
+/// The services that an endpoint may have.
+struct Services {
+    northbound: Arc<dyn HttpService>,
+    southbound: Arc<dyn HttpService>,
 }
 
-/// Which doors an endpoint opens.
-#[derive(Clone, Copy)]
-struct Open {
-    northbound: bool,
-    southbound: bool,
-}
-
-impl Open {
-    fn at(endpoint: &Endpoint) -> Self {
-        let opens = |router| endpoint.routers.contains(&router);
-        Self { northbound: opens(Router::Northbound), southbound: opens(Router::Southbound) }
-    }
-}
-
-impl Doors {
-    async fn handle(
-        self: Arc<Self>,
-        open: Open,
-        request: Request<Incoming>,
-        peer: SocketAddr,
-    ) -> Response<Body> {
-        // Where both share an endpoint, the management paths are the northbound's and all others are files.
-        if !open.northbound || open.southbound && !Routes::owns(request.uri().path()) {
-            return self.southbound.handle(&request, peer).await;
-        }
-        let desk = self.desk.clone();
-        let answer = desk.spawn(async move { self.northbound.handle(request, peer).await });
-        AbortOnDropHandle::new(answer).await.unwrap_or_else(|error| {
-            tracing::error!(%error, "a request ended early");
-            let mut response = Response::new(Body::empty());
-            *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-            response
-        })
+impl Services {
+    /// The services of one endpoint, in the order in which they are asked. The southbound is last, for every path may be
+    /// that of a file.
+    fn at(&self, endpoint: &Endpoint) -> Vec<Arc<dyn HttpService>> {
+        let all = [(Router::Northbound, &self.northbound), (Router::Southbound, &self.southbound)];
+        let chosen = all.into_iter().filter(|(router, _)| endpoint.routers.contains(router));
+        chosen.map(|(_, service)| Arc::clone(service)).collect()
     }
 }
 
@@ -256,7 +228,7 @@ fn southbound_address(config: &Config, listeners: &[(&Endpoint, TcpListener)]) -
     if let Some(url) = &config.southbound_url {
         return Ok(SouthboundAddress::Known(url.clone()));
     }
-    let southbound = listeners.iter().filter(|(endpoint, _)| Open::at(endpoint).southbound);
+    let southbound = listeners.iter().filter(|(endpoint, _)| endpoint.routers.contains(&Router::Southbound));
     let (endpoint, listener) = southbound
         .min_by_key(|(endpoint, _)| endpoint.tls.is_some())
         .context("there is no southbound endpoint")?;
@@ -310,7 +282,7 @@ fn raise_descriptor_limit() -> u64 {
 /// How many of the descriptors the connections of an endpoint may take, so that there are always some for the files that they want. Machines
 /// come in thousands, those who manage them do not.
 fn connection_limit(descriptors: u64, endpoint: &Endpoint, all: &[Endpoint]) -> usize {
-    let share = |endpoint: &Endpoint| if Open::at(endpoint).southbound { 7 } else { 1 };
+    let share = |endpoint: &Endpoint| if endpoint.routers.contains(&Router::Southbound) { 7 } else { 1 };
     let shares: u64 = all.iter().map(share).sum();
     let limit = descriptors.saturating_sub(FILE_DESCRIPTORS).max(descriptors / 2);
     let limit = u128::from(limit) * u128::from(share(endpoint)) / u128::from(shares.max(1));

@@ -22,5 +22,5 @@ pub mod northbound;
 pub mod profiles;
 pub mod southbound;
 pub use blobs as store;
-pub mod transfers;
+pub use http_service::transfers;
 pub mod trees;

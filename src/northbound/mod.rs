@@ -41,6 +41,7 @@ use file_transport::{Body, Incoming};
 use futures_util::stream;
 use http::header::{ALLOW, CONTENT_LENGTH, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
+use http_service::{Answer, HttpService};
 use tower::ServiceExt;
 use tower::util::option_layer;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -207,9 +208,8 @@ impl Northbound {
     }
 }
 
-impl Routes {
-    /// Whether a path belongs to this door where both doors share one endpoint.
-    pub fn owns(path: &str) -> bool {
+impl HttpService for Routes {
+    fn owns(&self, path: &str) -> bool {
         matches!(
             path,
             "/images"
@@ -228,8 +228,13 @@ impl Routes {
         ) || ["/images/", "/jobs/", "/uploads/", "/gui/"].iter().any(|above| path.starts_with(above))
     }
 
-    /// Answers one request.
-    pub async fn handle(&self, request: http::Request<Incoming>, peer: SocketAddr) -> http::Response<Body> {
+    fn handle(self: Arc<Self>, request: http::Request<Incoming>, peer: SocketAddr) -> Answer {
+        Box::pin(async move { self.answer(request, peer).await })
+    }
+}
+
+impl Routes {
+    async fn answer(&self, request: http::Request<Incoming>, peer: SocketAddr) -> http::Response<Body> {
         let mut request = request.map(AxumBody::new);
         request.extensions_mut().insert(peer);
         let is_head = request.method() == Method::HEAD;

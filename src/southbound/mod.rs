@@ -17,9 +17,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use file_transport::{Body, Relief};
+use file_transport::{Body, Incoming, Relief};
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
+use http_service::{Answer, HttpService};
 use rustix::io::Errno;
 
 use crate::catalog::{Catalog, Resolved};
@@ -60,7 +61,7 @@ impl Southbound {
     }
 
     /// Answers one request.
-    pub async fn handle<B>(&self, request: &Request<B>, peer: SocketAddr) -> Response<Body> {
+    async fn serve<B>(&self, request: &Request<B>, peer: SocketAddr) -> Response<Body> {
         let response = self.answer(request, peer).await;
         self.transfers.answered(response.status().as_u16());
         let (status, length) = (response.status().as_u16(), response.body().length());
@@ -177,6 +178,16 @@ impl Southbound {
             cache.put(&path, preference, prepared, generation, at)
         };
         self.catalog.resolve(wanted, prepare).await
+    }
+}
+
+impl HttpService for Southbound {
+    fn owns(&self, _: &str) -> bool {
+        true
+    }
+
+    fn handle(self: Arc<Self>, request: Request<Incoming>, peer: SocketAddr) -> Answer {
+        Box::pin(async move { self.serve(&request, peer).await })
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::{Instant, SystemTime};
 use file_transport::{Counters, Pace, Watch};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::model::identity::Identity;
+use model::identity::Identity;
 
 pub use log::Ended;
 use log::Log;
