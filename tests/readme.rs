@@ -1,8 +1,6 @@
 //! The README's examples, run as they are written: what they print must be what the README says, but for identifiers and times.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod harness;
-
 use harness::source::Source;
 use harness::wait::eventually;
 use harness::web::{Behaviour, Origin, closed_port};

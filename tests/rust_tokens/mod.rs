@@ -1,6 +1,8 @@
-//! Just enough of Rust's lexical structure to find paths in a source: words and marks, without comments and strings.
+//! Just enough of Rust's lexical structure to find paths in a source: words and marks, without comments and
+//! strings.
 
-/// Words, `::` and single punctuation marks with their lines; comments, strings, characters and white space are left out.
+/// Words, `::` and single punctuation marks with their lines; comments, strings, characters and white space
+/// are left out.
 pub(crate) fn tokens(text: &str) -> Vec<(usize, String)> {
     let bytes = text.as_bytes();
     let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80;

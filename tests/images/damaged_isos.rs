@@ -1,0 +1,159 @@
+//! Damage is local and told: what is whole in a broken ISO is served, what is not is an error and never a
+//! short success, and the API names it. The ISOs are made by xorriso and broken here.
+
+use harness::http::{self, Connection, Request};
+use harness::images::{self, pattern};
+use harness::iso::{Maker, SourceTree};
+use harness::problem::expect_discreet;
+use harness::{Service, Setup};
+use serde_json::{Value, json};
+use std::fs;
+
+/// Where xorriso has written all directories of a small ISO, in bytes.
+const DIRECTORIES: usize = 200 * 2048;
+
+/// The bytes of an ISO, to be broken.
+struct Iso(Vec<u8>);
+
+impl Iso {
+    /// An installer without Joliet, so that each name is in one record.
+    fn make() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("made.iso");
+        Maker::Xorriso.make(&["-R"], &images::installer_tree(), &path);
+        Self(fs::read(path).unwrap())
+    }
+
+    /// The directory record (ECMA-119 §9.1) whose identifier begins with `name`.
+    #[track_caller]
+    fn record(&mut self, name: &str) -> &mut [u8] {
+        let found: Vec<usize> = (33..self.0.len().min(DIRECTORIES) - name.len())
+            .filter(|&at| {
+                self.0[at..].starts_with(name.as_bytes()) && usize::from(self.0[at - 1]) >= name.len()
+            })
+            .collect();
+        assert_eq!(found.len(), 1, "one record of {name}");
+        &mut self.0[found[0] - 33..]
+    }
+
+    /// Lets a file begin far behind the end of the ISO.
+    fn move_away(mut self, name: &str) -> Self {
+        let extent: u32 = 0x0100_0000;
+        self.record(name)[2..10].copy_from_slice(&[extent.to_le_bytes(), extent.to_be_bytes()].concat());
+        self
+    }
+
+    /// Lets a file claim more than there is behind its beginning.
+    fn stretch(mut self, name: &str) -> Self {
+        let length = u32::try_from(self.0.len()).unwrap();
+        self.record(name)[10..18].copy_from_slice(&[length.to_le_bytes(), length.to_be_bytes()].concat());
+        self
+    }
+
+    /// Makes nonsense of a record.
+    fn garble(mut self, name: &str) -> Self {
+        self.record(name)[32] = 255;
+        self
+    }
+}
+
+fn register(iso: &Iso) -> (Service, Value) {
+    let service = Setup::new().file("static/iso/broken.iso", &iso.0).start();
+    service.register("linux", "1", "isostore", "broken.iso");
+    let id = service.images(&[])[0]["id"].as_str().unwrap().to_owned();
+    let image = http::get(&service.north(&format!("/images/{id}"))).expect_status(200).json();
+    (service, image)
+}
+
+#[test]
+fn a_damaged_file_is_an_error_and_its_neighbours_are_whole() {
+    let (mut service, image) = register(&Iso::make().move_away("VMLINUZ").stretch("BOOTX64"));
+    assert_eq!((&image["status"], &image["tree"]["damaged"]), (&json!("OK"), &json!(2)), "{image}");
+    let damaged = ["images/pxeboot/vmlinuz", "EFI/BOOT/BOOTX64.EFI"];
+    let mut named: Vec<&str> =
+        image["findings"]["damaged"].as_array().unwrap().iter().map(|path| path.as_str().unwrap()).collect();
+    named.sort_unstable_by_key(|path| damaged.iter().position(|known| known == path));
+    assert_eq!(named, damaged);
+    for _ in 0..2 {
+        let mut connection = Connection::open(&service.south("/"));
+        // By their names, by a link, and in the spelling of firmware.
+        for path in ["images/pxeboot/vmlinuz", "kernel", "EFI/BOOT/BOOTX64.EFI", "efi/boot/bootx64.efi"] {
+            let target = format!("/linux/1/{path}");
+            for (method, range) in [("GET", None), ("HEAD", None), ("GET", Some("bytes=0-9"))] {
+                let request = Request::new(method, &target);
+                let request = range.map_or(request.clone(), |range| request.header("Range", range));
+                let answer = connection.exchange(&request).unwrap();
+                assert_eq!(answer.status, 500, "{method} {target} {range:?}\n{}", answer.head_text());
+                assert!(answer.body.len() < 200 && answer.content_length().is_some(), "{}", answer.text());
+                assert_eq!(answer.header("ETag"), None);
+            }
+        }
+        for (folder, name) in [("images/pxeboot", "vmlinuz"), ("EFI/BOOT", "BOOTX64.EFI")] {
+            let request = Request::new("GET", &format!("/linux/1/{folder}/")).header("Accept", "text/plain");
+            let names = connection.exchange(&request).unwrap().expect_status(200).text();
+            assert!(names.lines().any(|line| line == name), "it is listed all the same: {names}");
+        }
+        let initrd = connection.get("/linux/1/images/pxeboot/initrd.img").expect_status(200);
+        assert!(initrd.body == pattern(2, 1_200_001));
+        assert_eq!(connection.get("/linux/1/README").expect_status(200).text(), "This is a fixture.\n");
+        service.restart();
+    }
+}
+
+#[test]
+fn a_garbled_record_costs_itself_and_is_told() {
+    let (service, image) = register(&Iso::make().garble("GCC"));
+    let warnings = image["findings"]["warnings"].as_array().unwrap();
+    assert_eq!(image["tree"]["warnings"], warnings.len(), "{image}");
+    assert!(!warnings.is_empty() && warnings.iter().all(|text| !text.as_str().unwrap().is_empty()));
+    expect_discreet(&service, &image.to_string());
+    http::get(&service.south("/linux/1/Packages/gcc-c++-12.rpm")).expect_status(404);
+    http::get(&service.south("/linux/1/Packages/")).expect_status(200);
+    let kernel = http::get(&service.south("/linux/1/images/pxeboot/vmlinuz")).expect_status(200);
+    assert!(kernel.body == pattern(1, 300_000));
+}
+
+#[test]
+fn of_many_damaged_files_the_first_hundred_are_named() {
+    let tree =
+        (0..120).fold(SourceTree::new(), |tree, number| tree.file(format!("file-{number:03}"), "bytes"));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("made.iso");
+    Maker::Xorriso.make(&["-R"], &tree, &path);
+    let made = Iso(fs::read(path).unwrap());
+    let broken = (0..120).fold(made, |iso, number| iso.move_away(&format!("FILE_{number:03}")));
+    let (_service, image) = register(&broken);
+    assert_eq!(image["tree"]["damaged"], 120);
+    assert_eq!(image["findings"]["damaged"].as_array().unwrap().len(), 100);
+}
+
+#[test]
+fn nothing_is_found_in_what_is_whole_or_not_there() {
+    let iso = Iso::make();
+    let (service, image) = register(&iso);
+    assert_eq!(image["findings"], json!({"warnings": [], "damaged": []}));
+    assert_eq!(service.images(&[])[0].get("findings"), None, "the list is for many images");
+    let url = service.north(&format!("/images/{}", image["id"].as_str().unwrap()));
+    fs::remove_file(service.path("static/iso/broken.iso")).unwrap();
+    let gone = http::get(&url).expect_status(200).json();
+    assert_eq!(gone["findings"], Value::Null);
+    assert!(gone["status"].as_str().unwrap().contains("missing"), "{gone}");
+    // Nothing of it is kept in the inventory.
+    let inventory = fs::read_to_string(service.path("inventory.json")).unwrap();
+    assert!(!inventory.contains("findings"), "{inventory}");
+}
+
+/// What is cut short is no image, whoever brings it and however much is missing.
+#[test]
+fn an_iso_that_is_cut_short_is_refused() {
+    let whole = Iso::make().0;
+    let service = Setup::new().start();
+    for length in [whole.len() / 2, 100_000, 40_000, 33_000, 2048, 1] {
+        service.write("static/iso/cut.iso", &whole[..length]);
+        let answer = service
+            .put_image(&[("name", "linux"), ("version", "1"), ("isostore", "cut.iso")])
+            .expect_status(422);
+        expect_discreet(&service, &answer.text());
+        assert!(service.images(&[]).is_empty());
+    }
+}

@@ -1,0 +1,10 @@
+//! Files inside images, byte for byte, in every format that is read.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod damaged_isos;
+mod mount_backend;
+mod squashfs;
+mod tar;
+mod trees;
+mod zisofs;

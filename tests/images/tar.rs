@@ -1,0 +1,321 @@
+//! Files inside uncompressed tars, bit for bit, in the formats that GNU tar writes and as hostile hands would
+//! write them: a tree is what unpacking would leave, and never more.
+
+use harness::digest::{self, Entry};
+use harness::http::{self, Connection, Request};
+use harness::images::pattern;
+use harness::iso::{SourceTree, sparse_file};
+use harness::packed::{self, BIG};
+use harness::problem::expect_problem;
+use harness::served::compare_tree;
+use harness::{Service, Setup};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{Seek, SeekFrom, Write};
+use std::path::Path;
+
+fn register(service: &Service, version: &str, image: &Path) -> Value {
+    service.register("tar", version, "isolocal", image.to_str().unwrap());
+    service.images(&[("version", version)]).remove(0)
+}
+
+#[test]
+fn every_byte_of_every_format_is_served() {
+    let tree = packed::tree();
+    let truth = digest::walk(tree.root());
+    let folder = tempfile::tempdir().unwrap();
+    let mut service = Setup::new().start();
+    let formats = ["gnu", "oldgnu", "posix"];
+    for format in formats {
+        let image = folder.path().join(format);
+        packed::tar(&tree, &[&format!("--format={format}")], &image);
+        let record = register(&service, format, &image);
+        assert_eq!(record["tree"]["kind"], "tar");
+        assert_eq!(record["tree"]["entries"], truth.len() + 1);
+        assert_eq!((&record["tree"]["warnings"], &record["tree"]["damaged"]), (&0.into(), &0.into()));
+        compare_tree(&service, &format!("/tar/{format}"), &truth);
+    }
+    service.restart();
+    for format in formats {
+        let url = service.south(&format!("/tar/{format}/same.img"));
+        assert!(http::get(&url).expect_status(200).body == packed::big(), "{format}");
+        let answer = http::get_with(&url, &[("Range", "bytes=1000-70000")]).expect_status(206);
+        assert!(answer.body == packed::big()[1000..=70_000], "{format}");
+        assert_eq!(answer.header("Last-Modified"), Some(harness::iso::MODIFIED_TEXT));
+    }
+}
+
+/// POSIX without extensions holds paths of 255 bytes in two parts; what came before had no magic number and
+/// is not known again.
+#[test]
+fn old_formats_are_read_or_refused() {
+    let tree = SourceTree::new()
+        .file(format!("{}/{}", "f".repeat(90), "n".repeat(90)), "a path in two parts\n")
+        .file("file", pattern(1, 100_000))
+        .link("link", "file");
+    let folder = tempfile::tempdir().unwrap();
+    let service = Setup::new().start();
+    let image = folder.path().join("image");
+    packed::tar(&tree, &["--format=ustar"], &image);
+    register(&service, "ustar", &image);
+    compare_tree(&service, "/tar/ustar", &digest::walk(tree.root()));
+    packed::tar(&SourceTree::new().file("file", "x"), &["--format=v7"], &image);
+    let answer =
+        service.put_image(&[("name", "tar"), ("version", "v7"), ("isolocal", image.to_str().unwrap())]);
+    expect_problem(&service, &answer, 422, "not an ISO image, a squashfs or a tar");
+}
+
+/// Only what is not zero of them is stored, with a map: they are listed with their size and not served.
+#[test]
+fn sparse_files_are_listed_and_answer_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let pieces: Vec<(u64, Vec<u8>)> = (0..60).map(|number| (number << 18, pattern(7, 5000))).collect();
+    let borrowed: Vec<(u64, &[u8])> = pieces.iter().map(|(at, bytes)| (*at, bytes.as_slice())).collect();
+    let tree = SourceTree::new().sparse("holes", 20 << 20, &borrowed).file("after", "all right\n");
+    let service = Setup::new().start();
+    for (version, arguments) in [
+        ("gnu", &["-S", "--format=gnu"][..]),
+        ("0.0", &["-S", "--format=posix", "--sparse-version=0.0"]),
+        ("0.1", &["-S", "--format=posix", "--sparse-version=0.1"]),
+        ("1.0", &["-S", "--format=posix", "--sparse-version=1.0"]),
+    ] {
+        let image = folder.path().join(version);
+        packed::tar(&tree, arguments, &image);
+        assert!(fs::metadata(&image).unwrap().len() < 2 << 20, "{version}: tar found no holes");
+        let record = register(&service, version, &image);
+        assert_eq!(
+            (&record["tree"]["damaged"], &record["tree"]["entries"]),
+            (&1.into(), &3.into()),
+            "{version}"
+        );
+        let url = service.north(&format!("/images/{}", record["id"].as_str().unwrap()));
+        assert_eq!(http::get(&url).expect_status(200).json()["findings"]["damaged"], json!(["holes"]));
+        let url = service.south(&format!("/tar/{version}"));
+        let answer = http::get(&format!("{url}/holes"));
+        assert!((500..600).contains(&answer.status), "{version}: {}", answer.head_text());
+        assert_eq!(http::get(&format!("{url}/after")).expect_status(200).text(), "all right\n");
+        let listing =
+            http::get_with(&format!("{url}/"), &[("Accept", "text/html")]).expect_status(200).text();
+        assert!(listing.contains("holes"), "{listing}");
+    }
+}
+
+/// A tar that grows entry by entry.
+#[derive(Default)]
+struct Packed(Vec<u8>);
+
+impl Packed {
+    fn entry(mut self, name: &str, kind: u8, target: &str, bytes: &[u8]) -> Self {
+        self.0.extend(header(name, kind, target, &octal(bytes.len() as u64)));
+        self.0.extend(bytes);
+        self.0.resize(self.0.len().next_multiple_of(512), 0);
+        self
+    }
+
+    fn file(self, name: &str, text: &str) -> Self {
+        self.entry(name, b'0', "", text.as_bytes())
+    }
+
+    fn end(mut self) -> Vec<u8> {
+        self.0.extend([0; 1024]);
+        self.0
+    }
+}
+
+fn octal(size: u64) -> [u8; 12] {
+    format!("{size:011o}\0").into_bytes().try_into().unwrap()
+}
+
+fn header(name: &str, kind: u8, target: &str, size: &[u8; 12]) -> [u8; 512] {
+    let mut block = [0; 512];
+    let mut put = |at: usize, bytes: &[u8]| block[at..][..bytes.len()].copy_from_slice(bytes);
+    put(0, name.as_bytes());
+    put(100, b"0000644\0");
+    put(124, size);
+    put(136, b"00000000005\0");
+    put(148, b"        ");
+    put(156, &[kind]);
+    put(157, target.as_bytes());
+    put(257, b"ustar\x0000");
+    let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
+    block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    block
+}
+
+#[test]
+fn a_tree_is_what_unpacking_would_leave() {
+    let records = "18 path=pax/named\n27 linkpath=elsewhere/more\n";
+    let tar = Packed::default()
+        .entry("./", b'5', "", b"")
+        .file("./dotted/./name", "dotted")
+        .file("//absolute", "absolute")
+        .file("../climbs", "no")
+        .file("dotted/../../climbs", "no")
+        .file("twice", "first")
+        .file("twice", "second")
+        .entry("folder/", b'5', "", b"")
+        .file("folder/file", "kept")
+        .file("folder", "does not replace what holds something")
+        .file("becomes", "a file")
+        .file("becomes-folder", "a file")
+        .entry("becomes-folder/", b'5', "", b"")
+        .file("becomes-folder/inside", "inside")
+        .file("file-on-the-way", "a file")
+        .file("file-on-the-way/below", "nowhere")
+        .entry("link", b'2', "dotted", b"")
+        .file("link/below", "nowhere")
+        .entry("out", b'2', "../../etc/passwd", b"")
+        .entry("hard", b'1', "./twice", b"")
+        .file("twice", "third")
+        .entry("hard-link", b'1', "link", b"")
+        .entry("hard-none", b'1', "none", b"")
+        .entry("hard-out", b'1', "/etc/passwd", b"")
+        .entry("device", b'3', "", b"")
+        .entry("x", b'x', "", records.as_bytes())
+        .file("pax-name-that-is-replaced", "pax")
+        .entry("g", b'g', "", b"13 path=all\n")
+        .file("after-global", "global")
+        .entry("long", b'L', "", format!("long/{}\0", "n".repeat(200)).as_bytes())
+        .file("short", "long")
+        .entry("directory-of-old/", b'0', "", b"")
+        .entry("odd-type", b'Q', "", b"what it is")
+        .file("last", "last")
+        .end();
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("image");
+    fs::write(&image, tar).unwrap();
+    let service = Setup::new().start();
+    let record = register(&service, "1", &image);
+    let file = |text: &str| Entry::File(text.len() as u64, digest::of_bytes(text.as_bytes()));
+    let long = format!("long/{}", "n".repeat(200));
+    let truth: BTreeMap<Vec<u8>, Entry> = [
+        ("dotted", Entry::Folder),
+        ("dotted/name", file("dotted")),
+        ("absolute", file("absolute")),
+        ("twice", file("third")),
+        ("folder", Entry::Folder),
+        ("folder/file", file("kept")),
+        ("becomes", file("a file")),
+        ("becomes-folder", Entry::Folder),
+        ("becomes-folder/inside", file("inside")),
+        ("file-on-the-way", file("a file")),
+        ("link", Entry::Link(b"dotted".to_vec())),
+        ("out", Entry::Link(b"../../etc/passwd".to_vec())),
+        ("hard", file("second")),
+        ("hard-link", Entry::Link(b"dotted".to_vec())),
+        ("pax", Entry::Folder),
+        ("pax/named", file("pax")),
+        ("after-global", file("global")),
+        ("long", Entry::Folder),
+        (long.as_str(), file("long")),
+        ("directory-of-old", Entry::Folder),
+        ("last", file("last")),
+    ]
+    .into_iter()
+    .map(|(path, entry)| (path.as_bytes().to_vec(), entry))
+    .collect();
+    compare_tree(&service, "/tar/1", &truth);
+    assert_eq!(record["tree"]["entries"], truth.len() + 1, "{record}");
+    assert_eq!(
+        record["tree"]["warnings"], 8,
+        "two that climb, one folder, two in the way, two links, one type"
+    );
+    let url = service.north(&format!("/images/{}", record["id"].as_str().unwrap()));
+    let findings = http::get(&url).expect_status(200).json()["findings"].clone();
+    assert_eq!(findings["warnings"].as_array().unwrap().len(), 8, "{findings}");
+    assert_eq!(findings["warnings"][0], "\"../climbs\": it climbs out of the tree");
+    for (path, text) in [("link/name", "dotted"), ("hard-link/name", "dotted"), ("DOTTED/name;1", "dotted")] {
+        assert_eq!(http::get(&service.south(&format!("/tar/1/{path}"))).expect_status(200).text(), text);
+    }
+    for path in ["out", "climbs", "device", "link/below", "file-on-the-way/below", "%2e%2e/climbs"] {
+        assert_eq!(http::get(&service.south(&format!("/tar/1/{path}"))).status, 404, "{path}");
+    }
+}
+
+/// Sizes of 8 GiB and more do not fit into eleven octal digits.
+#[test]
+fn a_file_of_nine_gigabytes_is_sent_from_where_it_lies() {
+    let size: u64 = 9 << 30;
+    let mut binary = [0; 12];
+    binary[4..].copy_from_slice(&size.to_be_bytes());
+    binary[0] = 0x80;
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("image");
+    let end = 512 + size;
+    sparse_file(&image, end, &[(0, &header("big", b'0', "", &binary)), (512 + (5 << 30), b"the middle")]);
+    let mut file = fs::OpenOptions::new().write(true).open(&image).unwrap();
+    file.seek(SeekFrom::Start(end)).unwrap();
+    file.write_all(&Packed::default().file("after", "after").end()).unwrap();
+    let service = Setup::new().start();
+    register(&service, "1", &image);
+    let url = service.south("/tar/1/big");
+    assert_eq!(http::head(&url).expect_status(200).content_length(), Some(size));
+    let range = format!("bytes={}-{}", (5_u64 << 30) - 5, (5_u64 << 30) + 14);
+    let answer = http::get_with(&url, &[("Range", &range)]).expect_status(206);
+    assert_eq!(answer.body, b"\0\0\0\0\0the middle\0\0\0\0\0");
+    assert_eq!(http::get(&service.south("/tar/1/after")).expect_status(200).text(), "after");
+}
+
+#[test]
+fn what_is_cut_or_broken_is_refused_with_the_reason() {
+    let service = Setup::new().start();
+    let whole = Packed::default().file("one", &"1".repeat(5000)).file("two", "2").end();
+    let second = 512 + 5000_usize.next_multiple_of(512);
+    let with = |offset: usize, bytes: &[u8]| {
+        let mut changed = whole.clone();
+        changed[offset..][..bytes.len()].copy_from_slice(bytes);
+        changed
+    };
+    let huge = {
+        let mut size = [0xff; 12];
+        size[..5].copy_from_slice(&[0x80, 0, 0, 0, 0x7f]);
+        header("huge", b'0', "", &size).to_vec()
+    };
+    let no_end = whole[..whole.len() - 1024].to_vec();
+    let long = header("x", b'x', "", &octal(2 << 20)).to_vec();
+    let cases = [
+        ("in-a-file", whole[..3000].to_vec(), "the tar is cut short"),
+        ("in-a-header", whole[..second + 100].to_vec(), "the tar is cut short"),
+        ("between-entries", whole[..second].to_vec(), "the tar is cut short"),
+        ("no-end", no_end, "the tar is cut short"),
+        ("bad-header", with(second + 10, b"?"), "the tar is damaged: there is no header at byte 5632"),
+        ("bad-size", with(124, b"x"), "not an ISO image, a squashfs or a tar"),
+        ("huge", [huge, vec![0; 2048]].concat(), "the tar is cut short"),
+        (
+            "long",
+            [long, vec![0; 3 << 20]].concat(),
+            "the tar is damaged: the extended header at byte 512 is too long",
+        ),
+        ("text", b"Nothing of the kind.\n".repeat(5000), "not an ISO image, a squashfs or a tar"),
+    ];
+    for (name, bytes, reason) in cases {
+        service.write(&format!("elsewhere/{name}"), &bytes);
+        let path = service.path(&format!("elsewhere/{name}"));
+        let answer =
+            service.put_image(&[("name", "n"), ("version", name), ("isolocal", path.to_str().unwrap())]);
+        expect_problem(&service, &answer, 422, reason);
+        let url = service.north(&format!("/images?name=n&version={name}&isoclient={name}.tar"));
+        expect_problem(&service, &http::put(&url, bytes), 422, "");
+    }
+    assert!(service.images(&[]).is_empty());
+}
+
+#[test]
+fn a_tar_comes_from_the_web_and_keeps_its_name() {
+    use harness::web::{Behaviour, Origin};
+
+    let tree = SourceTree::new().file(BIG, pattern(3, 200_000));
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("image");
+    packed::tar(&tree, &[], &image);
+    let origin = Origin::start();
+    origin.on("/get/rootfs.tar", Behaviour::File(image));
+    let service = Setup::new().start();
+    service.register("web", "1", "isoweb", &origin.url("/get/rootfs.tar"));
+    let record = service.images(&[("name", "web")]).remove(0);
+    assert_eq!((&record["iso"], &record["tree"]["kind"]), (&"rootfs.tar".into(), &"tar".into()));
+    let mut connection = Connection::open(&service.south("/"));
+    let answer = connection.exchange(&Request::new("GET", &format!("/web/1/{BIG}"))).unwrap();
+    assert!(answer.expect_status(200).body == pattern(3, 200_000));
+}

@@ -1,0 +1,15 @@
+//! Files on their way into the store when things go wrong: full and failing disks, crashes, slow and lying
+//! sources, clocks that jump.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod clock;
+mod failing_disk;
+mod full_disk;
+mod killed_downloads;
+mod killed_resumable_uploads;
+mod killed_uploads;
+mod one_name;
+mod slow_sources;
+mod unsteady_sources;
+mod unwritable_inventory;

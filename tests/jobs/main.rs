@@ -1,0 +1,14 @@
+//! The work that goes on beside requests: downloads and their verification, scrubbing, and watching the
+//! folders of the stores.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod downloads;
+mod downloads_liars;
+mod downloads_reach;
+mod downloads_resume;
+mod fetching;
+mod lifecycle;
+mod scrub;
+mod signatures;
+mod watch;

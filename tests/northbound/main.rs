@@ -1,0 +1,25 @@
+//! The API that people and programs manage images with, its document and its web pages, as clients meet them
+//! over HTTP.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod bad_clients;
+mod bad_input;
+mod bad_uploads;
+mod browse;
+mod digests;
+mod events;
+mod files;
+mod images;
+mod local_isos;
+mod openapi;
+mod openapi_answers;
+mod protocol;
+mod retries;
+mod sharing;
+mod storage;
+mod systems;
+mod trees;
+mod uploads;
+mod verified;
+mod web_ui;

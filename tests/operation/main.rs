@@ -1,0 +1,10 @@
+//! The program in its operator's hands: settings, and what a stop, a crash and a start keep.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod config;
+mod restart;
+mod restart_credentials;
+mod restart_inventory;
+mod restart_isos;
+mod restart_many;

@@ -1,0 +1,264 @@
+//! An ISO that changes under a registered image: no byte of another file is ever served, requests are told to
+//! come back while the ISO is looked at again, and when that has ended the image is served again or is an
+//! error.
+
+use harness::figures::await_figure;
+use harness::http::{self, Connection, Request};
+use harness::images::{self, pattern};
+use harness::wait::eventually;
+use harness::{Service, Setup, iso};
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::time::Duration;
+
+/// So large that its digest takes a while, even if nearly all of it is a hole.
+const LONG: u64 = 1 << 30;
+
+/// An installer whose padding makes it `LONG`.
+fn make_long(path: &Path) {
+    fs::copy(images::installer(), path).unwrap();
+    File::options().write(true).open(path).unwrap().set_len(LONG).unwrap();
+}
+
+/// Writes one byte of the padding, in place.
+fn write_padding(path: &Path, byte: u8) {
+    File::options().write(true).open(path).unwrap().write_all_at(&[byte], LONG - 1).unwrap();
+}
+
+fn kernel(service: &Service) -> String {
+    service.south("/linux/1/images/pxeboot/vmlinuz")
+}
+
+fn status(service: &Service) -> String {
+    service.images(&[("name", "linux")])[0]["status"].as_str().unwrap().to_owned()
+}
+
+fn await_digest(service: &Service) {
+    eventually(Duration::from_secs(60), "the image's digest", || {
+        (!service.images(&[("name", "linux")])[0]["sha256"].is_null()).then_some(())
+    });
+}
+
+#[track_caller]
+fn expect_served(service: &Service) {
+    assert_eq!(status(service), "OK");
+    assert!(http::get(&kernel(service)).expect_status(200).body == pattern(1, 300_000));
+}
+
+/// Panics unless the image's files are there to be asked for later.
+#[track_caller]
+fn expect_looked_at(service: &Service) {
+    assert_eq!(status(service), "preparing");
+    for (agent, method) in
+        [("iPXE/1.21", "GET"), ("iPXE/1.21", "HEAD"), ("curl/8", "GET"), ("curl/8", "HEAD")]
+    {
+        for path in ["images/pxeboot/vmlinuz", "README", "", "nothing"] {
+            let url = service.south(&format!("/linux/1/{path}"));
+            let answer = http::request(method, &url, &[("User-Agent", agent)], "").expect_status(503);
+            assert!(answer.body.len() < 200 && !answer.text().contains('<'), "{}", answer.text());
+            // All others take a 503 for the end.
+            let pause = answer.header("Retry-After").map(|pause| pause.parse::<u16>().unwrap());
+            assert_eq!(pause.is_some(), agent.starts_with("iPXE"), "{agent}: {pause:?}");
+        }
+    }
+}
+
+#[test]
+fn requests_are_put_off_while_a_changed_iso_is_looked_at() {
+    let setup = Setup::new();
+    let iso = setup.path("static/iso/linux.iso");
+    make_long(&iso);
+    let mut service = setup.start();
+    service.register("linux", "1", "isostore", "linux.iso");
+    expect_served(&service);
+    await_digest(&service);
+    for restart in [false, true] {
+        write_padding(&iso, 1);
+        if restart {
+            service.restart();
+            let lines = service.start_lines();
+            assert!(lines.contains(&("images", "0 restored, 1 being looked at")), "{lines:?}");
+        }
+        expect_looked_at(&service);
+        // It is not free to be registered anew until it is known to have failed.
+        let again = service.put_image(&[("name", "linux"), ("version", "1"), ("isostore", "linux.iso")]);
+        again.expect_status(409);
+        service.wait_for_status("linux", "1", |status| status != "preparing");
+        assert!(status(&service).contains("changed"), "{}", status(&service));
+        http::get(&kernel(&service)).expect_status(404);
+
+        write_padding(&iso, 0);
+        if restart {
+            service.restart();
+        }
+        expect_looked_at(&service);
+        service.wait_for_status("linux", "1", |status| status != "preparing");
+        expect_served(&service);
+    }
+}
+
+/// Other lengths cannot be the same bytes, and no digest is needed to tell.
+#[test]
+fn another_length_is_another_iso_at_once() {
+    let setup = Setup::new();
+    let iso = setup.path("static/iso/linux.iso");
+    fs::copy(images::installer(), &iso).unwrap();
+    let service = setup.start();
+    service.register("linux", "1", "isostore", "linux.iso");
+    await_digest(&service);
+    let length = fs::metadata(&iso).unwrap().len();
+    let bytes = fs::read(&iso).unwrap();
+    for other in [length + 1, length + (1 << 20), length - 1, 40_000, 0] {
+        expect_served(&service);
+        File::options().write(true).open(&iso).unwrap().set_len(other).unwrap();
+        http::get(&kernel(&service)).expect_status(404);
+        assert!(status(&service).contains("changed"), "{other}: {}", status(&service));
+        fs::write(&iso, &bytes).unwrap();
+        service.wait_for_status("linux", "1", |status| status == "OK");
+    }
+}
+
+/// A digest is computed over seconds; what is written meanwhile must not become what was registered.
+#[test]
+fn a_digest_of_two_versions_is_no_digest() {
+    let setup = Setup::new();
+    let iso = setup.path("static/iso/linux.iso");
+    make_long(&iso);
+    let service = setup.start();
+    service.register("linux", "1", "isostore", "linux.iso");
+    expect_served(&service);
+    std::thread::sleep(Duration::from_millis(100));
+    assert!(service.images(&[])[0]["sha256"].is_null(), "the digest was too fast for this test");
+    write_padding(&iso, 1);
+    let digest = eventually(Duration::from_secs(60), "the digest of the new version", || {
+        let files = http::get(&service.north("/iso")).json();
+        files[0]["sha256"].as_str().map(str::to_owned)
+    });
+    let image = &service.images(&[])[0];
+    assert_ne!(image["sha256"], digest.as_str(), "that is not what was registered");
+    assert!(status(&service).contains("changed"), "{}", status(&service));
+    http::get(&kernel(&service)).expect_status(404);
+}
+
+/// More than the buffers of a connection hold.
+const BIG: u64 = 32 << 20;
+
+/// What is in the file of that size: zeros but for its ends.
+const ENDS: [(u64, &[u8]); 2] = [(0, b"begin"), (BIG - 5, b"end.\n")];
+
+/// What happens to an ISO while somebody reads a file out of it.
+#[derive(Debug, Clone, Copy)]
+enum Change {
+    Cut(u64),
+    Emptied,
+    Rewritten,
+    Grown,
+    Replaced,
+    Deleted,
+}
+
+/// All bytes that came of a transfer before it ended, whether it was cut or whole.
+fn rest(connection: &mut Connection, length: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while (bytes.len() as u64) < length {
+        let wanted = usize::try_from((length - bytes.len() as u64).min(10_000)).unwrap();
+        match connection.read_some(wanted) {
+            Ok(read) => bytes.extend(read),
+            Err(_) => break,
+        }
+    }
+    bytes
+}
+
+/// Whoever reads gets the bytes that were registered, or is cut; then the image is an error, and comes back
+/// with its ISO.
+#[test]
+fn a_transfer_out_of_a_changing_iso_is_whole_or_cut() {
+    let setup = Setup::new();
+    let made = setup.path("made.iso");
+    let tree = iso::SourceTree::new().sparse("big.bin", BIG, &ENDS).file("middle.bin", pattern(7, 3_000_000));
+    iso::Maker::Xorriso.make(&["-R"], &tree, &made);
+    let path = setup.path("static/iso/linux.iso");
+    fs::copy(&made, &path).unwrap();
+    let mut service = setup.start();
+    service.register("linux", "1", "isostore", "linux.iso");
+    await_digest(&service);
+    let pid = service.pid();
+    let length = fs::metadata(&path).unwrap().len();
+    let changes = [
+        Change::Cut(length - 1000),
+        Change::Cut(BIG / 2),
+        Change::Emptied,
+        Change::Rewritten,
+        Change::Grown,
+        Change::Replaced,
+        Change::Deleted,
+    ];
+    let mut broken = 0;
+    for (name, size, expected) in
+        [("big.bin", BIG, vec![0; 1000]), ("middle.bin", 3_000_000, pattern(7, 1000))]
+    {
+        // What the system was handed of a file is the file itself until it has left: a small one is through
+        // before it can be cut.
+        let is_through = |change: &Change| size < BIG && matches!(change, Change::Rewritten);
+        for change in changes.into_iter().filter(|change| !is_through(change)) {
+            let mut connection = Connection::open(&service.south("/"));
+            connection.send(&Request::new("GET", &format!("/linux/1/{name}"))).unwrap();
+            assert_eq!(connection.receive_head().unwrap().expect_status(200).content_length(), Some(size));
+            let first = connection.read_some(1000).unwrap();
+            assert!(first[5..] == expected[5..], "{name}");
+            // As long as it does not read, only what the buffers hold has been sent.
+            std::thread::sleep(Duration::from_millis(50));
+            let file = File::options().write(true).open(&path).unwrap();
+            match change {
+                Change::Cut(length) => file.set_len(length).unwrap(),
+                Change::Emptied => file.set_len(0).unwrap(),
+                Change::Rewritten => {
+                    let other = vec![b'X'; 1 << 20];
+                    (0..length / (1 << 20)).for_each(|at| file.write_all_at(&other, at << 20).unwrap());
+                }
+                Change::Grown => file.set_len(length + 5000).unwrap(),
+                Change::Replaced => {
+                    fs::write(service.path("other.iso"), vec![b'X'; usize::try_from(length).unwrap()])
+                        .unwrap();
+                    fs::rename(service.path("other.iso"), &path).unwrap();
+                }
+                Change::Deleted => fs::remove_file(&path).unwrap(),
+            }
+            drop(file);
+            let rest = rest(&mut connection, size - 1000);
+            let whole = rest.len() as u64 == size - 1000;
+            match change {
+                // The old file lives on for whoever has it open.
+                Change::Replaced | Change::Deleted => {
+                    assert!(whole, "{name} {change:?}: {} bytes", rest.len());
+                }
+                _ if size == BIG => assert!(!whole, "{name} {change:?}: all bytes came"),
+                _ => {}
+            }
+            if whole {
+                let bytes = [first, rest].concat();
+                let same = if size == BIG {
+                    bytes.ends_with(b"end.\n") && !bytes.contains(&b'X')
+                } else {
+                    bytes == pattern(7, 3_000_000)
+                };
+                assert!(same, "{name} {change:?}: bytes of another file");
+            } else {
+                broken += 1;
+                await_figure(&service, "transfers_broken_total", |total| total == broken);
+            }
+            let answer = http::get(&service.south(&format!("/linux/1/{name}")));
+            assert!(matches!(answer.status, 404 | 503), "{name} {change:?}: {}", answer.status);
+            let ended = service.wait_for_status("linux", "1", |status| status != "preparing");
+            assert!(ended["status"].as_str().unwrap().starts_with("error: "), "{change:?}: {ended}");
+            http::get(&service.south(&format!("/linux/1/{name}"))).expect_status(404);
+            fs::copy(&made, &path).unwrap();
+            service.wait_for_status("linux", "1", |status| status == "OK");
+            let answer = http::get(&service.south(&format!("/linux/1/{name}"))).expect_status(200);
+            assert_eq!(answer.body.len() as u64, size, "{name} after {change:?}");
+        }
+    }
+    assert!(service.is_alive() && service.pid() == pid, "one process all the time");
+}
