@@ -64,7 +64,7 @@ fn expect_problem(result: Result<Signer, SignatureError>, key: &str, part: &str)
 
 #[test]
 fn good_signatures_of_all_forms_are_believed() {
-    let gpg = Gpg::new();
+    let gpg = Gpg::empty();
     let mut publics = Vec::new();
     for (user, algorithm) in [("ed", "ed25519"), ("rsa", "rsa2048"), ("nist", "nistp256"), ("dsa", "dsa2048")]
     {
@@ -104,7 +104,7 @@ fn good_signatures_of_all_forms_are_believed() {
         assert_eq!(verify(&keyring, &sign(&gpg, SIGNED, key, &[])).unwrap().fingerprint, *key);
     }
     // One good signature of several is enough.
-    let others = Gpg::new();
+    let others = Gpg::empty();
     let other = others.key(BORN, "other", "ed25519", "sign", "0");
     let both = [sign(&others, SIGNED, &other, &[]), sign(&gpg, SIGNED, first, &[])].concat();
     assert_eq!(verify(&keyring, &both).unwrap().fingerprint, *first);
@@ -112,14 +112,14 @@ fn good_signatures_of_all_forms_are_believed() {
 
 #[test]
 fn what_is_no_good_signature_is_refused_for_its_reason() {
-    let gpg = Gpg::new();
+    let gpg = Gpg::empty();
     let key = gpg.key(BORN, "signer", "rsa2048", "sign", "0");
     let public = gpg.public(&key, false);
     let keyring = open(&[&public]);
     let good = sign(&gpg, SIGNED, &key, &[]);
     assert!(verify(&keyring, &good).is_ok());
 
-    let others = Gpg::new();
+    let others = Gpg::empty();
     let other = others.key(BORN, "signer", "rsa2048", "sign", "0");
     let unknown = verify(&keyring, &sign(&others, SIGNED, &other, &[]));
     assert_eq!(unknown, Err(SignatureError::UnknownKey(other)));
@@ -160,7 +160,7 @@ fn what_is_no_good_signature_is_refused_for_its_reason() {
 
 #[test]
 fn a_key_counts_for_the_time_that_it_was_valid() {
-    let gpg = Gpg::new();
+    let gpg = Gpg::empty();
     let key = gpg.key(BORN, "short", "ed25519", "sign", "0");
     let (early, late) = (sign(&gpg, "20200201T000000", &key, &[]), sign(&gpg, SIGNED, &key, &[]));
     gpg.at("20200301T000000", &["--quick-set-expire", &key, "20200601T000000"], "");
@@ -169,7 +169,7 @@ fn a_key_counts_for_the_time_that_it_was_valid() {
     assert_eq!(verify(&keyring, &early).unwrap().fingerprint, key);
     expect_problem(verify(&keyring, &late), &key, "expired");
     // What others say of it makes it no younger.
-    let other = Gpg::new();
+    let other = Gpg::empty();
     let others = other.key(BORN, "other", "ed25519", "cert", "0");
     other.at("20200401T000000", &["--import"], &shortened);
     other.at("20200401T000000", &["--local-user", &others, "--quick-sign-key", &key], "");
@@ -207,7 +207,7 @@ fn a_key_counts_for_the_time_that_it_was_valid() {
 
 #[test]
 fn subkeys_sign_for_their_primary_key() {
-    let gpg = Gpg::new();
+    let gpg = Gpg::empty();
     let key = gpg.key(BORN, "primary", "ed25519", "cert", "0");
     let subkey = gpg.subkey(BORN, &key, "ed25519", "sign");
     let second = gpg.subkey(BORN, &key, "rsa2048", "sign");
@@ -240,7 +240,7 @@ fn subkeys_sign_for_their_primary_key() {
 
 #[test]
 fn a_foreign_key_cannot_be_claimed_as_a_subkey() {
-    let (gpg, thief) = (Gpg::new(), Gpg::new());
+    let (gpg, thief) = (Gpg::empty(), Gpg::empty());
     let rich = gpg.key(BORN, "rich", "ed25519", "cert", "0");
     let subkey = gpg.subkey(BORN, &rich, "ed25519", "sign");
     let by_subkey = sign(&gpg, SIGNED, &format!("{subkey}!"), &[]);
@@ -304,7 +304,7 @@ async fn promise(
 
 #[tokio::test]
 async fn a_signed_checksum_file_is_fetched_and_believed() {
-    let gpg = Gpg::new();
+    let gpg = Gpg::empty();
     let key = gpg.key(BORN, "signer", "ed25519", "sign", "0");
     let folder = keyrings(&[&gpg.public(&key, false)]);
     let origin = Origin::start();
@@ -341,7 +341,7 @@ async fn a_signed_checksum_file_is_fetched_and_believed() {
             assert_eq!(promise.expected, a);
         }
     }
-    let others = Gpg::new();
+    let others = Gpg::empty();
     let other = others.key(BORN, "other", "ed25519", "sign", "0");
     origin
         .on("/SUMS", Behaviour::Bytes(others.at(SIGNED, &["--local-user", &other, "--clear-sign"], sums())));

@@ -78,7 +78,7 @@ fn catch_up(service: &Service, known: &mut Known, events: &mut Events) -> Vec<Ev
     let mut heard = Vec::new();
     while *known != Known::of_lists(service) {
         assert!(Instant::now() < deadline, "{known:#?} is not {:#?}", Known::of_lists(service));
-        let event = events.next();
+        let event = events.expect_event();
         known.hear(&event);
         heard.push(event);
     }
@@ -100,7 +100,7 @@ fn who_listens_knows_what_the_lists_say() {
     assert_eq!(events.head.header("Content-Length"), None);
     let first = events.read().unwrap().unwrap();
     assert_eq!((first.retry, first.data), (Some(2000), None));
-    let hello = events.next();
+    let hello = events.expect_event();
     assert_eq!(hello.name, "hello");
     assert_eq!(hello.json()["id"].as_str(), hello.id.as_deref());
     let mut known = Known::of_lists(&service);
@@ -151,7 +151,7 @@ fn jobs_are_told_and_so_are_their_images() {
     let piece = bytes.len() / 20;
     origin.on("/slow.iso", Behaviour::Dribble { bytes, piece, pause: Duration::from_millis(150) });
     let mut events = listen(&service, "?types=image,job");
-    assert_eq!(events.next().name, "hello");
+    assert_eq!(events.expect_event().name, "hello");
     let mut known = Known::default();
     let begun = Instant::now();
     let wait = ("wait", "0");
@@ -179,7 +179,7 @@ fn jobs_are_told_and_so_are_their_images() {
     let deadline = Instant::now() + http::SILENCE;
     while known != of_interest(Known::of_lists(&service)) {
         assert!(Instant::now() < deadline, "{known:#?} is not {:#?}", Known::of_lists(&service));
-        known.hear(&events.next());
+        known.hear(&events.expect_event());
     }
     assert_eq!(known.0.keys().filter(|key| key.starts_with("job")).count(), 3, "{known:#?}");
 }
@@ -197,7 +197,7 @@ fn a_file_that_was_never_digested_is_told_when_it_goes() {
 fn who_comes_back_misses_nothing_and_hears_nothing_twice() {
     let service = service();
     let mut events = listen(&service, "");
-    let mut heard = vec![events.next()];
+    let mut heard = vec![events.expect_event()];
     let mut known = Known::of_lists(&service);
     let kernel = |index: usize| service.north(&format!("/microkernel?name=kernel-{index}"));
     for round in 0..10 {
@@ -232,13 +232,13 @@ fn who_comes_back_misses_nothing_and_hears_nothing_twice() {
 fn only_what_was_asked_for_is_told() {
     let service = service();
     let mut events = listen(&service, "?types=image");
-    assert_eq!(events.next().name, "hello");
+    assert_eq!(events.expect_event().name, "hello");
     http::put(&service.north("/microkernel?name=vmlinuz"), pattern(1, 50)).expect_status(200);
     service.register("centos", "7", "isostore", "stored.iso");
-    assert_eq!(events.next().name, "image");
+    assert_eq!(events.expect_event().name, "image");
     let mut events = listen(&service, "?types=job,file");
     http::delete(&service.north("/images?name=centos")).expect_status(200);
-    assert_eq!((events.next().name, events.next().name), ("hello".into(), "file".into()));
+    assert_eq!((events.expect_event().name, events.expect_event().name), ("hello".into(), "file".into()));
     for types in ["images", "", "image,,job"] {
         let answer = http::get(&service.north(&format!("/events?types={types}")));
         let problem = expect_problem(&service, &answer, 400, "image, job, file");
@@ -249,21 +249,21 @@ fn only_what_was_asked_for_is_told() {
 #[test]
 fn after_a_restart_everything_is_to_be_read_again() {
     let mut service = service();
-    let last = listen(&service, "").next().id.unwrap();
+    let last = listen(&service, "").expect_event().id.unwrap();
     service.restart();
     let mut events = listen(&service, &format!("?lastEventId={last}"));
-    let reset = events.next();
+    let reset = events.expect_event();
     assert_eq!((reset.name.as_str(), reset.json()["id"].as_str()), ("reset", reset.id.as_deref()));
     assert_ne!(reset.id, Some(last));
     http::put(&service.north("/microkernel?name=vmlinuz"), pattern(1, 50)).expect_status(200);
-    assert_eq!(events.next().name, "file");
+    assert_eq!(events.expect_event().name, "file");
 }
 
 #[test]
 fn open_streams_do_not_hold_up_a_stop() {
     let mut service = Setup::new().set("shutdownTimeout", json!(15_000)).start();
     let mut all: Vec<Events> = (0..5).map(|_| listen(&service, "")).collect();
-    all.iter_mut().for_each(|events| assert_eq!(events.next().name, "hello"));
+    all.iter_mut().for_each(|events| assert_eq!(events.expect_event().name, "hello"));
     let begun = Instant::now();
     assert!(service.sigterm().success());
     assert!(begun.elapsed() < Duration::from_secs(7), "{:?}", begun.elapsed());
@@ -299,7 +299,7 @@ fn a_client_that_does_not_read_costs_nothing_and_gets_the_newest() {
 fn a_heartbeat_shows_that_a_stream_lives_and_finds_clients_that_do_not() {
     let service = Setup::new().set("httpTimeout", json!(1000)).start();
     let mut events = listen(&service, "?types=image");
-    let hello = events.next();
+    let hello = events.expect_event();
     let mut others: Vec<Events> = (1..MAX_SUBSCRIBERS).map(|_| listen(&service, "?types=job")).collect();
     let refused = http::get(&service.north("/events"));
     assert_eq!(refused.header("Retry-After"), Some("5"));
@@ -313,7 +313,7 @@ fn a_heartbeat_shows_that_a_stream_lives_and_finds_clients_that_do_not() {
     eventually(Duration::from_secs(40), "a place", || {
         (http::head(&service.north("/events")).status == 200).then_some(())
     });
-    assert_eq!(listen(&service, "").next().name, "hello");
+    assert_eq!(listen(&service, "").expect_event().name, "hello");
 }
 
 #[test]
@@ -329,7 +329,7 @@ fn the_path_knows_its_methods() {
         for method in ["PUT", "POST", "DELETE"] {
             expect_problem(&service, &http::request(method, &url, &[], ""), 405, "GET");
         }
-        assert_eq!(listen(&service, "").next().name, "hello");
+        assert_eq!(listen(&service, "").expect_event().name, "hello");
     }
     let service = Setup::new().set("corsOrigins", json!(["https://panel.example"])).start();
     let events = Events::open(&service.north("/events"), &[("Origin", "https://panel.example")]);

@@ -12,7 +12,7 @@ pub struct Gpg {
 
 impl Gpg {
     /// An empty home.
-    pub fn new() -> Self {
+    pub fn empty() -> Self {
         // It holds sockets, whose paths are limited to about 100 bytes.
         let home = tempfile::Builder::new().prefix("gpg-").tempdir_in("/tmp").unwrap();
         Self { home }

@@ -74,7 +74,7 @@ impl Events {
 
     /// The next event; blocks without data are skipped. Panics when none arrives within `SILENCE`.
     #[track_caller]
-    pub fn next(&mut self) -> Event {
+    pub fn expect_event(&mut self) -> Event {
         let deadline = Instant::now() + SILENCE;
         loop {
             let event = self.read().unwrap_or_else(|error| panic!("no event: {error}"));
@@ -93,7 +93,7 @@ impl Events {
         let mut found: Vec<Event> = Vec::new();
         while !found.last().is_some_and(&wanted) {
             assert!(Instant::now() < deadline, "not within {SILENCE:?}: {what}; {found:#?}");
-            found.push(self.next());
+            found.push(self.expect_event());
         }
         found
     }
