@@ -1,5 +1,5 @@
-//! Damage is local and told: what is whole in a broken ISO is served, what is not is an error and never a
-//! short success, and the API names it. The ISOs are made by xorriso and broken here.
+//! Damage is local and reported: intact files of a damaged ISO are served; damaged ones are errors, never
+//! short successes, and the API names them. xorriso makes the ISOs, the tests damage them.
 
 use harness::http::{self, Connection, Request};
 use harness::images::{self, pattern};
@@ -9,10 +9,10 @@ use harness::{Service, Setup};
 use serde_json::{Value, json};
 use std::fs;
 
-/// Where xorriso has written all directories of a small ISO, in bytes.
+/// The end, in bytes, of the directories in a small ISO of xorriso.
 const DIRECTORIES: usize = 200 * 2048;
 
-/// The bytes of an ISO, to be broken.
+/// The bytes of an ISO, to be damaged.
 struct Iso(Vec<u8>);
 
 impl Iso {
@@ -36,21 +36,21 @@ impl Iso {
         &mut self.0[found[0] - 33..]
     }
 
-    /// Lets a file begin far behind the end of the ISO.
+    /// Moves the start of a file far behind the end of the ISO.
     fn move_away(mut self, name: &str) -> Self {
         let extent: u32 = 0x0100_0000;
         self.record(name)[2..10].copy_from_slice(&[extent.to_le_bytes(), extent.to_be_bytes()].concat());
         self
     }
 
-    /// Lets a file claim more than there is behind its beginning.
+    /// Makes a file claim more bytes than the ISO holds behind its start.
     fn stretch(mut self, name: &str) -> Self {
         let length = u32::try_from(self.0.len()).unwrap();
         self.record(name)[10..18].copy_from_slice(&[length.to_le_bytes(), length.to_be_bytes()].concat());
         self
     }
 
-    /// Makes nonsense of a record.
+    /// Overwrites a record with garbage.
     fn garble(mut self, name: &str) -> Self {
         self.record(name)[32] = 255;
         self
@@ -76,7 +76,7 @@ fn a_damaged_file_is_an_error_and_its_neighbours_are_whole() {
     assert_eq!(named, damaged);
     for _ in 0..2 {
         let mut connection = Connection::open(&service.south("/"));
-        // By their names, by a link, and in the spelling of firmware.
+        // By their names, by a link, and in the upper case of firmware.
         for path in ["images/pxeboot/vmlinuz", "kernel", "EFI/BOOT/BOOTX64.EFI", "efi/boot/bootx64.efi"] {
             let target = format!("/linux/1/{path}");
             for (method, range) in [("GET", None), ("HEAD", None), ("GET", Some("bytes=0-9"))] {
@@ -138,12 +138,12 @@ fn nothing_is_found_in_what_is_whole_or_not_there() {
     let gone = http::get(&url).expect_status(200).json();
     assert_eq!(gone["findings"], Value::Null);
     assert!(gone["status"].as_str().unwrap().contains("missing"), "{gone}");
-    // Nothing of it is kept in the inventory.
+    // None of it is stored in the inventory.
     let inventory = fs::read_to_string(service.path("inventory.json")).unwrap();
     assert!(!inventory.contains("findings"), "{inventory}");
 }
 
-/// What is cut short is no image, whoever brings it and however much is missing.
+/// A truncated ISO is refused from every source, however much is missing.
 #[test]
 fn an_iso_that_is_cut_short_is_refused() {
     let whole = Iso::make().0;

@@ -1,4 +1,4 @@
-//! Files inside images, byte for byte, in every format that is read.
+//! Files inside images, byte for byte, in every supported format.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,4 +1,4 @@
-//! `"imageBackend": "mount"`: trees mounted by the kernel, tried with squashfs. These tests need root and
+//! `"imageBackend": "mount"`: trees mounted by the kernel, tested with squashfs. These tests need root and
 //! fail without it.
 
 use harness::disk::{MountGuard, SmallDisk, mounts_below};
@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// What lies in the image `number`.
+/// The content of image `number`.
 fn tree(number: u32) -> SourceTree {
     SourceTree::new()
         .file("boot/vmlinuz", pattern(number, 300_000))
@@ -48,9 +48,9 @@ fn squash(tree: &SourceTree, path: &Path) {
     assert_eq!(ended.code, Some(0), "mksquashfs, package squashfs-tools: {ended:?}");
 }
 
-/// A service whose store holds `one.img` and `two.img`, and the guard that clears its mounts away in the end.
+/// A service whose store holds `one.img` and `two.img`, and a guard that removes its mounts.
 struct Mounting {
-    // Dropped in this order: the process first, so that nothing is mounted anew.
+    // Dropped in this order: the process first, so that nothing is mounted again.
     service: Service,
     _guard: MountGuard,
 }
@@ -73,7 +73,7 @@ impl Mounting {
         self.service.path("mounts").canonicalize().unwrap().join(name).join(version)
     }
 
-    /// The mounts as the kernel tells.
+    /// The mounts in the kernel's table.
     fn mounts(&self) -> Vec<PathBuf> {
         let mut targets: Vec<PathBuf> =
             mounts_below(&self.service.path("")).into_iter().map(|(target, _)| target).collect();
@@ -132,7 +132,7 @@ fn an_image_is_mounted_served_and_unmounted() {
     }
     assert_eq!(http::get(&service.south("/one/1/mixedcase.txt")).expect_status(200).text(), "mixed\n");
 
-    // The same tree as a local path, read-only and harmless.
+    // The same tree as a local path, read-only, without devices and setuid programs.
     let target = mounting.mount_point("one", "1");
     assert_eq!(mounting.mounts(), [target.clone(), mounting.mount_point("two", "1")]);
     assert_eq!(fs::read(target.join("boot/vmlinuz")).unwrap(), pattern(1, 300_000));
@@ -223,7 +223,7 @@ fn what_cannot_be_mounted_leaves_nothing() {
         assert!(!service.path("static/iso/sent.img").exists(), "{iso}");
         assert_eq!(unfinished(service), [""; 0], "{iso}");
     }
-    // The kernel here has no iso9660, which is nobody's fault but has to be said.
+    // A kernel without iso9660 is no fault of the image, but the error must say so.
     let kinds = fs::read_to_string("/proc/filesystems").unwrap();
     fs::copy(images::installer(), service.path("static/iso/real.iso")).unwrap();
     let answer = service.put_image(&[("name", "real"), ("version", "1"), ("isostore", "real.iso")]);
@@ -261,12 +261,12 @@ fn a_stop_unmounts_and_a_start_mounts_again() {
     assert!(mounting.service.sigterm().success());
     mounting.expect_no_mounts();
     mounting.service.spawn();
-    // As local paths they are there before anybody asks.
+    // As local paths they exist before the first request.
     assert_eq!(mounting.mounts(), before);
     assert_eq!(fs::read(mounting.mount_point("two", "1").join("README")).unwrap(), b"This is image 2.\n");
     mounting.expect_served("one", 1);
     mounting.expect_served("two", 2);
-    // With the reader in place of the kernel, nothing stays mounted.
+    // With the other backend nothing stays mounted.
     mounting.service.reconfigure("imageBackend", json!("extents"));
     mounting.service.restart();
     mounting.expect_no_mounts();
@@ -287,13 +287,13 @@ fn mounts_of_a_crashed_run_are_adopted_and_never_stacked() {
         mounting.expect_served("two", 2);
         assert_eq!(mounting.mounts(), before, "round {round}: adopted, not stacked");
     }
-    // What no image wants any more is undone at the next start.
+    // Mounts without an image are removed at the next start.
     let other = mounting.service.path("mounts/stray/9");
     fs::create_dir_all(&other).unwrap();
     let stray = mounting.service.path("elsewhere/stray.img");
     squash(&tree(6), &stray);
     mount_by_hand(&stray, &other);
-    // A stack from elsewhere becomes one mount again.
+    // A stack of mounts becomes one mount again.
     let copy = mounting.service.path("elsewhere/copy.img");
     squash(&tree(7), &copy);
     mount_by_hand(&copy, &mounting.mount_point("two", "1"));
@@ -302,7 +302,7 @@ fn mounts_of_a_crashed_run_are_adopted_and_never_stacked() {
     mounting.service.spawn();
     mounting.expect_served("two", 2);
     assert_eq!(mounting.mounts(), before);
-    // An image that was deleted in the inventory's last state is not resurrected by its mount.
+    // An image that the inventory no longer holds is not restored by its mount.
     http::delete(&mounting.service.north("/images?name=one")).expect_status(200);
     mounting.service.kill9();
     mounting.service.spawn();
@@ -325,7 +325,7 @@ fn a_mount_whose_iso_changed_is_not_adopted() {
     assert!(matches!(http::get(&readme).status, 404 | 503));
     mounting.service.wait_for_status("one", "1", |status| status.starts_with("error: "));
     eventually(Duration::from_secs(3), "a 404", || (http::get(&readme).status == 404).then_some(()));
-    // The ISO that is gone for good: an error, and no mount that keeps it alive.
+    // An ISO that is gone for good: an error, and no mount that keeps it open.
     fs::remove_file(&store).unwrap();
     mounting.service.restart();
     let status = mounting.service.images(&[("name", "one")])[0]["status"].as_str().unwrap().to_owned();
@@ -351,7 +351,7 @@ fn a_mount_point_in_use_is_told_and_left_alone() {
     service.write("mounts/file/1", "a file");
     let answer = service.put_image(&[("name", "file"), ("version", "1"), ("isostore", "one.img")]);
     expect_problem(service, &answer, 500, "");
-    // Something that is not the service's is mounted there.
+    // A foreign file system is mounted there.
     let foreign = service.path("mounts/foreign/1");
     let disk = SmallDisk::mount(&foreign, 1);
     fs::write(foreign.join("precious"), "mine").unwrap();
@@ -396,7 +396,7 @@ fn an_image_that_is_being_read_can_still_be_deleted() {
     http::delete(&mounting.service.north("/images?name=one&version=1")).expect_status(200);
     assert_eq!(http::get(&mounting.service.south("/one/1/README")).status, 404);
     drop(held);
-    // At the latest now the way is free again.
+    // By now the name is free again.
     eventually(Duration::from_secs(5), "the same name again", || {
         let answer =
             mounting.service.put_image(&[("name", "one"), ("version", "1"), ("isostore", "two.img")]);
@@ -433,12 +433,11 @@ fn an_iso_that_changes_under_its_mount_is_noticed() {
         http::get(&service.north("/iso"));
         (!service.images(&[])[0]["sha256"].is_null()).then_some(())
     });
-    // Another one under the name: the mount still shows the old one, which is not what is registered any
-    // more.
+    // Another file under the name: the mount still shows the old one, which is no longer the registered one.
     fs::rename(service.path("static/iso/two.img"), &file).unwrap();
     service.wait_for_status("one", "1", |status| status.starts_with("error: "));
     eventually(Duration::from_secs(3), "a 404", || (http::head(&readme).status == 404).then_some(()));
-    // The same bytes in another file, as a backup brings them back.
+    // The same bytes in another file, as from a backup.
     fs::remove_file(&file).unwrap();
     fs::write(&file, &bytes).unwrap();
     service.wait_for_status("one", "1", |status| status == "OK");
@@ -475,14 +474,14 @@ fn a_client_that_goes_away_does_not_leave_half_a_removal() {
         let (iso, number) = if round % 2 == 0 { ("one.img", 1) } else { ("two.img", 2) };
         let image = mounting.register("one", iso);
         mounting.expect_served("one", number);
-        // By its id, so that a request that is read late cannot mean the next image.
+        // By its id, so that a late request cannot name the next image.
         let target = format!("/images?id={}", image["id"].as_str().unwrap());
         let mut connection = Connection::open(&service.north(""));
         connection.send(&Request::new("DELETE", &target)).unwrap();
         std::thread::sleep(Duration::from_micros(300 * round));
         drop(connection);
         eventually(Duration::from_secs(5), "the removal", || {
-            // One that was never read removes nothing.
+            // A request that was never read deletes nothing.
             http::delete(&service.north(&target));
             service.images(&[]).is_empty().then_some(())
         });
@@ -490,7 +489,7 @@ fn a_client_that_goes_away_does_not_leave_half_a_removal() {
     eventually(Duration::from_secs(5), "no mount", || mounting.mounts().is_empty().then_some(()));
 }
 
-/// The kernel has an order of its own, and no option that names a tree.
+/// The kernel has an order of its own, and no option to choose a tree.
 #[test]
 fn a_tree_cannot_be_chosen_where_the_kernel_mounts() {
     let setup = Setup::new();
@@ -499,7 +498,7 @@ fn a_tree_cannot_be_chosen_where_the_kernel_mounts() {
     let mut mounting = Mounting::start_with(setup);
     let parameters = [("name", "linux"), ("version", "1"), ("isostore", "linux.iso"), ("tree", "joliet")];
     mounting.service.put_image(&parameters).expect_status(200);
-    // It was chosen while the service read ISOs itself: told, neither served wrongly nor forgotten.
+    // Chosen under the other backend: reported as an error, neither served wrongly nor forgotten.
     mounting.service.reconfigure("imageBackend", json!("mount"));
     mounting.service.restart();
     let image = mounting.service.images(&[])[0].clone();

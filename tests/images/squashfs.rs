@@ -1,5 +1,5 @@
-//! Files inside squashfs images, bit for bit: whatever compresses them, however they are cut into blocks and
-//! fragments, whole and in ranges, held against the folder that the image was made of.
+//! Files inside squashfs images, byte for byte: every compression, all cuts into blocks and fragments,
+//! complete files and ranges, compared with the image's source folder.
 
 use harness::http::{self, Connection, Request, Response};
 use harness::images::{self, pattern};
@@ -11,7 +11,7 @@ use harness::{Service, Setup, digest};
 use std::fs;
 use std::path::Path;
 
-/// The ways to make an image, as `mksquashfs` spells them.
+/// The ways to make an image, as options of `mksquashfs`.
 const WAYS: [(&str, &[&str]); 9] = [
     ("gzip", &["-comp", "gzip"]),
     ("xz", &["-comp", "xz", "-b", "1M", "-Xbcj", "x86"]),
@@ -61,7 +61,7 @@ fn expect_kernel(service: &Service, version: &str) {
     assert!(http::get(&url).expect_status(200).body == packed::big(), "{version}");
 }
 
-/// Asks in all ways for a part, and for all of it or nothing where a condition says so.
+/// Requests a part in every way, and with conditions that lead to a part, the whole or nothing.
 fn ask_for_parts(service: &Service, target: &str, bytes: &[u8]) {
     let mut connection = Connection::open(&service.south("/"));
     let mut ask = |method: &str, fields: &[(&str, &str)]| -> Response {
@@ -182,7 +182,7 @@ fn what_is_cut_or_broken_is_refused_with_the_reason() {
     assert!(service.images(&[]).is_empty());
 }
 
-/// The head is sent before the block is known to be bad: then only a connection that breaks tells.
+/// The head is sent before the block is known to be damaged: then only a broken connection tells.
 #[test]
 fn a_block_that_is_broken_cuts_the_connection() {
     let folder = tempfile::tempdir().unwrap();
@@ -190,7 +190,7 @@ fn a_block_that_is_broken_cuts_the_connection() {
     let tree = SourceTree::new().file("text", packed::text()).file("small", "good\n");
     packed::squash(&tree, &["-comp", "gzip", "-no-fragments"], &image);
     let mut bytes = fs::read(&image).unwrap();
-    // Somewhere in the third or fourth of its blocks.
+    // Within the third or fourth of its blocks.
     let inodes = usize::try_from(u64::from_le_bytes(bytes[64..72].try_into().unwrap())).unwrap();
     let middle = 96 + (inodes - 96) / 2;
     bytes[middle..middle + 50].fill(0x55);
@@ -219,7 +219,7 @@ fn an_image_can_be_uploaded_and_replaced() {
     let file = service.south("/squash/up/file");
     let first = http::get(&file).expect_status(200);
     assert!(first.body == pattern(5, 500_000));
-    // The whole is served too, by its own name.
+    // The whole image is served too, by its file name.
     assert!(
         http::get(&service.south("/iso/live.squashfs")).expect_status(200).body == fs::read(&image).unwrap()
     );
@@ -242,8 +242,7 @@ fn only_of_an_iso_a_tree_can_be_chosen() {
     expect_problem(&service, &answer, 422, "can be chosen of an ISO; a squashfs has one");
 }
 
-/// Written in place, as by a careless copy, it is another image: what was decoded of the old one must not be
-/// mixed with the new.
+/// Overwritten in place it is another image: decoded blocks of the old one must not be mixed with the new.
 #[test]
 fn an_image_that_is_written_to_cuts_its_transfers() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
-//! Files inside uncompressed tars, bit for bit, in the formats that GNU tar writes and as hostile hands would
-//! write them: a tree is what unpacking would leave, and never more.
+//! Files inside uncompressed tars, byte for byte, in the formats of GNU tar and in hostile ones: a tree
+//! equals the result of unpacking, and never holds more.
 
 use harness::digest::{self, Entry};
 use harness::http::{self, Connection, Request};
@@ -46,8 +46,8 @@ fn every_byte_of_every_format_is_served() {
     }
 }
 
-/// POSIX without extensions holds paths of 255 bytes in two parts; what came before had no magic number and
-/// is not known again.
+/// POSIX without extensions splits paths of up to 255 bytes in two. Older formats have no magic number and
+/// are not detected.
 #[test]
 fn old_formats_are_read_or_refused() {
     let tree = SourceTree::new()
@@ -66,7 +66,7 @@ fn old_formats_are_read_or_refused() {
     expect_problem(&service, &answer, 422, "not an ISO image, a squashfs or a tar");
 }
 
-/// Only what is not zero of them is stored, with a map: they are listed with their size and not served.
+/// A sparse file is stored as a map and its data: it is listed with its size and not served.
 #[test]
 fn sparse_files_are_listed_and_answer_an_error() {
     let folder = tempfile::tempdir().unwrap();
@@ -101,7 +101,7 @@ fn sparse_files_are_listed_and_answer_an_error() {
     }
 }
 
-/// A tar that grows entry by entry.
+/// A tar, built entry by entry.
 #[derive(Default)]
 struct Packed(Vec<u8>);
 
@@ -233,7 +233,7 @@ fn a_tree_is_what_unpacking_would_leave() {
     }
 }
 
-/// Sizes of 8 GiB and more do not fit into eleven octal digits.
+/// Sizes of 8 GiB and more exceed eleven octal digits.
 #[test]
 fn a_file_of_nine_gigabytes_is_sent_from_where_it_lies() {
     let size: u64 = 9 << 30;

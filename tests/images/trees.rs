@@ -1,5 +1,5 @@
-//! Every file of every tree, bit for bit: ISOs that nobody here wrote and ISOs made on the spot, registered
-//! from the store and from where they lie, fetched southbound and compared with what xorriso extracts.
+//! Every file of every tree, byte for byte: ISOs of other projects and generated ones, registered from the
+//! store and from outside, fetched southbound and compared with the files that xorriso extracts.
 
 use harness::digest::{self, Entry};
 use harness::http::{self, Connection, Request};
@@ -65,8 +65,8 @@ fn a_file_in_several_extents_is_one_file() {
     compare(&images::fragmented());
 }
 
-/// No tool makes blocks smaller than 2048 bytes any more, and xorriso does not read them; ECMA-119 §6.2.2
-/// allows them.
+/// No tool makes blocks below 2048 bytes any more, and xorriso does not read them; ECMA-119 §6.2.2 allows
+/// them.
 #[test]
 fn logical_blocks_of_every_size_are_read() {
     let service = Setup::new().start();
@@ -80,7 +80,7 @@ fn logical_blocks_of_every_size_are_read() {
     }
 }
 
-/// What lies beyond the end of the image must never come as a short success.
+/// Bytes beyond the end of the image never become a short success.
 #[test]
 fn a_file_beyond_the_end_of_its_image_is_an_error() {
     let service = Setup::new().start();
@@ -170,8 +170,8 @@ fn links_resolve_inside_the_image_only() {
     assert!(root.lines().any(|line| line.trim_end_matches('/') == "ubuntu"), "{root}");
 }
 
-/// Ranges at the ends, on both sides of 2 and 4 GiB, across the joints of the extents, and the whole file by
-/// digest.
+/// Ranges at the ends, on both sides of 2 and 4 GiB and across the borders of extents, and the whole file by
+/// its digest.
 #[test]
 fn a_sparse_file_of_four_and_a_half_gigabytes() {
     let folder = tempfile::tempdir().unwrap();
@@ -205,7 +205,7 @@ fn a_sparse_file_of_four_and_a_half_gigabytes() {
     assert_eq!(sink.finish(), sparse_digest(folder.path().join("big.bin")));
 }
 
-/// The digest of what the big file must be, read from an equal sparse file.
+/// The expected digest of the big file, from an equal sparse file.
 fn sparse_digest(path: PathBuf) -> String {
     let pieces = images::sparse_pieces();
     let borrowed: Vec<(u64, &[u8])> =

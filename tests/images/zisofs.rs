@@ -1,4 +1,4 @@
-//! Files that zisofs compressed inside an ISO come as they were before, whole and in ranges.
+//! Files that zisofs has compressed inside an ISO are served decompressed, complete and in ranges.
 
 use harness::http::{self, Connection, Request};
 use harness::images::pattern;
@@ -10,7 +10,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// Makes an ISO in which xorriso has compressed every file that becomes smaller by it.
+/// Makes an ISO in which xorriso has compressed every file that becomes smaller.
 fn compress(tree: &SourceTree, iso: &Path) {
     tree.settle();
     let output = Command::new("xorriso")

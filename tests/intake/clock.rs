@@ -1,5 +1,5 @@
-//! A clock that jumps by a year, forward and back, while something comes in or waits for its time: nothing
-//! expires, hurries or hangs.
+//! A clock that jumps by a year, forward and back, during transfers and pauses: nothing expires, hurries or
+//! hangs.
 
 use harness::clock::Clock;
 use harness::http::{self, Connection, Request};
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 const SIZE: usize = 4 << 20;
 
-/// There and back again, and to either side of what is right.
+/// Forward, back, far ahead, and right again.
 const JUMPS: [&str; 4] = ["+365d", "-365d", "+20y", "+0"];
 
 fn start(tweaks: &[(&str, Value)]) -> (Clock, Service) {
@@ -23,7 +23,7 @@ fn start(tweaks: &[(&str, Value)]) -> (Clock, Service) {
     (clock, setup.start())
 }
 
-/// The year in which the program believes to be: that of a new job's record.
+/// The year of the program's clock, from a new job's record.
 fn year(service: &Service, name: &str) -> i32 {
     let job = begin(service, name, &[&format!("http://127.0.0.1:1/{name}.iso")]);
     job["created"].as_str().unwrap()[..4].parse().unwrap()
@@ -60,7 +60,7 @@ fn what_comes_in_is_not_disturbed() {
     for name in ["web.iso", "client.iso"] {
         assert_eq!(digest::of_file(&service.path("static/iso").join(name)), digest::of_bytes(&bytes));
     }
-    // What is there stays there, whatever year it is, also over starts.
+    // The image stays, in any year and over restarts.
     let kernel = service.south("/web/1/images/pxeboot/vmlinuz");
     for jump in JUMPS {
         clock.jump(jump);
@@ -98,7 +98,7 @@ fn a_pause_is_as_long_as_it_was_to_be() {
         for job in &jobs {
             wait_for(&service, job, "done");
         }
-        // The pause is 2 s, give or take a quarter; the other one is the server's.
+        // The pause is 2 s, give or take a quarter; the other one is the server's Retry-After.
         for (path, least) in [(path, 1450), (busy, 1990)] {
             let seen = origin.asked_for(&path);
             let pause = seen[1].at.duration_since(seen[0].at);
@@ -125,10 +125,10 @@ fn silence_is_noticed_after_its_time_and_not_before() {
         let failed = wait_for(&service, &job, "failed");
         let took = since.elapsed();
         assert!(failed["reason"].as_str().unwrap().contains("too long"), "{failed}");
-        // A little of its time had passed when the first bytes were seen.
+        // A little of the limit had passed when the first bytes were seen.
         assert!((limit / 2..limit * 3).contains(&took), "{jump}: {took:?}");
     }
-    // A job of another year can be told from one of this, and taken off the list.
+    // Jobs of other years can be told apart and removed from the list.
     for job in work::list(&service, &[("kind", "download")]) {
         work::cancel(&service, &job).expect_status(200);
     }

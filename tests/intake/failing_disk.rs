@@ -1,5 +1,5 @@
-//! A disk that goes bad under the store: whatever meets it fails with a clear word, and what lies elsewhere,
-//! or before the bad place, is served on.
+//! A disk that fails under the store: requests and jobs that need it fail with a clear text, and files
+//! elsewhere or on its good part are served.
 
 use harness::failing_disk::FailingDisk;
 use harness::http;
@@ -13,16 +13,16 @@ use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 
-/// Megabytes of the disk.
+/// The size of the disk in megabytes.
 const DISK: u32 = 64;
 
-/// Megabytes of it that stay good.
+/// The good part of it in megabytes.
 const GOOD: u32 = 24;
 
-/// What comes in lies behind them.
+/// The size of a new file, which lies behind the good part.
 const SIZE: usize = 8 << 20;
 
-/// The disk goes first, so that nothing of it is left when the folder goes.
+/// The service stops first and the disk is unmounted next, before the folder is removed.
 struct Place {
     disk: FailingDisk,
     service: Service,
@@ -30,7 +30,7 @@ struct Place {
 }
 
 impl Place {
-    /// A disk at `folder`, its good part full, and a service with a good image and old files on both shelves.
+    /// A disk at `folder`, its good part full, and a service with a good image and old files in both stores.
     fn new(folder: &'static str, setup: Setup) -> Self {
         let disk = FailingDisk::mount(&setup.path(folder), DISK);
         let service = setup.start();
@@ -39,7 +39,7 @@ impl Place {
         http::put(&service.north("/microkernel?name=vmlinuz"), images::pattern(42, 9000)).expect_status(200);
         service.register("good", "1", "isostore", "good.iso");
         let place = Self { disk, service, folder };
-        // It takes its place at once, so that others come behind it.
+        // Allocated at once, so that new files lie behind it.
         let mut ballast = fs::File::create(place.path("ballast")).unwrap();
         ballast.write_all(&vec![1; (GOOD as usize - 4) << 20]).unwrap();
         ballast.sync_all().unwrap();
@@ -50,7 +50,7 @@ impl Place {
         self.service.path(self.folder).join(name)
     }
 
-    /// The old files are what they were, by the disk and by both doors.
+    /// Panics unless the old files are unchanged, on the disk and by both APIs.
     #[track_caller]
     fn expect_well(&mut self) {
         let (service, old) = (&self.service, images::pattern(41, 90_000));
@@ -88,7 +88,7 @@ fn an_upload_to_a_bad_disk_is_refused_and_leaves_the_old_file() {
         assert_eq!(place.names(), ["ballast", "good.iso", "old.iso"], "{target}");
     }
     assert!(place.service.log().contains("cannot sync a file"), "{}", place.service.log());
-    // As text, the answer has begun long before the disk says no, so it is cut.
+    // The streamed answer begins long before the disk fails, so it is cut off.
     let mut connection = http::Connection::open(&place.service.north(""));
     let request = http::Request::new("PUT", "/iso?name=new.iso").body(large::image(5, SIZE * 2));
     let answered = connection.exchange(&request);
@@ -118,7 +118,7 @@ fn a_download_to_a_bad_disk_fails_and_can_be_begun_again() {
     assert_eq!(image["status"].as_str().unwrap(), format!("error: {}", failed["reason"].as_str().unwrap()));
     place.expect_well();
     assert_eq!(place.names(), ["ballast", "good.iso", "old.iso"]);
-    // Another try meets the same disk, and the bytes of a crash in between are not taken for good.
+    // A retry meets the same disk, and the bytes from before the crash are not trusted.
     retry(&place.service, &job).expect_status(200);
     place.service.kill9();
     place.service.spawn();
@@ -143,13 +143,13 @@ fn a_file_that_cannot_be_read_is_never_sent_as_whole_nor_digested() {
     let bytes = large::image(8, SIZE);
     http::put(&place.service.north("/images?name=lost&version=1&isoclient=lost.iso"), bytes.clone())
         .expect_status(200);
-    // Dropped by somebody else, and never read yet.
+    // Written without the API, and never read yet.
     fs::write(place.path("dropped.iso"), &bytes).unwrap();
     for name in ["lost.iso", "dropped.iso"] {
         place.disk.forget(&place.path(name));
     }
     place.disk.lose_all_behind(GOOD);
-    // The listing asks for the digest of what was dropped.
+    // The listing starts the digest of the new file.
     place.names();
     let failed = eventually(SOON, "the failed digest", || {
         let jobs = work::list(&place.service, &[("kind", "digest"), ("state", "failed")]);

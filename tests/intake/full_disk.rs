@@ -1,6 +1,6 @@
-//! A disk that is too small, or that others fill while something comes in: at each stage the request is
-//! refused or the job fails with clear words, all that was there before stays as it was, and once there is
-//! room the same request works.
+//! A disk that is too small, or that other programs fill during an upload or download. At each stage the
+//! request is refused or the job fails with a clear text, and everything from before stays. With free space
+//! the same request succeeds.
 
 use harness::disk::SmallDisk;
 use harness::http::{self, Connection, Request};
@@ -15,20 +15,20 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
 
-/// Megabytes of the disk.
+/// The size of the disk in megabytes.
 const DISK: u32 = 50;
 
-/// More than that.
+/// More bytes than that.
 const TOO_LARGE: usize = 60 << 20;
 
-/// What comes in, a part of the disk.
+/// The size of a new file, a part of the disk.
 const SIZE: usize = 16 << 20;
 
-/// The disk goes first, so that nothing of it is left when the folder goes.
+/// The service stops first and the disk is unmounted next, before the folder is removed.
 struct Place {
     disk: SmallDisk,
     service: Service,
-    /// What was there before, by name.
+    /// The digests of the files from before, by name.
     old: BTreeMap<String, String>,
     record: Value,
 }
@@ -48,7 +48,7 @@ impl Place {
         place
     }
 
-    /// The digests of all files in the ISO store that have their names.
+    /// The digests of all finished files in the ISO store.
     fn files(&self) -> BTreeMap<String, String> {
         let entries = fs::read_dir(self.service.path("static/iso")).unwrap().map(|entry| entry.unwrap());
         let files = entries.filter(|entry| entry.file_type().unwrap().is_file());
@@ -61,8 +61,8 @@ impl Place {
         self.service.images(&[("name", "good")]).remove(0)
     }
 
-    /// What was there before is there still, byte for byte, and nothing else has a name; the inventory can be
-    /// read, and knows of it.
+    /// Panics unless the files from before are unchanged, no other file has a name, and the inventory is
+    /// readable and lists them.
     #[track_caller]
     fn expect_intact(&self) {
         assert_eq!(self.files(), self.old);
@@ -89,7 +89,7 @@ fn what_is_announced_too_large_is_refused_with_the_figures() {
         let length = TOO_LARGE.to_string();
         let request = Request::new("PUT", target).header("Content-Length", &length);
         connection.send(&request.header("Expect", "100-continue")).unwrap();
-        // Not a byte of the body was sent, and none was asked for.
+        // The client sent no byte of the body, and was not told to.
         let mut answer = connection.receive_head().unwrap();
         answer.body =
             connection.read_some(usize::try_from(answer.content_length().unwrap()).unwrap()).unwrap();
@@ -100,7 +100,7 @@ fn what_is_announced_too_large_is_refused_with_the_figures() {
         assert!((30_000_000..52_428_800).contains(&available), "{message}");
         place.expect_intact();
     }
-    // The same for a download, whose source announces it.
+    // The same for a download whose source announces its length.
     let origin = Origin::start();
     origin.on("/web.iso", Behaviour::Short { declared: TOO_LARGE as u64, bytes: large::image(1, 1 << 20) });
     let answer = work::register(&place.service, "web", &[&origin.url("/web.iso")], "20");
@@ -130,7 +130,7 @@ fn an_upload_whose_disk_is_filled_by_others_leaves_all_as_it_was() {
             incoming.map(|entry| entry.unwrap().metadata().unwrap().len()).any(|len| len > 0).then_some(())
         });
         place.disk.fill();
-        // The service may have closed the connection before all is sent.
+        // The service may close the connection before it has read everything.
         let _ = connection.write(&bytes[SIZE / 4..]);
         let _ = connection.write(b"\r\n0\r\n\r\n");
         if let Ok(answer) = connection.receive("PUT") {
@@ -186,7 +186,7 @@ fn a_download_whose_disk_is_filled_by_others_goes_on_when_there_is_room() {
     let ended = work::wait_until(&place.service, &job, "over", |job| {
         job["state"] == "failed" || job["state"] == "done"
     });
-    // With its space taken in advance it may have come to its end; if not, it says why.
+    // With its space allocated in advance the job may have succeeded; otherwise it states its reason.
     if ended["state"] == "failed" {
         let reason = ended["reason"].as_str().unwrap();
         assert!(reason.contains("not enough space"), "{ended}");

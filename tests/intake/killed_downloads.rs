@@ -1,5 +1,5 @@
-//! `kill -9` at random instants of downloads: what is there afterwards is nothing or all, and what was
-//! fetched is not fetched again.
+//! `kill -9` at random instants of downloads: afterwards the file is absent or complete, and fetched bytes
+//! are not fetched again.
 
 use harness::chance::Chance;
 use harness::http::{Connection, Request};
@@ -13,19 +13,20 @@ use harness::{Service, digest, images, large};
 use serde_json::{Value, json};
 use std::fs;
 
-/// Kills in each of four lanes.
+/// Kills in each of four workers.
 const KILLS: usize = 5;
 
 const SIZE: usize = 24 << 20;
 
-/// Bytes a second: a download takes eight seconds.
+/// Bytes per second: a download takes eight seconds.
 const RATE: usize = 3 << 20;
 
-/// What a crash may cost at most: the bytes of the two seconds between two notes, and a second for a slow
-/// disk.
+/// The most bytes that a crash may lose: those of the two seconds between checkpoints, and of one more for a
+/// slow disk.
 const LOSS: usize = 3 * RATE;
 
-/// Every file that has its name is the right one, and the inventory can be read. Nobody runs now.
+/// Panics unless every finished file has the right bytes and the inventory is readable. The service is
+/// stopped.
 #[track_caller]
 fn expect_all_or_nothing(service: &Service, sha256: &str) -> usize {
     let mut whole = 0;
@@ -40,7 +41,7 @@ fn expect_all_or_nothing(service: &Service, sha256: &str) -> usize {
     whole
 }
 
-/// Whether the inventory says that an image is whole.
+/// Whether the inventory records that an image is complete.
 fn is_recorded(service: &Service, name: &str) -> bool {
     let inventory = fs::read(service.path("inventory.json")).unwrap();
     let inventory: Value = serde_json::from_slice(&inventory).unwrap();
@@ -61,14 +62,14 @@ fn expect_served(service: &Service, name: &str, iso: &str, sha256: &str) {
 fn a_download_goes_on_after_each_of_many_kills() {
     let bytes = large::image(7, SIZE);
     let sha256 = digest::of_bytes(&bytes);
-    in_parallel(|lane| {
-        let mut chance = Chance::of_worker(lane);
+    in_parallel(|worker| {
+        let mut chance = Chance::of_worker(worker);
         let origin = Paced::start(bytes.clone(), RATE);
         let mut service = Service::start(&json!({"minLogLevel": 2}));
         begin(&service, "web", &[&origin.url("/web.iso")]);
         for kill in 0..KILLS {
             let last = kill + 1 == KILLS;
-            // The last one comes so late that something must have been noted before.
+            // The last kill comes after at least one checkpoint.
             let life = if last { chance.time(3200, 4000) } else { chance.time(1, 3000) };
             let asked = origin.asked().len();
             std::thread::sleep(life);
@@ -79,11 +80,11 @@ fn a_download_goes_on_after_each_of_many_kills() {
             if whole > 0 && origin.asked().len() == asked {
                 continue;
             }
-            // Nobody has asked the service for anything, and yet it goes on, near to where it was.
+            // Without any request the service continues, close to where it was.
             let again = eventually(SOON, "a request for the rest", || {
                 origin.asked().get(asked.max(1)..).and_then(|later| later.last().cloned())
             });
-            eprintln!("lane {lane}: killed after {life:?} at {reached}, goes on at {}", again.start);
+            eprintln!("worker {worker}: killed after {life:?} at {reached}, goes on at {}", again.start);
             assert!(again.start + LOSS >= reached, "{} of {reached} bytes are asked for again", again.start);
             assert!(again.start <= reached);
             assert_eq!(again.start > 0, again.if_range.is_some(), "{again:?}");
@@ -94,7 +95,7 @@ fn a_download_goes_on_after_each_of_many_kills() {
         origin.set_rate(0);
         expect_served(&service, "web", "web.iso", &sha256);
         let sent = origin.sent();
-        eprintln!("lane {lane}: {sent} bytes were sent for {SIZE} and {KILLS} kills");
+        eprintln!("worker {worker}: {sent} bytes were sent for {SIZE} and {KILLS} kills");
         assert!(sent <= SIZE + KILLS * LOSS, "{sent}");
         expect_no_unfinished(&service);
         assert_eq!(expect_all_or_nothing(&service, &sha256), 1);
@@ -105,8 +106,8 @@ fn a_download_goes_on_after_each_of_many_kills() {
 fn a_kill_around_the_last_byte_leaves_nothing_or_all() {
     let bytes = fs::read(images::installer()).unwrap();
     let sha256 = digest::of_bytes(&bytes);
-    in_parallel(|lane| {
-        let mut chance = Chance::of_worker(100 + lane);
+    in_parallel(|worker| {
+        let mut chance = Chance::of_worker(100 + worker);
         let origin = Paced::start(bytes.clone(), 0);
         let mut service = Service::start(&json!({"minLogLevel": 2}));
         let mut found = [0; 3];
@@ -118,7 +119,7 @@ fn a_kill_around_the_last_byte_leaves_nothing_or_all() {
             let mut client = Connection::open(&service.north(""));
             client.send(&Request::new("PUT", &format!("/images?{parameters}"))).unwrap();
             eventually(SOON, "the last byte", || (origin.sent() - before == bytes.len()).then_some(()));
-            // The bytes are on their way to the disk, or there; then come fsync, rename and three records.
+            // The bytes are being written, or written; then come fsync, rename and three records.
             std::thread::sleep(chance.time(0, 100));
             service.kill9();
             let whole = expect_all_or_nothing(&service, &sha256);
@@ -127,7 +128,7 @@ fn a_kill_around_the_last_byte_leaves_nothing_or_all() {
             let asked = origin.asked().len();
             service.spawn();
             expect_served(&service, &name, &iso, &sha256);
-            // The job may have to learn that its work was done.
+            // The job may have to find that its work was done.
             eventually(SOON, "the end of the job", || {
                 let jobs = list(&service, &[("kind", "download")]);
                 jobs.iter().all(|job| job["state"] == "done").then_some(())
@@ -135,7 +136,7 @@ fn a_kill_around_the_last_byte_leaves_nothing_or_all() {
             assert!(whole == round || origin.asked().len() == asked, "what is there is fetched again");
             expect_no_unfinished(&service);
         }
-        eprintln!("lane {lane}: nothing, a file, a file and its record: {found:?}");
+        eprintln!("worker {worker}: nothing, a file, a file and its record: {found:?}");
         assert!(origin.sent() <= 2 * KILLS * bytes.len(), "{}", origin.sent());
         service.kill9();
         service.spawn();
@@ -157,7 +158,7 @@ fn a_stop_in_good_order_loses_nothing() {
             Some(origin.asked()).filter(|asked| asked.len() > stop)
         });
         let (before, again) = (&asked[stop - 1], &asked[stop]);
-        // What was on its way between the two programs is nobody's.
+        // Bytes in transit between the two programs are lost.
         let reached = before.start + before.sent;
         assert!(again.start + (4 << 20) >= reached && again.start > before.start, "{before:?} {again:?}");
     }

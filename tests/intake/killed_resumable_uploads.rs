@@ -1,5 +1,5 @@
-//! `kill -9` at random instants of resumable uploads: the client asks how far it is, goes on from there, and
-//! what comes of it is its file.
+//! `kill -9` at random instants of resumable uploads: the client asks for the offset, continues there, and
+//! the result is its file.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -14,23 +14,23 @@ use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// Kills in each of four lanes.
+/// Kills in each of four workers.
 const KILLS: usize = 5;
 
 const SIZE: usize = 16 << 20;
 
-/// Bytes a second.
+/// Bytes per second.
 const RATE: usize = 2 << 20;
 
-/// What a crash may cost at most: the bytes of the two seconds between two notes, and of one more for a slow
-/// disk and what was on its way.
+/// The most bytes that a crash may lose: those of the two seconds between checkpoints, and of one more for a
+/// slow disk and bytes in transit.
 const LOSS: usize = 3 * RATE;
 
 const PIECE: usize = 16 << 10;
 
 const TUS: (&str, &str) = ("Tus-Resumable", "1.0.0");
 
-/// Begins an upload; returns the path under which it goes on.
+/// Creates an upload; returns the path of its resource.
 #[track_caller]
 fn create(service: &Service, name: &str, length: usize) -> String {
     let metadata =
@@ -44,7 +44,7 @@ fn create(service: &Service, name: &str, length: usize) -> String {
     path.unwrap_or_else(|| panic!("{location}")).to_owned()
 }
 
-/// How far the service says that it is.
+/// The upload's offset, as the service reports it.
 #[track_caller]
 fn offset(service: &Service, path: &str) -> usize {
     let answer = http::request("HEAD", &service.north(path), &[TUS], "").expect_status(200);
@@ -52,8 +52,8 @@ fn offset(service: &Service, path: &str) -> usize {
     answer.header("Upload-Offset").unwrap().parse().unwrap()
 }
 
-/// Sends `bytes` from `from` on at `rate` bytes a second, or as fast as they go if that is 0, counting in
-/// `reached` how far it came. Ends early when the service does.
+/// Sends `bytes` from `from` on at `rate` bytes per second (0 is unlimited), and counts in `reached`. Ends
+/// early when the service does.
 fn send(
     mut connection: Connection,
     path: &str,
@@ -81,7 +81,7 @@ fn send(
     connection.receive("PATCH")
 }
 
-/// Sends from `from` on and kills the service after `life`, or so long after the last byte; returns how far
+/// Sends from `from` on and kills the service after `life`, or that long after the last byte; returns how far
 /// the client came.
 fn kill_while_sending(
     service: &mut Service,
@@ -101,13 +101,13 @@ fn kill_while_sending(
         }
         std::thread::sleep(life);
         service.kill9();
-        // What the client got is what a dying server gives.
+        // The client's result is that of a dying server.
         let _ = client.join().unwrap();
     });
     reached.load(Ordering::Relaxed)
 }
 
-/// The rest is sent, and the file is what the client has.
+/// Sends the rest; panics unless the file has the client's bytes.
 #[track_caller]
 fn finish(service: &Service, path: &str, name: &str, bytes: &[u8]) {
     let from = offset(service, path);
@@ -117,7 +117,8 @@ fn finish(service: &Service, path: &str, name: &str, bytes: &[u8]) {
         assert_eq!(answer.status, 204, "{}", answer.text());
         assert_eq!(answer.header("Upload-Offset"), Some(bytes.len().to_string().as_str()));
     }
-    // Who is told that all bytes are there asks for nothing more, so the service has to see to the rest.
+    // A client that was told that all bytes arrived asks for nothing more, so the service must finish by
+    // itself.
     let file = service.path("static/iso").join(name);
     eventually(SOON, "the whole file", || fs::read(&file).is_ok_and(|there| there == bytes).then_some(()));
     let listed = http::get(&service.north(&format!("/iso?name={name}"))).json();
@@ -127,19 +128,19 @@ fn finish(service: &Service, path: &str, name: &str, bytes: &[u8]) {
 #[test]
 fn an_upload_goes_on_after_each_of_many_kills() {
     let bytes = large::image(1, SIZE);
-    in_parallel(|lane| {
-        let mut chance = Chance::of_worker(lane);
+    in_parallel(|worker| {
+        let mut chance = Chance::of_worker(worker);
         let mut service = Service::start(&json!({"minLogLevel": 2}));
         let path = create(&service, "up.iso", SIZE);
         let mut from = 0;
         for kill in 0..KILLS {
-            // The last one comes so late that something must have been noted before.
+            // The last kill comes after at least one checkpoint.
             let life = if kill + 1 == KILLS { chance.time(3200, 4000) } else { chance.time(1, 2500) };
             let reached = kill_while_sending(&mut service, (&path, &bytes), from, RATE, (false, life));
             assert!(!service.path("static/iso/up.iso").exists() || reached == SIZE, "half a file");
             service.spawn();
             let offset = offset(&service, &path);
-            eprintln!("lane {lane}: killed after {life:?} at {reached}, goes on at {offset}");
+            eprintln!("worker {worker}: killed after {life:?} at {reached}, goes on at {offset}");
             assert!(offset <= reached && offset + LOSS >= reached, "{offset} of {reached} are known");
             assert!(offset >= from, "what was noted before is lost: {offset} after {from}");
             assert!(kill + 1 < KILLS || offset > from, "nothing is kept of {life:?}");
@@ -154,15 +155,15 @@ fn an_upload_goes_on_after_each_of_many_kills() {
 
 #[test]
 fn a_kill_around_the_last_byte_of_an_upload_leaves_it_whole_or_to_be_finished() {
-    in_parallel(|lane| {
-        let mut chance = Chance::of_worker(10 + lane);
+    in_parallel(|worker| {
+        let mut chance = Chance::of_worker(10 + worker);
         let mut service = Service::start(&json!({"minLogLevel": 2}));
         let (mut whole, mut unfinished) = (0, 0);
         for round in 0..KILLS {
             let bytes = large::image(u32::try_from(round).unwrap(), SIZE);
             let name = format!("{round}.iso");
             let file = service.path("static/iso").join(&name);
-            // An older file of that name is there until the new one is whole.
+            // The older file of that name stays until the new one is complete.
             http::put(&service.north(&format!("/iso?name={name}")), vec![7; 5000]).expect_status(200);
             let path = create(&service, &name, SIZE);
             kill_while_sending(&mut service, (&path, &bytes), 0, 0, (true, chance.time(0, 150)));
@@ -172,6 +173,6 @@ fn a_kill_around_the_last_byte_of_an_upload_leaves_it_whole_or_to_be_finished() 
             service.spawn();
             finish(&service, &path, &name, &bytes);
         }
-        eprintln!("lane {lane}: {unfinished} times to be finished, {whole} times whole");
+        eprintln!("worker {worker}: {unfinished} times to be finished, {whole} times whole");
     });
 }

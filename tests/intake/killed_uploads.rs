@@ -1,5 +1,5 @@
-//! `kill -9` at random instants of plain uploads: the file of that name is the old one or the new one, whole,
-//! and nothing else is left.
+//! `kill -9` at random instants of plain uploads: the file of that name is the old one or the new one,
+//! complete, and nothing else is left.
 
 use harness::chance::Chance;
 use harness::http::{self, Connection, Request};
@@ -15,13 +15,13 @@ use std::io;
 use std::sync::mpsc;
 use std::time::Duration;
 
-/// Kills in each of four lanes.
+/// Kills in each of four workers.
 const KILLS: u32 = 6;
 
 const SIZE: usize = 4 << 20;
 
-/// Sends an upload in pieces that take about 60 ms together, and tells when the last is sent. Ends early when
-/// the service does.
+/// Sends an upload in pieces that take about 60 ms together, and signals when the last is sent. Ends early
+/// when the service does.
 fn send(mut connection: Connection, target: &str, bytes: &[u8], sent: &mpsc::Sender<()>) -> io::Result<()> {
     let length = bytes.len().to_string();
     connection.send(&Request::new("PUT", target).header("Content-Length", &length))?;
@@ -33,7 +33,7 @@ fn send(mut connection: Connection, target: &str, bytes: &[u8], sent: &mpsc::Sen
     connection.receive("PUT").map(drop)
 }
 
-/// Uploads to `target` and kills the service somewhere on the way, or in the last steps.
+/// Uploads to `target` and kills the service during the transfer or in the last steps.
 fn kill_during(service: &mut Service, chance: &mut Chance, target: &str, bytes: &[u8]) {
     let connection = Connection::open(&service.north(""));
     let (sender, sent) = mpsc::channel();
@@ -42,20 +42,20 @@ fn kill_during(service: &mut Service, chance: &mut Chance, target: &str, bytes: 
         if chance.between(0, 2) == 0 {
             std::thread::sleep(chance.time(0, 100));
         } else {
-            // All is sent; now come the digest, fsync, the name and the record.
+            // All bytes are sent; now come the digest, fsync, the rename and the record.
             sent.recv_timeout(http::SILENCE).unwrap();
             std::thread::sleep(chance.time(0, 50));
         }
         service.kill9();
-        // What the client got is what a dying server gives.
+        // The client's result is that of a dying server.
         let _ = client.join().unwrap();
     });
 }
 
 #[test]
 fn a_killed_upload_leaves_the_old_file_or_the_new_one() {
-    in_parallel(|lane| {
-        let mut chance = Chance::of_worker(lane);
+    in_parallel(|worker| {
+        let mut chance = Chance::of_worker(worker);
         let mut service = Service::start(&json!({"minLogLevel": 2}));
         let target = "/iso?name=over.iso";
         let file = service.path("static/iso/over.iso");
@@ -73,14 +73,14 @@ fn a_killed_upload_leaves_the_old_file_or_the_new_one() {
             assert_eq!(digest::of_file(&file), there, "round {round}: changed by the start");
             let listed = http::get(&service.north(target)).json()[0].clone();
             assert_eq!(listed["bytes"], fs::metadata(&file).unwrap().len(), "round {round}");
-            // It may have to be read again, but it is never the digest of something else.
+            // The file may have to be hashed again, but its digest is never another file's.
             assert!(listed["sha256"].is_null() || listed["sha256"] == there, "round {round}: {listed}");
             found[usize::from(there == after)] += 1;
             if there == after {
                 old = fresh;
             }
         }
-        eprintln!("lane {lane}: {} times the old file, {} times the new one", found[0], found[1]);
+        eprintln!("worker {worker}: {} times the old file, {} times the new one", found[0], found[1]);
         http::put(&service.north(target), large::image(99, SIZE)).expect_status(200);
         assert_eq!(digest::of_file(&file), digest::of_bytes(&large::image(99, SIZE)));
     });
@@ -88,8 +88,8 @@ fn a_killed_upload_leaves_the_old_file_or_the_new_one() {
 
 #[test]
 fn a_killed_registration_leaves_no_image_without_its_iso() {
-    in_parallel(|lane| {
-        let mut chance = Chance::of_worker(10 + lane);
+    in_parallel(|worker| {
+        let mut chance = Chance::of_worker(10 + worker);
         let mut service = Service::start(&json!({"minLogLevel": 2}));
         let old = images::pattern(201, 50_000);
         let mut found = [0; 3];
@@ -114,12 +114,12 @@ fn a_killed_registration_leaves_no_image_without_its_iso() {
                 assert!(kernel.expect_status(200).body == images::pattern(1, 300_000), "round {round}");
             }
         }
-        eprintln!("lane {lane}: the old file, the new one, the new one and its image: {found:?}");
+        eprintln!("worker {worker}: the old file, the new one, the new one and its image: {found:?}");
     });
 }
 
-/// A crash between the name and the record of a registration: the older file of that name is lost, and there
-/// is no image.
+/// A crash between the rename and the record of a registration: the older file of that name is lost, and
+/// there is no image.
 #[test]
 fn a_killed_registration_brings_the_older_file_back() {
     let mut service = Service::start(&json!({"minLogLevel": 2}));
@@ -131,7 +131,7 @@ fn a_killed_registration_brings_the_older_file_back() {
         let parameters = query(&[("name", "n"), ("version", &round.to_string()), ("isoclient", &iso)]);
         let mut client = Connection::open(&service.north(""));
         client.send(&Request::new("PUT", &format!("/images?{parameters}")).body(new.clone())).unwrap();
-        // Ends when the file has its name, which is before its image is recorded.
+        // Ends when the file is renamed, which is before its image is recorded.
         eventually(SOON, "the new file", || (file.metadata().unwrap().len() > 50_000).then_some(()));
         std::thread::sleep(Duration::from_micros(round * 50));
         service.kill9();

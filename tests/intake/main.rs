@@ -1,5 +1,5 @@
-//! Files on their way into the store when things go wrong: full and failing disks, crashes, slow and lying
-//! sources, clocks that jump.
+//! Files on their way into the store under faults: full and failing disks, crashes, slow and lying sources,
+//! clocks that jump.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,5 +1,4 @@
-//! Two clients on one name at once: one is served, the other gets 409, and the bytes of the two are never
-//! mixed.
+//! Two clients use one name at once: one is served, the other gets 409, and their bytes are never mixed.
 
 use harness::chance::Chance;
 use harness::http::{self, Connection, Request, Response};
@@ -17,7 +16,7 @@ use std::time::Duration;
 
 const SIZE: usize = 2 << 20;
 
-/// Does all of these at the same moment; the answers come in their order.
+/// Sends all requests at the same moment; the answers are in their order.
 fn at_once<const N: usize>(requests: [&(dyn Fn() -> Response + Sync); N]) -> [Response; N] {
     let barrier = Barrier::new(N);
     std::thread::scope(|scope| {
@@ -145,7 +144,7 @@ fn two_registrations_of_one_image_have_one_winner() {
         let iso = service.path("static/iso").join(image["iso"].as_str().unwrap());
         assert_eq!(image["sha256"], digest::of_file(&iso), "round {round}");
     }
-    // What the losers brought is nowhere.
+    // The bytes of the refused clients are not stored.
     let isos = http::get(&service.north("/iso")).json();
     assert!(
         isos.as_array().unwrap().iter().all(|iso| iso["name"] == "stored.iso" || iso["images"] != json!([]))

@@ -1,5 +1,4 @@
-//! Web servers that need patience, or deserve none: those that trickle, those that ask to be left alone, and
-//! those of several that are dead.
+//! Web servers that trickle, that ask clients to wait, and lists of links of which some are dead.
 
 use harness::http;
 use harness::source::Source;
@@ -32,18 +31,18 @@ fn a_trickle_does_not_keep_others_waiting() {
     origin.on("/good.iso", Behaviour::Bytes(bytes.clone()));
     let trickling = begin(&service, "trickle", &[&origin.url("/trickle.iso")]);
     wait_for(&service, &trickling, "running");
-    // There is one place, and it is taken.
+    // There is one permit, and it is taken.
     let good = begin(&service, "good", &[&origin.url("/good.iso")]);
     let waiting = wait_for(&service, &trickling, "waiting");
     assert!(waiting["reason"].as_str().unwrap().contains("too slowly"), "{waiting}");
     wait_for(&service, &good, "done");
     expect_exactly(&service, "good", &bytes);
-    // Its next try is the last one.
+    // Its next attempt is the last.
     work::retry(&service, &trickling).expect_status(200);
     let failed = wait_for(&service, &trickling, "failed");
     assert!(failed["reason"].as_str().unwrap().contains("too slowly"), "{failed}");
     assert_eq!(failed["attempts"], 2, "{failed}");
-    // From another place it can be had.
+    // From another server it succeeds.
     origin.on("/trickle.iso", Behaviour::Bytes(bytes.clone()));
     work::retry(&service, &trickling).expect_status(200);
     expect_exactly(&service, "trickle", &bytes);
@@ -56,11 +55,11 @@ fn a_server_that_asks_for_peace_gets_it() {
     let bytes = large::image(2, SIZE);
     let good = Behaviour::Bytes(bytes.clone());
     origin.on("/busy.iso", Behaviour::Each(vec![Behaviour::Busy("2".into()), good.clone()]));
-    // In the middle of a file as well, and not only at its beginning.
+    // In the middle of a file as well as at its beginning.
     let cut = Behaviour::Source(Source::new(bytes.clone()).cut_after(SIZE / 2));
     let rest = Behaviour::Source(Source::new(bytes.clone()));
     origin.on("/middle.iso", Behaviour::Each(vec![cut, Behaviour::Busy("2".into()), rest]));
-    // Without a word how long.
+    // Without a Retry-After.
     origin.on(
         "/many.iso",
         Behaviour::Each(vec![Behaviour::Status(429), Behaviour::Status(429), Behaviour::Status(503), good]),
@@ -78,13 +77,13 @@ fn a_server_that_asks_for_peace_gets_it() {
     }
     assert_eq!(origin.asked_for("/many.iso").len(), 4);
 
-    // Who waits for the answer waits for the server, too.
+    // A client that waits for the answer waits for the server too.
     origin
         .on("/wait.iso", Behaviour::Each(vec![Behaviour::Busy("1".into()), Behaviour::Bytes(bytes.clone())]));
     let answer = register(&service, "wait", &[&origin.url("/wait.iso")], "20").expect_status(200).json();
     assert_eq!(answer["status"], "OK");
 
-    // A server may ask for more than anybody has.
+    // A server may ask for any delay.
     for (index, long) in ["99999999999999999999", "Fri, 31 Dec 9999 23:59:59 GMT"].iter().enumerate() {
         let (name, path) = (format!("long-{index}"), format!("/long-{index}.iso"));
         let busy = Behaviour::Busy((*long).to_owned());
@@ -124,11 +123,11 @@ fn the_next_link_is_used_where_one_is_no_good() {
         let job = begin(&service, name, &[&links[0], &links[1], &mirror.url(&path)]);
         let done = wait_for(&service, &job, "done");
         expect_exactly(&service, name, &bytes);
-        // What was wrong with the first is told.
+        // The log names the fault of the first link.
         assert!(work::log(&done).contains(reason), "{name}: {done:#}");
         http::delete(&service.north(&format!("/images?name={name}"))).expect_status(200);
     }
-    // Where none is any good, the job fails and says so.
+    // With no good link the job fails and says so.
     let gone = [origin.url("/gone.iso"), origin.url("/page.iso"), origin.url("/text.iso")];
     let job = begin(&service, "none", &gone.each_ref().map(String::as_str));
     let failed = wait_until(&service, &job, "failed", |job| job["state"] == "failed");

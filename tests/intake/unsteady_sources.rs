@@ -1,5 +1,5 @@
-//! Web servers that break off, lie or change the file in the middle: what ends up in the store is one of
-//! their files, whole, or nothing.
+//! Web servers that break off, lie or change the file in the middle: the store gets one of their files,
+//! complete, or nothing.
 
 use harness::answering::Answering;
 use harness::http;
@@ -15,7 +15,7 @@ use std::fs;
 
 const SIZE: usize = 3 << 20;
 
-/// Where the first answer breaks off.
+/// The offset at which the first answer breaks off.
 const CUT: usize = SIZE / 3;
 
 const OLD_DATE: &str = "Wed, 21 Oct 2015 07:28:00 GMT";
@@ -25,7 +25,7 @@ fn start() -> Service {
     Service::start(&json!({"downloadRetryDelay": 20, "downloadRetries": 3, "downloadStallTimeout": 2000}))
 }
 
-/// The image is served from exactly these bytes.
+/// Panics unless the image is served from exactly these bytes.
 #[track_caller]
 fn expect_exactly(service: &Service, name: &str, bytes: &[u8]) {
     let image = service.wait_for_status(name, "1", |status| status == "OK");
@@ -37,7 +37,7 @@ fn expect_exactly(service: &Service, name: &str, bytes: &[u8]) {
     assert!(kernel.body == images::pattern(1, 300_000), "{name}");
 }
 
-/// Where the answers to the requests for a path had to begin.
+/// The first offsets of the requested ranges of a path.
 fn starts(origin: &Origin, path: &str) -> Vec<usize> {
     let start = |seen: harness::web::Seen| {
         let range = seen.headers.get("range")?;
@@ -51,13 +51,13 @@ fn a_file_comes_whole_over_connections_that_all_break() {
     let service = start();
     let origin = Origin::start();
     let bytes = large::image(1, SIZE);
-    // Many more breaks than there are retries: each brings the file further.
+    // Many more breaks than retries: each gets further.
     let step = SIZE / 8 + 1;
     origin.on("/a.iso", Behaviour::Source(Source::new(bytes.clone()).cut_after(step)));
     let job = begin(&service, "a", &[&origin.url("/a.iso")]);
     let done = wait_for(&service, &job, "done");
     expect_exactly(&service, "a", &bytes);
-    // Nothing was asked for twice.
+    // No byte was requested twice.
     let asked: Vec<usize> = (0..8).map(|piece| piece * step).collect();
     assert_eq!(starts(&origin, "/a.iso"), asked);
     assert!(origin.seen()[1..].iter().all(|seen| seen.headers["if-range"] == "\"one\""));
@@ -114,7 +114,7 @@ fn a_file_that_changes_between_two_requests_is_wholly_the_new_one() {
             plain_new.modified(NEW_DATE).ranges(Ranges::Careless),
             &new,
         ),
-        // It has the mark of the old file, and only its length betrays it.
+        // It has the old file's entity tag; only its length gives it away.
         ("careless-length", first, Source::new(longer.clone()).ranges(Ranges::Careless), &longer),
     ] {
         let path = format!("/{name}.iso");
@@ -134,9 +134,9 @@ fn a_length_that_is_a_lie_leads_to_nothing_or_to_the_file() {
     let bytes = large::image(5, SIZE);
     let declared = SIZE as u64;
     let before = Remains::of(&service);
-    // It never sends what it promises.
+    // It never sends all announced bytes.
     origin.on("/short.iso", Behaviour::Short { declared: declared + 4096, bytes: bytes.clone() });
-    // It promises less than it sends, so the file is cut short by the server's own word.
+    // It announces fewer bytes than it sends, so the file ends at the announced length.
     origin.on("/long.iso", Behaviour::Short { declared: CUT as u64, bytes: bytes.clone() });
     let chunks = [b"5\r\nhello\r\nzzz\r\n".to_vec(), bytes.clone()].concat();
     let chunked = Answering::start("HTTP/1.1 200 OK\nTransfer-Encoding: chunked\nConnection: close", &chunks);
@@ -158,7 +158,7 @@ fn a_length_that_is_a_lie_leads_to_nothing_or_to_the_file() {
         http::delete(&service.north(&format!("/images?name={name}"))).expect_status(200);
         before.expect_again(&service, name);
     }
-    // What follows the promised length on the wire belongs to nobody.
+    // Bytes behind the announced length are ignored.
     let tail = [bytes.clone(), b"and more".repeat(1000)].concat();
     origin.on("/tail.iso", Behaviour::Short { declared, bytes: tail });
     begin(&service, "tail", &[&origin.url("/tail.iso")]);
@@ -188,7 +188,7 @@ fn what_cannot_go_better_is_not_tried_again() {
     expect_no_unfinished(&service);
 }
 
-/// A job that waits because its server asked for it asks again at once after a restart.
+/// A job that waits for its server's Retry-After retries at once after a restart.
 #[test]
 fn a_server_gets_its_peace_over_a_restart() {
     let mut service = Service::start(&json!({}));
@@ -196,7 +196,7 @@ fn a_server_gets_its_peace_over_a_restart() {
     origin.on("/busy.iso", Behaviour::Busy("3600".into()));
     let job = begin(&service, "busy", &[&origin.url("/busy.iso")]);
     wait_for(&service, &job, "waiting");
-    // That it waits is recorded a moment later.
+    // The waiting state is recorded a moment later.
     let is_recorded =
         || fs::read_to_string(service.path("inventory.json")).is_ok_and(|text| text.contains("\"waiting\""));
     eventually(SOON, "the record", || is_recorded().then_some(()));

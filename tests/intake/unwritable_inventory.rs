@@ -1,6 +1,5 @@
-//! An inventory that cannot be written while the program runs: changes are refused and change nothing, work
-//! that ends meanwhile is recorded when it can be, what is told of it is true all the time, and nobody runs
-//! in circles.
+//! An inventory that cannot be written while the program runs: changes are refused and change nothing, and
+//! work that ends meanwhile is recorded later. The API stays true all the time, and no thread spins.
 
 use harness::disk::SmallDisk;
 use harness::figures::wake_ups;
@@ -18,7 +17,7 @@ use std::time::Duration;
 
 const SIZE: usize = 4 << 20;
 
-/// How a disk takes no more.
+/// How a disk refuses writes.
 #[derive(Debug, Clone, Copy)]
 enum Way {
     Frozen,
@@ -27,14 +26,14 @@ enum Way {
 
 const WAYS: [Way; 2] = [Way::Frozen, Way::Full];
 
-/// The disk goes first, so that nothing of it is left when the folder goes.
+/// The service stops first and the disk is unmounted next, before the folder is removed.
 struct Place {
     disk: SmallDisk,
     service: Service,
 }
 
 impl Place {
-    /// A service whose inventory lies on a small disk, with an image.
+    /// A service with an image, whose inventory lies on a small disk.
     fn new() -> Self {
         let setup = Setup::new()
             .set("inventoryFile", json!("./kept/inventory.json"))
@@ -124,14 +123,14 @@ fn a_download_that_ends_meanwhile_is_recorded_later() {
         place.close(way);
         origin.set_rate(0);
         eventually(SOON, "the last byte", || (origin.sent() == SIZE).then_some(()));
-        // It cannot be recorded for a while, and that costs nothing to speak of.
+        // The record has to wait, at hardly any cost.
         let (woken, logged) = (wake_ups(place.service.pid()), place.service.log().lines().count());
         std::thread::sleep(Duration::from_millis(4500));
         let (woken, logged) =
             (wake_ups(place.service.pid()) - woken, place.service.log().lines().count() - logged);
         assert!(woken < 500 && logged < 50, "{way:?}: {woken} wake-ups, {logged} lines");
         assert_eq!(place.inventory(), inventory, "{way:?}");
-        // What is not recorded is not told.
+        // The API does not report what is not recorded.
         let image = place.service.images(&[("name", "web")]).remove(0);
         assert!(["downloading iso", "preparing"].contains(&image["status"].as_str().unwrap()), "{image}");
         let now = work::now(&place.service, &job);
@@ -189,7 +188,7 @@ fn a_crash_meanwhile_loses_nothing() {
         eventually(SOON, "the last byte", || (origin.sent() == SIZE).then_some(()));
         place.service.kill9();
         match place.service.try_spawn() {
-            // It may serve what it has, but must not say more than is recorded.
+            // It may serve the file, but must not report more than is recorded.
             Ok(()) => {
                 place.expect_served("good");
                 assert_ne!(place.service.images(&[("name", "web")])[0]["status"], "OK");

@@ -1,5 +1,4 @@
-//! `isoweb`: where an ISO may come from, what it is called then, and how everything that can go wrong on the
-//! way ends.
+//! `isoweb`: the sources of an ISO, the name of its file, and the outcome of every fault on the way.
 
 use harness::answering::Answering;
 use harness::disk::SmallDisk;
@@ -18,7 +17,7 @@ use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// How long a registration may take before it answers that the download goes on: "a few seconds".
+/// The time limit until a registration answers that the download continues: "a few seconds".
 const FEW_SECONDS: Duration = Duration::from_secs(6);
 
 fn installer() -> Vec<u8> {
@@ -31,7 +30,7 @@ fn put(service: &Service, name: &str, url: &str, headers: &[(&str, &str)]) -> Re
     http::request("PUT", &service.north(&format!("/images?{parameters}")), headers, "")
 }
 
-/// Registers and checks name, record, bytes in the store and bytes in the tree.
+/// Registers an image and checks name, record, bytes in the store and bytes in the tree.
 #[track_caller]
 fn expect_fetched(service: &Service, name: &str, url: &str, iso: &str) {
     let image = put(service, name, url, &[("Prefer", "wait=20")]).expect_status(200).json();
@@ -76,7 +75,7 @@ fn isos_come_over_http_and_ftp_and_around_corners() {
         ("ftp", ftp.url("/pub/by-ftp.iso"), "by-ftp.iso"),
         ("ftp-escaped", ftp.url("/a%20b/odd%20name.iso"), "odd name.iso"),
     ] {
-        // Two of them share a name in the store, which the first keeps only as long as it is needed.
+        // Two of these share a name in the store, which the first keeps only as long as its image exists.
         expect_fetched(&service, name, &url, iso);
         http::delete(&service.north(&format!("/images?name={name}&version=1"))).expect_status(200);
     }
@@ -143,7 +142,7 @@ fn a_name_is_found_for_every_link() {
     }
 }
 
-/// How a failing download ends: what the link is, which statuses fit, and what the message must say.
+/// A failing download: what the link is, the link, the possible statuses, and a part of the message.
 type Case = (&'static str, String, &'static [u16], &'static str);
 
 #[test]
@@ -185,7 +184,7 @@ fn what_fails_while_the_request_waits_leaves_nothing() {
         &bytes[..10],
     );
     let garbage = Answering::start("SSH-2.0-OpenSSH_9.2", b"");
-    // An endless image that begins like one: only `maxFileSize` ends it.
+    // An endless file with a valid beginning: only `maxFileSize` ends it.
     let endless_image =
         Answering::start("HTTP/1.1 200 OK\nConnection: close", &[bytes.clone(), vec![0; 32 << 20]].concat());
     let chunks = [format!("{:x}\r\n", bytes.len()).as_bytes(), &half].concat();
@@ -232,7 +231,7 @@ fn what_fails_while_the_request_waits_leaves_nothing() {
         assert!(started.elapsed() < Duration::from_secs(15), "{what}: {:?}", started.elapsed());
         before.expect_again(&service, what);
     }
-    // After all that the same name works at once.
+    // Afterwards the same name works at once.
     origin.on("/good.iso", Behaviour::Bytes(bytes));
     expect_fetched(&service, "failing", &origin.url("/good.iso"), "good.iso");
 }
@@ -260,7 +259,7 @@ fn what_fails_after_the_answer_is_an_error_that_stays_listed() {
         expect_discreet(&service, &failed.to_string());
         assert_eq!(http::get(&service.south(&format!("/{name}/1/README"))).status, 404);
         assert_eq!(http::get(&service.north("/iso")).text(), "[]");
-        // The same place in the list is there until it is deleted.
+        // The record keeps its position in the list until it is deleted.
         let gone =
             http::delete(&service.north(&format!("/images?name={name}&version=1"))).expect_status(200).json();
         assert_eq!(gone["id"], image["id"]);
@@ -291,12 +290,12 @@ fn a_running_download_shows_how_far_it_is_and_can_be_stopped() {
     });
     assert_eq!(later["status"], "downloading iso");
     assert!(received(&later) < u64::try_from(total).unwrap(), "{later}");
-    // Not before it is whole: neither tree nor file.
+    // Neither tree nor file is served before the file is complete.
     assert_eq!(http::get(&service.south("/slow/1/README")).status, 404);
     assert_eq!(http::get(&service.south("/slow/1/")).status, 404);
     assert_eq!(http::get(&service.south("/iso/slow.iso")).status, 404);
     assert_eq!(http::get(&service.north("/iso")).text(), "[]");
-    // The name that it will have is taken, and so is the image's.
+    // The file's future name is taken, and so is the image's.
     expect_problem(&service, &http::put(&service.north("/iso?name=slow.iso"), "x"), 409, "slow.iso");
     expect_problem(&service, &put(&service, "slow", &origin.url("/slow.iso"), &[]), 409, "slow 1");
 
@@ -324,7 +323,7 @@ fn downloads_wait_for_a_place_and_block_nobody() {
     assert_eq!(waiting["status"], "downloading iso");
     std::thread::sleep(Duration::from_millis(300));
     assert_eq!(origin.seen().len(), 1, "one at a time");
-    // A download that only waits can be deleted, and everything else goes on meanwhile.
+    // A waiting download can be deleted, and all else goes on meanwhile.
     service.upload_iso("uploaded.iso", &images::installer());
     service.register("uploaded", "1", "isostore", "uploaded.iso");
     http::delete(&service.north("/images?name=first&version=1")).expect_status(200);
@@ -354,7 +353,7 @@ fn credentials_in_a_link_are_used_and_never_shown() {
         ("https", with_secret(format!("https://127.0.0.1:{}/x.iso", closed_port()))),
     ] {
         answers.push(put(&service, name, &url, &[("Prefer", "wait=10")]).text());
-        // The same in the background, where the reason becomes the status.
+        // The same in the background, where the reason becomes the image's status.
         if !matches!(name, "web" | "ftp") {
             put(&service, name, &url, &[("Prefer", "respond-async")]).expect_status(200);
             service.wait_for_status(name, "1", |status| status.starts_with("error: "));
@@ -373,7 +372,7 @@ fn credentials_in_a_link_are_used_and_never_shown() {
     assert!(ftp.commands().contains(&"USER operator".to_owned()), "{:?}", ftp.commands());
     assert!(ftp.commands().contains(&"PASS s3cr3t!".to_owned()), "{:?}", ftp.commands());
     assert_eq!(service.images(&[("name", "web")])[0]["url"], origin.url("/private.iso"));
-    // What must be remembered lies where only the owner may read.
+    // The inventory, which holds the links, is readable by its owner alone.
     let mode = std::os::unix::fs::PermissionsExt::mode(
         &fs::metadata(service.path("inventory.json")).unwrap().permissions(),
     );
@@ -457,7 +456,7 @@ impl Https {
             .unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         assert!(lines.any(|line| line.unwrap().contains("ACCEPT")), "openssl s_server accepts");
-        // Somebody has to read on, or the server would end with its output.
+        // Its output must be read, or the server would stop at a full pipe.
         std::thread::spawn(move || lines.count());
         Self { process, folder, port }
     }

@@ -1,5 +1,5 @@
-//! Sources that say that they continue a file and do not: what they mixed up is never served, and they are
-//! not asked for ever.
+//! Sources that claim to continue a file and do not: their mixed bytes are never served, and the service
+//! gives up on them.
 
 use harness::ftp::{FtpOrigin, FtpSource, Rest, Transfer};
 use harness::service::{Service, query};
@@ -15,7 +15,7 @@ fn installer() -> Vec<u8> {
     fs::read(images::installer()).unwrap()
 }
 
-/// Begins a download; returns the URL of its job.
+/// Starts a download; returns the URL of its job.
 #[track_caller]
 fn begin(service: &Service, link: &str) -> String {
     let parameters = query(&[("name", "liar"), ("version", "1"), ("wait", "0"), ("isoweb", link)]);

@@ -1,5 +1,5 @@
-//! Where downloads may go: links, redirects and the addresses that names lead to are held against the
-//! settings; proxies of the environment are used.
+//! The egress policy: links, redirects and the addresses of names are checked against the settings; proxies
+//! of the environment are used.
 
 use harness::ftp::{FtpOrigin, Transfer};
 use harness::http::{self, Response};
@@ -22,7 +22,7 @@ fn put(service: &Service, name: &str, url: &str) -> Response {
     http::request("PUT", &service.north(&format!("/images?{parameters}")), &[("Prefer", "wait=20")], "")
 }
 
-/// Fetches, looks at the state, and removes the image again.
+/// Downloads an image, checks its bytes, and deletes it.
 #[track_caller]
 fn expect_fetched(service: &Service, url: &str) {
     let image = put(service, "fetched", url).expect_status(200).json();
@@ -30,7 +30,7 @@ fn expect_fetched(service: &Service, url: &str) {
     http::delete(&service.north("/images?name=fetched&version=1")).expect_status(200);
 }
 
-/// The problem of a link that must not be followed. Nobody may have been asked for anything.
+/// Panics unless the link is refused, without a request to any server.
 #[track_caller]
 fn expect_refused(service: &Service, url: &str, part: &str) {
     let before = Remains::of(service);
@@ -64,13 +64,13 @@ fn link_local_and_metadata_addresses_are_refused_unless_allowed() {
         "ftp://169.254.169.254/x.iso",
     ] {
         expect_refused(&service, link, "`downloadLinkLocal`");
-        // A redirect to it is no better.
+        // A redirect to it is refused too.
         origin.on("/corner.iso", Behaviour::Redirect(link.to_owned()));
         if !link.starts_with("ftp") {
             expect_refused(&service, &origin.url("/corner.iso"), "`downloadLinkLocal`");
         }
     }
-    // What RackHD's own servers are on is allowed as long as nobody says otherwise, by address and by name.
+    // Private networks, where RackHD's servers are, are allowed by default, by address and by name.
     expect_fetched(&service, &origin.url("/good.iso"));
     expect_fetched(&service, &by_name(&origin.url("/good.iso")));
 }
@@ -107,7 +107,7 @@ fn listed_networks_are_the_only_ones() {
         expect_refused(&other, &link, "`downloadNetworks`");
     }
     assert!(origin.seen().is_empty(), "{:?}", origin.seen());
-    // The list wins over the other settings.
+    // `downloadNetworks` overrides the other settings.
     let this = Service::start(&json!({"downloadNetworks": ["127.0.0.0/8"], "downloadPrivate": false}));
     expect_fetched(&this, &origin.url("/good.iso"));
     expect_fetched(&this, &by_name(&origin.url("/good.iso")));
@@ -147,7 +147,7 @@ fn a_proxy_of_the_environment_is_used() {
         .env("HTTPS_PROXY", &proxy.url())
         .env("NO_PROXY", "127.0.0.2")
         .start();
-    // A name that only the proxy knows; and the proxy itself is on loopback, which links may not lead to.
+    // A name that only the proxy resolves. The proxy itself is on loopback, which links must not reach.
     expect_fetched(&service, "http://mirror.invalid:8080/good.iso");
     let heads = proxy.seen();
     assert_eq!(heads.len(), 1, "{heads:?}");
@@ -156,7 +156,7 @@ fn a_proxy_of_the_environment_is_used() {
     let sent = origin.seen().remove(0);
     assert_eq!(sent.headers["host"], "mirror.invalid:8080");
 
-    // What goes through a proxy is still looked at as far as it can be seen, and so is what goes around it.
+    // Links by way of the proxy are checked as far as possible, and so are those that bypass it.
     for link in [
         "http://169.254.169.254/x.iso",
         "http://10.0.0.1/x.iso",
@@ -169,12 +169,12 @@ fn a_proxy_of_the_environment_is_used() {
     expect_refused(&service, "http://mirror.invalid:8080/corner.iso", "`downloadLinkLocal`");
     assert_eq!(proxy.seen().len(), 2, "{:?}", proxy.seen());
 
-    // For https it only passes bytes on; that the far end speaks no TLS is told.
+    // For HTTPS the proxy only passes bytes on; the error says that the server speaks no TLS.
     let failed = put(&service, "secure", "https://mirror.invalid/good.iso");
     expect_problem(&service, &failed, 422, "through the proxy");
     let last = proxy.seen().pop().unwrap();
     assert!(last.starts_with("CONNECT mirror.invalid:443 "), "{last}");
-    // A proxy that knows nothing.
+    // A proxy that does not know the name.
     expect_problem(&service, &put(&service, "unknown", "http://unknown.invalid/good.iso"), 422, "502");
     for secret in ["proxy-user", "proxy-s3cr3t"] {
         assert!(!service.log().contains(secret), "{secret} is logged");

@@ -1,5 +1,5 @@
-//! Downloads that break off go on where they were: after a broken connection, a restart of either side, on
-//! another link; and never put together what does not belong together.
+//! Downloads that break off resume: after a broken connection, after a restart of either side, from another
+//! link. Bytes of different files are never combined.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ fn service() -> Service {
     Service::start(&json!({"downloadRetryDelay": 20, "downloadStallTimeout": 3000}))
 }
 
-/// Begins a download and returns its job.
+/// Starts a download and returns its job.
 #[track_caller]
 fn begin(service: &Service, name: &str, links: &[String], more: &[(&str, &str)]) -> Value {
     let mut parameters = vec![("name", name), ("version", "1"), ("wait", "0")];
@@ -43,7 +43,7 @@ fn begin(service: &Service, name: &str, links: &[String], more: &[(&str, &str)])
     jobs.json()[0].clone()
 }
 
-/// The job with its log once it has ended.
+/// Waits for the end of the job; returns it with its log.
 #[track_caller]
 fn ended(service: &Service, job: &Value) -> Value {
     let url = service.north(&format!("/jobs/{}", job["id"].as_str().unwrap()));
@@ -53,7 +53,7 @@ fn ended(service: &Service, job: &Value) -> Value {
     })
 }
 
-/// The file `name` is in the store with exactly these bytes, and nothing unfinished is left.
+/// Panics unless the file `name` is in the store with exactly these bytes, and no unfinished file is left.
 #[track_caller]
 fn expect_stored(service: &Service, job: &Value, name: &str, bytes: &[u8]) {
     let job = ended(service, job);
@@ -74,7 +74,7 @@ fn log(job: &Value) -> String {
         .collect()
 }
 
-/// The ranges that the origin was asked for on a path, in order; "" for the whole.
+/// The ranges that were requested of the origin on a path, in order; "" for the whole file.
 fn asked(origin: &Origin, path: &str) -> Vec<String> {
     let seen = origin.seen();
     let on_path = seen.iter().filter(|seen| seen.target.split('?').next() == Some(path));
@@ -109,20 +109,20 @@ fn what_cannot_be_recognised_or_has_changed_begins_anew() {
     for (path, first, then) in [
         // The file changes between two requests.
         ("/changed.iso", cut(Source::new(old.clone())), whole(Source::new(new.clone()).tag(Some("\"two\"")))),
-        // The same, and the server does not know If-Range.
+        // The same on a server without If-Range.
         (
             "/careless.iso",
             cut(Source::new(old.clone())),
             whole(Source::new(new.clone()).tag(Some("\"two\"")).ranges(Ranges::Careless)),
         ),
-        // Nothing to recognise it by, or a weak mark.
+        // Without a validator, or with a weak one.
         ("/no-tag.iso", cut(Source::new(old.clone()).tag(None)), whole(Source::new(new.clone()).tag(None))),
         (
             "/weak.iso",
             cut(Source::new(old).tag(Some("W/\"one\""))),
             whole(Source::new(new.clone()).tag(Some("W/\"one\""))),
         ),
-        // 200 to a request for a range.
+        // A server that answers 200 to a range request.
         (
             "/no-ranges.iso",
             cut(Source::new(new.clone())),
@@ -181,7 +181,7 @@ fn links_are_tried_in_order_and_bad_ones_set_aside() {
     assert_eq!((&image["status"], &image["url"]), (&json!("OK"), &json!(links[0])));
     assert_eq!(image["mirrors"].as_array().unwrap().len(), 4, "{image}");
 
-    // None is left: all reasons are told, and a body may hold the list.
+    // All links failed: all reasons are reported. A body may hold the list too.
     let body =
         json!({"name": "none", "version": "1", "isoweb": [origin.url("/gone.iso"), links[2]]}).to_string();
     let headers = [("Content-Type", "application/json")];
@@ -210,14 +210,14 @@ fn a_mirror_goes_on_only_where_the_whole_is_verified() {
     expect_stored(&service, &job, "first.iso", &installer());
     assert_eq!(asked(&origin, "/mirror.iso"), [format!("bytes={third}-")]);
 
-    // Without a digest nobody knows that it is the same file.
+    // Without a digest the other link's file cannot be known to be the same.
     origin.on("/plain.iso", broken(Source::new(other_installer())));
     let links = [origin.url("/plain.iso"), origin.url("/mirror.iso")];
     let job = begin(&service, "plain", &links, &[]);
     expect_stored(&service, &job, "plain.iso", &installer());
     assert_eq!(asked(&origin, "/mirror.iso")[1..], [String::new()]);
 
-    // Parts of two files do not make the one that was asked for; one link alone does.
+    // Parts of two files do not make the announced one; one link alone does.
     let mut damaged = installer();
     damaged[third / 2] ^= 1;
     origin.on("/damaged.iso", broken(Source::new(damaged)));
@@ -256,7 +256,7 @@ fn a_restart_goes_on_where_it_was() {
         "/a.iso",
         Behaviour::Each(vec![
             Behaviour::Source(Source::new(bytes.clone()).cut_after(bytes.len() / 2)),
-            // Nothing more comes until the service has been restarted.
+            // Nothing more arrives until the service has been restarted.
             Behaviour::Silent,
         ]),
     );
@@ -272,7 +272,7 @@ fn a_restart_goes_on_where_it_was() {
         asked(&origin, "/a.iso")
     );
 
-    // Cancelled, begun again: the bytes were kept.
+    // Cancelled and retried: the bytes were kept.
     origin.on(
         "/b.iso",
         Behaviour::Each(vec![
@@ -289,7 +289,7 @@ fn a_restart_goes_on_where_it_was() {
     expect_stored(&service, &job, "b.iso", &bytes);
     assert_eq!(asked(&origin, "/b.iso"), [String::new(), half.clone(), half]);
 
-    // A stop in the middle keeps what has come by then.
+    // A stop keeps the bytes that had arrived.
     origin.on("/c.iso", slow(bytes));
     let job = begin(&service, "c", &[origin.url("/c.iso")], &[]);
     let url = |service: &Service| service.north(&format!("/jobs/{}", job["id"].as_str().unwrap()));

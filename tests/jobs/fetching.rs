@@ -1,4 +1,4 @@
-//! How files are continued that broke off, against servers that do it well, badly or not at all.
+//! How interrupted files are resumed, on servers that do it well, badly or not at all.
 
 use fetch::EgressPolicy;
 use futures_util::TryStreamExt;
@@ -16,7 +16,7 @@ const OFFSET: usize = 100_000;
 const OLD: &str = "Wed, 21 Oct 2015 07:28:00 GMT";
 const OLDER: &str = "Tue, 20 Oct 2015 07:28:00 GMT";
 
-/// The bytes of a file; those of another one differ at every place.
+/// The bytes of a file; two files differ at every offset.
 fn content(file: u8) -> Vec<u8> {
     (0..SIZE).map(|index| u8::try_from(index % 251).unwrap().wrapping_add(file)).collect()
 }
@@ -29,7 +29,7 @@ async fn get(url: &str, from: Option<Resume>) -> Result<Fetched, Fault> {
     fetch(&fetcher(), &url.parse().unwrap(), from).await
 }
 
-/// All bytes that came, and the fault that ended them.
+/// All bytes until the end, and the fault that ended them.
 async fn drain(mut fetched: Fetched) -> (Vec<u8>, Option<Fault>) {
     let mut all = Vec::new();
     loop {
@@ -89,7 +89,7 @@ async fn a_file_is_continued_only_where_it_is_the_same() {
         assert_eq!(fault, None, "{what}");
         assert!(bytes == content(1)[start..], "{what}: other bytes");
     }
-    // A part is asked for only of the file with the same mark, or where the digest will tell.
+    // A range is requested only with the file's validator, or where a digest will tell.
     for seen in origin.seen().into_iter().filter(|seen| seen.headers.contains_key("range")) {
         let mark = seen.headers.get("if-range").map(String::as_str);
         assert!(matches!(mark, None | Some("\"one\"" | OLD | OLDER)), "{seen:?}");
@@ -111,7 +111,7 @@ async fn what_is_complete_already_is_known_to_be() {
     let fetched = get(&origin.url("/a"), Some(all.clone())).await.unwrap();
     assert_eq!((fetched.start, fetched.total), (SIZE as u64, Some(SIZE as u64)));
     assert_eq!(drain(fetched).await, (Vec::new(), None));
-    // Another file of the same size is not.
+    // Another file of the same size is not resumed.
     origin.on("/a", Behaviour::Source(Source::new(content(2)).tag(Some("\"two\""))));
     let fetched = get(&origin.url("/a"), Some(all)).await.unwrap();
     assert_eq!(fetched.start, 0);
@@ -219,7 +219,7 @@ async fn ftp_continues_what_has_the_same_time_and_size() {
         assert_eq!(fault, None, "{what}");
         assert!(bytes == content(1)[start..], "{what}: other bytes");
     }
-    // Who says that it goes on and begins anew gives itself away by sending more than there is.
+    // A server that claims to continue and starts anew is detected when it sends too many bytes.
     ftp.on("/a", Transfer::Source(FtpSource { rest: Rest::Ignored, ..source.clone() }));
     let (bytes, fault) = drain(get(&ftp.url("/a"), Some(same.clone())).await.unwrap()).await;
     assert!(matches!(fault, Some(Fault::Changed(_))), "{} bytes, {fault:?}", bytes.len());
@@ -251,7 +251,7 @@ async fn small_files_are_small() {
     }
 }
 
-/// A server that never comes to the end of what it says after `word`; tells whether it was hung up on.
+/// A server whose reply after `word` never ends; the thread returns whether the client disconnected.
 fn trickling(word: &'static str) -> (String, JoinHandle<bool>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let link = format!("ftp://{}/a", listener.local_addr().unwrap());
@@ -298,7 +298,7 @@ async fn an_ftp_server_that_trickles_its_words_is_hung_up_on() {
     assert!(server.join().unwrap(), "it still speaks");
     let (link, server) = trickling("RETR");
     let (bytes, fault) = drain(fetch(&fetcher, &link.parse().unwrap(), None).await.unwrap()).await;
-    let fault = fault.expect("nobody said that this is all");
+    let fault = fault.expect("an endless reply must end in a fault");
     assert!(fault.is_worth_retrying() && fault.to_string().contains("too slowly"), "{fault}");
     assert_eq!(bytes, b"all");
     assert!(server.join().unwrap(), "it still speaks");

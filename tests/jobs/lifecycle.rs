@@ -1,5 +1,5 @@
-//! Jobs: listed with their states, cancelled, begun again, tried again by themselves, kept to a limit, and
-//! there again after a restart.
+//! Jobs: listed with their states, cancelled, retried by clients and by themselves, limited, and restored
+//! after a restart.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ fn url_of(service: &Service, job: &Value) -> String {
     service.north(&format!("/jobs/{}", job["id"].as_str().unwrap()))
 }
 
-/// The job once its state is `state`.
+/// Waits until the job's state is `state`.
 #[track_caller]
 fn wait_for(service: &Service, job: &Value, state: &str) -> Value {
     eventually(SOON, &format!("a job that is {state}"), || {
@@ -120,7 +120,7 @@ fn a_cancelled_job_can_be_begun_again_and_its_bytes_go_with_its_image() {
     assert_eq!(service.images(&[("name", "a")])[0]["status"], "OK");
     expect_problem(&service, &http::request("POST", &retry, &[], ""), 409, "done");
 
-    // Over, it is taken from the list; what it made stays.
+    // A job that is over is removed from the list; its file stays.
     let gone = eventually(SOON, "the record of the end", || {
         let answer = http::delete(&url_of(&service, &job));
         (answer.status == 200).then(|| answer.json())
@@ -156,7 +156,7 @@ fn what_may_go_better_later_is_tried_again_by_itself() {
     let log = done["log"].as_array().unwrap();
     assert!(log.iter().any(|line| line["text"].as_str().unwrap().contains("502")), "{done}");
 
-    // Not for ever, and not what cannot go better.
+    // Retries end, and permanent faults are not retried.
     let failing = begin(&service, "never", &format!("http://127.0.0.1:{}/x.iso", closed_port()));
     let missing = begin(&service, "missing", &origin.url("/missing.iso"));
     let missing = wait_for(&service, &missing, "failed");
@@ -184,7 +184,7 @@ fn a_wait_can_be_cut_short() {
     origin.on("/a.iso", Behaviour::Bytes(installer()));
     http::request("POST", &format!("{}/retry", url_of(&service, &job)), &[], "").expect_status(200);
     wait_for(&service, &job, "done");
-    // A job that waits can be cancelled as well.
+    // A waiting job can be cancelled too.
     let other = begin(&service, "b", &format!("http://127.0.0.1:{}/x.iso", closed_port()));
     wait_for(&service, &other, "waiting");
     assert_eq!(http::delete(&url_of(&service, &other)).expect_status(200).json()["state"], "cancelled");
@@ -240,11 +240,11 @@ fn jobs_outlive_the_program() {
     for job in [&waiting, &running, &queued] {
         eventually(Duration::from_secs(60), "the end", || {
             let answer = http::get(&url_of(&service, job));
-            // Each end may drop the oldest from the list.
+            // Each job that ends may drop the oldest from the list.
             if answer.status == 404 {
                 return Some(());
             }
-            // What waits for its time, or hangs on a slow answer, is cut short.
+            // A stop interrupts a pause and a slow answer.
             let _ = http::request("POST", &format!("{}/retry", url_of(&service, job)), &[], "");
             (answer.json()["state"] == "done").then_some(())
         });

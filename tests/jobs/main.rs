@@ -1,5 +1,4 @@
-//! The work that goes on beside requests: downloads and their verification, scrubbing, and watching the
-//! folders of the stores.
+//! Jobs: downloads and their verification, scrubbing, and polling the folders of the stores.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,5 +1,5 @@
-//! The scrub: bytes that change by themselves are noticed, and nothing is served of them any more; nothing is
-//! deleted, and what is good again is served again.
+//! The scrub: silently changed bytes are detected and no longer served. Nothing is deleted, and a restored
+//! file is served again.
 
 use harness::failing_disk::FailingDisk;
 use harness::http;
@@ -16,12 +16,12 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
 
-/// Far more than it takes to read a few megabytes.
+/// Far longer than reading a few megabytes takes.
 const SOON: Duration = Duration::from_secs(20);
 
 const KERNEL: &str = "/linux/9/images/pxeboot/vmlinuz";
 
-/// A service whose files are read again all the time, with an image and files of every kind.
+/// A service that scrubs all the time, with an image and files of every kind.
 fn service(tweaks: &[(&str, Value)]) -> Service {
     let setup = Setup::new().set("scrubInterval", 300.into()).set("watchInterval", 0.into());
     let setup = tweaks.iter().fold(setup, |setup, (key, value)| setup.set(key, value.clone()));
@@ -34,19 +34,19 @@ fn service(tweaks: &[(&str, Value)]) -> Service {
     service
 }
 
-fn listed(service: &Service, shelf: &str, name: &str) -> Value {
-    http::get(&service.north(&format!("/{shelf}?name={name}"))).expect_status(200).json()[0].clone()
+fn listed(service: &Service, store: &str, name: &str) -> Value {
+    http::get(&service.north(&format!("/{store}?name={name}"))).expect_status(200).json()[0].clone()
 }
 
-fn status(service: &Service, shelf: &str, name: &str) -> String {
-    listed(service, shelf, name)["status"].as_str().unwrap().to_owned()
+fn status(service: &Service, store: &str, name: &str) -> String {
+    listed(service, store, name)["status"].as_str().unwrap().to_owned()
 }
 
 #[track_caller]
-fn wait_for_file(service: &Service, shelf: &str, name: &str, wanted: impl Fn(&str) -> bool) -> String {
+fn wait_for_file(service: &Service, store: &str, name: &str, wanted: impl Fn(&str) -> bool) -> String {
     let mut last = String::new();
     eventually(SOON, "the wanted status of a file", || {
-        let now = status(service, shelf, name);
+        let now = status(service, store, name);
         if now != last {
             eprintln!("{name}: {now}");
             last.clone_from(&now);
@@ -59,7 +59,7 @@ fn answer(service: &Service, target: &str) -> u16 {
     http::get(&service.south(target)).status
 }
 
-/// Turns a bit as a failing disk does: nobody has written to the file, as far as its time tells.
+/// Flips a bit and keeps the times, like a failing disk.
 fn rot(path: &Path, position: u64) {
     let modified = fs::metadata(path).unwrap().modified().unwrap();
     let file = File::options().read(true).write(true).open(path).unwrap();
@@ -79,8 +79,8 @@ fn rot_is_noticed_and_never_served_and_what_is_good_again_is_served_again() {
     }
     let rotten = digest::of_file(&paths[0]);
     let told = format!("its SHA-256 is {rotten}, but {was} was recorded");
-    for (shelf, name) in [("iso", "a.iso"), ("iso", "away.iso"), ("microkernel", "k")] {
-        let status = wait_for_file(&service, shelf, name, |status| status.starts_with("error: "));
+    for (store, name) in [("iso", "a.iso"), ("iso", "away.iso"), ("microkernel", "k")] {
+        let status = wait_for_file(&service, store, name, |status| status.starts_with("error: "));
         assert!(name == "k" || status == format!("error: {told}"), "{status}");
     }
     let look = |service: &Service| {
@@ -89,7 +89,7 @@ fn rot_is_noticed_and_never_served_and_what_is_good_again_is_served_again() {
             let status = image["status"].as_str().unwrap();
             assert_eq!(status, format!("error: its ISO {iso} is damaged: {told}"));
         }
-        // By whatever path.
+        // By every path.
         for target in [
             KERNEL,
             "/linux/9/",
@@ -122,8 +122,8 @@ fn rot_is_noticed_and_never_served_and_what_is_good_again_is_served_again() {
     for path in &paths {
         rot(path, 60_000);
     }
-    for (shelf, name) in [("iso", "a.iso"), ("iso", "away.iso"), ("microkernel", "k")] {
-        wait_for_file(&service, shelf, name, |status| status == "OK");
+    for (store, name) in [("iso", "a.iso"), ("iso", "away.iso"), ("microkernel", "k")] {
+        wait_for_file(&service, store, name, |status| status == "OK");
     }
     assert!(listed(&service, "iso", "a.iso")["verified"].as_str() > unverified.as_str());
     for target in [KERNEL, "/away/1/README", "/iso/a.iso", "/iso/away.iso", "/common/k"] {
@@ -132,7 +132,7 @@ fn rot_is_noticed_and_never_served_and_what_is_good_again_is_served_again() {
     assert_eq!(service.images(&[("status", "OK")]).len(), 2);
 }
 
-/// An ISO that an image uses cannot be replaced, unless it is worth nothing.
+/// An ISO of an image cannot be replaced, unless it is damaged.
 #[test]
 fn a_new_file_of_the_name_heals() {
     let service = service(&[]);
@@ -147,7 +147,7 @@ fn a_new_file_of_the_name_heals() {
     assert_eq!(answer(&service, KERNEL), 200);
 }
 
-/// What somebody wrote is not rot: the file has another digest now.
+/// A written file is not damaged: it has another digest now.
 #[test]
 fn a_change_is_no_rot() {
     let service = service(&[]);
@@ -162,7 +162,7 @@ fn a_change_is_no_rot() {
     assert!(http::get(&service.south("/common/k")).expect_status(200).body == images::pattern(10, 70_001));
 }
 
-/// Each is read again before its time is long past, and a time that is yet to come is no excuse.
+/// Each file is read again before its time is long past. A time in the future does not delay it.
 #[test]
 fn verified_times_move_on_whatever_the_clock_did() {
     let mut service = service(&[]);
@@ -184,19 +184,19 @@ fn verified_times_move_on_whatever_the_clock_did() {
     });
 }
 
-/// A disk that gives no bytes: said of the file and its images, not tried with every listing, and over when
-/// the disk is well again.
+/// A read error is shown on the file and its images, is not repeated with every listing, and ends when the
+/// disk works again.
 #[test]
 fn what_cannot_be_read_is_told_and_nothing_else_suffers() {
     let setup = Setup::new().set("scrubInterval", 300.into()).set("watchInterval", 0.into());
     let mut disk = FailingDisk::mount(&setup.path("static/iso"), 40);
     let mut service = setup.start();
     service.upload_iso("good.iso", &images::installer());
-    // Other bytes, or the disk would hold them once.
+    // Other bytes, since equal ones would be stored once.
     service.upload_iso("bad.iso", &images::fragmented());
     service.register("good", "1", "isostore", "good.iso");
     service.register("bad", "1", "isostore", "bad.iso");
-    // Written by somebody else; nobody has read it before the disk fails.
+    // Written without the API, and not read before the disk fails.
     service.sigterm();
     let late = service.path("static/iso/late.part");
     fs::write(&late, images::pattern(8, 2_000_000)).unwrap();
@@ -227,7 +227,8 @@ fn what_cannot_be_read_is_told_and_nothing_else_suffers() {
     assert_eq!(answer(&service, "/bad/1/split.bin"), 200);
 }
 
-/// Slowly, idly, past the memory in which what machines fetch is kept, shown as a job, and stopped at once.
+/// The scrub is slow, of low priority, bypasses the page cache, is shown as a job, and can be stopped at
+/// once.
 #[test]
 fn the_scrub_is_in_nobodys_way() {
     let mut service = service(&[("scrubRate", (64 << 10).into())]);
@@ -251,7 +252,7 @@ fn the_scrub_is_in_nobodys_way() {
     let file = File::open(&path).unwrap();
     file.sync_all().unwrap();
     fadvise(&file, 0, None, Advice::DontNeed).unwrap();
-    // To ask for a byte brings the page with it into memory, but with this advice no others.
+    // Reading a byte loads its page; this advice prevents loading others.
     fadvise(&file, 0, None, Advice::Random).unwrap();
     if is_in_memory(&file, 100_000) {
         eprintln!("this file system keeps everything in memory");
@@ -264,7 +265,7 @@ fn the_scrub_is_in_nobodys_way() {
     assert!(!is_in_memory(&file, 1_500_000), "the scrub has filled the memory");
 }
 
-/// When the inventory says that the ISO was verified.
+/// The time at which the ISO was verified, from the inventory.
 fn listed_in_inventory(service: &Service) -> Value {
     let text = fs::read_to_string(service.path("inventory.json")).unwrap();
     let inventory: Value = serde_json::from_str(&text).unwrap();
@@ -282,7 +283,7 @@ fn policy_of_thread(pid: u32, name: &str) -> Option<String> {
     })
 }
 
-/// Whether a byte can be had without a disk.
+/// Whether a byte is in the page cache.
 fn is_in_memory(file: &File, position: u64) -> bool {
     let read = preadv2(file, &mut [IoSliceMut::new(&mut [0])], position, ReadWriteFlags::NOWAIT);
     read != Err(Errno::AGAIN)

@@ -1,4 +1,4 @@
-//! Checksum files and their signatures: what real GnuPG made is believed or not, and for the right reason.
+//! Checksum files and their signatures: files made by GnuPG are accepted or refused, for the right reason.
 
 use fetch::EgressPolicy;
 use harness::gpg::Gpg;
@@ -20,7 +20,7 @@ const BORN: &str = "20200101T000000";
 const SIGNED: &str = "20210101T000000";
 const LATER: &str = "20220101T000000";
 
-/// 2023, when the signatures are looked at.
+/// The time of verification, in 2023.
 fn now() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_672_531_200)
 }
@@ -94,8 +94,8 @@ fn good_signatures_of_all_forms_are_believed() {
         assert_eq!(keyring.verify_clear_signed(changed.as_bytes(), now()).unwrap_err(), SignatureError::Bad);
         publics.push(key);
     }
-    // Keys are found wherever they are: several in a file, several armored blocks in a file, files of other
-    // things between.
+    // Keys are found in any file: several in a file, several armored blocks in a file, among files of other
+    // kinds.
     let [first, second, third, fourth] = &publics[..] else { panic!() };
     let binary = [gpg.public(first, false), gpg.public(second, false)].concat();
     let armored = [gpg.public(third, true), b"\n# another\n".to_vec(), gpg.public(fourth, true)].concat();
@@ -138,7 +138,7 @@ fn what_is_no_good_signature_is_refused_for_its_reason() {
     let noted = verify(&keyring, &sign(&gpg, SIGNED, &key, &["--sig-notation", "what@example.org=x"]));
     assert!(noted.is_ok(), "{noted:?}");
 
-    // A signature of something else, although of the right key.
+    // A signature by the right key over other bytes.
     let (certificate, _) = SignedPublicKey::from_reader_single(&public[..]).unwrap();
     let of_user = certificate.details.users[0].signatures[0].clone();
     let of_user = DetachedSignature::new(of_user).to_armored_bytes(ArmorOptions::default()).unwrap();
@@ -168,7 +168,7 @@ fn a_key_counts_for_the_time_that_it_was_valid() {
     let keyring = open(&[&shortened]);
     assert_eq!(verify(&keyring, &early).unwrap().fingerprint, key);
     expect_problem(verify(&keyring, &late), &key, "expired");
-    // What others say of it makes it no younger.
+    // A certification by another key does not change its age.
     let other = Gpg::empty();
     let others = other.key(BORN, "other", "ed25519", "cert", "0");
     other.at("20200401T000000", &["--import"], &shortened);
@@ -176,11 +176,11 @@ fn a_key_counts_for_the_time_that_it_was_valid() {
     let certified = other.public(&key, false);
     assert!(certified.len() > shortened.len(), "certified by another");
     expect_problem(verify(&open(&[&certified]), &late), &key, "expired");
-    // Its life was made longer.
+    // The key's lifetime was extended.
     gpg.at("20200501T000000", &["--quick-set-expire", &key, "0"], "");
     let lengthened = gpg.public(&key, false);
     assert!(verify(&open(&[&lengthened]), &late).is_ok());
-    // Where a key server has both, the last word counts, wherever it stands.
+    // With both versions in a keyring, the latest self-signature counts, in any order.
     for (first, second) in [(&shortened, &lengthened), (&lengthened, &shortened)] {
         let [mut both, other] = [first, second].map(|key| SignedPublicKey::from_bytes(&key[..]).unwrap());
         both.details.users[0].signatures.extend(other.details.users[0].signatures.clone());
@@ -188,14 +188,14 @@ fn a_key_counts_for_the_time_that_it_was_valid() {
         assert!(verify(&open(&[&both]), &late).is_ok());
     }
 
-    // Without a reason a key may be in wrong hands, who date signatures as they like.
+    // A key revoked without a reason may be stolen, and a thief can backdate signatures.
     gpg.revoke(&key);
     let keyring = open(&[&gpg.public(&key, false)]);
     for signature in [&early, &late] {
         expect_problem(verify(&keyring, signature), &key, "revoked");
     }
 
-    // A key that was given up counts until then.
+    // A retired key counts until its retirement.
     let key = gpg.key(BORN, "retired", "ed25519", "sign", "0");
     let (early, late) = (sign(&gpg, SIGNED, &key, &[]), sign(&gpg, "20220601T000000", &key, &[]));
     let edit = ["--no-batch", "--command-fd", "0", "--edit-key", &key];
@@ -217,7 +217,7 @@ fn subkeys_sign_for_their_primary_key() {
         let signer = verify(&keyring, signature).unwrap();
         assert_eq!((&signer.fingerprint, signer.user_id.as_deref()), (&key, Some("primary")));
     }
-    // The primary key itself is for other things.
+    // The primary key itself may not sign.
     let secret = gpg.at(BORN, &["--export-secret-keys", &key], "");
     let (secret, _) = SignedSecretKey::from_reader_single(&secret[..]).unwrap();
     let mut config =
@@ -227,7 +227,7 @@ fn subkeys_sign_for_their_primary_key() {
     let made = config.sign(&secret.primary_key, &Password::empty(), sums().as_bytes()).unwrap();
     let made = DetachedSignature::new(made).to_armored_bytes(ArmorOptions::default()).unwrap();
     expect_problem(verify(&keyring, &made), &key, "not for signing");
-    // One subkey goes, the other stays; then the primary key goes with both.
+    // One subkey is revoked, the other stays; then the primary key is revoked with both.
     let edit = ["--no-batch", "--command-fd", "0", "--edit-key", &key];
     gpg.at(LATER, &edit, "key 1\nrevkey\ny\n1\n\ny\nsave\n");
     let keyring = open(&[&gpg.public(&key, false)]);
@@ -253,12 +253,12 @@ fn a_foreign_key_cannot_be_claimed_as_a_subkey() {
     let (secret, _) = SignedSecretKey::from_reader_single(&secret[..]).unwrap();
     let mut claimed = SignedPublicKey::from(secret.clone());
 
-    // As it is, with what its owner said of it.
+    // Unchanged, with its owner's self-signatures.
     let grafted = SignedPublicKey { public_subkeys: rich.public_subkeys, ..claimed.clone() };
     let grafted = grafted.to_armored_bytes(ArmorOptions::default()).unwrap();
     expect_problem(verify(&open(&[&grafted]), &by_subkey), &thiefs, "does not own");
 
-    // Of the same key material a subkey, which the thief says is theirs.
+    // A subkey of the same key material, which the thief claims.
     let stolen = &owner.primary_key;
     let inner = pgp::packet::PubKeyInner::new(
         stolen.version(),
@@ -316,7 +316,7 @@ async fn a_signed_checksum_file_is_fetched_and_believed() {
     let signed = promise(&origin, Some("/SUMS.sig"), Some(folder.path())).await.unwrap();
     assert_eq!((signed.expected, signed.signer.unwrap().fingerprint), (a, key.clone()));
 
-    // Whoever asks for a signature and has no keyring must not believe that one was looked at.
+    // A signature without a keyring is refused rather than ignored.
     let refused = promise(&origin, Some("/SUMS.sig"), None).await.unwrap_err();
     assert!(
         matches!(refused, ChecksumError::Signature { error: SignatureError::NoKeyring, .. }),
@@ -327,13 +327,13 @@ async fn a_signed_checksum_file_is_fetched_and_believed() {
     let changed = promise(&origin, Some("/SUMS.sig"), Some(folder.path())).await.unwrap_err();
     assert!(matches!(changed, ChecksumError::Signature { error: SignatureError::Bad, .. }), "{changed:?}");
 
-    // A clear-signed file is read either way, and verified where that is possible.
+    // A clear-signed file is read in either case, and verified where possible.
     let clear = gpg.at(SIGNED, &["--local-user", &key, "--clear-sign"], sums());
     origin.on("/SUMS", Behaviour::Bytes(clear.clone()));
     assert_eq!(promise(&origin, None, None).await.unwrap(), Promise { expected: a, signer: None });
     let signed = promise(&origin, None, Some(folder.path())).await.unwrap();
     assert_eq!((signed.expected, signed.signer.unwrap().fingerprint), (a, key));
-    // What stands before and behind the signed text is not signed.
+    // Text before and behind the signed text is not signed.
     let evil = format!("{}  a.iso\n", "ee".repeat(32));
     for around in [[evil.as_bytes(), &clear].concat(), [&clear, evil.as_bytes()].concat()] {
         origin.on("/SUMS", Behaviour::Bytes(around));

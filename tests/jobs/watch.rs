@@ -1,4 +1,4 @@
-//! Files that come into the stores' folders, change and go without a word to the service: it notices by
+//! Files that are added, changed and removed in the stores' folders without the API: the service notices by
 //! itself.
 
 use harness::disk::SmallDisk;
@@ -21,11 +21,11 @@ fn service() -> Service {
     Setup::new().set("watchInterval", 200.into()).start()
 }
 
-fn listed(service: &Service, shelf: &str, name: &str) -> Value {
-    http::get(&service.north(&format!("/{shelf}?name={name}"))).expect_status(200).json()[0].clone()
+fn listed(service: &Service, store: &str, name: &str) -> Value {
+    http::get(&service.north(&format!("/{store}?name={name}"))).expect_status(200).json()[0].clone()
 }
 
-/// What the inventory says of a file. To ask the service would make it look.
+/// The inventory's record of a file. A request would make the service scan the folder.
 fn recorded(service: &Service, name: &str) -> Option<Value> {
     let text = fs::read_to_string(service.path("inventory.json")).unwrap();
     let inventory: Value = serde_json::from_str(&text).unwrap();
@@ -40,10 +40,10 @@ fn wait_for_record(service: &Service, name: &str, sha256: &str) -> Value {
     })
 }
 
-/// As `scp` writes: under its own name, bit by bit. It is no ISO before it is whole.
+/// As `scp` writes: under its final name, piece by piece. It is no ISO before it is complete.
 #[test]
 fn a_file_is_taken_up_when_it_is_complete() {
-    // Longer than a busy machine keeps a writer from writing.
+    // Longer than a busy machine delays a writer.
     let service = Setup::new().set("watchInterval", 1000.into()).start();
     let bytes = images::pattern(5, 1_000_000);
     let mut file = File::create(service.path("static/iso/slow.iso")).unwrap();
@@ -55,7 +55,7 @@ fn a_file_is_taken_up_when_it_is_complete() {
         assert_eq!(recorded(&service, "slow.iso"), None);
         std::thread::sleep(Duration::from_millis(20));
     }
-    assert!(begun.elapsed() > Duration::from_secs(2), "nobody looked at it meanwhile");
+    assert!(begun.elapsed() > Duration::from_secs(2), "the file was not scanned meanwhile");
     drop(file);
     let record = wait_for_record(&service, "slow.iso", &digest::of_bytes(&bytes));
     assert_eq!(record["origin"]["kind"], "folder");
@@ -67,20 +67,20 @@ fn a_file_is_taken_up_when_it_is_complete() {
 #[test]
 fn what_comes_changes_and_goes_is_noticed_without_a_question() {
     let service = service();
-    for (shelf, folder) in [("iso", "iso"), ("microkernel", "common")] {
+    for (store, folder) in [("iso", "iso"), ("microkernel", "common")] {
         let path = service.path(&format!("static/{folder}/file"));
         fs::write(&path, "one").unwrap();
         wait_for_record(&service, "file", &digest::of_bytes(b"one"));
         fs::write(&path, "two").unwrap();
         wait_for_record(&service, "file", &digest::of_bytes(b"two"));
-        // Moved into its place, with an old time.
+        // Renamed into place, with an old time.
         let beside = service.path("beside");
         fs::write(&beside, "six").unwrap();
         set_modified(&beside);
         fs::rename(&beside, &path).unwrap();
         wait_for_record(&service, "file", &digest::of_bytes(b"six"));
-        // What was uploaded comes from a folder once somebody has written over it.
-        http::put(&service.north(&format!("/{shelf}?name=sent")), "sent").expect_status(200);
+        // An uploaded file counts as found in the folder once another program has overwritten it.
+        http::put(&service.north(&format!("/{store}?name=sent")), "sent").expect_status(200);
         fs::write(service.path(&format!("static/{folder}/sent")), "more").unwrap();
         let record = wait_for_record(&service, "sent", &digest::of_bytes(b"more"));
         assert_eq!(record["origin"]["kind"], "folder");
@@ -91,7 +91,7 @@ fn what_comes_changes_and_goes_is_noticed_without_a_question() {
     }
 }
 
-/// The record of an ISO that an image needs stays, for it may come back; and whoever listens is told each
+/// The record of a missing ISO stays while an image needs it, for it may come back. Subscribers are told each
 /// time.
 #[test]
 fn images_follow_their_isos() {
@@ -116,7 +116,7 @@ fn images_follow_their_isos() {
     expect_told("OK");
     fs::copy(images::rock_ridge(Maker::Xorriso), &path).unwrap();
     expect_told("error: its ISO a.iso has changed");
-    // The same bytes again, with another time: looked at, and served.
+    // The same bytes with another time: hashed, and served.
     fs::copy(images::installer(), &path).unwrap();
     expect_told("OK");
     assert_eq!(http::get(&service.south(KERNEL)).expect_status(200).body.len(), 300_000);
@@ -132,7 +132,7 @@ fn images_follow_their_isos() {
     assert_eq!(recorded(&service, "local.iso").unwrap()["sha256"], sha256);
 }
 
-/// A disk that is not mounted shows an empty folder. Nothing of what was known is lost by that.
+/// An unmounted disk shows an empty folder. No record is lost by that.
 #[test]
 fn an_unmounted_disk_is_no_removal() {
     let service = service();
@@ -141,10 +141,10 @@ fn an_unmounted_disk_is_no_removal() {
     let before = ["a.iso", "k"].map(|name| recorded(&service, name).unwrap());
     let disks =
         ["iso", "common"].map(|folder| SmallDisk::mount(&service.path(&format!("static/{folder}")), 1));
-    eventually(SOON, "somebody who notices", || {
+    eventually(SOON, "the scan", || {
         (service.log().matches("a store cannot be looked at").count() == 2).then_some(())
     });
-    // The same look finds what is new there, if it looks at all.
+    // The same scan finds a new file there, if it scans at all.
     drop(disks);
     fs::write(service.path("static/iso/new.iso"), "new").unwrap();
     fs::write(service.path("static/common/new"), "new").unwrap();

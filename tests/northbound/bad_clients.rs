@@ -1,5 +1,5 @@
-//! Clients that race, dribble or speak no HTTP: nobody else notices, and nothing is done that was not asked
-//! for.
+//! Clients that race, send slowly or speak no HTTP: other clients are not affected, and nothing happens that
+//! no client requested.
 
 use harness::http::{self, Connection, Request, Response};
 use harness::problem::expect_problem;
@@ -11,7 +11,8 @@ use std::fs;
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
-/// A service with an image, a file on each shelf and the digests known, so that nothing changes by itself.
+/// A service with an image, a file in each store, and all digests computed, so that nothing changes by
+/// itself.
 fn service(tweaks: &[(&str, serde_json::Value)]) -> Service {
     let setup = tweaks.iter().fold(Setup::new(), |setup, (key, value)| setup.set(key, value.clone()));
     let service = setup.start();
@@ -21,7 +22,7 @@ fn service(tweaks: &[(&str, serde_json::Value)]) -> Service {
     service
 }
 
-/// The image is served, whatever happened before.
+/// Panics unless the image is served.
 #[track_caller]
 fn expect_well(service: &mut Service) {
     let kernel = http::get(&service.south("/good/1/images/pxeboot/vmlinuz")).expect_status(200);
@@ -71,7 +72,7 @@ fn two_registrations_of_one_image_give_one_image() {
         assert_eq!(service.images(&[("name", "race")]).len(), 1);
         http::get(&service.south(&format!("/race/{version}/README"))).expect_status(200);
         http::delete(&service.north("/images?name=race")).expect_status(200);
-        // What the losers sent is nowhere.
+        // The bytes of the refused clients are not stored.
         let listed = http::get(&service.north("/iso")).json();
         for file in listed.as_array().unwrap().iter().filter(|file| file["name"] != "good.iso") {
             let name = file["name"].as_str().unwrap();
@@ -123,7 +124,7 @@ fn one_bad_client_is_nobody_elses_business() {
 fn the_body_of_a_refused_upload_is_no_request() {
     let mut service = service(&[]);
     let before = Remains::of(&service);
-    // Whoever reads on behind a refusal would find commands that nobody gave.
+    // A server that reads the body of a refused request as the next request would run these commands.
     let command = b"DELETE /images?name=good&version=1 HTTP/1.1\r\nHost: x\r\n\r\n";
     for length in [command.len(), 100_000, 4 << 20] {
         let body = command.repeat(length / command.len());
@@ -135,12 +136,12 @@ fn the_body_of_a_refused_upload_is_no_request() {
             "/images?name=good&version=1&isoclient=x.iso",
         ] {
             let mut connection = Connection::open(&service.north(""));
-            // The service may close before it has read all.
+            // The service may close the connection before it has read everything.
             let _ = connection.send(&Request::new("PUT", target).body(body.clone()));
             if let Ok(answer) = connection.receive("PUT") {
                 assert!((400..500).contains(&answer.status), "{target}: {}", answer.head_text());
             }
-            // The connection either is closed or goes on with the next request.
+            // The connection is either closed or ready for the next request.
             if connection.send(&Request::new("GET", "/images?name=good")).is_ok()
                 && let Ok(answer) = connection.receive("GET")
             {
@@ -183,12 +184,12 @@ fn what_is_not_http_is_answered_or_closed() {
     ] {
         let mut connection = Connection::open(&service.north(""));
         connection.set_silence(Duration::from_secs(10));
-        // The service may close before it has read all.
+        // The service may close the connection before it has read everything.
         let _ = connection.write(bytes);
         connection.finish_sending();
         match connection.receive("PUT") {
             Ok(answer) => assert!(matches!(answer.status, 400..=499 | 505), "{what}: {}", answer.head_text()),
-            // A streamed answer that has begun is cut.
+            // A streamed answer that has begun can only be cut off.
             Err(error) => assert!(
                 error.kind() != std::io::ErrorKind::WouldBlock,
                 "{what}: neither answered nor closed"
@@ -196,7 +197,7 @@ fn what_is_not_http_is_answered_or_closed() {
         }
         expect_well(&mut service);
     }
-    // An absurd but well-formed length is a matter of space.
+    // A huge but well-formed length is refused for lack of space.
     let request = Request::new("PUT", "/iso?name=x").header("Content-Length", &u64::MAX.to_string());
     let mut connection = Connection::open(&service.north(""));
     connection.send(&request.header("Expect", "100-continue")).unwrap();

@@ -1,4 +1,4 @@
-//! Names, parameters and sources that cannot be meant: each ends in a clear 4xx and leaves nothing behind.
+//! Invalid names, parameters and sources: each ends in a clear 4xx and leaves nothing behind.
 
 use harness::http::{self, Connection, Request};
 use harness::problem::expect_problem;
@@ -10,7 +10,8 @@ use std::os::unix::net::UnixListener;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// A service with an image, a file on each shelf and the digests known, so that nothing changes by itself.
+/// A service with an image, a file in each store, and all digests computed, so that nothing changes by
+/// itself.
 fn service(tweaks: &[(&str, serde_json::Value)]) -> Service {
     let setup = tweaks.iter().fold(Setup::new(), |setup, (key, value)| setup.set(key, value.clone()));
     let service = setup.start();
@@ -20,7 +21,7 @@ fn service(tweaks: &[(&str, serde_json::Value)]) -> Service {
     service
 }
 
-/// The image is served, whatever happened before.
+/// Panics unless the image is served.
 #[track_caller]
 fn expect_well(service: &mut Service) {
     let kernel = http::get(&service.south("/good/1/images/pxeboot/vmlinuz")).expect_status(200);
@@ -58,7 +59,7 @@ fn names_that_are_no_safe_segment_are_refused_everywhere() {
         &long,
         &longer,
     ];
-    // A file may have been named like this by somebody else; nobody gets to give such a name here.
+    // Another program may have made such a file, but the API does not accept such a name.
     let unwise_names = [
         "a`id`", "$(id)", "$HOME", "a;b", "a|b", "a&b", "a>b", "a<b", "a*", "a?", "a\"b", "a'b", " ", " a",
         "a ",
@@ -78,7 +79,7 @@ fn names_that_are_no_safe_segment_are_refused_everywhere() {
             let problem = expect_problem(&service, &answer, status, &format!("`{parameter}`"));
             assert_eq!(problem["parameter"], parameter, "{path}");
         }
-        // As JSON, where there is no encoding that could be taken for a part of the name.
+        // As JSON, where nothing in the name can be taken for an encoding.
         let body = json!({"name": name, "version": "1", "isostore": "good.iso"});
         expect_problem(&service, &http::put_json(&service.north("/images"), &body), 400, "`name`");
         for path in ["/iso", "/microkernel"] {
@@ -90,7 +91,7 @@ fn names_that_are_no_safe_segment_are_refused_everywhere() {
         let answer = service.put_image(&[("name", name), ("version", "1"), ("isostore", "good.iso")]);
         expect_problem(&service, &answer, 400, "`name`");
     }
-    // Bytes that are no UTF-8, and encodings cut short.
+    // Bytes that are not UTF-8, and truncated encodings.
     for raw in ["%ff", "%C3%28", "a%00b", "%2e%2e", "%2F", "..%2F..%2Fetc%2Fpasswd", "%252F%00"] {
         let answer = http::put(&service.north(&format!("/iso?name={raw}")), "body");
         expect_problem(&service, &answer, 400, "`name`");
@@ -203,14 +204,14 @@ fn parameters_that_are_missing_repeated_or_unknown_are_named() {
         let headers = [("Content-Type", "application/json")];
         expect_problem(&service, &http::request("PUT", &service.north("/images"), &headers, body), 400, part);
     }
-    // Nested and long beyond reason.
+    // Nested too deep, and too long.
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let wide = format!("{{\"name\": \"{}\"}}", "n".repeat(10 << 20));
     for body in [deep, wide] {
         let headers = [("Content-Type", "application/json"), ("Expect", "100-continue")];
         let mut connection = Connection::open(&service.north(""));
         let request = Request::new("PUT", "/images").headers(&headers).body(body);
-        // The service may close before it has read so much.
+        // The service may close the connection before it has read everything.
         let _ = connection.send(&request);
         if let Ok(answer) = connection.receive("PUT") {
             assert!((400..500).contains(&answer.status), "{}", answer.head_text());
@@ -238,7 +239,7 @@ fn what_is_not_an_image_is_refused_from_every_source() {
         service.write(&format!("elsewhere/{kind}.iso"), bytes);
         service.write(&format!("static/iso/stored-{kind}.iso"), bytes);
     }
-    // Digests of the dropped files arrive in the background.
+    // Digests of files from outside are computed in the background.
     http::get(&service.north("/iso")).expect_status(200);
     let before = Remains::of(&service);
     for (kind, bytes) in &kinds {

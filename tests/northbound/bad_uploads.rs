@@ -1,4 +1,4 @@
-//! Uploads that break off, do not fit or come twice: the old file stays, nothing half is left, and the
+//! Uploads that break off, exceed a limit or collide: the old file stays, no partial file is left, and the
 //! refusal is clear.
 
 use harness::curl_answer::ask;
@@ -14,10 +14,11 @@ use std::fs;
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
-/// Above this size an upload's progress is streamed, so that a later failure can only cut the answer.
+/// Above this size an upload streams its progress, so that a later failure can only cut the answer off.
 const SMALL: usize = 8 << 20;
 
-/// A service with an image, a file on each shelf and the digests known, so that nothing changes by itself.
+/// A service with an image, a file in each store, and all digests computed, so that nothing changes by
+/// itself.
 fn service(tweaks: &[(&str, serde_json::Value)]) -> Service {
     let setup = tweaks.iter().fold(Setup::new(), |setup, (key, value)| setup.set(key, value.clone()));
     let service = setup.start();
@@ -27,7 +28,7 @@ fn service(tweaks: &[(&str, serde_json::Value)]) -> Service {
     service
 }
 
-/// The image is served, whatever happened before.
+/// Panics unless the image is served.
 #[track_caller]
 fn expect_well(service: &mut Service) {
     let kernel = http::get(&service.south("/good/1/images/pxeboot/vmlinuz")).expect_status(200);
@@ -97,7 +98,7 @@ fn what_does_not_fit_on_the_disk_changes_nothing() {
     let big = file.to_str().unwrap();
 
     for target in ["/iso?name=old.iso", "/iso?name=new.iso", "/images?name=n&version=1&isoclient=old.iso"] {
-        // Announced: refused with its proper status before a byte of it is read.
+        // With a Content-Length the upload is refused with its proper status before a byte of it is read.
         let mut connection = Connection::open(&service.north(""));
         let request = Request::new("PUT", target)
             .header("Content-Length", &(40 << 20).to_string())
@@ -112,7 +113,7 @@ fn what_does_not_fit_on_the_disk_changes_nothing() {
         assert_eq!(announced.status, 507, "{announced:?}");
         assert!(announced.text.contains("\"message\""), "{announced:?}");
 
-        // Not announced: the answer has begun, so it is cut and curl says so.
+        // Without one the answer has begun; it is cut off, and curl reports that.
         let chunked = ask("PUT", &url, &["--upload-file", big, "--header", "Transfer-Encoding: chunked"]);
         assert!(chunked.code != 0 || chunked.status == 507, "{chunked:?}");
         assert!(!chunked.text.contains("finished"), "{chunked:?}");
@@ -132,7 +133,7 @@ fn what_does_not_fit_on_the_disk_changes_nothing() {
         expect_no_unfinished(&service);
         before.expect_again(&service, target);
     }
-    // Somebody else fills the disk: small things are refused as well, and what is there is served.
+    // Another program fills the disk: even small uploads are refused, and existing files are served.
     disk.fill();
     for target in ["/iso?name=old.iso", "/iso?name=new.iso"] {
         let answer = http::put(&service.north(target), images::pattern(75, 9001));
@@ -143,7 +144,7 @@ fn what_does_not_fit_on_the_disk_changes_nothing() {
     disk.make_room();
     before.expect_again(&service, "a full disk");
     http::put(&service.north("/iso?name=new.iso"), images::pattern(76, 9001)).expect_status(200);
-    // Space that has to stay free is space that is not there.
+    // Reserved space counts as used.
     drop(service);
     drop(disk);
 }
@@ -182,17 +183,17 @@ fn two_uploads_of_one_name_do_not_mix() {
     for target in ["/iso?name=same.iso", "/images?name=n&version=1&isoclient=same.iso"] {
         let started = Instant::now();
         expect_problem(&service, &http::put(&service.north(target), second.clone()), 409, "same.iso");
-        assert!(started.elapsed() < Duration::from_secs(5), "nobody waits behind an upload");
+        assert!(started.elapsed() < Duration::from_secs(5), "no request waits behind an upload");
     }
     expect_problem(&service, &http::delete(&service.north("/iso?name=same.iso")), 409, "same.iso");
-    // The other shelf and other names are free.
+    // The same name in the other store, and other names, are free.
     http::put(&service.north("/microkernel?name=same.iso"), second.clone()).expect_status(200);
     http::put(&service.north("/iso?name=Same.iso"), second).expect_status(200);
     slow.write(&first[200_000..]).unwrap();
     slow.receive("PUT").unwrap().expect_status(200);
     assert_eq!(digest::of_file(&service.path("static/iso/same.iso")), digest::of_bytes(&first));
 
-    // All at once: whoever wins, the file is one of them and every success was true when it was told.
+    // All at once: the stored file is one of the uploads, and each success was true when it was sent.
     let barrier = Arc::new(Barrier::new(8));
     let answers: Vec<(u32, Response)> = std::thread::scope(|scope| {
         let race = |seed: u32| {

@@ -1,4 +1,4 @@
-//! `GET /images/{id}/tree`: what people see who look into an image, folder by folder and by name.
+//! `GET /images/{id}/tree`: an image's tree, folder by folder and by search.
 
 use harness::http::{self, Response, encode};
 use harness::images::{self, LATIN_NAME};
@@ -13,17 +13,17 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// What [`SourceTree`] gives every file.
+/// The modification time that [`SourceTree`] gives every file.
 const MODIFIED: &str = "2020-02-03T04:05:06.000Z";
 
-/// Registers the file at `path` and tells the image's id.
+/// Registers the file at `path` and returns the image's id.
 #[track_caller]
 fn register(service: &Service, name: &str, path: &Path) -> String {
     service.register(name, "1", "isolocal", path.to_str().unwrap());
     service.images(&[("name", name)])[0]["id"].as_str().unwrap().to_owned()
 }
 
-/// Asks with these parameters, values encoded here.
+/// Requests the tree with these parameters, encoded here.
 fn ask(service: &Service, id: &str, parameters: &[(&str, &str)]) -> Response {
     http::get(&service.north(&format!("/images/{id}/tree?{}", harness::service::query(parameters))))
 }
@@ -33,7 +33,7 @@ fn browse(service: &Service, id: &str, parameters: &[(&str, &str)]) -> Value {
     ask(service, id, parameters).expect_status(200).json()
 }
 
-/// One member of all entries.
+/// One member of each entry.
 fn members<'a>(view: &'a Value, member: &str) -> Vec<&'a str> {
     let entries = view["entries"].as_array().unwrap();
     entries.iter().map(|entry| entry[member].as_str().unwrap()).collect()
@@ -68,7 +68,7 @@ fn a_folder_is_told_with_everything_that_is_known() {
     });
     assert_eq!(root, expected);
 
-    // The same in every spelling of the path.
+    // Each spelling of the path gives the same answer.
     let below = browse(&service, &id, &[("path", "images/pxeboot/")]);
     assert_eq!(
         (&below["path"], &below["url"]),
@@ -83,7 +83,7 @@ fn a_folder_is_told_with_everything_that_is_known() {
         members(&browse(&service, &id, &[("path", "ubuntu/ubuntu/EFI")]), "path"),
         ["ubuntu/ubuntu/EFI/BOOT/"]
     );
-    // As a machine would find it.
+    // Lookup ignores case, as southbound.
     assert_eq!(members(&browse(&service, &id, &[("path", "efi/boot")]), "name"), ["BOOTX64.EFI"]);
 }
 
@@ -133,7 +133,7 @@ fn paths_lead_to_the_bytes_whatever_the_names_are() {
         let body = http::get(&service.south(&format!("{base}{inner}"))).expect_status(200).text();
         assert_eq!(body, name.as_str().unwrap());
     }
-    // Found by what can be read of them.
+    // A search matches the readable form of a name.
     for (text, total) in [("ONERROR", 3), ("\u{202e}", 3), ("😀", 3), ("a%20b", 3), ("\u{fffd}", 1), ("É", 3)]
     {
         let found = browse(&service, &id, &[("search", text)]);
@@ -177,21 +177,20 @@ fn a_search_finds_everything_once_whatever_links_there_are() {
     let found = find(&[("search", "PACK")]);
     assert_eq!(members(&found, "path"), ["pool/package.deb"]);
     assert_eq!((&found["total"], &found["complete"], &found["path"]), (&json!(1), &json!(true), &json!("")));
-    // Links are found themselves; one that leads nowhere cannot be fetched. Those nearer to the top come
-    // first.
+    // A search returns links themselves; a dangling one has no URL. Entries nearer to the root come first.
     assert_eq!(
         members(&find(&[("search", "u")]), "path"),
         ["absolute-folder/", "ubuntu/", "absolute", "dists/unstable/", "dists/up/"]
     );
     assert_eq!(find(&[("search", "loop")])["total"], 0);
-    // Below a folder, also one that is reached by a link.
+    // Below a folder, also one behind a link.
     assert_eq!(
         members(&find(&[("path", "ubuntu/dists"), ("search", "rel")]), "path"),
         ["ubuntu/dists/stable/Release"]
     );
     assert_eq!(find(&[("path", "pool"), ("search", "release")])["entries"], json!([]));
 
-    // A part of what there is.
+    // A page of the result.
     let all = find(&[("search", "e")]);
     let paths = members(&all, "path");
     assert_eq!(all["total"], paths.len());
@@ -309,6 +308,6 @@ fn a_hundred_thousand_entries_are_shown_page_by_page() {
     let found = browse(&service, &id, &[("search", "99.RPM"), ("limit", "3")]);
     assert_eq!(members(&found, "name"), ["Package-000099.rpm", "Package-000199.rpm", "Package-000299.rpm"]);
     assert_eq!((&found["total"], &found["complete"]), (&json!(COUNT / 100), &json!(true)));
-    // Not optimised and on a busy machine it takes a second or two.
+    // Unoptimised and on a busy machine this takes a second or two.
     assert!(begin.elapsed() < Duration::from_secs(60), "{:?}", begin.elapsed());
 }

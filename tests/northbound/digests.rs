@@ -1,5 +1,5 @@
-//! Digests that clients announce: what fits is taken, what does not is refused with both values, and then
-//! nothing has changed.
+//! Digests that clients announce: matching files are accepted, others are refused with both values and change
+//! nothing.
 
 use harness::curl_answer::ask;
 use harness::figures::open_files;
@@ -14,13 +14,13 @@ use harness::{Service, Setup, digest, images};
 use std::fs;
 use std::time::Duration;
 
-/// Any other digest.
+/// A digest of no file.
 const WRONG: &str = "00000000000000000000000000000000000000000000000000000000deadbeef";
 
-/// Far more than it takes to notice that somebody has gone.
+/// Far longer than the service needs to notice that a client has gone.
 const SOON: Duration = Duration::from_secs(10);
 
-/// A stored ISO and one that lies elsewhere.
+/// A service with a stored ISO and one outside the store.
 fn service() -> Service {
     let setup = Setup::new().set("watchInterval", 0.into());
     let setup = setup.file("local/away.iso", fs::read(images::installer()).unwrap());
@@ -35,7 +35,7 @@ fn put(service: &Service, target: &str, fields: &[(&str, &str)], body: &[u8]) ->
     connection.exchange(&Request::new("PUT", target).headers(fields).body(body)).unwrap()
 }
 
-/// The sources that need no body, as parameters.
+/// The sources without a body, as parameters.
 fn sources(service: &Service) -> Vec<(&'static str, String)> {
     let away = service.path("local/away.iso").to_str().unwrap().to_owned();
     vec![("isostore", "stored.iso".to_owned()), ("isolocal", away)]
@@ -69,7 +69,7 @@ fn a_file_that_lies_there_is_registered_if_it_is_what_was_expected() {
             assert_eq!(problem["parameter"], name);
             before.expect_again(&service, message);
         }
-        // A right one beside a wrong one does not help.
+        // A right digest beside a wrong one does not help.
         let answer = service.put_image(&[
             ("name", "linux"),
             ("version", source),
@@ -88,7 +88,7 @@ fn a_file_that_lies_there_is_registered_if_it_is_what_was_expected() {
             all.extend(parameters.iter().map(|(name, value)| (*name, value.as_str())));
             let image = service.put_image(&all).expect_status(200).json();
             assert_eq!(image["status"], "OK");
-            // It is known already, so nobody has to read the file again.
+            // The digest is known already; the file is not read again.
             assert_eq!(image["sha256"], sha256.as_str());
             let kernel = http::get(&service.south(&format!("/linux/{version}/images/pxeboot/vmlinuz")));
             assert!(kernel.expect_status(200).body == images::pattern(1, 300_000));
@@ -102,7 +102,7 @@ fn a_file_that_lies_there_is_registered_if_it_is_what_was_expected() {
 fn the_digest_of_the_present_version_counts() {
     let service = service();
     let old = digest::of_file(&images::installer());
-    // Another file of the same name, and nobody has said so.
+    // Another file under the same name, written without the API.
     fs::copy(images::rock_ridge(Maker::Xorriso), service.path("static/iso/stored.iso")).unwrap();
     let new = digest::of_file(&service.path("static/iso/stored.iso"));
     let register = |sha256: &str| {
@@ -144,11 +144,11 @@ fn what_cannot_be_a_digest_is_refused_before_anything_is_done() {
     before.expect_again(&service, "refusals");
 }
 
-/// A parameter and fields; who is named when they do not fit; and which digest is told, SHA-256 first where
-/// both are announced.
+/// A parameter and header fields; the source that a refusal names; and which digest it shows, SHA-256 first
+/// where both are announced.
 type Way<'a> = (&'a str, Vec<(&'a str, &'a str)>, &'a str, usize);
 
-/// Every way to say what an upload is, with bytes that fit and bytes that do not.
+/// Every way to announce a digest, with matching and other bytes.
 #[test]
 fn an_upload_is_taken_if_it_is_what_was_announced() {
     let service = service();
@@ -202,7 +202,7 @@ fn an_upload_is_taken_if_it_is_what_was_announced() {
     assert_eq!(wait_for_digest(&service, "microkernel", "new"), *sha256);
 }
 
-/// The answer to a large upload has begun long before its digest is known, so it is cut; nothing has changed.
+/// The answer to a large upload begins before its digest is known, so it is cut off. Nothing has changed.
 #[test]
 fn a_large_upload_that_is_not_what_was_announced_is_cut() {
     let service = service();
@@ -221,7 +221,7 @@ fn a_large_upload_that_is_not_what_was_announced_is_cut() {
     }
 }
 
-/// The reading of a whole file ends with the request that asked for it, and does not hold up a stop.
+/// Hashing a file ends with the request that started it, and does not delay a stop.
 #[test]
 fn a_check_ends_with_its_request() {
     let mut service = Setup::new().set("httpTimeout", 1000.into()).start();

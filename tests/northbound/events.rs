@@ -1,4 +1,4 @@
-//! `GET /events`: whoever listens knows what the lists say, without asking for them again.
+//! `GET /events`: a subscriber knows the state of the lists without reading them again.
 
 use harness::http::{self, Connection, Request};
 use harness::images::{self, pattern};
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::{Duration, Instant};
 
-/// The most that may listen at once.
+/// The limit on subscribers.
 const MAX_SUBSCRIBERS: usize = 128;
 
 fn installer() -> Vec<u8> {
@@ -34,7 +34,7 @@ fn is(name: &'static str, member: &'static str, value: &'static str) -> impl Fn(
     move |event| event.name == name && event.json()[member] == value
 }
 
-/// What a client knows that read the lists and has listened since.
+/// The state of a client that has read the lists and follows the events.
 #[derive(Debug, Default, PartialEq)]
 struct Known(BTreeMap<String, Value>);
 
@@ -71,7 +71,7 @@ impl Known {
     }
 }
 
-/// Listens until the client knows what the lists say; returns what it heard.
+/// Reads events until the client's state equals the lists; returns those events.
 #[track_caller]
 fn catch_up(service: &Service, known: &mut Known, events: &mut Events) -> Vec<Event> {
     let deadline = Instant::now() + http::SILENCE;
@@ -112,7 +112,7 @@ fn who_listens_knows_what_the_lists_say() {
     heard.iter().for_each(|event| known.hear(event));
     catch_up(&service, &mut known, &mut events);
 
-    // Files come and go.
+    // Files are added and removed.
     http::put(&service.north("/microkernel?name=vmlinuz"), pattern(1, 5000)).expect_status(200);
     let heard = events.until("a file", is("file", "name", "vmlinuz")).pop().unwrap();
     assert_eq!((&heard.json()["bytes"], &heard.json()["store"]), (&json!(5000), &json!("microkernel")));
@@ -123,7 +123,7 @@ fn who_listens_knows_what_the_lists_say() {
     assert_eq!(heard.last().unwrap().json(), json!({"store": "microkernel", "name": "vmlinuz"}));
     heard.iter().for_each(|event| known.hear(event));
 
-    // An image whose ISO comes from elsewhere has several states.
+    // An image whose ISO is downloaded has several states.
     let origin = Origin::start();
     origin.on("/web.iso", Behaviour::Bytes(installer()));
     service.register("web", "1", "isoweb", &origin.url("/web.iso"));
@@ -165,8 +165,7 @@ fn jobs_are_told_and_so_are_their_images() {
     let progress: Vec<_> = jobs.iter().filter_map(|job| job["progress"]["done"].as_u64()).collect();
     assert!(progress.is_sorted() && progress.iter().any(|done| *done > 0), "{progress:?}");
     assert!(jobs.len() as f64 <= 8.0 + 2.0 * begun.elapsed().as_secs_f64(), "too often: {jobs:#?}");
-    // Where the job stands and where the image stands is known at every end, and what goes from the list is
-    // known as well.
+    // Events report the state of job and image at every end, and removals from the list.
     for index in 0..6 {
         let path = format!("/fast-{index}.iso");
         origin.on(&path, Behaviour::Bytes(installer()));
@@ -219,7 +218,7 @@ fn who_comes_back_misses_nothing_and_hears_nothing_twice() {
     heard.extend(catch_up(&service, &mut known, &mut events));
     expect_ascending(&heard);
     assert!(heard[1..].iter().all(|event| event.name != "hello" && event.name != "reset"), "{heard:?}");
-    // A browser asks for the same URL again, so what its header says is newer.
+    // A browser reconnects to the same URL, so its header is newer than the query.
     let (old, last) = (heard[0].id.clone().unwrap(), heard.last().unwrap().id.clone().unwrap());
     let url = service.north(&format!("/events?lastEventId={old}"));
     let mut events = Events::open(&url, &[("Last-Event-ID", &last)]);
@@ -305,7 +304,7 @@ fn a_heartbeat_shows_that_a_stream_lives_and_finds_clients_that_do_not() {
     assert_eq!(refused.header("Retry-After"), Some("5"));
     expect_problem(&service, &refused, 503, "128 clients");
     others.pop();
-    // What happens is not told here, but who comes back need not begin before it.
+    // A missed event is not repeated here, but a client that comes back need not start before it.
     http::put(&service.north("/microkernel?name=vmlinuz"), pattern(1, 50)).expect_status(200);
     let heartbeat = events.read().unwrap().unwrap();
     assert_eq!((heartbeat.comments, &heartbeat.data), (1, &None), "{heartbeat:?}");

@@ -1,4 +1,4 @@
-//! `/iso` and `/microkernel` as the contract's §2 has them: listings, uploads, removal.
+//! `/iso` and `/microkernel` (contract §2): listings, uploads, removal.
 
 use harness::curl_answer::{answer, ask};
 use harness::http::{self, Connection, Request};
@@ -14,11 +14,11 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Both shelves: the northbound path, the folder, the southbound path.
-const SHELVES: [(&str, &str, &str); 2] =
+/// Both stores: the northbound path, the folder, the southbound path.
+const STORES: [(&str, &str, &str); 2] =
     [("/iso", "static/iso", "/iso"), ("/microkernel", "static/common", "/common")];
 
-/// Above this size an upload's progress is streamed.
+/// Above this size an upload streams its progress.
 const SMALL: usize = 8 << 20;
 
 #[track_caller]
@@ -30,7 +30,7 @@ fn names(files: &[Value]) -> Vec<&str> {
     files.iter().map(|file| file["name"].as_str().unwrap()).collect()
 }
 
-/// The file listed under `name`, once its digest is known.
+/// The listed file `name`, once its digest is known.
 #[track_caller]
 fn digested(service: &Service, path: &str, name: &str) -> Value {
     eventually(Duration::from_secs(10), "the file's digest", || {
@@ -39,13 +39,13 @@ fn digested(service: &Service, path: &str, name: &str) -> Value {
     })
 }
 
-/// A file of `bytes` for curl to send.
+/// Writes `bytes` to a file for curl; returns its path.
 fn on_disk(service: &Service, name: &str, bytes: &[u8]) -> String {
     service.write(name, bytes);
     service.path(name).to_str().unwrap().to_owned()
 }
 
-/// `2026-01-02T03:04:05.678Z` as a time.
+/// Parses a time such as `2026-01-02T03:04:05.678Z`.
 #[track_caller]
 fn parse_time(text: &str) -> SystemTime {
     let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
@@ -58,7 +58,7 @@ fn parse_time(text: &str) -> SystemTime {
 #[test]
 fn listings_tell_name_size_time_and_digest() {
     let service = Service::start(&json!({}));
-    for (path, _, south) in SHELVES {
+    for (path, _, south) in STORES {
         assert_eq!(http::get(&service.north(path)).expect_status(200).text(), "[]");
         for (size, shown) in [
             (1, "1 Byte"),
@@ -81,7 +81,7 @@ fn listings_tell_name_size_time_and_digest() {
             let uploaded = parse_time(file["uploaded"].as_str().unwrap());
             let apart = uploaded.duration_since(started).unwrap_or_else(|error| error.duration());
             assert!(apart < Duration::from_secs(20), "{file}");
-            // The old README's spelling, on isos alone.
+            // The previous service's spelling, for ISOs alone.
             let old = if path == "/iso" { &file["uploaded"] } else { &Value::Null };
             assert_eq!(&file["upload"], old, "{file}");
             assert!(http::get(&service.south(&format!("{south}/{name}"))).body == bytes);
@@ -91,7 +91,7 @@ fn listings_tell_name_size_time_and_digest() {
         sorted.sort_unstable();
         assert_eq!((files.len(), names(&files)), (6, sorted));
         assert!(list(&service, &format!("{path}?name=none")).is_empty());
-        // Browsers add parameters against caches; they choose nothing and do no harm.
+        // Parameters that browsers add against caches have no effect.
         assert_eq!(list(&service, &format!("{path}?_=1700000000")), files);
     }
     assert_eq!(unfinished(&service), [""; 0]);
@@ -105,7 +105,7 @@ fn curl_uploads_as_it_likes() {
     let (small_file, big_file) = (on_disk(&service, "small.bin", &small), on_disk(&service, "big.bin", &big));
     let (small_data, big_data) = (format!("@{small_file}"), format!("@{big_file}"));
     let json = ["--header", "Accept: application/json"];
-    for (path, folder, _) in SHELVES {
+    for (path, folder, _) in STORES {
         for (name, bytes, arguments) in [
             ("file-small", &small, vec!["--upload-file", small_file.as_str()]),
             ("data-small", &small, vec!["--data-binary", &small_data]),
@@ -141,7 +141,7 @@ fn curl_uploads_as_it_likes() {
                 "{name} differs"
             );
 
-            // The same once more, with one object for an answer: an unused name may be replaced.
+            // The same upload again, answered with one object: an unused file may be replaced.
             let object = ask("PUT", &url, &[&arguments[..], &json].concat());
             assert_eq!((object.code, object.status), (0, 200), "{path} {name}: {object:?}");
             assert_eq!(object.content_type.as_deref(), Some("application/json"), "{name}");
@@ -165,7 +165,7 @@ fn progress_comes_while_the_bytes_go() {
     connection.send(&head).unwrap();
     let (first, second) = body.split_at(body.len() * 55 / 100);
     connection.write(first).unwrap();
-    // The head and five lines are here before the rest has been sent.
+    // The head and five lines arrive before the rest is sent.
     let answer = connection.receive_head().unwrap();
     assert_eq!((answer.status, answer.header("Content-Type")), (200, Some("text/plain; charset=utf-8")));
     let mut text = String::new();
@@ -184,7 +184,7 @@ fn progress_comes_while_the_bytes_go() {
 fn a_name_is_visible_only_when_its_file_is_whole() {
     let service = Service::start(&json!({}));
     let old = images::pattern(95, 3000);
-    for (path, _, south) in SHELVES {
+    for (path, _, south) in STORES {
         http::put(&service.north(&format!("{path}?name=kept.iso")), old.clone()).expect_status(200);
         let new = images::pattern(96, 100_000);
         for (name, there_before) in [("fresh.iso", false), ("kept.iso", true)] {
@@ -214,7 +214,7 @@ fn a_name_is_visible_only_when_its_file_is_whole() {
             } else {
                 assert_eq!(served.status, 404);
             }
-            // The room for unfinished files is nobody's business, by any door.
+            // No API shows the folder of unfinished files.
             for hidden in unfinished(&service) {
                 let hidden = hidden.split_once('/').unwrap().1;
                 assert_eq!(http::get(&service.south(&format!("{south}/{hidden}"))).status, 404, "{hidden}");
@@ -255,7 +255,7 @@ fn an_iso_that_an_image_uses_stays_as_it_is() {
         listed[0]["images"].as_array().unwrap().iter().map(|user| user.as_str().unwrap()).collect();
     users.sort_unstable();
     assert_eq!(users, ["centos 7", "centos 8"]);
-    // Names of the other shelf are others.
+    // Names in the other store are independent.
     http::put(&service.north("/microkernel?name=used.iso"), "another").expect_status(200);
     http::delete(&service.north("/microkernel?name=used.iso")).expect_status(200);
     http::delete(&service.north("/images?name=centos")).expect_status(200);
@@ -266,7 +266,7 @@ fn an_iso_that_an_image_uses_stays_as_it_is() {
 #[test]
 fn delete_answers_with_the_file_it_removed() {
     let service = Service::start(&json!({}));
-    for (path, folder, south) in SHELVES {
+    for (path, folder, south) in STORES {
         for name in ["one", "two words", "üñï.iso"] {
             http::put(&service.north(&format!("{path}?name={}", http::encode(name))), "bytes")
                 .expect_status(200);
@@ -301,12 +301,12 @@ fn delete_answers_with_the_file_it_removed() {
 fn files_dropped_into_a_folder_are_files_like_others() {
     let setup = Setup::new().set("watchInterval", 200.into());
     let service = setup.file("static/iso/before.iso", "there before the start\n").start();
-    for (path, folder, _) in SHELVES {
+    for (path, folder, _) in STORES {
         service.write(&format!("{folder}/dropped.iso"), images::pattern(99, 70_000));
         let file = digested(&service, path, "dropped.iso");
         assert_eq!(file["sha256"], digest::of_bytes(&images::pattern(99, 70_000)));
         assert_eq!((&file["bytes"], &file["size"]), (&json!(70_000), &json!("70.00 KB")));
-        // Changed behind the service's back: the old digest must not be shown for the new bytes.
+        // The file changes outside the API: the old digest must not be shown for the new bytes.
         service.write(&format!("{folder}/dropped.iso"), images::pattern(100, 70_001));
         let file = digested(&service, path, "dropped.iso");
         assert_eq!(file["sha256"], digest::of_bytes(&images::pattern(100, 70_001)));
@@ -317,7 +317,7 @@ fn files_dropped_into_a_folder_are_files_like_others() {
         digest::of_bytes(b"there before the start\n")
     );
 
-    // What is no plain file with a usable name is no file of the store.
+    // Only regular files with valid names belong to the store.
     fs::create_dir(service.path("static/iso/folder.iso")).unwrap();
     symlink("/etc/passwd", service.path("static/iso/link.iso")).unwrap();
     Command::new("mkfifo").arg(service.path("static/iso/fifo.iso")).status().unwrap();
@@ -335,7 +335,7 @@ fn files_dropped_into_a_folder_are_files_like_others() {
 fn what_an_upload_cannot_be_is_refused_before_the_body() {
     let service = Service::start(&json!({"maxFileSize": 1_000_000}));
     let before = Remains::of(&service);
-    for (path, _, _) in SHELVES {
+    for (path, _, _) in STORES {
         for (target, headers, status, part) in [
             (path.to_owned(), vec![], 400, "`name`"),
             (format!("{path}?name="), vec![], 400, "`name`"),
@@ -346,7 +346,7 @@ fn what_an_upload_cannot_be_is_refused_before_the_body() {
             (format!("{path}?name=x"), vec![("Content-Encoding", "gzip")], 415, "Content-Encoding"),
             (format!("{path}?name=x"), vec![("Content-Length", "1000001")], 413, "1000000"),
         ] {
-            // Only the head is sent, so an answer shows that the body was not needed.
+            // Only the head is sent, so the answer does not depend on the body.
             let mut connection = Connection::open(&service.north(""));
             let mut request = Request::new("PUT", &target).headers(&headers).header("Expect", "100-continue");
             if !headers.iter().any(|(name, _)| *name == "Content-Length") {
@@ -360,7 +360,7 @@ fn what_an_upload_cannot_be_is_refused_before_the_body() {
                 connection.read_some(usize::try_from(answer.content_length().unwrap()).unwrap()).unwrap();
             expect_problem(&service, &answer, status, part);
         }
-        // A client that does not wait gets the same answer.
+        // A client that sends the body at once gets the same answer.
         let answer = http::put(&service.north(&format!("{path}?name=.incoming")), vec![0; 900_000]);
         expect_problem(&service, &answer, 400, "`name`");
         expect_problem(&service, &http::put(&service.north(&format!("{path}?name=empty")), ""), 400, "empty");

@@ -1,5 +1,4 @@
-//! `/images` as the contract's §2 has it, row by row: the four sources, filters, removal, and what RackHD
-//! does.
+//! `/images` (contract §2), row by row: the four sources, filters, removal, and the requests of RackHD.
 
 use harness::curl_answer::ask;
 use harness::http::{self, Response};
@@ -13,7 +12,7 @@ use std::fs;
 
 const KERNEL: &str = "images/pxeboot/vmlinuz";
 
-/// A service whose store holds `stored.iso`, beside a folder with `local.iso`.
+/// A service whose store holds `stored.iso`, and a folder with `local.iso`.
 fn service() -> Service {
     let installer = fs::read(images::installer()).unwrap();
     Setup::new().file("static/iso/stored.iso", &installer).file("elsewhere/local.iso", &installer).start()
@@ -29,7 +28,7 @@ fn expect_kernel_served(service: &Service, name: &str, version: &str) {
     assert!(answer.body == images::pattern(1, 300_000), "the kernel of {name} {version} differs");
 }
 
-/// DELETE with parameters that are encoded here.
+/// DELETE with parameters, encoded here.
 fn delete(service: &Service, parameters: &[(&str, &str)]) -> Response {
     http::delete(&service.north(&format!("/images?{}", query(parameters))))
 }
@@ -88,7 +87,7 @@ fn each_source_registers_by_curl() {
         expect_kernel_served(&service, name, "9");
     }
     assert_eq!(service.images(&[]).len(), 6);
-    // A local ISO is never copied; the others are whole files of the store.
+    // A local ISO is never copied; the others are complete files of the store.
     let stored: Vec<String> = fs::read_dir(service.path("static/iso"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -115,7 +114,7 @@ fn the_nearest_source_wins() {
     for (first, iso) in ["stored.iso", "local.iso", "web.iso", "client.iso"].into_iter().enumerate() {
         let version = first.to_string();
         let mut parameters = vec![("name", "precedence"), ("version", &version)];
-        // The order in the query does not matter.
+        // The order of the parameters does not matter.
         parameters.extend(all[first..].iter().rev());
         let url = service.north(&format!("/images?{}", query(&parameters)));
         let headers = [("Content-Type", "application/x-www-form-urlencoded"), ("Accept", "application/json")];
@@ -124,7 +123,7 @@ fn the_nearest_source_wins() {
         assert_eq!(answer.json()["iso"], iso, "{parameters:?}");
         service.wait_for_status("precedence", &version, |status| status == "OK");
     }
-    // What was not asked for did not happen.
+    // No other source was used.
     assert!(!service.path("static/iso/local.iso").exists());
     let seen = origin.seen();
     assert_eq!(seen.iter().filter(|seen| seen.method == "GET").count(), 1, "{seen:?}");
@@ -136,7 +135,7 @@ fn filters_match_exactly_and_all_of_them() {
     for (name, version) in
         [("centos", "7"), ("centos", "8"), ("Centos", "7"), ("ubuntu", "7"), ("a&b=c d%", "+")]
     {
-        // The last name needs encoding in every client.
+        // curl must encode the last name.
         if name.contains('&') {
             expect_problem(
                 &service,
@@ -178,7 +177,7 @@ fn filters_match_exactly_and_all_of_them() {
     }
     assert_eq!(service.images(&[]).len(), 6);
     assert_eq!(http::get(&service.north("/images?name=none")).text(), "[]");
-    // A plus in a query is a space, as forms have it; the literal plus is %2B.
+    // A plus in a query is a space, as in forms; a literal plus is %2B.
     assert_eq!(names_of(&http::get(&service.north("/images?name=a%3Dc+d%25")).json()), ["a=c d% +"]);
 }
 

@@ -1,4 +1,4 @@
-//! `isolocal`: an ISO is registered where it lies, shown by its base name, and never touched.
+//! `isolocal`: an ISO is registered where it lies, shown by its base name, and never written to.
 
 use harness::disk::SmallDisk;
 use harness::http::{self, Response};
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 const KERNEL: &str = "images/pxeboot/vmlinuz";
 
-/// A service whose store holds `stored.iso`, beside a folder with `local.iso`.
+/// A service whose store holds `stored.iso`, and a folder with `local.iso`.
 fn service() -> Service {
     let installer = fs::read(images::installer()).unwrap();
     Setup::new().file("static/iso/stored.iso", &installer).file("elsewhere/local.iso", &installer).start()
@@ -26,7 +26,7 @@ fn expect_kernel_served(service: &Service, name: &str, version: &str) {
     assert!(answer.body == images::pattern(1, 300_000), "the kernel of {name} {version} differs");
 }
 
-/// DELETE with parameters that are encoded here.
+/// DELETE with parameters, encoded here.
 fn delete(service: &Service, parameters: &[(&str, &str)]) -> Response {
     http::delete(&service.north(&format!("/images?{}", query(parameters))))
 }
@@ -38,7 +38,7 @@ fn a_local_iso_is_shown_and_never_touched() {
     let file = setup.path("media/install.iso");
     fs::copy(images::installer(), &file).unwrap();
     let before = fs::metadata(&file).unwrap();
-    // Nothing can be written through a file system that is read-only.
+    // The file system is read-only, so a write would fail.
     disk.protect();
     let service = setup.start();
     let path = file.to_str().unwrap();
@@ -69,7 +69,7 @@ fn a_local_iso_is_shown_and_never_touched() {
     let whole = http::get(&service.south("/iso/install.iso")).expect_status(200);
     assert_eq!(digest::of_bytes(&whole.body), sha256);
 
-    // Nothing may take the name, and nothing that is tried on it reaches the file.
+    // No upload may take the name, and no request under it reaches the file.
     let body = fs::read(&file).unwrap();
     let origin = Origin::start();
     origin.on("/install.iso", Behaviour::Bytes(body.clone()));
@@ -101,7 +101,7 @@ fn a_local_iso_is_shown_and_never_touched() {
     );
     assert_eq!((after.mtime(), after.nlink(), after.mode()), (before.mtime(), before.nlink(), before.mode()));
     assert_eq!(digest::of_file(&file), sha256);
-    // The reference is gone, so the name is free again.
+    // The reference is removed, so the name is free again.
     service.register("local", "4", "isolocal", path);
     drop(service);
     drop(disk);
@@ -122,9 +122,9 @@ fn base_names_of_local_isos_do_not_hide_each_other() {
     expect_problem(&service, &try_local("1", &at("elsewhere/stored.iso")), 409, "stored.iso");
     try_local("2", &at("elsewhere/local.iso")).expect_status(200);
     expect_problem(&service, &try_local("3", &at("other/local.iso")), 409, "local.iso");
-    // A link is followed once, and shown under its own name.
+    // A link is followed at the registration, and the image shows the link's name.
     assert_eq!(try_local("4", &at("linked.iso")).expect_status(200).json()["iso"], "linked.iso");
-    // The store's own file needs no reference and stays an ordinary one.
+    // A file of the store needs no reference and stays an ordinary file.
     assert_eq!(try_local("5", &at("static/iso/stored.iso")).expect_status(200).json()["iso"], "stored.iso");
     let listed = http::get(&service.north("/iso")).json();
     let local: Vec<(&str, bool)> = listed

@@ -1,5 +1,5 @@
-//! The API's document: that it is the one in `docs/openapi.json`, that it tells of every route and method,
-//! and that its examples and real answers are as it says.
+//! The API's document: it equals `docs/openapi.json`, covers every route and method, and agrees with its own
+//! examples and with real answers.
 
 use harness::http::{self, Connection, Request};
 use harness::schema::Document;
@@ -9,13 +9,13 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-/// The document as it is kept, for those who read it without running the service.
+/// The document in the repository, to be read without the running service.
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json");
 
-/// Set to renew the kept document.
+/// Set this variable to renew the document in the repository.
 const RENEW: &str = "IMAGE_SERVICE_RENEW_GOLDEN";
 
-/// Routes that the document leaves out, and why.
+/// Routes that the document leaves out, with the reason.
 const LEFT_OUT: [(&str, &str); 5] = [
     ("/docs", "a page for people"),
     ("/gui", "leads to the page"),
@@ -111,10 +111,10 @@ fn every_method_is_documented() {
     }
 }
 
-/// The status that a request without anything gets. Of answers without an end only the beginning is read.
+/// The status of a request without parameters. Of endless answers only the head is read.
 fn status(service: &Service, method: &str, target: &str) -> u16 {
     let mut connection = Connection::open(&service.north(""));
-    // By POST, an upload does what it does by another method.
+    // A POST with this header is an upload with another method (tus).
     let request = Request::new(method, target).header("X-HTTP-Method-Override", "HEAD");
     connection.send(&request).unwrap();
     connection.receive_head().unwrap().status
@@ -151,7 +151,7 @@ fn the_checker_finds_what_is_wrong() {
     });
     let schema = json!({"$ref": "#/components/schemas/TreeListing"});
     assert_eq!(document.faults(&schema, &listing), [] as [String; 0]);
-    // It remembers what it saw.
+    // The checker remembers the members that it saw.
     let unseen = document.unseen();
     for (member, is_seen) in
         [("TreeListing.path", true), ("TreeEntry.modified", false), ("ImageInFull.findings", false)]
@@ -183,7 +183,7 @@ fn the_checker_finds_what_is_wrong() {
         wrong.as_object_mut().unwrap().remove(missing);
         assert_eq!(document.faults(&schema, &wrong), [format!(".{missing} is missing")]);
     }
-    // What is composed of others, and what is one of several.
+    // Schemas that are composed (`allOf`), and choices (`oneOf`).
     let news = json!({"$ref": "#/components/schemas/News"});
     for (value, is_good) in [
         (json!({"event": "file-removed", "data": {"store": "iso", "name": "a.iso"}}), true),

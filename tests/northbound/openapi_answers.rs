@@ -1,5 +1,5 @@
-//! Real answers of every operation, in as many states as there are, are as the API's document says, and have
-//! no member that it does not have.
+//! Real answers of every operation, in as many states as possible, match the API's document and have no
+//! undocumented member.
 
 use harness::http::{self, Response};
 use harness::iso::{self, Maker, SourceTree};
@@ -13,16 +13,16 @@ use serde_json::{Value, json};
 use std::fs;
 use std::time::Duration;
 
-/// More than the buffers of a connection hold.
+/// More bytes than the buffers of a connection hold.
 const BIG: u64 = 64 << 20;
 
-/// Long enough for its digest to be seen under way.
+/// Large enough that a listing sees its digest in progress.
 const HUGE: u64 = 2 << 30;
 
-/// Schemas that only requests have.
+/// Schemas that occur only in requests.
 const REQUESTS: [&str; 3] = ["FileName", "ImageFilters", "Registration"];
 
-/// A service whose every answer is held against its document.
+/// A service and its document, to check every answer.
 struct Checked {
     service: Service,
     document: Document,
@@ -35,7 +35,7 @@ impl Checked {
         Self { service, document }
     }
 
-    /// Asks, and checks the answer. `path` is the one of the document, `target` the one of the request.
+    /// Sends a request and checks the answer. `path` is the document's, `target` the request's.
     #[track_caller]
     fn ask(
         &self,
@@ -50,19 +50,19 @@ impl Checked {
         answer
     }
 
-    /// The same without a body.
+    /// As `ask`, without a body.
     #[track_caller]
     fn on(&self, method: &str, path: &str, target: &str, status: u16) -> Response {
         self.ask(method, path, target, &[], "").expect_status(status)
     }
 
-    /// What a path tells that has no parameters.
+    /// GET of a path without parameters.
     #[track_caller]
     fn get(&self, path: &str) -> Value {
         self.on("GET", path, path, 200).json()
     }
 
-    /// Begins a download of version 1 of an image, and tells its job.
+    /// Starts a download of version 1 of an image, and returns its job.
     #[track_caller]
     fn begin(&self, name: &str, query: &str) -> Value {
         let image =
@@ -116,7 +116,7 @@ fn answers_are_as_the_document_says() {
     checked.ask("GET", "/", "/", &page, "").expect_status(200);
     checked.ask("OPTIONS", "/uploads", "/uploads", &[], "").expect_status(204);
 
-    // Everything that was done above was told as well.
+    // The events report everything that was done above.
     let told = events.until("the last file", |event| is(event, "file-removed", "last"));
     for event in &told {
         let news = json!({"event": event.name, "data": event.json()});
@@ -203,7 +203,7 @@ fn downloads(checked: &Checked) {
         Behaviour::Short { declared: bytes.len() as u64, bytes: bytes[..bytes.len() / 2].to_vec() },
     );
 
-    // Under way, with all that can be said of a source.
+    // A running download, with every property of a source.
     let query = format!(
         "isoweb={}&isoweb={}&checksum={}&tree=joliet",
         link("slow"),
@@ -220,7 +220,7 @@ fn downloads(checked: &Checked) {
     checked.on("GET", "/images/{id}/tree", &format!("/images/{}/tree", text(&slow["id"])), 409);
     checked.on("POST", "/jobs/{id}/retry", &format!("/jobs/{running}/retry"), 409);
 
-    // It waits for another attempt, is cancelled, begun again and taken from the list.
+    // A job waits for its retry, is cancelled, retried and removed from the list.
     let waiting = checked.begin("short", &format!("isoweb={}", link("short")));
     wait_until(&checked.service, &waiting, "waiting", |job| job["state"] == "waiting");
     let waiting = format!("/jobs/{}", text(&waiting["id"]));
@@ -231,7 +231,7 @@ fn downloads(checked: &Checked) {
     checked.on("DELETE", path, &waiting, 200);
     checked.on("GET", path, &waiting, 404);
 
-    // It failed, and it was done.
+    // One job failed and one is done.
     let failed = checked.begin("missing", &format!("isoweb={}", link("missing")));
     wait_until(&checked.service, &failed, "failed", |job| job["state"] == "failed");
     let image = checked.on("GET", "/images", "/images?name=missing", 200).json();
@@ -350,7 +350,7 @@ fn refusals(checked: &Checked) {
     checked.ask("PUT", "/iso", "/iso?name=x", &huge, "").expect_status(413);
     let full = [("Content-Length", "107374182400"), ("Expect", "100-continue")];
     checked.ask("PUT", "/iso", "/iso?name=x", &full, "").expect_status(507);
-    // The last that is told.
+    // The last event.
     checked.ask("PUT", "/iso", "/iso?name=last", &[], "last").expect_status(200);
     checked.on("DELETE", "/iso", "/iso?name=last", 200);
 }

@@ -1,5 +1,4 @@
-//! What holds for every northbound path: parameters in query and body, methods, CORS, and how a refusal
-//! looks.
+//! Rules of every northbound path: parameters in query and body, methods, CORS, and the form of a refusal.
 
 use harness::curl_answer::{answer, ask};
 use harness::http::{self, Response};
@@ -12,7 +11,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-/// A service whose store holds `stored.iso`, beside a folder with `local.iso`.
+/// A service whose store holds `stored.iso`, and a folder with `local.iso`.
 fn service() -> Service {
     let installer = fs::read(images::installer()).unwrap();
     Setup::new().file("static/iso/stored.iso", &installer).file("elsewhere/local.iso", &installer).start()
@@ -50,13 +49,13 @@ fn parameters_come_in_the_query_and_in_json() {
         let answer = put("/images", content_type, &body.to_string()).expect_status(200);
         assert_eq!(answer.json()["name"], "json", "{content_type}");
         service.wait_for_status("json", &version, |status| status == "OK");
-        // The query wins, member by member.
+        // The query overrides the body, member by member.
         let body = json!({"name": "ignored", "version": format!("mixed-{index}"), "isostore": "stored.iso"});
         let answer = put("/images?name=query", content_type, &body.to_string()).expect_status(200);
         assert_eq!(answer.json()["name"], "query", "{content_type}");
         assert_eq!(answer.json()["version"], format!("mixed-{index}"), "{content_type}");
     }
-    // Numbers are what scripts write for versions.
+    // Scripts write versions as numbers.
     let body = r#"{"name": "numbers", "version": 7, "isostore": "stored.iso"}"#;
     assert_eq!(put("/images", "application/json", body).expect_status(200).json()["version"], "7");
     // A number keeps its spelling or is refused: Ubuntu 14.10 is not 14.1.
@@ -70,10 +69,10 @@ fn parameters_come_in_the_query_and_in_json() {
     } else {
         expect_problem(&service, &answer, 400, "`version`");
     }
-    // Any other type is raw bytes, not parameters.
+    // A body of any other type is raw bytes, not parameters.
     let raw = "name=raw&version=1&isostore=stored.iso";
     expect_problem(&service, &put("/images", "application/x-www-form-urlencoded", raw), 400, "`name`");
-    // What RackHD sends beside a query disturbs neither method.
+    // The extra parts of RackHD's requests disturb neither method.
     let whole = "/images?name=rackhd&version=1&isostore=stored.iso";
     put(whole, "application/json", "{}").expect_status(200);
     let delete = |target: &str, body: &str| {
@@ -96,7 +95,7 @@ fn parameters_come_in_the_query_and_in_json() {
 fn every_path_knows_its_methods() {
     let service = service();
     service.register("centos", "7", "isostore", "stored.iso");
-    // A digest that arrives between two requests would change the length of the answer.
+    // A digest that is computed between two requests would change the length of the answer.
     eventually(Duration::from_secs(10), "the digest of the ISO", || {
         let file = &http::get(&service.north("/iso")).json()[0];
         (!file["sha256"].is_null() && !service.images(&[])[0]["sha256"].is_null()).then_some(())
@@ -156,7 +155,7 @@ fn browsers_of_other_origins_are_let_in_as_configured() {
     let listed = Service::start(&json!({"corsOrigins": [PANEL]}));
     assert_eq!(allowed(&get(&listed, PANEL).expect_status(200)).as_deref(), Some(PANEL));
     assert_ne!(allowed(&get(&listed, OTHER)).as_deref(), Some(OTHER));
-    // A script must be able to read errors as well.
+    // Scripts must be able to read errors too.
     let error =
         http::request("DELETE", &listed.north("/images"), &[("Origin", PANEL)], "").expect_status(400);
     assert_eq!(allowed(&error).as_deref(), Some(PANEL));

@@ -1,4 +1,4 @@
-//! How long a registration waits, and how a failed one is tried again under its id.
+//! How long a registration waits, and how a failed one is retried under its id.
 
 use harness::http::{self, Response};
 use harness::problem::expect_problem;
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 const KERNEL: &str = "images/pxeboot/vmlinuz";
 
-/// A service whose store holds `stored.iso`, beside a folder with `local.iso`.
+/// A service whose store holds `stored.iso`, and a folder with `local.iso`.
 fn service() -> Service {
     let installer = fs::read(images::installer()).unwrap();
     Setup::new().file("static/iso/stored.iso", &installer).file("elsewhere/local.iso", &installer).start()
@@ -24,7 +24,7 @@ fn expect_kernel_served(service: &Service, name: &str, version: &str) {
     assert!(answer.body == images::pattern(1, 300_000), "the kernel of {name} {version} differs");
 }
 
-/// DELETE with parameters that are encoded here.
+/// DELETE with parameters, encoded here.
 fn delete(service: &Service, parameters: &[(&str, &str)]) -> Response {
     http::delete(&service.north(&format!("/images?{}", query(parameters))))
 }
@@ -35,10 +35,10 @@ fn a_registration_from_the_web_waits_as_long_as_it_is_asked_to() {
     let origin = Origin::start();
     let installer = fs::read(images::installer()).unwrap();
     let piece = installer.len() / 10 + 1;
-    // Five seconds in all, longer than the service waits by itself.
+    // Five seconds in total, longer than the service waits by default.
     let slow = Behaviour::Dribble { bytes: installer, piece, pause: Duration::from_millis(500) };
     let register = |version: &str, more: &[(&str, &str)], headers: &[(&str, &str)]| {
-        // Images of one ISO share a name in the store, so each download has a path of its own.
+        // Downloads of one file name share a file in the store, so each has a path of its own.
         let link = format!("/slow-{version}.iso");
         origin.on(&link, slow.clone());
         let url = origin.url(&link);
@@ -80,7 +80,7 @@ fn a_failed_image_is_retried_under_its_id() {
     assert_eq!(failed["id"], first["id"]);
     http::get(&service.south(&format!("/retry/1/{KERNEL}"))).expect_status(404);
 
-    // A retry that is refused at once changes neither the record nor its place in the list.
+    // A retry that is refused changes neither the record nor its position in the list.
     expect_problem(
         &service,
         &service.put_image(&[("name", "retry"), ("version", "1"), ("isostore", "none.iso")]),
@@ -99,7 +99,7 @@ fn a_failed_image_is_retried_under_its_id() {
     expect_kernel_served(&service, "retry", "1");
     expect_problem(&service, &service.put_image(&parameters), 409, "retry 1");
 
-    // An image whose ISO went away is in error too, and another source repairs it.
+    // An image whose ISO was removed is in error too; another source repairs it.
     fs::remove_file(service.path("static/iso/later.iso")).unwrap();
     service.wait_for_status("retry", "1", |status| status.starts_with("error: "));
     let again = service.put_image(&[("name", "retry"), ("version", "1"), ("isostore", "stored.iso")]);

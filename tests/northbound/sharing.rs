@@ -1,4 +1,4 @@
-//! The same bytes under two names: stored once, shown, and safe from each other.
+//! The same bytes under two names: stored once, shown in listings, and independent of each other.
 
 use harness::disk::CloningDisk;
 use harness::http;
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 const SIZE: usize = 3_000_000;
 
-/// What the listing of a store tells of a file.
+/// A file's entry in the listing of a store.
 fn listed(service: &Service, store: &str, name: &str) -> Value {
     http::get(&service.north(&format!("/{store}?name={name}"))).expect_status(200).json()[0].clone()
 }
@@ -31,7 +31,7 @@ fn inode(path: &Path) -> u64 {
     fs::metadata(path).unwrap().ino()
 }
 
-/// Overwrites the first byte as a failing disk would: nothing else tells.
+/// Overwrites the first byte and keeps the times, like a failing disk.
 fn rot(path: &Path) {
     let file = File::options().write(true).open(path).unwrap();
     let modified = file.metadata().unwrap().modified().unwrap();
@@ -39,7 +39,7 @@ fn rot(path: &Path) {
     file.set_times(FileTimes::new().set_modified(modified)).unwrap();
 }
 
-/// Names of one store and of both, told, deleted and replaced.
+/// Names in one store and in both: shown, deleted and replaced.
 fn share_and_part(service: &Service) {
     let (body, other) = (images::pattern(41, SIZE), images::pattern(42, SIZE));
     upload(service, "iso", "a.iso", &body);
@@ -50,17 +50,17 @@ fn share_and_part(service: &Service) {
     let second = listed(service, "iso", "b.iso");
     assert_eq!(second["sharedWith"], json!([{"store": "iso", "name": "a.iso"}]));
     assert_eq!(saved(service), SIZE);
-    // Each has its own time, and the first is not touched.
+    // Each name has its own time, and the first is not touched.
     assert_eq!(listed(service, "iso", "a.iso")["uploaded"], first["uploaded"]);
     assert!(second["uploaded"].as_str().unwrap() > first["uploaded"].as_str().unwrap(), "{first} {second}");
     let all = http::get(&service.north("/iso")).json();
     assert_eq!(all[1]["sharedWith"], second["sharedWith"]);
 
-    // The one goes and the other stays.
+    // One is deleted, the other stays.
     http::delete(&service.north("/iso?name=a.iso")).expect_status(200);
     assert_eq!(listed(service, "iso", "b.iso")["sharedWith"], Value::Null);
     assert_eq!(http::get(&service.south("/iso/b.iso")).expect_status(200).body, body);
-    // The one is replaced and the other stays.
+    // One is replaced, the other stays.
     upload(service, "iso", "c.iso", &body);
     assert_ne!(listed(service, "iso", "c.iso")["sharedWith"], Value::Null);
     upload(service, "iso", "b.iso", &other);
@@ -69,7 +69,7 @@ fn share_and_part(service: &Service) {
         assert_eq!(http::get(&service.south(&format!("/iso/{name}"))).expect_status(200).body, *bytes);
     }
     assert_eq!(saved(service), 0);
-    // The same bytes come once more under their own name.
+    // The same bytes again under their own name.
     upload(service, "iso", "d.iso", &body);
     upload(service, "iso", "d.iso", &body);
     assert_eq!(listed(service, "iso", "d.iso")["sharedWith"], json!([{"store": "iso", "name": "c.iso"}]));
@@ -83,7 +83,7 @@ fn the_same_bytes_are_stored_once() {
     share_and_part(&service);
     let path = |name: &str| service.path(&format!("static/{name}"));
     assert_eq!(inode(&path("iso/c.iso")), inode(&path("iso/d.iso")));
-    // The other store lies on the same disk.
+    // The other store is on the same disk.
     let body = fs::read(path("iso/c.iso")).unwrap();
     upload(&service, "microkernel", "kernel", &body);
     let expected = json!([{"store": "iso", "name": "c.iso"}, {"store": "iso", "name": "d.iso"}]);
@@ -109,7 +109,7 @@ fn a_file_system_that_clones_files_shares_them_so() {
         (before.saturating_sub(free()) < SIZE as u64 / 4).then_some(())
     });
     assert_eq!(digest::of_file(&path("e.iso")), digest::of_file(&path("c.iso")));
-    // Whoever writes to the one leaves the other alone, and that is noticed.
+    // A write to one leaves the other alone, and the service notices it.
     fs::write(path("c.iso"), "something else").unwrap();
     assert_eq!(listed(&service, "iso", "e.iso")["sharedWith"], json!([{"store": "iso", "name": "d.iso"}]));
     drop(service);
@@ -125,7 +125,7 @@ fn rotten_bytes_do_not_take_the_place_of_good_ones() {
     upload(&service, "iso", "b.iso", &body);
     assert_eq!(listed(&service, "iso", "b.iso")["sharedWith"], Value::Null);
     assert_eq!(digest::of_file(&service.path("static/iso/b.iso")), digest::of_bytes(&body));
-    // The good one is shared by the next.
+    // The next upload shares the good copy.
     upload(&service, "iso", "c.iso", &body);
     assert_eq!(listed(&service, "iso", "c.iso")["sharedWith"], json!([{"store": "iso", "name": "b.iso"}]));
 }
@@ -181,7 +181,7 @@ fn whoever_asks_by_time_is_not_given_the_older_file_for_the_newer() {
     upload(&service, "iso", "b.iso", &old);
     let headers = [("If-Modified-Since", modified.as_str())];
     let answer = http::get_with(&service.south("/iso/b.iso"), &headers);
-    // In the same second the time alone cannot tell.
+    // Within one second the time alone cannot tell.
     if answer.status != 304 {
         assert_eq!(answer.expect_status(200).body, old);
     }

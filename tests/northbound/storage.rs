@@ -1,4 +1,4 @@
-//! Space: what cannot fit is refused before it comes, nothing is promised twice, and what is told adds up.
+//! Space: uploads that cannot fit are refused early, no byte is reserved twice, and the figures add up.
 
 use harness::disk::SmallDisk;
 use harness::http::{self, Connection, Request, Response};
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 const MEBI: usize = 1 << 20;
 
-/// What `GET /storage` tells of a store.
+/// A store in `GET /storage`.
 fn store(service: &Service, name: &str) -> Value {
     let storage = http::get(&service.north("/storage")).expect_status(200).json();
     let mut stores = storage["stores"].as_array().expect("stores").iter();
@@ -24,7 +24,7 @@ fn number(value: &Value) -> u64 {
     value.as_u64().unwrap_or_else(|| panic!("no number: {value}"))
 }
 
-/// An upload of which only the beginning comes.
+/// Sends the beginning of an upload.
 fn begin(service: &Service, name: &str, size: usize, sent: usize) -> Connection {
     let mut connection = Connection::open(&service.north(""));
     let request =
@@ -34,15 +34,15 @@ fn begin(service: &Service, name: &str, size: usize, sent: usize) -> Connection 
     connection
 }
 
-/// Whether an upload of this size is accepted, without sending any of it: then it is told to go on, or how
-/// far it has come.
+/// Whether an upload of this size is accepted, before any of it is sent: the answer is 100 (Continue) or
+/// progress.
 fn accepts(service: &Service, target: &str, size: usize) -> bool {
     let status = ask(service, target, size).status;
     assert!(matches!(status, 100 | 200 | 507), "{status}");
     status != 507
 }
 
-/// The beginning of the answer to an upload of this size.
+/// The head of the answer to an upload of this size.
 fn ask(service: &Service, target: &str, size: usize) -> Response {
     let mut connection = Connection::open(&service.north(""));
     let request = Request::new("PUT", target)
@@ -85,7 +85,7 @@ fn storage_tells_what_there_is_and_what_fits() {
     assert_eq!((number(&own["total"]), number(&own["reserved"])), (40 << 20, reserve as u64));
     assert_eq!(number(&own["used"]) + number(&own["free"]), 40 << 20);
     assert_eq!(number(&own["available"]), number(&own["free"]) - reserve as u64 - number(&own["promised"]));
-    // All of the second file is spoken for, whether or not the file system gave it away already.
+    // All of the second file is reserved, whether or not the file system has allocated it.
     assert!(number(&own["available"]) <= (40 - 3 - 2 - 8) << 20, "{own}");
     assert_eq!(systems.len(), 2, "{storage}");
 
@@ -116,7 +116,7 @@ fn the_same_space_is_not_promised_twice() {
     assert!(!accepts(&service, "/iso?name=fourth.iso", 8 * MEBI + 1));
     drop(first);
     expect_no_unfinished(&service);
-    // The file system may take a moment to give the space back.
+    // The file system may need a moment to free the space.
     eventually(Duration::from_secs(5), "space for the second", || {
         accepts(&service, "/iso?name=second.iso", 12 * MEBI).then_some(())
     });
@@ -146,7 +146,7 @@ fn a_quota_is_refused_with_its_figures() {
     drop(running);
     expect_no_unfinished(&service);
 
-    // Nobody said how much it is: it ends where the quota does.
+    // An upload of unknown length ends at the quota.
     let before = Remains::of(&service);
     let body =
         [format!("{:x}\r\n", 5 * MEBI + 1).into_bytes(), vec![1; 5 * MEBI + 1], b"\r\n0\r\n\r\n".to_vec()]
@@ -167,7 +167,7 @@ fn a_disk_that_fills_in_the_middle_harms_nothing() {
     http::put(&service.north("/iso?name=old.iso"), images::pattern(5, 9000)).expect_status(200);
     let before = Remains::of(&service);
 
-    // Nobody knows how long it is, and somebody else fills the disk while it comes.
+    // The length is unknown, and another program fills the disk meanwhile.
     let mut connection = Connection::open(&service.north(""));
     let request = Request::new("PUT", "/iso?name=old.iso")
         .header("Transfer-Encoding", "chunked")
@@ -179,7 +179,7 @@ fn a_disk_that_fills_in_the_middle_harms_nothing() {
         (number(&store(&service, "iso")["unfinished"]["bytes"]) == MEBI as u64).then_some(())
     });
     disk.fill();
-    // The refusal may come before all is written.
+    // The service may close the connection before it has read everything.
     let _ = (0..4).try_for_each(|_| connection.write(&chunk));
     let answer = connection.receive("PUT").unwrap();
     expect_problem(&service, &answer, 507, "space");
@@ -187,7 +187,7 @@ fn a_disk_that_fills_in_the_middle_harms_nothing() {
     disk.fill();
     expect_problem(&service, &http::put(&service.north("/iso?name=new.iso"), "x"), 507, "space");
 
-    // What was promised is there all the same.
+    // Reserved space is available all the same.
     disk.make_room();
     let promised = images::pattern(6, 4 * MEBI);
     let mut connection = begin(&service, "promised.iso", promised.len(), 0);

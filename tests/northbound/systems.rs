@@ -1,4 +1,4 @@
-//! Which operating system an image tells to be, by the files in it.
+//! The operating system of an image, detected by its files.
 
 use harness::iso::{Maker, SourceTree};
 use harness::{Service, Setup, packed};
@@ -11,7 +11,7 @@ const ESXI: &str = "title=Loading ESXi installer\nkernel=/b.b00\nbuild=8.0.3-0.0
 
 type Make<'a> = &'a dyn Fn(&SourceTree, &Path);
 
-/// Registers what `make` makes of `tree`, and tells the image as it was answered.
+/// Registers the image that `make` makes of `tree`, and returns the answer.
 #[track_caller]
 fn register(service: &Service, name: &str, tree: &SourceTree, make: Make<'_>) -> Value {
     let path = service.path(&format!("static/iso/{name}.iso"));
@@ -30,7 +30,7 @@ fn images_of_every_kind_tell_their_system() {
     let mut service = Setup::new().start();
     let ubuntu = || SourceTree::new().file(".disk/info", UBUNTU).file("casper/vmlinuz", "kernel");
     let rhel = || SourceTree::new().file(".treeinfo", RHEL).file("images/pxeboot/vmlinuz", "kernel");
-    // Upper case, as bare media have it.
+    // Upper case, as on media with plain ISO 9660 names.
     let esxi = || SourceTree::new().file("BOOT.CFG", ESXI).file("EFI/BOOT/BOOTX64.EFI", "loader");
     let windows = || SourceTree::new().file("Sources/Boot.WIM", "image").file("README.TXT", "This is UDF.");
     let alpine = || SourceTree::new().file(".alpine-release", "alpine-standard 3.20.2 240722\n");
@@ -68,7 +68,7 @@ fn images_of_every_kind_tell_their_system() {
     for (name, _, _, _, expected) in &cases {
         assert_eq!(service.images(&[("name", name)])[0]["system"], **expected, "{name}");
     }
-    // Case that Rock Ridge keeps means something.
+    // Rock Ridge keeps case, so it is significant.
     let esxi = register(&service, "other-case", &esxi(), &xorriso(&["-R"]));
     assert_eq!(esxi["system"], Value::Null);
 }
@@ -92,7 +92,7 @@ fn hostile_markers_are_passed_over() {
         let image = register(&service, name, &tree, &|tree, path| Maker::Xorriso.make(&["-R"], tree, path));
         assert_eq!((&image["system"], &image["status"]), (&Value::Null, &json!("OK")), "{name}");
     }
-    // Links that lead in circles or out, and folders where files should be.
+    // Links in circles or out of the tree, and folders in place of files.
     let tree = SourceTree::new()
         .link(".treeinfo", ".treeinfo")
         .link("treeinfo", "../../../etc/os-release")

@@ -1,4 +1,4 @@
-//! Which of an ISO's trees an image serves: chosen at the registration, kept ever after.
+//! The tree of an ISO that an image serves: chosen at the registration and permanent.
 
 use harness::http::{self, Response};
 use harness::images::{self, bare, joliet};
@@ -11,10 +11,10 @@ use harness::{Service, Setup};
 use serde_json::{Value, json};
 use std::fs;
 
-/// The trees of `images::installer`, best first, as an image names them.
+/// The trees of `images::installer`, best first, by their names in the API.
 const TREES: [&str; 3] = ["rockridge", "joliet", "plain"];
 
-/// What each tree calls one file, and what it answers for a link: plain trees have an empty file instead.
+/// One file's name in each tree, and the status of a link: plain trees hold an empty file instead.
 const NAMES: [(&str, &str, u16); 3] = [
     ("rockridge", "Packages/gcc-c++-12.rpm", 200),
     ("joliet", "Packages/gcc-c++-12.rpm", 404),
@@ -25,7 +25,7 @@ fn put(service: &Service, name: &str, parameters: &[(&str, &str)]) -> Response {
     service.put_image(&[&[("name", name), ("version", "1")], parameters].concat())
 }
 
-/// Registers over JSON when there is no body, so that every source can be tried alike.
+/// Registers by JSON when there is no body, so that one function tries every source.
 fn upload(service: &Service, parameters: &[(&str, &str)], iso: &[u8]) -> Response {
     let url = service.north(&format!("/images?{}", query(parameters)));
     http::request("PUT", &url, &[("Accept", "application/json")], iso)
@@ -64,7 +64,7 @@ fn images_of_one_iso_serve_different_trees_side_by_side() {
         assert_eq!(image["tree"]["available"], json!(TREES));
     }
     for _ in 0..2 {
-        // In turns: what is kept open for one must not be given to another.
+        // In turns: an open tree must not be used for another.
         for _ in 0..3 {
             expect_tree(&service, "default", "rockridge");
             TREES.iter().for_each(|kind| expect_tree(&service, kind, kind));
@@ -74,7 +74,7 @@ fn images_of_one_iso_serve_different_trees_side_by_side() {
         TREES.iter().for_each(|kind| assert_eq!(tree_of(&service, kind)["asked"], *kind));
         service.restart();
     }
-    // One of them goes, the others stay.
+    // One is deleted, the others stay.
     http::delete(&service.north("/images?name=joliet")).expect_status(200);
     http::get(&service.south("/joliet/1/packages/")).expect_status(404);
     expect_tree(&service, "default", "rockridge");
@@ -164,7 +164,7 @@ fn a_retry_keeps_the_choice_unless_it_makes_another() {
     put(&service, "changed", &[("isostore", "other.iso"), ("tree", "plain")]).expect_status(200);
     expect_tree(&service, "changed", "plain");
 
-    // A download that fails, is tried again in vain, and comes in the end.
+    // A download that fails, is retried in vain, and succeeds in the end.
     let origin = Origin::start();
     origin.on("/web.iso", Behaviour::Status(500));
     let url = origin.url("/web.iso");

@@ -1,4 +1,4 @@
-//! Uploads that can be resumed: by tus, and by curl.
+//! Resumable uploads, by tus and by curl.
 
 use harness::http::{self, Connection, Request, Response};
 use harness::problem::expect_problem;
@@ -13,7 +13,7 @@ use std::time::Duration;
 const TUS: (&str, &str) = ("Tus-Resumable", "1.0.0");
 const PIECE: (&str, &str) = ("Content-Type", "application/offset+octet-stream");
 
-/// Begins an upload with these fields and gives its path.
+/// Creates an upload with these fields and returns its path.
 fn create(service: &Service, query: &str, headers: &[(&str, &str)]) -> String {
     let answer = http::request("POST", &service.north(&format!("/uploads{query}")), headers, "");
     answer.expect_status(201).header("Location").unwrap().to_owned()
@@ -35,7 +35,7 @@ fn stored(service: &Service, name: &str) -> Vec<u8> {
     fs::read(service.path(&format!("static/iso/{name}"))).unwrap()
 }
 
-/// A request with a body of which only the beginning comes. The connection stays open.
+/// Sends a request with the beginning of its body. The connection stays open.
 fn begin(service: &Service, upload: &str, offset: usize, length: usize, sent: &[u8]) -> Connection {
     let mut connection = Connection::open(&service.north(""));
     let request = Request::new("PATCH", upload)
@@ -81,7 +81,7 @@ fn tus_creates_continues_and_finishes() {
     let answer = patch(&service, &upload, 1_000_000, &body[1_000_000..], &[]).expect_status(204);
     assert_eq!(answer.header("Upload-Offset"), Some(length.as_str()));
     assert_eq!(stored(&service, "a b.iso"), body);
-    // Whoever lost the answer asks again.
+    // A client that lost the answer asks again.
     assert_eq!(offset(&service, &upload), body.len());
     patch(&service, &upload, body.len(), b"", &[]).expect_status(204);
     expect_problem(&service, &patch(&service, &upload, 0, b"more", &[]), 409, "whole");
@@ -126,7 +126,7 @@ fn what_is_wrong_is_refused() {
     ranged("bytes 0-4/5").expect_status(200);
     assert_eq!(stored(&service, "a"), b"abcde");
 
-    // What an image needs is not replaced, neither at the beginning nor at the end.
+    // The file of an image is not replaced, neither at the beginning nor at the end of an upload.
     service.upload_iso("used.iso", &images::installer());
     let late = create(&service, "?name=late.iso&size=5", &[]);
     service.register("n", "1", "isostore", "used.iso");
@@ -135,7 +135,7 @@ fn what_is_wrong_is_refused() {
     service.register("n", "2", "isostore", "late.iso");
     expect_problem(&service, &patch(&service, &late, 0, b"abcde", &[]), 409, "late.iso");
 
-    // Nothing is kept of what is not what was promised.
+    // Bytes with another digest than the announced one are discarded.
     let expected = format!("?name=digest&size=5&sha256={}", digest::of_bytes(b"other"));
     let upload = create(&service, &expected, &[]);
     expect_problem(&service, &patch(&service, &upload, 0, b"abcde", &[]), 422, "SHA-256");
@@ -160,7 +160,7 @@ fn a_checksum_takes_its_bytes_back() {
     }
     let unknown = patch(&service, &upload, 5, b"world", &[("Upload-Checksum", "md5 AAAA")]);
     expect_problem(&service, &unknown, 400, "sha1");
-    // What breaks off cannot be held against its checksum.
+    // An upload that breaks off cannot match its checksum.
     let mut broken = Connection::open(&service.north(""));
     let request = Request::new("PATCH", &upload).headers(&[
         TUS,
@@ -192,8 +192,8 @@ fn the_first_bytes_may_come_with_the_creation() {
     let headers = [TUS, PIECE, ("Upload-Length", "10"), ("Upload-Checksum", "sha1 AAAA")];
     let answer = http::request("POST", &service.north("/uploads?name=c.iso"), &headers, "hello");
     expect_problem(&service, &answer, 460, "checksum");
-    assert_eq!(http::get(&service.north("/uploads")).json(), json!([]), "nobody knows its id");
-    // The size may follow.
+    assert_eq!(http::get(&service.north("/uploads")).json(), json!([]), "no client knows its id");
+    // The size may be sent later.
     let upload = create(&service, "?name=b.iso", &[TUS, ("Upload-Defer-Length", "1")]);
     patch(&service, &upload, 0, b"hello", &[]).expect_status(204);
     patch(&service, &upload, 5, b"world", &[("Upload-Length", "10")]).expect_status(204);
@@ -218,7 +218,7 @@ fn what_came_outlasts_broken_connections_restarts_and_crashes() {
             "cut" => drop(connection),
             "restart" => service.restart(),
             _ => {
-                // What was noted is kept, and it is noted every two seconds.
+                // The last checkpoint is kept; there is one every two seconds.
                 eventually(Duration::from_secs(10), "a note", || {
                     let list = http::get(&service.north("/uploads")).json();
                     (list[0]["offset"] == have + 1_500_000).then_some(())
@@ -243,7 +243,7 @@ fn a_newer_request_takes_over() {
     let service = Service::start(&json!({}));
     let body = images::pattern(3, 4_000_000);
     let upload = create(&service, &format!("?name=a.iso&size={}", body.len()), &[]);
-    // The connection hangs, and nobody has noticed.
+    // The connection hangs, unnoticed by the service.
     let _stale = begin(&service, &upload, 0, body.len(), &body[..1_000_000]);
     let have = eventually(Duration::from_secs(10), "the bytes", || {
         let list = http::get(&service.north("/uploads")).json();
@@ -282,7 +282,7 @@ fn curl_goes_on_where_it_stopped() {
     let service = Service::start(&json!({}));
     let body = images::pattern(4, 5_000_000);
     fs::write(service.path("a.iso"), &body).unwrap();
-    // As the README has it, over a line that is cut every second.
+    // The README's command, over a connection that is cut every second.
     let readme = include_str!("../../README.md");
     let block = readme.split("```sh\n").find(|block| block.contains("/uploads?name=big.iso")).unwrap();
     let script = block.split("```").next().unwrap().replace("localhost:7070", "$NORTH");

@@ -1,4 +1,4 @@
-//! What listings tell of a file's past: how it came, and when all of its bytes were last known to be good.
+//! The history of a file in listings: its source, and when all of its bytes were last verified.
 
 use harness::http;
 use harness::iso::sparse_file;
@@ -11,14 +11,14 @@ use serde_json::{Value, json};
 use std::fs;
 use std::time::Duration;
 
-/// The only file of a name.
-fn listed(service: &Service, shelf: &str, name: &str) -> Value {
-    let files = http::get(&service.north(&format!("/{shelf}?name={name}"))).expect_status(200).json();
+/// The listed file of a name.
+fn listed(service: &Service, store: &str, name: &str) -> Value {
+    let files = http::get(&service.north(&format!("/{store}?name={name}"))).expect_status(200).json();
     assert_eq!(files.as_array().unwrap().len(), 1, "{files}");
     files[0].clone()
 }
 
-/// Checks that a file is good and came in this way, within the last minute.
+/// Checks that a file is verified and has this source, within the last minute.
 #[track_caller]
 fn expect_good(file: &Value, origin: &str) -> Timestamp {
     assert_eq!((&file["status"], &file["origin"]), (&json!("OK"), &json!(origin)), "{file}");
@@ -63,9 +63,9 @@ fn a_file_tells_how_it_came_and_that_it_is_good() {
         ("microkernel", "dropped", "folder"),
     ];
     let look = |service: &Service| {
-        expected.map(|(shelf, name, origin)| {
-            wait_for_digest(service, shelf, name);
-            let file = listed(service, shelf, name);
+        expected.map(|(store, name, origin)| {
+            wait_for_digest(service, store, name);
+            let file = listed(service, store, name);
             let shown = if origin == "download" { json!(url) } else { Value::Null };
             assert_eq!(file["url"], shown, "{file}");
             expect_good(&file, origin)
@@ -80,13 +80,13 @@ fn a_file_tells_how_it_came_and_that_it_is_good() {
     assert_eq!(look(&service), before);
 }
 
-/// A file is good when somebody has looked at all of it, and no sooner.
+/// A file counts as verified once all of it has been read, and no sooner.
 #[test]
 fn a_file_whose_bytes_nobody_knows_is_being_prepared() {
     let service = Setup::new().set("watchInterval", 0.into()).start();
     http::put(&service.north("/iso?name=a.iso"), fs::read(images::installer()).unwrap()).expect_status(200);
     expect_good(&listed(&service, "iso", "a.iso"), "upload");
-    // Large enough that it is still being read when it is asked for.
+    // Large enough that it is still being read at the first request.
     sparse_file(&service.path("static/iso/a.iso"), 4 << 30, &[(0, &images::pattern(3, 9))]);
     let file = listed(&service, "iso", "a.iso");
     let fields = ["status", "origin", "verified", "sha256"].map(|field| file[field].clone());
@@ -108,7 +108,7 @@ fn a_local_iso_that_is_missing_is_not_good() {
     expect_good(&listed(&service, "iso", "away.iso"), "local");
 }
 
-/// Inventories from before these fields: nobody knows how the file came, or when it was looked at.
+/// Inventories without these fields: neither source nor time of verification is known.
 #[test]
 fn an_older_inventory_is_read_and_kept() {
     let mut service = Setup::new().set("scrubInterval", 0.into()).set("watchInterval", 0.into()).start();
@@ -125,7 +125,7 @@ fn an_older_inventory_is_read_and_kept() {
     let file = listed(&service, "iso", "a.iso");
     let fields = ["status", "origin", "verified"].map(|field| file[field].clone());
     assert_eq!(fields, [json!("OK"), Value::Null, Value::Null], "{file}");
-    // A change elsewhere writes the whole inventory, and makes nothing up.
+    // A change of another file writes the whole inventory and must not invent values.
     http::put(&service.north("/microkernel?name=b"), "b").expect_status(200);
     eventually(Duration::from_secs(5), "a saved inventory", || {
         let saved: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! The pages for people: what browsers are sent, how it is kept, and what holds it in.
+//! The web pages: what browsers receive, how they cache it, and the policy that confines it.
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use brotli::Decompressor;
@@ -13,9 +13,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read;
 
-/// What browsers send when somebody types an address.
+/// The Accept field of a browser for a typed address.
 const BROWSER: (&str, &str) = ("Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8");
-/// What they take from an address without TLS, and with it.
+/// The Accept-Encoding of browsers without TLS, and with it.
 const GZIP: (&str, &str) = ("Accept-Encoding", "gzip, deflate");
 const BROTLI: (&str, &str) = ("Accept-Encoding", "gzip, deflate, br, zstd");
 
@@ -33,13 +33,13 @@ fn unpacked(response: &Response) -> Vec<u8> {
     bytes
 }
 
-/// The values of an attribute in a page, in their order.
+/// The values of an attribute in a page, in order.
 fn attributes(page: &str, name: &str) -> Vec<String> {
     let start = format!(" {name}=\"");
     page.split(&start).skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()).collect()
 }
 
-/// The paths of all files that a page refers to, as they are asked for from `place`.
+/// The paths of all files that a page refers to, resolved at `place`.
 fn files(page: &str, place: &str) -> BTreeSet<String> {
     let base = url::Url::parse("http://host").unwrap().join(place).unwrap();
     let map = page.split("<script type=\"importmap\">").nth(1).unwrap().split("</script>").next().unwrap();
@@ -101,7 +101,7 @@ fn each_page_and_all_its_files_are_there_and_are_kept() {
     }
 }
 
-/// A tag that outlives a change of the text would leave browsers with an old page and the new policy, which
+/// A tag that survives a change of the text would leave browsers with an old page and the new policy, which
 /// forbids its import map.
 #[test]
 fn the_tag_of_a_page_is_that_of_its_own_text() {
@@ -160,7 +160,7 @@ fn browsers_are_told_what_to_hold_a_page_to() {
         assert!(!policy.contains("unsafe"), "{policy}");
         assert_eq!(page.header("x-content-type-options"), Some("nosniff"));
         assert_eq!(page.header("referrer-policy"), Some("no-referrer"));
-        // Nothing in the page needs what the policy forbids.
+        // The page needs nothing that the policy forbids.
         assert_eq!(shown.matches("<script").count(), 2, "{place}: the import map and the entry alone");
         for forbidden in ["style=", "<style", "onclick", "http://", "https://"] {
             assert!(!shown.contains(forbidden), "{place} has {forbidden}");
@@ -218,7 +218,7 @@ fn the_root_is_a_page_for_browsers_and_an_index_for_programs() {
     let vary: Vec<&str> =
         page.headers.iter().filter(|(name, _)| name == "Vary").map(|(_, value)| value.as_str()).collect();
     assert_eq!(vary, ["Accept-Encoding", "Accept"]);
-    // What the old service had is found from inside its folder, below whatever path a proxy has.
+    // The previous service's path redirects relatively, below any path that a proxy has.
     let moved = get(&service, "/gui", &[BROWSER]).expect_status(308);
     assert_eq!(moved.header("location"), Some("gui/"));
 }

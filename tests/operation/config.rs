@@ -1,5 +1,5 @@
-//! `config.json`, the environment and the command line (contract §1): what is understood, and how a fault is
-//! told before anything is bound or made.
+//! `config.json`, the environment and the command line (contract §1): accepted values, and how a fault is
+//! reported before anything is bound or made.
 
 use harness::disk::SmallDisk;
 use harness::http;
@@ -13,7 +13,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use tempfile::TempDir;
 
-/// A configuration that works, on ports that the system chooses.
+/// A valid configuration, on ports that the system chooses.
 fn sound() -> Value {
     json!({"httpEndpoints": [
         {"address": "127.0.0.1", "port": 0, "routers": "northbound"},
@@ -44,7 +44,7 @@ fn run(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Finis
 }
 
 /// Panics unless both a start and `check-config` refuse with status 2 and one message that holds all `parts`,
-/// nothing made.
+/// and nothing was made.
 #[track_caller]
 fn expect_refused(text: &str, environment: &[(&str, &str)], parts: &[&str]) {
     let folder = folder_with(text);
@@ -164,7 +164,7 @@ fn each_fault_is_told_with_key_and_value_before_anything_is_bound() {
     ] {
         let mut config = sound();
         config[key] = value;
-        // `microkernelDir` is where the two folders are compared.
+        // The two folders are compared at `microkernelDir`.
         let named = if shown == "static/common" { "microkernelDir" } else { key };
         expect_refused(&config.to_string(), &[], &[named, shown]);
     }
@@ -204,7 +204,7 @@ fn clashing_ports_are_told_with_both_endpoints() {
         let config = json!({"httpEndpoints": [endpoint(first, 7171, "northbound"), endpoint(second, 7171, "southbound")]});
         expect_refused(&config.to_string(), &[], &["httpEndpoints", first, second, "7171"]);
     }
-    // The command line can lead there as well.
+    // The command line can name it too.
     let folder = folder_with(&sound().to_string());
     let ended = run(folder.path(), &["--northbound", "0.0.0.0:7171", "--southbound", "127.0.0.2:7171"], &[]);
     assert_eq!(ended.code, Some(2), "{ended:?}");
@@ -213,7 +213,7 @@ fn clashing_ports_are_told_with_both_endpoints() {
 
 #[test]
 fn a_fault_is_found_before_the_ports_are() {
-    // The port is taken: whoever bound first would say so.
+    // The port is taken; a start that binds before it validates would report that.
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let mut config = sound();
@@ -237,7 +237,7 @@ fn a_fault_is_found_before_the_ports_are() {
     );
 }
 
-/// Every key with a value that cannot be meant, for its environment variable.
+/// Every key with an invalid value, for its environment variable.
 const FAULTS: [(&str, &str, &str); 34] = [
     ("httpEndpoints", "IMAGE_SERVICE_HTTP_ENDPOINTS", "[7]"),
     ("httpFileServiceRootDir", "IMAGE_SERVICE_HTTP_FILE_SERVICE_ROOT_DIR", "/dev/null"),
@@ -318,7 +318,7 @@ fn the_command_line_wins_over_the_environment_over_the_file() {
     assert!(ended.stdout.contains("127.0.0.1:9191 southbound"), "{}", ended.stdout);
     assert_eq!(entries(folder.path()), ["config.json"], "a check makes nothing");
 
-    // The file itself may be named by a variable.
+    // The path of the file may come from a variable.
     let mut command = program(&["check-config"]);
     command.env("IMAGE_SERVICE_CONFIG", folder.path().join("config.json")).current_dir("/");
     let ended = finish(command);
@@ -417,7 +417,7 @@ fn folders_that_cannot_be_written_are_told_by_name() {
             ended.stderr
         );
         assert_eq!(entries(folder.path()), ["config.json", "protected"], "{key}: something was made");
-        // Written again, the same configuration is sound.
+        // The same configuration, written as JSON, is valid.
         disk.unprotect();
         assert_eq!(run(folder.path(), &["check-config"], &[]).code, Some(0), "{key}");
     }
@@ -439,7 +439,7 @@ fn one_endpoint_may_have_both_doors() {
     let kernel = http::get(&service.south("/linux/9/images/pxeboot/vmlinuz")).expect_status(200);
     assert!(kernel.body == images::pattern(1, 300_000));
     assert!(kernel.raw_line("Content-Length").is_some());
-    // The stores' lists are the northbound's, their files the southbound's.
+    // Listings of the stores are northbound, their files southbound.
     assert_eq!(http::get(&service.south("/iso")).json()[0]["name"], "stored.iso");
     assert_eq!(
         http::get(&service.south("/iso/stored.iso")).expect_status(200).body.len(),
@@ -455,8 +455,8 @@ fn doors_stay_apart_and_may_be_many() {
         endpoint("northbound"), endpoint("southbound"), endpoint("southbound"), endpoint("northbound"),
     ]}));
     service.write("static/plain.txt", "plain\n");
-    let urls = |door: &str| -> Vec<String> {
-        let lines = service.start_lines().into_iter().filter(|(label, _)| *label == door);
+    let urls = |api: &str| -> Vec<String> {
+        let lines = service.start_lines().into_iter().filter(|(label, _)| *label == api);
         lines.map(|(_, url)| url.trim_end_matches('/').to_owned()).collect()
     };
     assert_eq!((urls("northbound").len(), urls("southbound").len()), (2, 2));
@@ -482,7 +482,7 @@ fn the_southbound_may_lie_below_a_prefix() {
             .file("static/iso/stored.iso", fs::read(images::installer()).unwrap())
             .start();
         service.register("linux", "9", "isostore", "stored.iso");
-        // The start line names the prefix already.
+        // The start line shows the prefix already.
         assert!(service.south("").ends_with(shown), "{}", service.south(""));
         assert_eq!(http::get(&service.south("/plain.txt")).expect_status(200).text(), "plain\n");
         http::get(&service.south("/linux/9/README")).expect_status(200);

@@ -1,4 +1,4 @@
-//! The program in its operator's hands: settings, and what a stop, a crash and a start keep.
+//! The program in operation: settings, and the state that a stop, a crash and a start keep.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

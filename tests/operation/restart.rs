@@ -1,4 +1,4 @@
-//! Contract §4: what was registered is served again after a stop and after a crash at any instant; a stop is
+//! Contract §4: registered images are served again after a stop and after a crash at any instant; a stop is
 //! orderly.
 
 use harness::http::{self, Connection, Request};
@@ -34,7 +34,7 @@ fn expect_gone(service: &Service, name: &str, version: &str) {
     assert!(answer.body.len() < 200 && !answer.text().contains('<'), "{}", answer.text());
 }
 
-/// The records, without what is told about this moment alone.
+/// The records, without members that describe the present moment.
 fn records(service: &Service) -> Vec<Value> {
     let mut images = service.images(&[]);
     for image in &mut images {
@@ -74,7 +74,7 @@ fn everything_is_served_again_after_a_stop_and_after_a_crash() {
         }
         let restored = service.start_lines().into_iter().find(|(label, _)| *label == "images").unwrap();
         assert_eq!(restored.1, "4 restored");
-        // The southbound comes first: no request to the northbound was needed.
+        // The southbound first: no northbound request was needed.
         for name in ["store", "local", "web", "client"] {
             expect_served(&service, name, "1");
         }
@@ -91,7 +91,7 @@ fn everything_is_served_again_after_a_stop_and_after_a_crash() {
     );
 }
 
-/// One client that registers, deletes and uploads until told to stop; errors are what a dying server gives.
+/// One client that registers, deletes and uploads until stopped; errors are those of a dying server.
 fn disturb(north: &str, stop: &AtomicBool, seed: u32) {
     let body = fs::read(images::fragmented()).unwrap();
     let ask = |method: &str, target: &str, body: &[u8]| {
@@ -135,7 +135,7 @@ fn a_crash_at_any_instant_loses_nothing_that_was_told() {
     let mut changes = 0;
     let mut last = Vec::new();
     let mut rounds = 0..;
-    // A slow machine kills it before it does anything now and then; such rounds prove nothing.
+    // On a slow machine the kill may come before any change; such rounds prove nothing.
     while rounds.start < 24 || changes < 13 {
         let round: u32 = rounds.next().unwrap();
         assert!(Instant::now() < deadline, "only {changes} of {round} rounds changed anything in a minute");
@@ -144,7 +144,7 @@ fn a_crash_at_any_instant_loses_nothing_that_was_told() {
         let clients: Vec<_> = (0..3)
             .map(|seed| {
                 let (north, stop) = (north.clone(), Arc::clone(&stop));
-                // A client whose server dies under it ends in any way it likes.
+                // A client of a dying server may fail in any way.
                 std::thread::spawn(move || std::panic::catch_unwind(|| disturb(&north, &stop, seed)).is_ok())
             })
             .collect();
@@ -266,7 +266,7 @@ fn an_interrupted_download_goes_on_at_the_next_start() {
         expect_served(&service, "web", "1");
         assert_eq!(digest::of_file(&service.path("static/iso/slow.iso")), digest::of_bytes(&bytes));
         expect_no_unfinished(&service);
-        // A source that has gone meanwhile is reported.
+        // A source that went offline meanwhile is reported.
         http::delete(&service.north("/images?name=web")).expect_status(200);
         http::delete(&service.north("/iso?name=slow.iso")).expect_status(200);
         origin.on("/slow.iso", slow.clone());
@@ -281,7 +281,7 @@ fn an_interrupted_download_goes_on_at_the_next_start() {
 
 #[test]
 fn a_stop_lets_transfers_end_and_takes_no_new_ones() {
-    // Larger than what sockets hold, so that the transfer is in flight until it is read.
+    // Larger than the buffers of sockets, so that the transfer runs until it is read.
     const SIZE: usize = 24 << 20;
     let setup = Setup::new().set("shutdownTimeout", json!(15_000)).file("static/big.bin", pattern(85, SIZE));
     let mut service = setup.start();
@@ -312,7 +312,7 @@ fn a_stop_lets_transfers_end_and_takes_no_new_ones() {
         let state = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
         state.contains("State:\tZ").then_some(())
     });
-    // The signal finds a process that has ended already; its exit status is what counts.
+    // The process has ended already; only its exit status matters.
     assert_eq!(service.sigterm().code(), Some(0));
     service.spawn();
     assert_eq!(http::get(&service.north("/iso")).json()[0]["name"], "late.iso");
@@ -343,13 +343,13 @@ fn silent_sources_do_not_hold_up_a_stop() {
     let web = Origin::start();
     web.on("/silent.iso", Behaviour::Silent);
     web.on("/stall.iso", Behaviour::Stall(installer()));
-    // An FTP server that greets and then says nothing.
+    // An FTP server that greets and then falls silent.
     let ftp = TcpListener::bind("127.0.0.1:0").unwrap();
     let greeting = ftp.try_clone().unwrap();
     std::thread::spawn(move || {
         let held: Vec<TcpStream> = greeting.incoming().map_while(Result::ok).take(1).collect();
         for mut stream in &held {
-            // If the service has gone already, there is nobody to greet.
+            // The service may have disconnected.
             let _ = stream.write_all(b"220 silent\r\n");
         }
         std::thread::sleep(Duration::from_secs(30));
@@ -373,7 +373,7 @@ fn a_start_keeps_what_it_does_not_know() {
     let mut service = Setup::new().file("static/iso/kept.iso", installer()).start();
     service.register("kept", "1", "isostore", "kept.iso");
     service.sigterm();
-    // Files of others, and what an interrupted upload left.
+    // Files of other programs, and the rest of an interrupted upload.
     for file in [
         "static/iso/.hidden",
         "static/iso/readme",

@@ -1,5 +1,4 @@
-//! Credentials in links: they are needed again after a restart, and no file holds them so that somebody could
-//! read them.
+//! Credentials in links: they are needed again after a restart, and no file holds them in the clear.
 
 use harness::images;
 use harness::wait::eventually;
@@ -12,22 +11,22 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// What `operator` and `s3cr3t!` become in a request.
+/// The Authorization field for `operator` and `s3cr3t!`.
 const AUTHORIZATION: &str = "Basic b3BlcmF0b3I6czNjcjN0IQ==";
 
-/// What must not be found anywhere.
+/// Texts that no file may hold.
 const SECRETS: [&str; 5] = ["operator", "s3cr3t", "t0ken", "b3BlcmF0b3I6czNjcjN0IQ", "mirr0r"];
 
 fn installer() -> Vec<u8> {
     fs::read(images::installer()).unwrap()
 }
 
-/// The link to `path` with everything that a link can hide.
+/// The link to `path` with every part that can hold a secret.
 fn secret(origin: &Origin, path: &str) -> String {
     origin.url(path).replacen("://", "://operator:s3cr3t%21@", 1) + "?access=t0ken"
 }
 
-/// Begins a download that will not end, and waits until it was asked for.
+/// Starts a download that will not end, and waits for its request.
 #[track_caller]
 fn begin(service: &Service, origin: &Origin, name: &str, link: &str) -> Seen {
     let asked = origin.seen().len();
@@ -38,7 +37,7 @@ fn begin(service: &Service, origin: &Origin, name: &str, link: &str) -> Seen {
     next_request(origin, asked)
 }
 
-/// The request after so many others.
+/// Waits for the request after `earlier` others.
 #[track_caller]
 fn next_request(origin: &Origin, after: usize) -> Seen {
     eventually(Duration::from_secs(20), "a request", || origin.seen().get(after).cloned())
@@ -66,7 +65,8 @@ fn expect_no_secret(folder: &Path) {
                 continue;
             }
             let bytes = match fs::read(&path) {
-                // The service may be replacing it at this moment; what it is then is read under its name.
+                // The service may be replacing the file at this moment; the new one is read under its own
+                // name.
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
                 bytes => bytes.unwrap(),
             };
@@ -145,7 +145,7 @@ fn without_its_key_a_link_is_used_as_it_is_shown() {
         expect_credentials(&next_request(&origin, asked), false);
         expected += 1;
         assert_eq!(warnings(&service), expected, "{}", service.log());
-        // What was sealed stays so, whatever changes meanwhile.
+        // Sealed secrets stay sealed through other changes.
         service.register("other", &expected.to_string(), "isostore", "other.iso");
         service.sigterm();
         fs::rename(&aside, &key).unwrap();
@@ -153,7 +153,7 @@ fn without_its_key_a_link_is_used_as_it_is_shown() {
         service.spawn();
         expect_credentials(&next_request(&origin, asked), true);
     }
-    // Where the key is lost for good, there is a new one for what is hidden from now on.
+    // If the key is lost, a new one seals later secrets.
     service.sigterm();
     fs::remove_file(&key).unwrap();
     service.spawn();

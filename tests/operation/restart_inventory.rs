@@ -1,5 +1,5 @@
-//! Contract §4: a corrupt inventory, a full disk under it, the previous service's one, and two processes that
-//! want the same.
+//! Contract §4: a corrupt inventory, a full disk under it, that of the previous service, and two processes
+//! with one folder.
 
 use harness::disk::SmallDisk;
 use harness::http::{self, Connection, Request};
@@ -34,7 +34,7 @@ fn expect_gone(service: &Service, name: &str, version: &str) {
     assert!(answer.body.len() < 200 && !answer.text().contains('<'), "{}", answer.text());
 }
 
-/// The status of one image, at this moment.
+/// The present status of one image.
 #[track_caller]
 fn status(service: &Service, name: &str) -> String {
     let images = service.images(&[("name", name)]);
@@ -42,7 +42,7 @@ fn status(service: &Service, name: &str) -> String {
     images[0]["status"].as_str().unwrap().to_owned()
 }
 
-/// The records, without what is told about this moment alone.
+/// The records, without members that describe the present moment.
 fn records(service: &Service) -> Vec<Value> {
     let mut images = service.images(&[]);
     for image in &mut images {
@@ -90,14 +90,14 @@ fn a_corrupt_inventory_stops_the_start_and_says_what_to_do() {
         assert_eq!(fs::read(service.path("inventory.json.previous")).unwrap(), previous, "{what}: changed");
         assert!(service.path("static/iso/kept.iso").is_file());
     }
-    // What the message tells works: the copy is the state before the last change.
+    // The advice of the message works: the copy is the state before the last change.
     fs::copy(service.path("inventory.json.previous"), &inventory).unwrap();
     service.spawn();
     let names: Vec<Value> = service.images(&[]).iter().map(|image| image["version"].clone()).collect();
     assert!(names.contains(&json!("1")), "{names:?}");
     expect_served(&service, "kept", "1");
     service.sigterm();
-    // Moving it away starts empty, the ISOs stay.
+    // Without the inventory the service starts empty; the ISOs stay.
     fs::remove_file(&inventory).unwrap();
     service.spawn();
     assert!(service.images(&[]).is_empty());
@@ -112,7 +112,7 @@ fn a_full_disk_refuses_changes_and_keeps_the_state() {
     let disk = SmallDisk::mount(&setup.path("small"), 1);
     let mut service = setup.start();
     service.register("kept", "1", "isostore", "kept.iso");
-    // The digest of a file that was there before comes by itself, a moment later.
+    // The digest of a file from before is computed a moment later.
     let digested = || Some(records(&service)).filter(|records| !records[0]["sha256"].is_null());
     let before = eventually(Duration::from_secs(20), "the digest", digested);
     service.upload_iso("old.iso", &images::rock_ridge(iso::Maker::Xorriso));
@@ -126,7 +126,7 @@ fn a_full_disk_refuses_changes_and_keeps_the_state() {
     let refused = http::put(&service.north("/images?name=new&version=1&isoclient=new.iso"), installer());
     expect_problem(&service, &refused, 507, "inventory");
     assert!(!service.path("static/iso/new.iso").exists(), "nothing is left behind");
-    // An older file of the name is what it was.
+    // The older file of the name is unchanged.
     let refused = http::put(&service.north("/images?name=new&version=1&isoclient=old.iso"), installer());
     expect_problem(&service, &refused, 507, "inventory");
     assert_eq!(digest::of_file(&service.path("static/iso/old.iso")), old);
@@ -171,7 +171,7 @@ fn a_download_survives_a_removal_that_was_refused() {
     expect_problem(&service, &refused, 507, "inventory");
     assert_eq!(status(&service, "web"), "downloading iso");
     disk.make_room();
-    // Nothing was changed, as was said: the download comes to its end.
+    // The refused request changed nothing: the download completes.
     service.wait_for_status("web", "1", |status| status == "OK");
     expect_served(&service, "web", "1");
     drop(service);
@@ -194,7 +194,7 @@ fn a_download_that_ends_on_a_full_disk_does_not_hang() {
     std::thread::sleep(Duration::from_millis(1500));
     assert_ne!(status(&service, "web"), "OK", "it is not recorded");
     disk.make_room();
-    // Whatever became of it, it ends, and can be had.
+    // In either case the download ends, and its image can be registered.
     let ended = service.wait_for_status("web", "1", |status| status == "OK" || status.starts_with("error: "));
     if ended["status"] != "OK" {
         let parameters = query(&[("name", "web"), ("version", "1"), ("isoweb", &url), ("wait", "20")]);
@@ -261,7 +261,7 @@ fn the_old_services_inventory_is_taken_over() {
             service.spawn();
         }
     }
-    // A missing ISO that comes back makes its image whole, here as well.
+    // A missing ISO that comes back repairs its image, here too.
     fs::copy(images::installer(), service.path("static/iso/missing.iso")).unwrap();
     service.wait_for_status("missing", "1", |status| status == "OK");
     expect_served(&service, "missing", "1");
@@ -275,7 +275,7 @@ fn the_old_services_inventory_is_taken_over() {
 fn two_processes_do_not_share_an_inventory() {
     let mut first = Setup::new().file("static/iso/kept.iso", installer()).start();
     first.register("kept", "1", "isostore", "kept.iso");
-    // Nothing changes by itself once the digest of the dropped file is recorded.
+    // Nothing changes by itself once the digest of the file is recorded.
     eventually(Duration::from_secs(10), "the digest", || {
         (!first.images(&[("name", "kept")])[0]["sha256"].is_null()).then_some(())
     });
@@ -297,7 +297,7 @@ fn two_processes_do_not_share_an_inventory() {
     assert_eq!(unfinished(&first).len(), 1, "an upload of the first is not cleared away by the second");
     finish_upload(upload, 200_000);
     expect_served(&first, "kept", "1");
-    // After a crash of the first it is free at once.
+    // After a crash of the first process the folder is free at once.
     first.kill9();
     first.spawn();
     expect_served(&first, "kept", "1");

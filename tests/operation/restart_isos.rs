@@ -1,5 +1,5 @@
-//! Contract §4: an ISO that is missing, changed or unreadable makes its image an error, which ends when the
-//! ISO is back.
+//! Contract §4: a missing, changed or unreadable ISO makes its image an error, which ends when the ISO is
+//! back.
 
 use harness::http;
 use harness::images::{self, pattern};
@@ -31,7 +31,7 @@ fn expect_gone(service: &Service, name: &str, version: &str) {
     assert!(answer.body.len() < 200 && !answer.text().contains('<'), "{}", answer.text());
 }
 
-/// The same for an ISO that was changed behind the service's back, which is noticed within a second or two.
+/// The same for an ISO that was changed without the API, which the service notices within a second or two.
 #[track_caller]
 fn expect_gone_soon(service: &Service, name: &str, version: &str) {
     let url = service.south(&format!("/{name}/{version}/images/pxeboot/vmlinuz"));
@@ -39,7 +39,7 @@ fn expect_gone_soon(service: &Service, name: &str, version: &str) {
     expect_gone(service, name, version);
 }
 
-/// The status of one image, at this moment.
+/// The present status of one image.
 #[track_caller]
 fn status(service: &Service, name: &str) -> String {
     let images = service.images(&[("name", name)]);
@@ -63,7 +63,7 @@ fn an_image_recovers_when_its_iso_does() {
     fs::create_dir(&aside).unwrap();
     for (name, file) in [("store", &store), ("local", &local)] {
         let hidden = aside.join(name);
-        // While it runs.
+        // While the service runs.
         fs::rename(file, &hidden).unwrap();
         expect_gone_soon(&service, name, "1");
         assert!(status(&service, name).starts_with("error: "), "{}", status(&service, name));
@@ -71,7 +71,7 @@ fn an_image_recovers_when_its_iso_does() {
         fs::rename(&hidden, file).unwrap();
         assert_eq!(status(&service, name), "OK");
         expect_served(&service, name, "1");
-        // Over a restart, and back while it runs.
+        // Over a restart, and back while the service runs.
         fs::rename(file, &hidden).unwrap();
         service.restart();
         let lines = service.start_lines();
@@ -122,7 +122,7 @@ fn an_iso_that_changed_is_not_served_until_its_bytes_are_back() {
                 "never the other's files"
             );
             assert!(status(&service, name).contains("changed"), "{}", status(&service, name));
-            // Long enough for its digest to be known; it must make no difference.
+            // Long enough for its digest to be known; that must make no difference.
             std::thread::sleep(Duration::from_millis(300));
             assert!(status(&service, name).starts_with("error: "));
 
@@ -139,7 +139,7 @@ fn an_iso_that_changed_is_not_served_until_its_bytes_are_back() {
             service.wait_for_status(name, "1", |status| status == "OK");
             expect_served(&service, name, "1");
 
-            // Bytes changed in place, size and name as before.
+            // Bytes changed in place, with the same size and name.
             let mut bytes = installer();
             let last = bytes.len() - 5;
             bytes[last] ^= 1;
@@ -151,7 +151,7 @@ fn an_iso_that_changed_is_not_served_until_its_bytes_are_back() {
             std::thread::sleep(Duration::from_millis(300));
             assert!(status(&service, name).contains("changed"), "{}", status(&service, name));
 
-            // Cut short in place, under the eyes of whoever has it open.
+            // Truncated in place, while transfers have it open.
             File::options().write(true).open(file).unwrap().set_len(50_000).unwrap();
             expect_gone_soon(&service, name, "1");
             assert!(status(&service, name).starts_with("error: "));
@@ -188,7 +188,7 @@ fn a_registration_right_after_a_change_sees_the_new_iso() {
 #[test]
 fn a_copy_of_a_dropped_iso_is_recognised() {
     let mut service = Setup::new().file("static/iso/there.iso", installer()).start();
-    // Registered while its digest is being computed, and registered without anybody looking at the store.
+    // Registered while its digest is computed, and registered before any scan of the store.
     service.register("there", "1", "isostore", "there.iso");
     service.write("static/iso/dropped.iso", installer());
     service.register("dropped", "1", "isostore", "dropped.iso");
@@ -229,8 +229,7 @@ fn an_iso_that_may_not_be_read_is_told_and_recovers() {
     let status = service.wait_for_status(|status| status.starts_with("error: "));
     assert!(status.contains("may not be read"), "{status}");
     eventually(Duration::from_secs(3), "a 404", || (http::head(&kernel).status == 404).then_some(()));
-    // Neither from the store nor from elsewhere can such a file be registered, and nothing is left of the
-    // attempt.
+    // Such a file cannot be registered from the store or from elsewhere, and the attempt leaves nothing.
     let secret = http::encode(service.path("secret.iso").to_str().unwrap());
     for source in ["isostore=kept.iso".to_owned(), format!("isolocal={secret}")] {
         let answer = put(&format!("/images?name=new&version=1&{source}")).expect_status(403);

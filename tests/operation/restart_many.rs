@@ -1,5 +1,4 @@
-//! Many images: a start opens none of their ISOs, each is opened when somebody asks for it, and not all stay
-//! open.
+//! Many images: a start opens none of their ISOs, each is opened by its first request, and not all stay open.
 
 use harness::figures::open_files;
 use harness::http::{self, Connection};
@@ -12,7 +11,7 @@ use std::time::Duration;
 
 const IMAGES: usize = 60;
 
-/// As many trees as the memory given to them holds, each being counted as 64 KiB at least.
+/// The number of trees that the tree cache holds, each counted as at least 64 KiB.
 const KEPT: usize = 16;
 
 fn open_isos(service: &Service) -> usize {
@@ -47,7 +46,7 @@ fn a_start_opens_no_iso_and_not_all_stay_open() {
                 connection.get(&format!("/linux/{number}/images/pxeboot/vmlinuz")).expect_status(200);
             assert!(kernel.body == pattern(1, 300_000), "image {number}");
         }
-        // What was answered a moment ago keeps its file open for another.
+        // A recently answered request keeps its file open for the next.
         let open = eventually(Duration::from_secs(10), "few open ISOs", || {
             Some(open_isos(&service)).filter(|open| *open <= KEPT)
         });

@@ -1,5 +1,5 @@
-//! Clients that vanish, dribble, flood, fall silent or speak no HTTP: all others are served as if they were
-//! not there, and nothing of them stays behind.
+//! Clients that vanish, send slowly, flood, fall silent or speak no HTTP: other clients are served as usual,
+//! and nothing of the bad ones remains.
 
 use harness::crowd;
 use harness::figures::{await_figure, descriptors, figure, memory, recent, wake_ups};
@@ -11,16 +11,15 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
-/// More than the buffers of a connection hold.
+/// More bytes than the buffers of a connection hold.
 const BIG: u64 = 64 << 20;
 
 const MEGABYTE: u64 = 1 << 20;
 
-/// How long others may need for what takes milliseconds when they are alone; firmware gives up sooner or
-/// later after this.
+/// The time limit for other clients' requests, which take milliseconds alone; firmware gives up after it.
 const UNHARMED: Duration = Duration::from_secs(5);
 
-/// After so long a pause the service has put a silent connection aside.
+/// After this pause the service has put a silent connection aside.
 const PAUSE: Duration = Duration::from_millis(1500);
 
 fn service() -> Service {
@@ -37,7 +36,7 @@ fn setup() -> Setup {
     setup
 }
 
-/// Somebody else is served at once: on a new connection, on one that is kept, small and large.
+/// Panics unless another client is served at once: on a new and on an open connection, small files and large.
 #[track_caller]
 fn expect_others_unharmed(service: &Service) {
     let begun = Instant::now();
@@ -51,7 +50,7 @@ fn expect_others_unharmed(service: &Service) {
     assert!(begun.elapsed() < UNHARMED, "{:?}", begun.elapsed());
 }
 
-/// Waits until the service has no more open than `before`.
+/// Waits until the service has no more than `before` descriptors open.
 #[track_caller]
 fn expect_descriptors_back(service: &Service, before: usize) {
     let mut last = 0;
@@ -61,10 +60,10 @@ fn expect_descriptors_back(service: &Service, before: usize) {
     });
 }
 
-/// Open descriptors while nothing is going on.
+/// Open descriptors at rest.
 #[track_caller]
 fn descriptors_at_rest(service: &Service) -> usize {
-    // Neither answer keeps a file open.
+    // Neither of these answers keeps a file open.
     for url in [service.south("/missing"), service.north("/images")] {
         http::get(&url);
     }
@@ -81,7 +80,7 @@ fn clients_that_vanish_leave_nothing_behind() {
     let before = descriptors_at_rest(&service);
     let url = service.south("/");
     let head = crowd::get("/big.bin");
-    // What each says, and how many bytes it reads before it goes.
+    // What each client sends, and how many bytes it reads before it goes.
     let kinds: [(&[u8], usize); 7] = [
         (b"", 0),
         (b"G", 0),
@@ -128,9 +127,8 @@ fn clients_that_vanish_leave_nothing_behind() {
     expect_descriptors_back(&service, before);
 }
 
-/// Heads that come in pieces with long pauses, cut at every place, are read as if they had come at once; also
-/// when the service has put the connection aside meanwhile, and when the piece before was the end of another
-/// request.
+/// Heads that arrive in pieces with long pauses, cut at every place, are read like whole ones. So are those
+/// whose connection was put aside meanwhile, and those behind the end of another request.
 #[test]
 fn a_request_may_come_in_pieces() {
     let service = service();
@@ -174,7 +172,7 @@ fn a_request_may_come_byte_by_byte() {
     }
 }
 
-/// The body of a GET means nothing, but it is a body: whenever it comes, it is not the next request.
+/// The body of a GET is ignored, but it is never read as the next request.
 #[test]
 fn a_body_that_nobody_wants_is_no_request() {
     let service = service();
@@ -203,13 +201,13 @@ fn a_body_that_nobody_wants_is_no_request() {
         }
         for (mut client, (head, body)) in clients.iter().zip(&heads) {
             if late {
-                // The service may have had enough of it.
+                // The service may have closed the connection.
                 let _ = client.write_all(&body.as_bytes()[5..]);
             }
             let _ = client.write_all(next.as_bytes());
             let _ = client.shutdown(Shutdown::Write);
             let mut answers = Vec::new();
-            // A connection that was closed with bytes unread ends with a reset.
+            // A connection that is closed with unread bytes ends with a reset.
             let _ = client.read_to_end(&mut answers);
             let answers = String::from_utf8_lossy(&answers);
             assert!(answers.contains("small\n"), "{head}\n{answers}");
@@ -218,7 +216,7 @@ fn a_body_that_nobody_wants_is_no_request() {
     }
 }
 
-/// Requests that two programs could read in two ways are refused, and the connection with them.
+/// Requests that two parsers could read differently are refused, and the connection is closed.
 #[test]
 fn ambiguous_requests_end_the_connection() {
     let service = service();
@@ -236,8 +234,8 @@ fn ambiguous_requests_end_the_connection() {
         "X-Folded: 1\r\n  Content-Length: 5\r\n",
         "X-Nul: \0\r\n",
     ] {
-        // Were the body empty, the hidden request would be the next; with a chunk of none before it, it is
-        // after all encodings.
+        // A parser that takes the body for empty reads the hidden request next; a preceding empty chunk ends
+        // it under chunked encoding.
         let text = format!("GET /small.txt HTTP/1.1\r\nHost: x\r\n{fields}\r\n0\r\n\r\n{hidden}");
         let client = crowd::connect_one(&service.south("/"), crowd::address(1));
         crowd::say([&client], text.as_bytes());
@@ -263,7 +261,7 @@ fn who_has_said_everything_still_gets_every_answer() {
         let client = crowd::connect_one(&service.south("/"), crowd::address(1));
         crowd::say([&client], &said);
         client.shutdown(Shutdown::Write).unwrap();
-        // Long enough to find out that nothing more will be asked.
+        // Long enough for the service to find that no request follows.
         std::thread::sleep(Duration::from_millis(200));
         let answers = crowd::rest(&client);
         assert!(answers.len() as u64 > length, "{} of {length} bytes came", answers.len());
@@ -271,7 +269,7 @@ fn who_has_said_everything_still_gets_every_answer() {
             assert!(answers.ends_with(b"\r\n\r\nother file\n"), "the last answer is missing");
         }
     }
-    // Half a request is none.
+    // An unfinished request does not count.
     let client = crowd::connect_one(&service.south("/"), crowd::address(1));
     crowd::say([&client], b"GET /small.txt HTTP/1.1\r\nHost: x\r\n");
     client.shutdown(Shutdown::Write).unwrap();
@@ -310,7 +308,7 @@ fn four_hundred_requests_may_come_at_once() {
     assert_eq!(connection.get("/small.txt").expect_status(200).text(), "small\n");
 }
 
-/// Whoever asks and asks and never reads is no longer listened to, and costs no memory.
+/// A client that sends requests and never reads is stopped, and costs no memory.
 #[test]
 fn a_flood_of_requests_is_held_back() {
     let service = service();
@@ -381,7 +379,7 @@ fn random_bytes_harm_nobody() {
     expect_descriptors_back(&service, before);
 }
 
-/// Heads without end, from two thousand connections, some of which go on and on.
+/// Endless heads, from two thousand connections, some of which never stop.
 #[test]
 fn slow_heads_hold_up_nobody() {
     crowd::allow_thousands();
@@ -400,7 +398,7 @@ fn slow_heads_hold_up_nobody() {
     }
     let grown = memory(service.pid()).saturating_sub(memory_before);
     assert!(grown < 100 * MEGABYTE, "two thousand slow heads cost {grown} bytes");
-    // Slow is not dead: when the end comes in time it is answered.
+    // A slow head that is complete in time is answered.
     for client in slow.iter().step_by(97) {
         crowd::say([client], b"\r\nConnection: close\r\n\r\n");
         assert!(crowd::rest(client).ends_with(b"\r\n\r\nsmall\n"));
@@ -409,7 +407,7 @@ fn slow_heads_hold_up_nobody() {
     expect_descriptors_back(&service, before);
 }
 
-/// Clients that stopped in the middle and go on later have missed nothing.
+/// Clients that pause in the middle and continue later miss nothing.
 #[test]
 fn who_stops_reading_may_go_on() {
     let service = service();
@@ -433,7 +431,7 @@ fn who_stops_reading_may_go_on() {
 #[test]
 fn ten_thousand_idle_clients_cost_next_to_nothing() {
     crowd::allow_thousands();
-    // Both doors at one address, so that it may have all connections.
+    // Both APIs at one address, so that it may have all connections.
     let endpoint = json!({"address": "127.0.0.1", "port": 0, "routers": ["northbound", "southbound"]});
     let service = setup().set("httpEndpoints", json!([endpoint])).start();
     let before = descriptors_at_rest(&service);
@@ -449,13 +447,13 @@ fn ten_thousand_idle_clients_cost_next_to_nothing() {
     expect_others_unharmed(&service);
     let grown = memory(service.pid()).saturating_sub(memory_before);
     assert!(grown < 64 * MEGABYTE, "ten thousand idle connections cost {grown} bytes");
-    // Once the last request is forgotten, nothing wakes the service.
+    // Once the service has forgotten the last request, nothing wakes it.
     eventually(Duration::from_secs(10), "a second without work", || {
         let woken = wake_ups(service.pid());
         std::thread::sleep(Duration::from_secs(1));
         (wake_ups(service.pid()) - woken <= 5).then_some(())
     });
-    // All of them are still welcome.
+    // All connections still work.
     for client in idle.iter().step_by(101) {
         assert!(crowd::last_answer(client, "/small.txt").ends_with("\r\n\r\nsmall\n"));
     }

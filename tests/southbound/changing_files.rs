@@ -1,5 +1,5 @@
-//! Files that change under the service, at the worst moment: an answer has the bytes that its tag stands for,
-//! and a transfer ends on the bytes it began with or is cut.
+//! Files that change at the worst moment: an answer has the bytes of its entity tag, and a transfer ends with
+//! the bytes it began with or is cut off.
 
 use harness::figures::{await_figure, open_files};
 use harness::http::{self, Connection, Request, Response};
@@ -15,16 +15,16 @@ use std::time::{Duration, SystemTime};
 /// Small files are answered from memory, larger ones from the disk.
 const SIZES: [usize; 3] = [1, 4096, 100_000];
 
-/// More than the buffers of a connection hold.
+/// More bytes than the buffers of a connection hold.
 const BIG: u64 = 64 << 20;
 
-/// Far more than a file may be remembered under a name that is no longer its own.
+/// Far longer than the cache may keep a file under a name that is no longer its own.
 const SOON: Duration = Duration::from_secs(5);
 
-/// A moment in which a file may get another time on any file system.
+/// Long enough for a new modification time on any file system.
 const MOMENT: Duration = Duration::from_millis(15);
 
-/// `size` bytes that are different for each version.
+/// `size` bytes that differ for each version.
 fn version(number: u32, size: usize) -> Vec<u8> {
     let mut bytes = images::pattern(number + 1, size);
     bytes[0] = u8::try_from(number % 251).unwrap();
@@ -35,14 +35,14 @@ fn tag(answer: &Response) -> String {
     answer.header("ETag").unwrap_or_else(|| panic!("no tag:\n{}", answer.head_text())).to_owned()
 }
 
-/// Writes `bytes` beside the file and gives them its name.
+/// Writes `bytes` beside the file and renames it into place.
 fn replace(path: &Path, bytes: &[u8]) {
     let beside = path.with_extension("new");
     fs::write(&beside, bytes).unwrap();
     fs::rename(beside, path).unwrap();
 }
 
-/// Writes over the bytes of a file that stays the same file.
+/// Overwrites the bytes of a file in place.
 fn rewrite(path: &Path, bytes: &[u8]) {
     use std::os::unix::fs::FileExt;
     let file = File::options().write(true).open(path).unwrap();
@@ -54,8 +54,7 @@ fn set_time(path: &Path, time: SystemTime) {
     File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
 }
 
-/// Every kind of change, right after the file was asked for: the next answer has the new bytes and a tag that
-/// no other bytes had.
+/// Every kind of change, right after a request: the next answer has the new bytes and a new tag.
 #[test]
 fn the_next_answer_has_the_new_bytes_and_a_new_tag() {
     let service = Setup::new().start();
@@ -66,7 +65,7 @@ fn the_next_answer_has_the_new_bytes_and_a_new_tag() {
         let mut tags: HashMap<String, Vec<u8>> = HashMap::new();
         fs::write(&path, version(0, size)).unwrap();
         for number in 1..=40_u32 {
-            // In its first moment after a change, and when it has long been known.
+            // Directly after a change, and long after it.
             for _ in 0..number % 4 {
                 connection.get("/file.bin").expect_status(200);
             }
@@ -82,7 +81,7 @@ fn the_next_answer_has_the_new_bytes_and_a_new_tag() {
                 1 => rewrite(&path, &bytes),
                 2 => fs::write(&path, &bytes).unwrap(),
                 3 => {
-                    // As `cp -p` and restored backups do: the new bytes have an older time.
+                    // As by `cp -p` or a restored backup: the new bytes have an older time.
                     rewrite(&path, &bytes);
                     set_time(
                         &path,
@@ -118,7 +117,7 @@ fn the_next_answer_has_the_new_bytes_and_a_new_tag() {
     }
 }
 
-/// A touched file may be another file, for all that is known.
+/// A touched file may have other bytes, so its tag changes.
 #[test]
 fn a_touched_file_gets_another_tag() {
     let service = Setup::new().start();
@@ -139,8 +138,7 @@ fn a_touched_file_gets_another_tag() {
     }
 }
 
-/// One renames new versions into place all the time, others ask all the time. Whatever they get is one
-/// version, whole.
+/// One thread renames new versions into place, others request them. Each answer is one version, complete.
 #[test]
 fn no_answer_is_a_mixture() {
     let service = Setup::new().start();
@@ -162,8 +160,7 @@ fn no_answer_is_a_mixture() {
         };
         let clients: Vec<_> = (0..4).map(|_| scope.spawn(ask)).collect();
         for number in 1..=60 {
-            // Two files of one size may share a tag if one is made where the other was within one tick of the
-            // clock.
+            // Two files of one size may share a tag if they are made within one tick of the clock.
             std::thread::sleep(MOMENT);
             replace(&path, &version(number, size(number)));
         }
@@ -180,7 +177,7 @@ fn no_answer_is_a_mixture() {
     assert!(all.len() > 10, "{} answers saw only {} versions", asked.load(Ordering::Relaxed), all.len());
 }
 
-/// The old file lives on under another name, or is reached by another link: nothing about it has changed.
+/// The old file keeps another name or link: nothing about it has changed.
 #[test]
 fn a_name_that_leads_elsewhere_is_noticed_soon() {
     let service = Setup::new().file("static/one.bin", "one").file("static/two.bin", "two, longer").start();
@@ -196,13 +193,13 @@ fn a_name_that_leads_elsewhere_is_noticed_soon() {
         point_to(target);
         eventually(SOON, "the other file", || {
             let answer = http::get(&url).expect_status(200);
-            // Old bytes go with the old tag.
+            // Old bytes come with the old tag.
             let source = if answer.text() == "one" { "/one.bin" } else { "/two.bin" };
             assert_eq!(tag(&answer), tag(&http::get(&service.south(source))));
             (answer.text() == expected).then_some(())
         });
     }
-    // Moved away, with another in its place.
+    // Moved away, with another file in its place.
     assert_eq!(http::get(&service.south("/one.bin")).text(), "one");
     fs::rename(service.path("static/one.bin"), service.path("static/old.bin")).unwrap();
     fs::write(service.path("static/one.bin"), "new").unwrap();
@@ -254,7 +251,7 @@ fn begin(service: &Service, target: &str, length: u64) -> Connection {
     connection
 }
 
-/// Reads the rest of `begin`, and the answer to one more request.
+/// Reads the rest of the transfer of `begin`, and the answer to one more request.
 #[track_caller]
 fn finish(mut connection: Connection, length: u64, end: &[u8], target: &str) -> Response {
     let rest = connection.read_some(usize::try_from(length - 1000).unwrap()).unwrap();
@@ -271,7 +268,7 @@ fn a_transfer_of_a_deleted_file_ends_and_frees_the_disk() {
     fs::remove_file(service.path("static/big.bin")).unwrap();
     http::get(&service.south("/big.bin")).expect_status(404);
     finish(transfer, BIG, b"end.\n", "/big.bin").expect_status(404);
-    eventually(Duration::from_secs(10), "a deleted file that nobody holds", || {
+    eventually(Duration::from_secs(10), "a deleted file without descriptors", || {
         let open = open_files(service.pid());
         (!open.iter().any(|target| target.ends_with(" (deleted)") && target.contains("big.bin")))
             .then_some(())
@@ -293,7 +290,7 @@ fn a_transfer_of_a_growing_file_ends_where_it_was_to_end() {
     let next = finish(transfer, BIG, b"end.\n", "/big.bin").expect_status(200);
     assert_eq!(next.content_length(), Some(BIG + (1 << 20)));
     assert!(next.body.ends_with(&more));
-    // A small one, asked for after each line.
+    // A small file, requested after each line.
     let mut connection = Connection::open(&service.south("/"));
     let mut expected = "one line\n".to_owned();
     for number in 0..100 {
@@ -305,8 +302,8 @@ fn a_transfer_of_a_growing_file_ends_where_it_was_to_end() {
     }
 }
 
-/// What was announced is no longer there: the connection is cut, wherever the file ends now, and whatever
-/// part of it was asked for.
+/// The announced bytes are gone: the connection is cut off, wherever the file ends now and whatever part was
+/// requested.
 #[test]
 fn a_transfer_of_a_truncated_file_is_cut() {
     let service = Setup::new().start();
@@ -326,7 +323,7 @@ fn a_transfer_of_a_truncated_file_is_cut() {
             let read = 1000;
             connection.read_some(read).unwrap();
             File::options().write(true).open(&path).unwrap().set_len(length).unwrap();
-            // The end may be an orderly one or a reset, but it comes too early.
+            // The end may be orderly or a reset, but it comes too early.
             if let Ok(rest) = connection.read_to_end() {
                 assert!(((read + rest.len()) as u64) < announced, "all bytes came of a file of {length}");
             }
@@ -338,8 +335,8 @@ fn a_transfer_of_a_truncated_file_is_cut() {
     }
 }
 
-/// An ISO that is exchanged under its image is another ISO: its tree is gone, and who reads the old one gets
-/// it whole.
+/// An ISO that is replaced under its image is another ISO: its tree is gone, and a running transfer of the
+/// old one completes.
 #[test]
 fn a_transfer_out_of_a_replaced_iso_ends_on_the_old_bytes() {
     let setup = Setup::new().file("elsewhere/.keep", "");
@@ -364,8 +361,7 @@ fn a_transfer_out_of_a_replaced_iso_ends_on_the_old_bytes() {
     assert!(next.expect_status(200).body == other, "the next request gets the new ISO");
 }
 
-/// Small files of an image are kept in memory too; when its ISO shrinks or is written to, they are not given
-/// any more.
+/// Small files of an image are cached too; when the ISO shrinks or is overwritten, they are no longer served.
 #[test]
 fn what_was_kept_of_an_iso_goes_with_it() {
     let setup = Setup::new();

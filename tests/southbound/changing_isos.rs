@@ -1,6 +1,5 @@
-//! An ISO that changes under a registered image: no byte of another file is ever served, requests are told to
-//! come back while the ISO is looked at again, and when that has ended the image is served again or is an
-//! error.
+//! An ISO that changes under a registered image: bytes of another file are never served. Requests are told to
+//! come back while the ISO is hashed again; then the image is served again or is an error.
 
 use harness::figures::await_figure;
 use harness::http::{self, Connection, Request};
@@ -12,10 +11,10 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
 
-/// So large that its digest takes a while, even if nearly all of it is a hole.
+/// So large that its digest takes a while, even if it is mostly a hole.
 const LONG: u64 = 1 << 30;
 
-/// An installer whose padding makes it `LONG`.
+/// Writes an installer, padded to `LONG`.
 fn make_long(path: &Path) {
     fs::copy(images::installer(), path).unwrap();
     File::options().write(true).open(path).unwrap().set_len(LONG).unwrap();
@@ -46,7 +45,7 @@ fn expect_served(service: &Service) {
     assert!(http::get(&kernel(service)).expect_status(200).body == pattern(1, 300_000));
 }
 
-/// Panics unless the image's files are there to be asked for later.
+/// Panics unless requests for the image's files are told to come back later.
 #[track_caller]
 fn expect_looked_at(service: &Service) {
     assert_eq!(status(service), "preparing");
@@ -57,7 +56,7 @@ fn expect_looked_at(service: &Service) {
             let url = service.south(&format!("/linux/1/{path}"));
             let answer = http::request(method, &url, &[("User-Agent", agent)], "").expect_status(503);
             assert!(answer.body.len() < 200 && !answer.text().contains('<'), "{}", answer.text());
-            // All others take a 503 for the end.
+            // Other clients take a 503 for the end.
             let pause = answer.header("Retry-After").map(|pause| pause.parse::<u16>().unwrap());
             assert_eq!(pause.is_some(), agent.starts_with("iPXE"), "{agent}: {pause:?}");
         }
@@ -81,7 +80,7 @@ fn requests_are_put_off_while_a_changed_iso_is_looked_at() {
             assert!(lines.contains(&("images", "0 restored, 1 being looked at")), "{lines:?}");
         }
         expect_looked_at(&service);
-        // It is not free to be registered anew until it is known to have failed.
+        // The name is not free until the image is known to have failed.
         let again = service.put_image(&[("name", "linux"), ("version", "1"), ("isostore", "linux.iso")]);
         again.expect_status(409);
         service.wait_for_status("linux", "1", |status| status != "preparing");
@@ -98,7 +97,7 @@ fn requests_are_put_off_while_a_changed_iso_is_looked_at() {
     }
 }
 
-/// Other lengths cannot be the same bytes, and no digest is needed to tell.
+/// Another length means other bytes; no digest is needed.
 #[test]
 fn another_length_is_another_iso_at_once() {
     let setup = Setup::new();
@@ -119,7 +118,7 @@ fn another_length_is_another_iso_at_once() {
     }
 }
 
-/// A digest is computed over seconds; what is written meanwhile must not become what was registered.
+/// Hashing takes seconds; bytes written meanwhile must not become the registered ones.
 #[test]
 fn a_digest_of_two_versions_is_no_digest() {
     let setup = Setup::new();
@@ -141,13 +140,13 @@ fn a_digest_of_two_versions_is_no_digest() {
     http::get(&kernel(&service)).expect_status(404);
 }
 
-/// More than the buffers of a connection hold.
+/// More bytes than the buffers of a connection hold.
 const BIG: u64 = 32 << 20;
 
-/// What is in the file of that size: zeros but for its ends.
+/// The content of the file of that size: zeros except at its ends.
 const ENDS: [(u64, &[u8]); 2] = [(0, b"begin"), (BIG - 5, b"end.\n")];
 
-/// What happens to an ISO while somebody reads a file out of it.
+/// A change of an ISO during a transfer of a file in it.
 #[derive(Debug, Clone, Copy)]
 enum Change {
     Cut(u64),
@@ -158,7 +157,7 @@ enum Change {
     Deleted,
 }
 
-/// All bytes that came of a transfer before it ended, whether it was cut or whole.
+/// All bytes of a transfer until it ends, complete or cut off.
 fn rest(connection: &mut Connection, length: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
     while (bytes.len() as u64) < length {
@@ -171,8 +170,7 @@ fn rest(connection: &mut Connection, length: u64) -> Vec<u8> {
     bytes
 }
 
-/// Whoever reads gets the bytes that were registered, or is cut; then the image is an error, and comes back
-/// with its ISO.
+/// A transfer has the registered bytes or is cut off; then the image is an error until its ISO is back.
 #[test]
 fn a_transfer_out_of_a_changing_iso_is_whole_or_cut() {
     let setup = Setup::new();
@@ -199,8 +197,7 @@ fn a_transfer_out_of_a_changing_iso_is_whole_or_cut() {
     for (name, size, expected) in
         [("big.bin", BIG, vec![0; 1000]), ("middle.bin", 3_000_000, pattern(7, 1000))]
     {
-        // What the system was handed of a file is the file itself until it has left: a small one is through
-        // before it can be cut.
+        // Bytes in the send buffer belong to the open file: a small one is sent before it can be cut off.
         let is_through = |change: &Change| size < BIG && matches!(change, Change::Rewritten);
         for change in changes.into_iter().filter(|change| !is_through(change)) {
             let mut connection = Connection::open(&service.south("/"));
@@ -208,7 +205,7 @@ fn a_transfer_out_of_a_changing_iso_is_whole_or_cut() {
             assert_eq!(connection.receive_head().unwrap().expect_status(200).content_length(), Some(size));
             let first = connection.read_some(1000).unwrap();
             assert!(first[5..] == expected[5..], "{name}");
-            // As long as it does not read, only what the buffers hold has been sent.
+            // While the client does not read, only the buffers' content has been sent.
             std::thread::sleep(Duration::from_millis(50));
             let file = File::options().write(true).open(&path).unwrap();
             match change {
@@ -230,7 +227,7 @@ fn a_transfer_out_of_a_changing_iso_is_whole_or_cut() {
             let rest = rest(&mut connection, size - 1000);
             let whole = rest.len() as u64 == size - 1000;
             match change {
-                // The old file lives on for whoever has it open.
+                // Open descriptors keep the old file.
                 Change::Replaced | Change::Deleted => {
                     assert!(whole, "{name} {change:?}: {} bytes", rest.len());
                 }

@@ -1,5 +1,5 @@
-//! What no request may reach: files outside the root or the image, whatever the spelling, and what is no
-//! regular file.
+//! Confinement: no request reaches files outside the root or the image, whatever its spelling, or anything
+//! but regular files.
 
 use harness::http::{self, Connection, Request};
 use harness::{Service, Setup, images};
@@ -9,7 +9,7 @@ use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
-/// Asks for every target on one connection; `None` stands for a 404 in plain text.
+/// Requests every target on one connection; `None` expects a 404 in plain text.
 #[track_caller]
 fn check(service: &Service, cases: &[(&str, Option<&str>)]) {
     let mut connection = Connection::open(&service.south("/"));
@@ -29,7 +29,7 @@ fn register(service: &Service, name: &str, image: &std::path::Path) {
     service.register(name, "1", "isolocal", image.to_str().unwrap());
 }
 
-/// Parent segments in every spelling, on raw sockets, since clients would normalise them.
+/// Parent segments in every spelling, over raw sockets, since clients normalise them.
 #[test]
 fn parent_segments_never_leave_the_root_or_the_image() {
     let setup = Setup::new().file("outside.txt", "SECRET\n").file("static/plain", "plain\n");
@@ -125,8 +125,8 @@ fn links_on_disk_stay_inside_the_root() {
             ("/common/leaves", None),
         ],
     );
-    // A link that goes out and comes back, or names the root itself, may be served or not, but never
-    // something else.
+    // A link that leaves the root and comes back, or names the root itself, may be served or not, but never
+    // as other bytes.
     for target in ["/through-the-parent", "/absolute-inside"] {
         let answer = http::get(&service.south(target));
         assert!(answer.status == 404 || answer.text() == "inside\n", "{target}: {}", answer.text());
@@ -144,7 +144,7 @@ fn only_regular_files_are_opened() {
     }
     let _socket = UnixListener::bind(setup.path("static/socket")).unwrap();
     symlink("/dev/zero", setup.path("static/zero")).unwrap();
-    // A device node needs privileges; where they are missing the link above stands for it.
+    // A device node needs privileges; without them the link above stands for it.
     let device = rustix::fs::makedev(1, 5);
     let _ = rustix::fs::mknodat(CWD, setup.path("static/device"), FileType::CharacterDevice, mode, device);
     let service = setup.start();

@@ -1,5 +1,5 @@
-//! `Repr-Digest` (RFC 9530): whole stored files are sent with the digest that is recorded of exactly these
-//! bytes, and nothing else is.
+//! `Repr-Digest` (RFC 9530): complete stored files are sent with the digest of exactly these bytes, other
+//! answers without one.
 
 use harness::http::{Connection, Request, Response};
 use harness::served_digest::{repr_digest, wait_for_digest};
@@ -9,9 +9,9 @@ use std::time::{Duration, SystemTime};
 
 const FIELD: &str = "Repr-Digest";
 
-/// Both stores, a local ISO, an image and a plain file; all digests are known.
+/// A service with both stores, a local ISO, an image and a plain file; all digests are known.
 fn service() -> Service {
-    // What changes is to be noticed when the tests ask for it.
+    // Changes must be noticed between the steps of the tests.
     let setup = Setup::new()
         .set("watchInterval", 0.into())
         .file("static/plain.bin", images::pattern(3, 50_000))
@@ -52,13 +52,12 @@ fn whole_stored_files_carry_their_digest() {
         let line = format!("{FIELD}: {digest}");
         assert_eq!(whole.raw_line(FIELD), Some(line), "{target}");
         assert_eq!(ask(&service, "HEAD", target, &[]).expect_status(200).header(FIELD), expected, "{target}");
-        // The field is about the representation, whatever part of it is sent (RFC 9530 §3).
+        // The field describes the whole representation, whatever part is sent (RFC 9530 §3).
         for range in ["bytes=1-3", "bytes=0-0,5-9"] {
             let part = ask(&service, "GET", target, &[("Range", range)]).expect_status(206);
             assert_eq!(part.header(FIELD), expected, "{target} {range}");
         }
-        // What is said of a 304 is meant to be little (RFC 9110 §15.4.5), and the text of a refusal is
-        // another representation.
+        // A 304 carries few fields (RFC 9110 §15.4.5), and the text of a refusal is another representation.
         for (header, value, status) in
             [("If-None-Match", "*", 304), ("If-Match", "\"x\"", 412), ("Range", "bytes=9999999999-", 416)]
         {
@@ -87,15 +86,15 @@ fn nothing_else_carries_one() {
     assert_eq!(ask(&service, "PUT", "/iso/stored.iso", &[]).expect_status(405).header(FIELD), None);
 }
 
-/// The digest belongs to the bytes: a file that is another one, or may be, has none until its own is known.
+/// The digest belongs to the bytes: a file that may have changed has none until its own is computed.
 #[test]
 fn a_file_that_changed_has_no_digest_until_its_own_is_known() {
     let service = service();
-    let check = |target: &str, file: &str, shelf: &str| {
+    let check = |target: &str, file: &str, store: &str| {
         let (name, path) = (target.rsplit('/').next().unwrap(), service.path(file));
         let before = ask(&service, "GET", target, &[]).expect_status(200);
         assert!(before.header(FIELD).is_some(), "{target}");
-        // Other bytes of the same size, another time.
+        // Other bytes, the same size, another time.
         let mut bytes = before.body;
         bytes[77] ^= 1;
         fs::write(&path, &bytes).unwrap();
@@ -105,10 +104,10 @@ fn a_file_that_changed_has_no_digest_until_its_own_is_known() {
             "{target}: {}",
             changed.head_text()
         );
-        wait_for_digest(&service, shelf, name);
+        wait_for_digest(&service, store, name);
         let known = ask(&service, "GET", target, &[]).expect_status(200);
         assert_eq!(known.header(FIELD), Some(repr_digest(&bytes).as_str()), "{target}");
-        // The same bytes with another time may be others, for all that is known.
+        // The same bytes with another time may be other bytes until they are hashed.
         let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
         File::options().write(true).open(&path).unwrap().set_modified(long_ago).unwrap();
         assert_eq!(ask(&service, "HEAD", target, &[]).expect_status(200).header(FIELD), None, "{target}");
@@ -119,8 +118,8 @@ fn a_file_that_changed_has_no_digest_until_its_own_is_known() {
     check("/iso/away.iso", "local/away.iso", "iso");
 }
 
-/// Firmware that asks in its own spelling gets the file and makes nothing of digests; the longest name leaves
-/// the head short enough.
+/// Firmware that spells headers its own way gets the file and ignores digests; with the longest name the head
+/// is short enough.
 #[test]
 fn heads_stay_short_with_the_longest_names() {
     let service = service();

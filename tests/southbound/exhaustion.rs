@@ -1,4 +1,4 @@
-//! When it runs out: no descriptors left, or no time, because the service is told to stop under load.
+//! Exhaustion: no descriptors left, or no time, because the service is stopped under load.
 
 use harness::crowd;
 use harness::figures::{await_figure, descriptors, figure, figure_at, has_ended, limit_with_free};
@@ -13,15 +13,15 @@ use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// More than the buffers of a connection hold.
+/// More bytes than the buffers of a connection hold.
 const BIG: u64 = 64 << 20;
 
-/// How long a client waits that is served in the end.
+/// How long a client may wait until it is served.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 const IPXE: (&str, &str) = ("User-Agent", "iPXE/1.21.1+ (g4e456)");
 
-/// Sets how many descriptors the process may have open; its right to have more stays.
+/// Sets the soft limit on descriptors; the hard limit stays.
 fn set_limit(pid: u32, descriptors: u64) {
     let process = Pid::from_raw(i32::try_from(pid).unwrap());
     let before = rustix::process::getrlimit(Resource::Nofile);
@@ -37,14 +37,14 @@ fn service() -> Service {
     setup.start()
 }
 
-/// A newcomer on a connection of its own.
+/// A new client on a connection of its own.
 fn newcomer(url: &str) -> Connection {
     let mut connection = Connection::open(url);
     connection.set_silence(PATIENCE);
     connection
 }
 
-/// With only a few hundred descriptors, idle clients at both doors never take those that files and newcomers
+/// With only a few hundred descriptors, idle clients of both APIs never take those that files and new clients
 /// need.
 #[test]
 fn few_descriptors_are_enough_for_everybody() {
@@ -63,8 +63,7 @@ fn few_descriptors_are_enough_for_everybody() {
     assert!(descriptors(service.pid()) <= 400);
 }
 
-/// Nothing can be opened for a while. That is not the end of anything, and above all no file is said to be
-/// missing.
+/// Nothing can be opened for a while. Nothing ends because of it, and above all no file is reported missing.
 #[test]
 fn a_time_without_descriptors_passes() {
     let mut service = service();
@@ -74,10 +73,10 @@ fn a_time_without_descriptors_passes() {
     transfer.receive_head().unwrap().expect_status(200);
     let mut kept = Connection::open(&url);
     kept.get("/small.txt").expect_status(200);
-    // What was asked for a moment ago is kept open for a moment.
+    // A recently requested file stays open for a moment.
     std::thread::sleep(Duration::from_millis(2500));
 
-    // Even what it will close is beyond the limit, so nothing makes room.
+    // Even the descriptors that it will close exceed the limit, so closing frees none.
     set_limit(pid, limit_with_free(pid, 0));
     for _ in 0..3 {
         let refused = kept.get("/middle.bin").expect_status(503);
@@ -86,7 +85,7 @@ fn a_time_without_descriptors_passes() {
         let refused = kept.exchange(&refused).unwrap().expect_status(503);
         assert!(refused.header("Retry-After").unwrap().parse::<u32>().is_ok());
     }
-    // Most of these are not even let in.
+    // Most of these connections are not even accepted.
     let mut waiting: Vec<Connection> = (0..20).map(|_| newcomer(&url)).collect();
     for connection in &mut waiting {
         connection.send(&Request::new("GET", "/small.txt")).unwrap();
@@ -97,8 +96,8 @@ fn a_time_without_descriptors_passes() {
 
     set_limit(pid, 10_000);
     for connection in &mut waiting {
-        // Some were let in and told, or closed again in favour of others; the rest are served now. Nobody
-        // waits for nothing.
+        // Some were accepted and refused, or closed in favour of others; the rest are served now. No client
+        // waits in vain.
         match connection.receive("GET") {
             Ok(answer) => assert!(matches!(answer.status, 200 | 503), "{}", answer.head_text()),
             Err(error) => {
@@ -113,14 +112,14 @@ fn a_time_without_descriptors_passes() {
     assert!(service.is_alive() && !service.log().contains("panicked"), "{}", service.log());
 }
 
-/// Whoever does nothing has to go before somebody who wants something is left standing.
+/// Idle clients are closed before a client with a request is kept waiting.
 #[test]
 fn idle_connections_make_room_when_descriptors_run_out() {
     let service = service();
     let url = service.south("/");
     let before = descriptors(service.pid());
     set_limit(service.pid(), limit_with_free(service.pid(), 60));
-    // More than fit in.
+    // More connections than the limit allows.
     let idle = crowd::connect(&url, crowd::address(1), 100);
     eventually(PATIENCE, "clients that were let in", || {
         (descriptors(service.pid()) >= before + 30).then_some(())
@@ -129,7 +128,7 @@ fn idle_connections_make_room_when_descriptors_run_out() {
         let mut connection = newcomer(&url);
         eventually(PATIENCE, "an answer", || {
             let answer = connection.get(target);
-            // There may be a place for the client a moment before there is one for its file.
+            // A descriptor for the client may be free a moment before one for its file.
             assert!(matches!(answer.status, 200 | 503), "{}", answer.head_text());
             (answer.status == 200).then_some(())
         });
@@ -139,7 +138,7 @@ fn idle_connections_make_room_when_descriptors_run_out() {
     });
 }
 
-/// One client that asks for one file after the other does not keep them all open at the expense of others.
+/// A client that requests one file after the other does not keep them all open at the expense of others.
 #[test]
 fn files_of_a_moment_ago_make_room_when_descriptors_run_out() {
     let names: Vec<String> = (0..300).map(|number| format!("file-{number}.bin")).collect();
@@ -153,7 +152,7 @@ fn files_of_a_moment_ago_make_room_when_descriptors_run_out() {
     newcomer(&service.south("/")).get("/").expect_status(200);
 }
 
-/// Reads the body of a transfer, not as fast as it could be read, and returns its last bytes and its length.
+/// Reads the body of a transfer slowly; returns its last bytes and its length.
 fn read_slowly(mut stream: TcpStream) -> (Vec<u8>, u64) {
     let (mut piece, mut last, mut length) = (vec![0; 1 << 20], Vec::new(), 0);
     loop {
@@ -183,7 +182,7 @@ fn a_stop_under_load_lets_everybody_finish_who_has_asked() {
     let idle = crowd::connect(&url, crowd::address(1), 100);
     let half = crowd::connect(&url, crowd::address(2), 50);
     crowd::say(&half, b"GET /small.txt HTTP/1.1\r\nHost: x\r\n");
-    // Eight of these run, four wait for a place.
+    // Eight of these run, four wait for a permit.
     let transfers = crowd::connect(&url, crowd::address(3), 12);
     crowd::say(&transfers, &crowd::get("/big.bin"));
     await_figure(&service, "transfers_waiting", |waiting| waiting == 4);
@@ -202,14 +201,14 @@ fn a_stop_under_load_lets_everybody_finish_who_has_asked() {
         assert!(last.ends_with(b"end.\n") && length > SIZE, "a transfer was cut after {length} bytes");
     }
     eventually(PATIENCE, "an end, though half a request is here", || has_ended(service.pid()).then_some(()));
-    // The signal finds a process that has ended already; its exit status is what counts.
+    // The process has ended already; only its exit status matters.
     assert_eq!(service.sigterm().code(), Some(0));
     assert!(!service.log().contains("cutting"), "{}", service.log());
     drop(half);
 }
 
-/// Whoever asks at the very moment of the stop is answered whole or not at all; who asks again and again
-/// cannot put it off.
+/// A client that requests at the moment of the stop is answered completely or not at all; repeated requests
+/// cannot delay the stop.
 #[test]
 fn no_answer_is_torn_by_a_stop() {
     let mut service = Setup::new()
@@ -259,7 +258,7 @@ fn a_second_signal_stops_at_once() {
     service.signal(rustix::process::Signal::TERM);
     assert!(!service.ends_within(Duration::from_millis(500)), "a transfer is in flight");
     assert_eq!(service.sigterm().code(), Some(0));
-    // Whatever came, it is not all.
+    // The transfer is incomplete.
     if let Ok(rest) = transfer.read_to_end() {
         assert!((rest.len() as u64) < BIG);
     }

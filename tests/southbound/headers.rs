@@ -1,15 +1,15 @@
-//! What every southbound answer looks like on the wire: firmware compares header names letter by letter,
-//! gives up on chunked bodies and on heads above 2 KiB, and goes on talking on the connection of its HEAD.
+//! Every southbound answer on the wire. Firmware compares header names exactly, rejects chunked bodies and
+//! heads above 2 KiB, and reuses the connection of its HEAD.
 
 use harness::http::{self, Connection, Request, Response};
 use harness::served_digest::{repr_digest, wait_for_digest};
 use harness::{Service, Setup, images, iso};
 use std::time::{Duration, Instant};
 
-/// The longest head that U-Boot's legacy client takes.
+/// The longest head that U-Boot's legacy client accepts.
 const LONGEST_HEAD: usize = 2048;
 
-/// A service with something of every kind: a plain file, both stores, an image and an empty folder.
+/// A service with every kind of content: a plain file, both stores, an image and an empty folder.
 fn service() -> Service {
     let setup = Setup::new()
         .file("static/plain.txt", "plain text\n")
@@ -57,7 +57,7 @@ const MISSING: [&str; 7] = [
     "/iso/missing.iso",
 ];
 
-/// What must hold for every response, whatever its status.
+/// Panics unless the response follows the rules for every status.
 #[track_caller]
 fn check_head(answer: &Response) {
     let text = answer.head_text();
@@ -120,7 +120,7 @@ fn header_names_are_spelled_as_firmware_expects() {
     check_head(&connection.exchange(&request).unwrap().expect_status(412));
 }
 
-/// Fills the gaps of an expected head with what differs from run to run, after a look at its form.
+/// Checks the form of values that differ from run to run, and puts them into an expected head.
 #[track_caller]
 fn fill(expected: &str, answer: &Response) -> String {
     let text = answer.head_text();
@@ -137,7 +137,7 @@ fn fill(expected: &str, answer: &Response) -> String {
         .replace("DATE", date)
 }
 
-/// Whole heads, to the byte: fields, their order and spelling, one space, CRLF, nothing superfluous.
+/// Complete heads, byte for byte: fields, their order and spelling, one space, CRLF, nothing superfluous.
 #[test]
 fn heads_have_exactly_these_bytes() {
     let service = service();
@@ -211,7 +211,7 @@ fn heads_have_exactly_these_bytes() {
             Request::new("HEAD", "/folder/").header("Accept", "text/plain"),
             format!("{ok}{short}Vary: Accept\nContent-Length: 8\n"),
         ),
-        // These two end the connection, so each gets one of its own.
+        // These two end the connection, so each has one of its own.
         (
             plain().header("Connection", "close"),
             format!("{ok}{octets}Content-Length: 11\nConnection: close\n"),
@@ -235,7 +235,7 @@ fn heads_have_exactly_these_bytes() {
     }
 }
 
-/// What is so wrong that it is refused without a look at it is told so, and the connection ends.
+/// A request that cannot be parsed is refused with a text, and the connection ends.
 #[test]
 fn refusals_have_exactly_these_bytes() {
     let service = service();
@@ -248,7 +248,7 @@ fn refusals_have_exactly_these_bytes() {
         (&many, "431 Request Header Fields Too Large"),
     ] {
         let mut connection = Connection::open(&service.south("/"));
-        // The service may refuse before it has read everything.
+        // The service may close the connection before it has read everything.
         let _ = connection.write(bytes.as_bytes());
         let answer = connection.receive_head().unwrap_or_else(|error| panic!("{status}: {error}"));
         let expected = format!("HTTP/1.1 {status}\nConnection: close\nContent-Length: 0\nDate: DATE\n\n");
@@ -392,7 +392,7 @@ fn what_is_missing_is_a_plain_short_404() {
     }
 }
 
-/// apt asks for ten files at once on one connection.
+/// apt sends ten requests at once on one connection.
 #[test]
 fn ten_pipelined_requests_are_answered_in_order() {
     let service = service();
@@ -422,7 +422,7 @@ fn ten_pipelined_requests_are_answered_in_order() {
     }
 }
 
-/// EDK2 waits five seconds for the first byte, also of an image that nobody has asked for yet.
+/// EDK2 waits five seconds for the first byte, even of an image that no client has requested before.
 #[test]
 fn the_first_byte_of_a_cold_image_comes_in_time() {
     let image = images::many_files();
@@ -451,7 +451,7 @@ fn nonsense_on_the_wire_is_refused_and_harms_nobody() {
     ];
     for bytes in nonsense {
         let mut connection = Connection::open(&service.south("/"));
-        // The server may refuse before it has read everything.
+        // The service may close the connection before it has read everything.
         let _ = connection.write(bytes);
         connection.finish_sending();
         let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(60)]).into_owned();

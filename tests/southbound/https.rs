@@ -1,5 +1,5 @@
-//! The southbound over HTTPS, on an endpoint of its own beside plain HTTP: the same answers, in TLS 1.2 and
-//! 1.3; bad certificates told before anything is bound; renewed ones taken while the service runs.
+//! The southbound over HTTPS, on an endpoint beside plain HTTP: the same answers, in TLS 1.2 and 1.3. Bad
+//! certificates are reported before anything is bound; renewed ones are loaded while the service runs.
 
 use harness::curl::{self, Outcome};
 use harness::http::{self, Connection};
@@ -13,10 +13,10 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-/// curl's options for each version of the protocol.
+/// curl's options for each version of TLS.
 const VERSIONS: [&[&str]; 2] = [&["--tls-max", "1.2"], &["--tlsv1.3"]];
 
-/// Enough for many records, and no multiple of their size.
+/// Many TLS records, and not a multiple of their size.
 const SIZE: usize = 3_000_017;
 
 /// Makes a certificate of `name` and its key, `rsa` or `ec`, in a folder.
@@ -33,13 +33,13 @@ fn make_pair(folder: &Path, name: &str, algorithm: &str) {
         .output()
         .unwrap_or_else(|error| panic!("cannot run openssl, package openssl: {error}"));
     assert!(made.status.success(), "{made:?}");
-    // As a renewal does it: one file after the other, each whole.
+    // As a renewal does: one file after the other, each by rename.
     for kind in ["cert", "key"] {
         fs::rename(folder.join(format!("{kind}.new")), folder.join(format!("{kind}.pem"))).unwrap();
     }
 }
 
-/// Northbound, southbound, and southbound once more with these settings of TLS.
+/// Northbound, southbound, and southbound again with these TLS settings.
 fn endpoints(tls: &Value) -> Value {
     json!([
         { "address": "127.0.0.1", "port": 0, "routers": "northbound" },
@@ -60,7 +60,7 @@ fn setup(algorithm: &str) -> Setup {
 /// The URL of a path on the endpoint with TLS.
 fn secure(service: &Service, path: &str) -> String {
     let lines = service.start_lines();
-    let line = lines.iter().find(|(door, url)| *door == "southbound" && url.starts_with("https://"));
+    let line = lines.iter().find(|(label, url)| *label == "southbound" && url.starts_with("https://"));
     format!("{}{path}", line.expect("an HTTPS southbound").1.trim_end_matches('/'))
 }
 
@@ -69,7 +69,7 @@ fn address(service: &Service) -> String {
     secure(service, "").trim_start_matches("https://").to_owned()
 }
 
-/// Runs curl, which trusts the service's own certificate and no other.
+/// Runs curl, which trusts only the service's certificate.
 #[track_caller]
 fn trusting(service: &Service, arguments: &[&str]) -> Outcome {
     let certificate = service.path("cert.pem");
@@ -141,7 +141,7 @@ fn a_connection_is_used_again_and_http_goes_on_beside_it() {
     for version in VERSIONS {
         let several = [&url, "-I", "--next", &url, "--next", &secure(&service, "/missing"), "--next", &url];
         let each = ["--http1.1", "-w", "[%{http_code} %{num_connects} %{http_version}]"];
-        // What is said before --next does not hold after it.
+        // Options before --next do not apply after it.
         let certificate = service.path("cert.pem");
         let options =
             [&["--cacert", certificate.to_str().unwrap(), "-o", "/dev/null"], version, &each].concat();
@@ -175,7 +175,7 @@ fn who_does_not_speak_tls_is_sent_away_and_harms_nobody() {
         assert!(answer.len() <= 7, "{answer:?}");
     }
     expect_plain(&service);
-    // Versions and ways that nobody should use any more are refused.
+    // Obsolete versions and ciphers are refused.
     let url = secure(&service, "/plain.txt");
     for old in [&["--tls-max", "1.1"] as &[&str], &["--tls-max", "1.2", "--ciphers", "AES128-SHA"]] {
         let answer = trusting(&service, &[old, &[&url]].concat());
@@ -184,14 +184,14 @@ fn who_does_not_speak_tls_is_sent_away_and_harms_nobody() {
     drop(silent);
 }
 
-/// The name in the certificate that the service shows.
+/// The name in the certificate that the service presents.
 fn shown(service: &Service) -> String {
     let answer = curl::run(&["-k", "-v", "-o", "/dev/null", &secure(service, "/plain.txt")]);
     let subject = answer.stderr.lines().find_map(|line| line.split_once("subject: CN="));
     subject.unwrap_or_else(|| panic!("no subject: {}", answer.stderr)).1.to_owned()
 }
 
-/// Not all firmware speaks TLS, so that machines are sent to the plain endpoint if there is one.
+/// Not all firmware speaks TLS, so links for machines name the plain endpoint if there is one.
 #[test]
 fn machines_are_told_of_https_where_there_is_nothing_else() {
     let told = |service: &Service| {
@@ -203,7 +203,7 @@ fn machines_are_told_of_https_where_there_is_nothing_else() {
         |order: &[usize]| Value::from(order.iter().map(|&index| list[index].clone()).collect::<Vec<_>>());
     let mut service = setup("ec").set("httpEndpoints", with(&[0, 2, 1])).start();
     let lines = service.start_lines();
-    let plain = lines.iter().find(|(door, url)| *door == "southbound" && url.starts_with("http://"));
+    let plain = lines.iter().find(|(label, url)| *label == "southbound" && url.starts_with("http://"));
     assert_eq!(told(&service), plain.expect("a plain southbound").1);
     assert!(service.sigterm().success());
     service.reconfigure("httpEndpoints", with(&[0, 2]));
@@ -216,7 +216,7 @@ fn a_renewed_certificate_is_taken_without_a_restart() {
     let limit = Duration::from_secs(30);
     let service = setup("rsa").start();
     assert_eq!(shown(&service), "first");
-    // A transfer that began under the old one goes on.
+    // A transfer that began with the old certificate continues.
     let mut slow = Command::new("curl")
         .args(["-s", "-k", "--limit-rate", "500k", "--max-time", "60", "-o"])
         .arg(service.path("slow"))
@@ -226,7 +226,7 @@ fn a_renewed_certificate_is_taken_without_a_restart() {
     make_pair(&service.path(""), "second", "ec");
     eventually(limit, "the second certificate", || (shown(&service) == "second").then_some(()));
     expect_plain(&service);
-    // One that cannot be used is not: the service goes on with what it has, and says so.
+    // An unusable certificate is not loaded: the service keeps the current one, and logs that.
     fs::write(service.path("cert.pem"), "no certificate").unwrap();
     eventually(limit, "a word about the broken certificate", || {
         assert_eq!(shown(&service), "second");

@@ -1,5 +1,5 @@
-//! Limits, and what they are for: no client takes all connections, all transfers or all of a rate; who must
-//! wait is served in turn; and what happened is told northbound.
+//! Limits: no client takes all connections, all transfers or all of a rate; waiting clients are served in
+//! turn; and the API reports what happened.
 
 use harness::crowd;
 use harness::figures::{await_figure, figure, recent, running};
@@ -10,14 +10,14 @@ use serde_json::{Value, json};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-/// More than the buffers of a connection hold, so that a client which reads nothing keeps the transfer under
-/// way.
+/// More bytes than the buffers of a connection hold, so that a client which reads nothing keeps its transfer
+/// running.
 const BIG: u64 = 64 << 20;
 
 /// Firmware gives up when the first byte takes longer.
 const IN_TIME: Duration = Duration::from_secs(5);
 
-/// How long a client waits that is served in the end.
+/// How long a client may wait until it is served.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 const IPXE: (&str, &str) = ("User-Agent", "iPXE/1.21.1+ (g4e456)");
@@ -29,7 +29,7 @@ fn service(tweaks: &[(&str, u64)]) -> Service {
     setup.start()
 }
 
-/// Clients that ask for a big file and read nothing of it. Returns when all their transfers run.
+/// Starts transfers of a big file, of which the clients read nothing. Returns when all of them run.
 #[track_caller]
 fn stopped(service: &Service, count: usize) -> Vec<TcpStream> {
     let clients = crowd::connect_with_small_buffers(&service.south("/"), crowd::address(77), count);
@@ -38,7 +38,7 @@ fn stopped(service: &Service, count: usize) -> Vec<TcpStream> {
     clients
 }
 
-/// A request for the first bytes of the big file, which takes a transfer.
+/// A request for the first bytes of the big file, which needs a permit.
 fn part(length: u64) -> Request {
     Request::new("GET", "/big.bin").header("Range", &format!("bytes=0-{}", length - 1))
 }
@@ -61,14 +61,14 @@ fn an_address_has_its_connections_and_no_more() {
         (open.len() == 5).then_some(open)
     });
     drop(greedy);
-    // Everybody else is served as ever, at both doors.
+    // Other clients are served as usual, by both APIs.
     http::get(&url).expect_status(200);
     assert_eq!(figure(&service, "connections_refused_total"), 3);
     let last = served.pop().unwrap();
     for client in served {
         assert!(crowd::last_answer(&client, "/small.txt").ends_with("small\n"));
     }
-    // They have gone, so there is room again.
+    // The clients have gone, so permits are free again.
     eventually(Duration::from_secs(5), "places that are free again", || {
         let more = crowd::connect(&url, crowd::address(1), 4);
         more.iter().all(crowd::is_open_and_silent).then(|| {
@@ -101,7 +101,7 @@ fn idle_connections_make_room_for_new_ones() {
     }
 }
 
-/// All places are taken by clients that have just been served, and each may stay idle for a minute.
+/// All permits are held by clients that have just been served, and each may stay idle for a minute.
 #[test]
 fn a_newcomer_gets_the_place_of_the_first_that_falls_silent() {
     let service = service(&[("maxConnections", 4)]);
@@ -117,8 +117,7 @@ fn a_newcomer_gets_the_place_of_the_first_that_falls_silent() {
     }
 }
 
-/// Only iPXE is known to come back when it is told to; all others would take a 503 for the end
-/// (`clients.md`).
+/// Only iPXE is known to obey Retry-After; other clients take a 503 for the end (`clients.md`).
 #[test]
 fn ipxe_is_told_to_come_back_when_there_is_no_place() {
     let service = service(&[("maxTransfers", 2)]);
@@ -132,7 +131,7 @@ fn ipxe_is_told_to_come_back_when_there_is_no_place() {
         assert_eq!(answer.content_length(), Some(answer.body.len() as u64));
         assert_eq!(answer.reason, "Service Unavailable");
     }
-    // What needs no transfer needs no place, and the connection is still in order.
+    // Answers without a transfer need no permit, and the connection still works.
     for (request, status) in [
         (Request::new("HEAD", "/big.bin"), 200),
         (Request::new("GET", "/small.txt"), 200),
@@ -170,7 +169,8 @@ fn all_others_wait_in_the_order_of_coming() {
     }
     assert!(waiting.iter().all(crowd::is_open_and_silent));
     assert_eq!(running(&service).len(), 1);
-    // Two give up, each in its way. That may be noticed late, but costs nobody a turn.
+    // Two clients give up, each in its own way. The service may notice late, but no other client loses its
+    // turn.
     drop(waiting.remove(4));
     crowd::reset(waiting.remove(2));
     drop(holder);
@@ -190,7 +190,7 @@ fn all_others_wait_in_the_order_of_coming() {
     assert_eq!(figure(&service, "transfers_refused_total"), 0);
 }
 
-/// Fetches the first `length` bytes, on a connection of its own, and tells when the last came.
+/// Fetches the first `length` bytes, on a connection of its own; returns when the last arrived.
 fn fetch(service: &Service, length: u64) -> Instant {
     let answer = Connection::open(&service.south("/")).exchange(&part(length)).unwrap();
     expect_part(&answer, length);
@@ -205,7 +205,7 @@ fn the_total_rate_is_kept_and_shared_evenly() {
     let times: Vec<Duration> = std::thread::scope(|scope| {
         let clients: Vec<_> = (0..4).map(|_| scope.spawn(|| fetch(&service, RATE / 2))).collect();
         await_figure(&service, "transfers_running", |running| running == 4);
-        // What comes from memory waits for nobody.
+        // Answers from memory do not wait.
         let mut other = Connection::open(&service.south("/"));
         for target in ["/small.txt", "/"] {
             other.get(target).expect_status(200);
@@ -244,7 +244,7 @@ fn each_image_has_its_rate() {
     });
 }
 
-/// A turn that was given to a client is not lost to all others when the client goes away.
+/// A turn is not lost when its client goes away.
 #[test]
 fn who_goes_away_takes_nothing_of_the_rate_along() {
     let service = service(&[("transferRate", 100_000)]);
@@ -257,7 +257,7 @@ fn who_goes_away_takes_nothing_of_the_rate_along() {
     assert!(begun.elapsed() < IN_TIME, "5000 bytes of 100,000 a second took {:?}", begun.elapsed());
 }
 
-/// Small answers wait for nobody; that must not mean that all others wait until the last of them is paid for.
+/// Small answers do not wait; still, other clients must not wait until all small ones are accounted for.
 #[test]
 fn a_flood_of_small_answers_does_not_use_up_the_rate() {
     let service = service(&[("transferRate", 1_000_000)]);
@@ -278,7 +278,7 @@ fn a_flood_of_small_answers_does_not_use_up_the_rate() {
     assert!(begun.elapsed() < IN_TIME, "a tenth of a second's bytes took {:?}", begun.elapsed());
 }
 
-/// Those who read nothing wait for themselves alone.
+/// Clients that read nothing delay only themselves.
 #[test]
 fn who_stops_reading_takes_nothing_of_the_rate() {
     let service = service(&[("transferRate", 20_000_000)]);

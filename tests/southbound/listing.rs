@@ -1,4 +1,4 @@
-//! Directory listings: three forms of one thing, safe with any name, stable with thousands.
+//! Directory listings: three forms of one content, safe for any name, stable for thousands of entries.
 
 use harness::http::{self, Response};
 use harness::{Service, Setup, images, iso};
@@ -7,7 +7,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 
-/// What browsers send.
+/// The Accept field of browsers.
 const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8";
 
 fn service() -> Service {
@@ -27,7 +27,7 @@ fn service() -> Service {
     service
 }
 
-/// The entries of `/folder/` in their order.
+/// The entries of `/folder/` in order.
 const ORDER: [&str; 7] = [".config", "ant", "Zoo", ".dot", "Alpha", "beta", "gamma.txt"];
 
 #[track_caller]
@@ -38,7 +38,7 @@ fn listing(service: &Service, target: &str, accept: &str) -> Response {
     answer
 }
 
-/// `html`, `json` or `text`, by media type.
+/// The form of a listing, `html`, `json` or `text`, by its media type.
 #[track_caller]
 fn form(answer: &Response) -> &'static str {
     let kind = answer.header("Content-Type").unwrap();
@@ -183,7 +183,7 @@ fn an_empty_folder_has_an_empty_listing() {
     assert_eq!(form(&listing(&service, "/empty/", BROWSER)), "html");
 }
 
-/// Names that would be markup, escapes, other paths or nothing printable if they were copied into a page.
+/// Names that are markup, escapes, other paths or unprintable when copied into a page.
 const HOSTILE: [&[u8]; 18] = [
     b"<img src=x onerror=alert(1)>",
     b"<script>alert(1)",
@@ -205,7 +205,7 @@ const HOSTILE: [&[u8]; 18] = [
     "Übergröße 日本語 😀.txt".as_bytes(),
 ];
 
-/// The targets of a page's links, unescaped from HTML only.
+/// The targets of a page's links, with HTML escapes decoded.
 fn links(page: &str) -> Vec<String> {
     let mut found = Vec::new();
     for piece in page.split("href=").skip(1) {

@@ -1,4 +1,4 @@
-//! How a request path finds its bytes: slashes, escapes, case, versions, prefixes, and who comes first.
+//! How a request path finds its bytes: slashes, escapes, case, versions, prefixes, and precedence.
 
 use harness::http::{self, Connection, Request};
 use harness::iso::Maker;
@@ -9,7 +9,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 
-/// Asks for every target on one connection; `None` stands for a 404 in plain text.
+/// Requests every target on one connection; `None` expects a 404 in plain text.
 #[track_caller]
 fn check(service: &Service, cases: &[(&str, Option<&str>)]) {
     let mut connection = Connection::open(&service.south("/"));
@@ -120,7 +120,7 @@ fn escapes_are_decoded_once() {
     );
 }
 
-/// Old clients and scripts send bytes above 127 as they are.
+/// Old clients and scripts send bytes above 127 unescaped.
 #[test]
 fn raw_bytes_in_the_path_are_taken_as_they_are() {
     let service = Setup::new().file("static/Größe.txt", "size\n").start();
@@ -205,7 +205,7 @@ fn case_is_a_last_resort_and_must_be_unambiguous() {
             ("/joliet/1/mixedcase.txt", Some("mixed\n")),
             ("/joliet/1/A/B/C/D/DEEP.TXT", Some("deep\n")),
             ("/joliet/1/long%20file%20name%20with%20spaces.DOCUMENT", Some("long\n")),
-            // Rock Ridge keeps case apart where both exist, and falls back where only one does.
+            // With Rock Ridge case is significant where both spellings exist, and ignored where one does.
             ("/rock/1/MixedCase/File%20Name.TXT", Some("mixed\n")),
             ("/rock/1/mixedcase/other", Some("another folder, the same letters\n")),
             ("/rock/1/MixedCase/other", None),

@@ -1,5 +1,5 @@
-//! What machines that boot are served: files, trees, listings and ranges, from clients good and bad, over
-//! HTTP and HTTPS.
+//! What booting machines are served: files, trees, listings and ranges, to good and bad clients, over HTTP
+//! and HTTPS.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,9 +1,9 @@
-//! Media types: firmware compares them exactly, and nobody may be told by sniffing.
+//! Media types: firmware compares them exactly, and they do not depend on the content.
 
 use harness::http;
 use harness::{Setup, images};
 
-/// Name, media type for everyone, and for `UefiHttpBoot` where that differs.
+/// Name, media type for all clients, and for `UefiHttpBoot` where that differs.
 const TYPES: [(&str, &str, Option<&str>); 21] = [
     ("bootx64.efi", "application/efi", None),
     ("BOOTAA64.EFI", "application/efi", None),
@@ -31,7 +31,7 @@ const TYPES: [(&str, &str, Option<&str>); 21] = [
 #[test]
 fn media_types_are_those_that_clients_compare() {
     let setup = TYPES.iter().fold(Setup::new(), |setup, (name, ..)| {
-        // The content would mislead anyone who sniffs.
+        // The content would mislead any sniffing.
         setup.file(&format!("static/types/{name}"), "<!DOCTYPE html><p>#!ipxe")
     });
     let service = setup.start();

@@ -161,6 +161,6 @@ fn the_entity_tag_follows_the_content() {
         "longer"
     );
     std::fs::rename(service.path("static/file.bin"), service.path("static/other.bin")).unwrap();
-    // What was asked for a moment ago may be answered from memory for a moment more.
+    // A recently requested file may be answered from the cache for a moment.
     eventually(Duration::from_secs(1), "a 404", || (http::get(&url).status == 404).then_some(()));
 }

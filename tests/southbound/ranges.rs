@@ -23,7 +23,8 @@ fn single_ranges() {
             ("bytes=-500".to_owned(), end - 499, end),
             (format!("bytes=-{}", content.len()), 0, end),
             (format!("bytes=-{}", content.len() * 2), 0, end),
-            // Across the joints of `split.bin`, at 6144 and 16384 bytes, and across sectors elsewhere.
+            // Across the extents' borders of `split.bin`, at 6144 and 16384 bytes, and across sectors
+            // elsewhere.
             ("bytes=6143-6144".to_owned(), 6143, 6144),
             ("bytes=6144-6144".to_owned(), 6144, 6144),
             ("bytes=6000-16500".to_owned(), 6000, 16500),
@@ -156,8 +157,8 @@ fn several_ranges_come_as_parts_in_the_order_asked() {
                 assert!(bytes == content[first..=last], "{target}: the bytes of {first}-{last} differ");
             }
         }
-        // White space around the commas and empty elements are legal, RFC 9110 §5.6.1; what lies beyond is
-        // left out.
+        // White space around the commas and empty elements are legal, RFC 9110 §5.6.1. Ranges beyond the end
+        // are omitted.
         let range = format!("bytes=0-4 , , 10-14,{length}-,-3");
         let answer = ask(&mut connection, target, &[("Range", &range)]);
         let order: Vec<(usize, usize)> =
@@ -166,7 +167,7 @@ fn several_ranges_come_as_parts_in_the_order_asked() {
     }
 }
 
-/// Overlapping ranges may be joined; every byte asked for must come, and rightly.
+/// Overlapping ranges may be joined, but every requested byte must arrive, at its offset.
 #[test]
 fn overlapping_ranges_lose_nothing() {
     let (service, samples) = samples::serve();
@@ -194,7 +195,7 @@ fn overlapping_ranges_lose_nothing() {
     }
 }
 
-/// A list without end must cost neither memory nor the server.
+/// An endless list of ranges costs no memory and does no harm.
 #[test]
 fn thousands_of_ranges_are_bounded() {
     let (service, samples) = samples::serve();
@@ -222,7 +223,7 @@ fn ipxe_ranges_of_signed_32_bits_are_understood() {
     iso::sparse_file(&setup.path("static/iso/disc.iso"), LENGTH, &[(border, &content), (high, &content)]);
     let service = setup.start();
     let mut connection = Connection::open(&service.south("/"));
-    // The range as iPXE prints it, the first byte it means and where that lies in `content`.
+    // The range as iPXE prints it, the first byte it means, and that byte's offset in `content`.
     let cases = [
         ("bytes=-1540874240--1540857857", high, 16384, 0),
         ("bytes=-1540873728--1540873217", high + 512, 512, 512),
@@ -274,8 +275,7 @@ fn empty_files_have_no_ranges() {
     }
 }
 
-/// Two images made from equal bytes at different places need not share a tag; the same file in one image
-/// does.
+/// Two images of equal bytes may have different tags; the same file in one image has one tag.
 #[test]
 fn parts_carry_the_tag_and_time_of_the_whole() {
     let (service, samples) = samples::serve();

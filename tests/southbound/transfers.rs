@@ -1,5 +1,4 @@
-//! While the bytes flow: many clients at once, clients that stop reading, and files that change or vanish
-//! meanwhile.
+//! During transfers: many clients at once, clients that stop reading, and files that change or vanish.
 
 use harness::http::{self, Connection, Request};
 use harness::{Setup, digest, images, iso};
@@ -26,8 +25,7 @@ fn many_clients_get_every_byte() {
     });
 }
 
-/// Three hundred machines that were switched off in the middle of their download must not keep the next from
-/// booting.
+/// Three hundred machines that were switched off during their download must not keep the next from booting.
 #[test]
 fn clients_that_stop_reading_do_not_block_others() {
     let setup = Setup::new().file("static/plain", "plain\n");
@@ -49,7 +47,7 @@ fn clients_that_stop_reading_do_not_block_others() {
     http::get(&service.south("/plain")).expect_status(200);
 }
 
-/// The answer promised a length that is no longer there: the connection is cut, so that the client knows.
+/// The announced length is no longer there: the connection is cut off, so that the client notices.
 #[test]
 fn a_file_that_shrinks_under_a_download_cuts_it() {
     let setup = Setup::new();
@@ -62,7 +60,7 @@ fn a_file_that_shrinks_under_a_download_cuts_it() {
     assert_eq!(head.content_length(), Some(512 * MEGABYTE));
     connection.read_some(1000).unwrap();
     fs::File::options().write(true).open(&path).unwrap().set_len(MEGABYTE).unwrap();
-    // The end may come as an orderly end or as a reset; what matters is that it comes, and early.
+    // The end may be orderly or a reset; it must come early.
     if let Ok(rest) = connection.read_to_end() {
         assert!(u64::try_from(rest.len()).unwrap() < 511 * MEGABYTE, "{} bytes came", rest.len());
     }
@@ -70,7 +68,7 @@ fn a_file_that_shrinks_under_a_download_cuts_it() {
     assert_eq!(answer.content_length(), Some(MEGABYTE));
 }
 
-/// A new microkernel takes the name of the old by a rename: whoever is reading the old one gets it whole.
+/// A new microkernel replaces the old one by a rename: transfers of the old one complete.
 #[test]
 fn a_download_survives_the_replacement_of_its_file() {
     let setup = Setup::new();
@@ -89,7 +87,7 @@ fn a_download_survives_the_replacement_of_its_file() {
     assert!(rest.ends_with(b"old.\n"), "the download changed horses");
 }
 
-/// Deleting an image ends its service at once, but not the transfers that have begun.
+/// A deleted image is no longer served, but running transfers complete.
 #[test]
 fn a_download_survives_the_removal_of_its_image() {
     let service = Setup::new().start();
@@ -117,7 +115,7 @@ fn a_refused_body_does_not_disturb_the_connection() {
     let mut connection = Connection::open(&service.south("/"));
     connection.send(&Request::new("PUT", "/plain").body(smuggled)).unwrap();
     connection.receive("PUT").unwrap().expect_status(405);
-    // Either the connection is closed now, or it is in order.
+    // The connection is either closed or ready for the next request.
     if connection.send(&Request::new("GET", "/missing")).is_ok()
         && let Ok(answer) = connection.receive("GET")
     {

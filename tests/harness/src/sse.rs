@@ -97,17 +97,6 @@ impl Events {
         }
         found
     }
-
-    /// Panics if an event comes within `time`.
-    #[track_caller]
-    pub fn expect_silence(&mut self, time: Duration) {
-        self.connection.set_silence(time);
-        match self.read() {
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
-            other => panic!("not silent: {other:?}"),
-        }
-        self.connection.set_silence(SILENCE);
-    }
 }
 
 fn parse(block: &str) -> Event {
