@@ -4,7 +4,7 @@ use super::http::{Connection, Request, Response, SILENCE, split};
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// A block of lines up to an empty line.
 #[derive(Debug, Clone, Default, PartialEq)]
