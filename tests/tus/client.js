@@ -1,15 +1,16 @@
-// tus-js-client as a user would call it. Alone it is a program that uploads a file, or goes on with an upload that was begun by an earlier run:
+// tus-js-client as an application uses it. As a program it uploads a file, or resumes an earlier run's
+// upload:
 //
 //   node client.js ENDPOINT FILE NAME STORAGE    STORAGE remembers uploads; prints the number of requests by method
 import { createReadStream } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import tus from 'tus-js-client';
 
-// How often it tries again without having come further, and how long it waits before, in milliseconds. In all it is longer than a restart of
-// the service takes on a busy machine.
+// The number of attempts without progress, and the pauses before them in milliseconds. Together they outlast
+// a restart of the service on a busy machine.
 const RETRY_DELAYS = [0, 20, 50, 100, 200, 500, 1000, 1000, 2000, 2000, 5000, 5000];
 
-/** An upload to the ISO store, not begun yet. `requests` counts what it sends; `finished` settles when it ends. */
+/** An upload to the ISO store, not started. `requests` counts its requests; `finished` settles at its end. */
 export function upload(endpoint, source, name, options = {}) {
   const requests = {};
   let upload;

@@ -1,4 +1,4 @@
-// What tus-js-client has to manage with the service: node main.js BINARY FOLDER [SCENARIO…]
+// The scenarios of tus-js-client: node main.js BINARY FOLDER [SCENARIO…]
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,12 +13,13 @@ import { Proxy } from './proxy.js';
 import { Service } from './service.js';
 
 const MIB = 2 ** 20;
-// The most that a cut may cost on average: what was on its way, in the buffers of the kernel, which are full when the service is slow.
+// The most bytes that a cut may lose on average: those in transit, in kernel buffers that are full when the
+// service is slow.
 const LOST = 16 * MIB;
-// All of it together, in milliseconds. An idle machine needs a tenth.
+// The limit of all scenarios in milliseconds. An idle machine needs a tenth.
 const LIMIT = 180_000;
 
-/** 2 GiB come in, though no connection carries more than 100 MiB. */
+/** 2 GiB are uploaded, though no connection carries more than 100 MiB. */
 async function brokenNetwork(service, proxy) {
   const data = new Data(1, 2048 * MIB);
   const digest = data.digest();
@@ -36,7 +37,7 @@ async function brokenNetwork(service, proxy) {
   return `2 GiB in ${seconds.toFixed(1)} s with ${proxy.cuts} cuts, ${more} MiB of it sent twice, memory of the service ${service.memory()} MiB`;
 }
 
-/** The first request brings everything. */
+/** The first request carries everything. */
 async function withCreation(service, proxy, file) {
   const { source, data } = await file(2, 64 * MIB);
   const running = upload(`${proxy.url}/uploads`, source, 'creation.iso', { uploadDataDuringCreation: true });
@@ -46,7 +47,9 @@ async function withCreation(service, proxy, file) {
   assert.deepEqual(running.requests, { POST: 1 });
 }
 
-/** The first request breaks. What it brought belongs to an upload that the client was never told of: it begins another, and that one goes. */
+/**
+ * The first request breaks, so its upload is unknown to the client: it starts another, and the first goes.
+ */
 async function brokenCreation(service, proxy, file) {
   const { source, data } = await file(3, 64 * MIB);
   proxy.limit = 24 * MIB;
@@ -60,7 +63,7 @@ async function brokenCreation(service, proxy, file) {
   assert.deepEqual(Object.keys(running.requests), ['POST']);
 }
 
-/** The client changes its mind while the bytes flow. */
+/** The client cancels during the transfer. */
 async function terminated(service, proxy, file) {
   const { source } = await file(4, 64 * MIB);
   proxy.limit = 24 * MIB;
@@ -80,7 +83,7 @@ async function terminated(service, proxy, file) {
   assert.deepEqual(await service.get('/iso?name=terminated.iso'), []);
 }
 
-/** The client is killed. Another process goes on, by what the first one noted. */
+/** The client is killed. Another process resumes by the first one's notes. */
 async function otherProcess(service, proxy, file, folder) {
   const { source, data } = await file(5, 64 * MIB);
   const command = ['client.js', `${proxy.url}/uploads`, source.path, 'process.iso', join(folder, 'storage.json')];
@@ -95,7 +98,7 @@ async function otherProcess(service, proxy, file, folder) {
   assert.ok(proxy.carried < data.size + LOST, `${proxy.carried} bytes`);
 }
 
-/** The service is stopped and started, then killed and started, in the middle of it. A kill may cost what came in the seconds before. */
+/** The service is restarted, then killed and restarted. A kill may lose the bytes of the seconds before. */
 async function restarts(service, proxy, file) {
   const { source, data } = await file(6, 96 * MIB);
   const signals = ['SIGTERM', 'SIGKILL'];
@@ -116,7 +119,7 @@ async function restarts(service, proxy, file) {
   assert.ok(proxy.carried < data.size + step + 2 * LOST, `${proxy.carried} bytes`);
 }
 
-/** Pieces of a stream, for networks that limit what a request may bring and know no PATCH. */
+/** Pieces of a stream, for networks that limit a request's size and reject PATCH. */
 async function inPieces(service, proxy) {
   const data = new Data(8, 20 * MIB);
   const running = upload(`${proxy.url}/uploads`, data.read(0, data.size), 'pieces.iso', {
@@ -130,7 +133,7 @@ async function inPieces(service, proxy) {
   assert.deepEqual(running.requests, { POST: 4 });
 }
 
-/** The end of the stream says how much it was. */
+/** The length is known at the end of the stream. */
 async function unknownLength(service, proxy) {
   const data = new Data(10, 20 * MIB);
   const running = upload(`${proxy.url}/uploads`, data.read(0, data.size), 'unknown.iso', {
@@ -142,7 +145,7 @@ async function unknownLength(service, proxy) {
   await stored(service, 'unknown.iso', data.size, data.digest());
 }
 
-/** What can never become a file is refused at once, not tried again, and the person reads why. */
+/** An upload that can never succeed is refused at once, is not retried, and shows its reason. */
 async function refused(service, proxy, file) {
   const { source } = await file(9, 0);
   const running = upload(`${proxy.url}/uploads`, source, 'empty.iso');
@@ -204,7 +207,7 @@ async function run(binary, folder, ...chosen) {
     await service.stop();
   } catch (error) {
     console.log(service.said());
-    // What tus-js-client throws carries its request with all that hangs on it.
+    // An error of tus-js-client carries its whole request.
     console.log(error instanceof tus.DetailedError ? error.message : error);
     process.exit(1);
   }
@@ -217,5 +220,5 @@ setTimeout(() => {
   process.exit(1);
 }, LIMIT).unref();
 await run(...process.argv.slice(2));
-// Connections that are kept alive do not matter any more.
+// Idle connections would keep the process alive.
 process.exit(0);

@@ -2,20 +2,20 @@
 import { once } from 'node:events';
 import { createServer, connect } from 'node:net';
 
-// A connection that was closed on our side and is not closed by the service within this time is reset, in milliseconds.
+// The time in milliseconds after which a connection is reset that we have closed and the service has not.
 const LINGER = 10_000;
 
-/** A TCP proxy in front of the service, which cuts connections. It knows nothing of HTTP. */
+/** A TCP proxy in front of the service, which cuts connections, without knowledge of HTTP. */
 export class Proxy {
-  /** What each new connection may carry to the service, in bytes, before it is cut. */
+  /** The bytes that each new connection may carry to the service before it is cut. */
   limit = Infinity;
-  /** What happens when a connection has carried that much, just before it is cut. */
+  /** Called when a connection has carried that much, just before it is cut. */
   atLimit = async () => {};
-  /** After so many bytes of a connection its answer is lost: instead of passing it on the connection is cut. */
+  /** After this many bytes a connection's answer is lost: the connection is cut instead. */
   deafAfter = Infinity;
-  /** How many connections were cut. */
+  /** The number of connections cut. */
   cuts = 0;
-  /** Bytes that went to the service. */
+  /** Bytes sent to the service. */
   carried = 0;
 
   /** Opens a proxy on a free port. The service may move to another port at any time. */
@@ -54,14 +54,14 @@ export class Proxy {
       if (carried < deafAfter) client.write(chunk);
       else if (!client.destroyed) this.#cut(client, service);
     });
-    // A refused or broken connection is a closed one.
+    // A refused or broken connection is closed.
     for (const [socket, other] of [[client, service], [service, client]]) {
       socket.on('error', () => {});
       socket.on('close', () => other.destroySoon());
     }
   }
 
-  /** The client finds its connection reset. The service finds it reset or closed, in turn. */
+  /** The client's connection is reset; the service's is reset or closed, in turn. */
   #cut(client, service) {
     this.cuts += 1;
     client.resetAndDestroy();

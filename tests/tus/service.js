@@ -12,7 +12,7 @@ const CONFIG = {
     { address: '127.0.0.1', port: 0, routers: 'southbound' },
   ],
   reserveBytes: 0,
-  // An upload that was cut off must not hold up a stop.
+  // A broken upload must not delay a stop.
   shutdownTimeout: 200,
 };
 
@@ -27,7 +27,7 @@ export class Service {
     process.on('exit', () => this.process?.kill('SIGKILL'));
   }
 
-  /** Starts it, also once more; each time on another port. */
+  /** Starts it, or starts it again on another port. */
   async start() {
     this.process = spawn(this.binary, ['--config', this.config], {
       stdio: ['ignore', 'pipe', openSync(this.log, 'a')],
@@ -49,7 +49,7 @@ export class Service {
     this.process = null;
   }
 
-  /** The answer to a GET, which is JSON. */
+  /** The JSON answer to a GET. */
   async get(path) {
     const response = await fetch(`http://127.0.0.1:${this.port}${path}`);
     const text = await response.text();
@@ -57,7 +57,7 @@ export class Service {
     return JSON.parse(text);
   }
 
-  /** The most memory that it has used since its start, in MiB. */
+  /** Its peak memory since the start, in MiB. */
   memory() {
     const [, kibibytes] = readFileSync(`/proc/${this.process.pid}/status`, 'utf8').match(/^VmHWM:\s+(\d+)/m);
     return Math.ceil(kibibytes / 1024);

@@ -1,4 +1,4 @@
-// What is going on: jobs, disks, and the machines that fetch something.
+// Jobs, disks, and machines with transfers.
 import assert from 'node:assert/strict';
 import { get } from 'node:http';
 import { once } from 'node:events';
@@ -47,7 +47,7 @@ export async function jobsWatchedAndRead(scene) {
   await failed.waitFor({ state: 'detached' });
 }
 
-/** Machines are shown while they fetch, and how that ended; and what the disk holds. */
+/** Machines are shown while they fetch and afterwards; and so is the disk's content. */
 export async function machinesAndDisks(scene) {
   const service = await scene.serve({ transferRate: 1e6 }, (service) => iso(service.stored('a.iso'), { 'live/root.squashfs': Buffer.alloc(30e6, 1), small: 'small' }));
   await service.register('linux', '1', { isostore: 'a.iso' });

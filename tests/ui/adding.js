@@ -1,9 +1,9 @@
-// Images are added, from wherever their ISO may come.
+// Images are added from every kind of source.
 import assert from 'node:assert/strict';
 import { iso, SYSTEMS } from './isos.js';
 import { until } from './until.js';
 
-/** Opens the dialog and gives it. */
+/** Opens the dialog and returns it. */
 async function dialog(page) {
   await page.getByRole('link', { name: 'Add image' }).first().click();
   const opened = page.getByRole('dialog', { name: 'Add an image' });
@@ -11,7 +11,7 @@ async function dialog(page) {
   return opened;
 }
 
-/** The first image of an empty service comes from the web, and is watched while it comes. */
+/** The first image of an empty service comes from the web and is watched meanwhile. */
 export async function addedFromTheWeb(scene) {
   const service = await scene.serve();
   const web = await scene.web();
@@ -69,7 +69,7 @@ export async function addedFromThePath(scene) {
   assert.equal((await service.image('photon')).source, 'local');
 }
 
-/** What is wrong is said while it is typed, beside where it is typed, and nothing is sent. */
+/** Invalid input is reported while it is typed, beside the field, and nothing is sent. */
 export async function validatedWhileTyping(scene) {
   const service = await scene.serve({}, (service) => iso(service.stored('a.iso'), SYSTEMS.photon('5.0')));
   await service.register('taken', '1', { isostore: 'a.iso' });
@@ -77,7 +77,7 @@ export async function validatedWhileTyping(scene) {
   const form = page.getByRole('dialog');
   const name = form.getByRole('combobox', { name: 'Name' });
   const version = form.getByLabel('Version');
-  /** The words that a field is described by. */
+  /** The texts that describe a field. */
   const said = (field) => field.evaluate((input) => input.getAttribute('aria-describedby').split(' ').map((id) => document.getElementById(id)?.textContent ?? '').join(' '));
   const wrong = (field, words) => until(`a field says ${words}`, async () => (await said(field)).includes(words) && (await field.getAttribute('aria-invalid')) === 'true');
   const right = (field) => until('a field has nothing to say', async () => (await field.getAttribute('aria-invalid')) === null);
@@ -116,7 +116,7 @@ export async function validatedWhileTyping(scene) {
   assert.deepEqual((await service.get('/images')).map((image) => image.name), ['taken']);
 }
 
-/** What only the service can know is wrong is shown at the field that is to blame. */
+/** Faults that only the service can find are shown at their field. */
 export async function refusedAtTheField(scene) {
   const service = await scene.serve();
   const path = await iso(scene.path('linux-1.iso'), SYSTEMS.photon('5.0'));
@@ -129,7 +129,7 @@ export async function refusedAtTheField(scene) {
   const words = await field.evaluate((input) => document.getElementById(input.getAttribute('aria-describedby').split(' ')[1]).textContent);
   assert.match(words, /\S/);
   assert.deepEqual(await service.get('/images'), []);
-  // The dialog stays as it is, so that it can be put right.
+  // The dialog stays open, so that the input can be corrected.
   await field.fill(path);
   await until('the path is not marked', async () => (await field.getAttribute('aria-invalid')) === null);
   await form.getByRole('button', { name: 'Add', exact: true }).click();

@@ -1,4 +1,4 @@
-// What is shown is what is, whatever happens to the service and the way to it.
+// The page shows the present state, through restarts and broken connections.
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { iso } from './isos.js';
@@ -6,7 +6,7 @@ import { lists, row, SMALL, withImages } from './lists.js';
 import { live } from './scene.js';
 import { until } from './until.js';
 
-/** What others do is shown without being asked for. */
+/** Changes by other clients appear without a request. */
 export async function keptUpToDate(scene) {
   const service = await scene.serve({}, (service) => iso(service.stored('a.iso'), SMALL));
   const page = await scene.look();
@@ -46,7 +46,7 @@ export async function restartedUnderThePage(scene) {
   assert.equal(await page.evaluate(() => window.same), true, 'it is the same page');
 }
 
-/** A page that was away while very much changed is told to look at all of it anew. */
+/** A page that missed too many changes is told to reload everything. */
 export async function awayForTooLong(scene) {
   const service = await withImages(scene, [['photon', '4.0']]);
   const network = await scene.network();
@@ -56,7 +56,7 @@ export async function awayForTooLong(scene) {
   network.break();
   await page.getByRole('status').getByText('Reconnecting…').waitFor();
   await service.ask('DELETE', '/images?name=photon&version=4.0');
-  // These are more than the service remembers changes of.
+  // More changes than the service remembers.
   for (let at = 0; at < 4200; at += 1) writeFileSync(service.stored(`kernel-${at}`, 'common'), '');
   await until('the service has seen them', async () => (await service.get('/microkernel')).length === 4200);
   await service.register('photon', '5.0', { isostore: 'a.iso' });
@@ -67,7 +67,7 @@ export async function awayForTooLong(scene) {
   await lists(page, ['photon 5.0']);
 }
 
-/** What a stream of events begins with. */
+/** The first block of a stream of events. */
 async function firstEvent(service, path) {
   const stream = await fetch(`http://127.0.0.1:${service.port}${path}`);
   let words = '';

@@ -1,4 +1,4 @@
-// A service as it may stand in a data centre: what people see in pictures, and what is looked at from all sides.
+// A service as in a data centre, for pictures and for checks of every view.
 import { createHash } from 'node:crypto';
 import { readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
@@ -10,7 +10,7 @@ import { until } from './until.js';
 const GB = 1e9;
 const DAY = 86_400_000;
 
-/** Images: name, version, ISO, what is in it, the volume's label, its size, and how many days ago it was added. */
+/** Images: name, version, ISO, system, label of the volume, size, and age in days. */
 const IMAGES = [
   ['ubuntu', '24.04.2', 'ubuntu-24.04.2-live-server-amd64.iso', { ...SYSTEMS.ubuntu('24.04.2'), 'casper/minimal.squashfs': Buffer.alloc(90e6) }, 'Ubuntu-Server 24.04.2 LTS amd64', 3.21 * GB, 12],
   ['ubuntu', '22.04.5', 'ubuntu-22.04.5-live-server-amd64.iso', SYSTEMS.ubuntu('22.04.5'), 'Ubuntu-Server 22.04.5 LTS amd64', 2.14 * GB, 130],
@@ -23,7 +23,7 @@ const IMAGES = [
   ['photon', '5.0', 'photon-5.0-dde71ec57.x86_64.iso', SYSTEMS.photon('5.0'), 'PHOTON_5.0', 4.24 * GB, 75],
 ];
 
-/** Packages, for what else would such a tree hold. */
+/** Packages, the usual content of such a tree. */
 const POOL = Object.fromEntries(
   ['bash', 'coreutils', 'curl', 'glibc', 'grub2', 'iproute', 'kernel-core', 'lvm2', 'mdadm', 'openssl', 'systemd', 'xfsprogs'].flatMap((name) =>
     Array.from({ length: 20 }, (_, at) => [`packages/${name[0]}/${name}-${at}.pkg`, 'package'.repeat(at * 400)]),
@@ -37,13 +37,13 @@ const KERNELS = [
   ['discovery.overlay.cpio.gz', 8.6e6],
 ];
 
-/** Digests that look like some. */
+/** Digests that look real. */
 const digest = (name) => createHash('sha256').update(name).digest('hex');
 
-/** Sets it up and starts it; machines install from it and downloads come in while it runs. */
+/** Sets it up and starts it; machines install from it and downloads run meanwhile. */
 export async function dataCentre(scene) {
   const service = await scene.serve({ transferRate: 4_000_000 }, async (service) => {
-    // Their bytes are mostly holes, which nobody has to read, for their digests are known.
+    // Their bytes are mostly holes, which are never read, since their digests are known.
     await Promise.all(IMAGES.map(([, , name, files, label, size]) => iso(service.stored(name), { ...files, ...POOL }, { label, size })));
     for (const [name, size] of KERNELS) writeFileSync(service.stored(name, 'common'), Buffer.alloc(size));
     inventory(service, {
@@ -86,7 +86,7 @@ function record(service, store, name, days) {
   return { shelf: store === 'iso' ? 'iso' : 'microkernel', name, identity: identity(path), sha256: digest(name), origin: { kind: 'upload' }, verified };
 }
 
-/** A machine that begins to fetch something, and takes its time. */
+/** A machine with a slow transfer. */
 async function fetching(service, address, path) {
   const asked = get(service.southbound + path, { localAddress: address });
   const [answer] = await once(asked, 'response');

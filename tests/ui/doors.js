@@ -1,4 +1,4 @@
-// Where the page is found, and what it may do there.
+// The addresses of the page, and the policy that confines it.
 import assert from 'node:assert/strict';
 import { createServer, request } from 'node:http';
 import { once } from 'node:events';
@@ -6,7 +6,7 @@ import { iso, SYSTEMS } from './isos.js';
 import { live } from './scene.js';
 import { until } from './until.js';
 
-/** Old links lead to the page, browsers get it at the root, and all others what they always got. */
+/** Old links lead to the page, browsers get it at the root, and other clients get what they always got. */
 export async function foundWhereItWas(scene) {
   const service = await scene.serve();
   const origin = `http://127.0.0.1:${service.port}`;
@@ -37,7 +37,7 @@ export async function foundWhereItWas(scene) {
   assert.equal(asset.headers.get('x-content-type-options'), 'nosniff');
   assert.equal((await ask(`/${style.replace(/[0-9a-f]{8}/, '00000000')}`)).status, 404);
 
-  // What the policy forbids does not happen: the tests would notice if something else did.
+  // Violations of the policy fail the test, so this one must be the only kind.
   await page.evaluate(() => {
     const script = document.createElement('script');
     script.textContent = 'window.injected = true';
@@ -48,7 +48,7 @@ export async function foundWhereItWas(scene) {
   scene.complaints = scene.complaints.filter((complaint) => !/CSP: script-src|Content Security Policy/.test(complaint));
 }
 
-/** The API is explained by the service itself. */
+/** The service serves the API's documentation. */
 export async function docsExplainTheApi(scene) {
   const service = await scene.serve();
   const page = await (await scene.person()).newPage();
@@ -61,7 +61,7 @@ export async function docsExplainTheApi(scene) {
   await live(page);
 }
 
-/** Both doors on one port: southbound has the root, the page is at its old address. */
+/** Both APIs on one port: southbound has the root, the page is at its old address. */
 export async function bothDoorsOnOnePort(scene) {
   const service = await scene.serve({ httpEndpoints: [{ address: '127.0.0.1', port: 0, routers: ['northbound', 'southbound'] }] }, (service) => iso(service.stored('a.iso'), SYSTEMS.photon('5.0')));
   const image = await service.register('photon', '5.0', { isostore: 'a.iso' });
@@ -77,7 +77,7 @@ export async function bothDoorsOnOnePort(scene) {
   await page.getByRole('heading', { name: 'No images yet' }).waitFor();
 }
 
-/** A proxy has put the service below a path of another server. */
+/** A proxy serves the page below a path of another server. */
 export async function behindAProxy(scene) {
   const service = await scene.serve({}, (service) => iso(service.stored('a.iso'), SYSTEMS.photon('5.0')));
   const prefix = '/boot/images';

@@ -1,4 +1,5 @@
-// Every view and dialog in both schemes and on windows of three widths: nothing sticks out or moves, axe finds nothing, and pictures are taken.
+// Every view and dialog in both colour schemes and three widths: nothing overflows or shifts, axe finds no
+// fault, and pictures are taken.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -13,14 +14,14 @@ const WINDOWS = [
   { width: 820, height: 1180 },
   { width: 390, height: 844 },
 ];
-// How much may move by itself while a view is loaded, in the measure of the Layout Instability API; half of what passes for good.
+// The limit on layout shift while a view loads (Layout Instability API); half of what counts as good.
 const MOST_SHIFTED = 0.05;
 
 const heading = (name) => (page) => page.getByRole('heading', { name, exact: true });
 const text = (words) => (page) => page.getByText(words).first();
 const dialog = (name) => (page) => page.getByRole('dialog', { name });
 
-/** Views by name: where they are, given the id of an image by its title; what is done there; and what is seen then. */
+/** Views by name: the URL, given images' ids by title; the steps; and what is visible then. */
 const VIEWS = {
   images: { at: '#/images', shows: text('11 images') },
   'images-filtered': { at: '#/images?q=ubuntu&sort=-created', shows: text('2 of 11 images') },
@@ -75,13 +76,13 @@ export async function nothingThereFromAllSides(scene) {
   await look(scene, 'light', ALL_RULES, EMPTY_VIEWS, {});
 }
 
-/** What stands somewhere stays there while the rest is loaded. */
+/** Elements do not move while the rest loads. */
 export async function nothingMoves(scene) {
   const ids = await titled(await dataCentre(scene));
   for (const size of [WINDOWS[0], WINDOWS[2]]) {
     const page = await scene.look('', { size });
     for (const name of ['images', 'image-ready', 'image-coming', 'files', 'activity', 'docs']) {
-      // A page of its own, for from one fragment to another nothing is loaded.
+      // A page of its own, since a change of the fragment loads nothing.
       await page.goto('about:blank');
       await arrive(scene, page, VIEWS[name], ids);
       const shifted = await page.evaluate(() => window.shifted);
@@ -95,7 +96,7 @@ async function titled(service) {
   return Object.fromEntries((await service.get('/images')).map(({ name, version, id }) => [`${name} ${version}`, id]));
 }
 
-/** Looks at views one after another; what is wrong goes to the complaints. */
+/** Checks views one after another; faults go to the complaints. */
 async function look(scene, scheme, rules, views, ids) {
   const page = await scene.look('', { scheme, size: WINDOWS[0], script: AXE });
   for (const [name, view] of Object.entries(views)) {
@@ -116,7 +117,7 @@ async function look(scene, scheme, rules, views, ids) {
   }
 }
 
-/** Goes to a view and waits until it is there. */
+/** Opens a view and waits for it. */
 async function arrive(scene, page, { at, act, shows }, ids) {
   await page.goto(`${scene.origin}/${at.replace(/\{(.*?)\}/, (_, title) => ids[title])}`);
   if (at.startsWith('#')) await live(page);

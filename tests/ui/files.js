@@ -5,7 +5,7 @@ import { until } from './until.js';
 
 const row = (page, name) => page.getByRole('row', { name });
 
-/** An ISO that an image is made from cannot be deleted, and it is told why; then it can. */
+/** The ISO of an image cannot be deleted, with the reason; later it can. */
 export async function fileInUseIsKept(scene) {
   const service = await scene.serve({}, (service) => iso(service.stored('photon-5.0.iso'), SYSTEMS.photon('5.0')));
   const image = await service.register('photon', '5.0', { isostore: 'photon-5.0.iso' });
@@ -31,7 +31,7 @@ export async function fileInUseIsKept(scene) {
   assert.equal((await service.fetched('/iso/photon-5.0.iso')).status, 404);
 }
 
-/** What is known of a file is shown, and an image is a step away. */
+/** A file's details are shown, and its image is one click away. */
 export async function fileInDetail(scene) {
   const service = await scene.serve({}, (service) => iso(service.stored('rocky-9.4.iso'), SYSTEMS.family('Rocky Linux', '9.4')));
   const { sha256, bytes } = await until('it has a digest', async () => {

@@ -1,4 +1,4 @@
-// Names that others chose are shown as they are, whatever they are.
+// Hostile names are shown literally.
 import assert from 'node:assert/strict';
 import { copyFileSync } from 'node:fs';
 import { iso } from './isos.js';
@@ -62,7 +62,7 @@ export async function hostileNamesInAnImage(scene) {
   }
 }
 
-/** Names of files that somebody put into a store's folder, and of links. */
+/** Names of files in a store's folder, and of links. */
 export async function hostileNamesInAStore(scene) {
   const small = await iso(scene.path('small.iso'), { a: 'a' });
   const service = await scene.serve({}, (service) => {
@@ -71,7 +71,7 @@ export async function hostileNamesInAStore(scene) {
   await until('all are noticed', async () => (await service.get('/iso')).length === NAMES.length);
   const registered = [];
   for (const [at, name] of NAMES.entries()) {
-    // What may not be registered is refused with words, which is the service's affair.
+    // The service refuses some with a message.
     const image = await service.register(`odd-${at}`, '1', { isostore: name }).catch(() => null);
     if (image) registered.push([image, name]);
   }
@@ -98,7 +98,7 @@ export async function hostileNamesInAStore(scene) {
     await page.getByRole('heading', { name: 'Activity', level: 1 }).waitFor();
     assert.ok(await fits(page), 'it fits the window');
   }
-  // Names that somebody typed or put into a URL.
+  // Names in input fields and URLs.
   const page = await scene.look(`#/images?q=${encodeURIComponent(NAMES[0])}&sort=${encodeURIComponent(NAMES[1])}&state=${encodeURIComponent(NAMES[2])}`);
   await page.getByText('No image matches.').waitFor();
   await page.goto(`${scene.origin}/#/${encodeURIComponent(NAMES[0])}/%ff/%`);

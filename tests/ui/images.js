@@ -1,10 +1,10 @@
-// What is done about images.
+// Actions on images.
 import assert from 'node:assert/strict';
 import { iso } from './isos.js';
 import { lists, row, SMALL, withImages } from './lists.js';
 import { until } from './until.js';
 
-/** Who deletes is told what will stop working, and can still turn back. */
+/** Before deletion the page says what will stop working, and offers to cancel. */
 export async function deletedAfterAQuestion(scene) {
   const service = await withImages(scene, [['photon', '5.0']]);
   const page = await scene.look();
@@ -26,7 +26,7 @@ export async function deletedAfterAQuestion(scene) {
   assert.equal((await service.fetched('/iso/a.iso')).status, 200);
 }
 
-/** A machine that installs just now is told of before its image is deleted. */
+/** Before an image is deleted, the page names a machine that installs from it. */
 export async function deletedUnderAMachine(scene) {
   const service = await scene.serve({ transferRate: 500_000 }, (service) => iso(service.stored('a.iso'), { big: Buffer.alloc(20e6, 1) }));
   await service.register('linux', '1', { isostore: 'a.iso' });
@@ -39,7 +39,7 @@ export async function deletedUnderAMachine(scene) {
   await answer.text().catch(() => {});
 }
 
-/** A download is cancelled, which keeps what has come, and taken up again. */
+/** A cancelled download keeps its bytes and is resumed. */
 export async function cancelledAndTakenUpAgain(scene) {
   const service = await scene.serve();
   const web = await scene.web();
@@ -58,7 +58,7 @@ export async function cancelledAndTakenUpAgain(scene) {
   assert.equal((await service.fetched('/iso/linux-1.iso')).bytes.length, 8e6);
 }
 
-/** A failure is told with its reason, and tried again. */
+/** A failure is shown with its reason and retried. */
 export async function failedAndTriedAgain(scene) {
   const service = await scene.serve();
   const web = await scene.web();
@@ -77,7 +77,7 @@ export async function failedAndTriedAgain(scene) {
   await page.getByText('Ready', { exact: true }).waitFor();
 }
 
-/** What is filtered and sorted is in the URL, and so survives a reload and can be sent to others. */
+/** Filter and order are in the URL, so they survive a reload and can be shared. */
 export async function filteredAndSorted(scene) {
   const service = await withImages(scene, [
     ['ubuntu', '24.04'],

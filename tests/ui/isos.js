@@ -1,4 +1,4 @@
-// ISOs to try things with.
+// ISOs for the scenarios.
 import { execFile } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, rmSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -25,7 +25,7 @@ export async function iso(path, files, { label = 'ISOIMAGE', size = 0 } = {}) {
 const BLOCK = 512;
 const MODIFIED = Date.UTC(2026, 3, 1) / 1000;
 
-/** Makes a tar of empty files: xorriso takes minutes for as many as this takes milliseconds for. */
+/** Makes a tar of empty files; xorriso needs minutes for as many. */
 export function tar(path, names) {
   const file = openSync(path, 'w');
   const headers = [];
@@ -44,7 +44,7 @@ export function tar(path, names) {
   return path;
 }
 
-/** The files by which systems are known, and a few that installers fetch. */
+/** The files that identify systems, and a few that installers fetch. */
 export const SYSTEMS = {
   ubuntu: (version) => ({
     '.disk/info': `Ubuntu-Server ${version} LTS "Noble Numbat" - Release amd64 (20260212)\n`,

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { iso, SYSTEMS } from './isos.js';
 import { until } from './until.js';
 
-/** What is in an image where that does not matter. */
+/** The content of an image where it does not matter. */
 export const SMALL = SYSTEMS.photon('5.0');
 
 /** Waits until the page lists these images, in this order. */

@@ -1,4 +1,4 @@
-// What the web UI has to manage: node main.js BINARY FOLDER PICTURES [SCENARIO…]
+// The scenarios of the web UI: node main.js BINARY FOLDER PICTURES [SCENARIO…]
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 import { HOST, Scene } from './scene.js';
@@ -17,14 +17,15 @@ import * as tree from './tree.js';
 import * as uploads from './uploads.js';
 
 const named = (...rooms) => rooms.flatMap((room) => Object.values(room));
-// What measures runs alone. Of the others the long ones come first, so that none runs alone at the end.
+// Scenarios that measure run alone. Of the others the long ones run first, so that none runs alone at the
+// end.
 const MEASURING = named(sources, many);
 const OTHERS = named(everywhere, hostile, uploads, images, moving, current, adding, files, activity, tree, doors);
 const SCENARIOS = [...MEASURING, ...OTHERS];
 
-// Scenarios at once: most of their time they wait.
+// Scenarios at once: they mostly wait.
 const AT_ONCE = 3;
-// What one scenario may take, and all of them together, in milliseconds. An idle machine needs a fourth.
+// The limits of one scenario and of all together, in milliseconds. An idle machine needs a fourth.
 const LIMIT = 90_000;
 const LIMIT_OF_ALL = 280_000;
 
@@ -35,7 +36,7 @@ if (unknown.length > 0) fail(`there is no scenario ${unknown}; there are ${SCENA
 
 setTimeout(() => fail(`it is not over after ${LIMIT_OF_ALL / 1000} s`), LIMIT_OF_ALL).unref();
 
-// Each service is ended with this process.
+// Each service ends with this process.
 process.setMaxListeners(0);
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
@@ -52,7 +53,7 @@ if (failed.length > 0) fail(`${passed} passed, ${failed.length} failed: ${failed
 console.log(`${passed} passed, 0 failed`);
 process.exit(0);
 
-/** Runs scenarios, so many at once. */
+/** Runs this many scenarios at once. */
 async function work(waiting, atOnce) {
   await Promise.all(
     Array.from({ length: atOnce }, async () => {
@@ -61,7 +62,7 @@ async function work(waiting, atOnce) {
   );
 }
 
-/** Runs one, and tells how it went. */
+/** Runs one and reports the result. */
 async function run(scenario) {
   const started = Date.now();
   const scene = new Scene(browser, binary, join(folder, scenario.name), pictures);

@@ -1,4 +1,4 @@
-// Much of everything stays smooth.
+// Large lists stay smooth.
 import assert from 'node:assert/strict';
 import { inventory, ready } from './inventory.js';
 import { iso, SYSTEMS, tar } from './isos.js';
@@ -6,21 +6,21 @@ import { until } from './until.js';
 
 const IMAGES = 1000;
 const ENTRIES = 100_000;
-// Rows in the page, however many there are.
+// The number of rows in the page, for a list of any length.
 const MOST_ROWS = 150;
-// What is too slow on any machine that works: milliseconds until the page is painted, until a list is there, and between two frames while it is
-// scrolled (the slowest of twenty).
+// Too slow on any machine, in milliseconds: until first paint, until a list is there, and between two frames
+// while it is scrolled (the slowest of twenty).
 const SLOW = { paint: 2000, list: 5000, frame: 500 };
 
 const rows = (page, name) => page.getByRole('table', { name }).locator('tr').count();
 
-/** Runs in the page: scrolls from the top to the end in steps, one a frame; the milliseconds between frames, sorted. */
+/** Runs in the page: scrolls to the end, one step a frame; returns sorted milliseconds between frames. */
 async function scrollThrough() {
   const frame = () => new Promise((done) => requestAnimationFrame(done));
   const times = [];
   const end = () => document.documentElement.scrollHeight - innerHeight;
   for (let step = 1, before = await frame(); step <= 90; step += 1) {
-    // A wheel's steps first, then leaps to the end.
+    // A wheel's steps first, then jumps to the end.
     scrollTo(0, step <= 60 ? step * 120 : end() * ((step - 60) / 30));
     const now = await frame();
     times.push(now - before);
@@ -30,7 +30,7 @@ async function scrollThrough() {
   return times.sort((a, b) => a - b);
 }
 
-/** Milliseconds from the beginning of the navigation until something was painted, and until a table had rows. */
+/** Milliseconds from the start of the navigation until first paint, and until a table had rows. */
 const timed = async (page) => {
   await page.waitForFunction(() => window.listed);
   return page.evaluate(() => [performance.getEntriesByName('first-contentful-paint')[0].startTime, window.listed].map(Math.round));

@@ -1,11 +1,11 @@
-// Getting about: by links, without a mouse, and with what one copies.
+// Navigation by links and keys, and copying.
 import assert from 'node:assert/strict';
 import { iso } from './isos.js';
 import { lists, row, SMALL, withImages } from './lists.js';
 import { live } from './scene.js';
 import { until } from './until.js';
 
-/** Each view can be linked and reloaded, and the way back leads back. */
+/** Each view can be linked and reloaded, and the way back works. */
 export async function linkedAndGoneBack(scene) {
   const service = await withImages(scene, [['photon', '5.0']]);
   const { id } = await service.image('photon');
@@ -49,7 +49,7 @@ export async function linkedAndGoneBack(scene) {
   await page.getByText('There is no such image, or no more.').waitFor();
 }
 
-/** Nothing needs a mouse. */
+/** Everything works without a mouse. */
 export async function byKeyboardAlone(scene) {
   const service = await scene.serve({}, (service) => iso(service.stored('linux-7.iso'), SMALL));
   const page = await scene.look();
@@ -106,7 +106,7 @@ export async function byKeyboardAlone(scene) {
   await keys.press('Enter');
   await page.getByRole('heading', { name: 'linux 9' }).waitFor();
 
-  // Software that types for somebody can be kept from pressing shortcuts.
+  // Single-key shortcuts can be switched off, for people who dictate.
   await keys.press('?');
   await help.getByRole('checkbox', { name: 'Single keys are shortcuts' }).focus();
   await keys.press('Space');
@@ -121,12 +121,12 @@ export async function byKeyboardAlone(scene) {
   assert.match(page.url(), /#\/images\/[0-9a-f-]+$/, 'the shortcuts are off');
 }
 
-/** A page that came by plain HTTP has no clipboard, and copies all the same. */
+/** A page over plain HTTP has no clipboard API, and copies all the same. */
 export async function copiedWithoutAClipboard(scene) {
   const service = await withImages(scene, [['photon', '5.0']]);
   const page = await scene.look();
   assert.equal(await page.evaluate(() => isSecureContext || 'clipboard' in navigator), false);
-  /** What is pasted now. */
+  /** The text that a paste inserts. */
   const pasted = async () => {
     const field = page.getByRole('searchbox').first();
     await field.fill('');
@@ -149,7 +149,7 @@ export async function copiedWithoutAClipboard(scene) {
   });
   await row(page, /photon/).getByRole('button', { name: 'Copy SHA-256' }).click();
   assert.equal(await pasted(), sha256);
-  // In a dialog, which makes all else inert.
+  // In a dialog, which makes the rest of the page inert.
   await page.getByRole('link', { name: 'Add image' }).click();
   await page.getByText('The same from a shell').click();
   await page.getByRole('dialog').getByRole('button', { name: 'Copy The same from a shell' }).click();

@@ -1,17 +1,18 @@
-// A network that is slow, and breaks.
+// A slow network that breaks.
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-// What a connection that is held back still carries, so that nobody takes it for dead: bytes, and how often, in milliseconds.
+// A held connection still carries some bytes, so that no timeout ends it: how many, and how often in
+// milliseconds.
 const TRICKLE = 2000;
 const BEAT = 50;
 
-/** A TCP proxy in front of the service. It knows nothing of HTTP. */
+/** A TCP proxy in front of the service, without knowledge of HTTP. */
 export class Network {
-  /** Bytes that each connection may carry to the service before it is held back. */
+  /** The bytes that each connection may carry to the service before it is held. */
   limit = Infinity;
-  /** Bytes that went to the service. */
+  /** Bytes sent to the service. */
   carried = 0;
   #isBroken = false;
   #sockets = new Set();
@@ -25,12 +26,12 @@ export class Network {
     return network;
   }
 
-  /** Resets all connections; new ones can be made. */
+  /** Resets all connections; new ones are accepted. */
   cut() {
     for (const socket of this.#sockets) socket.resetAndDestroy();
   }
 
-  /** Resets all connections, also new ones until it is mended. */
+  /** Resets all connections, and new ones until it is mended. */
   break() {
     this.#isBroken = true;
     this.cut();

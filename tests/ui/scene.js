@@ -1,4 +1,4 @@
-// One scenario: a service of its own, a browser that looks at it, and an eye on what must never happen.
+// One scenario: a service of its own, a browser, and a watch for forbidden events.
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -6,16 +6,17 @@ import { Network } from './network.js';
 import { Service } from './service.js';
 import { Web } from './web.js';
 
-// A name that only the browser knows, for the loopback. A page by plain HTTP from there is what operators have: no secure context.
+// A host name for the loopback that only the browser resolves: by plain HTTP it is no secure context, as for
+// operators.
 export const HOST = 'images.test';
 const SIZE = { width: 1280, height: 900 };
-// How long a step may take, in milliseconds, on a machine that is busy with other things as well.
+// The limit of a step in milliseconds, on a busy machine.
 const PATIENCE = 15_000;
 
-// What browsers log by themselves: that a request is refused or cut, which scenarios do on purpose.
+// Log lines of the browser about refused or broken requests, which scenarios cause on purpose.
 const HARMLESS = /^Failed to load resource: /;
 
-/** Runs in each page: what the policy forbids is told where the scene listens, and what moves by itself is added up. */
+/** Runs in each page: reports violations of the policy, and adds up layout shifts. */
 function watch() {
   addEventListener('securitypolicyviolation', (event) => console.error(`CSP: ${event.violatedDirective} forbids ${event.blockedURI} at ${event.sourceFile}:${event.lineNumber}`));
   window.shifted = 0;
@@ -25,9 +26,9 @@ function watch() {
 }
 
 export class Scene {
-  /** What was seen that must never be: errors, violations of the policy, dialogs, requests to anybody but the service. */
+  /** Forbidden events: errors, violations of the policy, dialogs, requests to other hosts. */
   complaints = [];
-  /** What was measured, in words. */
+  /** Measurements, as text. */
   figures = [];
   #open = [];
   #origins = new Set();
@@ -40,7 +41,7 @@ export class Scene {
     mkdirSync(folder, { recursive: true });
   }
 
-  /** Starts the service of this scenario. `prepare` may lay things out in its folders before. */
+  /** Starts the scenario's service. `prepare` may put files into its folders before. */
   async serve(settings, prepare = () => {}) {
     this.service = new Service(this.binary, this.folder, settings);
     await prepare(this.service);
@@ -49,21 +50,21 @@ export class Scene {
     return this.service;
   }
 
-  /** The page's origin on a port, which may be asked from now on. */
+  /** The page's origin on a port, to which requests are allowed from now on. */
   through(port, host = HOST) {
     const origin = `http://${host}:${port}`;
     this.#origins.add(origin);
     return origin;
   }
 
-  /** A web to download from. */
+  /** A web server to download from. */
   async web() {
     const web = await Web.open();
     this.#open.push(web);
     return web;
   }
 
-  /** A network between the page and the service, which can be broken. */
+  /** A network between page and service that can be broken. */
   async network() {
     const network = await Network.open(this.service);
     this.#open.push(network);
@@ -71,7 +72,7 @@ export class Scene {
     return network;
   }
 
-  /** A browser of its own, without cookies and what else was kept. */
+  /** A browser without cookies or stored data. */
   async person({ scheme = 'light', size = SIZE, touch = false, script } = {}) {
     const context = await this.browser.newContext({ viewport: size, colorScheme: scheme, hasTouch: touch, reducedMotion: 'reduce' });
     this.#open.push(context);
@@ -83,7 +84,7 @@ export class Scene {
     });
     context.on('weberror', (error) => this.complaints.push(`error: ${error.error().stack ?? error.error()}`));
     context.on('dialog', (dialog) => {
-      // Who leaves while something is uploaded is asked whether they mean it.
+      // Leaving the page during an upload asks for confirmation.
       if (dialog.type() === 'beforeunload') {
         dialog.accept().catch(() => {});
         return;
@@ -98,7 +99,7 @@ export class Scene {
     return context;
   }
 
-  /** Opens a view, and comes back when it shows what is. */
+  /** Opens a view; resolves when it shows the present state. */
   async look(view = '', options = {}) {
     const page = await (options.person ?? (await this.person(options))).newPage();
     this.page ??= page;
@@ -107,7 +108,7 @@ export class Scene {
     return page;
   }
 
-  /** The end of it: nothing that must not be was seen. */
+  /** Ends the scenario; throws if a forbidden event was seen. */
   async end() {
     assert.deepEqual(this.complaints, []);
     await this.close();
@@ -118,7 +119,7 @@ export class Scene {
     for (const one of this.#open.splice(0)) await one.close();
   }
 
-  /** What may tell why it failed. */
+  /** Texts that may explain a failure. */
   async explain(picture) {
     const lines = [...this.complaints];
     const pages = this.#open.flatMap((one) => one.pages?.() ?? []);
@@ -132,7 +133,7 @@ export class Scene {
     return lines.join('\n');
   }
 
-  /** Ends what a failure left behind. */
+  /** Ends what a failed scenario left running. */
   async drop() {
     await this.close().catch(() => {});
     this.service?.process?.kill('SIGKILL');
@@ -143,5 +144,5 @@ export class Scene {
   }
 }
 
-/** Waits until a page shows what is. */
+/** Waits until a page shows the present state. */
 export const live = (page) => page.getByRole('status').getByText('Live', { exact: true }).waitFor();

@@ -13,18 +13,18 @@ const CONFIG = {
   ],
   minLogLevel: 2,
   reserveBytes: 0,
-  // What is put into the stores' folders is soon noticed.
+  // New files in the stores' folders are noticed soon.
   watchInterval: 300,
-  // A download that breaks is tried again soon, and given up soon.
+  // A broken download is retried soon and given up soon.
   downloadRetries: 2,
   downloadRetryDelay: 200,
-  // Pages that are open must not hold up a stop.
+  // Open pages must not delay a stop.
   shutdownTimeout: 200,
 };
 
 /** The real binary in a folder of its own, on free ports of the loopback. */
 export class Service {
-  /** @param settings what the configuration has beside or instead of ours */
+  /** @param settings keys that add to or override the configuration */
   constructor(binary, folder, settings = {}) {
     this.binary = binary;
     this.folder = folder;
@@ -34,12 +34,12 @@ export class Service {
     process.on('exit', () => this.process?.kill('SIGKILL'));
   }
 
-  /** Where a file of a store lies. */
+  /** The path of a file of a store. */
   stored(name, store = 'iso') {
     return join(this.folder, 'static', store, name);
   }
 
-  /** Starts it, also once more; each time on the same ports, for pages stay open. */
+  /** Starts it, or starts it again on the same ports, for open pages. */
   async start() {
     const config = join(this.folder, 'config.json');
     writeFileSync(config, JSON.stringify(this.config));
@@ -65,7 +65,7 @@ export class Service {
     assert.deepEqual([code, by], signal === 'SIGTERM' ? [0, null] : [null, signal], `the end by ${signal}`);
   }
 
-  /** The JSON that a request is answered with. */
+  /** The JSON answer to a request. */
   async ask(method, path, body) {
     const response = await fetch(`http://127.0.0.1:${this.port}${path}`, { method, body, headers: { Accept: 'application/json' } });
     const text = await response.text();
@@ -77,7 +77,7 @@ export class Service {
     return this.ask('GET', path);
   }
 
-  /** The only image with a name, as it is now. */
+  /** The only image of a name, at present. */
   async image(name) {
     const [image, ...others] = await this.get(`/images?name=${encodeURIComponent(name)}`);
     assert.equal(others.length, 0);
@@ -89,7 +89,7 @@ export class Service {
     return this.ask('PUT', `/images?${new URLSearchParams({ name, version, ...source })}`);
   }
 
-  /** What southbound answers to a GET. */
+  /** The southbound answer to a GET. */
   async fetched(path) {
     const response = await fetch(`${this.southbound}${path}`);
     return { status: response.status, bytes: Buffer.from(await response.arrayBuffer()) };

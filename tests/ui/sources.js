@@ -1,4 +1,4 @@
-// The page's sources: their types, the libraries among them, and what a browser has to fetch.
+// The page's sources: their types, the libraries among them, and the size of the download.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readFileSync, readdirSync } from 'node:fs';
@@ -12,7 +12,7 @@ const HERE = dirname(fileURLToPath(import.meta.url));
 const SOURCES = join(HERE, 'web-ui');
 const MOST_BYTES = 100_000;
 
-/** Runs a program of a package; what it prints. */
+/** Runs a program of a package; returns its output. */
 async function run(...command) {
   try {
     return (await promisify(execFile)(process.execPath, command, { cwd: HERE, maxBuffer: 2 ** 24 })).stdout;
@@ -21,14 +21,14 @@ async function run(...command) {
   }
 }
 
-/** What the service says of its API is what the page takes it for, and the page's types agree with that. */
+/** The page's types agree with the API's document. */
 export async function typesAgree() {
   const types = await run('node_modules/openapi-typescript/bin/cli.js', 'openapi.json');
   assert.ok(types === readFileSync(join(SOURCES, 'api.d.ts'), 'utf8'), 'web-ui/api.d.ts is stale: tests/ui/run --types renews it');
   await run('node_modules/typescript/bin/tsc', '--project', 'web-ui');
 }
 
-/** Each library is what its package ships, in the version and with the licence that are written beside it. */
+/** Each library equals its package's file, in the version and with the licence stated beside it. */
 export async function librariesAreWhatTheySay() {
   const vendor = join(SOURCES, 'vendor');
   const lines = readFileSync(join(vendor, 'README.md'), 'utf8').matchAll(/^\| `([^`]+)` \| (\S+) \| (\S+) \| (\S+) \| `([^`]+)` \|$/gm);
@@ -43,7 +43,10 @@ export async function librariesAreWhatTheySay() {
   assert.deepEqual(readdirSync(vendor).sort(), files.sort(), 'the files that vendor/README.md names');
 }
 
-/** All that is embedded is small as it is sent; and so is what a browser fetches first by plain HTTP, where browsers take no brotli. */
+/**
+ * Embedded files are small as sent, and so is a first load by plain HTTP, where browsers do not accept
+ * brotli.
+ */
 export async function assetsAreSmall(scene) {
   const service = await scene.serve();
   const page = await scene.look();
@@ -53,7 +56,7 @@ export async function assetsAreSmall(scene) {
   const fetched = await page.evaluate(() => performance.getEntriesByType('resource').map(({ name }) => new URL(name).pathname));
   const first = urls.filter((url) => url === '/gui/' || fetched.includes(url));
   const sizes = {};
-  // What browsers take by HTTPS, and by plain HTTP.
+  // Encodings that browsers accept by HTTPS, and by plain HTTP.
   for (const encoding of ['br, gzip', 'gzip']) {
     sizes[encoding] = new Map();
     for (const url of urls) sizes[encoding].set(url, await sent(service, url, encoding));
@@ -67,7 +70,7 @@ export async function assetsAreSmall(scene) {
 
 const inKb = (bytes) => `${(bytes / 1000).toFixed(1)} KB`;
 
-/** The bytes of a body as they are sent. */
+/** The bytes of a body on the wire. */
 function sent(service, path, encoding) {
   return new Promise((resolve, reject) => {
     get({ port: service.port, path, headers: { 'Accept-Encoding': encoding, Accept: 'text/html' } }, async (answer) => {

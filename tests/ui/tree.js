@@ -7,7 +7,7 @@ const entries = (page) => page.getByRole('region', { name: 'Files' }).getByRole(
 const names = (page) => entries(page).locator('a[data-row]').allInnerTexts();
 const holds = (page, wanted) => until(`these are there: ${wanted}`, async () => assert.deepEqual(await names(page), wanted) ?? true);
 
-/** Folders are gone through and searched, and their files are a link away. */
+/** Folders are opened and searched, and their files are one click away. */
 export async function treeBrowsedAndSearched(scene) {
   const service = await scene.serve({}, (service) => iso(service.stored('a.iso'), { ...SYSTEMS.debian('12.5.0'), 'pool/main/b/bash/it is 100% #1?.deb': 'odd', 'empty/': '' }));
   const image = await service.register('debian', '12.5', { isostore: 'a.iso' });
@@ -19,14 +19,14 @@ export async function treeBrowsedAndSearched(scene) {
   const row = entries(page).getByRole('row', { name: /bash\.deb/ });
   await row.getByText('7 B').waitFor();
 
-  // What a link leads to is what southbound serves there.
+  // A link leads to the bytes that southbound serves there.
   for (const [name, content] of [['bash.deb', 'package'], ['it is 100% #1?.deb', 'odd']]) {
     const url = await entries(page).getByRole('link', { name }).getAttribute('href');
     assert.ok(url.startsWith(`${service.southbound}/debian/12.5/pool/main/b/bash/`), url);
     assert.equal((await service.fetched(new URL(url).pathname)).bytes.toString(), content);
   }
 
-  // The place is in the URL, and each folder above it is a link.
+  // The path is in the URL, and each folder above it is a link.
   await page.reload();
   await holds(page, ['bash.deb', 'it is 100% #1?.deb']);
   const way = page.getByRole('navigation', { name: 'Files' });
@@ -54,7 +54,7 @@ export async function treeBrowsedAndSearched(scene) {
   await page.getByRole('alert').waitFor();
 }
 
-/** What an ISO has of oddities is told where it is shown. */
+/** Oddities of an ISO are shown with it. */
 export async function toldWhatTheImageIs(scene) {
   const service = await scene.serve({}, (service) => iso(service.stored('a.iso'), SYSTEMS.ubuntu('24.04.2'), { label: 'Ubuntu-Server 24.04' }));
   const image = await service.register('noble', '1', { isostore: 'a.iso' });

@@ -1,11 +1,11 @@
-// Waiting for what must come true.
+// Waiting for a condition.
 import { setTimeout as sleep } from 'node:timers/promises';
 
-// How long that may take, in milliseconds, on a machine that is busy with other things as well.
+// The limit in milliseconds, on a busy machine.
 const LIMIT = 15_000;
 const PAUSE = 50;
 
-/** Tries until `check` neither throws nor returns something false, and gives what it returned. */
+/** Repeats until `check` neither throws nor returns a false value; returns its value. */
 export async function until(what, check, limit = LIMIT) {
   const end = Date.now() + limit;
   for (;;) {

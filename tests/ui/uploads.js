@@ -1,4 +1,4 @@
-// Files are uploaded, over a network that is slow and breaks.
+// Uploads over a slow network that breaks.
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
@@ -6,9 +6,9 @@ import { iso, SYSTEMS } from './isos.js';
 import { until } from './until.js';
 
 const MB = 1e6;
-// More than fits into the buffers of the network, which browsers count as sent.
+// More bytes than the buffers of the network, which browsers count as sent.
 const SIZE = 48 * MB;
-// What a connection carries before it is held back, so that something can be done meanwhile: bytes.
+// The bytes that a connection carries before it is held, so that the scenario can act meanwhile.
 const HELD = 8 * MB;
 
 const digest = (bytes) => createHash('sha256').update(bytes).digest('hex');
@@ -27,17 +27,17 @@ async function stored(service, { name, sha256 }, store = 'iso') {
   assert.equal(found.sha256, sha256, name);
 }
 
-/** Nothing is left of what was uploaded but the files. */
+/** Only the files are left of the uploads. */
 const nothingLeft = async (service) => assert.deepEqual(await service.get('/uploads'), []);
 
 const view = (page) => page.getByRole('region', { name: 'Uploads' });
 const item = (page, name) => view(page).getByRole('listitem').filter({ hasText: name });
 const choose = (page, path) => page.getByLabel('Upload files…').setInputFiles(path);
-/** Waits until so many percent have come. */
+/** Waits for this percentage. */
 const reached = (page, name, percent) =>
   until(`${percent} % of ${name} have come`, async () => Number(await page.getByRole('progressbar', { name: `Upload of ${name}` }).getAttribute('aria-valuenow', { timeout: 500 })) >= percent);
 
-/** A view of the files over a network that holds uploads back, and how often such were begun there. */
+/** The view of files over a network that holds uploads, and the number of uploads started there. */
 async function slowly(scene, options) {
   const service = await scene.serve();
   const network = await scene.network();
@@ -48,7 +48,7 @@ async function slowly(scene, options) {
   return { service, network, page, begun, person: page.context() };
 }
 
-/** An image comes from a file of this computer. */
+/** An image is made of a file on this computer. */
 export async function addedFromAnUpload(scene) {
   const { service, network, page } = await slowly(scene);
   const path = await iso(scene.path('debian-12.5.0-amd64-DVD-1.iso'), { ...SYSTEMS.debian('12.5.0'), big: randomBytes(SIZE) });
@@ -73,7 +73,7 @@ export async function addedFromAnUpload(scene) {
   assert.equal((await service.fetched('/debian/12.5.0/install.amd/vmlinuz')).bytes.toString(), 'kernel');
 }
 
-/** The page is reloaded in the middle of it. Without leave to keep the file it has to be chosen again, and goes on where it was. */
+/** A reload in the middle: without permission to keep the file it is chosen again, and resumes. */
 export async function uploadGoesOnAfterAReload(scene) {
   const { service, network, page, begun } = await slowly(scene);
   const one = file(scene, 'linux.iso');
@@ -94,7 +94,7 @@ export async function uploadGoesOnAfterAReload(scene) {
   assert.ok(network.carried - before < SIZE, `${network.carried - before} bytes were sent afterwards`);
 }
 
-/** The network breaks, and later the service is killed. Nobody has to do anything about it. */
+/** The network breaks, and later the service is killed; the upload recovers by itself. */
 export async function uploadSurvivesCutsAndAKill(scene) {
   const { service, network, page, begun } = await slowly(scene);
   const one = file(scene, 'linux.iso');
@@ -114,7 +114,7 @@ export async function uploadSurvivesCutsAndAKill(scene) {
   assert.equal(begun.length, 1, 'it began anew');
 }
 
-/** It is paused, goes on when it is told to, and is thrown away when that is confirmed. */
+/** An upload is paused, resumed, and discarded after a confirmation. */
 export async function uploadPausedAndCancelled(scene) {
   const { service, network, page } = await slowly(scene);
   const one = file(scene, 'linux.iso');
@@ -145,7 +145,7 @@ export async function uploadPausedAndCancelled(scene) {
   assert.deepEqual(await service.get(`/iso?name=${other.name}`), []);
 }
 
-/** Drops files onto the page, as a file manager does; `meanwhile` they are held over it. */
+/** Drops files onto the page, like a file manager; calls `meanwhile` while they hover. */
 async function drop(page, paths, meanwhile = async () => {}) {
   const browser = await page.context().newCDPSession(page);
   const data = { items: [], files: paths, dragOperationsMask: 1 };
@@ -156,7 +156,7 @@ async function drop(page, paths, meanwhile = async () => {}) {
   await drag('drop');
 }
 
-/** Where the browser lets the page keep the file, nobody has to choose it again. */
+/** Where the browser lets the page keep the file, it need not be chosen again. */
 export async function uploadGoesOnByItself(scene) {
   const { service, network, begun, person } = await slowly(scene);
   const page = await scene.look('#/files', { person, origin: scene.through(network.port, '127.0.0.1') });
@@ -193,7 +193,7 @@ export async function severalDropped(scene) {
   for (const { name } of kernels) await table.getByRole('row', { name }).waitFor();
 }
 
-/** A name that is taken is asked about before anything is sent. */
+/** For a name that is taken the page asks before it sends anything. */
 export async function uploadOfATakenName(scene) {
   const service = await scene.serve({}, (service) => iso(service.stored('used.iso'), SYSTEMS.photon('5.0')));
   await service.register('photon', '5.0', { isostore: 'used.iso' });
@@ -216,7 +216,7 @@ export async function uploadOfATakenName(scene) {
   await stored(service, free);
 }
 
-/** Another tab shows what this one uploads, and takes it over when this one is gone. */
+/** Another tab shows this one's uploads, and takes over when it is closed. */
 export async function uploadInAnotherTab(scene) {
   const { page } = await slowly(scene);
   const one = file(scene, 'linux.iso');

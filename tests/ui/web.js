@@ -1,20 +1,20 @@
-// The web that images are downloaded from.
+// The web server that images are downloaded from.
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 
-// How often something goes out of a file that is held back, in milliseconds.
+// The interval of a held file's bytes, in milliseconds.
 const BEAT = 250;
 
-/** A server of a few files, which can keep its visitors waiting. */
+/** A server of a few files, which can hold its clients. */
 export class Web {
-  /** How many bytes of a file go out at once; the rest only trickles until it is released, for a connection without any is soon taken for dead. */
+  /** The bytes sent at once; the rest trickles until released, since a silent connection would time out. */
   limit = Infinity;
-  /** Bytes a second of the trickle. */
+  /** Bytes per second of the trickle. */
   pace = 4000;
-  /** What is answered instead of the file. */
+  /** The answer in place of the file. */
   status = 0;
-  /** Paths that were asked for, with the method before. */
+  /** The requests, as method and path. */
   asked = [];
   #files = new Map();
   #waiting = new Set();
@@ -28,14 +28,14 @@ export class Web {
     return web;
   }
 
-  /** Offers a file, filled up with zeros to a size; its link. */
+  /** Offers a file, padded with zeros to a size; returns its link. */
   offer(name, path, size = 0) {
     const head = readFileSync(path);
     this.#files.set(`/${name}`, { head, size: Math.max(Math.round(size), head.length) });
     return `${this.url}/${name}`;
   }
 
-  /** Lets all go. */
+  /** Releases all transfers. */
   release() {
     this.limit = Infinity;
     for (const go of [...this.#waiting]) go();
