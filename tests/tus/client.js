@@ -32,7 +32,9 @@ export function upload(endpoint, source, name, options = {}) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [endpoint, file, name, storage] = process.argv.slice(2);
-  const running = upload(endpoint, createReadStream(file), name, { urlStorage: new tus.FileUrlStorage(storage) });
+  const running = upload(endpoint, createReadStream(file), name, {
+    urlStorage: new tus.FileUrlStorage(storage),
+  });
   const [previous] = await running.upload.findPreviousUploads();
   if (previous) running.upload.resumeFromPreviousUpload(previous);
   running.upload.start();

@@ -24,7 +24,9 @@ async function brokenNetwork(service, proxy) {
   const data = new Data(1, 2048 * MIB);
   const digest = data.digest();
   proxy.limit = 100 * MIB;
-  const running = upload(`${proxy.url}/uploads`, data, 'broken.iso', { fileReader: { openFile: async () => data } });
+  const running = upload(`${proxy.url}/uploads`, data, 'broken.iso', {
+    fileReader: { openFile: async () => data },
+  });
   const started = Date.now();
   running.upload.start();
   await running.finished;
@@ -86,7 +88,13 @@ async function terminated(service, proxy, file) {
 /** The client is killed. Another process resumes by the first one's notes. */
 async function otherProcess(service, proxy, file, folder) {
   const { source, data } = await file(5, 64 * MIB);
-  const command = ['client.js', `${proxy.url}/uploads`, source.path, 'process.iso', join(folder, 'storage.json')];
+  const command = [
+    'client.js',
+    `${proxy.url}/uploads`,
+    source.path,
+    'process.iso',
+    join(folder, 'storage.json'),
+  ];
   const options = { cwd: fileURLToPath(new URL('.', import.meta.url)) };
   const first = spawn(process.execPath, command, { ...options, stdio: ['ignore', 'ignore', 'inherit'] });
   proxy.limit = 40 * MIB;

@@ -55,7 +55,10 @@ export class Proxy {
       else if (!client.destroyed) this.#cut(client, service);
     });
     // A refused or broken connection is closed.
-    for (const [socket, other] of [[client, service], [service, client]]) {
+    for (const [socket, other] of [
+      [client, service],
+      [service, client],
+    ]) {
       socket.on('error', () => {});
       socket.on('close', () => other.destroySoon());
     }

@@ -66,7 +66,8 @@ export class Service {
   /** The end of its log, and whether it still runs. */
   said() {
     const { exitCode, signalCode } = this.process ?? {};
-    const state = (exitCode ?? signalCode ?? null) === null ? 'runs' : `has ended by itself: ${exitCode ?? signalCode}`;
+    const state =
+      (exitCode ?? signalCode ?? null) === null ? 'runs' : `has ended by itself: ${exitCode ?? signalCode}`;
     return `${readFileSync(this.log, 'utf8').split('\n').slice(-100).join('\n')}the service ${state}`;
   }
 }

@@ -19,7 +19,10 @@ export async function jobsWatchedAndRead(scene) {
   const coming = jobs.getByRole('listitem').filter({ hasText: 'linux-1.iso for linux 1' });
   const failed = jobs.getByRole('listitem').filter({ hasText: 'none.iso for none 1' });
   await coming.getByText('Running').waitFor();
-  await until('half of it has come', async () => (await coming.getByRole('progressbar').getAttribute('aria-valuenow')) === '50');
+  await until(
+    'half of it has come',
+    async () => (await coming.getByRole('progressbar').getAttribute('aria-valuenow')) === '50',
+  );
   await coming.getByText(/^4\.0\d MB of 8\.00 MB/).waitFor();
   await failed.getByText('the web server answered 404 Not Found').waitFor();
   const log = failed.getByRole('button', { name: /^Log: / });
@@ -49,7 +52,9 @@ export async function jobsWatchedAndRead(scene) {
 
 /** Machines are shown while they fetch and afterwards; and so is the disk's content. */
 export async function machinesAndDisks(scene) {
-  const service = await scene.serve({ transferRate: 1e6 }, (service) => iso(service.stored('a.iso'), { 'live/root.squashfs': Buffer.alloc(30e6, 1), small: 'small' }));
+  const service = await scene.serve({ transferRate: 1e6 }, (service) =>
+    iso(service.stored('a.iso'), { 'live/root.squashfs': Buffer.alloc(30e6, 1), small: 'small' }),
+  );
   await service.register('linux', '1', { isostore: 'a.iso' });
   const page = await scene.look('#/activity');
   const machines = page.getByRole('region', { name: 'Machines fetching files' });
@@ -59,7 +64,9 @@ export async function machinesAndDisks(scene) {
   const [answer] = await once(asked, 'response');
   answer.on('error', () => {});
   answer.resume();
-  const running = machines.getByRole('table', { name: 'Machines fetching files' }).getByRole('row', { name: /127\.0\.20\.7/ });
+  const running = machines
+    .getByRole('table', { name: 'Machines fetching files' })
+    .getByRole('row', { name: /127\.0\.20\.7/ });
   await running.getByText('live/root.squashfs').waitFor();
   await running.getByRole('link', { name: 'linux 1' }).waitFor();
   await running.getByText(/ of 30\.0 MB/).waitFor();
@@ -67,7 +74,10 @@ export async function machinesAndDisks(scene) {
   await machines.getByText(/^1 machine · /).waitFor();
   asked.destroy();
   const lately = machines.getByRole('table', { name: 'Fetched lately' });
-  await lately.getByRole('row', { name: /127\.0\.20\.7/ }).getByText('Broken off').waitFor();
+  await lately
+    .getByRole('row', { name: /127\.0\.20\.7/ })
+    .getByText('Broken off')
+    .waitFor();
   await service.fetched('/linux/1/small');
   await lately.getByRole('row', { name: /small/ }).getByText('Done').waitFor();
   await machines.getByRole('searchbox', { name: 'Filter transfers' }).fill('20.7');
@@ -76,6 +86,9 @@ export async function machinesAndDisks(scene) {
   await lately.getByRole('row', { name: /127\.0\.20\.7/ }).waitFor();
 
   const disks = page.getByRole('region', { name: 'Storage' });
-  await disks.getByText(/ of .*B can be taken in/).first().waitFor();
+  await disks
+    .getByText(/ of .*B can be taken in/)
+    .first()
+    .waitFor();
   await disks.getByText('1 file').first().waitFor();
 }

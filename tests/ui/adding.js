@@ -15,14 +15,25 @@ async function dialog(page) {
 export async function addedFromTheWeb(scene) {
   const service = await scene.serve();
   const web = await scene.web();
-  const link = web.offer('ubuntu-24.04.2-live-server-amd64.iso', await iso(scene.path('a.iso'), SYSTEMS.ubuntu('24.04.2'), { size: 8e6 }));
+  const link = web.offer(
+    'ubuntu-24.04.2-live-server-amd64.iso',
+    await iso(scene.path('a.iso'), SYSTEMS.ubuntu('24.04.2'), { size: 8e6 }),
+  );
   web.limit = 2e6;
   const page = await scene.look();
   await page.getByRole('heading', { name: 'No images yet' }).waitFor();
   const form = await dialog(page);
   await form.getByRole('textbox', { name: 'Link', exact: true }).fill(link);
-  assert.equal(await form.getByRole('combobox', { name: 'Name' }).inputValue(), 'ubuntu', 'the name that the file suggests');
-  assert.equal(await form.getByLabel('Version').inputValue(), '24.04.2', 'the version that the file suggests');
+  assert.equal(
+    await form.getByRole('combobox', { name: 'Name' }).inputValue(),
+    'ubuntu',
+    'the name that the file suggests',
+  );
+  assert.equal(
+    await form.getByLabel('Version').inputValue(),
+    '24.04.2',
+    'the version that the file suggests',
+  );
   await form.getByText(`${service.southbound}/ubuntu/24.04.2/`).waitFor();
   await form.getByRole('button', { name: 'Download and add' }).click();
 
@@ -45,7 +56,9 @@ export async function addedFromTheWeb(scene) {
 }
 
 export async function addedFromTheStore(scene) {
-  const service = await scene.serve({}, (service) => iso(service.stored('rocky-9.4-x86_64-minimal.iso'), SYSTEMS.family('Rocky Linux', '9.4')));
+  const service = await scene.serve({}, (service) =>
+    iso(service.stored('rocky-9.4-x86_64-minimal.iso'), SYSTEMS.family('Rocky Linux', '9.4')),
+  );
   const page = await scene.look();
   const form = await dialog(page);
   await form.getByRole('radio', { name: 'In the store' }).check();
@@ -78,9 +91,22 @@ export async function validatedWhileTyping(scene) {
   const name = form.getByRole('combobox', { name: 'Name' });
   const version = form.getByLabel('Version');
   /** The texts that describe a field. */
-  const said = (field) => field.evaluate((input) => input.getAttribute('aria-describedby').split(' ').map((id) => document.getElementById(id)?.textContent ?? '').join(' '));
-  const wrong = (field, words) => until(`a field says ${words}`, async () => (await said(field)).includes(words) && (await field.getAttribute('aria-invalid')) === 'true');
-  const right = (field) => until('a field has nothing to say', async () => (await field.getAttribute('aria-invalid')) === null);
+  const said = (field) =>
+    field.evaluate((input) =>
+      input
+        .getAttribute('aria-describedby')
+        .split(' ')
+        .map((id) => document.getElementById(id)?.textContent ?? '')
+        .join(' '),
+    );
+  const wrong = (field, words) =>
+    until(
+      `a field says ${words}`,
+      async () =>
+        (await said(field)).includes(words) && (await field.getAttribute('aria-invalid')) === 'true',
+    );
+  const right = (field) =>
+    until('a field has nothing to say', async () => (await field.getAttribute('aria-invalid')) === null);
 
   const link = form.getByRole('textbox', { name: 'Link', exact: true });
   await link.pressSequentially('example.test');
@@ -110,10 +136,15 @@ export async function validatedWhileTyping(scene) {
   await digest.fill('abc');
   await wrong(digest, 'A SHA-256 has 64 hexadecimal digits.');
   await form.getByRole('button', { name: 'Download and add' }).click();
-  await until('the focus is where something is wrong', () => digest.evaluate((input) => input === document.activeElement));
+  await until('the focus is where something is wrong', () =>
+    digest.evaluate((input) => input === document.activeElement),
+  );
   await page.keyboard.press('Escape');
   await form.waitFor({ state: 'detached' });
-  assert.deepEqual((await service.get('/images')).map((image) => image.name), ['taken']);
+  assert.deepEqual(
+    (await service.get('/images')).map((image) => image.name),
+    ['taken'],
+  );
 }
 
 /** Faults that only the service can find are shown at their field. */
@@ -126,7 +157,9 @@ export async function refusedAtTheField(scene) {
   await field.fill('/nowhere/linux-1.iso');
   await form.getByRole('button', { name: 'Add', exact: true }).click();
   await until('the path is marked', async () => (await field.getAttribute('aria-invalid')) === 'true');
-  const words = await field.evaluate((input) => document.getElementById(input.getAttribute('aria-describedby').split(' ')[1]).textContent);
+  const words = await field.evaluate(
+    (input) => document.getElementById(input.getAttribute('aria-describedby').split(' ')[1]).textContent,
+  );
   assert.match(words, /\S/);
   assert.deepEqual(await service.get('/images'), []);
   // The dialog stays open, so that the input can be corrected.

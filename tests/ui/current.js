@@ -28,7 +28,9 @@ export async function restartedUnderThePage(scene) {
   await service.stop('SIGKILL');
   await page.getByRole('status').getByText('Reconnecting…').waitFor();
   await lists(page, ['photon 4.0']);
-  await row(page, /photon/).getByRole('button', { name: 'Delete photon 4.0' }).click();
+  await row(page, /photon/)
+    .getByRole('button', { name: 'Delete photon 4.0' })
+    .click();
   await page.getByRole('button', { name: 'Delete image' }).click();
   await page.getByText('The service cannot be reached. Is it running, and the network up?').waitFor();
   await page.keyboard.press('Escape');

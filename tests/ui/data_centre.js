@@ -25,8 +25,24 @@ const IMAGES = [
 
 /** Packages, the usual content of such a tree. */
 const POOL = Object.fromEntries(
-  ['bash', 'coreutils', 'curl', 'glibc', 'grub2', 'iproute', 'kernel-core', 'lvm2', 'mdadm', 'openssl', 'systemd', 'xfsprogs'].flatMap((name) =>
-    Array.from({ length: 20 }, (_, at) => [`packages/${name[0]}/${name}-${at}.pkg`, 'package'.repeat(at * 400)]),
+  [
+    'bash',
+    'coreutils',
+    'curl',
+    'glibc',
+    'grub2',
+    'iproute',
+    'kernel-core',
+    'lvm2',
+    'mdadm',
+    'openssl',
+    'systemd',
+    'xfsprogs',
+  ].flatMap((name) =>
+    Array.from({ length: 20 }, (_, at) => [
+      `packages/${name[0]}/${name}-${at}.pkg`,
+      'package'.repeat(at * 400),
+    ]),
   ),
 );
 
@@ -44,10 +60,17 @@ const digest = (name) => createHash('sha256').update(name).digest('hex');
 export async function dataCentre(scene) {
   const service = await scene.serve({ transferRate: 4_000_000 }, async (service) => {
     // Their bytes are mostly holes, which are never read, since their digests are known.
-    await Promise.all(IMAGES.map(([, , name, files, label, size]) => iso(service.stored(name), { ...files, ...POOL }, { label, size })));
+    await Promise.all(
+      IMAGES.map(([, , name, files, label, size]) =>
+        iso(service.stored(name), { ...files, ...POOL }, { label, size }),
+      ),
+    );
     for (const [name, size] of KERNELS) writeFileSync(service.stored(name, 'common'), Buffer.alloc(size));
     inventory(service, {
-      files: [...IMAGES.map(([, , name, , , , days]) => record(service, 'iso', name, days)), ...KERNELS.map(([name]) => record(service, 'common', name, 200))],
+      files: [
+        ...IMAGES.map(([, , name, , , , days]) => record(service, 'iso', name, days)),
+        ...KERNELS.map(([name]) => record(service, 'common', name, 200)),
+      ],
     });
   });
   for (const [name, version, isostore] of IMAGES) await service.register(name, version, { isostore });
@@ -56,7 +79,9 @@ export async function dataCentre(scene) {
   const records = JSON.parse(readFileSync(path, 'utf8'));
   const days = new Map(IMAGES.map(([name, version, , , , , days]) => [`${name} ${version}`, days]));
   for (const image of records.images) {
-    image.created = image.updated = new Date(Date.now() - days.get(`${image.name} ${image.version}`) * DAY).toISOString();
+    image.created = image.updated = new Date(
+      Date.now() - days.get(`${image.name} ${image.version}`) * DAY,
+    ).toISOString();
     image.source = { kind: 'web', url: `http://mirror.example/iso/${image.iso}` };
   }
   writeFileSync(path, JSON.stringify(records));
@@ -66,10 +91,20 @@ export async function dataCentre(scene) {
   web.pace = 8e6;
   web.limit = 0.23 * GB;
   const fedora = await iso(scene.path('fedora.iso'), SYSTEMS.family('Fedora', '41'));
-  await service.register('fedora', '41', { isoweb: web.offer('Fedora-Server-netinst-x86_64-41-1.4.iso', fedora, 0.987 * GB), wait: '0' });
-  await service.register('oracle', '9.4', { isoweb: `${web.url}/OracleLinux-R9-U4-x86_64-dvd.iso`, wait: '0' });
-  await until('the download goes on', async () => (await service.get('/jobs')).some(({ progress }) => progress?.done > 0.2 * GB));
-  await until('the other one has failed', async () => (await service.image('oracle')).status.startsWith('error'));
+  await service.register('fedora', '41', {
+    isoweb: web.offer('Fedora-Server-netinst-x86_64-41-1.4.iso', fedora, 0.987 * GB),
+    wait: '0',
+  });
+  await service.register('oracle', '9.4', {
+    isoweb: `${web.url}/OracleLinux-R9-U4-x86_64-dvd.iso`,
+    wait: '0',
+  });
+  await until('the download goes on', async () =>
+    (await service.get('/jobs')).some(({ progress }) => progress?.done > 0.2 * GB),
+  );
+  await until('the other one has failed', async () =>
+    (await service.image('oracle')).status.startsWith('error'),
+  );
   await Promise.all([
     fetching(service, '127.0.10.21', '/ubuntu/24.04.2/casper/minimal.squashfs'),
     fetching(service, '127.0.10.34', '/iso/Rocky-9.5-x86_64-dvd.iso'),
@@ -83,7 +118,14 @@ function record(service, store, name, days) {
   const came = Date.now() / 1000 - (days * DAY) / 1000;
   utimesSync(path, came, came);
   const verified = new Date(Date.now() - 2 * DAY).toISOString();
-  return { shelf: store === 'iso' ? 'iso' : 'microkernel', name, identity: identity(path), sha256: digest(name), origin: { kind: 'upload' }, verified };
+  return {
+    shelf: store === 'iso' ? 'iso' : 'microkernel',
+    name,
+    identity: identity(path),
+    sha256: digest(name),
+    origin: { kind: 'upload' },
+    verified,
+  };
 }
 
 /** A machine with a slow transfer. */

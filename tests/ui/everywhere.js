@@ -36,14 +36,26 @@ const VIEWS = {
   microkernels: { at: '#/files?store=microkernel', shows: text('4 files') },
   'file-details': { at: '#/files?file=Rocky-9.5-x86_64-dvd.iso', shows: dialog('Rocky-9.5-x86_64-dvd.iso') },
   activity: { at: '#/activity', shows: (page) => page.getByRole('row', { name: /127\.0\.10\.21/ }) },
-  'activity-log': { at: '#/activity', act: (page) => page.getByRole('button', { name: /^Log: .*oracle/ }).click(), shows: text('link 1 is set aside') },
+  'activity-log': {
+    at: '#/activity',
+    act: (page) => page.getByRole('button', { name: /^Log: .*oracle/ }).click(),
+    shows: text('link 1 is set aside'),
+  },
   'add-web': { at: '#/images?add=web', shows: dialog('Add an image') },
   'add-store': { at: '#/images?add=store', shows: (page) => page.getByRole('combobox', { name: 'ISO' }) },
   'add-upload': { at: '#/images?add=upload', shows: text('or drop it here') },
   'add-local': { at: '#/images?add=local', shows: (page) => page.getByLabel('Path on the server') },
   'add-wrong': { at: '#/images?add=web', act: sendNothing, shows: text('A name is needed.') },
-  'delete-image': { at: '#/images', act: (page) => page.getByRole('button', { name: 'Delete ubuntu 24.04.2' }).click(), shows: dialog('Delete ubuntu 24.04.2?') },
-  'delete-refused': { at: '#/files', act: (page) => page.getByRole('button', { name: 'Delete Rocky-9.5-x86_64-dvd.iso' }).click(), shows: dialog('Rocky-9.5-x86_64-dvd.iso cannot be deleted') },
+  'delete-image': {
+    at: '#/images',
+    act: (page) => page.getByRole('button', { name: 'Delete ubuntu 24.04.2' }).click(),
+    shows: dialog('Delete ubuntu 24.04.2?'),
+  },
+  'delete-refused': {
+    at: '#/files',
+    act: (page) => page.getByRole('button', { name: 'Delete Rocky-9.5-x86_64-dvd.iso' }).click(),
+    shows: dialog('Rocky-9.5-x86_64-dvd.iso cannot be deleted'),
+  },
   keys: { at: '#/images', act: (page) => page.keyboard.press('?'), shows: dialog('Keyboard shortcuts') },
   docs: { at: 'docs', shows: heading('The management API') },
 };
@@ -86,14 +98,17 @@ export async function nothingMoves(scene) {
       await page.goto('about:blank');
       await arrive(scene, page, VIEWS[name], ids);
       const shifted = await page.evaluate(() => window.shifted);
-      if (shifted > MOST_SHIFTED) scene.complaints.push(`${name}, ${size.width} pixels: it moved by ${shifted.toFixed(3)}`);
+      if (shifted > MOST_SHIFTED)
+        scene.complaints.push(`${name}, ${size.width} pixels: it moved by ${shifted.toFixed(3)}`);
     }
   }
 }
 
 /** The ids of images by their titles. */
 async function titled(service) {
-  return Object.fromEntries((await service.get('/images')).map(({ name, version, id }) => [`${name} ${version}`, id]));
+  return Object.fromEntries(
+    (await service.get('/images')).map(({ name, version, id }) => [`${name} ${version}`, id]),
+  );
 }
 
 /** Checks views one after another; faults go to the complaints. */
@@ -108,7 +123,9 @@ async function look(scene, scheme, rules, views, ids) {
       const wide = await page.evaluate(() => document.documentElement.scrollWidth);
       if (wide > size.width) scene.complaints.push(`${where}: it is ${wide} pixels wide`);
       await page.screenshot({ path: join(scene.pictures, `${name}-${scheme}-${size.width}.png`) });
-      if (size !== WINDOWS[1]) for (const violation of await page.evaluate(violations, rules)) scene.complaints.push(`${where}: ${violation}`);
+      if (size !== WINDOWS[1])
+        for (const violation of await page.evaluate(violations, rules))
+          scene.complaints.push(`${where}: ${violation}`);
     }
     if (await page.getByRole('dialog').count()) {
       await page.keyboard.press('Escape');
@@ -128,6 +145,7 @@ async function arrive(scene, page, { at, act, shows }, ids) {
 /** Runs in the page. */
 async function violations(rules) {
   const { violations } = await window.axe.run(document, { runOnly: rules, resultTypes: ['violations'] });
-  const words = ({ html, failureSummary }) => `${html.slice(0, 160)} (${failureSummary.split('\n').slice(1).join(' ').trim()})`;
+  const words = ({ html, failureSummary }) =>
+    `${html.slice(0, 160)} (${failureSummary.split('\n').slice(1).join(' ').trim()})`;
   return violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(words).join('\n    ')}`);
 }

@@ -32,14 +32,24 @@ const fits = (page) => page.evaluate(() => document.documentElement.scrollWidth 
 export async function hostileNamesInAnImage(scene) {
   const files = Object.fromEntries(NAMES.map((name) => [`files/${name}`, name]));
   const folders = Object.fromEntries(NAMES.map((name) => [`folders/${name}/inside`, name]));
-  const service = await scene.serve({}, (service) => iso(service.stored('a.iso'), { ...files, ...folders }, { label: '<B>&"' }));
+  const service = await scene.serve({}, (service) =>
+    iso(service.stored('a.iso'), { ...files, ...folders }, { label: '<B>&"' }),
+  );
   const image = await service.register('odd', '1', { isostore: 'a.iso' });
   for (const size of WINDOWS) {
     const page = await scene.look(`#/images/${image.id}?path=files%2F`, { size });
     const table = page.getByRole('table', { name: 'Files' });
-    const shown = () => table.locator('a[data-row]').evaluateAll((links) => links.map((link) => link.textContent));
-    await until('all names are shown as they are', async () => assert.deepEqual((await shown()).sort(), [...NAMES].sort()) ?? true);
-    assert.equal(await page.locator('main img, main svg[onload], main script').count(), 0, 'no name became an element');
+    const shown = () =>
+      table.locator('a[data-row]').evaluateAll((links) => links.map((link) => link.textContent));
+    await until(
+      'all names are shown as they are',
+      async () => assert.deepEqual((await shown()).sort(), [...NAMES].sort()) ?? true,
+    );
+    assert.equal(
+      await page.locator('main img, main svg[onload], main script').count(),
+      0,
+      'no name became an element',
+    );
     assert.ok(await fits(page), 'it fits the window');
     for (const name of NAMES) {
       const url = await table.locator('a[data-row]').filter({ hasText: name }).first().getAttribute('href');
@@ -77,14 +87,22 @@ export async function hostileNamesInAStore(scene) {
   }
   assert.ok(registered.length > 0);
   const web = await scene.web();
-  await service.register('link', '1', { isoweb: `${web.url}/${encodeURIComponent('<img src=x onerror=alert(1)>.iso')}?q=<img/src=x/onerror=alert(1)>`, wait: '0' });
+  await service.register('link', '1', {
+    isoweb: `${web.url}/${encodeURIComponent('<img src=x onerror=alert(1)>.iso')}?q=<img/src=x/onerror=alert(1)>`,
+    wait: '0',
+  });
   for (const size of WINDOWS) {
     const page = await scene.look('', { size });
     await page.getByRole('row', { name: /odd-/ }).first().waitFor();
     assert.ok(await fits(page), 'it fits the window');
     await page.getByRole('link', { name: 'Files' }).click();
-    for (const name of NAMES) await page.getByRole('main').getByText(name, { exact: true }).first().waitFor({ state: 'attached' });
-    assert.equal(await page.locator('main img, main svg[onload], main script').count(), 0, 'no name became an element');
+    for (const name of NAMES)
+      await page.getByRole('main').getByText(name, { exact: true }).first().waitFor({ state: 'attached' });
+    assert.equal(
+      await page.locator('main img, main svg[onload], main script').count(),
+      0,
+      'no name became an element',
+    );
     assert.ok(await fits(page), 'it fits the window');
     for (const [image, name] of registered) {
       await page.goto(`${scene.origin}/#/images/${image.id}`);
@@ -99,7 +117,9 @@ export async function hostileNamesInAStore(scene) {
     assert.ok(await fits(page), 'it fits the window');
   }
   // Names in input fields and URLs.
-  const page = await scene.look(`#/images?q=${encodeURIComponent(NAMES[0])}&sort=${encodeURIComponent(NAMES[1])}&state=${encodeURIComponent(NAMES[2])}`);
+  const page = await scene.look(
+    `#/images?q=${encodeURIComponent(NAMES[0])}&sort=${encodeURIComponent(NAMES[1])}&state=${encodeURIComponent(NAMES[2])}`,
+  );
   await page.getByText('No image matches.').waitFor();
   await page.goto(`${scene.origin}/#/${encodeURIComponent(NAMES[0])}/%ff/%`);
   await page.getByRole('heading', { name: 'Images' }).waitFor();

@@ -28,7 +28,9 @@ export async function deletedAfterAQuestion(scene) {
 
 /** Before an image is deleted, the page names a machine that installs from it. */
 export async function deletedUnderAMachine(scene) {
-  const service = await scene.serve({ transferRate: 500_000 }, (service) => iso(service.stored('a.iso'), { big: Buffer.alloc(20e6, 1) }));
+  const service = await scene.serve({ transferRate: 500_000 }, (service) =>
+    iso(service.stored('a.iso'), { big: Buffer.alloc(20e6, 1) }),
+  );
   await service.register('linux', '1', { isostore: 'a.iso' });
   const machine = new AbortController();
   const answer = await fetch(`${service.southbound}/linux/1/big`, { signal: machine.signal });
@@ -67,11 +69,19 @@ export async function failedAndTriedAgain(scene) {
   await service.register('linux', '1', { isoweb: link, wait: '0' });
   const page = await scene.look();
   await row(page, /linux/).getByText('Failed', { exact: true }).waitFor();
-  await row(page, /linux/).getByText(/answered 403/).waitFor();
+  await row(page, /linux/)
+    .getByText(/answered 403/)
+    .waitFor();
   await row(page, /linux/).getByRole('link').first().click();
   await page.getByRole('heading', { name: 'linux 1' }).waitFor();
-  await page.getByText(/the web server answered 403/).first().waitFor();
-  await page.getByRole('region', { name: 'Log' }).getByText(/answered 403/).waitFor();
+  await page
+    .getByText(/the web server answered 403/)
+    .first()
+    .waitFor();
+  await page
+    .getByRole('region', { name: 'Log' })
+    .getByText(/answered 403/)
+    .waitFor();
   web.status = 0;
   await page.getByRole('button', { name: 'Try again: linux 1' }).click();
   await page.getByText('Ready', { exact: true }).waitFor();
@@ -91,7 +101,10 @@ export async function filteredAndSorted(scene) {
   await page.getByRole('button', { name: 'Image', exact: true }).click();
   await lists(page, ['ubuntu 24.04', 'ubuntu 9.10', 'esxi 8.0', 'broken 1']);
   assert.match(page.url(), /sort=-name/);
-  assert.equal(await page.getByRole('columnheader', { name: 'Image' }).getAttribute('aria-sort'), 'descending');
+  assert.equal(
+    await page.getByRole('columnheader', { name: 'Image' }).getAttribute('aria-sort'),
+    'descending',
+  );
   await page.getByRole('searchbox', { name: 'Filter images' }).fill('ubu');
   await lists(page, ['ubuntu 24.04', 'ubuntu 9.10']);
   await page.getByText('2 of 4 images', { exact: true }).first().waitFor();

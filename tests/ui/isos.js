@@ -16,7 +16,18 @@ export async function iso(path, files, { label = 'ISOIMAGE', size = 0 } = {}) {
     mkdirSync(join(tree, name.endsWith('/') ? name : dirname(name)), { recursive: true });
     if (!name.endsWith('/')) writeFileSync(join(tree, name), content);
   }
-  await promisify(execFile)('xorriso', ['-as', 'mkisofs', '-quiet', '-R', '-J', '-V', label, '-o', path, tree]);
+  await promisify(execFile)('xorriso', [
+    '-as',
+    'mkisofs',
+    '-quiet',
+    '-R',
+    '-J',
+    '-V',
+    label,
+    '-o',
+    path,
+    tree,
+  ]);
   rmSync(tree, { recursive: true });
   if (size) truncateSync(path, Math.round(size));
   return path;
@@ -32,7 +43,15 @@ export function tar(path, names) {
   for (const name of names) {
     const header = Buffer.alloc(BLOCK);
     header.write(name, 0);
-    header.write('0000644\0' + '0000000\0' + '0000000\0' + '00000000000\0' + `${MODIFIED.toString(8).padStart(11, '0')}\0` + '        0', 100);
+    header.write(
+      '0000644\0' +
+        '0000000\0' +
+        '0000000\0' +
+        '00000000000\0' +
+        `${MODIFIED.toString(8).padStart(11, '0')}\0` +
+        '        0',
+      100,
+    );
     header.write('ustar\u000000', 257);
     let sum = 0;
     for (const byte of header) sum += byte;
@@ -72,6 +91,16 @@ export const SYSTEMS = {
     'BaseOS/Packages/b/bash.rpm': 'package',
     'AppStream/repodata/repomd.xml': '<repomd/>\n',
   }),
-  esxi: (version) => ({ 'boot.cfg': `bootstate=0\ntitle=Loading ESXi installer\nbuild=${version}-0.20.24022510\nkernel=/b.b00\nmodules=/jumpstrt.gz\n`, 'mboot.c32': 'boot', 'b.b00': 'kernel', 'efi/boot/bootx64.efi': 'boot' }),
-  photon: (version) => ({ 'isolinux/sample_ks.cfg': '{}\n', 'isolinux/vmlinuz': 'kernel', 'isolinux/initrd.img': 'initrd', [`RPMS/x86_64/photon-release-${version}-1.ph5.noarch.rpm`]: 'package' }),
+  esxi: (version) => ({
+    'boot.cfg': `bootstate=0\ntitle=Loading ESXi installer\nbuild=${version}-0.20.24022510\nkernel=/b.b00\nmodules=/jumpstrt.gz\n`,
+    'mboot.c32': 'boot',
+    'b.b00': 'kernel',
+    'efi/boot/bootx64.efi': 'boot',
+  }),
+  photon: (version) => ({
+    'isolinux/sample_ks.cfg': '{}\n',
+    'isolinux/vmlinuz': 'kernel',
+    'isolinux/initrd.img': 'initrd',
+    [`RPMS/x86_64/photon-release-${version}-1.ph5.noarch.rpm`]: 'package',
+  }),
 };

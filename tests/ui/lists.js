@@ -8,7 +8,14 @@ export const SMALL = SYSTEMS.photon('5.0');
 
 /** Waits until the page lists these images, in this order. */
 export const lists = (page, names) =>
-  until(`these are listed: ${names}`, async () => assert.deepEqual(await page.getByRole('table', { name: 'Images' }).locator('a[data-row]').allInnerTexts(), names) ?? true);
+  until(
+    `these are listed: ${names}`,
+    async () =>
+      assert.deepEqual(
+        await page.getByRole('table', { name: 'Images' }).locator('a[data-row]').allInnerTexts(),
+        names,
+      ) ?? true,
+  );
 
 export const row = (page, name) => page.getByRole('row', { name });
 

@@ -4,8 +4,8 @@ import { chromium } from 'playwright-core';
 import { HOST, Scene } from './scene.js';
 import * as activity from './activity.js';
 import * as adding from './adding.js';
+import * as addresses from './addresses.js';
 import * as current from './current.js';
-import * as doors from './doors.js';
 import * as everywhere from './everywhere.js';
 import * as files from './files.js';
 import * as hostile from './hostile.js';
@@ -16,11 +16,22 @@ import * as sources from './sources.js';
 import * as tree from './tree.js';
 import * as uploads from './uploads.js';
 
-const named = (...rooms) => rooms.flatMap((room) => Object.values(room));
-// Scenarios that measure run alone. Of the others the long ones run first, so that none runs alone at the
-// end.
+const named = (...modules) => modules.flatMap((module) => Object.values(module));
+// Scenarios that measure run alone. Of the others the long ones run first.
 const MEASURING = named(sources, many);
-const OTHERS = named(everywhere, hostile, uploads, images, moving, current, adding, files, activity, tree, doors);
+const OTHERS = named(
+  everywhere,
+  hostile,
+  uploads,
+  images,
+  moving,
+  current,
+  adding,
+  files,
+  activity,
+  tree,
+  addresses,
+);
 const SCENARIOS = [...MEASURING, ...OTHERS];
 
 // Scenarios at once: they mostly wait.
@@ -32,7 +43,8 @@ const LIMIT_OF_ALL = 280_000;
 const [binary, folder, pictures, ...chosen] = process.argv.slice(2);
 const isChosen = ({ name }) => chosen.length === 0 || chosen.includes(name);
 const unknown = chosen.filter((name) => !SCENARIOS.some((scenario) => scenario.name === name));
-if (unknown.length > 0) fail(`there is no scenario ${unknown}; there are ${SCENARIOS.map(({ name }) => name).join(' ')}`);
+if (unknown.length > 0)
+  fail(`there is no scenario ${unknown}; there are ${SCENARIOS.map(({ name }) => name).join(' ')}`);
 
 setTimeout(() => fail(`it is not over after ${LIMIT_OF_ALL / 1000} s`), LIMIT_OF_ALL).unref();
 
@@ -76,7 +88,9 @@ async function run(scenario) {
     console.log(`ui: ${scenario.name} ${((Date.now() - started) / 1000).toFixed(1)} s`);
   } catch (error) {
     failed.push(scenario.name);
-    console.log(`ui: ${scenario.name} FAILED\n${error.stack ?? error}\n${await scene.explain(join(pictures, `failed-${scenario.name}`))}`);
+    console.log(
+      `ui: ${scenario.name} FAILED\n${error.stack ?? error}\n${await scene.explain(join(pictures, `failed-${scenario.name}`))}`,
+    );
   } finally {
     clearTimeout(limit);
     for (const figure of scene.figures) console.log(`ui: ${figure}`);

@@ -33,10 +33,13 @@ async function scrollThrough() {
 /** Milliseconds from the start of the navigation until first paint, and until a table had rows. */
 const timed = async (page) => {
   await page.waitForFunction(() => window.listed);
-  return page.evaluate(() => [performance.getEntriesByName('first-contentful-paint')[0].startTime, window.listed].map(Math.round));
+  return page.evaluate(() =>
+    [performance.getEntriesByName('first-contentful-paint')[0].startTime, window.listed].map(Math.round),
+  );
 };
 
-const inWords = (times) => `frames of ${times[Math.floor(times.length / 2)].toFixed(0)} ms in the middle and ${times[Math.floor(times.length * 0.95)].toFixed(0)} ms at the worst twentieth`;
+const inWords = (times) =>
+  `frames of ${times[Math.floor(times.length / 2)].toFixed(0)} ms in the middle and ${times[Math.floor(times.length * 0.95)].toFixed(0)} ms at the worst twentieth`;
 
 /** Runs in each page: notes when a table has rows, in milliseconds since the navigation. */
 function noteList() {
@@ -51,7 +54,12 @@ function noteList() {
 export async function aThousandImages(scene) {
   const service = await scene.serve({}, async (service) => {
     await iso(service.stored('a.iso'), SYSTEMS.photon('5.0'));
-    const image = (at) => ({ id: `image-${at}`, name: `linux-${String(at % 40).padStart(2, '0')}`, version: `${Math.floor(at / 40)}.0`, iso: 'a.iso' });
+    const image = (at) => ({
+      id: `image-${at}`,
+      name: `linux-${String(at % 40).padStart(2, '0')}`,
+      version: `${Math.floor(at / 40)}.0`,
+      iso: 'a.iso',
+    });
     inventory(service, { images: Array.from({ length: IMAGES }, (_, at) => ready(service, image(at))) });
   });
   await until('all are served', async () => (await service.get('/images?status=OK')).length === IMAGES);
@@ -71,25 +79,39 @@ export async function aThousandImages(scene) {
   await page.reload();
   await page.getByText('1,000 images').waitFor();
   const [paintAgain, listAgain] = await timed(page);
-  scene.figures.push(`1,000 images: first paint after ${paint} ms and listed after ${list} ms (on a second visit ${paintAgain} and ${listAgain} ms), scrolled in ${inWords(times)}`);
+  scene.figures.push(
+    `1,000 images: first paint after ${paint} ms and listed after ${list} ms (on a second visit ${paintAgain} and ${listAgain} ms), scrolled in ${inWords(times)}`,
+  );
   assert.ok(paint < SLOW.paint && list < SLOW.list && times[Math.floor(times.length * 0.95)] < SLOW.frame);
 
   await page.keyboard.press('/');
   await page.keyboard.type('linux-07 24.0');
-  await until('one is left', async () => (await table.locator('a[data-row]').allInnerTexts()).join() === 'linux-07 24.0');
+  await until(
+    'one is left',
+    async () => (await table.locator('a[data-row]').allInnerTexts()).join() === 'linux-07 24.0',
+  );
   await page.getByRole('searchbox').fill('');
   await until('all are listed again', async () => (await table.getAttribute('aria-rowcount')) === '1001');
   await table.locator('a[data-row]').first().focus();
   await page.keyboard.press('End');
-  await until('the last one has the focus', () => page.evaluate(() => document.activeElement.textContent === 'linux-39 24.0'));
+  await until('the last one has the focus', () =>
+    page.evaluate(() => document.activeElement.textContent === 'linux-39 24.0'),
+  );
   await page.keyboard.press('Home');
-  await until('the first one has the focus', () => page.evaluate(() => document.activeElement.textContent === 'linux-00 0.0'));
+  await until('the first one has the focus', () =>
+    page.evaluate(() => document.activeElement.textContent === 'linux-00 0.0'),
+  );
   await few();
 }
 
 export async function aHundredThousandFiles(scene) {
   const name = (at) => `package-${String(at).padStart(6, '0')}.deb`;
-  const service = await scene.serve({}, (service) => tar(service.stored('a.tar'), Array.from({ length: ENTRIES }, (_, at) => `pool/${name(at)}`)));
+  const service = await scene.serve({}, (service) =>
+    tar(
+      service.stored('a.tar'),
+      Array.from({ length: ENTRIES }, (_, at) => `pool/${name(at)}`),
+    ),
+  );
   const image = await service.register('big', '1', { isostore: 'a.tar' });
   const page = await scene.look(`#/images/${image.id}?path=pool%2F`, { script: noteList });
   await page.getByText('100,000 entries').waitFor();

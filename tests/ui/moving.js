@@ -34,7 +34,10 @@ export async function linkedAndGoneBack(scene) {
   assert.equal(await page.getByRole('radio', { name: 'In the store' }).isChecked(), true);
 
   await page.goto(`${scene.origin}/`);
-  await row(page, /photon/).getByRole('link').first().click();
+  await row(page, /photon/)
+    .getByRole('link')
+    .first()
+    .click();
   await page.getByRole('heading', { name: 'photon 5.0' }).waitFor();
   await page.getByRole('link', { name: 'Files' }).click();
   await page.getByRole('heading', { name: 'Files', level: 1 }).waitFor();
@@ -53,7 +56,8 @@ export async function linkedAndGoneBack(scene) {
 export async function byKeyboardAlone(scene) {
   const service = await scene.serve({}, (service) => iso(service.stored('linux-7.iso'), SMALL));
   const page = await scene.look();
-  const focused = (locator) => until('it has the focus', () => locator.evaluate((one) => one === document.activeElement));
+  const focused = (locator) =>
+    until('it has the focus', () => locator.evaluate((one) => one === document.activeElement));
   const keys = page.keyboard;
 
   await keys.press('n');
@@ -68,7 +72,9 @@ export async function byKeyboardAlone(scene) {
   await keys.type('linux-7.iso');
   await keys.press('Enter');
   await page.getByRole('heading', { name: 'linux 7' }).waitFor();
-  await until('the focus goes where the new view begins', () => page.evaluate(() => document.activeElement.id === 'main'));
+  await until('the focus goes where the new view begins', () =>
+    page.evaluate(() => document.activeElement.id === 'main'),
+  );
 
   await service.register('linux', '8', { isostore: 'linux-7.iso' });
   await service.register('linux', '9', { isostore: 'linux-7.iso' });
@@ -84,12 +90,24 @@ export async function byKeyboardAlone(scene) {
 
   const link = (version) => page.getByRole('link', { name: `linux ${version}` });
   await link('7').focus();
-  for (const [key, version] of [['ArrowDown', '8'], ['ArrowDown', '9'], ['ArrowDown', '9'], ['ArrowUp', '8'], ['Home', '7'], ['End', '9'], ['PageUp', '7'], ['PageDown', '9']]) {
+  for (const [key, version] of [
+    ['ArrowDown', '8'],
+    ['ArrowDown', '9'],
+    ['ArrowDown', '9'],
+    ['ArrowUp', '8'],
+    ['Home', '7'],
+    ['End', '9'],
+    ['PageUp', '7'],
+    ['PageDown', '9'],
+  ]) {
     await keys.press(key);
     await focused(link(version));
   }
   await keys.press('Tab');
-  assert.ok(await row(page, /linux 9/).evaluate((one) => one.contains(document.activeElement)), 'the buttons of a row come after its name');
+  assert.ok(
+    await row(page, /linux 9/).evaluate((one) => one.contains(document.activeElement)),
+    'the buttons of a row come after its name',
+  );
 
   await link('9').focus();
   await keys.press('?');
@@ -147,7 +165,9 @@ export async function copiedWithoutAClipboard(scene) {
     const image = await service.image('photon');
     return image.sha256 && image;
   });
-  await row(page, /photon/).getByRole('button', { name: 'Copy SHA-256' }).click();
+  await row(page, /photon/)
+    .getByRole('button', { name: 'Copy SHA-256' })
+    .click();
   assert.equal(await pasted(), sha256);
   // In a dialog, which makes the rest of the page inert.
   await page.getByRole('link', { name: 'Add image' }).click();

@@ -52,7 +52,10 @@ export class Network {
       return;
     }
     const service = connect(port, '127.0.0.1');
-    for (const [socket, other] of [[client, service], [service, client]]) {
+    for (const [socket, other] of [
+      [client, service],
+      [service, client],
+    ]) {
       this.#sockets.add(socket);
       // A broken connection is a closed one.
       socket.on('error', () => {});
@@ -68,7 +71,7 @@ export class Network {
   async #send(client, service) {
     let carried = 0;
     for await (const chunk of client) {
-      for (let at = 0; at < chunk.length; ) {
+      for (let at = 0; at < chunk.length;) {
         const left = this.limit - carried;
         const piece = chunk.subarray(at, at + Math.max(TRICKLE, left));
         at += piece.length;

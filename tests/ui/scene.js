@@ -18,7 +18,11 @@ const HARMLESS = /^Failed to load resource: /;
 
 /** Runs in each page: reports violations of the policy, and adds up layout shifts. */
 function watch() {
-  addEventListener('securitypolicyviolation', (event) => console.error(`CSP: ${event.violatedDirective} forbids ${event.blockedURI} at ${event.sourceFile}:${event.lineNumber}`));
+  addEventListener('securitypolicyviolation', (event) =>
+    console.error(
+      `CSP: ${event.violatedDirective} forbids ${event.blockedURI} at ${event.sourceFile}:${event.lineNumber}`,
+    ),
+  );
   window.shifted = 0;
   new PerformanceObserver((list) => {
     for (const { value, hadRecentInput } of list.getEntries()) if (!hadRecentInput) window.shifted += value;
@@ -74,13 +78,19 @@ export class Scene {
 
   /** A browser without cookies or stored data. */
   async person({ scheme = 'light', size = SIZE, touch = false, script } = {}) {
-    const context = await this.browser.newContext({ viewport: size, colorScheme: scheme, hasTouch: touch, reducedMotion: 'reduce' });
+    const context = await this.browser.newContext({
+      viewport: size,
+      colorScheme: scheme,
+      hasTouch: touch,
+      reducedMotion: 'reduce',
+    });
     this.#open.push(context);
     context.setDefaultTimeout(PATIENCE);
     await context.addInitScript(watch);
     if (script) await context.addInitScript(script);
     context.on('console', (message) => {
-      if (message.type() === 'error' && !HARMLESS.test(message.text())) this.complaints.push(`console: ${message.text()}`);
+      if (message.type() === 'error' && !HARMLESS.test(message.text()))
+        this.complaints.push(`console: ${message.text()}`);
     });
     context.on('weberror', (error) => this.complaints.push(`error: ${error.error().stack ?? error.error()}`));
     context.on('dialog', (dialog) => {
@@ -94,7 +104,8 @@ export class Scene {
     });
     context.on('request', (request) => {
       const { protocol, origin } = new URL(request.url());
-      if (!['data:', 'blob:'].includes(protocol) && !this.#origins.has(origin)) this.complaints.push(`request to ${request.url()}`);
+      if (!['data:', 'blob:'].includes(protocol) && !this.#origins.has(origin))
+        this.complaints.push(`request to ${request.url()}`);
     });
     return context;
   }
@@ -126,7 +137,10 @@ export class Scene {
     for (const [at, page] of pages.entries()) {
       lines.push(`page ${page.url()}`);
       await page.screenshot({ path: `${picture}-${at}.png`, timeout: 3000 }).catch(() => {});
-      const words = await page.locator('body').ariaSnapshot({ timeout: 3000 }).catch(() => '');
+      const words = await page
+        .locator('body')
+        .ariaSnapshot({ timeout: 3000 })
+        .catch(() => '');
       lines.push(words.slice(0, 6000));
     }
     if (this.service?.process) lines.push(this.service.said());

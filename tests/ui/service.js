@@ -43,7 +43,10 @@ export class Service {
   async start() {
     const config = join(this.folder, 'config.json');
     writeFileSync(config, JSON.stringify(this.config));
-    this.process = spawn(this.binary, ['--config', config], { stdio: ['ignore', 'pipe', openSync(this.log, 'a')], env: { PATH: process.env.PATH } });
+    this.process = spawn(this.binary, ['--config', config], {
+      stdio: ['ignore', 'pipe', openSync(this.log, 'a')],
+      env: { PATH: process.env.PATH },
+    });
     const ports = {};
     for await (const line of createInterface({ input: this.process.stdout })) {
       const [, router, port] = line.match(/^(northbound|southbound) +http:.*:(\d+)\//) ?? [];
@@ -67,7 +70,11 @@ export class Service {
 
   /** The JSON answer to a request. */
   async ask(method, path, body) {
-    const response = await fetch(`http://127.0.0.1:${this.port}${path}`, { method, body, headers: { Accept: 'application/json' } });
+    const response = await fetch(`http://127.0.0.1:${this.port}${path}`, {
+      method,
+      body,
+      headers: { Accept: 'application/json' },
+    });
     const text = await response.text();
     assert.ok(response.ok, `${method} ${path}: ${response.status} ${text}`);
     return JSON.parse(text);
@@ -98,7 +105,8 @@ export class Service {
   /** The end of its log, and whether it still runs. */
   said() {
     const { exitCode, signalCode } = this.process ?? {};
-    const state = (exitCode ?? signalCode ?? null) === null ? 'runs' : `has ended by itself: ${exitCode ?? signalCode}`;
+    const state =
+      (exitCode ?? signalCode ?? null) === null ? 'runs' : `has ended by itself: ${exitCode ?? signalCode}`;
     return `${readFileSync(this.log, 'utf8').split('\n').slice(-30).join('\n')}the service ${state}`;
   }
 }

@@ -5,22 +5,33 @@ import { until } from './until.js';
 
 const entries = (page) => page.getByRole('region', { name: 'Files' }).getByRole('table', { name: 'Files' });
 const names = (page) => entries(page).locator('a[data-row]').allInnerTexts();
-const holds = (page, wanted) => until(`these are there: ${wanted}`, async () => assert.deepEqual(await names(page), wanted) ?? true);
+const holds = (page, wanted) =>
+  until(`these are there: ${wanted}`, async () => assert.deepEqual(await names(page), wanted) ?? true);
 
 /** Folders are opened and searched, and their files are one click away. */
 export async function treeBrowsedAndSearched(scene) {
-  const service = await scene.serve({}, (service) => iso(service.stored('a.iso'), { ...SYSTEMS.debian('12.5.0'), 'pool/main/b/bash/it is 100% #1?.deb': 'odd', 'empty/': '' }));
+  const service = await scene.serve({}, (service) =>
+    iso(service.stored('a.iso'), {
+      ...SYSTEMS.debian('12.5.0'),
+      'pool/main/b/bash/it is 100% #1?.deb': 'odd',
+      'empty/': '',
+    }),
+  );
   const image = await service.register('debian', '12.5', { isostore: 'a.iso' });
   const page = await scene.look(`#/images/${image.id}`);
   await holds(page, ['.disk', 'dists', 'empty', 'install.amd', 'pool', 'README.html']);
   await page.getByText('6 entries').waitFor();
-  for (const folder of ['pool', 'main', 'b', 'bash']) await entries(page).getByRole('link', { name: folder, exact: true }).click();
+  for (const folder of ['pool', 'main', 'b', 'bash'])
+    await entries(page).getByRole('link', { name: folder, exact: true }).click();
   await holds(page, ['bash.deb', 'it is 100% #1?.deb']);
   const row = entries(page).getByRole('row', { name: /bash\.deb/ });
   await row.getByText('7 B').waitFor();
 
   // A link leads to the bytes that southbound serves there.
-  for (const [name, content] of [['bash.deb', 'package'], ['it is 100% #1?.deb', 'odd']]) {
+  for (const [name, content] of [
+    ['bash.deb', 'package'],
+    ['it is 100% #1?.deb', 'odd'],
+  ]) {
     const url = await entries(page).getByRole('link', { name }).getAttribute('href');
     assert.ok(url.startsWith(`${service.southbound}/debian/12.5/pool/main/b/bash/`), url);
     assert.equal((await service.fetched(new URL(url).pathname)).bytes.toString(), content);
@@ -56,10 +67,15 @@ export async function treeBrowsedAndSearched(scene) {
 
 /** Oddities of an ISO are shown with it. */
 export async function toldWhatTheImageIs(scene) {
-  const service = await scene.serve({}, (service) => iso(service.stored('a.iso'), SYSTEMS.ubuntu('24.04.2'), { label: 'Ubuntu-Server 24.04' }));
+  const service = await scene.serve({}, (service) =>
+    iso(service.stored('a.iso'), SYSTEMS.ubuntu('24.04.2'), { label: 'Ubuntu-Server 24.04' }),
+  );
   const image = await service.register('noble', '1', { isostore: 'a.iso' });
   const page = await scene.look();
-  await page.getByRole('row', { name: /noble/ }).getByText(/^Ubuntu-Server 24\.04\.2$/).waitFor();
+  await page
+    .getByRole('row', { name: /noble/ })
+    .getByText(/^Ubuntu-Server 24\.04\.2$/)
+    .waitFor();
   await page.goto(`${scene.origin}/#/images/${image.id}`);
   const details = page.getByRole('region', { name: 'Details' });
   await details.getByText('Ubuntu-Server 24.04.2 · x86_64').waitFor();
@@ -68,7 +84,10 @@ export async function toldWhatTheImageIs(scene) {
   const workflow = boot.getByRole('combobox', { name: 'Workflow' });
   assert.equal(await workflow.inputValue(), 'Graph.InstallUbuntu');
   const payload = () => boot.locator('pre').innerText();
-  assert.deepEqual(JSON.parse(await payload()), { name: 'Graph.InstallUbuntu', options: { defaults: { version: '1', repo: `${service.southbound}/noble/1` } } });
+  assert.deepEqual(JSON.parse(await payload()), {
+    name: 'Graph.InstallUbuntu',
+    options: { defaults: { version: '1', repo: `${service.southbound}/noble/1` } },
+  });
   await workflow.selectOption('Graph.InstallDebian');
   assert.equal(JSON.parse(await payload()).name, 'Graph.InstallDebian');
   await boot.getByRole('button', { name: 'iPXE' }).click();

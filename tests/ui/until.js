@@ -16,7 +16,8 @@ export async function until(what, check, limit = LIMIT) {
     } catch (error) {
       last = error;
     }
-    if (Date.now() > end) throw new Error(`it did not come true that ${what}: ${last?.message ?? last}`, { cause: last });
+    if (Date.now() > end)
+      throw new Error(`it did not come true that ${what}: ${last?.message ?? last}`, { cause: last });
     await sleep(PAUSE);
   }
 }

@@ -23,7 +23,9 @@ function file(scene, name, size = SIZE) {
 
 /** The store has the file, complete. */
 async function stored(service, { name, sha256 }, store = 'iso') {
-  const found = await until(`${name} is in the store`, async () => (await service.get(`/${store}?name=${name}`)).find(({ status }) => status === 'OK'));
+  const found = await until(`${name} is in the store`, async () =>
+    (await service.get(`/${store}?name=${name}`)).find(({ status }) => status === 'OK'),
+  );
   assert.equal(found.sha256, sha256, name);
 }
 
@@ -35,7 +37,15 @@ const item = (page, name) => view(page).getByRole('listitem').filter({ hasText: 
 const choose = (page, path) => page.getByLabel('Upload files…').setInputFiles(path);
 /** Waits for this percentage. */
 const reached = (page, name, percent) =>
-  until(`${percent} % of ${name} have come`, async () => Number(await page.getByRole('progressbar', { name: `Upload of ${name}` }).getAttribute('aria-valuenow', { timeout: 500 })) >= percent);
+  until(
+    `${percent} % of ${name} have come`,
+    async () =>
+      Number(
+        await page
+          .getByRole('progressbar', { name: `Upload of ${name}` })
+          .getAttribute('aria-valuenow', { timeout: 500 }),
+      ) >= percent,
+  );
 
 /** The view of files over a network that holds uploads, and the number of uploads started there. */
 async function slowly(scene, options) {
@@ -51,7 +61,10 @@ async function slowly(scene, options) {
 /** An image is made of a file on this computer. */
 export async function addedFromAnUpload(scene) {
   const { service, network, page } = await slowly(scene);
-  const path = await iso(scene.path('debian-12.5.0-amd64-DVD-1.iso'), { ...SYSTEMS.debian('12.5.0'), big: randomBytes(SIZE) });
+  const path = await iso(scene.path('debian-12.5.0-amd64-DVD-1.iso'), {
+    ...SYSTEMS.debian('12.5.0'),
+    big: randomBytes(SIZE),
+  });
   await page.keyboard.press('n');
   const form = page.getByRole('dialog', { name: 'Add an image' });
   await form.getByRole('radio', { name: 'On this computer' }).check();
@@ -80,11 +93,15 @@ export async function uploadGoesOnAfterAReload(scene) {
   await choose(page, one.path);
   await reached(page, one.name, 15);
   await page.reload();
-  await item(page, one.name).getByText(/^Choose the file again to go on: .* of 48\.0 MB has come\.$/).waitFor();
+  await item(page, one.name)
+    .getByText(/^Choose the file again to go on: .* of 48\.0 MB has come\.$/)
+    .waitFor();
   const before = network.carried;
   // Another file is not taken for it.
   await page.getByLabel(`Choose the file… ${one.name}`).setInputFiles(file(scene, 'other.iso', 1000).path);
-  await item(page, one.name).getByText('“other.iso” is another file: it has 1,000 bytes, and the upload 48,000,000 bytes.').waitFor();
+  await item(page, one.name)
+    .getByText('“other.iso” is another file: it has 1,000 bytes, and the upload 48,000,000 bytes.')
+    .waitFor();
   network.limit = Infinity;
   await page.getByLabel(`Choose the file… ${one.name}`).setInputFiles(one.path);
   await item(page, one.name).getByText('It is in the store.').waitFor();
@@ -101,11 +118,15 @@ export async function uploadSurvivesCutsAndAKill(scene) {
   await choose(page, one.path);
   await reached(page, one.name, 15);
   network.break();
-  await item(page, one.name).getByText(/Tries again in \d+ s\.|Trying again…/).waitFor();
+  await item(page, one.name)
+    .getByText(/Tries again in \d+ s\.|Trying again…/)
+    .waitFor();
   network.mend();
   await reached(page, one.name, 33);
   await service.stop('SIGKILL');
-  await item(page, one.name).getByText(/Tries again in \d+ s\.|Trying again…/).waitFor();
+  await item(page, one.name)
+    .getByText(/Tries again in \d+ s\.|Trying again…/)
+    .waitFor();
   network.limit = Infinity;
   await service.start();
   await item(page, one.name).getByText('It is in the store.').waitFor();
@@ -121,7 +142,9 @@ export async function uploadPausedAndCancelled(scene) {
   await choose(page, one.path);
   await reached(page, one.name, 15);
   await page.getByRole('button', { name: `Pause the upload of ${one.name}` }).click();
-  await item(page, one.name).getByText(/^Paused · .* of 48\.0 MB$/).waitFor();
+  await item(page, one.name)
+    .getByText(/^Paused · .* of 48\.0 MB$/)
+    .waitFor();
   assert.deepEqual(await service.get('/iso'), []);
   network.limit = Infinity;
   await page.getByRole('button', { name: `Go on with the upload of ${one.name}` }).click();
@@ -137,7 +160,9 @@ export async function uploadPausedAndCancelled(scene) {
   await page.getByRole('button', { name: `Cancel the upload of ${other.name}` }).click();
   await item(page, other.name).getByText('What has come so far is thrown away.').waitFor();
   await item(page, other.name).getByRole('button', { name: 'Keep' }).click();
-  await item(page, other.name).getByText('What has come so far is thrown away.').waitFor({ state: 'detached' });
+  await item(page, other.name)
+    .getByText('What has come so far is thrown away.')
+    .waitFor({ state: 'detached' });
   await page.getByRole('button', { name: `Cancel the upload of ${other.name}` }).click();
   await item(page, other.name).getByRole('button', { name: 'Throw away' }).click();
   await view(page).waitFor({ state: 'detached' });
@@ -174,7 +199,9 @@ export async function uploadGoesOnByItself(scene) {
 /** Several files are dropped at once. */
 export async function severalDropped(scene) {
   const { service, network, page } = await slowly(scene);
-  const kernels = ['vmlinuz', 'initrd.img', 'base.squashfs', 'overlay.cpio.gz'].map((name) => file(scene, name, 24 * MB));
+  const kernels = ['vmlinuz', 'initrd.img', 'base.squashfs', 'overlay.cpio.gz'].map((name) =>
+    file(scene, name, 24 * MB),
+  );
   network.limit = 2 * MB;
   await page.getByRole('button', { name: /^Microkernels/ }).click();
   await page.getByRole('heading', { name: 'No microkernels yet' }).waitFor();
@@ -201,7 +228,9 @@ export async function uploadOfATakenName(scene) {
   await service.ask('PUT', '/iso?name=free.iso', randomBytes(1000));
   const page = await scene.look('#/files');
   await choose(page, [used.path, free.path]);
-  await item(page, used.name).getByText('images are made from it, so the service will not replace it').waitFor();
+  await item(page, used.name)
+    .getByText('images are made from it, so the service will not replace it')
+    .waitFor();
   await item(page, used.name).getByRole('link', { name: 'photon 5.0' }).waitFor();
   await item(page, used.name).getByRole('button', { name: 'Use another name…' }).click();
   const name = item(page, used.name).getByLabel('Name in the store');
@@ -209,7 +238,9 @@ export async function uploadOfATakenName(scene) {
   await name.press('Enter');
   await stored(service, { ...used, name: 'used-2.iso' });
 
-  await item(page, free.name).getByText('The store has a file of this name. It is replaced when all of the new one is there.').waitFor();
+  await item(page, free.name)
+    .getByText('The store has a file of this name. It is replaced when all of the new one is there.')
+    .waitFor();
   assert.equal((await service.get('/iso?name=free.iso'))[0].bytes, 1000);
   await item(page, free.name).getByRole('button', { name: 'Replace it: free.iso' }).click();
   await item(page, free.name).getByText('It is in the store.').waitFor();
@@ -223,7 +254,11 @@ export async function uploadInAnotherTab(scene) {
   await choose(page, one.path);
   await reached(page, one.name, 10);
   const other = await scene.look('#/files', { person: page.context() });
-  await item(other, one.name).getByText(/^Another tab of this browser/).waitFor();
+  await item(other, one.name)
+    .getByText(/^Another tab of this browser/)
+    .waitFor();
   await page.close();
-  await item(other, one.name).getByText(/^Choose the file again to go on: /).waitFor();
+  await item(other, one.name)
+    .getByText(/^Choose the file again to go on: /)
+    .waitFor();
 }

@@ -20,7 +20,10 @@ export async function foundWhereItWas(scene) {
   await page.goto(`${scene.origin}/`);
   await live(page);
   assert.match((await ask('/', { Accept: '*/*' })).headers.get('content-type'), /^application\/json/);
-  assert.match((await ask('/', { Accept: 'application/json' })).headers.get('content-type'), /^application\/json/);
+  assert.match(
+    (await ask('/', { Accept: 'application/json' })).headers.get('content-type'),
+    /^application\/json/,
+  );
 
   const answer = await ask('/', { Accept: 'text/html,application/xhtml+xml,*/*;q=0.8' });
   assert.match(answer.headers.get('content-type'), /^text\/html/);
@@ -44,8 +47,12 @@ export async function foundWhereItWas(scene) {
     document.body.append(script);
   });
   assert.equal(await page.evaluate(() => window.injected), undefined);
-  await until('the violation is told', async () => scene.complaints.some((complaint) => complaint.includes('CSP: script-src')));
-  scene.complaints = scene.complaints.filter((complaint) => !/CSP: script-src|Content Security Policy/.test(complaint));
+  await until('the violation is told', async () =>
+    scene.complaints.some((complaint) => complaint.includes('CSP: script-src')),
+  );
+  scene.complaints = scene.complaints.filter(
+    (complaint) => !/CSP: script-src|Content Security Policy/.test(complaint),
+  );
 }
 
 /** The service serves the API's documentation. */
@@ -55,7 +62,8 @@ export async function docsExplainTheApi(scene) {
   await page.goto(`${scene.origin}/docs`);
   await page.getByRole('heading', { level: 1 }).waitFor();
   const { paths } = await service.get('/openapi.json');
-  for (const path of Object.keys(paths)) await page.getByText(path, { exact: true }).first().waitFor({ state: 'attached' });
+  for (const path of Object.keys(paths))
+    await page.getByText(path, { exact: true }).first().waitFor({ state: 'attached' });
   assert.match(await page.title(), /API/);
   await page.getByRole('link', { name: 'image-service' }).first().click();
   await live(page);
@@ -63,7 +71,10 @@ export async function docsExplainTheApi(scene) {
 
 /** Both APIs on one port: southbound has the root, the page is at its old address. */
 export async function bothDoorsOnOnePort(scene) {
-  const service = await scene.serve({ httpEndpoints: [{ address: '127.0.0.1', port: 0, routers: ['northbound', 'southbound'] }] }, (service) => iso(service.stored('a.iso'), SYSTEMS.photon('5.0')));
+  const service = await scene.serve(
+    { httpEndpoints: [{ address: '127.0.0.1', port: 0, routers: ['northbound', 'southbound'] }] },
+    (service) => iso(service.stored('a.iso'), SYSTEMS.photon('5.0')),
+  );
   const image = await service.register('photon', '5.0', { isostore: 'a.iso' });
   const page = await scene.look(`gui/#/images/${image.id}`);
   await page.getByRole('heading', { name: 'photon 5.0' }).waitFor();
@@ -72,7 +83,10 @@ export async function bothDoorsOnOnePort(scene) {
   assert.match(link, /path=isolinux/);
   await page.getByRole('link', { name: `http://127.0.0.1:${service.port}/photon/5.0` }).waitFor();
   await page.getByRole('navigation', { name: 'Views' }).getByRole('link', { name: 'Images' }).click();
-  await page.getByRole('row', { name: /photon/ }).getByRole('button', { name: 'Delete photon 5.0' }).click();
+  await page
+    .getByRole('row', { name: /photon/ })
+    .getByRole('button', { name: 'Delete photon 5.0' })
+    .click();
   await page.getByRole('button', { name: 'Delete image' }).click();
   await page.getByRole('heading', { name: 'No images yet' }).waitFor();
 }
@@ -88,10 +102,18 @@ export async function behindAProxy(scene) {
       answer.writeHead(404).end();
       return;
     }
-    const passed = request({ port: service.port, method: asked.method, path: asked.url.slice(prefix.length), headers: asked.headers }, (answered) => {
-      answer.writeHead(answered.statusCode, answered.headers);
-      answered.pipe(answer);
-    });
+    const passed = request(
+      {
+        port: service.port,
+        method: asked.method,
+        path: asked.url.slice(prefix.length),
+        headers: asked.headers,
+      },
+      (answered) => {
+        answer.writeHead(answered.statusCode, answered.headers);
+        answered.pipe(answer);
+      },
+    );
     passed.on('error', () => answer.destroy());
     answer.on('close', () => passed.destroy());
     asked.pipe(passed);
@@ -114,9 +136,14 @@ export async function behindAProxy(scene) {
       await page.getByRole('heading', { level: 1 }).waitFor();
     }
     const page = await scene.look('#/files');
-    await page.getByLabel('Upload files…').setInputFiles({ name: 'kernel', mimeType: '', buffer: Buffer.from('kernel') });
+    await page
+      .getByLabel('Upload files…')
+      .setInputFiles({ name: 'kernel', mimeType: '', buffer: Buffer.from('kernel') });
     await until('it is in the store', async () => (await service.get('/iso?name=kernel')).length === 1);
-    assert.deepEqual(strays.filter((url) => url !== '/favicon.ico'), []);
+    assert.deepEqual(
+      strays.filter((url) => url !== '/favicon.ico'),
+      [],
+    );
   } finally {
     proxy.close();
     proxy.closeAllConnections();
