@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""The first process of the User Mode Linux that `linux.py` starts: mounts images, fills them or tells what Linux sees.
+"""The first process of the User Mode Linux that `linux.py` starts: mounts images, and fills or lists them.
 
-Its root is the host's, with the rights of whoever started it; it writes to the folder of the corpus only, whose path is
+Its root is the host's, with the rights of its caller; it writes to the folder of the corpus only, whose path is
 its argument and where its tasks are.
 """
 
@@ -59,7 +59,7 @@ def main(folder):
             try:
                 perform(task)
                 outcome = "ok"
-            except Exception:  # One image must not cost the others; the host reads what happened.
+            except Exception:  # One image must not stop the others; the host reads the error.
                 outcome = traceback.format_exc()
             log.write(json.dumps([task["id"], outcome]) + "\n")
             log.flush()

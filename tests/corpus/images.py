@@ -1,4 +1,4 @@
-"""The corpus: every image, how it is made, how Linux mounts each of its trees, and what is known to differ."""
+"""The corpus: every image, how it is made, how Linux mounts its trees, and known differences."""
 
 import fnmatch
 from typing import Callable, NamedTuple
@@ -16,7 +16,7 @@ class Known(NamedTuple):
     tree: str
     field: str  # as in manifest.Difference
     path: str
-    # Who is right, and why.
+    # Which program is right, and why.
     why: str
 
     def explains(self, witness, tree, difference):
@@ -40,7 +40,8 @@ ROCK = ("iso9660", "")
 # By default Linux takes Joliet names that differ in case for one and the same, and shows one file under both.
 JOLIET = ("iso9660", "norock,iocharset=utf8,check=strict")
 PLAIN = ("iso9660", "norock,nojoliet")
-# Linux knows no ISO 9660:1999, but the primary tree beside it has the same names, which it can show as recorded.
+# Linux knows no ISO 9660:1999, but the primary tree beside it has the same names, which it can show as
+# recorded.
 ENHANCED = ("iso9660", "norock,nojoliet,map=off")
 UDF = ("udf", "iocharset=utf8")
 
@@ -167,7 +168,8 @@ IMAGES = (
     Image("genisoimage-udf-windows", "udf bridge", makers.windows, P | U, "udf"),
     Image("genisoimage-udf-large", "udf bridge",
           makers.large("genisoimage", "-quiet", "-udf", "-allow-limited-size", "-iso-level", "3"), U),
-    # UDF alone, filled by Linux. 7z refuses the whole of an image with links or holes, so it judges simpler ones.
+    # UDF alone, filled by Linux. 7z refuses the whole of an image with links or holes, so it judges simpler
+    # ones.
     *(Image(f"udf-{revision}-{size}", "udf", mkudffs(revision, size), U)
       for revision, size in (("1.02", 512), ("1.02", 2048), ("1.50", 1024), ("2.01", 512), ("2.01", 1024),
                              ("2.01", 2048), ("2.01", 4096))),
@@ -181,7 +183,7 @@ IMAGES = (
         Known("linux", "udf", "refused", "/", "by choice: sparing tables are for rewritable discs, not for files"),)),
     Image("udf-2.50-metadata", "udf", makers.metadata_partition(0x0250), U),
     Image("udf-2.60-mirror", "udf", makers.metadata_partition(0x0260, break_main=True), U),
-    # Images that nobody here made.
+    # Images of other projects.
     *(Image(name, "package", package(path), trees, None, "rockridge") for name, path, trees in (
         ("grub-rescue", "/usr/lib/grub-rescue/grub-rescue-cdrom.iso", R),
         ("memtest86-x64", "/usr/lib/memtest86+/memtest86+x64.iso", R),

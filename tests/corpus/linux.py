@@ -11,8 +11,9 @@ import subprocess
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 KERNEL = "/usr/bin/linux.uml"
-# On processors with AMX this kernel cannot set the extended registers of its processes. It falls back on the old ones
-# when it cannot get the extended ones either; then AVX registers do not survive a page fault, and none may be used.
+# On processors with AMX this kernel cannot set the extended registers of its processes. It falls back on the
+# old ones when it cannot get the extended ones either; then AVX registers do not survive a page fault, and
+# none may be used.
 NO_AVX = {
     "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX,-AVX2,-AVX512F,-AVX512VL,-AVX512BW,-AVX_Fast_Unaligned_Load",
     "OPENSSL_ia32cap": "~0x1000000000000000:~0x20",
@@ -20,7 +21,7 @@ NO_AVX = {
 
 
 def run(folder, tasks, seconds):
-    """Has the guest perform tasks (see `guest.py`). Returns what became of each, by its id."""
+    """Has the guest perform tasks (see `guest.py`). Returns the outcome of each, by its id."""
     with open(f"{folder}/tasks.json", "w", encoding="utf-8") as file:
         json.dump(tasks, file)
     log = f"{folder}/linux.log"
@@ -53,7 +54,7 @@ def run(folder, tasks, seconds):
 
 
 def refuse_extended_registers():
-    """Makes PTRACE_GETREGSET and PTRACE_SETREGSET fail with EINVAL in this process and those it starts (seccomp(2))."""
+    """Makes PTRACE_GETREGSET and PTRACE_SETREGSET fail with EINVAL in this process and its children (seccomp)."""
     def instruction(code, if_true, if_false, value):
         return struct.pack("HBBI", code, if_true, if_false, value)
     load, equal, answer = 0x20, 0x15, 0x06

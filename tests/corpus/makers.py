@@ -1,4 +1,4 @@
-"""How the images of the corpus are made. A maker takes the folder of the corpus and the path of the image to be."""
+"""The makers of the corpus's images. A maker takes the folder of the corpus and the path of its image."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ SYSTEM_AREA = "{system-area}"
 
 
 def run(*command):
-    """Runs a tool to its end. Its complaints are part of the error."""
+    """Runs a tool to its end. Its output is part of the error."""
     environment = dict(os.environ, LC_ALL="C.UTF-8", TZ="UTC")
     result = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                             env=environment, timeout=120, check=False)
@@ -52,7 +52,7 @@ def xorriso_as(*options, source):
 
 
 def large(*command):
-    """A maker that writes to a pipe, behind which zeros become holes: its source is large and nearly empty."""
+    """A maker that writes to a pipe, behind which zeros become holes, for a large and sparse source."""
     def make(folder, image):
         words = ["timeout", "120", *command, f"{folder}/source/large"]
         with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as maker:
@@ -102,7 +102,7 @@ def metadata_partition(revision, break_main=False):
 
 
 def second_session(folder):
-    """What comes with a second session: one file that replaces another, and a new one."""
+    """The files of a second session: one that replaces another, and a new one."""
     return f"{folder}/source/more"
 
 
@@ -158,7 +158,7 @@ def zisofs_xorriso(options):
 
 
 def zisofs_genisoimage(folder, image):
-    """Files compressed here, in blocks of all three sizes and empty ones; genisoimage knows them by their first bytes."""
+    """Files compressed here, in all block sizes and empty; genisoimage detects them by their first bytes."""
     packed = f"{folder}/source/packed"
     os.mkdir(packed)
     contents = {
@@ -177,7 +177,7 @@ def zisofs_genisoimage(folder, image):
 
 
 def compress(data, shift):
-    """The container of zisofs 1: a header, the ends of all blocks, the blocks. One of zeros takes no space."""
+    """The container of zisofs 1: a header, the ends of all blocks, the blocks. Zeros take no space."""
     pieces = [data[at:at + (1 << shift)] for at in range(0, len(data), 1 << shift)]
     blocks = [zlib.compress(piece, 9) if any(piece) else b"" for piece in pieces]
     ends = [16 + 4 * (len(blocks) + 1)]
@@ -188,7 +188,7 @@ def compress(data, shift):
 
 
 def blocks(size):
-    """Logical blocks smaller than the sectors: an image of genisoimage with all its block numbers multiplied."""
+    """Logical blocks smaller than sectors: an image of genisoimage with all block numbers multiplied."""
     def make(folder, image):
         genisoimage("-J", source="simple")(folder, image)
         factor = 2048 // size

@@ -12,7 +12,7 @@ DIRECTORY = 4
 
 
 def convert(path, revision, block_size=2048, break_main=False):
-    """Needs long allocation descriptors and extended file entries. With `break_main` only the mirror file can be read."""
+    """Needs long allocation descriptors and extended file entries. `break_main` leaves only the mirror file."""
     with open(path, "r+b") as file:
         image = Image(bytearray(file.read()), block_size)
         image.convert(revision, break_main)

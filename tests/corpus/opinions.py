@@ -1,4 +1,4 @@
-"""What 7z and xorriso unpack: further opinions on one tree of an image each."""
+"""The files that 7z and xorriso unpack: each a further opinion on one tree of an image."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""UDF images that Linux itself fills: made here by mkudffs, written to by the kernel's driver in `guest.py`."""
+"""UDF images that Linux fills: made by mkudffs, written to by the kernel's driver in `guest.py`."""
 
 import os
 
