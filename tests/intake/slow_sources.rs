@@ -2,7 +2,7 @@
 
 use harness::http;
 use harness::source::Source;
-use harness::web::{Behaviour, Origin, closed_port};
+use harness::web::{Behaviour, Origin, refusing_port};
 use harness::work::{self, begin, register, wait_for, wait_until};
 use harness::{Service, digest, large};
 use serde_json::json;
@@ -108,7 +108,7 @@ fn the_next_link_is_used_where_one_is_no_good() {
     origin.on("/busy.iso", Behaviour::Status(503));
     origin.on("/silent.iso", Behaviour::Silent);
     origin.on("/half.iso", Behaviour::Short { declared: SIZE as u64, bytes: bytes[..SIZE / 2].to_vec() });
-    let dead = format!("http://127.0.0.1:{}/x.iso", closed_port());
+    let dead = format!("http://127.0.0.1:{}/x.iso", refusing_port());
     for (name, links, reason) in [
         ("dead", [dead.clone(), origin.url("/gone.iso")], "404"),
         ("missing", [origin.url("/gone.iso"), dead.clone()], "404"),

@@ -8,7 +8,7 @@ use harness::problem::{expect_discreet, expect_problem};
 use harness::remains::{Remains, expect_no_unfinished};
 use harness::service::query;
 use harness::wait::eventually;
-use harness::web::{Behaviour, Origin, closed_port};
+use harness::web::{Behaviour, Origin, refusing_port};
 use harness::{Service, Setup, digest, images};
 use serde_json::{Value, json};
 use std::fs;
@@ -162,7 +162,7 @@ fn what_fails_while_the_request_waits_leaves_nothing() {
     origin.on("/circle-a.iso", Behaviour::Redirect("/circle-b.iso".to_owned()));
     origin.on("/circle-b.iso", Behaviour::Redirect("/circle-a.iso".to_owned()));
     origin.on("/to-file.iso", Behaviour::Redirect("file:///etc/passwd".to_owned()));
-    origin.on("/to-closed.iso", Behaviour::Redirect(format!("http://127.0.0.1:{}/x.iso", closed_port())));
+    origin.on("/to-closed.iso", Behaviour::Redirect(format!("http://127.0.0.1:{}/x.iso", refusing_port())));
     origin.on("/html.iso", Behaviour::Html);
     origin.on("/text.iso", Behaviour::Bytes(b"This is no ISO.\n".repeat(10_000)));
     origin.on("/short.iso", Behaviour::Short { declared, bytes: half.clone() });
@@ -193,9 +193,9 @@ fn what_fails_while_the_request_waits_leaves_nothing() {
 
     let before = Remains::of(&service);
     let cases: Vec<Case> = vec![
-        ("closed port", format!("http://127.0.0.1:{}/x.iso", closed_port()), &[422], "connect"),
+        ("closed port", format!("http://127.0.0.1:{}/x.iso", refusing_port()), &[422], "connect"),
         ("unknown host", "http://no-such-host.invalid/x.iso".to_owned(), &[422], "connect"),
-        ("closed ftp port", format!("ftp://127.0.0.1:{}/x.iso", closed_port()), &[422], ""),
+        ("closed ftp port", format!("ftp://127.0.0.1:{}/x.iso", refusing_port()), &[422], ""),
         ("404", origin.url("/missing.iso"), &[404], "404"),
         ("403", origin.url("/forbidden.iso"), &[422], "403"),
         ("500", origin.url("/broken.iso"), &[422], "500"),
@@ -347,10 +347,10 @@ fn credentials_in_a_link_are_used_and_never_shown() {
         ("missing", with_secret(origin.url("/missing.iso"))),
         ("stall", with_secret(origin.url("/stall.iso"))),
         ("loop", with_secret(origin.url("/loop.iso"))),
-        ("closed", with_secret(format!("http://127.0.0.1:{}/x.iso", closed_port()))),
-        ("closed-ftp", with_secret(format!("ftp://127.0.0.1:{}/x.iso", closed_port()))),
+        ("closed", with_secret(format!("http://127.0.0.1:{}/x.iso", refusing_port()))),
+        ("closed-ftp", with_secret(format!("ftp://127.0.0.1:{}/x.iso", refusing_port()))),
         ("missing-ftp", with_secret(ftp.url("/missing.iso"))),
-        ("https", with_secret(format!("https://127.0.0.1:{}/x.iso", closed_port()))),
+        ("https", with_secret(format!("https://127.0.0.1:{}/x.iso", refusing_port()))),
     ] {
         answers.push(put(&service, name, &url, &[("Prefer", "wait=10")]).text());
         // The same in the background, where the reason becomes the image's status.
@@ -491,6 +491,6 @@ fn a_system_without_certificates_can_do_all_but_https() {
     let origin = Origin::start();
     origin.on("/plain.iso", Behaviour::Bytes(installer()));
     expect_fetched(&none, "plain", &origin.url("/plain.iso"), "plain.iso");
-    let closed = format!("https://127.0.0.1:{}/a.iso", closed_port());
+    let closed = format!("https://127.0.0.1:{}/a.iso", refusing_port());
     expect_problem(&none, &put(&none, "secure", &closed, &[]), 422, "cannot connect");
 }

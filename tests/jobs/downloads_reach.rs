@@ -184,7 +184,7 @@ fn a_proxy_of_the_environment_is_used() {
 #[test]
 fn a_dead_proxy_is_told() {
     let service =
-        Setup::new().env("ALL_PROXY", &format!("http://127.0.0.1:{}", harness::web::closed_port())).start();
+        Setup::new().env("ALL_PROXY", &format!("http://127.0.0.1:{}", harness::web::refusing_port())).start();
     let answer = put(&service, "any", "http://mirror.invalid/good.iso");
     expect_problem(&service, &answer, 422, "cannot connect through the proxy");
 }

@@ -4,7 +4,7 @@ use fetch::EgressPolicy;
 use futures_util::TryStreamExt;
 use harness::ftp::{FtpOrigin, FtpSource, Rest, Transfer};
 use harness::source::{Ranges, Source};
-use harness::web::{Behaviour, Origin, closed_port};
+use harness::web::{Behaviour, Origin, refusing_port};
 use image_service::jobs::fetch::{Fault, Fetched, Fetcher, Resume, Validator, fetch, small};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -146,8 +146,8 @@ async fn faults_tell_whether_to_come_again() {
     origin.on("/forbidden", Behaviour::Status(403));
     origin.on("/gone", Behaviour::Status(410));
     origin.on("/silent", Behaviour::Silent);
-    let closed = format!("http://127.0.0.1:{}/x", closed_port());
-    let closed_ftp = format!("ftp://127.0.0.1:{}/x", closed_port());
+    let closed = format!("http://127.0.0.1:{}/x", refusing_port());
+    let closed_ftp = format!("ftp://127.0.0.1:{}/x", refusing_port());
     let ftp = FtpOrigin::start();
     for (url, worth, unreachable) in [
         (origin.url("/busy"), true, false),

@@ -9,7 +9,7 @@ use harness::problem::expect_problem;
 use harness::remains::Remains;
 use harness::service::{Service, query};
 use harness::wait::eventually;
-use harness::web::{Behaviour, Origin, closed_port};
+use harness::web::{Behaviour, Origin, refusing_port};
 use serde_json::{Value, json};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -157,7 +157,7 @@ fn what_may_go_better_later_is_tried_again_by_itself() {
     assert!(log.iter().any(|line| line["text"].as_str().unwrap().contains("502")), "{done}");
 
     // Retries end, and permanent faults are not retried.
-    let failing = begin(&service, "never", &format!("http://127.0.0.1:{}/x.iso", closed_port()));
+    let failing = begin(&service, "never", &format!("http://127.0.0.1:{}/x.iso", refusing_port()));
     let missing = begin(&service, "missing", &origin.url("/missing.iso"));
     let missing = wait_for(&service, &missing, "failed");
     assert_eq!(missing["attempts"], 1, "{missing}");
@@ -185,7 +185,7 @@ fn a_wait_can_be_cut_short() {
     http::request("POST", &format!("{}/retry", url_of(&service, &job)), &[], "").expect_status(200);
     wait_for(&service, &job, "done");
     // A waiting job can be cancelled too.
-    let other = begin(&service, "b", &format!("http://127.0.0.1:{}/x.iso", closed_port()));
+    let other = begin(&service, "b", &format!("http://127.0.0.1:{}/x.iso", refusing_port()));
     wait_for(&service, &other, "waiting");
     assert_eq!(http::delete(&url_of(&service, &other)).expect_status(200).json()["state"], "cancelled");
 }

@@ -127,7 +127,7 @@ fn a_lost_iso_can_be_sent_again() {
 #[test]
 fn a_retry_is_not_undone_by_the_failure_before_it() {
     let service = service();
-    let closed = format!("http://127.0.0.1:{}/x.iso", harness::web::closed_port());
+    let closed = format!("http://127.0.0.1:{}/x.iso", harness::web::refusing_port());
     let failing = service
         .north(&format!("/images?{}", query(&[("name", "race"), ("version", "1"), ("isoweb", &closed)])));
     for round in 0..60 {

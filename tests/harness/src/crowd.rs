@@ -35,6 +35,7 @@ fn connect_with(
     count: usize,
     prepare: impl Fn(&TcpSocket) -> io::Result<()>,
 ) -> Vec<TcpStream> {
+    use_hard_limit();
     let target: SocketAddr = http::split(url).0.parse().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
     let open = || {
@@ -149,4 +150,14 @@ pub fn allow_thousands() {
     let raised = Rlimit { current: wanted(limit.maximum), maximum: wanted(limit.maximum) };
     setrlimit(Resource::Nofile, raised)
         .unwrap_or_else(|error| panic!("{DESCRIPTORS} descriptors are needed, but only {limit:?}: {error}"));
+}
+
+/// Raises the descriptor limit of this process as far as any user may: tests of a program share one process,
+/// and with it the 1,024 descriptors of a usual soft limit.
+fn use_hard_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.map_or(DESCRIPTORS, |maximum| maximum.min(DESCRIPTORS));
+    if limit.current.is_some_and(|current| current < wanted) {
+        setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..limit }).unwrap();
+    }
 }

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use tokio::net::TcpSocket;
 
 /// What a path does.
 #[derive(Debug, Clone)]
@@ -145,7 +146,17 @@ impl Drop for Origin {
     }
 }
 
-/// A loopback port without a listener.
+/// A loopback port that refuses connections until the test program ends: a bound socket that does not listen
+/// keeps other sockets off it.
+pub fn refusing_port() -> u16 {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let port = socket.local_addr().unwrap().port();
+    std::mem::forget(socket);
+    port
+}
+
+/// A loopback port that was free a moment ago, for a server that cannot choose one by itself.
 pub fn closed_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
