@@ -148,7 +148,7 @@ pub fn deep(relocated: bool) -> PathBuf {
     })
 }
 
-/// Symbolic links of every kind; the table in `tests/images/trees.rs` says what each must answer.
+/// Symbolic links of every kind; the table in `tests/trees/isos.rs` says what each must answer.
 pub fn links() -> PathBuf {
     kept("links", |iso| {
         let chain = (1..=60).fold(SourceTree::new(), |tree, step| {

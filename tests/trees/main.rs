@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod damaged_isos;
+mod isos;
 mod mount_backend;
 mod squashfs;
 mod tar;
-mod trees;
 mod zisofs;
