@@ -145,13 +145,8 @@ fn a_name_is_found_for_every_link() {
 /// A failing download: what the link is, the link, the possible statuses, and a part of the message.
 type Case = (&'static str, String, &'static [u16], &'static str);
 
-#[test]
-fn what_fails_while_the_request_waits_leaves_nothing() {
-    let service = Service::start(
-        &json!({"maxFileSize": 30_000_000, "downloadStallTimeout": 1500, "downloadRetries": 0}),
-    );
-    let (origin, ftp) = (Origin::start(), FtpOrigin::start());
-    let bytes = installer();
+/// Scripts every fault of a web server and an FTP server with the installer `bytes`.
+fn script_faults(origin: &Origin, ftp: &FtpOrigin, bytes: &[u8]) {
     let half = bytes[..bytes.len() / 2].to_vec();
     let declared = u64::try_from(bytes.len()).unwrap();
     origin.on("/forbidden.iso", Behaviour::Status(403));
@@ -166,33 +161,57 @@ fn what_fails_while_the_request_waits_leaves_nothing() {
     origin.on("/html.iso", Behaviour::Html);
     origin.on("/text.iso", Behaviour::Bytes(b"This is no ISO.\n".repeat(10_000)));
     origin.on("/short.iso", Behaviour::Short { declared, bytes: half.clone() });
-    origin.on("/truncated.iso", Behaviour::Bytes(half.clone()));
+    origin.on("/truncated.iso", Behaviour::Bytes(half));
     origin.on("/endless.iso", Behaviour::Endless);
     origin.on("/announced-endless.iso", Behaviour::Short { declared: 1 << 40, bytes: Vec::new() });
     origin.on("/silent.iso", Behaviour::Silent);
-    origin.on("/stall.iso", Behaviour::Stall(bytes.clone()));
-    ftp.on("/cut.iso", Transfer::Cut { bytes: bytes.clone(), after: bytes.len() / 2 });
+    origin.on("/stall.iso", Behaviour::Stall(bytes.to_vec()));
+    ftp.on("/cut.iso", Transfer::Cut { bytes: bytes.to_vec(), after: bytes.len() / 2 });
     ftp.on("/text.iso", Transfer::Whole(b"This is no ISO.\n".repeat(10_000)));
-    let gzip = Answering::start(
-        &format!("HTTP/1.1 200 OK\nContent-Encoding: gzip\nContent-Length: {declared}\nConnection: close"),
-        &bytes,
-    );
-    let part = Answering::start(
-        &format!(
-            "HTTP/1.1 206 Partial Content\nContent-Range: bytes 0-9/{declared}\nContent-Length: 10\nConnection: close"
-        ),
-        &bytes[..10],
-    );
-    let garbage = Answering::start("SSH-2.0-OpenSSH_9.2", b"");
-    // An endless file with a valid beginning: only `maxFileSize` ends it.
-    let endless_image =
-        Answering::start("HTTP/1.1 200 OK\nConnection: close", &[bytes.clone(), vec![0; 32 << 20]].concat());
-    let chunks = [format!("{:x}\r\n", bytes.len()).as_bytes(), &half].concat();
-    let cut_chunks =
-        Answering::start("HTTP/1.1 200 OK\nTransfer-Encoding: chunked\nConnection: close", &chunks);
+}
 
-    let before = Remains::of(&service);
-    let cases: Vec<Case> = vec![
+/// Servers of answers that `Origin` cannot give.
+struct Odd {
+    gzip: Answering,
+    part: Answering,
+    garbage: Answering,
+    endless_image: Answering,
+    cut_chunks: Answering,
+}
+
+impl Odd {
+    fn start(bytes: &[u8]) -> Self {
+        let declared = bytes.len();
+        let chunks = [format!("{declared:x}\r\n").as_bytes(), &bytes[..declared / 2]].concat();
+        Self {
+            gzip: Answering::start(
+                &format!(
+                    "HTTP/1.1 200 OK\nContent-Encoding: gzip\nContent-Length: {declared}\nConnection: close"
+                ),
+                bytes,
+            ),
+            part: Answering::start(
+                &format!(
+                    "HTTP/1.1 206 Partial Content\nContent-Range: bytes 0-9/{declared}\nContent-Length: 10\nConnection: close"
+                ),
+                &bytes[..10],
+            ),
+            garbage: Answering::start("SSH-2.0-OpenSSH_9.2", b""),
+            // An endless file with a valid beginning: only `maxFileSize` ends it.
+            endless_image: Answering::start(
+                "HTTP/1.1 200 OK\nConnection: close",
+                &[bytes, &vec![0; 32 << 20]].concat(),
+            ),
+            cut_chunks: Answering::start(
+                "HTTP/1.1 200 OK\nTransfer-Encoding: chunked\nConnection: close",
+                &chunks,
+            ),
+        }
+    }
+}
+
+fn failing_cases(origin: &Origin, ftp: &FtpOrigin, odd: &Odd) -> Vec<Case> {
+    vec![
         ("closed port", format!("http://127.0.0.1:{}/x.iso", refusing_port()), &[422], "connect"),
         ("unknown host", "http://no-such-host.invalid/x.iso".to_owned(), &[422], "connect"),
         ("closed ftp port", format!("ftp://127.0.0.1:{}/x.iso", refusing_port()), &[422], ""),
@@ -200,7 +219,7 @@ fn what_fails_while_the_request_waits_leaves_nothing() {
         ("403", origin.url("/forbidden.iso"), &[422], "403"),
         ("500", origin.url("/broken.iso"), &[422], "500"),
         ("204", origin.url("/nothing.iso"), &[422], "204"),
-        ("206 unasked", part.url("/part.iso"), &[422], "206"),
+        ("206 unasked", odd.part.url("/part.iso"), &[422], "206"),
         ("empty", origin.url("/empty.iso"), &[422], ""),
         ("loop", origin.url("/loop.iso"), &[422], "redirects"),
         ("circle", origin.url("/circle-a.iso"), &[422], "redirects"),
@@ -209,20 +228,31 @@ fn what_fails_while_the_request_waits_leaves_nothing() {
         ("web page", origin.url("/html.iso"), &[422], "web page"),
         ("text", origin.url("/text.iso"), &[422], "not an ISO"),
         ("short body", origin.url("/short.iso"), &[422], ""),
-        ("cut chunks", cut_chunks.url("/chunks.iso"), &[422], ""),
+        ("cut chunks", odd.cut_chunks.url("/chunks.iso"), &[422], ""),
         ("truncated image", origin.url("/truncated.iso"), &[422], "not an ISO"),
         ("endless zeros", origin.url("/endless.iso"), &[413, 422], ""),
-        ("endless image", endless_image.url("/image.iso"), &[413], "30000000"),
+        ("endless image", odd.endless_image.url("/image.iso"), &[413], "30000000"),
         ("announced too large", origin.url("/announced-endless.iso"), &[413], "30000000"),
         ("silence", origin.url("/silent.iso"), &[422], "too long"),
         ("stall", origin.url("/stall.iso"), &[422], "too long"),
-        ("gzip", gzip.url("/gzip.iso"), &[422], "encoded"),
-        ("not http", garbage.url("/x.iso"), &[422], ""),
+        ("gzip", odd.gzip.url("/gzip.iso"), &[422], "encoded"),
+        ("not http", odd.garbage.url("/x.iso"), &[422], ""),
         ("missing by ftp", ftp.url("/missing.iso"), &[404], "no such file"),
         ("cut by ftp", ftp.url("/cut.iso"), &[422], ""),
         ("text by ftp", ftp.url("/text.iso"), &[422], "not an ISO"),
-    ];
-    for (what, url, statuses, part) in cases {
+    ]
+}
+
+#[test]
+fn what_fails_while_the_request_waits_leaves_nothing() {
+    let service = Service::start(
+        &json!({"maxFileSize": 30_000_000, "downloadStallTimeout": 1500, "downloadRetries": 0}),
+    );
+    let bytes = installer();
+    let (origin, ftp, odd) = (Origin::start(), FtpOrigin::start(), Odd::start(&bytes));
+    script_faults(&origin, &ftp, &bytes);
+    let before = Remains::of(&service);
+    for (what, url, statuses, part) in failing_cases(&origin, &ftp, &odd) {
         let started = Instant::now();
         let answer = put(&service, "failing", &url, &[("Prefer", "wait=20")]);
         assert!(statuses.contains(&answer.status), "{what}: {} {}", answer.head_text(), answer.text());

@@ -157,6 +157,38 @@ enum Change {
     Deleted,
 }
 
+impl Change {
+    /// Makes the change to the ISO at `path`, which has `length` bytes.
+    fn apply(self, path: &Path, length: u64) {
+        let file = File::options().write(true).open(path).unwrap();
+        match self {
+            Self::Cut(length) => file.set_len(length).unwrap(),
+            Self::Emptied => file.set_len(0).unwrap(),
+            Self::Rewritten => {
+                let other = vec![b'X'; 1 << 20];
+                (0..length / (1 << 20)).for_each(|at| file.write_all_at(&other, at << 20).unwrap());
+            }
+            Self::Grown => file.set_len(length + 5000).unwrap(),
+            Self::Replaced => {
+                // Outside the store.
+                let other = path.ancestors().nth(3).unwrap().join("other.iso");
+                fs::write(&other, vec![b'X'; usize::try_from(length).unwrap()]).unwrap();
+                fs::rename(other, path).unwrap();
+            }
+            Self::Deleted => fs::remove_file(path).unwrap(),
+        }
+    }
+}
+
+/// Whether these are the bytes of the registered file of this size.
+fn is_registered(bytes: &[u8], size: u64) -> bool {
+    if size == BIG {
+        bytes.ends_with(b"end.\n") && !bytes.contains(&b'X')
+    } else {
+        bytes == pattern(7, 3_000_000)
+    }
+}
+
 /// All bytes of a transfer until it ends, complete or cut off.
 fn rest(connection: &mut Connection, length: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -207,23 +239,7 @@ fn a_transfer_out_of_a_changing_iso_is_whole_or_cut() {
             assert!(first[5..] == expected[5..], "{name}");
             // While the client does not read, only the buffers' content has been sent.
             std::thread::sleep(Duration::from_millis(50));
-            let file = File::options().write(true).open(&path).unwrap();
-            match change {
-                Change::Cut(length) => file.set_len(length).unwrap(),
-                Change::Emptied => file.set_len(0).unwrap(),
-                Change::Rewritten => {
-                    let other = vec![b'X'; 1 << 20];
-                    (0..length / (1 << 20)).for_each(|at| file.write_all_at(&other, at << 20).unwrap());
-                }
-                Change::Grown => file.set_len(length + 5000).unwrap(),
-                Change::Replaced => {
-                    fs::write(service.path("other.iso"), vec![b'X'; usize::try_from(length).unwrap()])
-                        .unwrap();
-                    fs::rename(service.path("other.iso"), &path).unwrap();
-                }
-                Change::Deleted => fs::remove_file(&path).unwrap(),
-            }
-            drop(file);
+            change.apply(&path, length);
             let rest = rest(&mut connection, size - 1000);
             let whole = rest.len() as u64 == size - 1000;
             match change {
@@ -236,12 +252,7 @@ fn a_transfer_out_of_a_changing_iso_is_whole_or_cut() {
             }
             if whole {
                 let bytes = [first, rest].concat();
-                let same = if size == BIG {
-                    bytes.ends_with(b"end.\n") && !bytes.contains(&b'X')
-                } else {
-                    bytes == pattern(7, 3_000_000)
-                };
-                assert!(same, "{name} {change:?}: bytes of another file");
+                assert!(is_registered(&bytes, size), "{name} {change:?}: bytes of another file");
             } else {
                 broken += 1;
                 await_figure(&service, "transfers_broken_total", |total| total == broken);

@@ -143,10 +143,10 @@ fn header(name: &str, kind: u8, target: &str, size: &[u8; 12]) -> [u8; 512] {
     block
 }
 
-#[test]
-fn a_tree_is_what_unpacking_would_leave() {
+/// Every entry whose effect depends on others, or on where it leads.
+fn tricky() -> Vec<u8> {
     let records = "18 path=pax/named\n27 linkpath=elsewhere/more\n";
-    let tar = Packed::default()
+    Packed::default()
         .entry("./", b'5', "", b"")
         .file("./dotted/./name", "dotted")
         .file("//absolute", "absolute")
@@ -181,15 +181,14 @@ fn a_tree_is_what_unpacking_would_leave() {
         .entry("directory-of-old/", b'0', "", b"")
         .entry("odd-type", b'Q', "", b"what it is")
         .file("last", "last")
-        .end();
-    let folder = tempfile::tempdir().unwrap();
-    let image = folder.path().join("image");
-    fs::write(&image, tar).unwrap();
-    let service = Setup::new().start();
-    let record = register(&service, "1", &image);
+        .end()
+}
+
+/// The tree that unpacking `tricky` leaves.
+fn unpacked() -> BTreeMap<Vec<u8>, Entry> {
     let file = |text: &str| Entry::File(text.len() as u64, digest::of_bytes(text.as_bytes()));
     let long = format!("long/{}", "n".repeat(200));
-    let truth: BTreeMap<Vec<u8>, Entry> = [
+    [
         ("dotted", Entry::Folder),
         ("dotted/name", file("dotted")),
         ("absolute", file("absolute")),
@@ -214,7 +213,17 @@ fn a_tree_is_what_unpacking_would_leave() {
     ]
     .into_iter()
     .map(|(path, entry)| (path.as_bytes().to_vec(), entry))
-    .collect();
+    .collect()
+}
+
+#[test]
+fn a_tree_is_what_unpacking_would_leave() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("image");
+    fs::write(&image, tricky()).unwrap();
+    let service = Setup::new().start();
+    let record = register(&service, "1", &image);
+    let truth = unpacked();
     compare_tree(&service, "/tar/1", &truth);
     assert_eq!(record["tree"]["entries"], truth.len() + 1, "{record}");
     assert_eq!(
