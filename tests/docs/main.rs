@@ -1,0 +1,10 @@
+//! The README and the pages of `docs/`: their commands run as they stand, and what they say of the program is true.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod booting;
+mod commands;
+mod configuration;
+mod examples;
+mod pages;
+mod shell;
+mod static_folder;
