@@ -59,7 +59,7 @@ fn all_that_dhcp_servers_and_scripts_name_is_served() {
     let mut paths = BTreeSet::new();
     for text in lines.filter(|text| !text.contains("ubuntu")) {
         for separator in ["http://192.0.2.1:9090", "(http,192.0.2.1:9090)"] {
-            let ends = |character: char| character.is_whitespace() || character == '"';
+            let ends = |character: char| character.is_whitespace() || [',', '"'].contains(&character);
             paths.extend(
                 text.split(separator).skip(1).map(|rest| rest.split(ends).next().unwrap().to_owned()),
             );
