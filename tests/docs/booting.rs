@@ -1,4 +1,4 @@
-//! The way to RackHD, and what the lines for DHCP servers name. `tests/boot/ways` boots machines by the other ways.
+//! The payload of RackHD, and the URLs in the lines for DHCP servers. `tests/boot/ways` boots by these lines.
 
 use super::pages::{block, blocks};
 use super::shell::Shell;

@@ -120,7 +120,8 @@ fn a_broken_upload_is_resumed() {
     let bytes = fs::read(installer()).unwrap();
     let shell = Shell::new().with("big.iso", &bytes);
     // The first attempt ends after a tenth of a second, at a rate that leaves most of the file.
-    let first = "attempts=$((${attempts:-0} + 1)); limit=; [ $attempts -gt 1 ] || limit='--limit-rate 500K --max-time 1'";
+    let first = "\
+        attempts=$((${attempts:-0} + 1)); limit=; [ $attempts -gt 1 ] || limit='--limit-rate 500K --max-time 1'";
     let script = block("docs/uploads.md", "resume");
     let script = script.replace("    curl -sS -C", &format!("    {first}\n    curl $limit -sS -C"));
     let said = shell.run(&format!("{script}echo attempts $attempts"));

@@ -56,7 +56,7 @@ fn examples(page: &str) -> Vec<Example> {
     examples
 }
 
-/// Puts a mark in place of what is different each time: identifiers, digests, times and the tags made of them.
+/// Replaces what differs each time: identifiers, digests, times and the tags made of them.
 fn steady(text: &str) -> String {
     let lines = text.lines().map(|line| match line.split_once(": ") {
         Some((name @ ("Etag" | "Date" | "Last-Modified"), _)) => format!("{name}: #"),

@@ -1,4 +1,4 @@
-//! The README and the pages of `docs/`: their commands run as they stand, and what they say of the program is true.
+//! The README and the pages of `docs/`: their commands run as they stand, and their settings exist.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod booting;

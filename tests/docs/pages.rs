@@ -16,7 +16,7 @@ pub(crate) const PAGES: [&str; 8] = [
     "docs/uploads.md",
 ];
 
-/// A fenced block. Its opening line is `` ```language name ``; GitHub shows the language and ignores the name.
+/// A fenced block. Its opening line is `` ```language name ``; GitHub ignores the name.
 #[derive(Debug, Clone)]
 pub(crate) struct Block {
     /// How it is highlighted: `sh`, `console`, `json`, `text`.
