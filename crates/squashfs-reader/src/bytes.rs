@@ -1,6 +1,6 @@
-//! Little-endian numbers at places in a few bytes.
+//! Little-endian numbers in a slice of bytes.
 
-/// The number at `offset`; what lies beyond the end counts as zero, so callers bring enough bytes.
+/// The number at `offset`. Beyond the end of the slice it is zero, so the caller passes enough bytes.
 pub(crate) fn u16_at(bytes: &[u8], offset: usize) -> u16 {
     u16::from_le_bytes(array_at(bytes, offset))
 }

@@ -1,4 +1,4 @@
-//! The ways in which blocks are compressed, each with a decoder that is given a buffer and fills no more than that.
+//! Compression methods. Each decoder fills a buffer of the caller and never more than that.
 
 use std::fmt;
 use std::io::Read;
@@ -6,11 +6,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::error::Error;
 
-/// What decoders may keep of what they have decoded. mksquashfs gives them no more than a block; an image that wants more memory does not
-/// get it.
+/// The largest window of a decoder. mksquashfs uses a block at most; an image that asks for more memory is
+/// refused.
 const WINDOW_BYTES: u64 = 2 << 20;
 
-/// The same as `lzma-rust2` counts, in KiB: its own tables come on top.
+/// The same in KiB, as `lzma-rust2` counts it: with its own tables.
 const XZ_KIB: u32 = 40 + 64 + 2048;
 
 /// How the blocks of an image are compressed.
@@ -50,9 +50,10 @@ impl Compression {
         }
     }
 
-    /// Decodes `stored` into `buffer` and tells how many bytes that gave. `None` if it makes no sense or gives more.
+    /// Decodes `stored` into `buffer` and returns the number of bytes. `None` if `stored` is damaged or gives
+    /// more than that.
     pub(crate) fn decode(self, stored: &[u8], buffer: &mut [u8]) -> Option<usize> {
-        // A decoder's own check that fails by a panic is a finding about the block, and must not end the work of whoever asked.
+        // A decoder that panics has met a damaged block, which must not end the caller's thread.
         let decode = || match self {
             Self::Gzip => gzip(stored, buffer),
             Self::Xz => xz(stored, buffer),
@@ -79,7 +80,7 @@ fn xz(stored: &[u8], buffer: &mut [u8]) -> Option<usize> {
             read => count = count.checked_add(read)?,
         }
     }
-    // The checksum is compared at the end, which one more read finds.
+    // One more read reaches the end of the stream, where the decoder compares the checksum.
     (decoder.read(&mut [0]).ok()? == 0).then_some(count)
 }
 

@@ -2,23 +2,23 @@
 
 use crate::bytes::{u16_at, u32_at};
 use crate::error::Error;
-use crate::inode::InodeRef;
 use crate::metadata::{Cursor, Reader};
+use crate::reference::InodeRef;
 
-/// The size of a listing counts `.` and `..`, which it does not hold, as three bytes.
+/// The size of a listing includes three bytes for `.` and `..`, which it does not hold.
 const UNRECORDED: u32 = 3;
 
 /// Bytes of a directory's listing: more than 200,000 entries with long names.
 const LISTING_BYTES: u32 = 64 << 20;
 
-/// Entries that a [`Reader`] shows at most: six times those of a whole desktop system. Blocks that were decoded are not paid for
-/// again, so any number of directories that share one listing end here.
+/// Entries that a [`Reader`] shows at most: six times those of a desktop system. A cached block does not
+/// count again, so this also bounds the work for any number of directories that share one listing.
 pub const ENTRIES: u64 = 2 << 20;
 
-/// Entries below one head, at most (the kernel refuses more).
+/// Entries below one header, at most. The kernel refuses more.
 const RUN: u32 = 256;
 
-/// Where the entries of a directory are recorded.
+/// The position of a directory's entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Listing {
     pub(crate) block: u32,
@@ -27,7 +27,8 @@ pub struct Listing {
 }
 
 impl Reader<'_> {
-    /// Shows the entries of a directory in the order of the image: a name, which is checked for nothing, and where its inode is.
+    /// Calls `visit` for the entries of a directory in the order of the image, with an unchecked name and the
+    /// inode's position.
     ///
     /// # Errors
     ///

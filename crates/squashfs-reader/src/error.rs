@@ -1,30 +1,31 @@
-//! Why an image could not be read, in the caller's terms: the disk, another kind of file, our limits, or a broken image.
+//! Why an image cannot be read: a failing disk, another kind of file, a limit of this crate, or a damaged
+//! image.
 
 use std::fmt;
 use std::io;
 
-/// Why an image or a file inside it could not be read. The texts name no file of the host.
+/// Why an image or a file inside it cannot be read. The texts name no file of the host.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// The source could not be read.
+    /// The source cannot be read.
     Io(io::Error),
-    /// There is no superblock: this is some other kind of file.
+    /// The file has no superblock, so it is of another kind.
     NotAnImage,
     /// A version of the format other than 4.0.
     Version(u16, u16),
-    /// Compressed in a way that this crate does not read, by its number or name.
+    /// A compression method that this crate does not read, by its name or number.
     Compression(String),
     /// The file is shorter than the superblock says.
     Truncated {
-        /// Bytes that there should be.
+        /// Bytes that the superblock says.
         declared: u64,
-        /// Bytes that there are.
+        /// Bytes of the file.
         actual: u64,
     },
-    /// The image is broken, and where.
+    /// The image is damaged; the text says where.
     Corrupt(&'static str),
-    /// The image asks for more than it may, and of what.
+    /// The image exceeds a limit of this crate; the text says which.
     Limit(&'static str),
 }
 

@@ -1,20 +1,18 @@
-//! An image whose superblock has been checked, and the bytes of its blocks.
+//! An image with a checked superblock, and the bytes of its blocks.
 
 use crate::error::Error;
-use crate::inode::InodeRef;
-use crate::layout::Block;
-use crate::metadata::Reader;
+use crate::reference::{Block, InodeRef};
 use crate::source::ReadAt;
 use crate::superblock::{SUPERBLOCK_BYTES, Superblock};
 
-/// An image. It holds no source: the file may be shared as its owner likes.
+/// An image. It holds no source: the caller keeps the file and may share it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
     pub(crate) superblock: Superblock,
 }
 
 impl Image {
-    /// Checks that `source` is an image and all there.
+    /// Checks that `source` is a complete image.
     ///
     /// # Errors
     ///
@@ -33,16 +31,10 @@ impl Image {
         Ok(Self { superblock })
     }
 
-    /// The directory that everything is in.
+    /// The root directory.
     #[must_use]
     pub fn root(&self) -> InodeRef {
         self.superblock.root
-    }
-
-    /// Reads the image's inodes and directories. `source` is what the image was opened from.
-    #[must_use]
-    pub fn reader<'a>(&'a self, source: &'a dyn ReadAt) -> Reader<'a> {
-        Reader::new(self, source)
     }
 
     /// The bytes of a block of data.
@@ -58,14 +50,15 @@ impl Image {
         self.decompress(&stored, usize::try_from(self.superblock.block_size).unwrap_or(usize::MAX))
     }
 
-    pub(crate) fn decompress(&self, stored: &[u8], most: usize) -> Result<Vec<u8>, Error> {
-        let mut bytes = vec![0; most];
+    /// Decompresses `stored` to `max` bytes at most.
+    pub(crate) fn decompress(&self, stored: &[u8], max: usize) -> Result<Vec<u8>, Error> {
+        let mut bytes = vec![0; max];
         let count = self.superblock.compression.decode(stored, &mut bytes);
         bytes.truncate(count.ok_or(Error::Corrupt("a block cannot be decompressed"))?);
         Ok(bytes)
     }
 
-    /// Reads bytes that must lie inside the image. Callers have bounded `length`.
+    /// Reads bytes that must lie inside the image. The caller has bounded `length`.
     pub(crate) fn read_inside(&self, source: &dyn ReadAt, at: u64, length: u64) -> Result<Vec<u8>, Error> {
         let end = at.checked_add(length).filter(|end| *end <= self.superblock.size);
         if end.is_none() {

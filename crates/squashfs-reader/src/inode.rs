@@ -1,82 +1,54 @@
-//! Inodes: what an entry is, and for each kind what is to be known of it.
+//! Inodes: the kind of an entry, and what each kind records.
 
 use crate::bytes::{u16_at, u32_at, u64_at};
 use crate::directory::Listing;
 use crate::error::Error;
 use crate::metadata::{Cursor, Reader};
+use crate::reference::InodeRef;
 
 /// Bytes of a link's target: twice `PATH_MAX`.
 const LINK_BYTES: u32 = 8 << 10;
 
-/// In place of a fragment's number: the file has none.
+/// The number of a fragment in an inode without one.
 const NO_FRAGMENT: u32 = u32::MAX;
 
-/// Where an inode is: its metadata block, counted from the inode table, above 16 bits of offset.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct InodeRef(pub(crate) u64);
-
-impl InodeRef {
-    pub(crate) fn new(block: u32, offset: u16) -> Self {
-        Self(u64::from(block) << 16 | u64::from(offset))
-    }
-
-    /// As a number that [`InodeRef::from_number`] takes again.
-    #[must_use]
-    pub fn number(self) -> u64 {
-        self.0
-    }
-
-    /// The other way round.
-    #[must_use]
-    pub fn from_number(number: u64) -> Self {
-        Self(number)
-    }
-}
-
-/// What is known of an entry.
+/// An entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inode {
     /// The time of the last change in seconds since 1970.
     pub modified: u32,
-    /// What it is.
+    /// What kind of entry it is.
     pub kind: Kind,
 }
 
-/// What an entry is.
+/// The kind of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// It has entries.
+    /// A directory, whose entries [`Reader::entries`] lists.
     Directory(Listing),
-    /// It has bytes.
+    /// A regular file.
     File(File),
-    /// It points to a path.
+    /// A symbolic link and its target.
     Link(Vec<u8>),
     /// A device, a pipe or a socket.
     Special,
 }
 
-/// A file, whose blocks [`Reader::layout`] finds.
+/// A regular file, whose blocks [`Reader::layout`] finds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
     pub(crate) size: u64,
     pub(crate) start: u64,
     pub(crate) fragment: Option<Fragment>,
-    /// Where the lengths of its blocks are listed.
-    pub(crate) lengths: InodeEnd,
+    /// Where the lengths of its blocks are listed: behind the fixed part of the inode.
+    pub(crate) lengths: Cursor,
 }
 
-/// Where the end of a file is that fills no block: in a block of such ends.
+/// The position of a file's end that fills no block: in a block of such ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Fragment {
     pub(crate) number: u32,
     pub(crate) offset: u32,
-}
-
-/// The place behind the fixed part of an inode.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct InodeEnd {
-    pub(crate) block: u64,
-    pub(crate) offset: usize,
 }
 
 impl File {
@@ -86,9 +58,8 @@ impl File {
         self.size
     }
 
-    fn new(size: u64, start: u64, number: u32, offset: u32, end: Cursor) -> Self {
+    fn new(size: u64, start: u64, number: u32, offset: u32, lengths: Cursor) -> Self {
         let fragment = (number != NO_FRAGMENT).then_some(Fragment { number, offset });
-        let lengths = InodeEnd { block: end.block, offset: end.offset };
         Self { size, start, fragment, lengths }
     }
 }
@@ -101,8 +72,7 @@ impl Reader<'_> {
     /// [`Error::Io`], [`Error::Corrupt`] and [`Error::Limit`].
     pub fn inode(&mut self, at: InodeRef) -> Result<Inode, Error> {
         let table = self.image.superblock.inode_table;
-        let offset = usize::try_from(at.0 & 0xFFFF).unwrap_or_default();
-        let mut cursor = Cursor { block: table.saturating_add(at.0 >> 16), offset };
+        let mut cursor = Cursor { block: table.saturating_add(at.block()), offset: at.offset() };
         let head: [u8; 16] = self.array(&mut cursor)?;
         let kind = match u16_at(&head, 0) {
             1 => {

@@ -4,54 +4,39 @@ use crate::bytes::{u32_at, u64_at};
 use crate::error::Error;
 use crate::inode::File;
 use crate::metadata::{Cursor, Reader};
+use crate::reference::Block;
 
-/// Blocks of one file: 512 GiB in blocks of 128 KiB, and 16 MiB of memory.
+/// Blocks of one file, at most: 512 GiB in blocks of 128 KiB, and 16 MiB of memory for their lengths.
 const BLOCKS: u64 = 4 << 20;
 
-/// Fragments that one metadata block of their table lists.
+/// Fragments that one metadata block of the fragment table lists.
 const FRAGMENTS_IN_BLOCK: u32 = 512;
 
-/// In a block's length: it is not compressed.
+/// The flag in a block's length that says that the block is not compressed.
 const UNCOMPRESSED: u32 = 1 << 24;
 
-/// So many lengths share one position that is kept.
+/// One position is kept for so many lengths. The others are summed up from it.
 const STRIDE: usize = 64;
 
-/// A block of data as it lies in the image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Block {
-    pub(crate) position: u64,
-    pub(crate) length: u32,
-    pub(crate) compressed: bool,
-}
-
-impl Block {
-    /// Where it begins in the image.
-    #[must_use]
-    pub fn position(&self) -> u64 {
-        self.position
-    }
-}
-
-/// A run of a file's bytes that comes out of one place.
+/// A run of a file's bytes that one block holds, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// How many bytes, from the position that was asked for.
+    /// Bytes of the run, from the requested offset on.
     pub length: u64,
-    /// Where they are.
+    /// Where these bytes are.
     pub place: Place,
 }
 
-/// Where bytes are.
+/// Where a run of bytes is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// Nowhere: they are zeros.
+    /// In no block: they are zeros.
     Zeros,
-    /// In what this block holds, from `skip` on.
+    /// In a block, when it is decoded.
     Block {
         /// The block.
         block: Block,
-        /// Bytes before.
+        /// Where in the decoded block they begin.
         skip: u32,
     },
 }
@@ -63,14 +48,14 @@ pub struct Layout {
     block_size: u32,
     /// Lengths of the blocks as recorded.
     lengths: Vec<u32>,
-    /// Where each 64th of them begins.
+    /// The position of each 64th block.
     positions: Vec<u64>,
-    /// The block of the last bytes and where in it they begin.
+    /// The fragment with the last bytes, and where in it they begin.
     tail: Option<(Block, u32)>,
 }
 
 impl Reader<'_> {
-    /// Reads where the blocks of a file are. All of them lie inside the image.
+    /// Reads the positions of a file's blocks, all of which lie inside the image.
     ///
     /// # Errors
     ///
@@ -78,7 +63,7 @@ impl Reader<'_> {
     pub fn layout(&mut self, file: &File) -> Result<Layout, Error> {
         let superblock = &self.image.superblock;
         let (block_size, end) = (superblock.block_size, superblock.size);
-        let whole = file.size.checked_div(block_size.into()).unwrap_or_default();
+        let full = file.size.checked_div(block_size.into()).unwrap_or_default();
         let rest = file.size.checked_rem(block_size.into()).unwrap_or_default();
         let tail = match file.fragment {
             Some(fragment) if rest > 0 => {
@@ -90,11 +75,11 @@ impl Reader<'_> {
             }
             _ => None,
         };
-        let count = whole.saturating_add(u64::from(rest > 0 && tail.is_none()));
+        let count = full.saturating_add(u64::from(rest > 0 && tail.is_none()));
         if count > BLOCKS {
             return Err(Error::Limit("a file has too many blocks"));
         }
-        let mut cursor = Cursor { block: file.lengths.block, offset: file.lengths.offset };
+        let mut cursor = file.lengths;
         let (mut lengths, mut positions) = (Vec::new(), Vec::new());
         let mut position = file.start;
         for _ in 0..count {
@@ -142,13 +127,13 @@ impl Layout {
         self.size
     }
 
-    /// Bytes of memory that it takes.
+    /// Bytes of memory that the layout takes.
     #[must_use]
     pub fn memory(&self) -> usize {
         self.lengths.capacity().saturating_mul(4).saturating_add(self.positions.capacity().saturating_mul(8))
     }
 
-    /// Where the bytes from `offset` on are, as far as one place holds them; `None` at the end of the file.
+    /// The run of bytes that begins at `offset`; `None` at the end of the file.
     #[must_use]
     pub fn part(&self, offset: u64) -> Option<Part> {
         let left = self.size.checked_sub(offset).filter(|left| *left > 0)?;

@@ -1,31 +1,39 @@
-//! Reads squashfs 4.0 images by position: directories, links, and where the blocks of a file lie.
+//! Reads squashfs 4.0 images by position: directories, links, and which block holds which bytes of a file.
 //!
-//! [`Image::open`] checks the superblock. A [`Reader`] reads inodes and directories, and the [`Layout`] of a file tells for each of its
-//! bytes which block holds it; [`Image::decode`] gives a block's bytes. Blocks are independent of each other, so a range in the middle of
-//! a large file costs no more than one at its beginning. Who wants a tree walks it, who reads much of a file keeps the last blocks:
-//! this crate does neither.
+//! [`Image::open`] checks the superblock. A [`Reader`] reads inodes and directories. The [`Layout`] of a file
+//! says for each byte which block holds it, and [`Image::decode`] decodes a block. Blocks are independent of
+//! each other, so a range in the middle of a large file costs no more than one at its beginning. The crate
+//! neither builds a tree nor caches data: the caller does what it needs of both.
 //!
-//! ```no_run
+//! ```
 //! use squashfs_reader::{Image, Kind};
 //!
-//! # fn main() -> Result<(), squashfs_reader::Error> {
-//! let file = std::fs::File::open("live.squashfs")?;
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # std::fs::create_dir(folder.path().join("tree"))?;
+//! # std::fs::write(folder.path().join("tree/vmlinuz"), "a kernel")?;
+//! # let path = folder.path().join("live.squashfs");
+//! # let made = std::process::Command::new("mksquashfs")
+//! #     .arg(folder.path().join("tree")).arg(&path).args(["-quiet", "-no-progress"]).status()?;
+//! # assert!(made.success());
+//! let file = std::fs::File::open(path)?;
 //! let image = Image::open(&file)?;
 //! let mut reader = image.reader(&file);
-//! let root = reader.inode(image.root())?;
-//! let Kind::Directory(listing) = root.kind else { return Ok(()) };
-//! reader.entries(&listing, |name, _inode| println!("{}", name.escape_ascii()))?;
+//! let Kind::Directory(listing) = reader.inode(image.root())?.kind else { return Err("no directory".into()) };
+//! let mut names = Vec::new();
+//! reader.entries(&listing, |name, _inode| names.push(name.escape_ascii().to_string()))?;
+//! assert_eq!(names, ["vmlinuz"]);
 //! # Ok(())
 //! # }
 //! ```
 //!
 //! # Hostile images
 //!
-//! Whatever the bytes, every loop ends, nothing recurses, and no allocation follows a number of the image before it was checked:
-//! metadata comes in blocks of 8 KiB, and a [`Reader`] decodes no more of it than [`METADATA_BYTES`] and shows no more
-//! than [`ENTRIES`]; data comes in blocks of at most 1 MiB.
-//! The decoders are other people's code, so one that panics counts as one that found the block damaged. That a path goes in circles
-//! is for whoever walks to notice, by the [`InodeRef`]s of directories.
+//! Whatever the bytes, every loop ends, nothing recurses, and no allocation follows a number of the image
+//! before it was checked. Metadata comes in blocks of 8 KiB: a [`Reader`] decodes at most [`METADATA_BYTES`]
+//! of it and shows at most [`ENTRIES`]. Data comes in blocks of at most 1 MiB. A decoder that panics has met
+//! a damaged block. Names are not checked, and a directory can contain itself: a caller that walks the tree
+//! notices that by the [`InodeRef`]s of directories.
 
 #![cfg_attr(
     not(test),
@@ -46,6 +54,7 @@ mod image;
 mod inode;
 mod layout;
 mod metadata;
+mod reference;
 mod source;
 mod superblock;
 
@@ -53,8 +62,9 @@ pub use compression::Compression;
 pub use directory::{ENTRIES, Listing};
 pub use error::Error;
 pub use image::Image;
-pub use inode::{File, Inode, InodeRef, Kind};
-pub use layout::{Block, Layout, Part, Place};
+pub use inode::{File, Inode, Kind};
+pub use layout::{Layout, Part, Place};
 pub use metadata::{METADATA_BYTES, Reader};
+pub use reference::{Block, InodeRef};
 pub use source::ReadAt;
 pub use superblock::{SUPERBLOCK_BYTES, Superblock};

@@ -8,45 +8,42 @@ use crate::error::Error;
 use crate::image::Image;
 use crate::source::ReadAt;
 
-/// Bytes of metadata in a block.
+/// Bytes of a metadata block when it is decompressed.
 const BLOCK_BYTES: usize = 8 << 10;
 
-/// Bytes of metadata that a [`Reader`] decodes at most, each block being counted as a whole one however little it holds: what a block costs
-/// is to read it. A million files need a tenth of this; images whose entries lie so that each needs a block of its own end here.
+/// Bytes of metadata that a [`Reader`] decodes at most. Each block counts as a full one, because reading it
+/// is what costs. A million files need a tenth of this. An image in which each entry needs a block of its own
+/// ends here.
 pub const METADATA_BYTES: u64 = 1 << 30;
 
-/// Blocks that a reader keeps: 2 MiB. Inodes lie in the order of the directories, so that few are enough.
+/// Blocks that a reader keeps: 2 MiB. Inodes lie in the order of the directories, so few are enough.
 const KEPT: usize = 256;
 
-/// Reads the metadata of one image. It keeps the blocks that it met last.
+/// Reads the metadata of one image. It keeps the last decompressed blocks.
 pub struct Reader<'a> {
     pub(crate) image: &'a Image,
     pub(crate) source: &'a dyn ReadAt,
-    kept: HashMap<u64, Rc<Block>>,
+    kept: HashMap<u64, Rc<MetadataBlock>>,
     decoded: u64,
     /// Entries shown so far.
     pub(crate) listed: u64,
 }
 
-struct Block {
+struct MetadataBlock {
     bytes: Vec<u8>,
     next: u64,
 }
 
-/// A place in metadata.
-#[derive(Clone, Copy, Debug)]
+/// A position in metadata.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cursor {
     /// Where the block begins in the image.
     pub(crate) block: u64,
-    /// How far into what the block holds.
+    /// The offset in the decompressed block.
     pub(crate) offset: usize,
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(image: &'a Image, source: &'a dyn ReadAt) -> Self {
-        Self { image, source, kept: HashMap::new(), decoded: 0, listed: 0 }
-    }
-
     /// Reads a fixed number of bytes.
     pub(crate) fn array<const N: usize>(&mut self, cursor: &mut Cursor) -> Result<[u8; N], Error> {
         let mut bytes = [0; N];
@@ -54,7 +51,7 @@ impl<'a> Reader<'a> {
         Ok(bytes)
     }
 
-    /// Fills `buffer` and goes on behind what it got.
+    /// Fills `buffer` and moves the cursor behind the bytes.
     pub(crate) fn read(&mut self, cursor: &mut Cursor, buffer: &mut [u8]) -> Result<(), Error> {
         let mut rest = buffer;
         loop {
@@ -72,12 +69,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn block(&mut self, at: u64) -> Result<Rc<Block>, Error> {
+    fn block(&mut self, at: u64) -> Result<Rc<MetadataBlock>, Error> {
         if let Some(block) = self.kept.get(&at) {
             return Ok(Rc::clone(block));
         }
         let (bytes, next) = self.image.metadata_block(self.source, at)?;
-        // An empty block would let a reader go on from block to block and never get anything.
+        // A chain of empty blocks would keep the reader busy without giving it a byte.
         if bytes.is_empty() {
             return Err(Error::Corrupt("a metadata block is empty"));
         }
@@ -88,7 +85,7 @@ impl<'a> Reader<'a> {
         if self.kept.len() >= KEPT {
             self.kept.clear();
         }
-        let block = Rc::new(Block { bytes, next });
+        let block = Rc::new(MetadataBlock { bytes, next });
         self.kept.insert(at, Rc::clone(&block));
         Ok(block)
     }
@@ -97,8 +94,14 @@ impl<'a> Reader<'a> {
 const OUTSIDE: Error = Error::Corrupt("a reference leads outside of its metadata block");
 
 impl Image {
+    /// Reads the image's inodes and directories. `source` is what the image was opened from.
+    #[must_use]
+    pub fn reader<'a>(&'a self, source: &'a dyn ReadAt) -> Reader<'a> {
+        Reader { image: self, source, kept: HashMap::new(), decoded: 0, listed: 0 }
+    }
+
     /// The bytes of the metadata block that begins at `at`, and where the next one does.
-    pub(crate) fn metadata_block(&self, source: &dyn ReadAt, at: u64) -> Result<(Vec<u8>, u64), Error> {
+    fn metadata_block(&self, source: &dyn ReadAt, at: u64) -> Result<(Vec<u8>, u64), Error> {
         let head = self.read_inside(source, at, 2)?;
         let head = u16_at(&head, 0);
         let length = head & 0x7FFF;

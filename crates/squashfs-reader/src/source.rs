@@ -1,23 +1,23 @@
-//! Where an image's bytes come from.
+//! The source of an image's bytes.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-/// Bytes that can be read by their position.
+/// Bytes that can be read by their position, by any number of threads at a time.
 pub trait ReadAt {
-    /// How many bytes there are.
+    /// The number of bytes.
     ///
     /// # Errors
     ///
-    /// The source cannot tell.
+    /// The size is unknown.
     fn size(&self) -> io::Result<u64>;
 
     /// Fills `buffer` with the bytes from `offset` on.
     ///
     /// # Errors
     ///
-    /// Not all of them can be had.
+    /// The source ends before, or cannot be read.
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
 }
 

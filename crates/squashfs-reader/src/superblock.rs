@@ -3,7 +3,7 @@
 use crate::bytes::{u16_at, u32_at, u64_at};
 use crate::compression::Compression;
 use crate::error::Error;
-use crate::inode::InodeRef;
+use crate::reference::InodeRef;
 
 /// Bytes of the superblock.
 pub const SUPERBLOCK_BYTES: usize = 96;
@@ -13,7 +13,7 @@ const MAGIC: &[u8] = b"hsqs";
 /// The smallest and the largest block that the format allows, as powers of two.
 const BLOCK_LOGS: std::ops::RangeInclusive<u16> = 12..=20;
 
-/// What an image says of itself.
+/// The superblock: the image's size, block size, compression and tables.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Superblock {
     pub(crate) compression: Compression,
@@ -51,7 +51,7 @@ impl Superblock {
             compression: Compression::from_number(u16_at(bytes, 20))?,
             block_size,
             fragments: u32_at(bytes, 16),
-            root: InodeRef(u64_at(bytes, 32)),
+            root: InodeRef::from_number(u64_at(bytes, 32)),
             size: u64_at(bytes, 40),
             inode_table: u64_at(bytes, 64),
             directory_table: u64_at(bytes, 72),
@@ -67,7 +67,7 @@ impl Superblock {
         Ok(superblock)
     }
 
-    /// Bytes of the image. A file may be longer, filled up to a border.
+    /// Bytes of the image. A file may be longer, because tools pad it.
     #[must_use]
     pub fn size(&self) -> u64 {
         self.size

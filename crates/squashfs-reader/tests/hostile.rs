@@ -1,11 +1,11 @@
-//! Images that no program makes, laid out by hand: what they cost is bounded, whatever they say.
+//! Images that no program makes, laid out by hand: the work for each of them is bounded.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use squashfs_reader::{Error, Image, Kind, Listing};
 
 const INODES: usize = 96;
 
-/// An image with one directory, whose listing is stored bare in metadata blocks of `block` bytes.
+/// An image with one directory, whose listing is stored uncompressed in metadata blocks of `block` bytes.
 fn image(listing: &[u8], block: usize) -> Vec<u8> {
     let mut inode = vec![0; 40];
     inode[0] = 8;
@@ -32,7 +32,7 @@ fn metadata(bytes: &[u8]) -> Vec<u8> {
     [&head.to_le_bytes(), bytes].concat()
 }
 
-/// A listing of so many entries, all with one name.
+/// A listing of so many entries with the same name.
 fn listing(entries: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     for first in (0..entries).step_by(256) {
@@ -66,7 +66,7 @@ fn images_laid_out_by_hand_are_read() {
     }
 }
 
-/// Each block costs two reads, so that it is blocks which count and not what they hold.
+/// Each block costs two reads, so a block counts as a full one.
 #[test]
 fn tiny_blocks_are_no_way_around_the_budget() {
     let bytes = image(&listing(20_000), 1);
@@ -77,7 +77,7 @@ fn tiny_blocks_are_no_way_around_the_budget() {
     assert!(matches!(result, Err(Error::Limit(_))), "{result:?}");
 }
 
-/// Any number of directories may share one listing, which is decoded once: its entries still take their time.
+/// Any number of directories may share one listing. It is decoded once, but its entries are shown each time.
 #[test]
 fn a_listing_that_directories_share_costs_each_time() {
     let bytes = image(&listing(100_000), 8192);

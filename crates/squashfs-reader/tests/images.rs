@@ -1,5 +1,5 @@
-//! Images made by mksquashfs, as they are and with bytes changed at random: what is whole is read to the byte, and what is not ends in an
-//! error or in other bytes, but never in a panic of this crate, a loop or a heap of memory.
+//! Images made by mksquashfs, complete and damaged. A complete image is read to the byte. A damaged one ends
+//! in an error or in other bytes, but never in a panic of this crate, an endless loop or much memory.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, HashSet};
@@ -55,10 +55,10 @@ fn image(root: &Path, arguments: &[&str]) -> Vec<u8> {
     fs::read(path).unwrap()
 }
 
-/// Reads `most` bytes of a file at most.
-fn read(image: &Image, source: &dyn ReadAt, layout: &Layout, most: usize) -> Result<Vec<u8>, Error> {
+/// Reads `max` bytes of a file at most.
+fn read(image: &Image, source: &dyn ReadAt, layout: &Layout, max: usize) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
-    while let Some(part) = layout.part(bytes.len() as u64).filter(|_| bytes.len() < most) {
+    while let Some(part) = layout.part(bytes.len() as u64).filter(|_| bytes.len() < max) {
         assert!(part.length > 0 && part.length <= 1 << 20);
         let length = usize::try_from(part.length).unwrap();
         match part.place {
@@ -77,7 +77,7 @@ fn read(image: &Image, source: &dyn ReadAt, layout: &Layout, most: usize) -> Res
 
 type Tree = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
-/// All files with their bytes, links with their targets, directories with nothing.
+/// Paths with the bytes of files, the targets of links, and nothing for directories.
 fn tree(bytes: &[u8]) -> Result<Tree, Error> {
     let source = &bytes;
     let image = Image::open(source)?;
@@ -145,14 +145,14 @@ fn changed_images_end_in_order() {
     let truth = truth(folder.path());
     let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
     for way in WAYS {
-        let whole = image(folder.path(), way);
-        let tables = usize::try_from(u64::from_le_bytes(whole[64..72].try_into().unwrap())).unwrap();
+        let complete = image(folder.path(), way);
+        let tables = usize::try_from(u64::from_le_bytes(complete[64..72].try_into().unwrap())).unwrap();
         let (mut refused, mut read) = (0, 0);
         for case in 0..300 {
-            let mut bytes = whole.clone();
+            let mut bytes = complete.clone();
             for _ in 0..=numbers.below(4) {
                 // In the superblock, in the tables, anywhere.
-                let (begin, end) = [(8, 96), (tables, whole.len()), (96, whole.len())][case % 3];
+                let (begin, end) = [(8, 96), (tables, complete.len()), (96, complete.len())][case % 3];
                 let at = begin + numbers.below(end - begin);
                 bytes[at] = match numbers.below(3) {
                     0 => 0xff,
@@ -161,7 +161,7 @@ fn changed_images_end_in_order() {
                 };
             }
             if numbers.below(8) == 0 {
-                bytes.truncate(numbers.below(whole.len()));
+                bytes.truncate(numbers.below(complete.len()));
             }
             match tree(&bytes) {
                 Ok(_) => read += 1,
@@ -169,6 +169,6 @@ fn changed_images_end_in_order() {
             }
         }
         assert!(refused > 75 && read > 10, "{way:?}: {refused} refused, {read} read");
-        assert!(tree(&whole).unwrap() == truth);
+        assert!(tree(&complete).unwrap() == truth);
     }
 }
