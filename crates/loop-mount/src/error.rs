@@ -1,4 +1,4 @@
-//! What can go wrong, told apart by who can repair it: the administrator, the kernel's builder, the caller or the disk.
+//! Errors, told apart by what repairs them: privileges, another kernel, another image or target, or the disk.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The process may not do what `action` says: it lacks `CAP_SYS_ADMIN`, or access to the loop devices.
+    /// The process lacks `CAP_SYS_ADMIN`, or access to the loop devices.
     #[error("{action} is not permitted: mounting needs root (CAP_SYS_ADMIN) and access to /dev/loop*")]
     NotPermitted {
         /// What was attempted, on what.
         action: String,
     },
-    /// The running kernel has no driver for the image's file system, nor a module to load for it.
+    /// The running kernel has no driver for the image's file system, and no module to load for it.
     #[error("the kernel has no file system {kind}, which {} needs", image.display())]
     NoFileSystem {
         /// The name of the file system as the kernel spells it, such as `iso9660`.
@@ -48,27 +48,28 @@ pub enum Error {
         reason: String,
     },
     /// Any other failure of the operating system.
-    #[error("cannot {action}: {source}")]
+    #[error("cannot {action}: {error}")]
     Io {
         /// What was attempted, on what.
         action: String,
-        /// What the operating system said.
-        source: io::Error,
+        /// The error of the operating system. It is no `source()`, because the message has it already.
+        error: io::Error,
     },
 }
 
 impl Error {
-    /// Wraps a failure of the system call behind `verb path`: refused rights are told apart from everything else.
+    /// The failure of a system call, in which `EPERM` and `EACCES` mean missing privileges.
     pub(crate) fn of_call(verb: &str, path: &Path, error: rustix::io::Errno) -> Self {
         let action = format!("{verb} {}", path.display());
         match error {
             rustix::io::Errno::PERM | rustix::io::Errno::ACCESS => Self::NotPermitted { action },
-            other => Self::Io { action, source: other.into() },
+            other => Self::Io { action, error: other.into() },
         }
     }
 
-    /// Wraps a failure to reach an ordinary file, where refused rights are a matter of its mode and not of privileges.
-    pub(crate) fn of_file(verb: &str, path: &Path, source: io::Error) -> Self {
-        Self::Io { action: format!("{verb} {}", path.display()), source }
+    /// The failure to open or read an ordinary file, in which `EACCES` is a matter of its mode and not of
+    /// privileges.
+    pub(crate) fn of_file(verb: &str, path: &Path, error: io::Error) -> Self {
+        Self::Io { action: format!("{verb} {}", path.display()), error }
     }
 }

@@ -1,5 +1,6 @@
-//! Which file system an image holds, told from its first bytes, and the options it is mounted with. The kernel is asked
-//! for exactly one type: trying each in turn would mount a Windows disc as ISO 9660, where it holds only a README.
+//! The file system of an image, recognised by its first bytes, and the options for its mount. The kernel gets
+//! exactly one type: trying each in turn would mount a Windows disc as ISO 9660, where it holds only a
+//! README.
 
 use std::fs::File;
 use std::io;
@@ -19,13 +20,14 @@ pub(crate) enum FileSystem {
 const DESCRIPTORS: u64 = 16 * SECTOR;
 const SECTOR: u64 = 2048;
 
-/// Descriptors looked at before giving up on UDF. A bridge disc has a handful of ISO 9660 ones before its `NSR`.
+/// Descriptors that are read in the search for UDF. A bridge disc has a handful of ISO 9660 ones before its
+/// `NSR`.
 const DESCRIPTOR_LIMIT: u64 = 64;
 
 impl FileSystem {
-    /// Recognises what `image` holds; `None` when it is nothing known here.
+    /// The file system of `image`; `None` if this crate does not know it.
     ///
-    /// Long signatures come before short ones, for a short one is more easily met by chance.
+    /// Long signatures come before short ones, because a short one is more often there by chance.
     pub(crate) fn of(image: &File) -> io::Result<Option<Self>> {
         if holds(image, 0, b"hsqs")? {
             return Ok(Some(Self::Squashfs));
@@ -36,15 +38,17 @@ impl FileSystem {
         if holds(image, 1024, &0xE0F5_E1E2_u32.to_le_bytes())? {
             return Ok(Some(Self::Erofs));
         }
-        // The super block starts at 1024, its magic 56 bytes later; the driver ext4 reads ext2 and ext3 as well.
+        // The superblock starts at 1024, its magic 56 bytes later. The driver ext4 reads ext2 and ext3 as
+        // well.
         if holds(image, 1024 + 56, &0xEF53_u16.to_le_bytes())? {
             return Ok(Some(Self::Ext4));
         }
         Ok(None)
     }
 
-    /// Tells ISO 9660 from UDF. A bridge disc holds both: Rock Ridge is the better tree (UDF by `genisoimage` cuts long
-    /// names and loses links), but without it UDF is, since ISO 9660 is then often a mere notice to the reader.
+    /// Tells ISO 9660 from UDF. A bridge disc holds both. With Rock Ridge, ISO 9660 is the better tree: UDF
+    /// by `genisoimage` cuts long names and loses links. Without it UDF is better, because ISO 9660 often
+    /// holds only a README.
     fn of_disc(image: &File) -> io::Result<Option<Self>> {
         let mut iso9660 = false;
         let mut udf = false;
@@ -68,7 +72,7 @@ impl FileSystem {
         })
     }
 
-    /// The name the kernel knows it by.
+    /// The name in the kernel.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Squashfs => "squashfs",
@@ -82,7 +86,7 @@ impl FileSystem {
     /// Options beyond the flags that every mount gets.
     pub(crate) fn options(self) -> Option<&'static std::ffi::CStr> {
         match self {
-            // Without it names outside ASCII come out as question marks in Joliet and UDF trees.
+            // Without it, letters outside ASCII become question marks in Joliet and UDF trees.
             Self::Iso9660 | Self::Udf => Some(c"iocharset=utf8"),
             // A journal cannot be replayed onto a read-only device.
             Self::Ext4 => Some(c"norecovery"),
@@ -91,12 +95,13 @@ impl FileSystem {
     }
 }
 
-/// SUSP §5.3: the first record of the root directory opens its system use area with an `SP` entry, at byte 34 or behind
-/// the 14 bytes that a CD-ROM XA disc puts there.
+/// Whether there is Rock Ridge. By SUSP §5.3 the system use area of the first record in the root directory
+/// begins with an `SP` entry, at byte 34 or behind the 14 bytes of a CD-ROM XA disc.
 fn has_rock_ridge(image: &File) -> io::Result<bool> {
     let mut block_size = [0; 2];
     let mut root = [0; 4];
-    // ECMA-119 §8.4.12 and §9.1.3, little-endian halves: block size, and first block of the root directory.
+    // ECMA-119 §8.4.12 and §9.1.3: block size, and first block of the root directory. The little-endian
+    // halves are read.
     if !read(image, DESCRIPTORS + 128, &mut block_size)? || !read(image, DESCRIPTORS + 156 + 2, &mut root)? {
         return Ok(false);
     }

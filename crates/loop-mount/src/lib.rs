@@ -1,12 +1,13 @@
-//! Mounts image files (ISO 9660, UDF, squashfs, erofs, ext4) read-only through loop devices of the Linux kernel, and
-//! finds such mounts again after a restart. It runs no command and keeps no state of its own: the kernel's mount table is
-//! the only record. Everything here blocks and needs `CAP_SYS_ADMIN`; nothing here knows what an image is used for.
+//! Mounts image files (ISO 9660, UDF, squashfs, erofs, ext4) read-only through loop devices of the Linux
+//! kernel, and finds such mounts again after a restart. It runs no command and keeps no state: the kernel's
+//! mount table is the only record. All functions block. Mounting needs `CAP_SYS_ADMIN` and access to the loop
+//! devices.
 //!
 //! ```no_run
 //! use std::path::Path;
 //!
 //! fn main() -> Result<(), loop_mount::Error> {
-//!     // What an earlier run left behind is undone, so that nothing is ever mounted twice.
+//!     // Undoes the mounts of an earlier run.
 //!     for existing in loop_mount::mounted_below(Path::new("/var/lib/images"))? {
 //!         existing.unmount()?;
 //!     }

@@ -1,5 +1,5 @@
-//! Loop devices: a file shown by the kernel as a read-only block device. This is the only place of the workspace with
-//! `unsafe`, because the two ioctls of `linux/loop.h` have no safe wrapper.
+//! Loop devices: the kernel shows a file as a read-only block device. This is the only module of the crate
+//! with `unsafe`, because the two ioctls of `linux/loop.h` have no safe wrapper.
 
 #![expect(unsafe_code, reason = "ioctls of the loop driver; see each SAFETY line")]
 
@@ -16,10 +16,10 @@ use crate::Error;
 
 const CONTROL: &str = "/dev/loop-control";
 
-/// Between the kernel naming a free device and our claim on it another process may take it; so many times we ask again.
+/// How often to ask for a free device. Another process may take the device before this one configures it.
 const ATTEMPT_LIMIT: usize = 64;
 
-/// An attached loop device. The kernel detaches it by itself when this handle and every mount of it are gone.
+/// An attached loop device. The kernel detaches it when this handle and every mount of it are gone.
 #[derive(Debug)]
 pub(crate) struct LoopDevice {
     path: PathBuf,
@@ -27,7 +27,7 @@ pub(crate) struct LoopDevice {
 }
 
 impl LoopDevice {
-    /// Attaches `image` to a free loop device, read-only and to be detached on last close.
+    /// Attaches `image` to a free loop device, read-only, to be detached on last close.
     pub(crate) fn attach(image: &File) -> Result<Self, Error> {
         let control = File::open(CONTROL).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => Error::NoLoopDevice { reason: format!("{CONTROL} does not exist") },
@@ -56,7 +56,7 @@ impl LoopDevice {
                 Err(error) => return Err(Error::of_call("attach an image to", &path, error)),
             }
         }
-        Err(Error::NoLoopDevice { reason: format!("others took {ATTEMPT_LIMIT} free ones first") })
+        Err(Error::NoLoopDevice { reason: format!("other processes took {ATTEMPT_LIMIT} free ones first") })
     }
 
     /// The device file, such as `/dev/loop7`.
@@ -65,19 +65,19 @@ impl LoopDevice {
     }
 }
 
-/// Wraps a failure to open a device file, where refused rights mean missing privileges.
+/// The failure to open a device file, in which `EACCES` means missing privileges.
 fn open_error(path: &Path, error: &io::Error) -> Error {
     Error::of_call("open", path, Errno::from_io_error(error).unwrap_or(Errno::IO))
 }
 
-/// Asks the driver for a device that is free now, made for us if need be (Linux 3.1).
+/// Asks the driver for a free device (Linux 3.1). It makes one if need be.
 fn free_number(control: &File) -> rustix::io::Result<u32> {
-    // SAFETY: `control` is /dev/loop-control, whose driver defines this opcode. It takes no argument, touches no memory
-    // of this process and answers with the return value, which is what `GetFree` describes.
+    // SAFETY: `control` is /dev/loop-control, whose driver defines this opcode. It takes no argument, touches
+    // no memory of this process and answers with the return value, which is what `GetFree` describes.
     unsafe { ioctl::ioctl(control, GetFree) }
 }
 
-/// Connects `image` with `device` in one step (Linux 5.8); `EBUSY` when another process was faster.
+/// Attaches `image` to `device` in one step (Linux 5.8). `EBUSY` means that another process was faster.
 fn configure(device: &File, image: &File) -> rustix::io::Result<()> {
     let config = LoopConfig {
         // A descriptor in use is never negative.
@@ -86,11 +86,12 @@ fn configure(device: &File, image: &File) -> rustix::io::Result<()> {
         info: LoopInfo { flags: READ_ONLY | AUTOCLEAR, ..LoopInfo::ZERO },
         reserved: [0; 8],
     };
-    // SAFETY: `LoopConfig` is laid out as `struct loop_config` of linux/loop.h (size and offsets asserted below), which
-    // is what this opcode reads; the kernel only reads it. `image` outlives the call and the kernel takes its own
-    // reference to the file.
+    // SAFETY: `LoopConfig` is laid out as `struct loop_config` of linux/loop.h (size and offsets asserted
+    // below), which is what this opcode reads; the kernel only reads it. `image` outlives the call and the
+    // kernel takes its own reference to the file.
     let call = unsafe { Setter::<CONFIGURE, LoopConfig>::new(config) };
-    // SAFETY: `device` is a /dev/loopN, whose driver defines this opcode; `call` pairs it with the type it reads.
+    // SAFETY: `device` is a /dev/loopN, whose driver defines this opcode; `call` pairs it with the type it
+    // reads.
     unsafe { ioctl::ioctl(device, call) }
 }
 
@@ -103,8 +104,8 @@ const AUTOCLEAR: u32 = 4;
 /// `LOOP_CTL_GET_FREE`: no argument, the answer is the return value.
 struct GetFree;
 
-// SAFETY: the opcode is `LOOP_CTL_GET_FREE`, which ignores its argument (null here) and writes no memory, so it is not
-// mutating and `output_from_ptr` never follows the pointer.
+// SAFETY: the opcode is `LOOP_CTL_GET_FREE`, which ignores its argument (null here) and writes no memory, so
+// it is not mutating and `output_from_ptr` never follows the pointer.
 unsafe impl Ioctl for GetFree {
     type Output = u32;
 

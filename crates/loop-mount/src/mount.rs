@@ -13,11 +13,12 @@ use crate::Error;
 use crate::file_system::FileSystem;
 use crate::loop_device::LoopDevice;
 
-/// The smallest block that any of the drivers reads. Of a shorter file the kernel says `EIO`, as of a failing disk.
+/// The smallest block of any of the drivers, in bytes. For a shorter file the kernel says `EIO`, as for a
+/// failing disk.
 const SHORTEST: u64 = 1024;
 
-/// A mounted image. Dropping it leaves the mount in place on purpose: the kernel's table is the record, an unmount can
-/// fail and has to be reported, and a restarted program finds the mount again with [`mounted_below`](crate::mounted_below).
+/// A mounted image. Dropping it leaves the mount in place on purpose: an unmount can fail, and the caller has
+/// to report that. A restarted program finds the mount again with [`mounted_below`](crate::mounted_below).
 #[derive(Debug)]
 #[must_use = "dropping it leaves the image mounted"]
 pub struct Mount {
@@ -25,20 +26,21 @@ pub struct Mount {
 }
 
 /// Attaches `image` read-only to a free loop device and mounts it at `target`, an existing empty folder, with
-/// `ro,nodev,nosuid,noexec`. The type of the file system is read from the image. The loop device goes away with the mount.
+/// `ro,nodev,nosuid,noexec`. The type of the file system is read from the image. The loop device goes away
+/// with the mount.
 ///
 /// A failure leaves neither a mount nor an attached device.
 ///
 /// # Errors
 ///
-/// Every variant of [`Error`]; in particular [`Error::NotAnImage`] before any privilege is needed, [`Error::Busy`] when
-/// `target` is a mount point, [`Error::NotPermitted`] and [`Error::NoFileSystem`].
+/// Every variant of [`Error`]; in particular [`Error::NotAnImage`] before any privilege is needed,
+/// [`Error::Busy`] when `target` is a mount point, [`Error::NotPermitted`] and [`Error::NoFileSystem`].
 pub fn mount(image: &Path, target: &Path) -> Result<Mount, Error> {
     let (file, file_system) = open(image)?;
     let target = target.canonicalize().map_err(|error| Error::of_file("open", target, error))?;
     refuse_unless_empty_folder(&target)?;
 
-    // The kernel stacks mounts without a word, so looking and mounting must not be interleaved with another thread's.
+    // The kernel stacks mounts silently, so no other thread may mount between this check and this mount.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let device = LoopDevice::attach(&file)?;
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
@@ -63,31 +65,32 @@ pub fn mount(image: &Path, target: &Path) -> Result<Mount, Error> {
 }
 
 impl Mount {
-    /// Takes responsibility for a mount that exists already.
+    /// A mount that exists already.
     pub(crate) fn existing(target: PathBuf) -> Self {
         Self { target }
     }
 
-    /// The mount point, absolute and free of symbolic links, as the kernel's table spells it.
+    /// The mount point, absolute and without symbolic links, as in the kernel's table.
     pub fn target(&self) -> &Path {
         &self.target
     }
 
-    /// Takes the tree away from the target, which is an empty folder again as soon as this returns.
+    /// Unmounts the tree. The target is an empty folder again when this returns.
     ///
-    /// Files that are open stay readable, as after an unlink: the kernel lets go of the image and its loop device with the
-    /// last of them. A transfer under way therefore neither fails nor keeps the unmount from happening.
+    /// Open files stay readable, as after an unlink. The kernel detaches the loop device when the last of
+    /// them is closed. So a running transfer neither fails nor delays the unmount.
     ///
     /// # Errors
     ///
-    /// [`Error::NotPermitted`] without `CAP_SYS_ADMIN`; [`Error::Io`] when someone else unmounted it first.
+    /// [`Error::NotPermitted`] without `CAP_SYS_ADMIN`; [`Error::Io`] when it is no longer mounted.
     pub fn unmount(self) -> Result<(), Error> {
         rustix::mount::unmount(&self.target, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW)
             .map_err(|error| Error::of_call("unmount", &self.target, error))
     }
 }
 
-/// Opens an image and recognises its file system. A FIFO or a device must neither block the caller nor be attached.
+/// Opens an image and recognises its file system. A FIFO or a device neither blocks the caller nor is
+/// attached.
 fn open(image: &Path) -> Result<(File, FileSystem), Error> {
     let refuse = |reason: &str| Error::NotAnImage { image: image.to_owned(), reason: reason.to_owned() };
     let file = OpenOptions::new()
@@ -108,7 +111,7 @@ fn open(image: &Path) -> Result<(File, FileSystem), Error> {
     Ok((file, file_system))
 }
 
-/// A mount hides what the folder holds, which nobody who mounts an image can want. A mount point is judged elsewhere.
+/// Refuses a folder with entries, which a mount would hide, and a mount point.
 fn refuse_unless_empty_folder(target: &Path) -> Result<(), Error> {
     refuse_mount_point(target)?;
     let refuse = || Error::NotAnEmptyFolder { target: target.to_owned() };
@@ -119,7 +122,7 @@ fn refuse_unless_empty_folder(target: &Path) -> Result<(), Error> {
     if entries.next().is_some() { Err(refuse()) } else { Ok(()) }
 }
 
-/// Refuses a folder that is the root of a mount (Linux 5.8 tells so).
+/// Refuses a folder that is the root of a mount, as `statx` says since Linux 5.8.
 fn refuse_mount_point(target: &Path) -> Result<(), Error> {
     let found = statx(CWD, target, AtFlags::NO_AUTOMOUNT, StatxFlags::TYPE)
         .map_err(|error| Error::of_call("examine", target, error))?;

@@ -1,4 +1,5 @@
-//! The kernel's mount table, read to find what an earlier run left mounted. proc(5) describes the lines of `mountinfo`.
+//! The kernel's mount table, in which a program finds the mounts of an earlier run. proc(5) describes
+//! `mountinfo`.
 
 use std::ffi::OsString;
 use std::fs;
@@ -21,7 +22,7 @@ pub struct Existing {
     backing: Option<PathBuf>,
 }
 
-/// What is mounted at or below `folder` now, the youngest mount first: undone in this order, no mount is in another's way.
+/// The mounts at or below `folder`, the youngest first. In this order each of them can be unmounted.
 ///
 /// # Errors
 ///
@@ -48,28 +49,28 @@ impl Existing {
         &self.target
     }
 
-    /// The type of the file system as the kernel spells it, such as `squashfs`.
+    /// The type of the file system in the kernel, such as `squashfs`.
     pub fn file_system(&self) -> &str {
         &self.file_system
     }
 
-    /// The loop device behind it; `None` when it is no loop mount.
+    /// The loop device; `None` when it is no loop mount.
     pub fn device(&self) -> Option<&Path> {
         self.device.as_deref()
     }
 
-    /// The file attached to the loop device, as the kernel spells it; `None` when it is no loop mount. Once that file is
-    /// deleted or replaced the kernel appends ` (deleted)`, so that it no longer equals the path of the file now there.
+    /// The path of the file attached to the loop device; `None` when it is no loop mount. When that file is
+    /// deleted or replaced, the kernel appends ` (deleted)`, so the path does not equal that of the new file.
     pub fn backing(&self) -> Option<&Path> {
         self.backing.as_deref()
     }
 
-    /// Continues to use the mount.
+    /// Takes the mount over.
     pub fn adopt(self) -> Mount {
         Mount::existing(self.target)
     }
 
-    /// Undoes the mount; see [`Mount::unmount`].
+    /// Unmounts it; see [`Mount::unmount`].
     ///
     /// # Errors
     ///
@@ -79,15 +80,15 @@ impl Existing {
     }
 }
 
-/// The file behind a loop device; `None` once it is detached.
+/// The file of a loop device; `None` when the device is detached.
 fn backing_file(minor: &str) -> Option<PathBuf> {
     let mut path = fs::read(format!("/sys/dev/block/7:{minor}/loop/backing_file")).ok()?;
-    // sysfs ends the value with one line feed; a name may hold more.
+    // sysfs ends the value with one line feed. The name may contain others.
     path.pop_if(|last| *last == b'\n');
     Some(PathBuf::from(OsString::from_vec(path)))
 }
 
-/// The columns of one line that matter here.
+/// The columns of a line that are used here.
 #[derive(Debug, PartialEq, Eq)]
 struct Line {
     target: PathBuf,
@@ -96,13 +97,14 @@ struct Line {
     loop_minor: Option<String>,
 }
 
-/// Reads the table. A line that does not follow the format is none of ours and is left out.
+/// Reads the table. Lines of another format are skipped.
 fn parse(table: &[u8]) -> impl Iterator<Item = Line> {
     table.split(|byte| *byte == b'\n').filter_map(parse_line)
 }
 
 fn parse_line(line: &[u8]) -> Option<Line> {
-    // mount id, parent id, major:minor, root, mount point, options, any number of tags, "-", type, source, options
+    // mount id, parent id, major:minor, root, mount point, options, any number of tags, "-", type, source,
+    // options
     let mut fields = line.split(|byte| *byte == b' ');
     let mut device = fields.nth(2)?.split(|byte| *byte == b':');
     let target = fields.nth(1)?;
@@ -116,7 +118,8 @@ fn parse_line(line: &[u8]) -> Option<Line> {
     })
 }
 
-/// Undoes the kernel's escapes: space, tab, line feed, backslash and `#` are written as a backslash and three octal digits.
+/// Undoes the kernel's escapes. It writes space, tab, line feed, backslash and `#` as a backslash and three
+/// octal digits.
 fn path(field: &[u8]) -> PathBuf {
     let mut bytes = Vec::with_capacity(field.len());
     let mut rest = field;

@@ -1,4 +1,5 @@
-//! Real images on real loop devices. The tests need root and fail without it; each cleans up behind itself, even when it fails.
+//! Real images on real loop devices. The tests need root and fail without it. Each cleans up, even when it
+//! fails.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -102,7 +103,7 @@ fn other_file_systems_are_mounted_or_named_as_missing_from_the_kernel() {
         "xorriso",
         &["-as", "mkisofs", "-quiet", "-R", "-J", "-o", iso.to_str().unwrap(), tree.to_str().unwrap()],
     );
-    // A file system that was not unmounted cleanly, as an image of a running machine is.
+    // A file system that was not unmounted cleanly, like the image of a running machine.
     let ext4 = scratch.path("disk.ext4");
     File::create(&ext4).unwrap().set_len(16 << 20).unwrap();
     run("mkfs.ext4", &["-q", "-J", "size=4", "-d", tree.to_str().unwrap(), ext4.to_str().unwrap()]);
@@ -133,7 +134,7 @@ fn what_is_no_image_is_refused() {
     fs::write(scratch.path("empty"), "").unwrap();
     run("mkfifo", &[scratch.path("fifo").to_str().unwrap()]);
     fs::write(scratch.path("long text"), "no image\n".repeat(10_000)).unwrap();
-    // Random bytes do not shrink, so that both cuts take something away.
+    // Random bytes are not compressible, so both cuts remove some of them.
     run(
         "dd",
         &["if=/dev/urandom", &format!("of={}", scratch.tree().join("noise").display()), "bs=64k", "count=1"],
@@ -152,7 +153,7 @@ fn what_is_no_image_is_refused() {
         );
     }
     let error = mount(&scratch.path("absent"), &target).unwrap_err();
-    assert!(matches!(&error, Error::Io { source, .. } if source.kind() == ErrorKind::NotFound), "{error}");
+    assert!(matches!(&error, Error::Io { error, .. } if error.kind() == ErrorKind::NotFound), "{error}");
     assert_eq!(mounted_below(&target).unwrap(), []);
     scratch.wait_until_detached(&scratch.path("cut"));
 }
@@ -167,7 +168,7 @@ fn only_an_empty_folder_is_a_target() {
         assert!(matches!(error, Error::NotAnEmptyFolder { .. }), "{error}");
     }
     let error = mount(&image, &scratch.path("absent")).unwrap_err();
-    assert!(matches!(&error, Error::Io { source, .. } if source.kind() == ErrorKind::NotFound), "{error}");
+    assert!(matches!(&error, Error::Io { error, .. } if error.kind() == ErrorKind::NotFound), "{error}");
     assert_eq!(mounted_below(&scratch.path("")).unwrap(), []);
 }
 
@@ -234,7 +235,7 @@ fn an_open_file_stays_readable_after_the_unmount() {
     let mut text = String::new();
     open.read_to_string(&mut text).unwrap();
     assert_eq!(text, "hello\n");
-    // The target is free for the next mount although the old one lives on behind it.
+    // The target is free for the next mount although the file of the old one is open.
     mount(&image, &target).unwrap().unmount().unwrap();
     drop(open);
     scratch.wait_until_detached(&image);
@@ -252,7 +253,7 @@ fn without_privileges_mounting_and_unmounting_are_not_permitted() {
     ];
     for (name, lose_privileges) in ways {
         let mounted = mount(&image, &other).unwrap();
-        // Linux keeps user and capabilities for each thread; the other tests go on as root.
+        // Linux keeps user and capabilities by thread, so the other tests go on as root.
         let (mounting, unmounting) = thread::scope(|scope| {
             let unprivileged = scope.spawn(|| {
                 lose_privileges();

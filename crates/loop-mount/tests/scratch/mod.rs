@@ -1,4 +1,4 @@
-//! A folder for one test's images and mounts, undone when the test ends, however it ends.
+//! A folder for the images and mounts of one test. It is removed when the test ends, even by a panic.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,21 +9,21 @@ use std::time::{Duration, Instant};
 use rustix::process::{Gid, Uid, getuid};
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities, set_thread_res_gid, set_thread_res_uid};
 
-/// How long the kernel may take to let go of a loop device; it does so in the background.
+/// How long the kernel may take to detach a loop device, which it does in the background.
 const DETACH_LIMIT: Duration = Duration::from_secs(10);
 
-/// The user who owns nothing.
+/// The user `nobody`, which owns nothing.
 const NOBODY: u32 = 65534;
 
-/// A temporary folder that unmounts all that is below it before it goes.
+/// A temporary folder. Before it is removed, all mounts below it are undone.
 pub(crate) struct Scratch(tempfile::TempDir);
 
 impl Scratch {
-    /// Fails clearly when the tests are not run by root.
+    /// Fails with a clear message when the tests do not run as root.
     pub(crate) fn new() -> Self {
         assert!(getuid().is_root(), "these tests mount images and must be run by root; ./check says how");
         let folder = tempfile::Builder::new().prefix("loop-mount-").tempdir().unwrap();
-        // Another user must be able to come this far, so that what refuses them is the missing privilege.
+        // Another user must reach the folder, so that only the missing privilege stops it.
         run("chmod", &["755", folder.path().to_str().unwrap()]);
         Self(folder)
     }
@@ -40,7 +40,7 @@ impl Scratch {
         path
     }
 
-    /// A small tree to make images of: `folder/greeting`.
+    /// A small tree for images: `folder/greeting`.
     pub(crate) fn tree(&self) -> PathBuf {
         let tree = self.path("tree");
         fs::create_dir_all(tree.join("folder")).unwrap();
@@ -77,7 +77,7 @@ impl Drop for Scratch {
     }
 }
 
-/// Runs a program and fails with what it printed when it fails.
+/// Runs a program. If it fails, the test fails with its output.
 pub(crate) fn run(program: &str, arguments: &[&str]) {
     let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
     let output = Command::new(program).args(arguments).env("PATH", path).output();
@@ -85,20 +85,20 @@ pub(crate) fn run(program: &str, arguments: &[&str]) {
     assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Whether the kernel has this file system. It may load a module on demand, so this is asked after trying.
+/// Whether the kernel has this file system. Ask after the attempt to mount, which may load a module.
 pub(crate) fn kernel_knows(kind: &str) -> bool {
     let table = fs::read_to_string("/proc/filesystems").unwrap();
     table.lines().any(|line| line.split_whitespace().next_back() == Some(kind))
 }
 
-/// Makes this thread that of a user without rights.
+/// Makes this thread run as a user without rights.
 pub(crate) fn become_nobody() {
     let (group, user) = (Gid::from_raw(NOBODY), Uid::from_raw(NOBODY));
     set_thread_res_gid(group, group, group).unwrap();
     set_thread_res_uid(user, user, user).unwrap();
 }
 
-/// Makes this thread root in name only: it may attach a loop device, but not mount it.
+/// Makes this thread run as root without `CAP_SYS_ADMIN`: it may attach a loop device, but not mount it.
 pub(crate) fn lose_mount_capability() {
     let mut sets = capabilities(None).unwrap();
     sets.effective.remove(CapabilitySet::SYS_ADMIN);
