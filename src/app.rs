@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use file_transport::{Counters, Relief, Server, Workers};
+use file_transport::{Counters, IdleEviction, Server, ServerSettings, Workers};
 use http_service::{HttpService, OnRuntime, answer};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpSocket;
@@ -64,7 +64,7 @@ pub async fn run(config: Config) -> Result<()> {
         image_rate: config.image_transfer_rate,
     };
     let transfers = Transfers::new(limits, Arc::clone(&connections));
-    let relief = Relief::default();
+    let idle_eviction = IdleEviction::default();
     catalog.expire_uploads(config.upload_expiry);
     let mut listeners = Vec::new();
     for endpoint in &config.endpoints {
@@ -92,7 +92,12 @@ pub async fn run(config: Config) -> Result<()> {
     let services = Services {
         // The northbound may take its time, for no machine waits for a worker of this runtime.
         northbound: Arc::new(OnRuntime::new(Handle::current(), Arc::new(northbound.router(&settings)))),
-        southbound: Arc::new(Southbound::new(catalog.clone(), transfers, relief.clone(), &config.api_root)),
+        southbound: Arc::new(Southbound::new(
+            catalog.clone(),
+            transfers,
+            idle_eviction.clone(),
+            &config.api_root,
+        )),
     };
     if let Err(error) = print_welcome(&config, &listeners, &restored) {
         // Nobody may be able to read it; the service is there all the same.
@@ -106,7 +111,7 @@ pub async fn run(config: Config) -> Result<()> {
     for (endpoint, listener) in listeners {
         let services = services.at(endpoint);
         let handler = move |request, peer| answer(&services, request, peer);
-        let server = Server {
+        let server = Server::new(ServerSettings {
             drain_timeout: config.shutdown_timeout,
             max_connections: config.max_connections.min(connection_limit(
                 descriptors,
@@ -116,9 +121,9 @@ pub async fn run(config: Config) -> Result<()> {
             max_connections_per_address: config.max_connections_per_address,
             tls: endpoint.tls.clone(),
             counters: Arc::clone(&connections),
-            relief: relief.clone(),
-            ..Server::default()
-        };
+            idle_eviction: idle_eviction.clone(),
+            ..ServerSettings::default()
+        });
         let (workers, stop) = (Arc::clone(&workers), stop.clone().cancelled_owned());
         servers.spawn(async move { server.run(&workers, listener, handler, stop).await });
     }

@@ -1,5 +1,5 @@
-//! Any bytes as a squashfs: opening it, walking it, finding its entries again and reading its files must end soon, without a panic, and
-//! what a layout promises must hold.
+//! Any bytes as a squashfs. Opening it, walking it, resolving paths and reading files must end soon, without
+//! a panic, and a layout must be consistent.
 
 #![no_main]
 
@@ -10,16 +10,16 @@ use std::sync::Once;
 use libfuzzer_sys::fuzz_target;
 use squashfs_reader::{Error, Image, InodeRef, Kind, Layout, Listing, Place, ReadAt, Reader};
 
-/// Entries that are looked at; more of them would tell nothing new.
+/// Entries that are visited; more would tell nothing new.
 const ENTRIES: usize = 256;
-/// Parts read at each place of a file.
+/// Parts read at each position of a file.
 const PARTS: usize = 2;
 /// The largest block of the format.
 const BLOCK: u64 = 1 << 20;
 
 static HOOK: Once = Once::new();
 
-/// An image that nobody may read outside of.
+/// An image that panics when a read goes beyond its end.
 struct Bytes<'a>(&'a [u8]);
 
 impl ReadAt for Bytes<'_> {
@@ -34,7 +34,7 @@ impl ReadAt for Bytes<'_> {
 }
 
 fuzz_target!(|bytes: &[u8]| {
-    // The decoders are other people's, and the crate catches their panics; libFuzzer's hook would end the run before.
+    // The crate catches panics of the decoders. libFuzzer's hook would end the run before.
     HOOK.call_once(|| {
         let end = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
@@ -71,7 +71,7 @@ fuzz_target!(|bytes: &[u8]| {
             }
             Kind::Directory(_) | Kind::Link(_) | Kind::Special => {}
         }
-        // Another reader finds the same, however the first one went there.
+        // Another reader finds the same entry, on the way from the root.
         if seen % 16 == 1 {
             assert_eq!(resolve(&mut image.reader(source), image.root(), &path, at), Some(()));
         }
@@ -89,7 +89,7 @@ fn list(reader: &mut Reader<'_>, listing: &Listing) -> Result<Vec<(Vec<u8>, Inod
     Ok(found)
 }
 
-/// Follows the names of a path, of which a hostile directory may hold several alike.
+/// Follows the names of a path. A hostile directory may hold the same name several times.
 fn resolve(reader: &mut Reader<'_>, root: InodeRef, path: &[Vec<u8>], wanted: InodeRef) -> Option<()> {
     let mut here = HashSet::from([root]);
     for name in path {
@@ -104,7 +104,7 @@ fn resolve(reader: &mut Reader<'_>, root: InodeRef, path: &[Vec<u8>], wanted: In
     here.contains(&wanted).then_some(())
 }
 
-/// The beginning of a file, its middle and its end.
+/// Reads the beginning of a file, its middle and its end.
 fn read(image: &Image, source: &Bytes<'_>, layout: &Layout) {
     let size = layout.size();
     assert!(layout.part(size).is_none() && layout.part(u64::MAX).is_none());

@@ -1,8 +1,10 @@
-//! Any bytes as a script of a connection: what a client says in whatever parts, what it takes and when it goes away. Serving it must
-//! end, without a panic, and what the client got must be well-formed answers with the right bytes, or the beginning of them.
+//! Any bytes as a script of a connection: what a client sends, what it takes, and when it goes away. Serving
+//! it must end, without a panic. The client must get well-formed answers with the right bytes, or the
+//! beginning of them.
 //!
-//! A script is a byte that counts what the client takes, a byte for each of these, a byte for a flush that waits, and then what the
-//! client says, in which a byte of 255 and the next one are not said but done.
+//! A script begins with the number of steps in which the client takes bytes. A byte for each of these
+//! follows, then one for a flush that waits. The rest is what the client sends. In it, a byte of 255 and the
+//! next one are a step and not sent.
 
 #![no_main]
 
@@ -28,7 +30,7 @@ use std::time::Duration;
 
 use answers::{Answered, check};
 use bodies::{Followed, Follower};
-use file_transport::{Body, Incoming, Pace, Server};
+use file_transport::{Body, Incoming, RateLimit, Server, ServerSettings};
 use http::{HeaderValue, Request, Response};
 use http_body::Body as _;
 use libfuzzer_sys::fuzz_target;
@@ -37,14 +39,14 @@ use served::{original, parts, streamed};
 use tokio::time::{sleep, timeout};
 use wire::Scripted;
 
-/// Each of the server's timeouts, and what a handler waits for a body.
+/// Each timeout of the server, and how long a handler waits for a body.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Nothing lasts longer, because a script has so few pauses and requests.
 const LONGEST: Duration = Duration::from_secs(100_000);
-/// Bytes of a script that are played.
+/// Bytes of the input that are played.
 const PLAYED: usize = 2048;
 
-/// What a handler writes down.
+/// What a handler records.
 #[derive(Clone, Default)]
 struct Notes {
     answered: Arc<Mutex<Vec<Answered>>>,
@@ -104,9 +106,9 @@ fn script(bytes: &[u8]) -> Script {
         says.push(Say::Bytes(std::mem::take(&mut said)));
         says.push(match code {
             0..128 => Say::Pause(pause(*code)),
-            // The byte before would otherwise never be said.
+            // The byte before would otherwise never be sent.
             128..160 => Say::Bytes(vec![255]),
-            // A head that is long.
+            // A long head.
             160..192 => Say::Bytes(vec![b'x'; usize::from(code - 159) * 700]),
             192..208 => Say::Nothing,
             208..232 => Say::End,
@@ -125,17 +127,17 @@ fn play(script: Script) -> (Log, Notes) {
     let log = runtime.block_on(async {
         let wire = Scripted::new(script);
         let log = wire.log();
-        let server = Server {
+        let settings = ServerSettings {
             head_timeout: PATIENCE,
             idle_timeout: PATIENCE,
             stall_timeout: PATIENCE,
-            ..Server::default()
+            ..ServerSettings::default()
         };
         let handler = {
             let (log, notes) = (Arc::clone(&log), notes.clone());
             move |request, _peer| answer(request, &log, &notes)
         };
-        let serving = server.serve(wire, SocketAddr::from((Ipv4Addr::LOCALHOST, 9)), handler);
+        let serving = Server::new(settings).serve(wire, SocketAddr::from((Ipv4Addr::LOCALHOST, 9)), handler);
         timeout(LONGEST, serving).await.expect("a connection without an end");
         let log = log.lock().unwrap();
         assert!(log.over, "the wire is let go");
@@ -144,7 +146,7 @@ fn play(script: Script) -> (Log, Notes) {
     (log, notes)
 }
 
-/// Answers with the parts that the path spells, after what its query spells.
+/// Answers with the parts that the path spells, in the way that its query spells.
 fn answer(
     request: Request<Incoming>,
     log: &Arc<Mutex<Log>>,
@@ -154,8 +156,8 @@ fn answer(
     let query = request.uri().query().unwrap_or_default().to_owned();
     let is_streamed = query.contains('s');
     let mut answered = notes.answered.lock().unwrap();
-    let paces = query.contains('p').then(|| Arc::new(Pace::new(10_000))).into_iter().collect();
-    let follower = Follower::new(answered.len(), Arc::clone(log), Arc::clone(&notes.followed), paces);
+    let rate_limits = query.contains('p').then(|| Arc::new(RateLimit::new(10_000))).into_iter().collect();
+    let follower = Follower::new(answered.len(), Arc::clone(log), Arc::clone(&notes.followed), rate_limits);
     let body = if is_streamed { streamed(&parts) } else { original().body(&parts) };
     answered.push(Answered { method: request.method().clone(), parts, streamed: is_streamed });
     async move {
@@ -164,13 +166,13 @@ fn answer(
             let read = async {
                 while let Some(Ok(_)) = poll_fn(|context| Pin::new(&mut brought).poll_frame(context)).await {}
             };
-            // Who never sends it gets an answer all the same.
+            // A client that never sends the body gets an answer all the same.
             let _ = timeout(PATIENCE, read).await;
         }
         if query.contains('w') {
             sleep(2 * PATIENCE).await;
         }
-        let mut response = Response::new(body.watched(follower));
+        let mut response = Response::new(body.observed(follower));
         if query.contains('c') {
             response.headers_mut().insert("connection", HeaderValue::from_static("close"));
         }

@@ -17,7 +17,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use file_transport::{Body, Incoming, Relief};
+use file_transport::{Body, IdleEviction, Incoming};
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_service::{Answer, HttpService};
@@ -37,12 +37,12 @@ pub struct Southbound {
     api_root: Arc<str>,
     cache: ResponseCache,
     transfers: Transfers,
-    relief: Relief,
+    idle_eviction: IdleEviction,
 }
 
 /// Idle connections that are asked to go when a file cannot be opened for want of a descriptor, and how long they get.
-const RELIEF: usize = 16;
-const RELIEF_TIME: Duration = Duration::from_millis(20);
+const EVICTED: usize = 16;
+const EVICTION_TIME: Duration = Duration::from_millis(20);
 
 /// There is no place, or no descriptor.
 const BUSY: &str = "Too busy\n";
@@ -51,13 +51,13 @@ const BUSY: &str = "Too busy\n";
 const IPXE: &[u8] = b"iPXE/";
 
 impl Southbound {
-    /// Serves what `catalog` resolves, below the URL prefix `api_root`, within the limits of `transfers`. Asks `relief` when there are no
+    /// Serves what `catalog` resolves, below the URL prefix `api_root`, within the limits of `transfers`. Asks `idle_eviction` when there are no
     /// descriptors left.
-    pub fn new(catalog: Catalog, transfers: Transfers, relief: Relief, api_root: &str) -> Self {
+    pub fn new(catalog: Catalog, transfers: Transfers, idle_eviction: IdleEviction, api_root: &str) -> Self {
         let cache = ResponseCache::new();
         let forget = cache.clone();
         catalog.on_change(move || forget.clear());
-        Self { catalog, api_root: Arc::from(api_root), cache, transfers, relief }
+        Self { catalog, api_root: Arc::from(api_root), cache, transfers, idle_eviction }
     }
 
     /// Answers one request.
@@ -126,7 +126,7 @@ impl Southbound {
         match self.transfers.admit(!is_ipxe(request.headers())).await {
             Ok(permit) => {
                 let transfer = self.transfers.begin(peer, path, file.content.identity, size, permit);
-                response.body_mut().watch(transfer);
+                response.body_mut().observe(transfer);
                 response
             }
             Err(Busy) => reply::later(BUSY, Some(pause(peer))),
@@ -142,8 +142,8 @@ impl Southbound {
         match self.look_up(path, preference).await {
             Err(LookupError::Io(error)) if is_exhausted(&error) => {
                 self.cache.clear();
-                self.relief.ask(RELIEF);
-                tokio::time::sleep(RELIEF_TIME).await;
+                self.idle_eviction.ask(EVICTED);
+                tokio::time::sleep(EVICTION_TIME).await;
                 self.look_up(path, preference).await
             }
             found => found,

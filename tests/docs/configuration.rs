@@ -1,12 +1,7 @@
 //! `docs/configuration.md` explains every setting, with the default that the program has.
 
 use super::pages::{block, blocks, read};
-<<<<<<< HEAD
-use harness::program::{finish, program};
-use image_service::config::{Config, KEYS, Overrides};
-=======
 use image_service::config::{Config, Overrides, variable};
->>>>>>> 1de2bbe (tests: Find the settings of the configuration page without a list of all keys)
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};

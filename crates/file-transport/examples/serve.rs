@@ -1,4 +1,4 @@
-//! Serves one file to everybody: `serve FILE ADDRESS:PORT`.
+//! Serves one file to all clients: `serve FILE ADDRESS:PORT`.
 
 use std::error::Error;
 use std::fs::File;

@@ -1,5 +1,6 @@
-//! Response bodies made of pieces. A body that knows its connection hands ranges of files over to it and gives tokens for them; what has
-//! to be computed, and files for whoever has no such connection, is read when it is asked for, never before.
+//! Response bodies made of pieces. A body that knows its connection hands over ranges of files and gives
+//! tokens for them. Computed bytes, and files of a body without a connection, are read when they are asked
+//! for.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -9,15 +10,16 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
+use crate::body_observer::BodyObserver;
 use crate::chunk::Chunk;
-use crate::computed::{Origin, ReadAt, Reading};
-use crate::outbox::{Answering, FileRange};
-use crate::{OpenFile, Watch};
+use crate::computed::{ByteSource, ReadAt, Reading};
+use crate::open_file::OpenFile;
+use crate::send_queue::{Answering, FileRange};
 
 /// Any error of a streamed body.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// A part of a body.
+/// A run of bytes in a body.
 #[derive(Debug, Clone)]
 pub enum Piece {
     /// Bytes in memory.
@@ -31,9 +33,9 @@ pub enum Piece {
         /// Its length in bytes.
         length: u64,
     },
-    /// `length` bytes from `offset` on of what `source` computes.
+    /// `length` bytes from `offset` on that `source` computes.
     Computed {
-        /// Who computes them.
+        /// What computes them.
         source: Arc<dyn ReadAt>,
         /// Where the range begins.
         offset: u64,
@@ -56,9 +58,9 @@ impl Piece {
 /// A response body.
 pub struct Body {
     kind: Kind,
-    watch: Option<Arc<dyn Watch>>,
+    observer: Option<Arc<dyn BodyObserver>>,
     is_expendable: bool,
-    /// The connection that sends ranges of files straight from them; without one they are read into memory.
+    /// The connection that sends ranges of files. Without one they are read into memory.
     answering: Option<Answering>,
 }
 
@@ -70,7 +72,7 @@ enum Kind {
 struct Pieces {
     queue: VecDeque<Piece>,
     left: u64,
-    /// What was read of the first piece, where it has to be read.
+    /// What was read of the first piece, if it has to be read.
     reading: Reading,
 }
 
@@ -83,31 +85,32 @@ impl Body {
     }
 
     fn new(kind: Kind) -> Self {
-        Self { kind, watch: None, is_expendable: false, answering: None }
+        Self { kind, observer: None, is_expendable: false, answering: None }
     }
 
-    /// Lets `watch` follow the body, and holds it to the watch's paces.
+    /// Lets `observer` follow the body, and holds the body to the observer's rate limits.
     #[must_use]
-    pub fn watched(mut self, watch: Arc<dyn Watch>) -> Self {
-        self.watch(watch);
+    pub fn observed(mut self, observer: Arc<dyn BodyObserver>) -> Self {
+        self.observe(observer);
         self
     }
 
-    /// As [`Body::watched`], for a body that is part of a response already.
-    pub fn watch(&mut self, watch: Arc<dyn Watch>) {
-        self.watch = Some(watch);
+    /// As [`Body::observed`], for the body of a response.
+    pub fn observe(&mut self, observer: Arc<dyn BodyObserver>) {
+        self.observer = Some(observer);
     }
 
-    /// Nobody is owed the end of this body: when the server stops, a client that takes nothing of it is cut instead of waited for.
+    /// Marks a body whose end may be lost: when the server stops, it cuts a client that takes nothing of it,
+    /// instead of waiting.
     #[must_use]
     pub fn expendable(mut self) -> Self {
         self.is_expendable = true;
         self
     }
 
-    /// From now on ranges of files go to the connection's outbox, and the body gives tokens for them.
+    /// From now on ranges of files go to the connection's send queue, and the body gives tokens for them.
     pub(crate) fn answer(&mut self, answering: Answering) {
-        answering.outbox().set_expendable(self.is_expendable);
+        answering.send_queue().set_expendable(self.is_expendable);
         self.answering = Some(answering);
     }
 
@@ -116,12 +119,12 @@ impl Body {
         Self::from_pieces([])
     }
 
-    /// The length in bytes, where it is known: always, but for [`Body::stream`].
+    /// The length in bytes; `None` if it is not known, which only happens with [`Body::stream`].
     pub fn length(&self) -> Option<u64> {
         self.size_hint().exact()
     }
 
-    /// Somebody else's body, for what does not come from files.
+    /// A body of another kind, for answers that do not come from files.
     pub fn stream<B>(body: B) -> Self
     where
         B: HttpBody<Data = Bytes> + Send + 'static,
@@ -150,12 +153,13 @@ impl HttpBody for Body {
             Kind::Stream(stream) => {
                 let frame = ready!(stream.as_mut().poll_frame(context));
                 if let Some(Ok(bytes)) = frame.as_ref().map(|frame| frame.as_ref().map(Frame::data_ref)) {
-                    note(this.watch.as_ref(), bytes.map_or(0, Bytes::len));
+                    note(this.observer.as_ref(), bytes.map_or(0, Bytes::len));
                 }
                 Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(Chunk::from))))
             }
             Kind::Pieces(pieces) => {
-                let chunk = ready!(pieces.poll_next(context, this.answering.as_ref(), this.watch.as_ref()));
+                let chunk =
+                    ready!(pieces.poll_next(context, this.answering.as_ref(), this.observer.as_ref()));
                 Poll::Ready(chunk.map(|chunk| chunk.map(Frame::data)))
             }
         }
@@ -181,16 +185,16 @@ impl Pieces {
         &mut self,
         context: &mut Context<'_>,
         answering: Option<&Answering>,
-        watch: Option<&Arc<dyn Watch>>,
+        observer: Option<&Arc<dyn BodyObserver>>,
     ) -> Poll<Option<Result<Chunk, BoxError>>> {
         let Some(front) = self.queue.front_mut() else { return Poll::Ready(None) };
         let chunk = match front {
             Piece::Bytes(bytes) => {
-                note(watch, bytes.len());
+                note(observer, bytes.len());
                 Chunk::from(std::mem::take(bytes))
             }
             Piece::Zeros(length) => {
-                let bytes = match ready!(self.reading.poll(context, Origin::Zeros, *length, watch)) {
+                let bytes = match ready!(self.reading.poll(context, ByteSource::Zeros, *length, observer)) {
                     Ok(bytes) => bytes,
                     Err(error) => return Poll::Ready(Some(Err(error.into()))),
                 };
@@ -201,11 +205,11 @@ impl Pieces {
                 let chunk = match answering {
                     Some(answering) => {
                         let length = usize::try_from(*length).unwrap_or(usize::MAX);
-                        answering.outbox().put(FileRange {
+                        answering.send_queue().push(FileRange {
                             file: Arc::clone(file),
                             offset: *offset,
                             length: length as u64,
-                            watch: watch.cloned(),
+                            observer: observer.cloned(),
                         });
                         Chunk::token(length)
                     }
@@ -213,9 +217,9 @@ impl Pieces {
                         let source: Arc<dyn ReadAt> = file.clone();
                         match ready!(self.reading.poll(
                             context,
-                            Origin::Source(&source, *offset),
+                            ByteSource::Source(&source, *offset),
                             *length,
-                            watch
+                            observer
                         )) {
                             Ok(bytes) => Chunk::from(bytes),
                             Err(error) => return Poll::Ready(Some(Err(error.into()))),
@@ -227,12 +231,15 @@ impl Pieces {
                 chunk
             }
             Piece::Computed { source, offset, length } => {
-                let bytes =
-                    match ready!(self.reading.poll(context, Origin::Source(source, *offset), *length, watch))
-                    {
-                        Ok(bytes) => bytes,
-                        Err(error) => return Poll::Ready(Some(Err(error.into()))),
-                    };
+                let bytes = match ready!(self.reading.poll(
+                    context,
+                    ByteSource::Source(source, *offset),
+                    *length,
+                    observer
+                )) {
+                    Ok(bytes) => bytes,
+                    Err(error) => return Poll::Ready(Some(Err(error.into()))),
+                };
                 *offset += bytes.len() as u64;
                 *length -= bytes.len() as u64;
                 Chunk::from(bytes)
@@ -246,15 +253,15 @@ impl Pieces {
     }
 }
 
-/// Tells of bytes at hand. They wait for nobody, but what they take is missing for those who do.
-fn note(watch: Option<&Arc<dyn Watch>>, bytes: usize) {
-    if let Some(watch) = watch.filter(|_| bytes > 0) {
-        watch.paces().iter().for_each(|pace| pace.take(bytes as u64));
-        watch.sent(bytes as u64);
+/// Reports bytes that need not be read. They leave without waiting, but count against the rate limits.
+fn note(observer: Option<&Arc<dyn BodyObserver>>, bytes: usize) {
+    if let Some(observer) = observer.filter(|_| bytes > 0) {
+        observer.rate_limits().iter().for_each(|limit| limit.take(bytes as u64));
+        observer.sent(bytes as u64);
     }
 }
 
-/// Turns the error of a body into ours.
+/// Boxes the error of a body.
 struct Boxed<B>(Pin<Box<B>>);
 
 impl<B> HttpBody for Boxed<B>

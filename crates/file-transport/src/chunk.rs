@@ -1,18 +1,18 @@
-//! What the connection is given to write: bytes, or a token that stands for bytes it never sees.
+//! The data that bodies give to hyper: bytes, or a token that stands for bytes of a file.
 //!
-//! A token's bytes are a slice of one region of memory that is reserved once and never touched, so it costs address space only. The
-//! [`Socket`](crate::socket::Socket) knows such slices by their addresses and sends the range of the file at the head of the connection's
-//! [`Outbox`](crate::outbox::Outbox) in their place.
+//! A token's bytes are a slice of one region of memory that is reserved once and never touched, so it costs
+//! address space only. The socket recognises such slices by their addresses. In their place it sends the file
+//! range at the head of the connection's send queue.
 
 use std::ops::Range;
 use std::sync::OnceLock;
 
 use bytes::{Buf, Bytes};
 
-/// A token is shown to the connection in slices of at most this many bytes.
+/// hyper sees a token in slices of at most this many bytes.
 const REGION_BYTES: usize = 64 << 20;
 
-/// A part of a body as the connection sees it.
+/// A part of a body as hyper sees it.
 #[derive(Debug)]
 pub struct Chunk(Inner);
 
@@ -23,7 +23,7 @@ enum Inner {
 }
 
 impl Chunk {
-    /// Stands for so many bytes of the range that was put into the connection's outbox at the same time.
+    /// Stands for so many bytes of the range that the body puts into the send queue at the same time.
     pub(crate) fn token(length: usize) -> Self {
         Self(Inner::Token(length))
     }
@@ -58,7 +58,7 @@ impl Buf for Chunk {
     }
 }
 
-/// Whether `slice` was lent by a token.
+/// Whether `slice` belongs to a token.
 pub(crate) fn is_token(slice: &[u8]) -> bool {
     static ADDRESSES: OnceLock<Range<usize>> = OnceLock::new();
     let addresses = ADDRESSES.get_or_init(|| {
@@ -68,7 +68,7 @@ pub(crate) fn is_token(slice: &[u8]) -> bool {
     !slice.is_empty() && addresses.contains(&slice.as_ptr().addr())
 }
 
-/// Zeroed memory comes from the system as pages that exist only once they are touched, and nobody touches these.
+/// Zeroed memory: the system makes its pages when they are touched, and these never are.
 fn region() -> &'static [u8] {
     static REGION: OnceLock<&'static [u8]> = OnceLock::new();
     REGION.get_or_init(|| Box::leak(vec![0; REGION_BYTES].into_boxed_slice()))

@@ -1,5 +1,6 @@
-//! Bytes that are not in a file as they are sent: read from whoever computes them, a piece at a time, where waiting holds up nobody. What
-//! a client costs is one piece, however much it asks for and however slowly it takes.
+//! Bytes that are computed while they are sent. They are read one piece at a time, on a thread where waiting
+//! blocks no connection. So a client costs one piece of memory, whatever it asks for and however slowly it
+//! takes it.
 
 use std::fmt::Debug;
 use std::io;
@@ -10,21 +11,22 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 
-use crate::watch::Grant;
-use crate::{OpenFile, Watch, residency};
+use crate::body_observer::{BodyObserver, Grant};
+use crate::open_file::OpenFile;
+use crate::page_cache;
 
-/// Pieces end at multiples of this, so that a source that works in blocks makes each block once. Larger pieces cost memory for every slow
-/// client, smaller ones cost throughput.
+/// Pieces end at multiples of this, so a source that works in blocks makes each block once. Larger pieces
+/// cost memory for every slow client, smaller ones cost throughput.
 const PIECE: u64 = 128 << 10;
 
-/// Where bytes can be read by their position, any number of readers at a time.
+/// A source that is read by position, by any number of threads at a time.
 pub trait ReadAt: Debug + Send + Sync {
-    /// Fills `buffer` with the bytes from `offset` on. May take its time. An error cuts the connection, as there is nothing else to say
-    /// once the head is sent.
+    /// Fills `buffer` with the bytes from `offset` on. It may block.
     ///
     /// # Errors
     ///
-    /// Not all of these bytes can be had.
+    /// The source cannot give all of these bytes. The connection is cut then, because the head of the answer
+    /// has left already.
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
 }
 
@@ -34,27 +36,27 @@ impl ReadAt for OpenFile {
     }
 }
 
-/// Where zeros are sent from.
+/// The source of zeros.
 static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
-/// Where the bytes of a part of a body come from.
+/// Where the bytes of a piece come from.
 #[derive(Clone, Copy)]
-pub(crate) enum Origin<'a> {
-    /// A source, from so many bytes on.
+pub(crate) enum ByteSource<'a> {
+    /// A source, from this offset on.
     Source(&'a Arc<dyn ReadAt>, u64),
-    /// There are none; zeros stand for them.
+    /// Zeros.
     Zeros,
 }
 
-/// The bytes of one body that come this way. No more is read before what was read is taken: while the system sends the one piece out of
-/// its own buffers, there is time to make the next.
+/// Reads the bytes of one body. The next piece is read when the last one was taken: while the system sends
+/// that from its own buffers, there is time to read.
 pub(crate) struct Reading {
     ready: Bytes,
     grant: Grant,
-    waiting: Option<Waiting>,
+    waiting: Option<ReadWait>,
 }
 
-enum Waiting {
+enum ReadWait {
     Read(Pin<Box<dyn Future<Output = io::Result<Bytes>> + Send>>),
     Turn(Pin<Box<dyn Future<Output = Grant> + Send>>),
 }
@@ -64,50 +66,53 @@ impl Reading {
         Self { ready: Bytes::new(), grant: Grant::none(), waiting: None }
     }
 
-    /// The next of `length` bytes, as many as may leave now. Until they are all taken, each call has to go on where the last one ended.
+    /// The next of `length` bytes, as many as may leave now. Until all are taken, each call continues where
+    /// the last one ended.
     pub(crate) fn poll(
         &mut self,
         context: &mut Context<'_>,
-        origin: Origin<'_>,
+        origin: ByteSource<'_>,
         length: u64,
-        watch: Option<&Arc<dyn Watch>>,
+        observer: Option<&Arc<dyn BodyObserver>>,
     ) -> Poll<io::Result<Bytes>> {
         loop {
             match &mut self.waiting {
-                Some(Waiting::Read(read)) => {
+                Some(ReadWait::Read(read)) => {
                     let read = ready!(read.as_mut().poll(context));
                     self.waiting = None;
                     self.ready = read?;
                 }
-                Some(Waiting::Turn(turn)) => {
+                Some(ReadWait::Turn(turn)) => {
                     self.grant = ready!(turn.as_mut().poll(context));
                     self.waiting = None;
                 }
-                // Nobody's turn is taken before there is something to send.
+                // A turn at the rate limits is taken when there is something to send.
                 None if self.ready.is_empty() => match origin {
-                    Origin::Source(source, offset) => {
+                    ByteSource::Source(source, offset) => {
                         let until_border = PIECE - offset % PIECE;
                         let read = read(Arc::clone(source), offset, length.min(until_border));
-                        self.waiting = Some(Waiting::Read(Box::pin(read)));
+                        self.waiting = Some(ReadWait::Read(Box::pin(read)));
                     }
-                    Origin::Zeros => {
+                    ByteSource::Zeros => {
                         let count = usize::try_from(length).unwrap_or(usize::MAX);
                         self.ready = Bytes::from_static(ZEROS.get(..count).unwrap_or(&ZEROS));
                     }
                 },
-                None if self.grant.bytes == 0 => match watch.filter(|watch| !watch.paces().is_empty()) {
-                    Some(watch) => {
-                        let turn = Grant::wait(Arc::clone(watch), length);
-                        self.waiting = Some(Waiting::Turn(Box::pin(turn)));
+                None if self.grant.bytes == 0 => {
+                    match observer.filter(|observer| !observer.rate_limits().is_empty()) {
+                        Some(observer) => {
+                            let turn = Grant::wait(Arc::clone(observer), length);
+                            self.waiting = Some(ReadWait::Turn(Box::pin(turn)));
+                        }
+                        None => self.grant = Grant::free(length),
                     }
-                    None => self.grant = Grant::free(length),
-                },
+                }
                 None => {
-                    let most = usize::try_from(self.grant.bytes).unwrap_or(usize::MAX);
-                    let bytes = self.ready.split_to(self.ready.len().min(most));
+                    let max = usize::try_from(self.grant.bytes).unwrap_or(usize::MAX);
+                    let bytes = self.ready.split_to(self.ready.len().min(max));
                     self.grant.bytes -= bytes.len() as u64;
-                    if let Some(watch) = watch {
-                        watch.sent(bytes.len() as u64);
+                    if let Some(observer) = observer {
+                        observer.sent(bytes.len() as u64);
                     }
                     return Poll::Ready(Ok(bytes));
                 }
@@ -116,12 +121,12 @@ impl Reading {
     }
 }
 
-/// Reads exactly the range on another thread.
+/// Reads exactly this range on another thread.
 async fn read(source: Arc<dyn ReadAt>, offset: u64, length: u64) -> io::Result<Bytes> {
     let length = usize::try_from(length).map_err(io::Error::other)?;
     let read = move || {
         let mut buffer = vec![0; length];
         source.read_exact_at(&mut buffer, offset).map(|()| Bytes::from(buffer))
     };
-    residency::apart(read).await?
+    page_cache::run_blocking(read).await?
 }

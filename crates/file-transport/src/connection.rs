@@ -1,8 +1,9 @@
-//! The life of one connection: idle, speaking, idle again, until somebody has enough.
+//! The life of one connection: idle, serving requests, idle again, until the client or the server ends it.
 //!
-//! While nothing is asked, a connection is no more than its socket in the [`Lot`](crate::lot::Lot): hyper's state and buffers (some 17 KiB) exist
-//! only from the first byte of a request to a quiet moment after the last answer. So ten thousand idle clients cost next to nothing,
-//! and neither do ten thousand who send their request a byte a minute.
+//! Without a request a connection is no more than its socket in the [`IdlePool`](crate::idle_pool::IdlePool).
+//! hyper's state and buffers, some 17 KiB, exist from the first byte of a request to a quiet moment after the
+//! last answer. So ten thousand idle clients cost next to nothing, and neither do ten thousand that send a
+//! head at a byte a minute.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -16,43 +17,43 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
-use hyper::body::Body as _;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::body::Body;
-use crate::lot::{Begun, Idle};
-use crate::outbox::{Activity, Outbox};
-use crate::server::{Held, Incoming, Server};
-use crate::share::{Phase, Share};
+use crate::send_queue::{Activity, SendQueue};
+use crate::settings::ServerSettings;
 use crate::socket::Socket;
 use crate::wire::Wire;
+use crate::worker_load::{Admission, IdleConnection, PartialHead, Phase, WorkerLoad};
 
 /// The most that is buffered of a request, and so the longest head.
 const MAX_BUFFER: usize = 64 << 10;
 
-/// How often a speaking connection is looked at. One that did nothing in between becomes idle.
+/// How often an active connection is checked. One that did nothing in between becomes idle.
 const TICK: Duration = Duration::from_secs(1);
 
-/// The first looks come sooner, and then ever later: most clients that pause have asked for what they wanted.
+/// The first check comes sooner, and later ones at growing intervals: most clients that pause have got what
+/// they wanted.
 const FIRST_TICK: Duration = Duration::from_millis(5);
 
 /// After so many bytes a connection lets the others of its thread go on.
 const TURN: u64 = 2 << 20;
 
-/// What all connections of a server have in common.
+/// What all connections of a server share.
 pub(crate) struct Shared<H> {
-    pub(crate) server: Server,
+    pub(crate) settings: ServerSettings,
     pub(crate) handler: H,
 }
 
-/// Why a connection stopped speaking.
+/// Why a connection stopped serving requests.
 enum Pause<W> {
     /// It has ended.
     Over,
-    /// It was quiet for a while. With what was read of the next request, if that has begun, and when that must be complete, if it was seen
-    /// to come.
+    /// It was quiet for a while. `unread` is the beginning of the next head, `head_deadline` its deadline if
+    /// its arrival was seen.
     Quiet { wire: W, unread: Bytes, head_deadline: Option<Instant> },
 }
 
@@ -60,190 +61,163 @@ enum Pause<W> {
 enum Wake {
     Readable,
     Expired,
-    /// The server stops, or needs the room.
-    Unwanted,
+    /// The server stops, or another connection needs the permit.
+    Evicted,
 }
 
 /// Where a connection comes from.
 pub(crate) enum Arrival {
     /// From the client.
     New,
-    /// From the lot, because something comes, perhaps the rest of a head.
-    Woken(Option<Box<Begun>>),
+    /// From the idle pool, because bytes have come. They may continue a head.
+    Woken(Option<Box<PartialHead>>),
 }
 
-/// Serves a connection until it ends or can be left in the lot. Without what it holds of the server it is served to its end.
+/// Serves a connection until it ends or can be parked in the idle pool. Without an admission it is never
+/// parked.
 pub(crate) async fn run<W, H, F>(
     mut wire: W,
     peer: SocketAddr,
     shared: Arc<Shared<H>>,
-    share: Arc<Share>,
-    held: Option<Held>,
+    load: Arc<WorkerLoad>,
+    admission: Option<Admission>,
     arrival: Arrival,
 ) where
     W: Wire,
     H: Fn(Request<Incoming>, SocketAddr) -> F + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
-    let server = &shared.server;
+    let settings = &shared.settings;
     let is_new = matches!(arrival, Arrival::New);
-    let mut begun = match arrival {
+    let mut head = match arrival {
         Arrival::New => None,
-        Arrival::Woken(begun) => begun,
+        Arrival::Woken(head) => head,
     };
-    // Those who have just come or just been answered mostly speak at once.
+    // A client that has just connected or been answered mostly sends a request at once.
     let mut is_readable = !is_new;
     let mut patience = if is_new { FIRST_TICK } else { Duration::ZERO };
     loop {
         let now = Instant::now();
-        // A head that has not begun may take as long as idling may.
-        let deadline = begun.as_ref().map_or(now + server.idle_timeout, |begun| begun.deadline);
-        let can_park = wire.is_socket() && held.is_some() && share.lot().is_some();
+        // Until a head begins, the idle timeout counts.
+        let deadline = head.as_ref().map_or(now + settings.idle_timeout, |head| head.deadline);
+        let can_park = wire.is_socket() && admission.is_some() && load.can_park();
         if !is_readable {
             let until = if can_park { deadline.min(now + patience) } else { deadline };
-            match idle(&mut wire, until, &share).await {
+            match idle(&mut wire, until, &load).await {
                 Wake::Readable => {}
-                Wake::Unwanted => return,
+                Wake::Evicted => return,
                 Wake::Expired if until < deadline => {
-                    if let (Ok(socket), Some(held)) = (wire.into_socket(), held) {
-                        share.park(Idle { socket, peer, held, begun }, deadline);
+                    if let (Ok(socket), Some(admission)) = (wire.into_socket(), admission) {
+                        load.park(IdleConnection { socket, peer, admission, head }, deadline);
                     }
                     return;
                 }
-                Wake::Expired => return count_expired(server, begun.is_some()),
+                Wake::Expired => return count_expired(settings, head.is_some()),
             }
         }
         (is_readable, patience) = (false, Duration::ZERO);
-        let (unread, deadline) = match begun.take() {
-            Some(begun) => (begun.unread, begun.deadline),
-            None => (Bytes::new(), Instant::now() + server.head_timeout),
+        let (unread, deadline) = match head.take() {
+            Some(head) => (head.unread, head.deadline),
+            None => (Bytes::new(), Instant::now() + settings.head_timeout),
         };
-        match Box::pin(speak(wire, unread, deadline, peer, &shared, &share)).await {
+        match Box::pin(speak(wire, unread, deadline, peer, &shared, &load)).await {
             Pause::Over => return,
             Pause::Quiet { wire: again, unread, head_deadline } => {
-                if share.is_crowded() {
+                if load.is_crowded() {
                     return;
                 }
                 wire = again;
-                let deadline = head_deadline.unwrap_or_else(|| Instant::now() + server.head_timeout);
-                begun = (!unread.is_empty()).then(|| Box::new(Begun { unread, deadline }));
+                let deadline = head_deadline.unwrap_or_else(|| Instant::now() + settings.head_timeout);
+                head = (!unread.is_empty()).then(|| Box::new(PartialHead { unread, deadline }));
             }
         }
     }
 }
 
-/// Counts a connection that ends because nothing came, or not the rest of a head.
-pub(crate) fn count_expired(server: &Server, has_begun: bool) {
-    let counter = if has_begun { &server.counters.slow_heads } else { &server.counters.idle };
+/// Counts a connection that ends because no request came, or not the rest of its head.
+pub(crate) fn count_expired(settings: &ServerSettings, has_begun: bool) {
+    let counter = if has_begun { &settings.counters.slow_heads } else { &settings.counters.idle };
     counter.add();
 }
 
-/// Waits until the client says something.
-async fn idle<W: Wire>(wire: &mut W, deadline: Instant, share: &Share) -> Wake {
-    let mut unwanted = pin!(share.unwanted());
-    let _counted = share.count_idle();
-    if share.phase() > Phase::Serving {
-        return Wake::Unwanted;
+/// Waits until the client sends something.
+async fn idle<W: Wire>(wire: &mut W, deadline: Instant, load: &WorkerLoad) -> Wake {
+    let mut evicted = pin!(load.evicted());
+    let _counted = load.count_idle();
+    if load.phase() > Phase::Serving {
+        return Wake::Evicted;
     }
     let mut expired = pin!(sleep_until(deadline));
     poll_fn(|context| {
-        // An error is met again by who reads.
+        // The next read meets an error again.
         if wire.poll_readable(context).is_ready() {
             return Poll::Ready(Wake::Readable);
         }
-        if unwanted.as_mut().poll(context).is_ready() {
-            return Poll::Ready(Wake::Unwanted);
+        if evicted.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Wake::Evicted);
         }
         expired.as_mut().poll(context).map(|()| Wake::Expired)
     })
     .await
 }
 
-/// Speaks HTTP until the connection ends or has been quiet for a while.
+/// Serves requests until the connection ends or has been quiet for a while.
 async fn speak<W, H, F>(
     wire: W,
     unread: Bytes,
     head_deadline: Instant,
     peer: SocketAddr,
     shared: &Arc<Shared<H>>,
-    share: &Share,
+    load: &WorkerLoad,
 ) -> Pause<W>
 where
     W: Wire,
     H: Fn(Request<Incoming>, SocketAddr) -> F + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
-    let outbox = Outbox::default();
-    let socket = Socket::new(wire, unread, outbox.clone());
+    let send_queue = SendQueue::default();
+    let socket = Socket::new(wire, unread, send_queue.clone());
     let service = {
-        let (shared, outbox) = (Arc::clone(shared), outbox.clone());
-        service_fn(move |request: Request<Incoming>| {
-            let (has_body, is_head) = (!request.body().is_end_stream(), request.method() == Method::HEAD);
-            let (answering, version) = (outbox.begin(has_body), request.version());
-            let response = (shared.handler)(request, peer);
-            async move {
-                let mut response = response.await;
-                // hyper takes an empty answer to HEAD for one that says nothing of its length.
-                let says_length =
-                    !matches!(response.status(), StatusCode::NOT_MODIFIED | StatusCode::NO_CONTENT);
-                if is_head && says_length && response.body().length() == Some(0) {
-                    response.headers_mut().entry(CONTENT_LENGTH).or_insert(HeaderValue::from_static("0"));
-                }
-                // hyper can take what follows a body for a request, good or bad, while the answer is still on its way.
-                if has_body {
-                    // Otherwise hyper would tell an older client that the connection stays open, as well.
-                    *response.version_mut() = version;
-                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-                }
-                response.body_mut().answer(answering);
-                Ok::<_, Infallible>(response)
-            }
-        })
+        let (shared, send_queue) = (Arc::clone(shared), send_queue.clone());
+        service_fn(move |request| answer(&shared, &send_queue, peer, request))
     };
     let mut builder = http1::Builder::new();
     builder.max_buf_size(MAX_BUFFER).half_close(true).writev(true).title_case_headers(true);
     let mut connection = builder.serve_connection(socket, service);
-    let mut watcher = Watcher {
-        outbox: &outbox,
-        last: Activity::default(),
-        head_deadline: Some(head_deadline),
-        unmoved: Duration::ZERO,
-        quiet: Duration::ZERO,
-    };
+    let mut monitor = ActivityMonitor::new(&send_queue, head_deadline);
     let mut tick_length = FIRST_TICK;
-    let (mut tick, mut changed) = (pin!(sleep(tick_length)), pin!(share.phase_changed()));
+    let (mut tick, mut changed) = (pin!(sleep(tick_length)), pin!(load.phase_changed()));
     let mut phase = Phase::Serving;
     let ended = poll_fn(|context: &mut Context<'_>| {
-        while share.phase() > phase {
-            phase = share.phase();
-            changed.set(share.phase_changed());
+        while load.phase() > phase {
+            phase = load.phase();
+            changed.set(load.phase_changed());
             Pin::new(&mut connection).graceful_shutdown();
         }
         if phase == Phase::Cutting {
-            return Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::TimedOut, "the server stops"))));
+            return Poll::Ready(Some(Err(cut("the server stops"))));
         }
-        outbox.begin_turn(TURN);
+        send_queue.begin_turn(TURN);
         if let Poll::Ready(ended) = Pin::new(&mut connection).poll(context) {
             return Poll::Ready(Some(ended.map_err(io::Error::other)));
         }
-        if phase > Phase::Serving && outbox.blocks_for_nothing() {
-            return Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::TimedOut, "the server stops"))));
+        if phase > Phase::Serving && send_queue.is_blocked_on_expendable() {
+            return Poll::Ready(Some(Err(cut("the server stops"))));
         }
         if changed.as_mut().poll(context).is_ready() {
-            // The change may be one that was seen above before it was told of; what is ready once would be ready for ever.
-            changed.set(share.phase_changed());
+            // The loop above may have seen this change already. A future that is ready would stay ready, so
+            // it is replaced.
+            changed.set(load.phase_changed());
             context.waker().wake_by_ref();
         }
         while tick.as_mut().poll(context).is_ready() {
-            match watcher.look(shared, tick_length) {
-                Verdict::Go => {
+            match monitor.check(&shared.settings, tick_length) {
+                Verdict::GoOn => {
                     tick_length = TICK.min(tick_length * 2);
                     tick.as_mut().reset(Instant::now() + tick_length);
                 }
                 Verdict::Park => return Poll::Ready(None),
-                Verdict::Cut(reason) => {
-                    return Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::TimedOut, reason))));
-                }
+                Verdict::Cut(reason) => return Poll::Ready(Some(Err(cut(reason)))),
             }
         }
         Poll::Pending
@@ -253,25 +227,61 @@ where
         None => {
             let parts = connection.into_parts();
             let (wire, unread) = parts.io.into_parts();
-            // Both can hold bytes only if this spell read nothing.
+            // Both can hold bytes only if nothing was read since the last pause.
             let unread = if parts.read_buf.is_empty() { unread } else { parts.read_buf };
-            Pause::Quiet { wire, unread, head_deadline: watcher.head_deadline }
+            Pause::Quiet { wire, unread, head_deadline: monitor.head_deadline }
         }
         Some(Ok(())) => Pause::Over,
         Some(Err(error)) => {
-            // Clients go away at any moment; that is theirs to do.
+            // Clients may go away at any moment.
             tracing::debug!(%peer, %error, "a connection ended early");
-            shared.server.counters.broken.add();
+            shared.settings.counters.broken.add();
             Pause::Over
         }
     }
 }
 
-/// Looks at a speaking connection from time to time.
-struct Watcher<'a> {
-    outbox: &'a Outbox,
+fn cut(reason: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, reason)
+}
+
+/// Asks the handler for the answer to a request.
+fn answer<H, F>(
+    shared: &Shared<H>,
+    send_queue: &SendQueue,
+    peer: SocketAddr,
+    request: Request<Incoming>,
+) -> impl Future<Output = Result<Response<Body>, Infallible>> + use<H, F>
+where
+    H: Fn(Request<Incoming>, SocketAddr) -> F,
+    F: Future<Output = Response<Body>>,
+{
+    let (has_body, is_head) = (!request.body().is_end_stream(), request.method() == Method::HEAD);
+    let (answering, version) = (send_queue.begin(has_body), request.version());
+    let response = (shared.handler)(request, peer);
+    async move {
+        let mut response = response.await;
+        // hyper leaves the length out of an empty answer to HEAD.
+        let has_length = !matches!(response.status(), StatusCode::NOT_MODIFIED | StatusCode::NO_CONTENT);
+        if is_head && has_length && response.body().length() == Some(0) {
+            response.headers_mut().entry(CONTENT_LENGTH).or_insert(HeaderValue::from_static("0"));
+        }
+        // While the answer is being sent, hyper can take the bytes behind a body for a request, good or bad.
+        if has_body {
+            // Otherwise hyper would also tell an HTTP/1.0 client that the connection stays open.
+            *response.version_mut() = version;
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response.body_mut().answer(answering);
+        Ok(response)
+    }
+}
+
+/// Checks an active connection from time to time.
+struct ActivityMonitor<'a> {
+    send_queue: &'a SendQueue,
     last: Activity,
-    /// When the head that is coming must be complete; `None` if none is known to be.
+    /// When the head that is arriving must be complete; `None` if none is known to be arriving.
     head_deadline: Option<Instant>,
     /// How long the client has taken nothing of what there is to send.
     unmoved: Duration,
@@ -280,34 +290,44 @@ struct Watcher<'a> {
 }
 
 enum Verdict {
-    Go,
+    GoOn,
     Park,
     Cut(&'static str),
 }
 
-impl Watcher<'_> {
-    /// Judges what happened in the time `passed` since the last look.
-    fn look<H>(&mut self, shared: &Shared<H>, passed: Duration) -> Verdict {
-        let (before, now) = (self.last, self.outbox.activity());
+impl<'a> ActivityMonitor<'a> {
+    fn new(send_queue: &'a SendQueue, head_deadline: Instant) -> Self {
+        Self {
+            send_queue,
+            last: Activity::default(),
+            head_deadline: Some(head_deadline),
+            unmoved: Duration::ZERO,
+            quiet: Duration::ZERO,
+        }
+    }
+
+    /// Judges what happened in the time `passed` since the last check.
+    fn check(&mut self, settings: &ServerSettings, passed: Duration) -> Verdict {
+        let (before, now) = (self.last, self.send_queue.activity());
         self.last = now;
-        let moved = now.writes != before.writes || !self.outbox.is_blocked();
+        let moved = now.writes != before.writes || !self.send_queue.is_blocked();
         self.unmoved = if moved { Duration::ZERO } else { self.unmoved + passed };
-        if self.unmoved >= shared.server.stall_timeout {
-            shared.server.counters.stalled.add();
+        if self.unmoved >= settings.stall_timeout {
+            settings.counters.stalled.add();
             return Verdict::Cut("the client took nothing for too long");
         }
-        if !self.outbox.is_settled() || now.requests != before.requests {
+        if !self.send_queue.is_settled() || now.requests != before.requests {
             self.head_deadline = None;
             self.quiet = Duration::ZERO;
-            return Verdict::Go;
+            return Verdict::GoOn;
         }
         self.quiet = if now == before { self.quiet + passed } else { Duration::ZERO };
-        if self.outbox.has_body() {
-            // No head follows. Somebody may still read the body, which must not be taken for one.
-            if self.quiet < shared.server.idle_timeout {
-                return Verdict::Go;
+        if self.send_queue.has_body() {
+            // No head follows. The handler may still read the body, whose bytes must not be taken for a head.
+            if self.quiet < settings.idle_timeout {
+                return Verdict::GoOn;
             }
-            shared.server.counters.idle.add();
+            settings.counters.idle.add();
             return Verdict::Cut("nothing came of a body for too long");
         }
         if now == before {
@@ -315,11 +335,11 @@ impl Watcher<'_> {
         }
         // Bytes came, but no request: a head comes in parts.
         let time = Instant::now();
-        if time > *self.head_deadline.get_or_insert(time + shared.server.head_timeout) {
-            shared.server.counters.slow_heads.add();
+        if time > *self.head_deadline.get_or_insert(time + settings.head_timeout) {
+            settings.counters.slow_heads.add();
             return Verdict::Cut("the head of a request took too long");
         }
-        Verdict::Go
+        Verdict::GoOn
     }
 }
 
@@ -333,12 +353,12 @@ mod tests {
     use tokio::runtime::Handle;
 
     use super::*;
-    use crate::places::Places;
+    use crate::connection_limit::ConnectionLimit;
 
-    /// A change can be seen just before it is told of, which must not keep the connection awake.
+    /// A connection can see a change of phase just before it is notified of it. That must not keep it awake.
     #[tokio::test]
     async fn a_change_that_was_seen_before_it_is_told_wakes_once() {
-        let share = Share::new(Handle::current(), &Places::new(1, 1), None);
+        let load = WorkerLoad::new(Handle::current(), &ConnectionLimit::new(1, 1), None);
         let polls = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&polls);
         let handler = move |_, _| {
@@ -353,17 +373,17 @@ mod tests {
         let mut client = std::net::TcpStream::connect(address).expect("a connection");
         let (stream, peer) = listener.accept().expect("a connection");
         stream.set_nonblocking(true).expect("a mode");
-        let stream = TcpStream::from_std(stream).expect("room");
-        let shared = Arc::new(Shared { server: Server::default(), handler });
-        let served = tokio::spawn(run(stream, peer, shared, Arc::clone(&share), None, Arrival::New));
+        let stream = TcpStream::from_std(stream).expect("registered");
+        let shared = Arc::new(Shared { settings: ServerSettings::default(), handler });
+        let served = tokio::spawn(run(stream, peer, shared, Arc::clone(&load), None, Arrival::New));
         client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
         sleep(Duration::from_millis(50)).await;
         for _ in 0..2 {
-            share.enter(Phase::Draining);
+            load.enter(Phase::Draining);
             sleep(Duration::from_millis(50)).await;
         }
         served.abort();
         let polls = polls.load(Ordering::Relaxed);
-        assert!((1..50).contains(&polls), "asked {polls} times");
+        assert!((1..50).contains(&polls), "polled {polls} times");
     }
 }

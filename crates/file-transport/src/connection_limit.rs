@@ -1,4 +1,5 @@
-//! How many connections there are, in all and from each client. Nobody may have all of them.
+//! The limit of connections: in all, so that memory is bounded, and by address, so that no client takes all
+//! of them.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -6,18 +7,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Room is asked for again after this long, because a connection that was asked to leave may just have begun to speak.
-const ASK_AGAIN: Duration = Duration::from_millis(100);
+/// Idle connections are evicted again after this long. One that was asked to end may just have begun a
+/// request.
+const EVICT_AGAIN: Duration = Duration::from_millis(100);
 
-/// The places for connections.
+/// Hands out permits for connections, up to a limit.
 #[derive(Debug)]
-pub(crate) struct Places {
-    most: usize,
-    most_per_address: usize,
+pub(crate) struct ConnectionLimit {
+    max: usize,
+    max_per_address: usize,
     taken: Mutex<Taken>,
-    /// Somebody left, or the places were closed.
+    /// Notified when a permit comes back, and when the limit is closed.
     changed: Condvar,
-    /// How many wait for a place.
+    /// Threads that wait for a permit.
     waiting: AtomicUsize,
 }
 
@@ -28,55 +30,54 @@ struct Taken {
     closed: bool,
 }
 
-/// A connection's place; letting go of it makes room.
+/// The permit of one connection. Dropping it gives it back.
 #[derive(Debug)]
-pub(crate) struct Place {
-    places: Arc<Places>,
+pub(crate) struct ConnectionPermit {
+    limit: Arc<ConnectionLimit>,
     address: IpAddr,
 }
 
-/// Why there is no place.
+/// Why there is no permit.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// The address has too many.
+    /// The address has too many connections.
     Address,
     /// The server stops.
     Closed,
 }
 
-impl Places {
-    /// So many places, of which one address may have `most_per_address`.
-    pub(crate) fn new(most: usize, most_per_address: usize) -> Arc<Self> {
-        let taken = Mutex::default();
+impl ConnectionLimit {
+    /// Allows `max` connections, of which one address may have `max_per_address`.
+    pub(crate) fn new(max: usize, max_per_address: usize) -> Arc<Self> {
         Arc::new(Self {
-            most,
-            most_per_address,
-            taken,
+            max,
+            max_per_address,
+            taken: Mutex::default(),
             changed: Condvar::new(),
             waiting: AtomicUsize::new(0),
         })
     }
 
-    /// Takes a place for a connection from `address`. If all are taken, `make_room` is called, and the thread waits until somebody leaves,
-    /// which [`Places::are_wanted`] tells meanwhile.
-    pub(crate) fn enter(
+    /// Takes a permit for a connection from `address`. At the limit the thread calls `make_room` and waits
+    /// for a permit to come back. Meanwhile [`ConnectionLimit::has_waiters`] is true.
+    pub(crate) fn acquire(
         self: &Arc<Self>,
         address: IpAddr,
         mut make_room: impl FnMut(),
-    ) -> Result<Place, Refusal> {
-        let address = owner(address);
+    ) -> Result<ConnectionPermit, Refusal> {
+        let address = client_of(address);
         let has_all = |taken: &Taken| {
-            taken.by_address.get(&address).is_some_and(|count| *count >= self.most_per_address)
+            taken.by_address.get(&address).is_some_and(|count| *count >= self.max_per_address)
         };
         let mut taken = self.lock();
-        if !has_all(&taken) && taken.total >= self.most {
+        if !has_all(&taken) && taken.total >= self.max {
             self.waiting.fetch_add(1, Ordering::Relaxed);
-            let is_full = |taken: &mut Taken| taken.total >= self.most && !taken.closed;
+            let is_full = |taken: &mut Taken| taken.total >= self.max && !taken.closed;
             while is_full(&mut taken) {
-                // Whoever goes gives its place back, for which it needs the lock.
+                // A connection that ends gives its permit back, for which it needs the lock.
                 drop(taken);
                 make_room();
-                let waited = self.changed.wait_timeout_while(self.lock(), ASK_AGAIN, is_full);
+                let waited = self.changed.wait_timeout_while(self.lock(), EVICT_AGAIN, is_full);
                 taken = waited.unwrap_or_else(PoisonError::into_inner).0;
             }
             self.waiting.fetch_sub(1, Ordering::Relaxed);
@@ -84,27 +85,27 @@ impl Places {
         if taken.closed {
             return Err(Refusal::Closed);
         }
-        // Others from the same address may have come in meanwhile.
+        // Other threads may have taken permits for the same address meanwhile.
         if has_all(&taken) {
             return Err(Refusal::Address);
         }
         taken.total += 1;
         *taken.by_address.entry(address).or_default() += 1;
-        Ok(Place { places: Arc::clone(self), address })
+        Ok(ConnectionPermit { limit: Arc::clone(self), address })
     }
 
-    /// Whether somebody waits for a place.
-    pub(crate) fn are_wanted(&self) -> bool {
+    /// Whether a thread waits for a permit.
+    pub(crate) fn has_waiters(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) > 0
     }
 
-    /// Nobody gets a place any more; whoever waits for one is told.
+    /// Refuses all permits from now on, also to the threads that wait.
     pub(crate) fn close(&self) {
         self.lock().closed = true;
         self.changed.notify_all();
     }
 
-    /// Waits until all have left, for `limit` at most, and tells how many have not.
+    /// Waits for `limit` at most until all permits are back; returns how many are not.
     pub(crate) fn wait_until_empty(&self, limit: Duration) -> usize {
         let waited = self.changed.wait_timeout_while(self.lock(), limit, |taken| taken.total > 0);
         waited.unwrap_or_else(PoisonError::into_inner).0.total
@@ -115,9 +116,9 @@ impl Places {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        let mut taken = self.places.lock();
+        let mut taken = self.limit.lock();
         taken.total -= 1;
         if let Some(count) = taken.by_address.get_mut(&self.address) {
             *count -= 1;
@@ -125,13 +126,13 @@ impl Drop for Place {
                 taken.by_address.remove(&self.address);
             }
         }
-        self.places.changed.notify_all();
+        self.limit.changed.notify_all();
     }
 }
 
-/// Who counts as one client: an IPv4 address, also when it comes as IPv6, or a network of 64 bits, which is what one host is given
-/// (RFC 6177 §2).
-fn owner(address: IpAddr) -> IpAddr {
+/// What counts as one client: an IPv4 address, also when it comes mapped into IPv6, or an IPv6 network of 64
+/// bits. A host is given a network of at least that size (RFC 6177 §2).
+fn client_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();
@@ -147,48 +148,48 @@ mod tests {
 
     #[test]
     fn an_address_has_its_places_and_no_more() {
-        let places = Places::new(100, 2);
-        let enter = |text: &str| places.enter(text.parse().expect("an address"), || panic!("there is room"));
-        let first = enter("192.0.2.1").expect("a place");
-        let second = enter("::ffff:192.0.2.1").expect("a place");
-        assert_eq!(enter("192.0.2.1").expect_err("two are the most"), Refusal::Address);
-        drop(enter("192.0.2.2").expect("another has places of its own"));
+        let limit = ConnectionLimit::new(100, 2);
+        let acquire = |text: &str| limit.acquire(text.parse().expect("an address"), || panic!("not full"));
+        let first = acquire("192.0.2.1").expect("a permit");
+        let second = acquire("::ffff:192.0.2.1").expect("a permit");
+        assert_eq!(acquire("192.0.2.1").expect_err("the limit is two"), Refusal::Address);
+        drop(acquire("192.0.2.2").expect("another address has permits of its own"));
         drop(first);
-        let third = enter("192.0.2.1").expect("a place");
+        let third = acquire("192.0.2.1").expect("a permit");
         drop((second, third));
-        assert!(places.lock().by_address.is_empty());
-        let _held = [enter("2001:db8::1"), enter("2001:db8::2")].map(|place| place.expect("a place"));
-        assert_eq!(enter("2001:db8::3").expect_err("one host has many addresses"), Refusal::Address);
-        drop(enter("2001:db8:0:1::1").expect("another network"));
+        assert!(limit.lock().by_address.is_empty());
+        let _held = [acquire("2001:db8::1"), acquire("2001:db8::2")].map(|permit| permit.expect("a permit"));
+        assert_eq!(acquire("2001:db8::3").expect_err("one host has many addresses"), Refusal::Address);
+        drop(acquire("2001:db8:0:1::1").expect("another network"));
     }
 
     #[test]
     fn who_finds_no_place_waits_until_somebody_leaves_or_all_is_over() {
-        let places = Places::new(1, 9);
+        let limit = ConnectionLimit::new(1, 9);
         let address = IpAddr::from([192, 0, 2, 1]);
-        let leaving = Mutex::new(Some(places.enter(address, || ()).expect("a place")));
-        let leave = || drop(leaving.lock().expect("no panic").take());
-        let second = places.enter(address, leave).expect("the first was asked to go");
-        assert_eq!(places.wait_until_empty(Duration::from_millis(1)), 1);
-        places.close();
-        assert_eq!(places.enter(address, || ()).expect_err("closed"), Refusal::Closed);
+        let first = Mutex::new(Some(limit.acquire(address, || ()).expect("a permit")));
+        let end_first = || drop(first.lock().expect("no panic").take());
+        let second = limit.acquire(address, end_first).expect("the permit of the first");
+        assert_eq!(limit.wait_until_empty(Duration::from_millis(1)), 1);
+        limit.close();
+        assert_eq!(limit.acquire(address, || ()).expect_err("closed"), Refusal::Closed);
         drop(second);
-        assert_eq!(places.wait_until_empty(Duration::from_secs(5)), 0);
+        assert_eq!(limit.wait_until_empty(Duration::from_secs(5)), 0);
     }
 
     #[test]
     fn who_waited_finds_its_address_full_like_anybody_else() {
-        let places = Places::new(2, 1);
-        let enter = |text: &str| places.enter(text.parse().expect("an address"), || panic!("there is room"));
-        let held =
-            Mutex::new(vec![enter("192.0.2.1").expect("a place"), enter("192.0.2.2").expect("a place")]);
+        let limit = ConnectionLimit::new(2, 1);
+        let acquire = |text: &str| limit.acquire(text.parse().expect("an address"), || panic!("not full"));
+        let held = ["192.0.2.1", "192.0.2.2"].map(|text| acquire(text).expect("a permit"));
+        let held = Mutex::new(Vec::from(held));
         let make_room = || {
-            // Another from the same address comes in first.
+            // Another connection from the same address is faster.
             let mut held = held.lock().expect("no panic");
             held.clear();
-            held.push(enter("192.0.2.3").expect("a place"));
+            held.push(acquire("192.0.2.3").expect("a permit"));
         };
-        let late = places.enter("192.0.2.3".parse().expect("an address"), make_room);
-        assert_eq!(late.expect_err("one is the most"), Refusal::Address);
+        let late = limit.acquire("192.0.2.3".parse().expect("an address"), make_room);
+        assert_eq!(late.expect_err("the limit is one"), Refusal::Address);
     }
 }

@@ -1,15 +1,15 @@
-//! What happened to the connections of a server, counted.
+//! Counters of what happened to the connections of a server.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Counters since the start. Each is read by itself; together they are no exact picture of one instant.
+/// Counters since the start. Each is read by itself, so together they are no exact picture of one instant.
 #[derive(Debug, Default)]
 pub struct Counters {
     /// Connections accepted.
     pub accepted: Counter,
-    /// Connections refused, because their address had too many.
+    /// Connections refused because their address had too many.
     pub refused: Counter,
-    /// Times that the limit of connections was reached and an idle one was asked to make room.
+    /// Times that the limit of connections was reached and an idle one was asked to end.
     pub crowded: Counter,
     /// Times that the system had no descriptor for a new connection.
     pub failed: Counter,
@@ -19,9 +19,10 @@ pub struct Counters {
     pub slow_heads: Counter,
     /// Connections cut because the client took nothing of its answer for too long.
     pub stalled: Counter,
-    /// Connections without a TLS handshake: the client spoke something else, would not have what we offer, or took too long.
+    /// Connections without a TLS handshake: the client spoke another protocol, refused what the server
+    /// offers, or took too long.
     pub tls_failed: Counter,
-    /// Connections that ended in the middle of something, the cut ones among them.
+    /// Connections that ended in the middle of a request or an answer, the cut ones included.
     pub broken: Counter,
 }
 

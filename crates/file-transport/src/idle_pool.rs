@@ -1,15 +1,13 @@
-//! Where connections idle: nothing is kept of them but a socket in an event queue and what must be known to go on. Ten thousand clients that
-//! say nothing cost a megabyte or two, and no task or timer each.
+//! A pool of idle connections. A pooled connection is a socket in an event queue and what its owner keeps
+//! beside it. Ten thousand silent clients so cost a megabyte or two, and neither a task nor a timer each.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
-use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
@@ -19,73 +17,64 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use crate::server::Held;
-
-/// Connections that are woken before others of the thread get their turn.
+/// Connections that are woken before other tasks of the thread run.
 const WOKEN_AT_ONCE: usize = 64;
 
-/// As good as never, where there is nothing to wait for.
+/// The timer of an empty pool.
 const NEVER: Duration = Duration::from_secs(86400);
 
-/// The idle connections of one worker.
-pub(crate) struct Lot {
+/// The idle connections of one worker, each with a deadline.
+pub(crate) struct IdlePool<T> {
     events: OwnedFd,
-    parked: Mutex<Parked>,
-    /// Somebody came whose time ends before that of all others.
+    parked: Mutex<Parked<T>>,
+    /// Notified when a connection is parked whose deadline is the first of all.
     sooner: Notify,
-    attended: AtomicBool,
+    is_running: AtomicBool,
 }
 
-#[derive(Default)]
-struct Parked {
-    by_descriptor: HashMap<RawFd, (Instant, Idle)>,
-    /// Who goes first comes first.
+struct Parked<T> {
+    by_descriptor: HashMap<RawFd, (Instant, T)>,
+    /// By deadline, the first one first.
     order: BTreeSet<(Instant, RawFd)>,
 }
 
-/// A connection that waits for its client.
-pub(crate) struct Idle {
-    pub(crate) socket: TcpStream,
-    pub(crate) peer: SocketAddr,
-    pub(crate) held: Held,
-    /// The head that has begun to come, if one has: rarely, so it must not cost the others room.
-    pub(crate) begun: Option<Box<Begun>>,
+/// A connection that has left the pool, and why.
+pub(crate) enum Removed<T> {
+    /// The client sent something, or closed the connection.
+    Readable(T),
+    /// The deadline has passed.
+    Expired(T),
 }
 
-/// A part of a request's head.
-pub(crate) struct Begun {
-    /// What was read of it.
-    pub(crate) unread: Bytes,
-    /// When it must be complete.
-    pub(crate) deadline: Instant,
+impl<T> Default for Parked<T> {
+    fn default() -> Self {
+        Self { by_descriptor: HashMap::new(), order: BTreeSet::new() }
+    }
 }
 
-/// Why a connection leaves.
-pub(crate) enum Leave {
-    /// Something comes.
-    Readable(Idle),
-    /// Its time is over.
-    Expired(Idle),
-}
-
-impl Lot {
+impl<T: AsFd> IdlePool<T> {
     pub(crate) fn new() -> io::Result<Self> {
-        let events = epoll::create(CreateFlags::CLOEXEC)?;
-        Ok(Self { events, parked: Mutex::default(), sooner: Notify::new(), attended: AtomicBool::new(false) })
+        Ok(Self {
+            events: epoll::create(CreateFlags::CLOEXEC)?,
+            parked: Mutex::default(),
+            sooner: Notify::new(),
+            is_running: AtomicBool::new(false),
+        })
     }
 
-    /// Lets a connection wait until something comes, or until the deadline.
+    /// Keeps a connection until its socket is readable, or until the deadline.
     ///
     /// # Errors
     ///
-    /// The system has no room in its event queues; the connection ends.
-    pub(crate) fn park(&self, idle: Idle, deadline: Instant) -> io::Result<()> {
-        let descriptor = idle.socket.as_raw_fd();
-        let mut parked = self.lock();
-        // Whoever hears of it waits for the lock before looking for it.
+    /// The system has no memory for another event; the connection ends.
+    pub(crate) fn park(&self, connection: T, deadline: Instant) -> io::Result<()> {
+        let socket = connection.as_fd();
+        let descriptor = socket.as_raw_fd();
         let data = EventData::new_u64(u64::try_from(descriptor).map_err(io::Error::other)?);
-        epoll::add(&self.events, &idle.socket, data, EventFlags::IN | EventFlags::RDHUP)?;
-        parked.by_descriptor.insert(descriptor, (deadline, idle));
+        // An event may come before the connection is in the map, so its receiver has to wait for this lock.
+        let mut parked = self.lock();
+        epoll::add(&self.events, socket, data, EventFlags::IN | EventFlags::RDHUP)?;
+        parked.by_descriptor.insert(descriptor, (deadline, connection));
         parked.order.insert((deadline, descriptor));
         if parked.order.first() == Some(&(deadline, descriptor)) {
             self.sooner.notify_one();
@@ -93,52 +82,52 @@ impl Lot {
         Ok(())
     }
 
-    /// Connections that wait.
+    /// The number of connections.
     pub(crate) fn len(&self) -> usize {
         self.lock().order.len()
     }
 
-    /// Ends the connection whose time would be over first. `false` if there is none.
+    /// Ends the connection whose deadline comes first. `false` if there is none.
     pub(crate) fn drop_first(&self) -> bool {
         let mut parked = self.lock();
         let first = parked.order.first().copied();
-        let left = first.and_then(|(_, descriptor)| parked.take(descriptor));
-        // Its place is free once it is dropped, which must not happen under the lock: others may wait for the place.
+        let removed = first.and_then(|(_, descriptor)| parked.take(descriptor));
+        // Dropping a connection gives its permit back, which takes another lock; so not under this one.
         drop(parked);
-        left.is_some()
+        removed.is_some()
     }
 
     /// Ends all connections.
     pub(crate) fn clear(&self) {
-        let left = std::mem::take(&mut *self.lock());
-        // As above, not under the lock.
-        drop(left);
+        let removed = std::mem::take(&mut *self.lock());
+        // Not under the lock, as above.
+        drop(removed);
     }
 
-    /// Whether somebody keeps an eye on those who wait.
-    pub(crate) fn is_attended(&self) -> bool {
-        self.attended.load(Ordering::Relaxed)
+    /// Whether [`IdlePool::run`] is running, so that parked connections are woken.
+    pub(crate) fn is_running(&self) -> bool {
+        self.is_running.load(Ordering::Relaxed)
     }
 
-    /// Tells of each connection that leaves, for ever. Has to run on the worker.
+    /// Calls `removed` for each connection that leaves, for ever. Has to run on the worker.
     ///
     /// # Errors
     ///
-    /// The system has no room in its event queues. Nobody may be left in the lot from then on, and all who are there end.
-    pub(crate) async fn attend(&self, leave: impl FnMut(Leave)) -> io::Result<()> {
-        let attended = self.watch(leave).await;
-        self.attended.store(false, Ordering::Relaxed);
+    /// The system refuses to wait for events. All parked connections end, and no more may be parked.
+    pub(crate) async fn run(&self, removed: impl FnMut(Removed<T>)) -> io::Result<()> {
+        let result = self.wait_for_events(removed).await;
+        self.is_running.store(false, Ordering::Relaxed);
         self.clear();
-        attended
+        result
     }
 
-    async fn watch(&self, mut leave: impl FnMut(Leave)) -> io::Result<()> {
+    async fn wait_for_events(&self, mut removed: impl FnMut(Removed<T>)) -> io::Result<()> {
         #[expect(
             deprecated,
-            reason = "what it lacks is a promise that the descriptor stays open, and this one is borrowed; what replaces it is unsafe"
+            reason = "it does not promise that the descriptor stays open, but this one is borrowed; its successor is unsafe"
         )]
         let events = AsyncFd::with_interest(self.events.as_fd(), Interest::READABLE)?;
-        self.attended.store(true, Ordering::Relaxed);
+        self.is_running.store(true, Ordering::Relaxed);
         loop {
             let first = self.lock().order.first().map(|(deadline, _)| *deadline);
             tokio::select! {
@@ -148,21 +137,21 @@ impl Lot {
                         guard?.clear_ready();
                     }
                     let woken = readable.into_iter().filter_map(|descriptor| self.take(descriptor));
-                    woken.for_each(|idle| leave(Leave::Readable(idle)));
-                    // Those who were woken are to have their turn before more are.
+                    woken.for_each(|connection| removed(Removed::Readable(connection)));
+                    // These connections run before more are woken.
                     tokio::task::yield_now().await;
                 }
                 () = self.sooner.notified() => {}
                 () = sleep_until(first.unwrap_or_else(|| Instant::now() + NEVER)) => {
-                    while let Some(idle) = self.take_expired(Instant::now()) {
-                        leave(Leave::Expired(idle));
+                    while let Some(connection) = self.take_expired(Instant::now()) {
+                        removed(Removed::Expired(connection));
                     }
                 }
             }
         }
     }
 
-    /// Descriptors on which something comes, some of them.
+    /// Some of the sockets that are readable.
     fn readable(&self) -> io::Result<Vec<RawFd>> {
         let mut events = Vec::with_capacity(WOKEN_AT_ONCE);
         match epoll::wait(&self.events, spare_capacity(&mut events), Some(&Timespec::default())) {
@@ -172,61 +161,70 @@ impl Lot {
         events.iter().map(|event| RawFd::try_from(event.data.u64()).map_err(io::Error::other)).collect()
     }
 
-    fn take(&self, descriptor: RawFd) -> Option<Idle> {
-        let idle = self.lock().take(descriptor)?;
-        // It waits elsewhere from now on. If this fails, the socket is not in the queue, which is what is wanted.
-        let _ = epoll::delete(&self.events, &idle.socket);
-        Some(idle)
+    fn take(&self, descriptor: RawFd) -> Option<T> {
+        let connection = self.lock().take(descriptor)?;
+        // It waits elsewhere from now on. A failure means that the socket is not in the queue, which is the
+        // aim.
+        let _ = epoll::delete(&self.events, &connection);
+        Some(connection)
     }
 
-    fn take_expired(&self, now: Instant) -> Option<Idle> {
+    fn take_expired(&self, now: Instant) -> Option<T> {
         let mut parked = self.lock();
         let (_, descriptor) = parked.order.first().copied().filter(|(deadline, _)| *deadline <= now)?;
         parked.take(descriptor)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Parked> {
+    fn lock(&self) -> MutexGuard<'_, Parked<T>> {
         self.parked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Parked {
-    fn take(&mut self, descriptor: RawFd) -> Option<Idle> {
-        let (deadline, idle) = self.by_descriptor.remove(&descriptor)?;
+impl<T> Parked<T> {
+    fn take(&mut self, descriptor: RawFd) -> Option<T> {
+        let (deadline, connection) = self.by_descriptor.remove(&descriptor)?;
         self.order.remove(&(deadline, descriptor));
-        Some(idle)
+        Some(connection)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::io::Write;
-    use std::net::TcpListener;
+    use std::net::{SocketAddr, TcpListener, TcpStream};
+    use std::os::fd::BorrowedFd;
     use std::sync::Arc;
 
-    use tokio::runtime::Handle;
     use tokio::time::timeout;
 
     use super::*;
-    use crate::places::Places;
-    use crate::share::Share;
 
-    /// A lot with connections, and what their clients and the lot's keeper see of them.
+    /// A socket, and a count of those that live.
+    struct TestConnection {
+        socket: TcpStream,
+        peer: SocketAddr,
+        _alive: Arc<()>,
+    }
+
+    impl AsFd for TestConnection {
+        fn as_fd(&self) -> BorrowedFd<'_> {
+            self.socket.as_fd()
+        }
+    }
+
+    /// A pool and the listener that its connections come from.
     struct Stage {
         listener: TcpListener,
-        lot: Lot,
-        share: Arc<Share>,
-        places: Arc<Places>,
+        idle_pool: IdlePool<TestConnection>,
+        alive: Arc<()>,
     }
 
     impl Stage {
         fn new() -> Self {
-            let places = Places::new(1000, 1000);
             Self {
                 listener: TcpListener::bind("127.0.0.1:0").expect("a port"),
-                lot: Lot::new().expect("an event queue"),
-                share: Share::new(Handle::current(), &places, None),
-                places,
+                idle_pool: IdlePool::new().expect("an event queue"),
+                alive: Arc::default(),
             }
         }
 
@@ -235,30 +233,29 @@ mod tests {
             let client =
                 TcpStream::connect(self.listener.local_addr().expect("bound")).expect("a connection");
             let (socket, peer) = self.listener.accept().expect("a connection");
-            let place = self.places.enter(peer.ip(), || panic!("there is room")).expect("a place");
-            let held = Held::new(place, Share::count(&self.share));
             let deadline = Instant::now() + Duration::from_millis(milliseconds);
-            self.lot.park(Idle { socket, peer, held, begun: None }, deadline).expect("room");
+            let connection = TestConnection { socket, peer, _alive: Arc::clone(&self.alive) };
+            self.idle_pool.park(connection, deadline).expect("an event");
             client
         }
 
-        /// Who leaves within a while: the client's address, and whether it spoke.
-        async fn leavers(&self, milliseconds: u64) -> Vec<(SocketAddr, bool)> {
+        /// The connections that leave within a while: the client's address, and whether it was readable.
+        async fn removed(&self, milliseconds: u64) -> Vec<(SocketAddr, bool)> {
             let mut seen = Vec::new();
-            let attended = self.lot.attend(|leave| {
-                seen.push(match leave {
-                    Leave::Readable(idle) => (idle.peer, true),
-                    Leave::Expired(idle) => (idle.peer, false),
+            let run = self.idle_pool.run(|removed| {
+                seen.push(match removed {
+                    Removed::Readable(connection) => (connection.peer, true),
+                    Removed::Expired(connection) => (connection.peer, false),
                 });
             });
-            let ended = timeout(Duration::from_millis(milliseconds), attended).await;
-            assert!(ended.is_err(), "it goes on for ever");
-            assert!(self.lot.is_attended(), "connections may be left here");
+            let ended = timeout(Duration::from_millis(milliseconds), run).await;
+            assert!(ended.is_err(), "it runs for ever");
+            assert!(self.idle_pool.is_running(), "connections may be parked");
             seen
         }
 
         fn connections(&self) -> usize {
-            self.share.connections()
+            Arc::strong_count(&self.alive) - 1
         }
     }
 
@@ -275,32 +272,32 @@ mod tests {
         clients.iter_mut().step_by(2).for_each(|client| client.write_all(b"G").expect("sent"));
         clients
             .retain_mut(|client| client.write_all(b"E").is_ok() && address(client).port().is_multiple_of(2));
-        let mut seen = stage.leavers(200).await;
+        let mut seen = stage.removed(200).await;
         expected.sort();
         seen.sort();
         assert_eq!(seen, expected);
-        assert_eq!((stage.lot.len(), stage.connections()), (quiet.len(), quiet.len()));
-        stage.lot.clear();
-        assert_eq!((stage.lot.len(), stage.connections()), (0, 0));
+        assert_eq!((stage.idle_pool.len(), stage.connections()), (quiet.len(), quiet.len()));
+        stage.idle_pool.clear();
+        assert_eq!((stage.idle_pool.len(), stage.connections()), (0, 0));
     }
 
     #[tokio::test]
     async fn time_is_over_for_each_in_its_turn() {
         let stage = Stage::new();
-        assert!(!stage.lot.is_attended(), "nobody would wake those who are left here");
+        assert!(!stage.idle_pool.is_running(), "a parked connection would not be woken");
         let late = stage.park(150);
         let never = stage.park(60_000);
         let soon = stage.park(50);
         let expected = [(address(&soon), false), (address(&late), false)];
-        assert_eq!(stage.leavers(400).await, expected);
-        assert_eq!(stage.lot.len(), 1);
-        // One that comes while the keeper sleeps may have to go before those who are there.
-        let (seen, soon) = tokio::join!(stage.leavers(400), async {
+        assert_eq!(stage.removed(400).await, expected);
+        assert_eq!(stage.idle_pool.len(), 1);
+        // A connection that is parked while the task sleeps may have the first deadline.
+        let (seen, soon) = tokio::join!(stage.removed(400), async {
             tokio::time::sleep(Duration::from_millis(50)).await;
             stage.park(50)
         });
         assert_eq!(seen, [(address(&soon), false)]);
-        assert!(stage.lot.drop_first() && !stage.lot.drop_first());
+        assert!(stage.idle_pool.drop_first() && !stage.idle_pool.drop_first());
         drop(never);
     }
 
@@ -309,9 +306,9 @@ mod tests {
         let stage = Stage::new();
         let _clients = [stage.park(3000), stage.park(1000), stage.park(2000)];
         for left in [2, 1, 0] {
-            assert!(stage.lot.drop_first());
+            assert!(stage.idle_pool.drop_first());
             assert_eq!(stage.connections(), left);
-            let next = stage.lot.lock().order.first().map(|(deadline, _)| *deadline);
+            let next = stage.idle_pool.lock().order.first().map(|(deadline, _)| *deadline);
             assert!(next.is_none_or(|next| next > Instant::now() + Duration::from_millis(1500)));
         }
     }

@@ -1,4 +1,4 @@
-//! An open file, and what is known of which of its bytes are in memory.
+//! An open file, and a record of which of its bytes are in the page cache.
 
 use std::fs::File;
 use std::io::{self, IoSliceMut};
@@ -10,28 +10,28 @@ use std::time::Instant;
 
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
 
-/// The kernel reads ahead in pieces of this size by default, so one look at the end of each is enough.
+/// The kernel reads ahead in pieces of this size by default, so one probe at the end of each is enough.
 pub(crate) const PIECE: u64 = 128 << 10;
 
-/// For so many seconds a piece that was found in memory is not looked at again. Too long, and pages may have been evicted meanwhile;
-/// then sending waits for the disk, once.
-const TRUST: u64 = 3;
+/// For so many seconds a resident piece is not probed again. The kernel may evict its pages meanwhile; then
+/// sending waits for the disk, once.
+const FRESH_SECONDS: u64 = 3;
 
-/// A file that ranges are sent from. Shared by all who send from it.
+/// A file from which ranges are sent. All transfers share it.
 #[derive(Debug)]
 pub struct OpenFile {
     file: File,
-    /// What must not change while ranges of it are being sent; `None` for a file that may.
+    /// The version that must not change while ranges are sent; `None` for a file that may change.
     version: Option<Version>,
-    /// A bit for each piece that was found in memory since `epoch`.
-    found: OnceLock<Box<[AtomicU64]>>,
-    /// Seconds since the first question of all.
+    /// A bit for each piece that was found resident since `epoch`.
+    resident: OnceLock<Box<[AtomicU64]>>,
+    /// Seconds since the first probe of all files.
     epoch: AtomicU64,
 }
 
 impl From<File> for OpenFile {
     fn from(file: File) -> Self {
-        Self { file, version: None, found: OnceLock::new(), epoch: AtomicU64::new(0) }
+        Self { file, version: None, resident: OnceLock::new(), epoch: AtomicU64::new(0) }
     }
 }
 
@@ -43,7 +43,7 @@ impl Deref for OpenFile {
     }
 }
 
-/// What tells one version of a file from the next without reading it: size and time of the last change, seconds and nanoseconds.
+/// Tells versions of a file apart without reading it: size, and seconds and nanoseconds of the last change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Version(u64, i64, i64);
 
@@ -55,23 +55,24 @@ impl Version {
 }
 
 impl OpenFile {
-    /// A file whose ranges mean something only in its present version: transfers out of it are cut when it is written to, cut short or
-    /// extended. Bytes that were handed to the system by then cannot be taken back.
+    /// A file whose ranges are valid in its present version only. When it is written to, shortened or
+    /// extended, transfers from it are cut. Bytes that the system has taken by then cannot be taken back.
     pub fn unchanging(file: File) -> io::Result<Self> {
         Ok(Self { version: Some(Version::of(&file)?), ..Self::from(file) })
     }
 
-    /// Whether the file is still the version that it has to be, if it has to be one.
+    /// Whether the file has still the required version. A file without one always has.
     pub fn is_as_it_was(&self) -> bool {
         self.version.is_none_or(|version| Version::of(&self.file).is_ok_and(|now| now == version))
     }
 
-    /// Whether all of the range can be sent without waiting for the disk, as far as a look at each piece can tell.
+    /// Whether the range can be sent without waiting for the disk, as far as one probe in each piece can
+    /// tell.
     pub(crate) fn is_resident(&self, offset: u64, length: u64) -> bool {
-        let found = self.found();
+        let resident = self.resident();
         ends_of_pieces(offset, length).all(|last| {
             let piece = last / PIECE;
-            let word = usize::try_from(piece / 64).ok().and_then(|word| found.get(word));
+            let word = usize::try_from(piece / 64).ok().and_then(|word| resident.get(word));
             let bit = 1 << (piece % 64);
             if word.is_some_and(|word| word.load(Ordering::Relaxed) & bit != 0) {
                 return true;
@@ -87,30 +88,31 @@ impl OpenFile {
     fn is_in_memory(&self, position: u64) -> bool {
         let mut byte = [0];
         match preadv2(&self.file, &mut [IoSliceMut::new(&mut byte)], position, ReadWriteFlags::NOWAIT) {
-            // File systems that cannot tell are sent from directly; a file that has shrunk is found out by sending.
+            // A file system that cannot tell is sent from directly. Sending notices a file that has shrunk.
             Ok(_) | Err(Errno::OPNOTSUPP | Errno::INVAL) => true,
             Err(_) => false,
         }
     }
 
-    /// What was found lately. Old findings are forgotten all at once, which is simple and costs a look at each piece.
-    fn found(&self) -> &[AtomicU64] {
+    /// The pieces that were found resident lately. Old bits are cleared all at once, which is simple and
+    /// costs one probe for each piece.
+    fn resident(&self) -> &[AtomicU64] {
         static START: OnceLock<Instant> = OnceLock::new();
         let now = START.get_or_init(Instant::now).elapsed().as_secs();
-        let found = self.found.get_or_init(|| {
-            // A file that grows is looked at for what is new, each time.
+        let resident = self.resident.get_or_init(|| {
+            // Pieces beyond this length are probed each time.
             let length = self.file.metadata().map_or(0, |metadata| metadata.len());
             (0..length.div_ceil(PIECE * 64)).map(|_| AtomicU64::new(0)).collect()
         });
-        if now.saturating_sub(self.epoch.load(Ordering::Relaxed)) >= TRUST {
+        if now.saturating_sub(self.epoch.load(Ordering::Relaxed)) >= FRESH_SECONDS {
             self.epoch.store(now, Ordering::Relaxed);
-            found.iter().for_each(|word| word.store(0, Ordering::Relaxed));
+            resident.iter().for_each(|word| word.store(0, Ordering::Relaxed));
         }
-        found
+        resident
     }
 }
 
-/// The last byte of the range in each of the pieces that it touches.
+/// The last byte of the range in each piece that it touches.
 pub(crate) fn ends_of_pieces(offset: u64, length: u64) -> impl Iterator<Item = u64> {
     let end = offset + length;
     let first = (offset / PIECE + 1) * PIECE;
@@ -149,7 +151,7 @@ mod tests {
         file.set_len(100 * PIECE).expect("grows");
         let file = OpenFile::from(file);
         assert!(file.is_resident(PIECE - 1, 2), "holes need no disk");
-        let words = file.found.get().expect("remembered");
+        let words = file.resident.get().expect("remembered");
         assert_eq!(words.iter().map(|word| word.load(Ordering::Relaxed)).collect::<Vec<_>>(), [0b11, 0]);
         assert!(file.is_resident(200 * PIECE, 1), "what lies beyond is left to sending");
     }

@@ -1,23 +1,24 @@
-//! What a connection's bodies, its socket and its keeper tell each other.
+//! What the bodies of a connection, its socket and its task tell each other.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::{OpenFile, Watch};
+use crate::body_observer::BodyObserver;
+use crate::open_file::OpenFile;
 
 /// A range of an open file, still to be sent.
 pub(crate) struct FileRange {
     pub(crate) file: Arc<OpenFile>,
     pub(crate) offset: u64,
     pub(crate) length: u64,
-    pub(crate) watch: Option<Arc<dyn Watch>>,
+    pub(crate) observer: Option<Arc<dyn BodyObserver>>,
 }
 
-/// A connection's ranges, in the order in which its bodies handed out tokens for them, and what happened on it. HTTP/1 answers strictly
-/// in order, so one queue a connection is enough.
+/// The ranges of a connection, in the order in which its bodies handed out tokens for them, and its state.
+/// HTTP/1 answers strictly in order, so one queue for a connection is enough.
 #[derive(Clone, Default)]
-pub(crate) struct Outbox(Arc<Inner>);
+pub(crate) struct SendQueue(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
@@ -25,35 +26,35 @@ struct Inner {
     /// Requests that were read and not yet answered to the last byte of the body.
     open: AtomicU64,
     requests: AtomicU64,
-    /// The last request came with a body, which may still be coming. It is the connection's last request.
+    /// The last request came with a body, which may still be arriving. No request follows it.
     has_body: AtomicBool,
     reads: AtomicU64,
     writes: AtomicU64,
     /// Bytes that may still be written in this turn.
     turn: AtomicU64,
-    /// The client has not taken what there was to send.
+    /// There is something to send, and the client does not take it.
     blocked: AtomicBool,
     /// Something was written since the last flush.
     unflushed: AtomicBool,
-    /// The sending direction is being ended.
+    /// The sending direction is being shut down.
     closing: AtomicBool,
-    /// Nobody is owed the end of what is being sent.
+    /// The current body may be cut at a stop.
     expendable: AtomicBool,
 }
 
-/// What happened on a connection until now.
+/// Counts of what happened on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Activity {
     /// Requests read.
     pub(crate) requests: u64,
     /// Reads that brought bytes.
     pub(crate) reads: u64,
-    /// Writes that were taken.
+    /// Writes that took bytes.
     pub(crate) writes: u64,
 }
 
-impl Outbox {
-    pub(crate) fn put(&self, range: FileRange) {
+impl SendQueue {
+    pub(crate) fn push(&self, range: FileRange) {
         self.lock().push_back(range);
     }
 
@@ -61,7 +62,8 @@ impl Outbox {
         self.0.ranges.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A request was read, with or without a body that follows. What is returned lives until its answer was taken whole, or given up.
+    /// A request was read, perhaps with a body. The result lives until its answer was taken completely, or
+    /// given up.
     pub(crate) fn begin(&self, has_body: bool) -> Answering {
         self.0.has_body.store(has_body, Ordering::Relaxed);
         self.0.requests.fetch_add(1, Ordering::Relaxed);
@@ -74,7 +76,7 @@ impl Outbox {
         self.0.has_body.load(Ordering::Relaxed)
     }
 
-    /// The connection's turn begins.
+    /// The connection's turn on its thread begins.
     pub(crate) fn begin_turn(&self, bytes: u64) {
         self.0.turn.store(bytes, Ordering::Relaxed);
     }
@@ -100,32 +102,33 @@ impl Outbox {
         self.0.blocked.store(false, Ordering::Relaxed);
     }
 
-    pub(crate) fn set_closing(&self) {
-        self.0.closing.store(true, Ordering::Relaxed);
+    /// The client takes nothing of what there is to send.
+    pub(crate) fn set_blocked(&self) {
+        self.0.unflushed.store(true, Ordering::Relaxed);
+        self.0.blocked.store(true, Ordering::Relaxed);
     }
 
-    pub(crate) fn set_expendable(&self, is_expendable: bool) {
-        self.0.expendable.store(is_expendable, Ordering::Relaxed);
-    }
-
-    /// Whether the client takes nothing of what nobody is owed the end of.
-    pub(crate) fn blocks_for_nothing(&self) -> bool {
-        self.is_blocked() && self.0.expendable.load(Ordering::Relaxed)
+    /// Sending waits for a disk or a rate limit, and not for the client.
+    pub(crate) fn clear_blocked(&self) {
+        self.0.blocked.store(false, Ordering::Relaxed);
     }
 
     pub(crate) fn is_blocked(&self) -> bool {
         self.0.blocked.load(Ordering::Relaxed)
     }
 
-    /// There is something to send and no room for it.
-    pub(crate) fn has_no_room(&self) {
-        self.0.unflushed.store(true, Ordering::Relaxed);
-        self.0.blocked.store(true, Ordering::Relaxed);
+    pub(crate) fn set_closing(&self) {
+        self.0.closing.store(true, Ordering::Relaxed);
     }
 
-    /// Sending waits for something else than the client.
-    pub(crate) fn waits_for_us(&self) {
-        self.0.blocked.store(false, Ordering::Relaxed);
+    /// Whether the current body may be cut at a stop.
+    pub(crate) fn set_expendable(&self, is_expendable: bool) {
+        self.0.expendable.store(is_expendable, Ordering::Relaxed);
+    }
+
+    /// Whether the client takes nothing of a body that may be cut.
+    pub(crate) fn is_blocked_on_expendable(&self) -> bool {
+        self.is_blocked() && self.0.expendable.load(Ordering::Relaxed)
     }
 
     pub(crate) fn activity(&self) -> Activity {
@@ -136,7 +139,7 @@ impl Outbox {
         }
     }
 
-    /// Whether nothing is owed to the client: every request is answered, every byte on its way, and the end not yet begun.
+    /// Whether every request is answered, every byte has left, and the shutdown has not begun.
     pub(crate) fn is_settled(&self) -> bool {
         self.0.open.load(Ordering::Relaxed) == 0
             && !self.0.closing.load(Ordering::Relaxed)
@@ -146,10 +149,10 @@ impl Outbox {
 }
 
 /// A request that is being answered.
-pub(crate) struct Answering(Outbox);
+pub(crate) struct Answering(SendQueue);
 
 impl Answering {
-    pub(crate) fn outbox(&self) -> &Outbox {
+    pub(crate) fn send_queue(&self) -> &SendQueue {
         &self.0
     }
 }

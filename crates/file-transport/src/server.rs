@@ -1,4 +1,5 @@
-//! Accepting connections and dealing them to the workers, until told to stop; then what is under way is brought to its end.
+//! Accepting connections and distributing them over the workers, until a stop; then the requests that were
+//! read are answered.
 
 use std::future::Future;
 use std::io;
@@ -8,93 +9,54 @@ use std::thread;
 use std::time::Duration;
 
 use http::{Request, Response};
+use hyper::body::Incoming;
 use rustix::io::Errno;
 use rustix::net::{Shutdown, SocketFlags, acceptfrom_with, shutdown};
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
+use crate::body::Body;
 use crate::connection::{self, Arrival, Shared};
-use crate::counters::Counters;
-use crate::lot::{Idle, Leave, Lot};
-use crate::places::{Place, Places, Refusal};
-use crate::share::{Counted, Phase, Relief, Share};
-use crate::tls::{self, Tls};
+use crate::connection_limit::{ConnectionLimit, ConnectionPermit, Refusal};
+use crate::idle_eviction::evict_one;
+use crate::idle_pool::{IdlePool, Removed};
+use crate::settings::ServerSettings;
+use crate::tls;
+use crate::wire::Wire;
+use crate::worker_load::{IdleConnection, Phase, WorkerLoad};
 use crate::workers::Workers;
-use crate::{Body, Wire};
 
-pub use hyper::body::Incoming;
-
-/// After a failed accept (no descriptors left, usually) this long passes before the next.
+/// The pause after a failed accept. Usually there is no descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// The most threads that accept connections. They sleep in the system, which wakes one for each connection.
 const MAX_ACCEPTORS: usize = 4;
 
-/// After being told to end at once, connections get this long to do so.
+/// How long connections have to end after they were told to end at once.
 const CUT_TIME: Duration = Duration::from_millis(200);
 
-/// How connections are treated.
-#[derive(Debug, Clone)]
+/// Speaks HTTP/1.1 on connections, as its settings say.
+#[derive(Debug, Clone, Default)]
 pub struct Server {
-    /// A request's head must be complete this long after its first byte.
-    pub head_timeout: Duration,
-    /// A connection on which nothing is asked is closed after this long.
-    pub idle_timeout: Duration,
-    /// A client that takes nothing of its answer for this long is cut. iPXE itself gives up after 120 s of silence.
-    pub stall_timeout: Duration,
-    /// Connections at once. When there are so many, a new one takes the place of the one that has been idle for longest; where none is
-    /// idle, it waits.
-    pub max_connections: usize,
-    /// Connections at once from one IPv4 address or one IPv6 network of 64 bits. More are closed as they come.
-    pub max_connections_per_address: usize,
-    /// After a stop, transfers may go on for this long; then they are cut.
-    pub drain_timeout: Duration,
-    /// With this, connections that are accepted are encrypted.
-    pub tls: Option<Tls>,
-    /// Where what happens is counted.
-    pub counters: Arc<Counters>,
-    /// Lets others ask idle connections to go.
-    pub relief: Relief,
+    settings: ServerSettings,
 }
 
-impl Default for Server {
-    fn default() -> Self {
-        Self {
-            head_timeout: Duration::from_secs(30),
-            idle_timeout: Duration::from_secs(60),
-            stall_timeout: Duration::from_secs(120),
-            max_connections: 20_000,
-            max_connections_per_address: 4096,
-            drain_timeout: Duration::from_secs(30),
-            tls: None,
-            counters: Arc::default(),
-            relief: Relief::default(),
-        }
-    }
-}
-
-/// What a connection holds of its server: its place, and that it is counted among those of its worker.
-pub(crate) struct Held {
-    _place: Place,
-    _counted: Counted,
-}
-
-impl Held {
-    pub(crate) fn new(place: Place, counted: Counted) -> Self {
-        Self { _place: place, _counted: counted }
-    }
-}
-
-/// What accepting needs to know.
-struct Reception<H> {
+/// What the threads that accept connections share.
+struct Acceptor<H> {
     shared: Arc<Shared<H>>,
-    shares: Vec<Arc<Share>>,
-    places: Arc<Places>,
+    loads: Vec<Arc<WorkerLoad>>,
+    limit: Arc<ConnectionLimit>,
 }
 
 impl Server {
-    /// Serves `listener` with `handler` on `workers` until `stop` is ready; returns when the last connection has ended or was cut.
+    /// A server with these settings.
+    pub fn new(settings: ServerSettings) -> Self {
+        Self { settings }
+    }
+
+    /// Serves `listener` with `handler` on `workers` until `stop` is ready. Returns when the last connection
+    /// has ended or was cut.
     ///
     /// # Errors
     ///
@@ -110,66 +72,68 @@ impl Server {
         H: Fn(Request<Incoming>, SocketAddr) -> F + Send + Sync + 'static,
         F: Future<Output = Response<Body>> + Send + 'static,
     {
-        let drain_timeout = self.drain_timeout;
-        let places = Places::new(self.max_connections.max(1), self.max_connections_per_address.max(1));
-        let share = |handle: &Handle| Ok(Share::new(handle.clone(), &places, Some(Lot::new()?)));
-        let reception = Arc::new(Reception {
-            shared: Arc::new(Shared { server: self, handler }),
-            shares: workers.handles().iter().map(share).collect::<io::Result<_>>()?,
-            places: Arc::clone(&places),
+        let settings = self.settings;
+        let drain_timeout = settings.drain_timeout;
+        let limit = ConnectionLimit::new(
+            settings.max_connections.max(1),
+            settings.max_connections_per_address.max(1),
+        );
+        let load = |handle: &Handle| Ok(WorkerLoad::new(handle.clone(), &limit, Some(IdlePool::new()?)));
+        let acceptor = Arc::new(Acceptor {
+            shared: Arc::new(Shared { settings, handler }),
+            loads: workers.handles().iter().map(load).collect::<io::Result<_>>()?,
+            limit: Arc::clone(&limit),
         });
-        let attendants: Vec<_> = reception.shares.iter().map(|share| reception.attend(share)).collect();
-        reception.shared.server.relief.add(&reception.shares);
+        let idle_pools: Vec<_> = acceptor.loads.iter().map(|load| acceptor.run_idle_pool(load)).collect();
+        acceptor.shared.settings.idle_eviction.add(&acceptor.loads);
         listener.set_nonblocking(false)?;
         for index in 0..workers.handles().len().min(MAX_ACCEPTORS) {
-            let (listener, reception) = (listener.try_clone()?, Arc::clone(&reception));
-            let acceptor = thread::Builder::new().name(format!("accept-{index}"));
-            acceptor.spawn(move || reception.accept(&listener))?;
+            let (listener, acceptor) = (listener.try_clone()?, Arc::clone(&acceptor));
+            let thread = thread::Builder::new().name(format!("accept-{index}"));
+            thread.spawn(move || acceptor.accept(&listener))?;
         }
         stop.await;
-        places.close();
-        // Wakes the threads that accept, and refuses whoever connects from now on.
+        limit.close();
+        // Wakes the threads that accept, and refuses new clients.
         shutdown(&listener, Shutdown::Both)?;
         drop(listener);
-        reception.enter(Phase::Draining);
-        let leave = move |limit| {
-            let places = Arc::clone(&places);
-            tokio::task::spawn_blocking(move || places.wait_until_empty(limit))
+        acceptor.enter(Phase::Draining);
+        let wait_until_empty = move |time| {
+            let limit = Arc::clone(&limit);
+            tokio::task::spawn_blocking(move || limit.wait_until_empty(time))
         };
-        let left = leave(drain_timeout).await.unwrap_or(0);
+        let left = wait_until_empty(drain_timeout).await.unwrap_or(0);
         if left > 0 {
             tracing::warn!(connections = left, "cutting transfers that did not end in time");
-            reception.enter(Phase::Cutting);
-            let _ = leave(CUT_TIME).await;
+            acceptor.enter(Phase::Cutting);
+            let _ = wait_until_empty(CUT_TIME).await;
         }
-        attendants.iter().for_each(JoinHandle::abort);
+        idle_pools.iter().for_each(JoinHandle::abort);
         Ok(())
     }
-}
 
-impl Server {
-    /// Serves one connection that was made elsewhere to its end, on the current runtime.
+    /// Serves one connection, made by the caller, to its end on the current runtime.
     pub async fn serve<W, H, F>(self, wire: W, peer: SocketAddr, handler: H)
     where
         W: Wire,
         H: Fn(Request<Incoming>, SocketAddr) -> F + Send + Sync + 'static,
         F: Future<Output = Response<Body>> + Send + 'static,
     {
-        let shared = Arc::new(Shared { server: self, handler });
-        let places = Places::new(usize::MAX, usize::MAX);
-        let share = Share::new(Handle::current(), &places, None);
-        connection::run(wire, peer, shared, share, None, Arrival::New).await;
+        let shared = Arc::new(Shared { settings: self.settings, handler });
+        let limit = ConnectionLimit::new(usize::MAX, usize::MAX);
+        let load = WorkerLoad::new(Handle::current(), &limit, None);
+        connection::run(wire, peer, shared, load, None, Arrival::New).await;
     }
 }
 
-impl<H, F> Reception<H>
+impl<H, F> Acceptor<H>
 where
     H: Fn(Request<Incoming>, SocketAddr) -> F + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
-    /// Accepts until the listener is shut down.
+    /// Accepts connections until the listener is shut down.
     fn accept(&self, listener: &TcpListener) {
-        let counters = &self.shared.server.counters;
+        let counters = &self.shared.settings.counters;
         loop {
             match acceptfrom_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
                 Ok((socket, peer)) => {
@@ -180,10 +144,10 @@ where
                         if !std::mem::replace(&mut crowded, true) {
                             counters.crowded.add();
                         }
-                        self.make_room();
+                        evict_one(&self.loads);
                     };
-                    match self.places.enter(peer.ip(), make_room) {
-                        Ok(place) => self.deal(socket.into(), peer, place),
+                    match self.limit.acquire(peer.ip(), make_room) {
+                        Ok(permit) => self.assign(socket.into(), peer, permit),
                         Err(Refusal::Address) => {
                             counters.refused.add();
                             tracing::debug!(%peer, "too many connections from one address");
@@ -193,79 +157,77 @@ where
                 }
                 // The listener was shut down.
                 Err(Errno::INVAL) => return,
-                // The client went away before it was looked at.
+                // The client has gone away already.
                 Err(Errno::CONNABORTED | Errno::INTR) => {}
                 Err(error) => {
                     counters.failed.add();
                     tracing::warn!(%error, "cannot accept a connection");
-                    self.make_room();
+                    evict_one(&self.loads);
                     thread::sleep(ACCEPT_PAUSE);
                 }
             }
         }
     }
 
-    /// Keeps an eye on the connections that idle in the lot of a worker.
-    fn attend(&self, share: &Arc<Share>) -> JoinHandle<()> {
-        let (shared, share) = (Arc::clone(&self.shared), Arc::clone(share));
-        let handle = share.handle.clone();
+    /// Runs the pool of a worker on that worker.
+    fn run_idle_pool(&self, load: &Arc<WorkerLoad>) -> JoinHandle<()> {
+        let (shared, load) = (Arc::clone(&self.shared), Arc::clone(load));
+        let handle = load.handle.clone();
         handle.spawn(async move {
-            let attended = share.attend(|leave| match leave {
-                Leave::Expired(idle) => connection::count_expired(&shared.server, idle.begun.is_some()),
-                Leave::Readable(Idle { socket, peer, held, begun }) => match TcpStream::from_std(socket) {
-                    Ok(stream) => {
-                        let (shared, share) = (Arc::clone(&shared), Arc::clone(&share));
-                        let arrival = Arrival::Woken(begun);
-                        tokio::spawn(connection::run(stream, peer, shared, share, Some(held), arrival));
+            let run = load.run_idle_pool(|removed| match removed {
+                Removed::Expired(idle) => connection::count_expired(&shared.settings, idle.head.is_some()),
+                Removed::Readable(idle) => {
+                    let IdleConnection { socket, peer, admission, head } = idle;
+                    match TcpStream::from_std(socket) {
+                        Ok(stream) => {
+                            let (shared, load) = (Arc::clone(&shared), Arc::clone(&load));
+                            let (admission, arrival) = (Some(admission), Arrival::Woken(head));
+                            tokio::spawn(connection::run(stream, peer, shared, load, admission, arrival));
+                        }
+                        Err(error) => tracing::warn!(%peer, %error, "cannot wait for a connection"),
                     }
-                    Err(error) => tracing::warn!(%peer, %error, "cannot watch a connection"),
-                },
+                }
             });
-            if let Err(error) = attended.await {
+            if let Err(error) = run.await {
                 tracing::error!(%error, "idle connections cannot be kept small");
             }
         })
     }
 
-    /// Asks the connection to go that has been idle for longest on the worker that has most of them.
-    fn make_room(&self) {
-        if let Some(share) = self.shares.iter().max_by_key(|share| share.idle()) {
-            share.drop_an_idle_one();
-        }
-    }
-
     /// Gives a connection to the worker that has fewest.
-    fn deal(&self, stream: std::net::TcpStream, peer: SocketAddr, place: Place) {
-        let Some(share) = self.shares.iter().min_by_key(|share| share.connections()).cloned() else { return };
+    fn assign(&self, stream: std::net::TcpStream, peer: SocketAddr, permit: ConnectionPermit) {
+        let Some(load) = self.loads.iter().min_by_key(|load| load.connections()).cloned() else { return };
         let shared = Arc::clone(&self.shared);
-        // Counted at once, so that those who come together are not all sent to the same worker.
-        let held = Held::new(place, Share::count(&share));
-        let handle = share.handle.clone();
+        // Counted at once, so that connections that come together go to different workers.
+        let admission = WorkerLoad::admit(&load, permit);
+        let handle = load.handle.clone();
         handle.spawn(async move {
-            // Registers with the runtime of the worker, which therefore has to do it.
-            match TcpStream::from_std(stream) {
-                Ok(stream) => {
-                    // Without this the end of a small answer can wait for the client's delayed acknowledgement. Failing changes only
-                    // speed.
-                    let _ = stream.set_nodelay(true);
-                    match &shared.server.tls {
-                        None => connection::run(stream, peer, shared, share, Some(held), Arrival::New).await,
-                        Some(tls) => {
-                            let met = Box::pin(tls::meet(tls, stream, peer, &shared.server, &share)).await;
-                            if let Some(stream) = met {
-                                connection::run(stream, peer, shared, share, Some(held), Arrival::New).await;
-                            }
-                        }
+            // Registers the socket with the current runtime, so it has to run on the worker.
+            let stream = match TcpStream::from_std(stream) {
+                Ok(stream) => stream,
+                Err(error) => return tracing::warn!(%peer, %error, "cannot wait for a connection"),
+            };
+            // Otherwise the end of a small answer can wait for a delayed acknowledgement. A failure only
+            // costs speed.
+            let _ = stream.set_nodelay(true);
+            let settings = &shared.settings;
+            match &settings.tls {
+                None => connection::run(stream, peer, shared, load, Some(admission), Arrival::New).await,
+                Some(tls) => {
+                    let (limit, counters) = (settings.head_timeout, &settings.counters);
+                    let accepted =
+                        Box::pin(tls::accept_within(limit, tls, stream, peer, counters, &load)).await;
+                    if let Some(stream) = accepted {
+                        connection::run(stream, peer, shared, load, Some(admission), Arrival::New).await;
                     }
                 }
-                Err(error) => tracing::warn!(%peer, %error, "cannot watch a connection"),
             }
         });
     }
 }
 
-impl<H> Reception<H> {
+impl<H> Acceptor<H> {
     fn enter(&self, phase: Phase) {
-        self.shares.iter().for_each(|share| share.enter(phase));
+        self.loads.iter().for_each(|load| load.enter(phase));
     }
 }

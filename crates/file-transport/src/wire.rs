@@ -1,4 +1,4 @@
-//! What carries a connection's bytes: a TCP socket, a TLS session over one, or a script in a test.
+//! The transport of a connection's bytes: a TCP socket, a TLS session over one, or a script in a test.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -11,14 +11,15 @@ use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
 use tokio::io::{AsyncWrite, Interest};
 use tokio::net::TcpStream;
 
-use crate::OpenFile;
+use crate::open_file::OpenFile;
 
-/// Carries bytes both ways. What is pending wakes the task when it is worth asking again. Who was told to wait comes again with at least the
-/// same bytes, for some of them may be under way already.
+/// Carries bytes both ways. A pending call wakes its task when it is worth trying again. The caller then
+/// offers at least the same bytes again, because some of them may have been encrypted already.
 ///
-/// The methods are those that a [`Server`](crate::Server) needs; a type of one's own lets tests play any socket.
+/// The server needs exactly these methods. A type of the caller's own lets tests play any socket.
 pub trait Wire: Send + Unpin + 'static {
-    /// Whether there is nothing more to the connection than a socket, which can be kept alone and become a wire again.
+    /// Whether the connection is nothing more than a socket. Such a socket can be kept alone and become a
+    /// wire again.
     fn is_socket(&self) -> bool {
         false
     }
@@ -27,7 +28,7 @@ pub trait Wire: Send + Unpin + 'static {
     ///
     /// # Errors
     ///
-    /// There is more to the connection than a socket, or the system will not let go of it.
+    /// The connection is more than a socket, or the system does not release it.
     fn into_socket(self) -> io::Result<std::net::TcpStream>
     where
         Self: Sized,
@@ -35,14 +36,14 @@ pub trait Wire: Send + Unpin + 'static {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// Waits until reading would not; spurious wake-ups are allowed.
+    /// Waits until a read would not block. Spurious wake-ups are allowed.
     fn poll_readable(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
 
-    /// Reads what is there; nothing read is the end.
+    /// Reads the available bytes. Nothing read means the end.
     fn poll_read(&mut self, context: &mut Context<'_>, buffer: ReadBufCursor<'_>) -> Poll<io::Result<()>>;
 
-    /// Writes some of `slices`, and tells how many bytes. With `more`, bytes of a file follow at once, and what is written may wait for
-    /// them, so that both share a packet.
+    /// Writes some of `slices` and returns the number of bytes. With `more`, bytes of a file follow at once:
+    /// these may wait for them, so that both share a packet.
     fn poll_write(
         &mut self,
         context: &mut Context<'_>,
@@ -50,7 +51,8 @@ pub trait Wire: Send + Unpin + 'static {
         more: bool,
     ) -> Poll<io::Result<usize>>;
 
-    /// Sends up to `count` bytes of `file` from `offset` on, and tells how many; 0 means that the file ends there.
+    /// Sends up to `count` bytes of `file` from `offset` on and returns their number. 0 means that the file
+    /// ends there.
     fn poll_send_file(
         &mut self,
         context: &mut Context<'_>,
@@ -59,10 +61,10 @@ pub trait Wire: Send + Unpin + 'static {
         count: usize,
     ) -> Poll<io::Result<usize>>;
 
-    /// Waits until what was written is on its way.
+    /// Waits until the system has taken all written bytes.
     fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
 
-    /// Ends the sending direction.
+    /// Shuts the sending direction down.
     fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
 }
 
@@ -112,7 +114,7 @@ impl Wire for TcpStream {
     }
 }
 
-/// Sends once, waiting for room in the socket's buffer.
+/// Sends once, waiting for space in the socket's buffer.
 fn poll_send(
     stream: &TcpStream,
     context: &mut Context<'_>,

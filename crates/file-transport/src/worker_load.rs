@@ -1,87 +1,104 @@
-//! One worker's share of a server's connections: how many there are, and what all of them must be told.
+//! The connections that one worker serves for one server: how many there are, and what the server tells all
+//! of them.
 
-use std::fmt::{self, Debug, Formatter};
 use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 use tokio::time::Instant;
 
-use crate::lot::{Idle, Leave, Lot};
-use crate::places::Places;
+use crate::connection_limit::{ConnectionLimit, ConnectionPermit};
+use crate::idle_pool::{IdlePool, Removed};
 
-/// The connections that one worker serves for one server.
-pub(crate) struct Share {
+/// The connections of one worker.
+pub(crate) struct WorkerLoad {
     pub(crate) handle: Handle,
-    places: Arc<Places>,
+    limit: Arc<ConnectionLimit>,
     connections: AtomicUsize,
-    /// Idle connections that are not in the lot.
+    /// Idle connections that are not in the pool.
     idle: AtomicUsize,
-    /// Where idle connections are left that are no more than a socket.
-    lot: Option<Lot>,
+    /// Holds the idle connections that are no more than a socket.
+    idle_pool: Option<IdlePool<IdleConnection>>,
     phase: AtomicU8,
-    /// Wakes speaking connections when the phase has changed.
+    /// Wakes connections with a request when the phase has changed.
     changed: Notify,
-    /// Wakes an idle connection, the one that has been idle for longest, or all of them.
-    unwanted: Notify,
+    /// Wakes the connection that has been idle for longest, or all idle ones.
+    evicted: Notify,
 }
 
-/// Lets idle connections go when something else than places for connections runs out. Clones share it.
-#[derive(Clone, Default)]
-pub struct Relief(Arc<Mutex<Vec<Arc<Share>>>>);
-
-impl Relief {
-    /// Asks so many connections to go that have been idle for longest, on the workers that have most of them.
-    pub fn ask(&self, connections: usize) {
-        let shares = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for _ in 0..connections {
-            if let Some(share) = shares.iter().max_by_key(|share| share.idle()) {
-                share.drop_an_idle_one();
-            }
-        }
-    }
-
-    pub(crate) fn add(&self, shares: &[Arc<Share>]) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(shares);
-    }
-}
-
-impl Debug for Relief {
-    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Relief")
-    }
-}
-
-/// How a server stands to its connections.
+/// How far the server has come in stopping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
     Serving,
-    /// What was asked is answered, then connections end.
+    /// Requests that were read are answered, then connections end.
     Draining,
-    /// Connections end now.
+    /// Connections end at once.
     Cutting,
 }
 
-impl Share {
-    pub(crate) fn new(handle: Handle, places: &Arc<Places>, lot: Option<Lot>) -> Arc<Self> {
+/// A connection that is only a socket, waiting for its client.
+pub(crate) struct IdleConnection {
+    pub(crate) socket: TcpStream,
+    pub(crate) peer: SocketAddr,
+    pub(crate) admission: Admission,
+    /// The beginning of a request's head. It is boxed because few connections have one.
+    pub(crate) head: Option<Box<PartialHead>>,
+}
+
+/// The beginning of a request's head.
+pub(crate) struct PartialHead {
+    /// The bytes read so far.
+    pub(crate) unread: Bytes,
+    /// When the head must be complete.
+    pub(crate) deadline: Instant,
+}
+
+/// What a connection gives back when it ends: its permit, and its count among the connections of its worker.
+pub(crate) struct Admission {
+    _permit: ConnectionPermit,
+    _counted: CountedConnection,
+}
+
+/// Counts a connection while it lives.
+struct CountedConnection(Arc<WorkerLoad>);
+
+/// Counts an idle connection while it lives.
+pub(crate) struct CountedIdle<'a>(&'a WorkerLoad);
+
+impl WorkerLoad {
+    /// A worker without connections. Without a pool, idle connections keep their task.
+    pub(crate) fn new(
+        handle: Handle,
+        limit: &Arc<ConnectionLimit>,
+        idle_pool: Option<IdlePool<IdleConnection>>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             handle,
-            places: Arc::clone(places),
+            limit: Arc::clone(limit),
             connections: AtomicUsize::new(0),
             idle: AtomicUsize::new(0),
-            lot,
+            idle_pool,
             phase: AtomicU8::new(Phase::Serving as u8),
             changed: Notify::new(),
-            unwanted: Notify::new(),
+            evicted: Notify::new(),
         })
     }
 
-    /// Whether somebody waits for the place of a connection that is not needed just now.
+    /// Adds a connection to the worker.
+    pub(crate) fn admit(load: &Arc<Self>, permit: ConnectionPermit) -> Admission {
+        load.connections.fetch_add(1, Ordering::Relaxed);
+        Admission { _permit: permit, _counted: CountedConnection(Arc::clone(load)) }
+    }
+
+    /// Whether a new connection waits for the permit of one that is idle.
     pub(crate) fn is_crowded(&self) -> bool {
-        self.places.are_wanted()
+        self.limit.has_waiters()
     }
 
     pub(crate) fn phase(&self) -> Phase {
@@ -92,38 +109,38 @@ impl Share {
         }
     }
 
-    /// Tells all connections.
+    /// Tells all connections of a new phase.
     pub(crate) fn enter(&self, phase: Phase) {
         self.phase.store(phase as u8, Ordering::SeqCst);
         self.changed.notify_waiters();
-        self.unwanted.notify_waiters();
-        if let Some(lot) = &self.lot {
-            lot.clear();
+        self.evicted.notify_waiters();
+        if let Some(idle_pool) = &self.idle_pool {
+            idle_pool.clear();
         }
     }
 
-    /// The lot, if somebody attends to one.
-    pub(crate) fn lot(&self) -> Option<&Lot> {
-        self.lot.as_ref().filter(|lot| lot.is_attended())
+    /// Whether there is a pool that wakes its connections.
+    pub(crate) fn can_park(&self) -> bool {
+        self.idle_pool.as_ref().is_some_and(IdlePool::is_running)
     }
 
-    /// Keeps an eye on the lot, if there is one.
-    pub(crate) async fn attend(&self, leave: impl FnMut(Leave)) -> io::Result<()> {
-        match &self.lot {
-            Some(lot) => lot.attend(leave).await,
+    /// Runs the pool, if there is one.
+    pub(crate) async fn run_idle_pool(&self, removed: impl FnMut(Removed<IdleConnection>)) -> io::Result<()> {
+        match &self.idle_pool {
+            Some(idle_pool) => idle_pool.run(removed).await,
             None => Ok(()),
         }
     }
 
-    /// Leaves a connection in the lot until something comes, or until the deadline.
-    pub(crate) fn park(&self, idle: Idle, deadline: Instant) {
-        let Some(lot) = &self.lot else { return };
-        if let Err(error) = lot.park(idle, deadline) {
+    /// Leaves a connection in the pool until it is readable, or until the deadline.
+    pub(crate) fn park(&self, connection: IdleConnection, deadline: Instant) {
+        let Some(idle_pool) = &self.idle_pool else { return };
+        if let Err(error) = idle_pool.park(connection, deadline) {
             tracing::warn!(%error, "cannot keep an idle connection");
         }
-        // Whoever comes after the lot was cleared must not stay.
-        if self.phase() > Phase::Serving || !lot.is_attended() {
-            lot.clear();
+        // A connection that comes after the pool was cleared must not stay.
+        if self.phase() > Phase::Serving || !idle_pool.is_running() {
+            idle_pool.clear();
         }
     }
 
@@ -132,56 +149,50 @@ impl Share {
         self.changed.notified()
     }
 
-    /// Ready when the connection that asks has to go.
-    pub(crate) fn unwanted(&self) -> Notified<'_> {
-        self.unwanted.notified()
+    /// Ready when the idle connection that calls this has to end.
+    pub(crate) fn evicted(&self) -> Notified<'_> {
+        self.evicted.notified()
     }
 
-    /// Lets the connection go that has been idle for longest, if any is.
-    pub(crate) fn drop_an_idle_one(&self) {
-        if self.lot.as_ref().is_some_and(Lot::drop_first) {
+    /// Ends the connection that has been idle for longest, if any is idle.
+    pub(crate) fn evict_one(&self) {
+        if self.idle_pool.as_ref().is_some_and(IdlePool::drop_first) {
             return;
         }
-        // Told to nobody, this would be kept for the next that becomes idle.
+        // Without a waiter the notification would be kept for the next connection that becomes idle.
         if self.idle() > 0 {
-            self.unwanted.notify_one();
+            self.evicted.notify_one();
         }
     }
 
-    /// Connections at the moment.
+    /// Connections now.
     pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
     }
 
-    /// Idle connections at the moment.
+    /// Idle connections now.
     pub(crate) fn idle(&self) -> usize {
-        self.idle.load(Ordering::Relaxed) + self.lot.as_ref().map_or(0, Lot::len)
+        self.idle.load(Ordering::Relaxed) + self.idle_pool.as_ref().map_or(0, IdlePool::len)
     }
 
-    /// Counts a connection for as long as the result lives.
-    pub(crate) fn count(share: &Arc<Self>) -> Counted {
-        share.connections.fetch_add(1, Ordering::Relaxed);
-        Counted(Arc::clone(share))
-    }
-
-    /// Counts an idle connection for as long as the result lives.
+    /// Counts an idle connection that is not in the pool.
     pub(crate) fn count_idle(&self) -> CountedIdle<'_> {
         self.idle.fetch_add(1, Ordering::Relaxed);
         CountedIdle(self)
     }
 }
 
-/// A connection.
-pub(crate) struct Counted(Arc<Share>);
+impl AsFd for IdleConnection {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
 
-impl Drop for Counted {
+impl Drop for CountedConnection {
     fn drop(&mut self) {
         self.0.connections.fetch_sub(1, Ordering::Relaxed);
     }
 }
-
-/// An idle connection.
-pub(crate) struct CountedIdle<'a>(&'a Share);
 
 impl Drop for CountedIdle<'_> {
     fn drop(&mut self) {

@@ -1,5 +1,5 @@
-//! The threads that serve connections: one a core, each with a runtime of its own, so that a connection stays on its core and nothing on
-//! the way from request to answer waits for another thread.
+//! The threads that serve connections: one a core, each with a runtime of its own. A connection stays on its
+//! core, and nothing between request and answer waits for another thread.
 
 use std::io;
 use std::thread;
@@ -7,14 +7,15 @@ use std::thread;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::watch;
 
-/// How many events a thread handles before it asks the system for new ones. A turn of a large transfer takes a fraction of a
-/// millisecond, so few enough that small requests are noticed soon.
+/// How many events a thread handles before it asks the system for new ones. A turn of a large transfer takes
+/// a fraction of a millisecond, so small requests are noticed soon.
 const EVENT_INTERVAL: u32 = 13;
 
-/// Threads of one worker that may wait for a disk. Limits above keep their number far lower, unless there are many workers.
+/// Threads of one worker that may wait for a disk. The limit of loads keeps their number far lower, unless
+/// there are many workers.
 const MAX_BLOCKING: usize = 256;
 
-/// The threads. They end when this goes, whatever they are doing.
+/// The threads. When this is dropped they end, whatever they are doing.
 pub struct Workers {
     handles: Vec<Handle>,
     _end: watch::Sender<()>,
@@ -39,7 +40,7 @@ impl Workers {
     ///
     /// As [`Workers::start`].
     pub fn one_a_core() -> io::Result<Self> {
-        // Where the system cannot tell, one thread serves too.
+        // If the system does not tell, one thread serves as well.
         Self::start(thread::available_parallelism().map_or(1, usize::from))
     }
 
@@ -57,9 +58,9 @@ fn start(index: usize, mut ended: watch::Receiver<()>) -> io::Result<Handle> {
         .build()?;
     let handle = runtime.handle().clone();
     thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
-        // Nothing is ever sent; the wait ends when the sender goes.
+        // Nothing is ever sent; the wait ends when the sender is dropped.
         let _ = runtime.block_on(ended.changed());
-        // A thread may still wait for a disk that hangs; nothing that matters is left to it.
+        // A thread may still wait for a disk that hangs. Nothing depends on it.
         runtime.shutdown_background();
     })?;
     Ok(handle)

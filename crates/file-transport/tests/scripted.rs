@@ -1,4 +1,5 @@
-//! The library over a wire that plays a script, on a clock that does not wait: any requests, any cuts, any pauses, any ends.
+//! The library over a wire that plays a script, on a paused clock. The scripts send any requests in any
+//! parts, pause anywhere and end anywhere.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "scripted/any.rs"]
@@ -13,12 +14,12 @@ mod exact;
 mod expected;
 #[path = "scripted/heads.rs"]
 mod heads;
-#[path = "scripted/paces.rs"]
-mod paces;
 #[path = "scripted/parking.rs"]
 mod parking;
 #[path = "scripted/patience.rs"]
 mod patience;
+#[path = "scripted/rate_limits.rs"]
+mod rate_limits;
 #[path = "scripted/requests.rs"]
 mod requests;
 #[path = "scripted/script.rs"]

@@ -1,25 +1,29 @@
-//! Real connections on loopback: whatever pieces a body is made of, the client gets exactly their bytes.
+//! Real connections on loopback: whatever pieces a body has, the client gets exactly their bytes.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod numbers;
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use file_transport::{Body, OpenFile, Piece, ReadAt, Server, Workers};
+use file_transport::{Body, Piece, ReadAt, Server, ServerSettings, Workers};
 
-/// Serves the pieces that `body` makes for the path of each request. The threads end with the test's process.
-fn serve(server: Server, body: impl Fn(&str) -> Vec<Piece> + Send + Sync + 'static) -> SocketAddr {
-    serve_until(std::future::pending(), server, move |path| Body::from_pieces(body(path))).0
+use numbers::{Numbers, file};
+
+/// Serves the pieces that `body` returns for the path of each request. The threads end with the test's
+/// process.
+fn serve(settings: ServerSettings, body: impl Fn(&str) -> Vec<Piece> + Send + Sync + 'static) -> SocketAddr {
+    serve_until(std::future::pending(), settings, move |path| Body::from_pieces(body(path))).0
 }
 
-/// Serves until `stop` is ready; then the thread ends when the server has.
+/// Serves until `stop` is ready. The thread ends with the server.
 fn serve_until(
     stop: impl Future<Output = ()> + Send + 'static,
-    server: Server,
+    settings: ServerSettings,
     body: impl Fn(&str) -> Body + Send + Sync + 'static,
 ) -> (SocketAddr, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -31,7 +35,7 @@ fn serve_until(
     let served = std::thread::spawn(move || {
         let workers = Workers::start(2).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(server.run(&workers, listener, handler, stop)).unwrap();
+        runtime.block_on(Server::new(settings).run(&workers, listener, handler, stop)).unwrap();
     });
     (address, served)
 }
@@ -46,7 +50,7 @@ fn ask(connection: &mut BufReader<TcpStream>, path: &str) {
     write!(connection.get_mut(), "GET {path} HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
 }
 
-/// Reads a response's head and gives its length.
+/// Reads the head of an answer and returns its length.
 fn head(connection: &mut BufReader<TcpStream>) -> usize {
     let mut length = None;
     loop {
@@ -61,32 +65,11 @@ fn head(connection: &mut BufReader<TcpStream>) -> usize {
     }
 }
 
-/// Numbers that are the same in each run (xorshift).
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
-    }
-}
-
-/// A file of `length` bytes that differ from place to place.
-fn file(length: usize) -> (Arc<OpenFile>, Vec<u8>) {
-    let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
-    let bytes: Vec<u8> = (0..length).map(|_| u8::try_from(numbers.below(256)).unwrap()).collect();
-    let file = tempfile::tempfile().unwrap();
-    file.write_all_at(&bytes, 0).unwrap();
-    (Arc::new(file.into()), bytes)
-}
-
 #[test]
 fn any_pieces_arrive_as_they_are() {
     const SIZE: usize = 3 << 20;
     let (file, bytes) = file(SIZE);
-    let mut numbers = Numbers(42);
+    let mut numbers = Numbers::new(42);
     let mut cases: Vec<(Vec<Piece>, Vec<u8>)> = Vec::new();
     for _ in 0..200 {
         let (mut pieces, mut expected) = (Vec::new(), Vec::new());
@@ -115,8 +98,8 @@ fn any_pieces_arrive_as_they_are() {
     }
     let pieces: Vec<Vec<Piece>> = cases.iter().map(|(pieces, _)| pieces.clone()).collect();
     let case = move |path: &str| pieces[path[1..].parse::<usize>().unwrap()].clone();
-    let address = serve(Server::default(), case);
-    // On one connection, four requests ahead: answers must neither mix nor lose their order.
+    let address = serve(ServerSettings::default(), case);
+    // On one connection, four requests ahead: answers must neither mix nor change their order.
     let mut connection = connect(address);
     for first in (0..cases.len()).step_by(4) {
         (first..first + 4).for_each(|index| ask(&mut connection, &format!("/{index}")));
@@ -133,7 +116,7 @@ fn a_file_that_shrinks_cuts_the_connection() {
     let (file, bytes) = file(1 << 20);
     let short = Arc::clone(&file);
     let body = move |_: &str| vec![Piece::File { file: Arc::clone(&short), offset: 0, length: 1 << 20 }];
-    let address = serve(Server::default(), body);
+    let address = serve(ServerSettings::default(), body);
     file.set_len(300_000).unwrap();
     let mut connection = connect(address);
     ask(&mut connection, "/");
@@ -148,11 +131,11 @@ fn a_file_that_shrinks_cuts_the_connection() {
 fn a_client_that_takes_nothing_is_cut() {
     let (file, bytes) = file(64 << 20);
     let body = move |_: &str| vec![Piece::File { file: Arc::clone(&file), offset: 0, length: 64 << 20 }];
-    let server = Server { stall_timeout: Duration::from_secs(1), ..Server::default() };
-    let address = serve(server, body);
+    let settings = ServerSettings { stall_timeout: Duration::from_secs(1), ..ServerSettings::default() };
+    let address = serve(settings, body);
     let mut stalled = connect(address);
     ask(&mut stalled, "/");
-    // One that takes its time, but takes, is served to the end meanwhile.
+    // Meanwhile a slow client, which takes a little at a time, is served to the end.
     let mut slow = connect(address);
     ask(&mut slow, "/");
     let length = head(&mut slow);
@@ -164,12 +147,12 @@ fn a_client_that_takes_nothing_is_cut() {
         std::thread::sleep(Duration::from_millis(100));
     }
     assert!(received == bytes);
-    // Connections are looked at once a second, and it takes two looks to see that nothing moves.
+    // Connections are checked once a second, and it takes two checks to see that nothing moves.
     std::thread::sleep(Duration::from_secs(4));
     head(&mut stalled);
     let mut rest = Vec::new();
     let _ = stalled.read_to_end(&mut rest);
-    assert!(rest.len() < length, "all {length} bytes came, although nobody took them for a long time");
+    assert!(rest.len() < length, "all {length} bytes came, although the client took none for a long time");
     assert!(rest == bytes[..rest.len()]);
 }
 
@@ -181,8 +164,8 @@ fn a_stop_waits_for_who_is_owed_the_rest_and_for_nobody_else() {
         if path == "/expendable" { body.expendable() } else { body }
     };
     let (stop, stopped) = tokio::sync::oneshot::channel();
-    let server = Server { drain_timeout: Duration::from_secs(15), ..Server::default() };
-    let (address, served) = serve_until(async { drop(stopped.await) }, server, body);
+    let settings = ServerSettings { drain_timeout: Duration::from_secs(15), ..ServerSettings::default() };
+    let (address, served) = serve_until(async { drop(stopped.await) }, settings, body);
     let mut stalled: Vec<_> = (0..3).map(|_| connect(address)).collect();
     stalled.iter_mut().for_each(|connection| ask(connection, "/expendable"));
     let mut slow = connect(address);
@@ -198,11 +181,11 @@ fn a_stop_waits_for_who_is_owed_the_rest_and_for_nobody_else() {
     for connection in &mut stalled {
         let mut rest = Vec::new();
         let _ = connection.read_to_end(&mut rest);
-        assert!(rest.len() < bytes.len(), "all came, although nobody took it");
+        assert!(rest.len() < bytes.len(), "all came, although the client took nothing");
     }
 }
 
-/// A disk that hangs: whoever reads waits until it is let go.
+/// A disk that hangs: reads block until it is freed.
 #[derive(Debug, Default)]
 struct Hanging {
     reading: Mutex<usize>,
@@ -213,7 +196,7 @@ impl ReadAt for Hanging {
     fn read_exact_at(&self, buffer: &mut [u8], _offset: u64) -> io::Result<()> {
         let mut reading = self.reading.lock().unwrap();
         *reading += 1;
-        // Nobody reads any more once the number is set to this.
+        // From this number on, reads do not block.
         while *reading < usize::MAX / 2 {
             reading = self.freed.wait(reading).unwrap();
         }
@@ -227,12 +210,12 @@ fn a_disk_that_hangs_takes_no_more_threads_than_its_share() {
     let disk = Arc::new(Hanging::default());
     let source = Arc::clone(&disk);
     let body = move |_: &str| vec![Piece::Computed { source: source.clone(), offset: 0, length: 1000 }];
-    let address = serve(Server::default(), body);
+    let address = serve(ServerSettings::default(), body);
     let reading = || *disk.reading.lock().unwrap();
     for _ in 0..400 {
         ask(&mut connect(address), "/");
     }
-    // Until no more begin to wait.
+    // Until no more reads begin.
     let mut before = 0;
     for _ in 0..100 {
         std::thread::sleep(Duration::from_millis(50));

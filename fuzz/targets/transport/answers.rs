@@ -1,15 +1,15 @@
-//! What a client must get: heads that are well-formed, and the bytes that were answered.
+//! What a client must get: well-formed heads, and the bytes of the answers.
 
 use http::Method;
 
 use crate::bodies::Part;
 use crate::served::original;
 
-/// What a handler was asked, and what it answers.
+/// A request that a handler got, and its answer.
 pub(crate) struct Answered {
     pub(crate) method: Method,
     pub(crate) parts: Vec<Part>,
-    /// The length is not told in advance.
+    /// The length is not known in advance.
     pub(crate) streamed: bool,
 }
 
@@ -48,11 +48,11 @@ pub(crate) fn check(mut output: &[u8], answered: &[Answered]) {
             assert!(length == Some(0) && output.is_empty() && answered.next().is_none());
             return;
         }
-        let answer = answered.next().expect("nobody asked");
+        let answer = answered.next().expect("an answer without a request");
         let body = original().expected(&answer.parts);
         if answer.method == Method::CONNECT {
             assert!(length.is_none());
-            // What follows is another protocol, which nobody here speaks.
+            // Another protocol follows, which the server does not speak.
             assert!(output.is_empty());
             return;
         }

@@ -21,7 +21,7 @@ pub(crate) fn original() -> &'static Original {
     ORIGINAL.get_or_init(|| Original::new(LENGTH))
 }
 
-/// A letter a part.
+/// One part for each letter.
 pub(crate) fn parts(path: &str) -> Vec<Part> {
     path.bytes().skip(1).take(PARTS).map(part).collect()
 }
@@ -37,7 +37,7 @@ fn part(letter: u8) -> Part {
     }
 }
 
-/// The same bytes from somebody who does not tell how many there are, a thousand at a time.
+/// The same bytes as a stream without a length, a thousand at a time.
 pub(crate) fn streamed(parts: &[Part]) -> Body {
     let bytes = original().expected(parts);
     Body::stream(Streamed(bytes.chunks(1000).map(Bytes::copy_from_slice).rev().collect()))

@@ -1,5 +1,6 @@
-//! The certificate on disk and the one in use. Certificates live for weeks and the service for years, so a changed pair is taken over
-//! while it runs: somebody who comes when a look is due waits for it on another thread, everybody else goes on.
+//! The certificate on disk and the one in use. Certificates live for weeks and the service for years, so a
+//! changed pair is taken while the server runs. A client that comes when a check is due waits for it; the
+//! others go on.
 
 use std::error::Error;
 use std::fs::{self, File};
@@ -17,19 +18,19 @@ use rustls::sign::CertifiedKey;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-/// The files are looked at no more often than this, and only when a client comes.
-const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+/// The files are checked no more often than this, and only when a client comes.
+const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// How long a client waits for a look at a disk that does not answer.
-const LOOK_TIME: Duration = Duration::from_secs(1);
+/// How long a client waits for the check, in case that the disk does not answer.
+const CHECK_TIME: Duration = Duration::from_secs(1);
 
 /// The most that is read of a file. Chains have some ten KiB.
 const MAX_FILE: u64 = 1 << 20;
 
-/// Why there is no TLS.
+/// Why TLS cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// The file of certificates is of no use.
+    /// The file of certificates cannot be used.
     #[error("the certificate {} cannot be used: {problem}", path.display())]
     Certificate {
         /// The file.
@@ -37,7 +38,7 @@ pub enum TlsError {
         /// What is wrong.
         problem: Box<dyn Error + Send + Sync>,
     },
-    /// The file of the key is of no use.
+    /// The file of the key cannot be used.
     #[error("the key {} cannot be used: {problem}", path.display())]
     Key {
         /// The file.
@@ -45,7 +46,7 @@ pub enum TlsError {
         /// What is wrong.
         problem: Box<dyn Error + Send + Sync>,
     },
-    /// Both are in order by themselves.
+    /// Each file is valid, but they do not belong together.
     #[error("the key {} is not that of the certificate {}", key.display(), certificate.display())]
     Mismatch {
         /// The file of certificates.
@@ -53,9 +54,9 @@ pub enum TlsError {
         /// The file of the key.
         key: PathBuf,
     },
-    /// The library of TLS refuses.
+    /// The TLS library refuses the configuration.
     #[error("TLS cannot be set up: {0}")]
-    Setup(#[source] rustls::Error),
+    Setup(rustls::Error),
 }
 
 /// A pair of files and what was last read from them.
@@ -65,19 +66,19 @@ pub(super) struct Certificate {
     key: PathBuf,
     provider: Arc<CryptoProvider>,
     current: RwLock<Arc<CertifiedKey>>,
-    look: Mutex<Look>,
+    check: Mutex<LastCheck>,
 }
 
 #[derive(Debug)]
-struct Look {
-    /// When the last one began.
+struct LastCheck {
+    /// When the last check began.
     time: Instant,
     under_way: bool,
-    /// The files as they were at the last look, whether they could be used or not.
+    /// The files as the last check saw them, usable or not.
     seen: [Option<Stamp>; 2],
 }
 
-/// What tells one state of a file from another.
+/// Tells states of a file apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp {
     device: u64,
@@ -93,36 +94,36 @@ impl Certificate {
         key: PathBuf,
         provider: Arc<CryptoProvider>,
     ) -> Result<Self, TlsError> {
-        // Before reading: what changes meanwhile is read again.
+        // Before reading: a later change is read again.
         let seen = [stamp(&chain), stamp(&key)];
         let current = read_pair(&chain, &key, &provider)?;
-        let look = Look { time: Instant::now(), under_way: false, seen };
-        Ok(Self { chain, key, provider, current: RwLock::new(Arc::new(current)), look: Mutex::new(look) })
+        let check = LastCheck { time: Instant::now(), under_way: false, seen };
+        Ok(Self { chain, key, provider, current: RwLock::new(Arc::new(current)), check: Mutex::new(check) })
     }
 
     pub(super) fn key(&self) -> &Path {
         &self.key
     }
 
-    /// Looks whether the files have changed, if nobody did lately.
+    /// Checks whether the files have changed, if the last check is old enough.
     pub(super) async fn keep_fresh(self: &Arc<Self>) {
         {
-            let mut look = self.look.lock().unwrap_or_else(PoisonError::into_inner);
-            if look.under_way || look.time.elapsed() < LOOK_INTERVAL {
+            let mut check = self.check.lock().unwrap_or_else(PoisonError::into_inner);
+            if check.under_way || check.time.elapsed() < CHECK_INTERVAL {
                 return;
             }
-            (look.time, look.under_way) = (Instant::now(), true);
+            (check.time, check.under_way) = (Instant::now(), true);
         }
         let this = Arc::clone(self);
-        // Whatever becomes of the look, there is a certificate to go on with.
-        let _ = timeout(LOOK_TIME, spawn_blocking(move || this.look())).await;
+        // Whatever the check finds, there is a certificate to go on with.
+        let _ = timeout(CHECK_TIME, spawn_blocking(move || this.check())).await;
     }
 
-    fn look(&self) {
+    fn check(&self) {
         let now = [stamp(&self.chain), stamp(&self.key)];
         let changed = {
-            let mut look = self.look.lock().unwrap_or_else(PoisonError::into_inner);
-            std::mem::replace(&mut look.seen, now) != now
+            let mut check = self.check.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut check.seen, now) != now
         };
         if changed {
             match read_pair(&self.chain, &self.key, &self.provider) {
@@ -130,13 +131,13 @@ impl Certificate {
                     *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(pair);
                     tracing::info!(certificate = %self.chain.display(), "the certificate was renewed");
                 }
-                // Perhaps one of the two is still to come; then there will be another change.
+                // Perhaps only one of the two is new. The other one will be another change.
                 Err(error) => {
                     tracing::warn!(%error, "the changed certificate is not taken; the old one stays");
                 }
             }
         }
-        self.look.lock().unwrap_or_else(PoisonError::into_inner).under_way = false;
+        self.check.lock().unwrap_or_else(PoisonError::into_inner).under_way = false;
     }
 }
 
@@ -189,7 +190,7 @@ fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, Box<dyn Error + Send 
 }
 
 fn read_file(path: &Path) -> io::Result<Vec<u8>> {
-    // A pipe would be waited for, and a device might never end.
+    // A pipe would block, and a device might never end.
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
     }

@@ -1,4 +1,4 @@
-//! Giving a session's keys to the kernel, where it takes them.
+//! Giving the keys of a session to the kernel.
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -19,18 +19,18 @@ use tokio::task::spawn_blocking;
 /// How long the kernel may take to connect to itself.
 const TRIAL_TIME: Duration = Duration::from_secs(1);
 
-/// What sessions differ in for the kernel: the version and the cipher, in its own numbers.
+/// The version and the cipher of a session, in the kernel's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Kind {
+struct SessionKind {
     version: u16,
     cipher: u16,
 }
 
 /// The kinds of sessions that the kernel takes over.
-pub(super) struct Offer(Vec<Kind>);
+pub(super) struct Offer(Vec<SessionKind>);
 
 impl Offer {
-    /// Of this kernel. Found out by trial when it is first asked for.
+    /// What this kernel offers. The first call finds it out by trial.
     pub(super) async fn of_kernel() -> &'static Self {
         static OFFER: OnceCell<Offer> = OnceCell::const_new();
         // A trial that fails in any way is no offer.
@@ -40,8 +40,9 @@ impl Offer {
     fn find() -> Self {
         let versions = [TLS_1_2_VERSION, TLS_1_3_VERSION];
         let ciphers = [TLS_CIPHER_AES_GCM_128, TLS_CIPHER_AES_GCM_256, TLS_CIPHER_CHACHA20_POLY1305];
-        let kinds =
-            versions.iter().flat_map(|version| ciphers.map(|cipher| Kind { version: *version, cipher }));
+        let kinds = versions
+            .iter()
+            .flat_map(|version| ciphers.map(|cipher| SessionKind { version: *version, cipher }));
         let (mut taken, mut refusal) = (Vec::new(), None);
         for kind in kinds {
             match try_out(kind) {
@@ -62,16 +63,17 @@ impl Offer {
     }
 }
 
-/// Tries with a connection to ourselves and keys that are never used: on a client's connection a failure half way is one too late.
-fn try_out(kind: Kind) -> io::Result<()> {
+/// Tries with a connection to this process and keys that are never used. On a client's connection, a failure
+/// half way would break it.
+fn try_out(kind: SessionKind) -> io::Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let client = TcpStream::connect_timeout(&listener.local_addr()?, TRIAL_TIME)?;
     let info = || crypto_info(kind, &[0; 32], &[0; 12], 0);
     give(&client, info()?, info()?)
 }
 
-/// Gives the keys of a session, of which everything was sent and received so far, to the kernel. Tells how many records may be sent with
-/// them. After a failure the connection is of no use.
+/// Gives the keys of a session to the kernel, and returns how many records may be sent with them. Everything
+/// must have been sent and received. After a failure the connection cannot be used.
 pub(super) fn hand_over(stream: &impl AsFd, tls: ServerConnection) -> io::Result<u64> {
     let unsupported = || io::Error::from(io::ErrorKind::Unsupported);
     let suite = tls.negotiated_cipher_suite().ok_or_else(unsupported)?;
@@ -100,7 +102,7 @@ fn give(stream: &impl AsFd, tx: TlsCryptoInfo, rx: TlsCryptoInfo) -> io::Result<
     Ok(())
 }
 
-fn kind(suite: SupportedCipherSuite) -> Option<Kind> {
+fn kind(suite: SupportedCipherSuite) -> Option<SessionKind> {
     let version = match suite {
         SupportedCipherSuite::Tls12(_) => TLS_1_2_VERSION,
         SupportedCipherSuite::Tls13(_) => TLS_1_3_VERSION,
@@ -117,12 +119,12 @@ fn kind(suite: SupportedCipherSuite) -> Option<Kind> {
         | CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256 => TLS_CIPHER_CHACHA20_POLY1305,
         _ => return None,
     };
-    Some(Kind { version, cipher })
+    Some(SessionKind { version, cipher })
 }
 
-/// What the kernel wants to know of one direction: the key's bytes, the twelve of the nonce, the number of the next record. Of a longer key
-/// the beginning is taken.
-fn crypto_info(kind: Kind, key: &[u8], iv: &[u8], sequence: u64) -> io::Result<TlsCryptoInfo> {
+/// One direction of a session as the kernel wants it: the key, the twelve bytes of the nonce, and the number
+/// of the next record. Of a longer key the beginning is used.
+fn crypto_info(kind: SessionKind, key: &[u8], iv: &[u8], sequence: u64) -> io::Result<TlsCryptoInfo> {
     let info = tls_crypto_info { version: kind.version, cipher_type: kind.cipher };
     let rec_seq = sequence.to_be_bytes();
     if kind.cipher == TLS_CIPHER_CHACHA20_POLY1305 {
@@ -133,8 +135,9 @@ fn crypto_info(kind: Kind, key: &[u8], iv: &[u8], sequence: u64) -> io::Result<T
     let salt = part(iv, 0)?;
     let mut iv: [u8; 8] = part(iv, 4)?;
     if kind.version == TLS_1_2_VERSION {
-        // Here the kernel counts nonces up from this one, while rustls has used the first of them as `iv` exclusive-or their number. A
-        // nonce that is used twice betrays the key, so the kernel begins far away, further than any session counts.
+        // The kernel counts nonces up from this one, while rustls used `iv` exclusive-or the record's number.
+        // A nonce that is used twice betrays the key. So the kernel begins at a distance that no session
+        // reaches.
         let [first, ..] = &mut iv;
         *first ^= 0x80;
     }
@@ -165,14 +168,15 @@ mod tests {
     fn the_kernel_is_told_keys_as_it_wants_them() {
         let key: Vec<u8> = (100..132).collect();
         let iv: Vec<u8> = (1..13).collect();
-        let info =
-            |version, cipher| crypto_info(Kind { version, cipher }, &key, &iv, 7).expect("long enough");
+        let info = |version, cipher| {
+            crypto_info(SessionKind { version, cipher }, &key, &iv, 7).expect("long enough")
+        };
         let TlsCryptoInfo::Aes128Gcm(newer) = info(TLS_1_3_VERSION, TLS_CIPHER_AES_GCM_128) else { panic!() };
         assert_eq!((newer.salt, newer.iv), ([1, 2, 3, 4], [5, 6, 7, 8, 9, 10, 11, 12]));
         assert_eq!((newer.key.as_slice(), newer.rec_seq), (&key[..16], [0, 0, 0, 0, 0, 0, 0, 7]));
         let TlsCryptoInfo::Aes256Gcm(older) = info(TLS_1_2_VERSION, TLS_CIPHER_AES_GCM_256) else { panic!() };
         assert_eq!(older.key.as_slice(), key);
-        // No nonce of the kernel may be one that rustls has used, which are those near the exported one.
+        // rustls has used nonces near the exported one, so the kernel must not.
         let distance = u64::from_be_bytes(older.iv).wrapping_sub(u64::from_be_bytes(newer.iv));
         assert_eq!(distance, 1 << 63);
         let TlsCryptoInfo::Chacha20Poly1305(third) = info(TLS_1_2_VERSION, TLS_CIPHER_CHACHA20_POLY1305)
@@ -181,7 +185,8 @@ mod tests {
         };
         assert_eq!((third.key.as_slice(), third.iv.as_slice()), (key.as_slice(), iv.as_slice()));
         assert!(
-            crypto_info(Kind { version: 0, cipher: TLS_CIPHER_AES_GCM_256 }, &key[..16], &iv, 7).is_err()
+            crypto_info(SessionKind { version: 0, cipher: TLS_CIPHER_AES_GCM_256 }, &key[..16], &iv, 7)
+                .is_err()
         );
     }
 }

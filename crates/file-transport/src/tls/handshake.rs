@@ -1,5 +1,5 @@
-//! The handshake. It reads one record at a time and nothing behind the last, so that whoever goes on with the connection, the kernel
-//! perhaps, finds every byte of it still in the socket.
+//! The handshake. It reads one record at a time and no byte behind the last one. So whatever takes the
+//! connection over, perhaps the kernel, finds the following bytes in the socket.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use super::stream::TlsStream;
 /// The bytes before each record: its kind, a version, its length.
 const HEADER: usize = 5;
 
-/// Makes the handshake. Afterwards the kernel encrypts, where `offer` holds that.
+/// Makes the handshake. Afterwards the kernel encrypts, if `offer` covers the session.
 pub(super) async fn make(
     stream: TcpStream,
     config: Arc<ServerConfig>,
@@ -40,7 +40,7 @@ pub(super) async fn make(
             Err(error) => return Err(error),
         }
         if let Err(error) = tls.process_new_packets() {
-            // Tells the client why, if that is possible at once.
+            // Tells the client why, if the socket takes it at once.
             let _ = send_records(&stream, &mut tls, false);
             return Err(io::Error::new(io::ErrorKind::InvalidData, error));
         }
@@ -53,7 +53,7 @@ pub(super) async fn make(
     Ok(TlsStream::new(Session::new(stream, tls)))
 }
 
-/// Reads the record that comes next, and no byte behind it.
+/// Reads the next record, and no byte behind it.
 struct OneRecord<'a> {
     stream: &'a TcpStream,
     header: [u8; HEADER],
@@ -66,14 +66,14 @@ struct OneRecord<'a> {
 impl Read for OneRecord<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.left > 0 {
-            let most = self.left.min(buffer.len());
-            let count = self.stream.try_read(buffer.get_mut(..most).unwrap_or_default())?;
+            let max = self.left.min(buffer.len());
+            let count = self.stream.try_read(buffer.get_mut(..max).unwrap_or_default())?;
             self.left -= count;
             return Ok(count);
         }
         let rest = self.header.get_mut(self.have..).unwrap_or_default();
-        let most = rest.len().min(buffer.len());
-        let part = rest.get_mut(..most).unwrap_or_default();
+        let max = rest.len().min(buffer.len());
+        let part = rest.get_mut(..max).unwrap_or_default();
         let count = self.stream.try_read(part)?;
         buffer.iter_mut().zip(part.iter().take(count)).for_each(|(to, from)| *to = *from);
         self.have += count;

@@ -1,11 +1,11 @@
-//! TLS in the kernel: it has the keys, and `sendfile` encrypts on its way into the network, so that no byte of a file passes through this
-//! program.
+//! TLS in the kernel: `sendfile` encrypts, so that no byte of a file passes through the program's memory.
 //!
-//! What it takes it may still hold back from TCP, encrypted, when TCP's buffer is full, and forgets when the connection is closed then. So
-//! nothing counts as on its way before there is room in that buffer again.
+//! When TCP's buffer is full, the kernel holds encrypted bytes back, and loses them if the connection is
+//! closed then. So nothing counts as sent before that buffer has space again.
 //!
-//! The kernel cares for records of data. What else a client may send is an alert, which is nearly always the end, or a wish for other
-//! keys, which no client of a file server has a reason for and only the newest kernels can grant: it ends the connection.
+//! The kernel handles records of data. Any other record is an alert, which nearly always ends the connection,
+//! or a request for new keys. No client of a file server needs new keys, and only the newest kernels can
+//! change them. So such a request ends the connection.
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice, IoSliceMut};
@@ -22,21 +22,22 @@ use socket2::{MsgHdr, SockRef};
 use tokio::io::{AsyncWrite, Interest};
 use tokio::net::TcpStream;
 
-use crate::{OpenFile, Wire};
+use crate::open_file::OpenFile;
+use crate::wire::Wire;
 
 /// Bytes read at once: requests are short.
 const READ_BYTES: usize = 16 << 10;
 
-/// The longest record.
+/// The length of the longest record.
 const RECORD_BYTES: u64 = 16 << 10;
 
-/// The kind of record that holds an alert.
+/// The content type of an alert.
 const ALERT: u8 = 21;
 
-/// An alert that says that the connection ends in order, and its level, a warning.
+/// The alert `close_notify` (RFC 8446 §6.1), and its level, a warning.
 const CLOSE_NOTIFY: [u8; 2] = [1, 0];
 
-/// The alerts that end nothing.
+/// The alerts that do not end the connection.
 const USER_CANCELED: u8 = 90;
 const NO_RENEGOTIATION: u8 = 100;
 
@@ -47,7 +48,7 @@ thread_local! {
     });
 }
 
-/// Where what comes lies until it is handed on.
+/// A buffer for received bytes and their control messages.
 struct Scratch {
     bytes: Vec<u8>,
     control: Vec<u8>,
@@ -55,9 +56,9 @@ struct Scratch {
 
 /// What a client sent.
 enum Received {
-    /// So many bytes of data, in the scratch. None is the end.
+    /// So many bytes of data in the scratch buffer. 0 is the end.
     Data(usize),
-    /// Something that needs no answer.
+    /// A record that needs no answer.
     Nothing,
     /// The client ends the connection.
     End,
@@ -70,9 +71,9 @@ pub(super) struct KernelStream {
     records: u64,
     /// The client has announced its end.
     ended: bool,
-    /// We have announced ours.
+    /// The server has announced its end.
     closing: bool,
-    /// Something was sent since there was room for certain.
+    /// Bytes were sent after the last time that the buffer surely had space.
     unflushed: bool,
 }
 
@@ -81,15 +82,16 @@ impl KernelStream {
         Self { stream, records, ended: false, closing: false, unflushed: false }
     }
 
-    /// Finds out that the client is gone, which sending does not with every kernel: 6.1 goes on encrypting for nobody.
+    /// Fails if the client has gone. Sending does not tell with every kernel: 6.1 goes on encrypting.
     fn check(&self) -> io::Result<()> {
-        match look(&self.stream)?.intersects(PollFlags::ERR | PollFlags::HUP) {
+        match poll_now(&self.stream)?.intersects(PollFlags::ERR | PollFlags::HUP) {
             true => Err(io::ErrorKind::ConnectionReset.into()),
             false => Ok(()),
         }
     }
 
-    /// Counts the records that `sent` bytes may have become. With each, somebody who listens learns a little of the keys.
+    /// Counts the records of `sent` bytes. Each record tells an eavesdropper a little about the keys, so
+    /// their number is limited.
     fn count(&mut self, sent: io::Result<usize>) -> io::Result<usize> {
         self.unflushed = true;
         let sent = sent?;
@@ -101,7 +103,7 @@ impl KernelStream {
         Ok(sent)
     }
 
-    /// Waits until there is room, and then acts; what acts may say that there is none.
+    /// Waits for space in TCP's buffer, then calls `act`, which may still find none.
     fn poll_when_writable(
         &self,
         context: &mut Context<'_>,
@@ -109,8 +111,8 @@ impl KernelStream {
     ) -> Poll<io::Result<()>> {
         loop {
             ready!(self.stream.poll_write_ready(context))?;
-            // What was ready once need not be so now. When all is over the deed meets that.
-            let acted = self.stream.try_io(Interest::WRITABLE, || match look(&self.stream)?.is_empty() {
+            // tokio's readiness can be stale, so the kernel is asked. An error is left to `act`.
+            let acted = self.stream.try_io(Interest::WRITABLE, || match poll_now(&self.stream)?.is_empty() {
                 true => Err(io::ErrorKind::WouldBlock.into()),
                 false => act(&self.stream),
             });
@@ -122,8 +124,8 @@ impl KernelStream {
     }
 }
 
-fn receive(stream: &TcpStream, scratch: &mut Scratch, most: usize) -> io::Result<Received> {
-    let space = scratch.bytes.get_mut(..most.min(READ_BYTES)).unwrap_or_default();
+fn receive(stream: &TcpStream, scratch: &mut Scratch, max: usize) -> io::Result<Received> {
+    let space = scratch.bytes.get_mut(..max.min(READ_BYTES)).unwrap_or_default();
     let mut spaces = [IoSliceMut::new(space)];
     let message =
         recvmsg::<()>(stream.as_raw_fd(), &mut spaces, Some(&mut scratch.control), MsgFlags::MSG_DONTWAIT)?;
@@ -133,11 +135,11 @@ fn receive(stream: &TcpStream, scratch: &mut Scratch, most: usize) -> io::Result
         _ => None,
     });
     match kind {
-        // Without a word about its kind it is data, or the end.
+        // Without a control message it is data, or the end.
         None | Some(TlsGetRecordType::ApplicationData) => Ok(Received::Data(count)),
         Some(TlsGetRecordType::Alert) => match scratch.bytes.get(..count) {
             Some([_, 0]) => Ok(Received::End),
-            // The client would not have other keys, or is about to end the connection.
+            // The client refuses new keys, or is about to end the connection.
             Some([_, NO_RENEGOTIATION | USER_CANCELED]) => Ok(Received::Nothing),
             Some([_, description]) => {
                 let told = format!("the client gave up, with the alert {description}");
@@ -163,8 +165,8 @@ impl Wire for KernelStream {
             ready!(self.stream.poll_read_ready(context))?;
             let received = SCRATCH.with_borrow_mut(|scratch| {
                 let stream = &self.stream;
-                let most = buffer.remaining();
-                let received = stream.try_io(Interest::READABLE, || receive(stream, scratch, most));
+                let max = buffer.remaining();
+                let received = stream.try_io(Interest::READABLE, || receive(stream, scratch, max));
                 if let Ok(Received::Data(count)) = received {
                     buffer.put_slice(scratch.bytes.get(..count).unwrap_or_default());
                 }
@@ -189,8 +191,8 @@ impl Wire for KernelStream {
         _more: bool,
     ) -> Poll<io::Result<usize>> {
         self.check()?;
-        // Nothing waits for more: TCP would send it after a fifth of a second all the same, but the kernel's TLS would not, however long a
-        // disk or a pace takes.
+        // Never with `more`: TCP would send the bytes after 200 ms all the same, but the kernel's TLS would
+        // hold them until the next ones, however long a disk or a rate limit takes.
         let sent = ready!(self.stream.poll_write(context, slices, false));
         Poll::Ready(self.count(sent))
     }
@@ -217,7 +219,7 @@ impl Wire for KernelStream {
 
     fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.closing {
-            ready!(self.poll_when_writable(context, say_goodbye))?;
+            ready!(self.poll_when_writable(context, send_close_notify))?;
             (self.closing, self.unflushed) = (true, true);
         }
         ready!(self.poll_flush(context))?;
@@ -225,8 +227,8 @@ impl Wire for KernelStream {
     }
 }
 
-/// What the kernel says of the connection at this moment: whether there is room in TCP's buffer, and whether all is over.
-fn look(stream: &TcpStream) -> io::Result<PollFlags> {
+/// Whether TCP's buffer has space, and whether the connection has ended.
+fn poll_now(stream: &TcpStream) -> io::Result<PollFlags> {
     let mut polled = [PollFd::new(stream, PollFlags::OUT)];
     loop {
         match poll(&mut polled, Some(&Timespec::default())) {
@@ -239,16 +241,16 @@ fn look(stream: &TcpStream) -> io::Result<PollFlags> {
     Ok(polled.revents())
 }
 
-/// Announces that nothing more is sent.
-fn say_goodbye(stream: &TcpStream) -> io::Result<()> {
+/// Announces the end of what is sent.
+fn send_close_notify(stream: &TcpStream) -> io::Result<()> {
     let control = record_type(ALERT);
     let slices = [IoSlice::new(&CLOSE_NOTIFY)];
     let message = MsgHdr::new().with_buffers(&slices).with_control(&control);
     SockRef::from(stream).sendmsg(&message, MSG_DONTWAIT | MSG_NOSIGNAL).map(drop)
 }
 
-/// A control message, as `cmsg(3)` describes it, that tells the kind of a record: the message's length, whom it is for, what it is, and
-/// one byte, padded.
+/// The control message that sets the type of a record, as `cmsg(3)` describes it: length, level, type, and
+/// one byte with padding.
 fn record_type(kind: u8) -> Vec<u8> {
     let header = size_of::<usize>() + 2 * size_of::<i32>();
     let mut message = Vec::with_capacity(header + size_of::<usize>());

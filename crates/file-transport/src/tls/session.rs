@@ -1,7 +1,7 @@
 //! TLS in user space, for kernels that do not take it over: a file's bytes are read, encrypted and written.
 //!
-//! What was taken to be sent counts as sent only when the last of its records is in the socket. Until then the caller is told to wait,
-//! and comes again with the same bytes.
+//! Bytes count as sent when the last of their records is in the socket. Until then the caller waits, and
+//! offers the same bytes again.
 
 use std::cell::RefCell;
 use std::io::{self, BufRead, IoSlice, Read, Write};
@@ -16,14 +16,15 @@ use rustls::ServerConnection;
 use tokio::io::{AsyncWrite, Interest};
 use tokio::net::TcpStream;
 
-use crate::{OpenFile, Wire};
+use crate::open_file::OpenFile;
+use crate::wire::Wire;
 
-/// Bytes that are encrypted at once, and the most that a connection holds of its records while the client takes none. A power of two
-/// times the longest record, 16 KiB.
+/// Bytes that are encrypted at once. This also bounds the records that a connection holds while the client
+/// takes none. It is a power of two times the longest record, 16 KiB.
 const PORTION: usize = 64 << 10;
 
 thread_local! {
-    /// Where a portion of a file lies while it is encrypted.
+    /// A buffer for a portion of a file while it is encrypted.
     static PLAIN: RefCell<Vec<u8>> = RefCell::new(vec![0; PORTION]);
 }
 
@@ -31,7 +32,7 @@ thread_local! {
 pub(super) struct Session {
     stream: TcpStream,
     tls: Box<ServerConnection>,
-    /// Bytes that were taken from the caller, who does not know it yet.
+    /// Bytes that were encrypted and not yet reported to the caller.
     taken: usize,
 }
 
@@ -50,13 +51,13 @@ impl Session {
     /// Reads from the socket once.
     fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.stream.poll_read_ready(context))?;
-        match self.tls.read_tls(&mut Incoming(&self.stream)) {
+        match self.tls.read_tls(&mut RecordReader(&self.stream)) {
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Poll::Ready(Ok(())),
             Err(error) => return Poll::Ready(Err(error)),
         }
         let processed = self.tls.process_new_packets();
-        // What there is to say to that is said if it can be at once, else with the next bytes.
+        // A reply of TLS itself is sent if the socket takes it at once, else with the next bytes.
         let said =
             if self.tls.wants_write() { send_records(&self.stream, &mut self.tls, false) } else { Ok(()) };
         match processed {
@@ -74,15 +75,15 @@ impl Session {
         Poll::Ready(Ok(()))
     }
 
-    /// Waits until there is nothing to be sent and room to send.
+    /// Waits until all records are in the socket and it has space.
     fn poll_room(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_send(context, false))?;
         self.stream.poll_write_ready(context)
     }
 
-    /// Waits until what was taken is in the socket, and tells how many bytes these are.
-    fn poll_taken(&mut self, context: &mut Context<'_>, more: bool, most: usize) -> Poll<io::Result<usize>> {
-        if self.taken > most {
+    /// Waits until the encrypted bytes are in the socket, then reports their number.
+    fn poll_taken(&mut self, context: &mut Context<'_>, more: bool, max: usize) -> Poll<io::Result<usize>> {
+        if self.taken > max {
             return Poll::Ready(Err(io::Error::other("bytes that were taken are no longer offered")));
         }
         ready!(self.poll_send(context, more))?;
@@ -90,22 +91,22 @@ impl Session {
     }
 }
 
-/// Encrypts some of `slices`, and tells how many bytes.
+/// Encrypts some of `slices` and returns the number of bytes.
 fn encrypt(tls: &mut ServerConnection, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-    // Nothing is taken when the keys have to be changed first.
+    // The first write takes nothing if rustls has to change the keys first.
     for _ in 0..2 {
         let taken = tls.writer().write_vectored(slices)?;
         if taken > 0 {
             return Ok(taken);
         }
     }
-    // With TLS 1.2 keys cannot be changed.
+    // TLS 1.2 cannot change keys.
     Err(io::Error::other("the keys of the session are used up"))
 }
 
-/// Writes what it can of the records that there are, at once.
+/// Writes as many records as the socket takes at once.
 pub(super) fn send_records(stream: &TcpStream, tls: &mut ServerConnection, more: bool) -> io::Result<()> {
-    match tls.write_tls(&mut Outgoing { stream, more }) {
+    match tls.write_tls(&mut RecordWriter { stream, more }) {
         Err(error) if !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
             Err(error)
         }
@@ -113,20 +114,20 @@ pub(super) fn send_records(stream: &TcpStream, tls: &mut ServerConnection, more:
     }
 }
 
-struct Incoming<'a>(&'a TcpStream);
+struct RecordReader<'a>(&'a TcpStream);
 
-impl Read for Incoming<'_> {
+impl Read for RecordReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.0.try_read(buffer)
     }
 }
 
-struct Outgoing<'a> {
+struct RecordWriter<'a> {
     stream: &'a TcpStream,
     more: bool,
 }
 
-impl Write for Outgoing<'_> {
+impl Write for RecordWriter<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.write_vectored(&[IoSlice::new(bytes)])
     }
@@ -163,7 +164,7 @@ impl Wire for Session {
                     return Poll::Ready(Ok(()));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                // Many clients leave without a word. Whether that cuts a request short is seen by who reads requests.
+                // Many clients leave without an announcement. hyper notices if that cuts a request short.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Poll::Ready(Ok(())),
                 Err(error) => return Poll::Ready(Err(error)),
             }
@@ -177,12 +178,12 @@ impl Wire for Session {
         slices: &[IoSlice<'_>],
         more: bool,
     ) -> Poll<io::Result<usize>> {
-        let most = slices.iter().map(|slice| slice.len()).sum();
-        if self.taken == 0 && most > 0 {
+        let max = slices.iter().map(|slice| slice.len()).sum();
+        if self.taken == 0 && max > 0 {
             ready!(self.poll_room(context))?;
             self.taken = encrypt(&mut self.tls, slices)?;
         }
-        self.poll_taken(context, more, most)
+        self.poll_taken(context, more, max)
     }
 
     fn poll_send_file(
@@ -210,7 +211,7 @@ impl Wire for Session {
     }
 
     fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Says so only once.
+        // The announcement is sent once, however often this is called.
         self.tls.send_close_notify();
         ready!(self.poll_send(context, false))?;
         AsyncWrite::poll_shutdown(Pin::new(&mut self.stream), context)

@@ -1,4 +1,4 @@
-//! A connection after its handshake, whoever encrypts it.
+//! A connection after its handshake, encrypted by the kernel or by rustls.
 
 use std::fmt::{self, Debug, Formatter};
 use std::io::{self, IoSlice};
@@ -6,7 +6,8 @@ use std::task::{Context, Poll};
 
 use hyper::rt::ReadBufCursor;
 
-use crate::{OpenFile, Wire};
+use crate::open_file::OpenFile;
+use crate::wire::Wire;
 
 /// A client's connection, encrypted.
 pub struct TlsStream(Box<dyn Wire>);

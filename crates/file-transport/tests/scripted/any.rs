@@ -1,4 +1,4 @@
-//! Any requests, and any script that says them.
+//! Random requests, and random scripts that send them.
 
 use std::time::Duration;
 
@@ -50,15 +50,15 @@ pub(crate) fn requests() -> impl Strategy<Value = Vec<Asked>> {
     let padding = prop_oneof![8 => Just(0), 1 => 0..200_usize, 1 => 0..50_000_usize];
     let request = (method, spelling, sends, padding, parts(), any::<bool>(), any::<bool>());
     let request =
-        request.prop_map(|(method, (version, connection), sends, padding, answer, measured, paced)| {
+        request.prop_map(|(method, (version, connection), sends, padding, answer, measured, limited)| {
             let sends = match sends {
-                // The older version knows neither.
+                // HTTP/1.0 knows neither.
                 Sends::Chunked(_) | Sends::Expecting(_) if version == Version::HTTP_10 => {
                     Sends::Sized(sends.bytes())
                 }
                 sends => sends,
             };
-            Asked { method, version, connection, padding, sends, answer, measured, paced }
+            Asked { method, version, connection, padding, sends, answer, measured, limited }
         });
     vec(request, 1..6)
 }
@@ -68,7 +68,7 @@ pub(crate) fn pause() -> impl Strategy<Value = Duration> {
     prop_oneof![1..40_u64, 40..900_u64, 900..2_100_u64, 2_100..20_000_u64].prop_map(Duration::from_millis)
 }
 
-/// Where the client's bytes are cut, and what happens between them.
+/// Where the client's bytes are cut, and what happens at each cut.
 pub(crate) fn cuts() -> impl Strategy<Value = Vec<(usize, Say)>> {
     let length = prop_oneof![2 => 1..3_usize, 3 => 1..60_usize, 1 => 1..3_000_usize, 1 => 1..60_000_usize];
     let between = prop_oneof![
@@ -79,7 +79,7 @@ pub(crate) fn cuts() -> impl Strategy<Value = Vec<(usize, Say)>> {
     vec((length, between), 0..60)
 }
 
-/// Says `bytes` cut like that.
+/// Sends `bytes`, cut like that.
 pub(crate) fn say(bytes: &[u8], cuts: &[(usize, Say)]) -> Vec<Say> {
     let (mut says, mut rest) = (Vec::new(), bytes);
     for (length, between) in cuts {

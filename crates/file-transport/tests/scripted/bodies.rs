@@ -1,11 +1,12 @@
-//! What is served: files whose bytes tell where they lie, bodies made of them, and who follows a body on its way.
+//! What the tests serve: files whose bytes differ from position to position, bodies of them, and observers of
+//! bodies.
 
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use file_transport::{Body, OpenFile, Pace, Piece, Watch};
+use file_transport::{Body, BodyObserver, OpenFile, Piece, RateLimit};
 
 use crate::script::Log;
 
@@ -14,12 +15,12 @@ use crate::script::Log;
 pub(crate) enum Part {
     Bytes(usize),
     File(Range<usize>),
-    /// The same bytes, read as if they had to be computed.
+    /// The same bytes, but read as a computed piece.
     Computed(Range<usize>),
     Zeros(usize),
 }
 
-/// A file, and what is in it.
+/// A file and its bytes.
 pub(crate) struct Original {
     pub(crate) file: Arc<OpenFile>,
     pub(crate) bytes: Vec<u8>,
@@ -33,12 +34,12 @@ impl Original {
         Self { file: Arc::new(file.into()), bytes }
     }
 
-    /// A file for those to whom any will do.
+    /// A file for tests that need any file.
     pub(crate) fn small() -> Arc<Self> {
         Arc::new(Self::new(1000))
     }
 
-    /// A range of the file; what lies beyond its end is cut off.
+    /// A range of the file, cut off at its end.
     fn within(&self, range: &Range<usize>) -> Range<usize> {
         let end = range.end.min(self.bytes.len());
         range.start.min(end)..end
@@ -61,7 +62,7 @@ impl Original {
         }))
     }
 
-    /// The bytes that such a body consists of.
+    /// The bytes of such a body.
     pub(crate) fn expected(&self, parts: &[Part]) -> Vec<u8> {
         let mut bytes = Vec::new();
         for part in parts {
@@ -77,7 +78,8 @@ impl Original {
     }
 }
 
-/// Bytes that differ from place to place and are never zero, so neither a shifted range nor one that was not filled goes unseen.
+/// Bytes that differ from position to position and are never zero. So a test notices a shifted range and one
+/// that was not filled.
 fn bytes(length: usize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(length + 8);
     for number in 0..=length as u64 / 8 {
@@ -99,20 +101,20 @@ fn text(length: usize) -> Vec<u8> {
 pub(crate) struct Followed {
     /// Which answer it followed.
     pub(crate) answer: usize,
-    /// How many bytes were told to be sent.
+    /// How many bytes were reported as sent.
     pub(crate) sent: u64,
-    /// How many bytes the client had taken of all when it was let go.
+    /// How many bytes the client had taken of all answers when the follower was dropped.
     pub(crate) taken: usize,
-    /// Whether the connection was over by then.
+    /// Whether the connection had ended by then.
     pub(crate) over: bool,
 }
 
-/// Follows the body of one answer, and writes down how that ended.
+/// Follows the body of one answer and records how it ended.
 pub(crate) struct Follower {
     seen: Mutex<Followed>,
     log: Arc<Mutex<Log>>,
     book: Arc<Mutex<Vec<Followed>>>,
-    paces: Vec<Arc<Pace>>,
+    rate_limits: Vec<Arc<RateLimit>>,
 }
 
 impl Follower {
@@ -120,40 +122,40 @@ impl Follower {
         answer: usize,
         log: Arc<Mutex<Log>>,
         book: Arc<Mutex<Vec<Followed>>>,
-        paces: Vec<Arc<Pace>>,
+        rate_limits: Vec<Arc<RateLimit>>,
     ) -> Arc<Self> {
         let seen = Mutex::new(Followed { answer, sent: 0, taken: 0, over: false });
-        Arc::new(Self { seen, log, book, paces })
+        Arc::new(Self { seen, log, book, rate_limits })
     }
 }
 
-impl Watch for Follower {
+impl BodyObserver for Follower {
     fn sent(&self, bytes: u64) {
-        assert!(bytes > 0, "nothing is not worth telling");
+        assert!(bytes > 0, "nothing is not reported");
         self.seen.lock().unwrap().sent += bytes;
     }
 
-    fn paces(&self) -> &[Arc<Pace>] {
-        &self.paces
+    fn rate_limits(&self) -> &[Arc<RateLimit>] {
+        &self.rate_limits
     }
 }
 
 impl Drop for Follower {
     fn drop(&mut self) {
-        // A test that failed while it held one of these has said enough.
+        // A test that failed while it held one of these locks has failed already.
         if let (Ok(seen), Ok(log), Ok(mut book)) = (self.seen.lock(), self.log.lock(), self.book.lock()) {
             book.push(Followed { taken: log.output.len(), over: log.over, ..seen.clone() });
         }
     }
 }
 
-/// Holds a body to paces.
-pub(crate) struct Held(pub(crate) Vec<Arc<Pace>>);
+/// Holds a body to rate limits.
+pub(crate) struct LimitedBody(pub(crate) Vec<Arc<RateLimit>>);
 
-impl Watch for Held {
+impl BodyObserver for LimitedBody {
     fn sent(&self, _bytes: u64) {}
 
-    fn paces(&self) -> &[Arc<Pace>] {
+    fn rate_limits(&self) -> &[Arc<RateLimit>] {
         &self.0
     }
 }

@@ -1,4 +1,5 @@
-//! Whatever is asked, however the bytes come and go: the client gets exactly what it is to get, or the beginning of it.
+//! Whatever the requests, and however their bytes come: the client gets exactly its answers, or the beginning
+//! of them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,12 +18,13 @@ fn spell(requests: &[Asked]) -> Vec<u8> {
     requests.iter().enumerate().flat_map(|(index, request)| request.spell(index)).collect()
 }
 
-/// Each answer's follower was let go exactly once, told of what was taken, and not before the last byte of a range was.
+/// Each answer's follower was dropped exactly once, was told of each byte taken, and was not dropped before
+/// the last byte of a range was taken.
 fn check_followers(played: &Played, requests: &[Asked], expected: &Expected) {
-    assert_eq!(played.followed.len(), played.asked, "some followers were not let go");
+    assert_eq!(played.followed.len(), played.asked, "some followers were not dropped");
     let mut answers: Vec<usize> = played.followed.iter().map(|followed| followed.answer).collect();
     answers.sort_unstable();
-    assert!(answers.is_sorted_by(|one, other| one < other), "followers were let go twice: {answers:?}");
+    assert!(answers.is_sorted_by(|one, other| one < other), "followers were dropped twice: {answers:?}");
     for followed in &played.followed {
         let body = &expected.bodies[followed.answer];
         let taken = played.log.output.len().clamp(body.start, body.end) - body.start;
@@ -31,10 +33,10 @@ fn check_followers(played: &Played, requests: &[Asked], expected: &Expected) {
             assert_eq!(followed.sent, taken as u64, "answer {} at {body:?}", followed.answer);
             assert!(
                 body.is_empty() || followed.over || followed.taken >= body.end,
-                "let go too early: {followed:?} of {body:?}"
+                "dropped too early: {followed:?} of {body:?}"
             );
         } else {
-            // Bytes at hand are told of when they are handed on.
+            // Bytes in memory are reported when hyper gets them.
             assert!((taken as u64..=body.len() as u64).contains(&followed.sent), "{followed:?} of {body:?}");
         }
     }
@@ -63,7 +65,7 @@ proptest! {
         check_followers(&played, &requests, &expected);
         prop_assert_eq!(played.followed.len(), expected.bodies.len());
         let closes = ends || requests.iter().any(|request| !request.keeps_alive());
-        prop_assert_eq!(played.log.shut, closes, "an idle connection is let go, any other is ended");
+        prop_assert_eq!(played.log.shut, closes, "an idle connection is dropped, any other is shut down");
     }
 
     #[test]
@@ -89,9 +91,9 @@ proptest! {
             None => script.takes.push(Take::Reset),
             Some(end) => {
                 script.says.truncate(at.index(script.says.len() + 1));
-                // What is to be answered to half a body is for the handler to decide.
-                let whole = requests.iter().all(|request| matches!(request.sends, Sends::Nothing));
-                script.says.push(if whole { end } else { Say::Reset });
+                // The handler decides how to answer half a body.
+                let is_complete = requests.iter().all(|request| matches!(request.sends, Sends::Nothing));
+                script.says.push(if is_complete { end } else { Say::Reset });
             }
         }
         let expected = Expected::new(&requests, &original);
@@ -124,7 +126,7 @@ proptest! {
         let answered = &requests[..expected.bodies.len()];
         if at == 0 && answered.iter().any(asks_beyond) {
             prop_assert!(played.log.output.len() < expected.len());
-            prop_assert!(!played.log.shut, "what broke off must not look like an end");
+            prop_assert!(!played.log.shut, "a broken answer must not look complete");
         }
     }
 }

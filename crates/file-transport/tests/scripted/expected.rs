@@ -1,4 +1,4 @@
-//! What must be answered, to the last byte.
+//! The answers that must come, to the last byte.
 
 use std::ops::Range;
 
@@ -7,12 +7,12 @@ use http::{Method, Version};
 use crate::bodies::Original;
 use crate::requests::{Asked, Sends, digest};
 
-/// All that a client is to get.
+/// All bytes that a client has to get.
 pub(crate) struct Expected {
     bytes: Vec<u8>,
-    /// Where dates begin. They may be any.
+    /// The offsets of dates, which may be any.
     dates: Vec<usize>,
-    /// For each answer where its body begins and ends.
+    /// The range of each answer's body.
     pub(crate) bodies: Vec<Range<usize>>,
 }
 
@@ -41,7 +41,7 @@ impl Expected {
             _ => "",
         };
         let length = format!("Content-Length: {}\r\n", body.len());
-        // hyper writes the length of an empty answer itself, unless it is one to HEAD.
+        // hyper writes the length of an empty answer itself, unless it answers HEAD.
         let (first, last) = match (body.is_empty(), request.method == Method::HEAD) {
             (true, true) => (length.as_str(), ""),
             (false, _) if request.measured => (length.as_str(), ""),
@@ -93,7 +93,7 @@ impl Expected {
         );
     }
 
-    /// Fails unless `output` is what is expected, all of it.
+    /// Fails unless `output` is exactly what is expected.
     pub(crate) fn is(&self, output: &[u8]) {
         self.begins_with(output);
         assert_eq!(output.len(), self.bytes.len(), "the end is missing");

@@ -1,8 +1,8 @@
-//! Heads that come in parts: they have their time, however the parts come, and no more.
+//! Heads that come in parts: they have the head timeout, whatever the parts, and no more.
 
 use std::time::Duration;
 
-use file_transport::Server;
+use file_transport::ServerSettings;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -10,20 +10,25 @@ use crate::bodies::Original;
 use crate::expected::Expected;
 use crate::requests::Asked;
 use crate::script::{Log, Say, Script, dribble, seconds};
-use crate::stage::{LOOKS, cases, play};
+use crate::stage::{CHECKS, cases, play};
 
-/// Plays a head that comes in parts after `before`, its first byte together with `first`, and tells how long the connection lasted
-/// since then.
-fn slow_head(server: Server, before: Vec<Say>, first: Vec<u8>, pauses: &[Duration]) -> (Log, Duration) {
+/// Plays a head that comes in parts after `before`, its first byte together with `first`. Returns how long
+/// the connection lasted from that byte on.
+fn slow_head(
+    settings: ServerSettings,
+    before: Vec<Say>,
+    first: Vec<u8>,
+    pauses: &[Duration],
+) -> (Log, Duration) {
     let begins: Duration =
         before.iter().map(|say| if let Say::Pause(pause) = say { *pause } else { Duration::ZERO }).sum();
     let requests = [Asked::small()];
     let mut head = Asked::small().spell(0);
-    // Long enough to last for twice the time, and never complete.
+    // Never complete, and long enough for twice the time.
     head.truncate(head.len() - 2);
     head.extend(b"X-Padding: ");
     let round: Duration = pauses.iter().sum();
-    let rounds = 1 + (3 * server.head_timeout).as_millis() / round.as_millis();
+    let rounds = 1 + (3 * settings.head_timeout).as_millis() / round.as_millis();
     head.resize(head.len().max(pauses.len() * usize::try_from(rounds).unwrap()), b'x');
     let mut says = before;
     if !first.is_empty() {
@@ -32,11 +37,12 @@ fn slow_head(server: Server, before: Vec<Say>, first: Vec<u8>, pauses: &[Duratio
     }
     says.extend(dribble(&head, pauses));
     let played =
-        play(server, Script { says, ..Script::default() }, &requests, &Original::small(), Duration::ZERO);
+        play(settings, Script { says, ..Script::default() }, &requests, &Original::small(), Duration::ZERO);
     (played.log, played.lasted - begins)
 }
 
-/// What may have come before a head: nothing, silence, an answered request, and one whose last byte comes with the first of the head.
+/// What may come before a head: nothing, silence, an answered request, and one whose last byte comes with the
+/// first of the head.
 fn befores() -> [(Vec<Say>, Vec<u8>); 4] {
     let request = Asked::small().spell(0);
     [
@@ -48,13 +54,13 @@ fn befores() -> [(Vec<Say>, Vec<u8>); 4] {
 }
 
 fn check_slow_head(before: Vec<Say>, first: Vec<u8>, pauses: &[Duration]) {
-    let server = Server::default();
+    let settings = ServerSettings::default();
     let answered = !first.is_empty() || before.iter().any(|say| matches!(say, Say::Bytes(_)));
-    let (log, lasted) = slow_head(server.clone(), before, first, pauses);
-    // It takes looks to see that a head has begun, and to see that it is late.
-    let most = server.head_timeout + 2 * LOOKS;
-    assert!((server.head_timeout..=most).contains(&lasted), "{lasted:?} with pauses of {pauses:?}");
-    assert_eq!(server.counters.slow_heads.get(), 1);
+    let (log, lasted) = slow_head(settings.clone(), before, first, pauses);
+    // One check notices that a head has begun, and another that it is late.
+    let max = settings.head_timeout + 2 * CHECKS;
+    assert!((settings.head_timeout..=max).contains(&lasted), "{lasted:?} with pauses of {pauses:?}");
+    assert_eq!(settings.counters.slow_heads.get(), 1);
     let answers = if answered { vec![Asked::small()] } else { Vec::new() };
     Expected::new(&answers, &Original::small()).is(&log.output);
 }
@@ -86,7 +92,7 @@ proptest! {
         pauses in vec(0..2_000_u64, 1..14),
         idle in 0..55_u64,
     ) {
-        // Two requests, so that what holds for the first is seen to hold for the next.
+        // Two requests, so that the second one is tested on a used connection.
         let requests = [Asked::small(), Asked::small()];
         let pauses: Vec<Duration> =
             pauses.into_iter().map(Duration::from_millis).collect();
@@ -98,10 +104,10 @@ proptest! {
             says.extend([Say::Bytes(rest), Say::Pause(seconds(idle))]);
         }
         says.push(Say::End);
-        let server = Server::default();
+        let settings = ServerSettings::default();
         let script = Script { says, ..Script::default() };
-        let played = play(server.clone(), script, &requests, &Original::small(), Duration::ZERO);
+        let played = play(settings.clone(), script, &requests, &Original::small(), Duration::ZERO);
         Expected::new(&requests, &Original::small()).is(&played.log.output);
-        prop_assert_eq!(server.counters.broken.get(), 0);
+        prop_assert_eq!(settings.counters.broken.get(), 0);
     }
 }

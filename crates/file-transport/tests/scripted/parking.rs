@@ -1,32 +1,33 @@
-//! Idle connections are taken apart, and put together again when something comes.
+//! Idle connections are reduced to their sockets, and built up again when bytes come.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use file_transport::{Body, Incoming, Server};
+use file_transport::{Body, Incoming, ServerSettings};
 use http::{Method, Request, Response};
 use tokio::time::sleep;
 
 use crate::bodies::Original;
 use crate::requests::Asked;
 use crate::script::{Say, Script, said, seconds};
-use crate::stage::{LOOKS, collect, on_paused_clock, play, serve};
+use crate::stage::{CHECKS, collect, on_paused_clock, play, serve};
 
 #[test]
 fn who_is_idle_costs_no_wake_ups() {
-    let server = Server { idle_timeout: Duration::from_secs(1000), ..Server::default() };
+    let settings = ServerSettings { idle_timeout: Duration::from_secs(1000), ..ServerSettings::default() };
     let requests = [Asked::get(Vec::new())];
     let calls = |idle: u64| {
         let says = vec![Say::Bytes(requests[0].spell(0)), Say::Pause(Duration::from_secs(idle)), Say::End];
         let script = Script { says, ..Script::default() };
-        play(server.clone(), script, &requests, &Arc::new(Original::new(0)), Duration::ZERO).log.calls
+        play(settings.clone(), script, &requests, &Arc::new(Original::new(0)), Duration::ZERO).log.calls
     };
     assert_eq!(calls(10), calls(900));
 }
 
-/// Plays a request with a body of 100 bytes, which is read by somebody else after the answer, and then `says`. Tells what was asked, how
-/// many bytes of the body were read, and how long it took.
-fn read_later(server: Server, says: Vec<Say>) -> (Vec<Method>, usize, Duration) {
+/// Plays a request with a body of 100 bytes, which another task reads after the answer, and then `says`.
+/// Returns the methods of all requests, how many bytes of the body were read, and how long the connection
+/// lasted.
+fn read_later(settings: ServerSettings, says: Vec<Say>) -> (Vec<Method>, usize, Duration) {
     let mut post = b"POST / HTTP/1.1\r\nContent-Length: 100\r\n\r\n".to_vec();
     post.resize(post.len() + 10, b'x');
     let says = [said(post), says].concat();
@@ -44,8 +45,8 @@ fn read_later(server: Server, says: Vec<Say>) -> (Vec<Method>, usize, Duration) 
         }
     };
     let lasted = on_paused_clock(async {
-        let (_, lasted) = serve(server, Script { says, ..Script::default() }, handler).await;
-        // Those who read a body may have to see its end still.
+        let (_, lasted) = serve(settings, Script { says, ..Script::default() }, handler).await;
+        // The task that reads the body may not have seen its end yet.
         sleep(seconds(1)).await;
         lasted
     });
@@ -57,20 +58,20 @@ fn a_body_that_is_read_after_the_answer_is_no_request() {
     let rest = [vec![b'x'; 90], Asked::small().spell(1)].concat();
     let says = vec![Say::Pause(seconds(5)), Say::Bytes(rest), Say::End];
     // The answer to a request with a body is the last one.
-    assert_eq!(read_later(Server::default(), says), (vec![Method::POST], 100, seconds(5)));
+    assert_eq!(read_later(ServerSettings::default(), says), (vec![Method::POST], 100, seconds(5)));
 }
 
 #[test]
 fn a_body_that_is_read_after_the_answer_may_take_longer_than_a_head() {
     let says = vec![[Say::Pause(seconds(3)), Say::Bytes(vec![b'x'])]; 90].concat();
-    let (_, read, lasted) = read_later(Server::default(), says);
+    let (_, read, lasted) = read_later(ServerSettings::default(), says);
     assert_eq!((read, lasted), (100, seconds(270)));
 }
 
 #[test]
 fn a_body_that_stops_coming_ends_its_connection() {
-    let server = Server::default();
-    let (_, read, lasted) = read_later(server.clone(), Vec::new());
+    let settings = ServerSettings::default();
+    let (_, read, lasted) = read_later(settings.clone(), Vec::new());
     assert_eq!(read, 10);
-    assert!((server.idle_timeout..=server.idle_timeout + LOOKS).contains(&lasted), "{lasted:?}");
+    assert!((settings.idle_timeout..=settings.idle_timeout + CHECKS).contains(&lasted), "{lasted:?}");
 }

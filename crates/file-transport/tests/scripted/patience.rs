@@ -1,4 +1,4 @@
-//! Who is not cut, however long it takes.
+//! Slow clients and slow handlers that are not cut, however long they take.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -7,16 +7,16 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use file_transport::{Body, Incoming, Pace, Server};
+use file_transport::{Body, Incoming, RateLimit, ServerSettings};
 use http::{Request, Response};
 use http_body::Frame;
 use tokio::time::{Sleep, sleep};
 
-use crate::bodies::{Held, Original, Part};
+use crate::bodies::{LimitedBody, Original, Part};
 use crate::expected::Expected;
 use crate::requests::{Asked, Sends};
 use crate::script::{Say, Script, Take, said, seconds};
-use crate::stage::{LOOKS, on_paused_clock, play, serve};
+use crate::stage::{CHECKS, on_paused_clock, play, serve};
 
 #[test]
 fn who_takes_its_time_is_not_cut() {
@@ -24,13 +24,13 @@ fn who_takes_its_time_is_not_cut() {
     let says: Vec<Say> =
         requests.iter().enumerate().map(|(index, request)| Say::Bytes(request.spell(index))).collect();
     let expected = Expected::new(&requests, &Original::small());
-    let server = Server::default();
-    for pause in [Duration::from_millis(1), seconds(1), seconds(60), server.stall_timeout - LOOKS] {
+    let settings = ServerSettings::default();
+    for pause in [Duration::from_millis(1), seconds(1), seconds(60), settings.stall_timeout - CHECKS] {
         let takes = vec![[Take::Pause(pause), Take::Bytes(1)]; 200].concat();
         let script = Script { says: says.clone(), takes, ..Script::default() };
-        let played = play(server.clone(), script, &requests, &Original::small(), Duration::ZERO);
+        let played = play(settings.clone(), script, &requests, &Original::small(), Duration::ZERO);
         expected.is(&played.log.output);
-        assert_eq!(server.counters.stalled.get(), 0);
+        assert_eq!(settings.counters.stalled.get(), 0);
     }
 }
 
@@ -41,13 +41,13 @@ fn who_answers_after_minutes_is_waited_for() {
     let says = vec![Say::Bytes(
         requests.iter().enumerate().flat_map(|(index, request)| request.spell(index)).collect(),
     )];
-    let server = Server::default();
-    // That a flush had to wait before is no reason to take the client for one who takes nothing.
+    let settings = ServerSettings::default();
+    // A flush that had to wait does not make a client one that takes nothing.
     let flushes = vec![seconds(5), seconds(1)];
     let script = Script { says, flushes, ..Script::default() };
-    let played = play(server.clone(), script, &requests, &Original::small(), seconds(600));
+    let played = play(settings.clone(), script, &requests, &Original::small(), seconds(600));
     Expected::new(&requests, &Original::small()).is(&played.log.output);
-    assert_eq!(server.counters.broken.get(), 0);
+    assert_eq!(settings.counters.broken.get(), 0);
 }
 
 #[test]
@@ -59,11 +59,11 @@ fn a_request_whose_body_takes_minutes_is_waited_for() {
     for byte in body {
         says.extend([Say::Pause(seconds(150)), Say::Bytes(vec![byte])]);
     }
-    let (server, requests) = (Server::default(), [request]);
+    let (settings, requests) = (ServerSettings::default(), [request]);
     let script = Script { says, ..Script::default() };
-    let played = play(server.clone(), script, &requests, &Original::small(), Duration::ZERO);
+    let played = play(settings.clone(), script, &requests, &Original::small(), Duration::ZERO);
     Expected::new(&requests, &Original::small()).is(&played.log.output);
-    assert_eq!(server.counters.broken.get(), 0);
+    assert_eq!(settings.counters.broken.get(), 0);
 }
 
 /// A body of some bytes each few minutes.
@@ -90,21 +90,21 @@ fn slow_body() -> Body {
 
 #[test]
 fn a_body_that_comes_in_minutes_is_waited_for() {
-    let server = Server::default();
+    let settings = ServerSettings::default();
     let script = Script { says: said(Asked::small().spell(0)), ..Script::default() };
     let handler = |_: Request<Incoming>, _| async { Response::new(slow_body()) };
-    let (log, _) = on_paused_clock(serve(server.clone(), script, handler));
+    let (log, _) = on_paused_clock(serve(settings.clone(), script, handler));
     assert!(log.output.ends_with(b"\r\n\r\n4\r\nslow\r\n4\r\nslow\r\n4\r\nslow\r\n0\r\n\r\n"));
-    assert_eq!(server.counters.broken.get(), 0);
+    assert_eq!(settings.counters.broken.get(), 0);
 }
 
 #[test]
 fn a_transfer_that_is_held_back_is_not_cut() {
     let original = Arc::new(Original::new(10_000));
     for part in [Part::File(0..10_000), Part::Computed(0..10_000)] {
-        let server = Server::default();
+        let settings = ServerSettings::default();
         // A turn of 4 KiB takes half an hour.
-        let pace = Arc::new(Pace::new(2));
+        let limit = Arc::new(RateLimit::new(2));
         let script = Script {
             says: said(Asked::small().spell(0)),
             takes: vec![Take::Pause(seconds(100))],
@@ -115,13 +115,13 @@ fn a_transfer_that_is_held_back_is_not_cut() {
             let handler = move |_: Request<Incoming>, _| {
                 let body = original
                     .body(std::slice::from_ref(&part))
-                    .watched(Arc::new(Held(vec![Arc::clone(&pace)])));
+                    .observed(Arc::new(LimitedBody(vec![Arc::clone(&limit)])));
                 async { Response::new(body) }
             };
-            serve(server.clone(), script, handler).await
+            serve(settings.clone(), script, handler).await
         });
         assert!(log.output.ends_with(&original.bytes));
-        assert_eq!(server.counters.broken.get(), 0);
+        assert_eq!(settings.counters.broken.get(), 0);
         assert!(lasted > seconds(4000), "{lasted:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! What is asked on a connection.
+//! Requests.
 
 use std::fmt::Write as _;
 
@@ -12,14 +12,14 @@ pub(crate) struct Asked {
     pub(crate) method: Method,
     pub(crate) version: Version,
     pub(crate) connection: Option<&'static str>,
-    /// How much longer the head is than it has to be.
+    /// Bytes of a superfluous header.
     pub(crate) padding: usize,
     pub(crate) sends: Sends,
     pub(crate) answer: Vec<Part>,
-    /// The answer's length is set by who answers; otherwise it is known from the body.
+    /// Whether the handler sets the length of the answer; otherwise hyper takes it from the body.
     pub(crate) measured: bool,
-    /// The answer is held to a pace, with all others that are.
-    pub(crate) paced: bool,
+    /// Whether the answer is held to the rate limit of the test.
+    pub(crate) limited: bool,
 }
 
 /// The body of a request.
@@ -27,13 +27,13 @@ pub(crate) struct Asked {
 pub(crate) enum Sends {
     Nothing,
     Sized(Vec<u8>),
-    /// The same, but the client would like to be told to go on.
+    /// The same, with `Expect: 100-continue`.
     Expecting(Vec<u8>),
     Chunked(Vec<Vec<u8>>),
 }
 
 impl Sends {
-    /// Whether a body is announced that may have bytes.
+    /// Whether the request announces a body that may have bytes.
     pub(crate) fn has_body(&self) -> bool {
         matches!(self, Self::Chunked(_)) || !self.bytes().is_empty()
     }
@@ -48,7 +48,7 @@ impl Sends {
 }
 
 impl Asked {
-    /// The plainest request.
+    /// The simplest request.
     pub(crate) fn get(answer: Vec<Part>) -> Self {
         let (method, version) = (Method::GET, Version::HTTP_11);
         Self {
@@ -59,7 +59,7 @@ impl Asked {
             sends: Sends::Nothing,
             answer,
             measured: false,
-            paced: false,
+            limited: false,
         }
     }
 
@@ -68,7 +68,7 @@ impl Asked {
         Self::get(vec![Part::File(10..20)])
     }
 
-    /// The request as the client sends it, with its place in the order of requests for a path.
+    /// The request as the client sends it, with its index as the path.
     pub(crate) fn spell(&self, index: usize) -> Vec<u8> {
         let mut head = format!("{} /{index} {:?}\r\nHost: test\r\n", self.method, self.version);
         if let Some(connection) = self.connection {
@@ -103,7 +103,7 @@ impl Asked {
         !self.sends.has_body() && self.wants_keep_alive()
     }
 
-    /// Whether the client would like the connection to stay open.
+    /// Whether the client asks for the connection to stay open.
     pub(crate) fn wants_keep_alive(&self) -> bool {
         match self.connection {
             Some("close") => false,
@@ -117,7 +117,7 @@ fn spell_chunk(bytes: &[u8]) -> Vec<u8> {
     [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat()
 }
 
-/// A short form of what a request brought, sent back in a header.
+/// A short form of a request's body, which the answer repeats in a header.
 pub(crate) fn digest(bytes: &[u8]) -> String {
     let sum = bytes.iter().fold(7_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(*byte)));
     format!("{}-{sum:x}", bytes.len())

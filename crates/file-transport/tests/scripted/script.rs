@@ -1,21 +1,21 @@
-//! A script for a client: what it says and when, what it takes and when, and where either ends.
+//! A script for a client: what it sends and when, what it takes and when, and where each of these ends.
 
 use std::time::Duration;
 
-/// Longer than anything waits.
+/// Longer than any wait.
 pub(crate) const FOREVER: Duration = Duration::from_secs(1 << 32);
 
-/// A step of what the client says.
+/// A step of what the client sends.
 #[derive(Debug, Clone)]
 pub(crate) enum Say {
     /// Bytes that come together; a read gets no more than these.
     Bytes(Vec<u8>),
     Pause(Duration),
-    /// The wire is said to be readable, and is not.
+    /// The wire reports that it is readable, and is not.
     Nothing,
-    /// The client sends no more; it may still take.
+    /// The client sends no more. It may still take.
     End,
-    /// The connection is gone, both ways.
+    /// The connection is reset.
     Reset,
 }
 
@@ -24,43 +24,43 @@ pub(crate) enum Say {
 pub(crate) enum Take {
     /// One write, of so many bytes at most.
     Bytes(usize),
-    /// So many writes find no room, and are told at once to try again.
+    /// So many writes have to be tried again at once.
     Refuse(u32),
-    /// There is no room for so long.
+    /// The client takes nothing for so long.
     Pause(Duration),
-    /// The file that is sent from becomes this long, before the next write.
+    /// Before the next write the file is shortened to this length.
     Shrink(u64),
-    /// The connection is gone, both ways.
+    /// The connection is reset.
     Reset,
 }
 
-/// What happens to a wire.
+/// A script for a wire.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Script {
-    /// What the client says; then it is silent.
+    /// What the client sends; then it is silent.
     pub(crate) says: Vec<Say>,
     /// What the client takes; then it takes everything.
     pub(crate) takes: Vec<Take>,
-    /// How long each flush after a write waits; then none does.
+    /// How long each flush after a write waits; later ones do not wait.
     pub(crate) flushes: Vec<Duration>,
-    /// How long it takes to end the sending direction.
+    /// How long shutting down the sending direction takes.
     pub(crate) shutdown: Duration,
 }
 
-/// What happened to a wire.
+/// A record of what happened on a wire.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Log {
-    /// All that was taken.
+    /// All bytes that the client took.
     pub(crate) output: Vec<u8>,
     /// How much of it came from files.
     pub(crate) from_files: u64,
-    /// How often bytes were to wait for those of a file.
+    /// How often written bytes waited for those of a file.
     pub(crate) promises: u64,
-    /// How often anything was asked of the wire.
+    /// How often the wire was called.
     pub(crate) calls: u64,
-    /// The client has met the end of what is sent.
+    /// The sending direction was shut down.
     pub(crate) shut: bool,
-    /// There is nothing more to come: an error was met, a file was too short, or the wire was let go.
+    /// No more bytes will come: there was an error, a file was too short, or the wire was dropped.
     pub(crate) over: bool,
 }
 
@@ -68,12 +68,12 @@ pub(crate) const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// Says `bytes` at once.
+/// Sends `bytes` at once.
 pub(crate) fn said(bytes: Vec<u8>) -> Vec<Say> {
     vec![Say::Bytes(bytes)]
 }
 
-/// Says `bytes` one at a time, with these pauses between them, over and over.
+/// Sends `bytes` one at a time, with these pauses between them, over and over.
 pub(crate) fn dribble(bytes: &[u8], pauses: &[Duration]) -> Vec<Say> {
     let pauses = pauses.iter().cycle().map(|pause| Say::Pause(*pause));
     bytes.iter().map(|byte| Say::Bytes(vec![*byte])).zip(pauses).flat_map(<[Say; 2]>::from).collect()

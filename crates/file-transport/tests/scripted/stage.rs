@@ -1,4 +1,4 @@
-//! Where a script is played: a runtime whose clock jumps to whatever is waited for, a server, and somebody who answers.
+//! The stage of a script: a runtime with a paused clock, a server, and a handler.
 
 use std::future::poll_fn;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Buf;
-use file_transport::{Body, Incoming, Pace, Server};
+use file_transport::{Body, Incoming, RateLimit, Server, ServerSettings};
 use http::{Request, Response};
 use proptest::prelude::ProptestConfig;
 use proptest::test_runner::RngSeed;
@@ -21,18 +21,18 @@ use crate::wire::Scripted;
 
 pub(crate) const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9);
 
-/// What a pace is here, in bytes a second.
-const PACE: u64 = 100_000;
+/// The rate limit of the tests, in bytes a second.
+const RATE: u64 = 100_000;
 
-/// Connections are looked at at least once a second, and it takes two looks to see that nothing moves.
-pub(crate) const LOOKS: Duration = Duration::from_secs(2);
+/// A connection is checked at least once a second, and it takes two checks to see that nothing moves.
+pub(crate) const CHECKS: Duration = Duration::from_secs(2);
 
-/// How a play went.
+/// The result of a play.
 pub(crate) struct Played {
     pub(crate) log: Log,
-    /// How many requests were given to who answers.
+    /// How many requests the handler got.
     pub(crate) asked: usize,
-    /// Those who followed an answer, in the order in which they were let go.
+    /// The followers of answers, in the order in which they were dropped.
     pub(crate) followed: Vec<Followed>,
     /// How long the connection lasted.
     pub(crate) lasted: Duration,
@@ -48,13 +48,18 @@ pub(crate) fn cases(cases: u32) -> ProptestConfig {
     }
 }
 
-/// A server that ends nothing in the time that the scripts here take.
-pub(crate) fn patient() -> Server {
+/// Settings with timeouts that no script here reaches.
+pub(crate) fn patient() -> ServerSettings {
     let long = Duration::from_secs(1800);
-    Server { head_timeout: long, idle_timeout: long, stall_timeout: long, ..Server::default() }
+    ServerSettings {
+        head_timeout: long,
+        idle_timeout: long,
+        stall_timeout: long,
+        ..ServerSettings::default()
+    }
 }
 
-/// Runs something to its end on a clock of its own, on which waiting takes no time.
+/// Runs a future to its end on a paused clock, on which waiting takes no time.
 pub(crate) fn on_paused_clock<T>(play: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -66,21 +71,21 @@ pub(crate) fn on_paused_clock<T>(play: impl Future<Output = T>) -> T {
 }
 
 /// Serves `script` with `handler` to its end.
-pub(crate) async fn serve<H, F>(server: Server, script: Script, handler: H) -> (Log, Duration)
+pub(crate) async fn serve<H, F>(settings: ServerSettings, script: Script, handler: H) -> (Log, Duration)
 where
     H: Fn(Request<Incoming>, SocketAddr) -> F + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
     let wire = Scripted::new(script);
     let (log, begun) = (wire.log(), Instant::now());
-    server.serve(wire, PEER, handler).await;
+    Server::new(settings).serve(wire, PEER, handler).await;
     let log = log.lock().unwrap().clone();
     (log, begun.elapsed())
 }
 
-/// Serves `script` with the answers of `requests`, each after `thinking`, and follows each.
+/// Serves `script` with the answers of `requests`, each after `thinking`, and follows each of them.
 pub(crate) fn play(
-    server: Server,
+    settings: ServerSettings,
     script: Script,
     requests: &[Asked],
     original: &Arc<Original>,
@@ -93,13 +98,13 @@ pub(crate) fn play(
         let handler = {
             let (requests, original) = (Arc::new(requests.to_vec()), Arc::clone(original));
             let (log, book) = (Arc::clone(&log), Arc::clone(&book));
-            let (asked, pace) = (Arc::clone(&asked), Arc::new(Pace::new(PACE)));
+            let (asked, limit) = (Arc::clone(&asked), Arc::new(RateLimit::new(RATE)));
             move |request: Request<Incoming>, _peer: SocketAddr| {
                 asked.fetch_add(1, Ordering::Relaxed);
                 let index: usize = request.uri().path()[1..].parse().unwrap();
-                let paces = requests[index].paced.then(|| Arc::clone(&pace)).into_iter().collect();
-                let follower = Follower::new(index, Arc::clone(&log), Arc::clone(&book), paces);
-                let body = original.body(&requests[index].answer).watched(follower);
+                let rate_limits = requests[index].limited.then(|| Arc::clone(&limit)).into_iter().collect();
+                let follower = Follower::new(index, Arc::clone(&log), Arc::clone(&book), rate_limits);
+                let body = original.body(&requests[index].answer).observed(follower);
                 let length = body.length().filter(|_| requests[index].measured);
                 async move {
                     let brought = collect(request.into_body()).await;
@@ -113,7 +118,7 @@ pub(crate) fn play(
             }
         };
         let begun = Instant::now();
-        server.serve(wire, PEER, handler).await;
+        Server::new(settings).serve(wire, PEER, handler).await;
         let lasted = begun.elapsed();
         let (log, followed) = (log.lock().unwrap().clone(), book.lock().unwrap().clone());
         Played { log, asked: asked.load(Ordering::Relaxed), followed, lasted }

@@ -1,30 +1,30 @@
-//! Who is cut: the idle, and those who take nothing.
+//! Clients that are cut: idle ones, and those that take nothing.
 
 use std::time::Duration;
 
-use file_transport::Server;
+use file_transport::ServerSettings;
 
 use crate::bodies::{Original, Part};
 use crate::expected::Expected;
 use crate::requests::Asked;
 use crate::script::{FOREVER, Say, Script, Take, dribble, said, seconds};
-use crate::stage::{LOOKS, play};
+use crate::stage::{CHECKS, play};
 
 #[test]
 fn a_connection_on_which_nothing_is_asked_ends() {
-    let server = Server::default();
-    let idle = server.idle_timeout;
-    let played = play(server.clone(), Script::default(), &[], &Original::small(), Duration::ZERO);
-    assert!((idle..=idle + LOOKS).contains(&played.lasted), "{:?}", played.lasted);
-    assert_eq!(server.counters.idle.get(), 1);
-    assert!(played.log.calls < 10, "{} calls to learn that nothing happens", played.log.calls);
+    let settings = ServerSettings::default();
+    let idle = settings.idle_timeout;
+    let played = play(settings.clone(), Script::default(), &[], &Original::small(), Duration::ZERO);
+    assert!((idle..=idle + CHECKS).contains(&played.lasted), "{:?}", played.lasted);
+    assert_eq!(settings.counters.idle.get(), 1);
+    assert!(played.log.calls < 10, "{} calls without a request", played.log.calls);
 
-    // Whether anything was asked before makes no difference.
+    // A request before makes no difference.
     let requests = [Asked::small(), Asked::small()];
     let mut says = said(requests[0].spell(0));
     says.extend([Say::Pause(seconds(50)), Say::Bytes(requests[1].spell(1))]);
     let played = play(
-        server.clone(),
+        settings.clone(),
         Script { says, ..Script::default() },
         &requests,
         &Original::small(),
@@ -32,17 +32,21 @@ fn a_connection_on_which_nothing_is_asked_ends() {
     );
     Expected::new(&requests, &Original::small()).is(&played.log.output);
     let lasted = played.lasted - seconds(50);
-    assert!((idle..=idle + LOOKS).contains(&lasted), "{lasted:?}");
-    assert_eq!((server.counters.idle.get(), server.counters.broken.get()), (2, 0));
+    assert!((idle..=idle + CHECKS).contains(&lasted), "{lasted:?}");
+    assert_eq!((settings.counters.idle.get(), settings.counters.broken.get()), (2, 0));
 }
 
 #[test]
 fn who_sends_line_ends_only_asks_nothing() {
-    let server = Server::default();
+    let settings = ServerSettings::default();
     let says = dribble(&b"\r\n".repeat(100), &[seconds(10)]);
     let played =
-        play(server.clone(), Script { says, ..Script::default() }, &[], &Original::small(), Duration::ZERO);
-    assert!(played.lasted <= server.idle_timeout.max(server.head_timeout) + LOOKS, "{:?}", played.lasted);
+        play(settings.clone(), Script { says, ..Script::default() }, &[], &Original::small(), Duration::ZERO);
+    assert!(
+        played.lasted <= settings.idle_timeout.max(settings.head_timeout) + CHECKS,
+        "{:?}",
+        played.lasted
+    );
 }
 
 #[test]
@@ -54,36 +58,37 @@ fn who_takes_nothing_is_cut() {
         let requests = [Asked::get(body)];
         let expected = Expected::new(&requests, &Original::small());
         for (stall, taken) in [(120_000, 0), (120_000, 50), (120_000, 300), (1_500, 700), (1_000, 0)] {
-            let server = Server { stall_timeout: Duration::from_millis(stall), ..Server::default() };
+            let settings =
+                ServerSettings { stall_timeout: Duration::from_millis(stall), ..ServerSettings::default() };
             let script = Script {
                 says: said(requests[0].spell(0)),
                 takes: vec![Take::Bytes(taken), Take::Pause(FOREVER)].split_off(usize::from(taken == 0)),
                 ..Script::default()
             };
-            let played = play(server.clone(), script, &requests, &Original::small(), Duration::ZERO);
+            let played = play(settings.clone(), script, &requests, &Original::small(), Duration::ZERO);
             expected.begins_with(&played.log.output);
             assert!(played.log.output.len() <= taken, "{} bytes", played.log.output.len());
-            assert_eq!((server.counters.stalled.get(), server.counters.broken.get()), (1, 1));
-            // The time is rounded up to whole looks.
-            let most = seconds(stall.div_ceil(1000)) + LOOKS;
-            assert!((server.stall_timeout..=most).contains(&played.lasted), "{:?}", played.lasted);
+            assert_eq!((settings.counters.stalled.get(), settings.counters.broken.get()), (1, 1));
+            // The time is rounded up to whole checks.
+            let max = seconds(stall.div_ceil(1000)) + CHECKS;
+            assert!((settings.stall_timeout..=max).contains(&played.lasted), "{:?}", played.lasted);
         }
     }
 }
 
 #[test]
 fn who_lets_a_flush_or_the_end_wait_for_ever_is_cut() {
-    let server = Server::default();
+    let settings = ServerSettings::default();
     let closing = Asked { connection: Some("close"), ..Asked::small() };
     for (request, flushes, shutdown) in
         [(Asked::small(), vec![FOREVER], Duration::ZERO), (closing, Vec::new(), FOREVER)]
     {
-        // What comes after the end of the connection is not to be answered.
+        // Bytes behind the last request of the connection must not be answered.
         let says = said([request.spell(0), Asked::small().spell(0)].concat());
         let requests = [request];
         let script = Script { says, flushes, shutdown, ..Script::default() };
-        let played = play(server.clone(), script, &requests, &Original::small(), Duration::ZERO);
+        let played = play(settings.clone(), script, &requests, &Original::small(), Duration::ZERO);
         Expected::new(&requests, &Original::small()).begins_with(&played.log.output);
-        assert!(played.lasted <= server.stall_timeout + LOOKS, "{:?}", played.lasted);
+        assert!(played.lasted <= settings.stall_timeout + CHECKS, "{:?}", played.lasted);
     }
 }

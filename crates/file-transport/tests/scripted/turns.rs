@@ -1,4 +1,5 @@
-//! Connections of one thread: none keeps it for long, and files that are not in memory are loaded on another.
+//! Connections that share a thread: none keeps it for long, and another thread loads files that are not in
+//! the page cache.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -16,17 +17,17 @@ use crate::script::{Say, Script};
 use crate::stage::{PEER, on_paused_clock, patient, play};
 use crate::wire::Scripted;
 
-/// How much a connection may send before the others of its thread have their turn.
+/// Bytes that a connection may send before the others of its thread run.
 const TURN: usize = 2 << 20;
 
-/// What hyper hands over at once may be begun within the turn and end after it.
+/// A write that begins within the turn may end after it.
 const SLACK: usize = 1 << 20;
 
 fn asking() -> Script {
     Script { says: vec![Say::Bytes(Asked::get(Vec::new()).spell(0)), Say::End], ..Script::default() }
 }
 
-/// The most that a client who takes everything at once is sent before its connection gives way.
+/// The most bytes that one turn sends to a client which takes everything at once.
 fn longest_turn(original: &Arc<Original>, parts: &[Part]) -> usize {
     on_paused_clock(async {
         let wire = Scripted::new(asking());
@@ -89,7 +90,7 @@ fn a_head_leaves_with_the_first_bytes_of_its_file() {
 fn what_is_not_in_memory_is_loaded() {
     const LENGTH: usize = 10 << 20;
     let original = Arc::new(Original::new(LENGTH));
-    // Temporary files that live in memory stay there, which is as well.
+    // A temporary file on tmpfs stays in memory; then the test is easier.
     original.file.sync_all().unwrap();
     fadvise(&**original.file, 0, None, Advice::DontNeed).unwrap();
     let ranges = [0..LENGTH, 1..2, LENGTH - 1..LENGTH, 100_000..5_000_000];

@@ -14,8 +14,8 @@ use tokio::time::{Sleep, sleep};
 
 use crate::script::{Log, Say, Script, Take};
 
-/// Nothing that ends asks a wire more often than this.
-const MOST_CALLS: u64 = 1 << 20;
+/// More calls than this mean an endless loop.
+const MAX_CALLS: u64 = 1 << 20;
 
 /// The wire.
 pub(crate) struct Scripted {
@@ -23,13 +23,14 @@ pub(crate) struct Scripted {
     takes: VecDeque<Take>,
     flushes: VecDeque<Duration>,
     shutdown: Duration,
-    /// Until when the client says nothing, takes nothing, lets a flush wait, lets the end wait.
+    /// Timers for as long as the client sends nothing, takes nothing, lets a flush wait, and lets the
+    /// shutdown wait.
     silence: Option<Pin<Box<Sleep>>>,
     refusal: Option<Pin<Box<Sleep>>>,
     flushing: Option<Pin<Box<Sleep>>>,
     ending: Option<Pin<Box<Sleep>>>,
     unflushed: bool,
-    /// Bytes of a file were promised.
+    /// Bytes of a file must follow.
     promised: bool,
     reset: bool,
     log: Arc<Mutex<Log>>,
@@ -37,7 +38,7 @@ pub(crate) struct Scripted {
 
 impl Scripted {
     pub(crate) fn new(mut script: Script) -> Self {
-        // Nothing read would be the end.
+        // An empty read would be the end.
         script.says.retain(|say| !matches!(say, Say::Bytes(bytes) if bytes.is_empty()));
         Self {
             says: script.says.into(),
@@ -62,8 +63,8 @@ impl Scripted {
     fn count_call(&self) {
         let mut log = self.log.lock().unwrap();
         log.calls += 1;
-        assert!(log.calls < MOST_CALLS, "the wire is asked again and again");
-        assert!(!log.over || self.reset, "the wire is asked although a file was too short");
+        assert!(log.calls < MAX_CALLS, "the wire is called in an endless loop");
+        assert!(!log.over || self.reset, "the wire is called although a file was too short");
     }
 
     fn gone(&mut self) -> io::Error {
@@ -81,7 +82,7 @@ impl Scripted {
         if self.says.is_empty() && !self.reset { Poll::Pending } else { Poll::Ready(()) }
     }
 
-    /// Waits until the client takes something, and tells how much at most.
+    /// Waits until the client takes bytes, and returns how many at most.
     fn poll_takes(&mut self, context: &mut Context<'_>, file: Option<&OpenFile>) -> Poll<io::Result<usize>> {
         self.count_call();
         assert!(!self.log.lock().unwrap().shut, "bytes after the end");
@@ -105,7 +106,7 @@ impl Scripted {
                 Some(Take::Pause(pause)) => ready!(poll_pause(&mut self.refusal, *pause, context)),
                 Some(Take::Shrink(length)) => match file {
                     Some(file) => file.set_len(file.metadata()?.len().min(*length))?,
-                    // It waits for a file.
+                    // This step waits for a file.
                     None => return Poll::Ready(Ok(usize::MAX)),
                 },
                 Some(Take::Reset) => return Poll::Ready(Err(self.gone())),
@@ -122,7 +123,7 @@ impl Scripted {
 
 impl Drop for Scripted {
     fn drop(&mut self) {
-        // A test that failed while it held the log has said enough.
+        // A test that failed while it held the log has failed already.
         if let Ok(mut log) = self.log.lock() {
             log.over = true;
         }
@@ -142,7 +143,7 @@ impl Wire for Scripted {
         mut buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
         self.count_call();
-        assert!(buffer.remaining() > 0, "a read without room would be taken for the end");
+        assert!(buffer.remaining() > 0, "a read into an empty buffer would be taken for the end");
         ready!(self.poll_says(context));
         if self.reset {
             return Poll::Ready(Err(self.gone()));
@@ -159,12 +160,12 @@ impl Wire for Scripted {
             }
             Some(Say::Nothing) => {
                 self.says.pop_front();
-                // Whoever waits would not be told of what comes next otherwise.
+                // Otherwise the task would not be woken for the next step.
                 context.waker().wake_by_ref();
                 Poll::Pending
             }
             Some(Say::Reset) => Poll::Ready(Err(self.gone())),
-            // The end stays where it is; it can be met twice.
+            // The end stays in the script, because it may be read twice.
             Some(Say::End | Say::Pause(_)) | None => Poll::Ready(Ok(())),
         }
     }
@@ -175,11 +176,11 @@ impl Wire for Scripted {
         slices: &[IoSlice<'_>],
         more: bool,
     ) -> Poll<io::Result<usize>> {
-        let most = ready!(self.poll_takes(context, None))?;
+        let max = ready!(self.poll_takes(context, None))?;
         assert!(!self.promised, "other bytes came where bytes of a file were promised");
         let bytes = slices.iter().map(|slice| &**slice).collect::<Vec<&[u8]>>().concat();
         assert!(!bytes.is_empty(), "a write of nothing");
-        let taken = &bytes[..bytes.len().min(most)];
+        let taken = &bytes[..bytes.len().min(max)];
         self.promised = more && taken.len() == bytes.len();
         self.take(taken);
         self.log.lock().unwrap().promises += u64::from(self.promised);
@@ -194,9 +195,9 @@ impl Wire for Scripted {
         count: usize,
     ) -> Poll<io::Result<usize>> {
         assert!(count > 0, "a transfer of nothing");
-        let most = ready!(self.poll_takes(context, Some(file)))?;
+        let max = ready!(self.poll_takes(context, Some(file)))?;
         self.promised = false;
-        let mut bytes = vec![0; count.min(most)];
+        let mut bytes = vec![0; count.min(max)];
         let taken = file.read_at(&mut bytes, offset)?;
         if taken == 0 {
             self.log.lock().unwrap().over = true;
@@ -227,7 +228,7 @@ impl Wire for Scripted {
     }
 }
 
-/// Waits for `pause` since it was first asked.
+/// Waits for `pause` since the first call.
 fn poll_pause(waiting: &mut Option<Pin<Box<Sleep>>>, pause: Duration, context: &mut Context<'_>) -> Poll<()> {
     if !pause.is_zero() {
         ready!(waiting.get_or_insert_with(|| Box::pin(sleep(pause))).as_mut().poll(context));

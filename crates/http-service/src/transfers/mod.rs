@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Instant, SystemTime};
 
-use file_transport::{Counters, Pace, Watch};
+use file_transport::{BodyObserver, Counters, RateLimit};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use model::identity::Identity;
@@ -34,10 +34,10 @@ pub struct Transfers(Arc<Inner>);
 
 struct Inner {
     places: Option<Arc<Semaphore>>,
-    pace: Option<Arc<Pace>>,
+    pace: Option<Arc<RateLimit>>,
     image_rate: u64,
     /// By device and inode of the open file: all files of one image come from the same.
-    image_paces: Mutex<HashMap<(u64, u64), Weak<Pace>>>,
+    image_paces: Mutex<HashMap<(u64, u64), Weak<RateLimit>>>,
     log: Log,
     connections: Arc<Counters>,
     refused: AtomicU64,
@@ -57,7 +57,7 @@ pub struct Busy;
 
 /// A running transfer. It ends when the last who holds it lets go.
 pub struct Transfer {
-    kind: Transfers,
+    transfers: Transfers,
     number: u64,
     client: SocketAddr,
     path: Box<str>,
@@ -65,8 +65,8 @@ pub struct Transfer {
     started: SystemTime,
     begun: Instant,
     sent: AtomicU64,
-    paces: Vec<Arc<Pace>>,
-    _ticket: Permit,
+    paces: Vec<Arc<RateLimit>>,
+    _permit: Permit,
 }
 
 /// A running transfer as it is shown.
@@ -109,7 +109,7 @@ impl Transfers {
         let places = Some(limits.transfers).filter(|places| *places > 0);
         Self(Arc::new(Inner {
             places: places.map(|places| Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)))),
-            pace: Some(limits.rate).filter(|rate| *rate > 0).map(|rate| Arc::new(Pace::new(rate))),
+            pace: Some(limits.rate).filter(|rate| *rate > 0).map(|rate| Arc::new(RateLimit::new(rate))),
             image_rate: limits.image_rate,
             image_paces: Mutex::default(),
             log: Log::default(),
@@ -148,9 +148,9 @@ impl Transfers {
         size: u64,
         permit: Permit,
     ) -> Arc<Transfer> {
-        let (kind, paces) = (self.clone(), self.paces(file));
+        let (transfers, paces) = (self.clone(), self.paces(file));
         self.0.log.begin(|number| Transfer {
-            kind,
+            transfers,
             number,
             client,
             path: log::shortened(path).into(),
@@ -159,7 +159,7 @@ impl Transfers {
             begun: Instant::now(),
             sent: AtomicU64::new(0),
             paces,
-            _ticket: permit,
+            _permit: permit,
         })
     }
 
@@ -205,14 +205,14 @@ impl Transfers {
         &self.0.connections
     }
 
-    fn paces(&self, file: Identity) -> Vec<Arc<Pace>> {
+    fn paces(&self, file: Identity) -> Vec<Arc<RateLimit>> {
         let file = (file.device, file.inode);
-        let mut paces: Vec<Arc<Pace>> = self.0.pace.iter().cloned().collect();
+        let mut paces: Vec<Arc<RateLimit>> = self.0.pace.iter().cloned().collect();
         if self.0.image_rate > 0 {
             let mut known = lock(&self.0.image_paces);
             let pace = known.get(&file).and_then(Weak::upgrade).unwrap_or_else(|| {
                 known.retain(|_, pace| pace.strong_count() > 0);
-                let pace = Arc::new(Pace::new(self.0.image_rate));
+                let pace = Arc::new(RateLimit::new(self.0.image_rate));
                 known.insert(file, Arc::downgrade(&pace));
                 pace
             });
@@ -237,13 +237,13 @@ impl Transfer {
     }
 }
 
-impl Watch for Transfer {
+impl BodyObserver for Transfer {
     fn sent(&self, bytes: u64) {
         self.sent.fetch_add(bytes, Ordering::Relaxed);
-        self.kind.0.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.transfers.0.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    fn paces(&self) -> &[Arc<Pace>] {
+    fn rate_limits(&self) -> &[Arc<RateLimit>] {
         &self.paces
     }
 }
@@ -258,7 +258,7 @@ impl Drop for Transfer {
             started: self.started,
             took: self.begun.elapsed(),
         };
-        self.kind.0.log.end(self.number, ended);
+        self.transfers.0.log.end(self.number, ended);
     }
 }
 
@@ -288,7 +288,7 @@ mod tests {
 
     use super::*;
 
-    fn kind(limits: Limits) -> Transfers {
+    fn transfers(limits: Limits) -> Transfers {
         Transfers::new(limits, Arc::default())
     }
 
@@ -302,50 +302,58 @@ mod tests {
 
     #[tokio::test]
     async fn who_can_wait_waits_and_who_cannot_is_told() {
-        let kind = kind(Limits { transfers: 1, ..Limits::default() });
-        let first = kind.admit(false).await.expect("a place");
-        assert_eq!(kind.admit(false).await.expect_err("no place"), Busy);
-        let second = tokio::time::timeout(Duration::from_millis(20), kind.admit(true)).await;
+        let transfers = transfers(Limits { transfers: 1, ..Limits::default() });
+        let first = transfers.admit(false).await.expect("a place");
+        assert_eq!(transfers.admit(false).await.expect_err("no place"), Busy);
+        let second = tokio::time::timeout(Duration::from_millis(20), transfers.admit(true)).await;
         assert!(second.is_err(), "it waits");
-        assert_eq!((kind.totals().refused, kind.totals().waiting), (1, 0), "who gave up no longer waits");
+        assert_eq!(
+            (transfers.totals().refused, transfers.totals().waiting),
+            (1, 0),
+            "who gave up no longer waits"
+        );
         drop(first);
-        assert!(kind.admit(false).await.is_ok());
+        assert!(transfers.admit(false).await.is_ok());
     }
 
     #[test]
     fn a_transfer_is_shown_while_it_runs_and_afterwards() {
-        let kind = kind(Limits::default());
-        let transfer = kind.begin(client(), "/a/1/vmlinuz", file(1), 100, Permit::default());
+        let transfers = transfers(Limits::default());
+        let transfer = transfers.begin(client(), "/a/1/vmlinuz", file(1), 100, Permit::default());
         transfer.sent(60);
-        let running = kind.running();
+        let running = transfers.running();
         assert_eq!(
             running.iter().map(|it| (it.path.as_str(), it.sent, it.size)).collect::<Vec<_>>(),
             [("/a/1/vmlinuz", 60, 100)]
         );
         drop(transfer);
-        kind.note(client(), "/a/1/boot.cfg", 40);
-        kind.answered(200);
-        kind.answered(404);
-        assert!(kind.running().is_empty());
-        let ended: Vec<_> = kind.ended().into_iter().map(|it| (it.is_whole(), it.path, it.sent)).collect();
+        transfers.note(client(), "/a/1/boot.cfg", 40);
+        transfers.answered(200);
+        transfers.answered(404);
+        assert!(transfers.running().is_empty());
+        let ended: Vec<_> =
+            transfers.ended().into_iter().map(|it| (it.is_whole(), it.path, it.sent)).collect();
         assert!(ended.contains(&(false, "/a/1/vmlinuz".into(), 60)), "{ended:?}");
         assert!(ended.contains(&(true, "/a/1/boot.cfg".into(), 40)), "{ended:?}");
-        let totals = kind.totals();
+        let totals = transfers.totals();
         assert_eq!((totals.bytes, totals.broken, totals.running), (100, 1, 0));
         assert_eq!(totals.answers, [0, 0, 1, 0, 1, 0]);
     }
 
     #[test]
     fn all_transfers_of_one_image_share_a_pace_and_none_with_others() {
-        let kind = kind(Limits { rate: 1000, image_rate: 100, ..Limits::default() });
-        let begin = |file| kind.begin(client(), "/", file, 1, Permit::default());
+        let transfers = transfers(Limits { rate: 1000, image_rate: 100, ..Limits::default() });
+        let begin = |file| transfers.begin(client(), "/", file, 1, Permit::default());
         let (first, second, other) = (begin(file(1)), begin(file(1)), begin(file(2)));
         let shares = |one: &Transfer, two: &Transfer| {
-            one.paces().iter().filter(|pace| two.paces().iter().any(|its| Arc::ptr_eq(pace, its))).count()
+            one.rate_limits()
+                .iter()
+                .filter(|pace| two.rate_limits().iter().any(|its| Arc::ptr_eq(pace, its)))
+                .count()
         };
-        assert_eq!((first.paces().len(), shares(&first, &second), shares(&first, &other)), (2, 2, 1));
+        assert_eq!((first.rate_limits().len(), shares(&first, &second), shares(&first, &other)), (2, 2, 1));
         drop((first, second, other));
         drop(begin(file(3)));
-        assert_eq!(lock(&kind.0.image_paces).len(), 1, "paces that nobody uses are forgotten");
+        assert_eq!(lock(&transfers.0.image_paces).len(), 1, "paces that nobody uses are forgotten");
     }
 }
