@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 use rustix::ioctl::{self, Ioctl, IoctlOutput, Opcode, Setter};
 
-use crate::Error;
+use crate::error::Error;
 
 const CONTROL: &str = "/dev/loop-control";
 

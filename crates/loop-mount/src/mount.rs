@@ -9,7 +9,7 @@ use rustix::fs::{AtFlags, CWD, OFlags, StatxAttributes, StatxFlags, statx};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags};
 
-use crate::Error;
+use crate::error::Error;
 use crate::file_system::FileSystem;
 use crate::loop_device::LoopDevice;
 

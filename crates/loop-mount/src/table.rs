@@ -6,7 +6,8 @@ use std::fs;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use crate::{Error, Mount};
+use crate::error::Error;
+use crate::mount::Mount;
 
 const TABLE: &str = "/proc/self/mountinfo";
 
