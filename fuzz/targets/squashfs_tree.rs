@@ -8,7 +8,7 @@ use std::panic;
 use std::sync::Once;
 
 use libfuzzer_sys::fuzz_target;
-use squashfs_reader::{Error, Image, InodeRef, Kind, Layout, Listing, Place, ReadAt, Reader};
+use squashfs_reader::{Error, Image, InodeRef, Kind, Layout, Listing, Location, ReadAt, Reader};
 
 /// Entries that are visited; more would tell nothing new.
 const ENTRIES: usize = 256;
@@ -117,7 +117,7 @@ fn read(image: &Image, source: &Bytes<'_>, layout: &Layout) {
             };
             assert!((1..=BLOCK.min(size - at)).contains(&part.length));
             at += part.length;
-            if let Place::Block { block, skip } = part.place {
+            if let Location::Block { block, skip } = part.location {
                 assert!(u64::from(skip) + part.length <= BLOCK);
                 match image.decode(source, &block) {
                     Ok(bytes) => assert!(bytes.len() as u64 <= BLOCK),

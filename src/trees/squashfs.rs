@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use file_transport::{OpenFile, ReadAt};
 use iso_reader::limits::DEPTH;
-use squashfs_reader::{Error, Image, InodeRef, Kind, Layout, Place, Reader};
+use squashfs_reader::{Error, Image, InodeRef, Kind, Layout, Location, Reader};
 
 use super::blocks::Blocks;
 use super::builder::{Builder, Item, TooLarge, Warnings};
@@ -164,9 +164,9 @@ impl ReadAt for SquashedFile {
             let part = self.layout.part(at).ok_or(io::ErrorKind::UnexpectedEof)?;
             let length = usize::try_from(part.length).unwrap_or(usize::MAX).min(rest.len());
             let (now, later) = rest.split_at_mut(length);
-            match part.place {
-                Place::Zeros => now.fill(0),
-                Place::Block { block, skip } => {
+            match part.location {
+                Location::Zeros => now.fill(0),
+                Location::Block { block, skip } => {
                     let decode = || self.image.decode(&**self.file, &block).map_err(failed);
                     let bytes = self.blocks.get(self.number, block.position(), decode)?;
                     let skip = usize::try_from(skip).unwrap_or(usize::MAX);

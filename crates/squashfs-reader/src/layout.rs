@@ -24,12 +24,12 @@ pub struct Part {
     /// Bytes of the run, from the requested offset on.
     pub length: u64,
     /// Where these bytes are.
-    pub place: Place,
+    pub location: Location,
 }
 
 /// Where a run of bytes is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Location {
     /// In no block: they are zeros.
     Zeros,
     /// In a block, when it is decoded.
@@ -100,7 +100,7 @@ impl Reader<'_> {
         Ok(Layout { size: file.size, block_size, lengths, positions, tail })
     }
 
-    /// Looks a fragment up in the table of fragments.
+    /// Reads the entry of a fragment in the fragment table.
     fn fragment(&mut self, number: u32) -> Result<Block, Error> {
         let superblock = &self.image.superblock;
         if number >= superblock.fragments {
@@ -142,18 +142,18 @@ impl Layout {
         let length = left.min(u64::from(self.block_size.checked_sub(skip)?));
         let Some(recorded) = self.lengths.get(number) else {
             let (block, begin) = self.tail?;
-            let place = Place::Block { block, skip: begin.checked_add(skip)? };
-            return Some(Part { length, place });
+            let location = Location::Block { block, skip: begin.checked_add(skip)? };
+            return Some(Part { length, location });
         };
         let stored = recorded & !UNCOMPRESSED;
         if stored == 0 {
-            return Some(Part { length, place: Place::Zeros });
+            return Some(Part { length, location: Location::Zeros });
         }
         let stride = number.checked_div(STRIDE)?;
         let before = self.lengths.get(stride.checked_mul(STRIDE)?..number)?;
         let before: u64 = before.iter().map(|length| u64::from(length & !UNCOMPRESSED)).sum();
         let position = self.positions.get(stride)?.checked_add(before)?;
         let block = Block { position, length: stored, compressed: recorded & UNCOMPRESSED == 0 };
-        Some(Part { length, place: Place::Block { block, skip } })
+        Some(Part { length, location: Location::Block { block, skip } })
     }
 }

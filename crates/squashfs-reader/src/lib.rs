@@ -19,7 +19,8 @@
 //! let file = std::fs::File::open(path)?;
 //! let image = Image::open(&file)?;
 //! let mut reader = image.reader(&file);
-//! let Kind::Directory(listing) = reader.inode(image.root())?.kind else { return Err("no directory".into()) };
+//! let root = reader.inode(image.root())?;
+//! let Kind::Directory(listing) = root.kind else { return Err("no directory".into()) };
 //! let mut names = Vec::new();
 //! reader.entries(&listing, |name, _inode| names.push(name.escape_ascii().to_string()))?;
 //! assert_eq!(names, ["vmlinuz"]);
@@ -63,7 +64,7 @@ pub use directory::{ENTRIES, Listing};
 pub use error::Error;
 pub use image::Image;
 pub use inode::{File, Inode, Kind};
-pub use layout::{Layout, Part, Place};
+pub use layout::{Layout, Location, Part};
 pub use metadata::{METADATA_BYTES, Reader};
 pub use reference::{Block, InodeRef};
 pub use source::ReadAt;

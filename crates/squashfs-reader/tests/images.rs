@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use squashfs_reader::{Error, Image, Kind, Layout, Place, ReadAt};
+use squashfs_reader::{Error, Image, Kind, Layout, Location, ReadAt};
 
 const WAYS: [&[&str]; 5] = [
     &["-comp", "gzip", "-b", "4096"],
@@ -61,9 +61,9 @@ fn read(image: &Image, source: &dyn ReadAt, layout: &Layout, max: usize) -> Resu
     while let Some(part) = layout.part(bytes.len() as u64).filter(|_| bytes.len() < max) {
         assert!(part.length > 0 && part.length <= 1 << 20);
         let length = usize::try_from(part.length).unwrap();
-        match part.place {
-            Place::Zeros => bytes.resize(bytes.len() + length, 0),
-            Place::Block { block, skip } => {
+        match part.location {
+            Location::Zeros => bytes.resize(bytes.len() + length, 0),
+            Location::Block { block, skip } => {
                 let block = image.decode(source, &block)?;
                 assert!(block.len() <= 1 << 20);
                 let range = usize::try_from(skip).unwrap()..usize::try_from(skip).unwrap() + length;
