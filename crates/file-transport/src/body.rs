@@ -153,7 +153,7 @@ impl HttpBody for Body {
             Kind::Stream(stream) => {
                 let frame = ready!(stream.as_mut().poll_frame(context));
                 if let Some(Ok(bytes)) = frame.as_ref().map(|frame| frame.as_ref().map(Frame::data_ref)) {
-                    note(this.observer.as_ref(), bytes.map_or(0, Bytes::len));
+                    report(this.observer.as_ref(), bytes.map_or(0, Bytes::len));
                 }
                 Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(Chunk::from))))
             }
@@ -188,16 +188,14 @@ impl Pieces {
         observer: Option<&Arc<dyn BodyObserver>>,
     ) -> Poll<Option<Result<Chunk, BoxError>>> {
         let Some(front) = self.queue.front_mut() else { return Poll::Ready(None) };
+        let mut read = |source, length| self.reading.poll(context, source, length, observer);
         let chunk = match front {
             Piece::Bytes(bytes) => {
-                note(observer, bytes.len());
+                report(observer, bytes.len());
                 Chunk::from(std::mem::take(bytes))
             }
             Piece::Zeros(length) => {
-                let bytes = match ready!(self.reading.poll(context, ByteSource::Zeros, *length, observer)) {
-                    Ok(bytes) => bytes,
-                    Err(error) => return Poll::Ready(Some(Err(error.into()))),
-                };
+                let bytes = ready!(read(ByteSource::Zeros, *length))?;
                 *length -= bytes.len() as u64;
                 Chunk::from(bytes)
             }
@@ -215,15 +213,7 @@ impl Pieces {
                     }
                     None => {
                         let source: Arc<dyn ReadAt> = file.clone();
-                        match ready!(self.reading.poll(
-                            context,
-                            ByteSource::Source(&source, *offset),
-                            *length,
-                            observer
-                        )) {
-                            Ok(bytes) => Chunk::from(bytes),
-                            Err(error) => return Poll::Ready(Some(Err(error.into()))),
-                        }
+                        Chunk::from(ready!(read(ByteSource::Source(&source, *offset), *length))?)
                     }
                 };
                 *offset += chunk.remaining() as u64;
@@ -231,15 +221,7 @@ impl Pieces {
                 chunk
             }
             Piece::Computed { source, offset, length } => {
-                let bytes = match ready!(self.reading.poll(
-                    context,
-                    ByteSource::Source(source, *offset),
-                    *length,
-                    observer
-                )) {
-                    Ok(bytes) => bytes,
-                    Err(error) => return Poll::Ready(Some(Err(error.into()))),
-                };
+                let bytes = ready!(read(ByteSource::Source(source, *offset), *length))?;
                 *offset += bytes.len() as u64;
                 *length -= bytes.len() as u64;
                 Chunk::from(bytes)
@@ -254,7 +236,7 @@ impl Pieces {
 }
 
 /// Reports bytes that need not be read. They leave without waiting, but count against the rate limits.
-fn note(observer: Option<&Arc<dyn BodyObserver>>, bytes: usize) {
+fn report(observer: Option<&Arc<dyn BodyObserver>>, bytes: usize) {
     if let Some(observer) = observer.filter(|_| bytes > 0) {
         observer.rate_limits().iter().for_each(|limit| limit.take(bytes as u64));
         observer.sent(bytes as u64);

@@ -82,7 +82,7 @@ impl<W: Wire> Socket<W> {
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_turn(context));
         let written = self.wire.poll_write(context, slices, more);
-        self.note(&written);
+        self.record(&written);
         written
     }
 
@@ -111,7 +111,7 @@ impl<W: Wire> Socket<W> {
         let count = max.min(self.resident_until - range.offset).min(self.grant.bytes);
         let count = usize::try_from(count).unwrap_or(usize::MAX);
         let sent = self.wire.poll_send_file(context, &range.file, range.offset, count);
-        self.note(&sent);
+        self.record(&sent);
         let sent = ready!(sent)? as u64;
         if sent == 0 {
             // The file has become shorter. The client must not take the rest of the answer for the end of the
@@ -180,7 +180,7 @@ impl<W: Wire> Socket<W> {
     }
 
     /// Records whether the client takes what it is sent.
-    fn note(&self, written: &Poll<io::Result<usize>>) {
+    fn record(&self, written: &Poll<io::Result<usize>>) {
         match written {
             Poll::Ready(written) => self.send_queue.has_written(*written.as_ref().unwrap_or(&0)),
             Poll::Pending => self.send_queue.set_blocked(),
