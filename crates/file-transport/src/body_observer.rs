@@ -111,13 +111,16 @@ mod tests {
     async fn who_goes_away_between_two_paces_takes_nothing_of_the_first() {
         let (all, image) = (Arc::new(RateLimit::new(100_000)), Arc::new(RateLimit::new(1000)));
         image.wait(MIN_TURN).await;
-        let both: Arc<dyn BodyObserver> = Arc::new(Limited(vec![Arc::clone(&all), image]));
+        let both: Arc<dyn BodyObserver> = Arc::new(Limited(vec![Arc::clone(&all), Arc::clone(&image)]));
         let waiting = Grant::wait(both, MIN_TURN);
         let soon = Instant::now() + Duration::from_millis(1);
         assert!(timeout_at(soon, waiting).await.is_err(), "the second limit is used up");
         let begun = Instant::now();
         all.wait(MIN_TURN).await;
         assert!(begun.elapsed() < TURN, "{:?}", begun.elapsed());
+        // The second limit did not let it pass, so it gets nothing back: 4 KiB at 1,000 bytes a second take 4 s.
+        image.wait(1).await;
+        assert!(begun.elapsed() > Duration::from_secs(4), "{:?}", begun.elapsed());
     }
 
     /// The next sender has read the time before the one ahead of it finds that its client has gone.

@@ -57,11 +57,29 @@ fn touch(file: &OpenFile, offset: u64, length: u64) {
 
 #[cfg(test)]
 mod tests {
+    use std::io::IoSliceMut;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::{Arc, Condvar, Mutex};
     use std::time::Duration;
 
+    use rustix::io::{Errno, ReadWriteFlags, preadv2};
+
     use super::*;
+
+    /// On file systems that tell; files of others are sent without a probe.
+    #[tokio::test]
+    async fn a_piece_is_resident_once_it_was_loaded() {
+        let file = tempfile::tempfile().expect("a file");
+        file.write_all_at(&vec![1; 300_000], 0).expect("written");
+        file.sync_all().expect("synced");
+        fadvise(&file, 0, None, Advice::DontNeed).expect("evicted");
+        let mut byte = [0];
+        let probe = preadv2(&file, &mut [IoSliceMut::new(&mut byte)], 299_999, ReadWriteFlags::NOWAIT);
+        let file = Arc::new(OpenFile::from(file));
+        assert_eq!(file.is_resident(299_999, 1), probe != Err(Errno::AGAIN));
+        load(Arc::clone(&file), 0, 300_000).await;
+        assert!(file.is_resident(0, 300_000));
+    }
 
     #[tokio::test]
     async fn whoever_gives_up_leaves_its_turn_to_the_work_that_goes_on() {

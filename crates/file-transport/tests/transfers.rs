@@ -5,12 +5,13 @@ mod numbers;
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use file_transport::{Body, Piece, ReadAt, Server, ServerSettings, Workers};
+use file_transport::{Body, OpenFile, Piece, ReadAt, Server, ServerSettings, Workers};
 
 use numbers::{Numbers, file};
 
@@ -125,6 +126,26 @@ fn a_file_that_shrinks_cuts_the_connection() {
     // A reset is as good an end as a closed connection.
     let _ = connection.read_to_end(&mut received);
     assert!(received == bytes[..300_000], "{} bytes", received.len());
+}
+
+#[test]
+fn a_file_that_must_not_change_is_cut_off_when_it_does() {
+    const LENGTH: u64 = 64 << 20;
+    for changes in [true, false] {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(LENGTH).unwrap();
+        let same = file.try_clone().unwrap();
+        let file = Arc::new(if changes { OpenFile::unchanging(file).unwrap() } else { OpenFile::from(file) });
+        let body = move |_: &str| vec![Piece::File { file: Arc::clone(&file), offset: 0, length: LENGTH }];
+        let mut connection = connect(serve(ServerSettings::default(), body));
+        ask(&mut connection, "/");
+        let length = head(&mut connection) as u64;
+        // The transfer has filled the buffers of the sockets and waits for the client.
+        std::thread::sleep(Duration::from_millis(300));
+        same.write_at(b"x", LENGTH - 1).unwrap();
+        let received = io::copy(&mut connection.take(length), &mut io::sink()).unwrap_or(0);
+        assert_eq!(received < LENGTH, changes, "{received} bytes");
+    }
 }
 
 #[test]

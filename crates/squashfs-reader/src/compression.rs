@@ -89,3 +89,37 @@ fn zstd(stored: &[u8], buffer: &mut [u8]) -> Option<usize> {
     decoder.set_max_window_size(WINDOW_BYTES);
     decoder.decode_all(stored, buffer).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `squashfs ` three times, by xz with a CRC-32 and a window of 64 KiB.
+    const STREAM: [u8; 72] = [
+        0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00, 0x00, 0x01, 0x69, 0x22, 0xde, 0x36, 0x02, 0x00, 0x21, 0x01, 0x08,
+        0x00, 0x00, 0x00, 0xd8, 0x0f, 0x23, 0x13, 0xe0, 0x00, 0x1a, 0x00, 0x10, 0x5d, 0x00, 0x39, 0x9c, 0x4b,
+        0x02, 0x08, 0x68, 0x2d, 0x1c, 0x39, 0x23, 0xf7, 0xa8, 0x01, 0xc0, 0x00, 0x00, 0x00, 0xed, 0x12, 0xac,
+        0xb7, 0x00, 0x01, 0x28, 0x1b, 0x6d, 0xd2, 0xbe, 0xf7, 0x90, 0x42, 0x99, 0x0d, 0x01, 0x00, 0x00, 0x00,
+        0x00, 0x01, 0x59, 0x5a,
+    ];
+
+    #[test]
+    fn a_block_that_fills_the_buffer_is_checked_to_its_end() {
+        let mut buffer = [0; 27];
+        assert_eq!(Compression::Xz.decode(&STREAM, &mut buffer), Some(27));
+        assert_eq!(&buffer, b"squashfs squashfs squashfs ");
+        assert_eq!(Compression::Xz.decode(&STREAM, &mut [0; 26]), None, "more than the buffer holds");
+        let mut damaged = STREAM;
+        damaged[48] ^= 1;
+        assert_eq!(Compression::Xz.decode(&damaged, &mut buffer), None, "another checksum");
+    }
+
+    #[test]
+    fn a_window_of_8_mib_is_refused() {
+        let mut large = STREAM;
+        // The size of the window, and the checksum of the header that holds it.
+        large[16] = 0x16;
+        large[20..24].copy_from_slice(&[0x74, 0x2f, 0xe5, 0xa3]);
+        assert_eq!(Compression::Xz.decode(&large, &mut [0; 27]), None);
+    }
+}

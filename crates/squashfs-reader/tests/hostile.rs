@@ -1,7 +1,7 @@
 //! Images that no program makes, laid out by hand: the work for each of them is bounded.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use squashfs_reader::{Error, Image, Kind, Listing};
+use squashfs_reader::{Error, Image, InodeRef, Kind, Listing};
 
 const INODES: usize = 96;
 
@@ -10,8 +10,13 @@ fn image(listing: &[u8], block: usize) -> Vec<u8> {
     let mut inode = vec![0; 40];
     inode[0] = 8;
     inode[20..24].copy_from_slice(&u32::try_from(listing.len() + 3).unwrap().to_le_bytes());
+    image_with(&inode, listing, block)
+}
+
+/// An image with blocks of 4 KiB whose root is `inode`.
+fn image_with(inode: &[u8], listing: &[u8], block: usize) -> Vec<u8> {
     let mut bytes = vec![0; INODES];
-    bytes.extend(metadata(&inode));
+    bytes.extend(metadata(inode));
     let directories = bytes.len();
     bytes.extend(listing.chunks(block).flat_map(metadata));
     let size = bytes.len();
@@ -89,4 +94,65 @@ fn a_listing_that_directories_share_costs_each_time() {
     let result = (0..100).try_for_each(|_| reader.entries(&entries, |_, _| seen += 1));
     assert!(matches!(result, Err(Error::Limit(_))), "{result:?}");
     assert!(seen <= squashfs_reader::ENTRIES, "{seen}");
+}
+
+#[test]
+fn other_images_are_refused_with_a_reason() {
+    let good = image(&listing(1), 8192);
+    let refusal = |change: &dyn Fn(&mut Vec<u8>)| {
+        let mut bytes = good.clone();
+        change(&mut bytes);
+        Image::open(&bytes.as_slice()).map(drop).unwrap_err().to_string()
+    };
+    let put = |at: usize, byte: u8| move |bytes: &mut Vec<u8>| bytes[at] = byte;
+    let cases: [(&dyn Fn(&mut Vec<u8>), &str); 10] = [
+        (&put(0, b'x'), "not a squashfs"),
+        (&|bytes| bytes.truncate(95), "not a squashfs"),
+        (&put(28, 3), "version 3.0"),
+        (&put(30, 1), "version 4.1"),
+        (&put(20, 2), "lzma"),
+        (&put(20, 3), "lzo"),
+        (&put(20, 7), "method 7"),
+        (&put(22, 13), "its block size makes no sense"),
+        (&put(64, 95), "its tables lie outside of it"),
+        (&|bytes| bytes.truncate(bytes.len() - 1), "cut short"),
+    ];
+    for (change, reason) in cases {
+        let refused = refusal(change);
+        assert!(refused.contains(reason), "{refused}");
+    }
+}
+
+/// The file may be longer than the image, but a reference must not lead there.
+#[test]
+fn nothing_behind_the_image_is_read() {
+    let mut bytes = image(&listing(1), 8192);
+    let end = bytes.len() - INODES;
+    bytes.extend(metadata(&[0; 40]));
+    let source = &bytes.as_slice();
+    let image = Image::open(source).unwrap();
+    let behind = InodeRef::from_number((end as u64) << 16);
+    let result = image.reader(source).inode(behind);
+    assert!(
+        matches!(result, Err(Error::Corrupt(text)) if text.contains("outside of the image")),
+        "{result:?}"
+    );
+}
+
+#[test]
+fn the_end_of_a_file_lies_inside_of_its_fragment() {
+    for (size, reason) in [(96, "there is no such fragment"), (97, "lies outside of its fragment")] {
+        let mut inode = vec![0; 32];
+        inode[0] = 2;
+        for (at, number) in [(24, 4000_u32), (28, size)] {
+            inode[at..at + 4].copy_from_slice(&number.to_le_bytes());
+        }
+        let bytes = image_with(&inode, &listing(1), 8192);
+        let source = &bytes.as_slice();
+        let image = Image::open(source).unwrap();
+        let mut reader = image.reader(source);
+        let Kind::File(file) = reader.inode(image.root()).unwrap().kind else { panic!("a file") };
+        let result = reader.layout(&file);
+        assert!(matches!(result, Err(Error::Corrupt(text)) if text.contains(reason)), "{size}: {result:?}");
+    }
 }

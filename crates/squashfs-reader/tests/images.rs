@@ -132,6 +132,8 @@ fn truth(root: &Path) -> Tree {
 fn images_are_read_to_the_byte() {
     let folder = tempfile::tempdir().unwrap();
     fill(folder.path());
+    // More blocks than share one position in a layout.
+    fs::write(folder.path().join("larger"), text(400_001)).unwrap();
     let truth = truth(folder.path());
     for way in WAYS {
         assert!(tree(&image(folder.path(), way)).unwrap() == truth, "{way:?}");

@@ -198,3 +198,49 @@ fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     File::open(path)?.take(MAX_FILE).read_to_end(&mut text)?;
     Ok(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use rustls::crypto::ring;
+
+    use super::*;
+
+    fn make_pair(folder: &Path) {
+        let made = Command::new("openssl")
+            .args(["req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=test", "-newkey", "ed25519"])
+            .args(["-keyout", "key.pem", "-out", "cert.pem"])
+            .current_dir(folder)
+            .output()
+            .unwrap_or_else(|error| panic!("cannot run openssl, package openssl: {error}"));
+        assert!(made.status.success(), "{made:?}");
+    }
+
+    #[test]
+    fn a_changed_pair_is_taken_if_it_can_be_used() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (chain, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+        make_pair(folder.path());
+        let provider = Arc::new(ring::default_provider());
+        let certificate = Certificate::load(chain.clone(), key.clone(), provider).expect("a pair");
+        let current = || certificate.current.read().expect("no panic").cert.clone();
+        let first = current();
+        certificate.check();
+        assert_eq!(current(), first);
+        make_pair(folder.path());
+        certificate.check();
+        let second = current();
+        assert_ne!(second, first);
+        let second_key = fs::read(&key).expect("a key");
+        fs::write(&key, "no key").expect("written");
+        certificate.check();
+        assert_eq!(current(), second, "the old pair stays");
+        make_pair(folder.path());
+        fs::write(&key, second_key).expect("written");
+        certificate.check();
+        assert_eq!(current(), second, "a key of another certificate");
+        let error = read_pair(&chain, &key, &certificate.provider).map(drop).expect_err("they do not match");
+        assert!(matches!(error, TlsError::Mismatch { .. }), "{error}");
+    }
+}
