@@ -1,8 +1,4 @@
-//! What firmware may start from an image: the entries of its boot catalog, as a caller sees them.
-
-use crate::index::Index;
-use crate::node::{Encoding, NodeKind};
-use crate::stored::{DAMAGED, IN_TABLE, StoredNode};
+//! The images that firmware may start: the entries of a boot catalog, as a caller sees them.
 
 /// Bytes of a virtual sector, in which load sizes are counted (El Torito 1.0, 2.2).
 const VIRTUAL_SECTOR: u64 = 512;
@@ -13,19 +9,20 @@ const VIRTUAL_SECTOR: u64 = 512;
 pub struct BootEntry {
     /// The machines it is for.
     pub platform: BootPlatform,
-    /// Whether firmware may start it; others only offer their bytes.
+    /// Whether firmware may start it. Other entries only offer their bytes.
     pub bootable: bool,
-    /// What its bytes are shown as to the program that is started.
+    /// The disk as which firmware shows the image to the program that it starts.
     pub emulation: BootEmulation,
     /// The segment that a BIOS loads it to; 0 stands for 0x7C0.
     pub load_segment: u16,
     /// How many sectors of 512 bytes firmware loads. EFI takes 0 and 1 as "up to the end".
     pub load_sectors: u16,
-    /// Where it starts in the ISO, in bytes. Always inside it.
+    /// Where it starts in the ISO, in bytes. Always inside the ISO.
     pub offset: u64,
-    /// Its bytes, as far as they are known: those of the file of the tree that starts at the same place,
-    /// else those of the floppy it stands for, else those that firmware loads. If known, all lie inside
-    /// the ISO.
+    /// The number of its bytes, if known. All of them lie inside the ISO.
+    ///
+    /// It is the size of the file that starts at the same byte, else that of the floppy, else the bytes that
+    /// firmware loads.
     pub length: Option<u64>,
 }
 
@@ -76,7 +73,7 @@ pub enum BootEmulation {
 }
 
 impl BootEmulation {
-    /// The kind is in the lower half of the byte.
+    /// The media type of an entry, whose lower four bits are the kind.
     pub(crate) fn from_media_type(byte: u8) -> BootEmulation {
         match byte & 0x0F {
             0 => BootEmulation::None,
@@ -90,8 +87,8 @@ impl BootEmulation {
 }
 
 impl BootEntry {
-    /// The bytes that the entry itself tells of.
-    pub(crate) fn told_length(&self) -> Option<u64> {
+    /// The length that the entry itself states.
+    pub(crate) fn stated_length(&self) -> Option<u64> {
         let loaded = u64::from(self.load_sectors).saturating_mul(VIRTUAL_SECTOR);
         match self.emulation {
             BootEmulation::Floppy1200 => Some(1_228_800),
@@ -99,24 +96,8 @@ impl BootEntry {
             BootEmulation::Floppy2880 => Some(2_949_120),
             BootEmulation::None if self.platform == BootPlatform::Efi && self.load_sectors < 2 => None,
             BootEmulation::None if loaded > 0 => Some(loaded),
-            // A hard disk tells its size in its partition table; firmware loads only its first sector.
+            // The size of a hard disk is in its partition table; firmware loads only its first sector.
             _ => None,
-        }
-    }
-}
-
-/// Takes the lengths of boot images from the files that start at the same places.
-pub(crate) fn measure(entries: &mut [BootEntry], index: &Index) {
-    if entries.is_empty() {
-        return;
-    }
-    // A file in several extents is no image that firmware could load.
-    let is_whole = |node: &&StoredNode| {
-        node.kind() == NodeKind::File && node.encoding() == Encoding::Plain && !node.has(DAMAGED | IN_TABLE)
-    };
-    for node in index.nodes.iter().filter(is_whole).filter(|node| node.a > 0) {
-        for entry in entries.iter_mut().filter(|entry| entry.offset == node.b) {
-            entry.length = Some(node.a);
         }
     }
 }

@@ -1,30 +1,24 @@
-//! The volume descriptors (ECMA-119 8): which trees an image has and where their roots are.
+//! The volume descriptors of an image: which trees it has, where their roots are, and what it says of itself.
 
 use crate::boot::BootEntry;
-use crate::bytes::{array, both_u16, both_u32, byte, little_u32};
-use crate::date;
-use crate::directory::SECTOR;
 use crate::el_torito;
 use crate::error::{Corrupt, Error, Unsupported};
+use crate::iso9660::descriptor::{self, BOOT, PRIMARY, SUPPLEMENTARY, TERMINATOR};
+use crate::iso9660::{PrimaryDescriptor, Root};
+use crate::kind::TreeKind;
 use crate::limits::Limits;
-use crate::record::Record;
-use crate::source::Image;
+use crate::source::{Image, SECTOR};
 use crate::udf::{self, FileSystem};
-use crate::volume::{TreeKind, Volume};
+use crate::volume::Volume;
 use crate::warnings::Warnings;
 
 /// The sector of the first descriptor (ECMA-119 6.2.1).
 const FIRST: u64 = 16;
 
-const BOOT: u8 = 0;
-const PRIMARY: u8 = 1;
-const SUPPLEMENTARY: u8 = 2;
-const TERMINATOR: u8 = 255;
-
-/// What all descriptors together say.
+/// The content of all descriptors together.
 pub(crate) struct Descriptors {
-    /// What ISO 9660 says of the volume; `None` if it has nothing but UDF.
-    pub(crate) primary: Option<Primary>,
+    /// The primary descriptor of ISO 9660; `None` if the image has nothing but UDF.
+    pub(crate) primary: Option<PrimaryDescriptor>,
     pub(crate) joliet: Option<Root>,
     pub(crate) enhanced: Option<Root>,
     pub(crate) boot_catalog: Option<u32>,
@@ -32,34 +26,7 @@ pub(crate) struct Descriptors {
     pub(crate) has_udf: bool,
 }
 
-/// The primary volume descriptor (ECMA-119 8.4).
-pub(crate) struct Primary {
-    pub(crate) root: Root,
-    pub(crate) label: String,
-    pub(crate) system: String,
-    pub(crate) publisher: String,
-    pub(crate) application: String,
-    pub(crate) created: Option<i64>,
-    pub(crate) declared_size: u64,
-}
-
-/// The root directory of a tree.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Root {
-    pub(crate) block_size: u16,
-    pub(crate) block: u64,
-    pub(crate) length: u32,
-    pub(crate) modified: Option<i64>,
-}
-
-impl Root {
-    /// The byte of the image where the directory starts.
-    pub(crate) fn offset(&self) -> u64 {
-        self.block.saturating_mul(u64::from(self.block_size))
-    }
-}
-
-/// Reads the descriptors from sector 16 on up to the terminator.
+/// Reads the descriptors from sector 16 up to the terminator.
 pub(crate) fn read(
     image: &mut Image<'_>,
     limits: &Limits,
@@ -71,21 +38,21 @@ pub(crate) fn read(
     let mut terminated = false;
     for _ in 0..limits.descriptors {
         let Some(descriptor) = read_sector(image, sector)? else { break };
-        let Some(kind) = kind(&descriptor) else {
-            if array(&descriptor, 9) == Some(*b"CDROM") && sector == FIRST {
+        let Some(kind) = descriptor::kind(&descriptor) else {
+            if descriptor::is_high_sierra(&descriptor) && sector == FIRST {
                 return Err(Error::Unsupported(Unsupported::HighSierra));
             }
             break;
         };
         match kind {
-            PRIMARY if primary.is_none() => primary = Some(Primary::parse(&descriptor, warnings)?),
-            SUPPLEMENTARY if is_joliet(&descriptor) => {
-                joliet = joliet.or_else(|| root(&descriptor, warnings).ok());
+            PRIMARY if primary.is_none() => primary = Some(PrimaryDescriptor::parse(&descriptor, warnings)?),
+            SUPPLEMENTARY if descriptor::is_joliet(&descriptor) => {
+                joliet = joliet.or_else(|| Root::parse(&descriptor, warnings).ok());
             }
-            SUPPLEMENTARY if byte(&descriptor, 6) == Some(2) => {
-                enhanced = enhanced.or_else(|| root(&descriptor, warnings).ok());
+            SUPPLEMENTARY if descriptor::is_enhanced(&descriptor) => {
+                enhanced = enhanced.or_else(|| Root::parse(&descriptor, warnings).ok());
             }
-            BOOT => boot_catalog = boot_catalog.or_else(|| catalog_sector(&descriptor)),
+            BOOT => boot_catalog = boot_catalog.or_else(|| descriptor::catalog_sector(&descriptor)),
             TERMINATOR => terminated = true,
             _ => {}
         }
@@ -114,13 +81,8 @@ fn read_sector(image: &mut Image<'_>, sector: u64) -> Result<Option<Vec<u8>>, Er
     Ok(image.read(&mut bytes, sector.saturating_mul(SECTOR))?.then_some(bytes))
 }
 
-/// The type of a descriptor of ISO 9660 (ECMA-119 8.1).
-fn kind(descriptor: &[u8]) -> Option<u8> {
-    (array(descriptor, 1) == Some(*b"CD001")).then(|| byte(descriptor, 0)).flatten()
-}
-
 impl Descriptors {
-    /// What a caller may know of them. `udf` is the UDF tree, if that is the one that is read.
+    /// The descriptors as a caller sees them. `udf` is the file system, if the UDF tree is read.
     pub(crate) fn into_volume(
         self,
         kind: TreeKind,
@@ -144,75 +106,16 @@ impl Descriptors {
             boot_entries: self.boot_entries,
         };
         if let Some(primary) = self.primary {
-            let Primary { root, label, system, publisher, application, created, declared_size } = primary;
+            let PrimaryDescriptor { root, label, system, publisher, application, created, declared_size } =
+                primary;
             (volume.label, volume.system, volume.publisher) = (label, system, publisher);
             (volume.application, volume.created) = (application, created);
             volume.block_size = u32::from(root.block_size);
-            // The ISO 9660 part of a disc with both may be no more than a note that says so.
+            // On a disc with both, the ISO 9660 tree may hold no more than a note about the other.
             volume.declared_size = declared_size.max(udf_size);
         } else if let Some(udf) = udf {
             (volume.label, volume.application, volume.created) = (udf.label, udf.application, udf.created);
         }
         volume
     }
-}
-
-impl Primary {
-    fn parse(descriptor: &[u8], warnings: &mut Warnings) -> Result<Primary, Error> {
-        let root = root(descriptor, warnings)?;
-        let blocks = both_u32(descriptor, 80).ok_or(Error::NotAnImage)?;
-        let volumes = both_u16(descriptor, 120).ok_or(Error::NotAnImage)?;
-        if !blocks.agrees {
-            warnings.add(|| "the byte orders of the volume size disagree".to_owned());
-        }
-        if volumes.value > 1 {
-            warnings.add(|| format!("the image is one of a set of {} volumes", volumes.value));
-        }
-        Ok(Primary {
-            root,
-            label: text(descriptor, 40, 32),
-            system: text(descriptor, 8, 32),
-            publisher: text(descriptor, 318, 128),
-            application: text(descriptor, 574, 128),
-            created: descriptor.get(813..).and_then(date::long),
-            declared_size: u64::from(blocks.value).saturating_mul(u64::from(root.block_size)),
-        })
-    }
-}
-
-/// The block size and the root record of a descriptor (ECMA-119 8.4.12, 8.4.18), which have the same
-/// place in all kinds.
-fn root(descriptor: &[u8], warnings: &mut Warnings) -> Result<Root, Error> {
-    let size = both_u16(descriptor, 128).ok_or(Error::NotAnImage)?;
-    if !matches!(size.value, 512 | 1024 | 2048) {
-        warnings.add(|| format!("a volume descriptor with a block size of {} bytes", size.value));
-        return Err(Error::Corrupt(Corrupt::BlockSize(size.value)));
-    }
-    let record = descriptor.get(156..190).and_then(Record::parse).filter(|record| record.length > 0);
-    let Some(record) = record else {
-        warnings.add(|| "a volume descriptor without a root directory".to_owned());
-        return Err(Error::Corrupt(Corrupt::RootRecord));
-    };
-    if !size.agrees || !record.halves_agree {
-        warnings.add(|| "the byte orders of a volume descriptor disagree".to_owned());
-    }
-    let (block, length) = (record.block, record.length);
-    Ok(Root { block_size: size.value, block, length, modified: record.modified() })
-}
-
-/// Whether a supplementary descriptor announces UCS-2 names of one of the three Joliet levels.
-fn is_joliet(descriptor: &[u8]) -> bool {
-    let escapes = descriptor.get(88..120).unwrap_or_default();
-    [b"%/@", b"%/C", b"%/E"].iter().any(|level| escapes.starts_with(*level))
-}
-
-/// Where the boot record of El Torito puts the catalog (El Torito 1.0, figure 7).
-fn catalog_sector(descriptor: &[u8]) -> Option<u32> {
-    descriptor.get(7..)?.starts_with(b"EL TORITO SPECIFICATION").then(|| little_u32(descriptor, 71)).flatten()
-}
-
-/// A text field without its padding of spaces or NULs.
-fn text(descriptor: &[u8], at: usize, length: usize) -> String {
-    let field = descriptor.get(at..).and_then(|rest| rest.get(..length)).unwrap_or_default();
-    String::from_utf8_lossy(field).trim_matches([' ', '\0']).to_owned()
 }

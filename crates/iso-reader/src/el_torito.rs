@@ -3,13 +3,12 @@
 
 use crate::boot::{BootEmulation, BootEntry, BootPlatform};
 use crate::bytes::{array, byte, little_u32};
-use crate::directory::SECTOR;
 use crate::error::Error;
 use crate::limits::Limits;
-use crate::source::Image;
+use crate::source::{Image, SECTOR};
 use crate::warnings::Warnings;
 
-/// Bytes of a catalog that are read: 256 records, where writers use one sector.
+/// Bytes of a catalog that are read: 256 records. Writers use one sector.
 const CATALOG_BYTES: u64 = 4 * SECTOR;
 /// Bytes of a record.
 const RECORD: usize = 32;
@@ -21,7 +20,7 @@ const NOT_BOOTABLE: u8 = 0x00;
 const SECTION: u8 = 0x90;
 const LAST_SECTION: u8 = 0x91;
 
-/// Reads the catalog at a sector. What makes no sense ends it, with a warning.
+/// Reads the catalog at a sector. A record that makes no sense ends it, with a warning.
 pub(crate) fn read(
     image: &mut Image<'_>,
     sector: u32,
@@ -55,7 +54,7 @@ impl Catalog<'_> {
         let mut is_last = false;
         for record in rest {
             match *record {
-                // Selection criteria of the entry before, in as many records as it likes.
+                // Selection criteria of the entry before, in any number of records.
                 [EXTENSION, ..] => {}
                 _ if left > 0 => {
                     self.add(record, platform)?;
@@ -72,7 +71,7 @@ impl Catalog<'_> {
         if left > 0 { Err("its last section is incomplete") } else { Ok(()) }
     }
 
-    /// Takes in the default entry (El Torito 1.0, figure 3) or that of a section (figure 5).
+    /// Adds the default entry (El Torito 1.0, figure 3) or one of a section (figure 5).
     fn add(&mut self, record: &[u8; RECORD], platform: BootPlatform) -> Result<(), &'static str> {
         let (Some(indicator @ (BOOTABLE | NOT_BOOTABLE)), Some(media_type)) =
             (byte(record, 0), byte(record, 1))
@@ -100,15 +99,15 @@ impl Catalog<'_> {
             return Ok(());
         }
         let available = self.image_size.saturating_sub(entry.offset);
-        entry.length = entry.told_length().filter(|length| *length <= available);
+        entry.length = entry.stated_length().filter(|length| *length <= available);
         self.entries.push(entry);
         Ok(())
     }
 }
 
-/// The platform of a validation entry (El Torito 1.0, figure 2) whose key and checksum are right: all
-/// its 16-bit words add up to zero.
+/// The platform of a validation entry (El Torito 1.0, figure 2) whose key and checksum are right.
 fn validated(record: &[u8; RECORD]) -> Option<BootPlatform> {
+    // All 16-bit words add up to zero.
     let words = record.as_chunks().0.iter().map(|word| u16::from_le_bytes(*word));
     let sum = words.fold(0, u16::wrapping_add);
     match *record {

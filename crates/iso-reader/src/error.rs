@@ -1,11 +1,10 @@
-//! Why an image could not be read, in the caller's terms: the disk (`Io`), not an image at all, our
-//! limits (`Unsupported`, `Limit`), or a broken image (`Corrupt`). Texts never name a file of the host.
+//! Why an image could not be read: the disk failed (`Io`), the file is no image, the image exceeds this crate
+//! (`Unsupported`, `Limit`), or it is broken (`Corrupt`). Texts never name a file of the host.
 
 use std::fmt;
 use std::io;
 
-use crate::node::Encoding;
-use crate::volume::TreeKind;
+use crate::kind::{Encoding, TreeKind};
 
 /// Why an image or a file inside it could not be read.
 #[derive(Debug)]
@@ -13,7 +12,7 @@ use crate::volume::TreeKind;
 pub enum Error {
     /// The source could not be read.
     Io(io::Error),
-    /// There is no volume descriptor where ISO 9660 and UDF put it: this is some other kind of file.
+    /// There is no volume descriptor where ISO 9660 and UDF have one: this is another kind of file.
     NotAnImage,
     /// A sound image that this crate does not read.
     Unsupported(Unsupported),
@@ -21,29 +20,30 @@ pub enum Error {
     Corrupt(Corrupt),
     /// The image asks for more than [`Limits`](crate::Limits) allows.
     Limit(LimitReached),
-    /// Bytes of a directory or of a link were asked for.
+    /// A caller asked for the bytes of a directory or of a link.
     NotAFile,
 }
 
-/// What this crate does not read.
+/// Forms of images and files that this crate does not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unsupported {
     /// The format that preceded ISO 9660, with `CDROM` in its descriptors.
     HighSierra,
-    /// UDF on media that are written once, bit by bit: a virtual partition (UDF 2.2.8).
+    /// UDF on media that are written once, piece by piece: a virtual partition (UDF 2.2.8).
     VirtualPartition,
     /// UDF on media whose sectors wear out: a sparable partition (UDF 2.2.9).
     SparablePartition,
     /// A UDF partition of a kind that no revision up to 2.60 knows.
     PartitionMap,
-    /// The image holds no tree of the kind that [`Options::tree`](crate::Options::tree) asks for, or none that can be read.
+    /// The image holds no tree of the kind that [`Options::tree`](crate::Options::tree) asks for, or none
+    /// that can be read.
     Tree(TreeKind),
-    /// The bytes of the file are stored in a form that cannot be handed out as they are.
+    /// The bytes of the file are stored in an encoding that is not decoded.
     Encoding(Encoding),
 }
 
-/// What is broken in an image.
+/// The part of an image that is broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Corrupt {
@@ -53,7 +53,7 @@ pub enum Corrupt {
     BlockSize(u16),
     /// The record of the root directory in the descriptor makes no sense (ECMA-119 8.4.18).
     RootRecord,
-    /// The image ends before its root directory: most often it was cut off on its way here.
+    /// The image ends before its root directory: most often its transfer was cut off.
     RootOutsideImage,
     /// There is no UDF anchor volume descriptor pointer in any of its three places (UDF 2.2.3).
     UdfAnchor,
@@ -73,7 +73,7 @@ pub enum Corrupt {
     CompressedFile,
 }
 
-/// The cap that an image exceeds.
+/// The limit that an image exceeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LimitReached {

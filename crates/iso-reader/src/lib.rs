@@ -102,29 +102,21 @@
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test ends at the first surprise"))]
 
 mod boot;
-mod build;
 mod bytes;
 mod content;
 mod date;
-mod describe;
 mod descriptors;
-mod directory;
 mod el_torito;
 mod error;
 mod index;
-mod insert;
+mod iso9660;
+mod kind;
 pub mod limits;
-mod lookup;
 mod names;
-mod node;
-mod record;
 mod resolve;
 mod rock_ridge;
 mod roots;
-mod sections;
 mod source;
-mod stored;
-mod susp;
 mod tree;
 mod udf;
 mod volume;
@@ -132,12 +124,12 @@ mod warnings;
 mod zisofs;
 
 pub use boot::{BootEmulation, BootEntry, BootPlatform};
-pub use content::{Extent, ExtentData, Extents};
 pub use error::{Corrupt, Error, LimitReached, Unsupported};
+pub use index::{Extent, ExtentData, Extents, Node};
+pub use kind::{Encoding, NodeId, NodeKind, ParseTreeKindError, TreeKind};
 pub use limits::Limits;
-pub use node::{Encoding, Node, NodeId, NodeKind};
 pub use resolve::{Matching, ResolveError};
 pub use source::ReadAt;
 pub use tree::{Children, Options, Tree};
-pub use volume::{ParseTreeKindError, TreeKind, Volume};
+pub use volume::Volume;
 pub use warnings::Warnings;

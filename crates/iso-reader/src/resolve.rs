@@ -1,13 +1,13 @@
-//! From names to entries: exact and lenient look-up, and paths with links. All of it stays inside the
-//! tree: `..` stops at its root, and an absolute link starts there.
+//! From names to entries: exact and lenient look-up, and paths with links.
+//!
+//! No path leaves the tree: `..` stops at the root, and an absolute link starts there.
 
 use std::cmp::Ordering;
 use std::fmt;
 
-use crate::index::position;
-use crate::lookup::Lookup;
+use crate::index::{Lookup, position};
+use crate::kind::{NodeId, NodeKind};
 use crate::names::without_version;
-use crate::node::{NodeId, NodeKind};
 use crate::tree::Tree;
 
 /// How the names of a path are compared with those of the tree.
@@ -16,8 +16,10 @@ pub enum Matching {
     /// Byte for byte.
     #[default]
     Exact,
-    /// Byte for byte; else the only name that is equal but for the case of ASCII letters; else the same
-    /// two steps for the requested name without its version (`;1`), and then without one trailing dot.
+    /// Byte for byte, else the only name that is equal but for the case of ASCII letters.
+    ///
+    /// Without a match the same two steps follow for the requested name without its version (`;1`), and then
+    /// without one trailing dot.
     Lenient,
 }
 
@@ -31,8 +33,8 @@ pub enum ResolveError {
     NotADirectory,
     /// Several names are equal but for case, and none is equal in every byte.
     Ambiguous,
-    /// More links than [`Limits::link_hops`](crate::Limits::link_hops), most often because they form a loop; or more names in them than
-    /// [`Limits::link_names`](crate::Limits::link_names).
+    /// More links than [`Limits::link_hops`](crate::Limits::link_hops), most often because they form a loop,
+    /// or more names in them than [`Limits::link_names`](crate::Limits::link_names).
     TooManyLinks,
 }
 
@@ -170,8 +172,9 @@ impl Tree {
         }
     }
 
-    /// Each directory's children in case-folded order, in the range they have among the nodes. Made at
-    /// the first use: a Rock Ridge tree whose clients spell names right never needs it.
+    /// Each directory's children in case-folded order, in the range that they have among the nodes.
+    ///
+    /// Made at the first use: while clients spell names right, it is never needed.
     fn folded_order(&self) -> &[u32] {
         self.folded.get_or_init(|| {
             let mut order: Box<[u32]> = self.nodes().map(|id| id.0).collect();
@@ -206,7 +209,7 @@ impl<'a> Iterator for Components<'a> {
     }
 }
 
-/// Compares names as if all ASCII letters were small.
+/// Compares names as if all ASCII letters were lower case.
 fn fold_cmp(one: &[u8], other: &[u8]) -> Ordering {
     one.iter().map(u8::to_ascii_lowercase).cmp(other.iter().map(u8::to_ascii_lowercase))
 }

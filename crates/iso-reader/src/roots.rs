@@ -1,14 +1,13 @@
 //! Which trees an image has, and which of them is read.
 
-use crate::build::Naming;
-use crate::descriptors::{Descriptors, Root};
-use crate::directory::{Directory, Item};
+use crate::descriptors::Descriptors;
 use crate::error::{Corrupt, Error, Unsupported};
+use crate::iso9660::{Directory, DirectoryItem, Naming, Root};
+use crate::kind::TreeKind;
 use crate::limits::Limits;
-use crate::rock_ridge::RockRidge;
+use crate::rock_ridge::Attributes;
 use crate::source::Image;
 use crate::udf::FileSystem;
-use crate::volume::TreeKind;
 use crate::warnings::Warnings;
 
 /// Where a tree starts.
@@ -20,7 +19,7 @@ pub(crate) enum Start {
 /// The roots of all trees that can be read, best first.
 pub(crate) struct Roots {
     found: Vec<(TreeKind, Start)>,
-    /// Why the UDF tree cannot be read, if there should be one.
+    /// The reason why the UDF tree that the image announces cannot be read.
     udf_refusal: Option<Error>,
 }
 
@@ -69,8 +68,8 @@ impl Roots {
         self.found.push((kind, Start::Iso(naming, root)));
     }
 
-    /// The tree asked for, else the best one. A UDF tree that would be the best but cannot be read gives
-    /// way to the next, with a warning.
+    /// The tree that the caller wants, else the best one. If the best is a UDF tree that cannot be read, it is
+    /// the next one, with a warning.
     pub(crate) fn choose(
         self,
         wanted: Option<TreeKind>,
@@ -105,8 +104,8 @@ fn probe_rock_ridge(image: &mut Image<'_>, root: &Root, limits: &Limits) -> Resu
     let mut directory = Directory::default();
     directory.enter(root.offset(), length);
     let system_use = match directory.next(image)? {
-        Some(Item::Record(_, record)) if record.is_itself() => record.system_use.to_vec(),
+        Some(DirectoryItem::Record(_, record)) if record.is_itself() => record.system_use.to_vec(),
         _ => return Ok(None),
     };
-    RockRidge::probe(image, &system_use, u64::from(root.block_size), limits)
+    Attributes::probe(image, &system_use, u64::from(root.block_size), limits)
 }

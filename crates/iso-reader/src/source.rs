@@ -1,5 +1,5 @@
-//! Where the bytes of an image come from: the public trait [`ReadAt`], and `Image`, the only way the
-//! rest of the crate touches a source. Every read passes its bounds check and its budget.
+//! Where the bytes of an image come from: the public trait [`ReadAt`], and [`Image`], through which the rest of
+//! the crate reads while it opens an image. Every such read passes a bounds check and a budget.
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
@@ -8,24 +8,27 @@ use std::sync::Arc;
 use crate::error::{Error, LimitReached};
 use crate::limits::{METADATA_FLOOR, METADATA_RATIO};
 
-/// Positioned reads from an image, shared by any number of threads.
+/// Bytes of a logical sector (ECMA-119 6.1.2), whatever the size of a logical block.
+pub(crate) const SECTOR: u64 = 2048;
+
+/// Positioned reads from an image, for any number of threads.
 ///
-/// The methods take `&self`, so one open file serves every reader and no cursor is shared.
+/// The methods take `&self`, so one open file serves every reader without a shared cursor.
 pub trait ReadAt {
     /// Reads into `buffer` from byte `offset` on and returns how many bytes were read.
     ///
-    /// Fewer bytes than asked for may come back; none means that the image ends at or before `offset`.
+    /// Fewer bytes than asked for may be read. None means that the image ends at or before `offset`.
     ///
     /// # Errors
     ///
-    /// Whatever the source reports. [`io::ErrorKind::Interrupted`] is retried by the crate.
+    /// Those of the source. [`io::ErrorKind::Interrupted`] is retried by the crate.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
 
     /// The size of the image in bytes.
     ///
     /// # Errors
     ///
-    /// Whatever the source reports.
+    /// Those of the source.
     fn size(&self) -> io::Result<u64>;
 }
 
@@ -40,7 +43,7 @@ impl ReadAt for File {
         if metadata.is_file() {
             return Ok(metadata.len());
         }
-        // A block device, such as an optical drive, has no length of its own: its end has to be sought.
+        // The metadata of a block device, such as an optical drive, has no length: seek its end.
         let mut file = self;
         file.seek(SeekFrom::End(0))
     }
@@ -130,8 +133,8 @@ pub(crate) struct Image<'a> {
 }
 
 impl<'a> Image<'a> {
-    /// At most `limit` bytes may be read or interpreted before the image is given up. A small image may
-    /// ask for less, so that the time it takes is bounded by its size.
+    /// At most `limit` bytes may be read or interpreted before the image is refused. For a small image it is
+    /// fewer, so that its size bounds the time that it takes.
     pub(crate) fn new(source: &'a dyn ReadAt, limit: u64) -> Result<Image<'a>, Error> {
         let size = source.size()?;
         let budget = size.saturating_mul(METADATA_RATIO).saturating_add(METADATA_FLOOR).min(limit);
@@ -148,13 +151,13 @@ impl<'a> Image<'a> {
         offset.checked_add(length).is_some_and(|end| end <= self.size)
     }
 
-    /// Spends `bytes` of the budget without reading, for bytes that are interpreted once more.
+    /// Takes `bytes` from the budget without reading, for bytes that are interpreted once more.
     pub(crate) fn spend(&mut self, bytes: u64) -> Result<(), Error> {
         self.budget = self.budget.checked_sub(bytes).ok_or(Error::Limit(LimitReached::MetadataBytes))?;
         Ok(())
     }
 
-    /// Fills `buffer` from `offset` on; `false` if that would leave the image.
+    /// Fills `buffer` from `offset` on. `false` if those bytes are not all inside the image.
     pub(crate) fn read(&mut self, buffer: &mut [u8], offset: u64) -> Result<bool, Error> {
         let Ok(length) = u64::try_from(buffer.len()) else { return Ok(false) };
         if !self.contains(offset, length) {

@@ -3,27 +3,25 @@
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use crate::boot;
-use crate::build::Builder;
+use crate::boot::BootEntry;
 use crate::descriptors;
 use crate::error::Error;
-use crate::index::Index;
+use crate::index::{DAMAGED, IN_TABLE, Index, Lookup, Node, StoredNode};
+use crate::iso9660;
+use crate::kind::{Encoding, NodeId, NodeKind, TreeKind};
 use crate::limits::Limits;
-use crate::lookup::{self, Lookup};
-use crate::node::{Node, NodeId, NodeKind};
 use crate::roots::{Roots, Start};
 use crate::source::{Image, ReadAt};
-use crate::stored::{DAMAGED, StoredNode};
 use crate::udf;
-use crate::volume::{TreeKind, Volume};
+use crate::volume::Volume;
 use crate::warnings::Warnings;
 
-/// How an image is opened.
+/// How to open an image.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    /// Which tree to read; `None` takes the best one the image has, in the order of [`TreeKind`].
+    /// The tree to read. `None` takes the best that the image has, in the order of [`TreeKind`].
     pub tree: Option<TreeKind>,
-    /// What the image may ask for.
+    /// How much the image may ask for.
     pub limits: Limits,
 }
 
@@ -34,7 +32,7 @@ pub struct Options {
 #[derive(Debug)]
 pub struct Tree {
     pub(crate) index: Index,
-    /// Finds entries by name. Made at the first look-up.
+    /// The hash table of names. Made at the first look-up.
     pub(crate) lookup: OnceLock<Lookup>,
     /// Node numbers in case-folded order, each directory's children in their own range.
     pub(crate) folded: OnceLock<Box<[u32]>>,
@@ -49,12 +47,15 @@ pub struct Tree {
 impl Tree {
     /// Reads the descriptors and all directories of an image.
     ///
-    /// Damage is local: what cannot be read is left out or marked as damaged, and [`Tree::warnings`] tells.
+    /// Damage is local: an entry that cannot be read is left out or marked as damaged, with a warning in
+    /// [`Tree::warnings`].
     ///
     /// # Errors
     ///
-    /// [`Error::NotAnImage`] for any other kind of file; [`Error::Unsupported`], [`Error::Corrupt`] and
-    /// [`Error::Limit`] for images without a tree that could be served; [`Error::Io`] if `source` fails.
+    /// * [`Error::NotAnImage`] for any other kind of file.
+    /// * [`Error::Unsupported`], [`Error::Corrupt`] and [`Error::Limit`] for images without a tree that could
+    ///   be served.
+    /// * [`Error::Io`] if `source` fails.
     pub fn open(source: &impl ReadAt, options: &Options) -> Result<Tree, Error> {
         let limits = &options.limits;
         let mut image = Image::new(&source, limits.metadata_bytes)?;
@@ -65,8 +66,8 @@ impl Tree {
         let (kind, start) = roots.choose(options.tree, &mut warnings)?;
         let (index, warnings, leaves_image, udf) = match start {
             Start::Iso(naming, root) => {
-                let mut builder = Builder::new(&mut image, limits, naming, warnings);
-                builder.build(&root)?;
+                let mut builder = iso9660::Builder::new(&mut image, limits, naming, root, warnings);
+                builder.build()?;
                 (builder.index, builder.warnings, builder.leaves_image, None)
             }
             Start::Udf(system) => {
@@ -76,7 +77,7 @@ impl Tree {
             }
         };
         let mut volume = descriptors.into_volume(kind, available, image.size(), udf);
-        boot::measure(&mut volume.boot_entries, &index);
+        measure(&mut volume.boot_entries, &index);
         let is_damaged_file = |node: &&StoredNode| node.kind() == NodeKind::File && node.has(DAMAGED);
         Ok(Tree {
             damaged: index.nodes.iter().filter(is_damaged_file).count(),
@@ -97,7 +98,7 @@ impl Tree {
         &self.volume
     }
 
-    /// What was odd about the image.
+    /// The oddities met while the image was read.
     #[must_use]
     pub fn warnings(&self) -> &Warnings {
         &self.warnings
@@ -110,13 +111,13 @@ impl Tree {
     }
 
     /// Whether the image was cut off: it is shorter than its descriptors say, *and* a file or directory
-    /// lies in what is missing. Images that lack only padding at their end are not truncated.
+    /// lies in the missing part. Images that lack only padding at their end are not truncated.
     #[must_use]
     pub fn is_truncated(&self) -> bool {
         self.leaves_image && self.volume.image_size() < self.volume.declared_size()
     }
 
-    /// The directory that everything is in.
+    /// The directory at the top.
     #[must_use]
     pub fn root(&self) -> NodeId {
         NodeId(0)
@@ -134,12 +135,13 @@ impl Tree {
         self.len() <= 1
     }
 
-    /// Bytes held by the tree. The table that look-ups use and the order that
-    /// [`Matching::Lenient`](crate::Matching::Lenient) needs are made at their first use and counted from
-    /// the start.
+    /// Bytes held by the tree.
+    ///
+    /// The table of names and the order for [`Matching::Lenient`](crate::Matching::Lenient) are made at their
+    /// first use, but counted from the start.
     #[must_use]
     pub fn memory(&self) -> usize {
-        let later = self.len().saturating_mul(lookup::BYTES.saturating_add(size_of::<u32>()));
+        let later = self.len().saturating_mul(Lookup::ENTRY_BYTES.saturating_add(size_of::<u32>()));
         let owned = self.index.memory().saturating_add(later).saturating_add(self.warnings.memory());
         owned.saturating_add(self.volume.memory()).saturating_add(size_of::<Tree>())
     }
@@ -149,10 +151,10 @@ impl Tree {
     /// The number of another tree gives some entry of this one or an empty, damaged file, never a panic.
     #[must_use]
     pub fn node(&self, id: NodeId) -> Node<'_> {
-        Node { tree: self, id, stored: self.index.get(id.0) }
+        Node::new(&self.index, id)
     }
 
-    /// The entries of a directory, sorted by the bytes of their names. Everything else has none.
+    /// The entries of a directory, sorted by the bytes of their names. Files and links have none.
     #[must_use]
     pub fn children(&self, directory: NodeId) -> Children {
         Children(self.index.children(self.index.get(directory.0)))
@@ -162,6 +164,22 @@ impl Tree {
     #[must_use]
     pub fn nodes(&self) -> Children {
         Children(0..u32::try_from(self.len()).unwrap_or(u32::MAX))
+    }
+}
+
+/// Takes the lengths of boot images from the files that start at the same bytes.
+fn measure(entries: &mut [BootEntry], index: &Index) {
+    if entries.is_empty() {
+        return;
+    }
+    // A file in several extents is no image that firmware could load.
+    let is_whole = |node: &&StoredNode| {
+        node.kind() == NodeKind::File && node.encoding() == Encoding::Plain && !node.has(DAMAGED | IN_TABLE)
+    };
+    for node in index.nodes.iter().filter(is_whole).filter(|node| node.a > 0) {
+        for entry in entries.iter_mut().filter(|entry| entry.offset == node.b) {
+            entry.length = Some(node.a);
+        }
     }
 }
 

@@ -1,66 +1,7 @@
 //! What the descriptors say about an image, as a caller sees it.
 
-use std::fmt;
-use std::str::FromStr;
-
 use crate::boot::BootEntry;
-
-/// The trees an image may hold side by side, best first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum TreeKind {
-    /// ISO 9660 with POSIX names, modes, times and links.
-    RockRidge,
-    /// The file system of DVDs, and of all that Windows is installed from.
-    Udf,
-    /// A second ISO 9660 tree with names in UTF-16.
-    Joliet,
-    /// A second ISO 9660:1999 tree with names of up to 207 bytes.
-    Enhanced,
-    /// Bare ISO 9660.
-    Plain,
-}
-
-impl TreeKind {
-    /// `rockridge`, `udf`, `joliet`, `enhanced` or `plain`: what `parse` accepts.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            TreeKind::RockRidge => "rockridge",
-            TreeKind::Udf => "udf",
-            TreeKind::Joliet => "joliet",
-            TreeKind::Enhanced => "enhanced",
-            TreeKind::Plain => "plain",
-        }
-    }
-}
-
-impl fmt::Display for TreeKind {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.as_str())
-    }
-}
-
-/// The text is not the name of a [`TreeKind`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ParseTreeKindError;
-
-impl fmt::Display for ParseTreeKindError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("expected rockridge, udf, joliet, enhanced or plain")
-    }
-}
-
-impl std::error::Error for ParseTreeKindError {}
-
-impl FromStr for TreeKind {
-    type Err = ParseTreeKindError;
-
-    fn from_str(text: &str) -> Result<TreeKind, ParseTreeKindError> {
-        let all = [TreeKind::RockRidge, TreeKind::Udf, TreeKind::Joliet, TreeKind::Enhanced, TreeKind::Plain];
-        all.into_iter().find(|kind| kind.as_str() == text).ok_or(ParseTreeKindError)
-    }
-}
+use crate::kind::TreeKind;
 
 /// What the descriptors of an image say about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -161,20 +102,5 @@ impl Volume {
         let texts = texts.iter().map(|text| text.capacity()).fold(0, usize::saturating_add);
         let texts = texts.saturating_add(self.boot_entries.capacity().saturating_mul(size_of::<BootEntry>()));
         texts.saturating_add(self.available.capacity().saturating_mul(size_of::<TreeKind>()))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn kinds_are_what_they_say() {
-        for text in ["rockridge", "udf", "joliet", "enhanced", "plain"] {
-            assert_eq!(text.parse::<TreeKind>().map(TreeKind::as_str), Ok(text));
-        }
-        for text in ["", "Plain", "joliet ", "iso"] {
-            assert_eq!(text.parse::<TreeKind>(), Err(ParseTreeKindError));
-        }
     }
 }

@@ -1,6 +1,8 @@
 //! zisofs, version 1: a file stored as blocks of equal size that are compressed one by one, behind a
-//! header and a table of pointers. The `ZF` entry of Rock Ridge announces it (zisofs is no standard; the
-//! format is the one that Linux reads and that mkzftree and libisofs write).
+//! header and a table of pointers.
+//!
+//! The `ZF` entry of Rock Ridge announces it. No standard defines zisofs: this is the format that Linux reads
+//! and that mkzftree and libisofs write.
 
 use flate2::{Decompress, FlushDecompress, Status};
 
@@ -9,17 +11,17 @@ use crate::error::{Corrupt, Error};
 
 /// The first bytes of the header.
 const MAGIC: [u8; 8] = [0x37, 0xE4, 0x53, 0x96, 0xC9, 0xDB, 0xD6, 0x07];
-/// Bytes of the header that have a meaning; it may be longer.
+/// Bytes of the header that have a meaning. A header may be longer.
 const HEADER_BYTES: usize = 16;
 /// Bytes of one pointer.
 const POINTER_BYTES: u64 = 4;
 /// Blocks of 32, 64 and 128 KiB, as powers of two.
 const EXPONENTS: std::ops::RangeInclusive<u8> = 15..=17;
-/// How much larger than itself a block may be when compressed. zlib never exceeds an eighth; a pointer
-/// that claims more is wrong, and would decide how much is allocated.
+/// A compressed block has at most this many times the bytes of the block. zlib adds an eighth at most;
+/// without a limit a wrong pointer would decide how much is allocated.
 const LARGEST_FACTOR: u64 = 2;
 
-/// What a `ZF` entry says about a file.
+/// How a `ZF` entry says that a file is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Compression {
     /// Version 1.
@@ -45,7 +47,7 @@ impl Compression {
     }
 }
 
-/// The shape of a compressed file. The `ZF` entry and the header of the file both tell it.
+/// The layout of a compressed file, which both the `ZF` entry and the header of the file state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Zisofs {
     /// Bytes before compression.
@@ -57,7 +59,7 @@ pub(crate) struct Zisofs {
 }
 
 impl Zisofs {
-    /// All of it in 48 bits, the size lowest.
+    /// All fields in 48 bits, the size in the lowest.
     pub(crate) fn pack(self) -> u64 {
         let [a, b, c, d] = self.size.to_le_bytes();
         u64::from_le_bytes([a, b, c, d, self.header_words, self.exponent, 0, 0])
@@ -85,7 +87,7 @@ impl Zisofs {
         1_u64.checked_shl(u32::from(self.exponent)).unwrap_or(u64::MAX)
     }
 
-    /// Where the pointers end and the blocks start: there is a pointer to the end of the last block too.
+    /// Where the pointers end and the blocks start. The last pointer is to the end of the last block.
     pub(crate) fn table_end(self) -> u64 {
         let pointers = self.size().div_ceil(self.block_bytes()).saturating_add(1);
         self.header_bytes().saturating_add(pointers.saturating_mul(POINTER_BYTES))
@@ -93,30 +95,30 @@ impl Zisofs {
 
     /// Reads the header at the start of a file.
     fn parse_header(header: &[u8; HEADER_BYTES]) -> Option<Zisofs> {
-        let shape = || {
+        let layout = || {
             Some(Zisofs {
                 size: little_u32(header, 8)?,
                 header_words: byte(header, 12)?,
                 exponent: byte(header, 13)?,
             })
         };
-        header.starts_with(&MAGIC).then(shape).flatten()
+        header.starts_with(&MAGIC).then(layout).flatten()
     }
 }
 
-/// The bytes of a file as they are stored.
-pub(crate) trait Stored {
-    /// Their number.
+/// A compressed file as the image holds it.
+pub(crate) trait PackedFile {
+    /// Its bytes.
     fn length(&self) -> u64;
 
-    /// Fills `buffer` from byte `offset` on; the caller keeps to the length.
+    /// Fills `buffer` from byte `offset` on. The caller keeps to the length.
     fn read(&self, buffer: &mut [u8], offset: u64) -> Result<(), Error>;
 }
 
-/// Inflates the bytes from `offset` on into `buffer`, as many as it and the file hold. Every block that
-/// the range touches is inflated once, one at a time.
+/// Inflates the bytes from `offset` on into `buffer`, as many as it and the file hold. Returns their number.
+/// Each block that the range touches is inflated once, one at a time.
 pub(crate) fn read_at(
-    stored: &impl Stored,
+    file: &impl PackedFile,
     zisofs: Zisofs,
     buffer: &mut [u8],
     offset: u64,
@@ -126,7 +128,7 @@ pub(crate) fn read_at(
     if wanted == 0 {
         return Ok(0);
     }
-    let mut reader = Reader::open(stored, zisofs)?;
+    let mut reader = BlockReader::open(file, zisofs)?;
     let mut filled = 0_usize;
     while let Some(rest) = buffer.get_mut(filled..wanted).filter(|rest| !rest.is_empty()) {
         let position = offset.saturating_add(u64::try_from(filled).unwrap_or(u64::MAX));
@@ -136,32 +138,32 @@ pub(crate) fn read_at(
 }
 
 /// A file whose header has been checked.
-struct Reader<'a, S> {
-    stored: &'a S,
+struct BlockReader<'a, F> {
+    file: &'a F,
     zisofs: Zisofs,
     inflater: Decompress,
-    /// The block at hand as it is stored.
+    /// The current block, compressed.
     packed: Vec<u8>,
-    /// The block at hand if only part of it is wanted.
+    /// The current block, if the caller wants only a part of it.
     whole: Vec<u8>,
 }
 
-impl<'a, S: Stored> Reader<'a, S> {
-    fn open(stored: &'a S, zisofs: Zisofs) -> Result<Reader<'a, S>, Error> {
+impl<'a, F: PackedFile> BlockReader<'a, F> {
+    fn open(file: &'a F, zisofs: Zisofs) -> Result<BlockReader<'a, F>, Error> {
         let mut header = [0; HEADER_BYTES];
-        if stored.length() < zisofs.table_end() {
+        if file.length() < zisofs.table_end() {
             return Err(damage());
         }
-        stored.read(&mut header, 0)?;
+        file.read(&mut header, 0)?;
         if Zisofs::parse_header(&header) != Some(zisofs) {
             return Err(damage());
         }
         let inflater = Decompress::new(true);
-        Ok(Reader { stored, zisofs, inflater, packed: Vec::new(), whole: Vec::new() })
+        Ok(BlockReader { file, zisofs, inflater, packed: Vec::new(), whole: Vec::new() })
     }
 
-    /// Fills `buffer` from byte `position` of the file on, up to the end of the block there. Returns how
-    /// many bytes that were.
+    /// Fills `buffer` from byte `position` of the file on, up to the end of the block there. Returns the
+    /// number of bytes.
     fn read_block(&mut self, buffer: &mut [u8], position: u64) -> Result<usize, Error> {
         let block_bytes = self.zisofs.block_bytes();
         let number = position.checked_div(block_bytes).unwrap_or_default();
@@ -174,13 +176,13 @@ impl<'a, S: Stored> Reader<'a, S> {
 
         let (packed_start, packed_end) = self.pointers(number)?;
         if packed_start == packed_end {
-            // A block of zeros is not stored at all.
+            // The image holds no bytes for a block of zeros.
             target.fill(0);
             return Ok(count);
         }
         let packed_bytes = usize::try_from(packed_end.saturating_sub(packed_start)).map_err(|_| damage())?;
         self.packed.resize(packed_bytes, 0);
-        self.stored.read(&mut self.packed, packed_start)?;
+        self.file.read(&mut self.packed, packed_start)?;
         if count == size {
             inflate(&mut self.inflater, &self.packed, target)?;
         } else {
@@ -192,18 +194,20 @@ impl<'a, S: Stored> Reader<'a, S> {
         Ok(count)
     }
 
-    /// Where a block starts and ends in the stored file. Two pointers are read a block: beside inflating
-    /// it that costs nothing, and the table of a large file is never held.
+    /// Where a block starts and ends in the compressed file.
+    ///
+    /// Two pointers are read for each block: that costs nothing beside inflating it, and the table of a large
+    /// file is never held.
     fn pointers(&self, number: u64) -> Result<(u64, u64), Error> {
         let mut pair = [0; 8];
         let at = self.zisofs.header_bytes().saturating_add(number.saturating_mul(POINTER_BYTES));
-        self.stored.read(&mut pair, at)?;
+        self.file.read(&mut pair, at)?;
         let [a, b, c, d, rest @ ..] = pair;
         let start = u64::from(u32::from_le_bytes([a, b, c, d]));
         let end = u64::from(u32::from_le_bytes(rest));
         let is_sound = self.zisofs.table_end() <= start
             && start <= end
-            && end <= self.stored.length()
+            && end <= self.file.length()
             && end.saturating_sub(start) <= self.zisofs.block_bytes().saturating_mul(LARGEST_FACTOR);
         if is_sound { Ok((start, end)) } else { Err(damage()) }
     }

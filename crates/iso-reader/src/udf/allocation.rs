@@ -4,13 +4,14 @@
 use std::fmt;
 
 use crate::bytes::little_u32;
-use crate::content::{Extent, ExtentData};
 use crate::error::Error;
+use crate::index::{Extent, ExtentData};
 use crate::limits::Limits;
 use crate::source::Image;
+use crate::udf::address::Address;
 use crate::udf::blocks::Blocks;
 use crate::udf::entry::{FileEntry, Form};
-use crate::udf::partition::{Address, Partitions};
+use crate::udf::partition::Partitions;
 use crate::udf::tag::{self, Tag};
 
 /// Bytes of an allocation extent descriptor before its allocation descriptors (ECMA-167 4/14.5).

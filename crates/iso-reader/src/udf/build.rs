@@ -1,24 +1,26 @@
-//! From the root directory of a UDF file system to a complete index, breadth first. A bad name or a bad
-//! entry costs itself; what a name stands for is listed as damaged if it cannot be read.
+//! From the root directory of a UDF file system to a complete index, breadth first.
+//!
+//! A bad name or a bad entry is left out alone. A file that cannot be read whole and a directory that would close
+//! a loop become nodes that are marked as damaged.
 
 use std::collections::HashSet;
 use std::fmt;
 
-use crate::content::{Extent, ExtentData};
 use crate::error::{Error, LimitReached};
-use crate::index::{Directories, Index};
+use crate::index::{
+    DAMAGED, DirectoryQueue, Extent, ExtentData, IN_TABLE, Index, LONGEST_NAME, NewNode, StoredExtent,
+};
+use crate::kind::NodeKind;
 use crate::limits::Limits;
 use crate::names::{self, BadName};
-use crate::node::NodeKind;
 use crate::source::Image;
-use crate::stored::{DAMAGED, LONGEST_NAME};
+use crate::udf::address::Address;
 use crate::udf::allocation::{Body, BodyFault};
 use crate::udf::blocks::Blocks;
-use crate::udf::directory::{Identifier, Item, identifiers};
+use crate::udf::directory::{Identifier, IdentifierItem, identifiers};
 use crate::udf::entry::{self, FileEntry};
-use crate::udf::insert::unpack;
-use crate::udf::partition::Address;
-use crate::udf::{FileSystem, read_block, text};
+use crate::udf::file_system::FileSystem;
+use crate::udf::text::{self, InvalidText};
 use crate::warnings::Warnings;
 
 /// Permissions of entries whose own cannot be read.
@@ -34,12 +36,18 @@ enum Found {
 }
 
 /// An entry before it becomes a node.
-pub(crate) struct Described {
-    pub(crate) kind: NodeKind,
-    pub(crate) size: u64,
-    pub(crate) mode: u16,
-    pub(crate) modified: Option<i64>,
-    pub(crate) body: Body,
+struct Described {
+    kind: NodeKind,
+    size: u64,
+    mode: u16,
+    modified: Option<i64>,
+    body: Body,
+}
+
+impl Described {
+    fn attributes(&self) -> (NodeKind, u16, Option<i64>) {
+        (self.kind, self.mode, self.modified)
+    }
 }
 
 /// A tree that grows.
@@ -88,9 +96,9 @@ impl<'a, 'source> Builder<'a, 'source> {
         if let Found::Entry(described) = self.describe(root)? {
             self.push_directory(0, root, &described)?;
         }
-        let mut directories = Directories::new();
+        let mut queue = DirectoryQueue::new();
         let mut bytes = Vec::new();
-        while let Some((id, depth)) = directories.next(&self.index) {
+        while let Some((id, depth)) = queue.next(&self.index) {
             self.enter(id, depth, &mut bytes)?;
         }
         self.index.shrink();
@@ -102,18 +110,18 @@ impl<'a, 'source> Builder<'a, 'source> {
         let waiting = *self.index.get(id);
         let first = self.index.nodes.len();
         if waiting.b > 0 {
-            let address = unpack(waiting.a);
+            let address = Address::unpack(waiting.a);
             if depth > self.limits.depth {
-                self.warnings.add(|| format!("the directory at {} is too deep in the tree", At(address)));
+                self.warnings.add(|| format!("the directory at {} is too deep in the tree", address));
                 self.index.flag(id, DAMAGED);
             } else if let Found::Entry(described) = self.describe(address)? {
                 self.read(&described.body.extents, self.limits.directory_bytes, bytes)?;
                 for item in identifiers(bytes) {
                     match item {
-                        Item::Identifier(identifier) => self.add(id, &identifier)?,
-                        Item::Damage => self
+                        IdentifierItem::Identifier(identifier) => self.add(id, &identifier)?,
+                        IdentifierItem::Damage => self
                             .warnings
-                            .add(|| format!("a part of the directory at {} makes no sense", At(address))),
+                            .add(|| format!("a part of the directory at {} makes no sense", address)),
                     }
                 }
                 self.index.sort_children(first, &mut self.warnings);
@@ -129,19 +137,19 @@ impl<'a, 'source> Builder<'a, 'source> {
             return Ok(());
         }
         if !identifier.is_intact {
-            self.complain(identifier.name, "the descriptor of its name is damaged");
+            self.warn(identifier.name, "the descriptor of its name is damaged");
         }
         self.name.clear();
         match text::push(identifier.name, &mut self.name) {
             Ok(true) => {}
-            Ok(false) => self.complain(identifier.name, "its name is not sound UTF-16"),
-            Err(text::NoText) => {
-                self.complain(identifier.name, "its name is in no known form");
+            Ok(false) => self.warn(identifier.name, "its name is not sound UTF-16"),
+            Err(InvalidText) => {
+                self.warn(identifier.name, "its name is in no known form");
                 return Ok(());
             }
         }
         if let Err(reason) = self.check_name(identifier) {
-            self.complain(identifier.name, reason);
+            self.warn(identifier.name, reason);
             return Ok(());
         }
         let found = match identifier.entry {
@@ -155,13 +163,13 @@ impl<'a, 'source> Builder<'a, 'source> {
                 NodeKind::Link => self.push_link(parent, described),
             },
             (Found::Special, _) => {
-                self.complain_of_name("it is a device, a pipe, a socket or not for users");
+                self.warn_of_entry("it is a device, a pipe, a socket or not for users");
                 Ok(())
             }
             // It is there, but nothing is known about it: a request for it should not say otherwise.
             (Found::Nothing(reason), _) => {
                 let kind = if identifier.is_directory() { NodeKind::Directory } else { NodeKind::File };
-                self.complain_of_name(&reason);
+                self.warn_of_entry(&reason);
                 self.push(parent, (kind, UNKNOWN_MODE, None), (0, 0), DAMAGED)
             }
             (Found::Entry(_), None) => Ok(()),
@@ -179,13 +187,13 @@ impl<'a, 'source> Builder<'a, 'source> {
     /// What the entry at `address` is and where its bytes lie.
     fn describe(&mut self, address: Address) -> Result<Found, Error> {
         let partitions = &self.system.partitions;
-        let Some((offset, bytes)) = read_block(self.image, &mut self.blocks, partitions, address)? else {
+        let Some((offset, bytes)) = partitions.read_block(self.image, &mut self.blocks, address)? else {
             self.leaves_image = true;
-            return Ok(Found::Nothing(format!("its descriptor at {} is not in the image", At(address))));
+            return Ok(Found::Nothing(format!("its descriptor at {} is not in the image", address)));
         };
         let entry = match FileEntry::parse(bytes, address) {
             Ok(entry) => entry,
-            Err(fault) => return Ok(Found::Nothing(format!("at {} {fault}", At(address)))),
+            Err(fault) => return Ok(Found::Nothing(format!("at {} {fault}", address))),
         };
         let kind = match entry.file_type {
             entry::DIRECTORY => NodeKind::Directory,
@@ -213,8 +221,84 @@ impl<'a, 'source> Builder<'a, 'source> {
         Ok(Found::Entry(Described { kind, size, mode, modified, body }))
     }
 
+    /// Lets a directory wait for its turn, unless it must not be entered.
+    fn push_directory(&mut self, parent: u32, address: Address, described: &Described) -> Result<(), Error> {
+        // Loops of directories, and trees that share one directory a million times, end here.
+        let is_new = self.visited.insert(address);
+        let fault = described.body.fault.map(|fault| fault.to_string());
+        let too_large =
+            || (described.size > self.limits.directory_bytes).then(|| "it is too large".to_owned());
+        let second = || (!is_new).then(|| "it is listed a second time".to_owned());
+        let problem = second().or(fault).or_else(too_large);
+        if let Some(problem) = &problem {
+            self.warnings.add(|| format!("the directory at {}: {problem}", address));
+        }
+        let flags = if problem.is_some() { DAMAGED } else { 0 };
+        let is_entered = u64::from(is_new && described.size > 0);
+        self.push(parent, described.attributes(), (address.pack(), is_entered), flags)
+    }
+
+    fn push_file(&mut self, parent: u32, mut described: Described) -> Result<(), Error> {
+        if described.body.fill_end(self.limits) {
+            self.warn_of_entry("its end is not recorded and reads as zeros");
+        }
+        let (place, flags) = match (described.body.fault, described.body.extents.as_slice()) {
+            (Some(fault), _) => {
+                self.warn_of_entry(fault);
+                (0, DAMAGED)
+            }
+            (None, []) => (0, 0),
+            (None, [extent]) if extent.data == ExtentData::Recorded => (extent.offset, 0),
+            (None, extents) => {
+                let stored: Option<Vec<StoredExtent>> =
+                    extents.iter().copied().map(StoredExtent::new).collect();
+                let place = stored.and_then(|extents| self.index.push_extents(&extents));
+                place.map_or((0, DAMAGED), |place| (place, IN_TABLE))
+            }
+        };
+        self.push(parent, described.attributes(), (described.size, place), flags)
+    }
+
+    fn push_link(&mut self, parent: u32, described: Described) -> Result<(), Error> {
+        let longest = u64::try_from(self.limits.link_bytes).unwrap_or(u64::MAX);
+        let mut path = Vec::new();
+        let mut target = Vec::new();
+        if let Some(fault) = described.body.fault {
+            self.warn_of_entry(format!("it is a link without a target: {fault}"));
+            return Ok(());
+        }
+        self.read(&described.body.extents, longest, &mut path)?;
+        match text::push_path(&path, &mut target) {
+            _ if described.size > longest || target.len() > self.limits.link_bytes => {
+                self.warn_of_entry("its link target is too long");
+                return Ok(());
+            }
+            Ok(true) => {}
+            Ok(false) => self.warn_of_entry("its link target is not sound UTF-16"),
+            Err(InvalidText) => {
+                self.warn_of_entry("its link target makes no sense");
+                return Ok(());
+            }
+        }
+        let offset = self.index.push_text(&target, self.limits.text_bytes)?;
+        let length = u64::try_from(target.len()).unwrap_or_default();
+        self.push(parent, described.attributes(), (length, u64::from(offset)), 0)
+    }
+
+    /// Appends a node that has the name at hand.
+    fn push(
+        &mut self,
+        parent: u32,
+        (kind, mode, modified): (NodeKind, u16, Option<i64>),
+        (a, b): (u64, u64),
+        flags: u16,
+    ) -> Result<(), Error> {
+        let new = NewNode { kind, mode, modified, parent, name: &self.name, a, b, flags };
+        self.index.push(&new, self.limits).map(drop)
+    }
+
     /// Fills `bytes` with at most `limit` bytes of some extents that the image holds.
-    pub(crate) fn read(&mut self, extents: &[Extent], limit: u64, bytes: &mut Vec<u8>) -> Result<(), Error> {
+    fn read(&mut self, extents: &[Extent], limit: u64, bytes: &mut Vec<u8>) -> Result<(), Error> {
         bytes.clear();
         let mut left = limit;
         for extent in extents {
@@ -232,22 +316,13 @@ impl<'a, 'source> Builder<'a, 'source> {
     }
 
     /// Warns about a name as it is recorded.
-    fn complain(&mut self, name: &[u8], reason: impl fmt::Display) {
+    fn warn(&mut self, name: &[u8], reason: impl fmt::Display) {
         self.warnings.add(|| format!("\"{}\": {reason}", name.escape_ascii()));
     }
 
     /// Warns about the entry whose name is at hand.
-    pub(crate) fn complain_of_name(&mut self, reason: impl fmt::Display) {
+    fn warn_of_entry(&mut self, reason: impl fmt::Display) {
         let name = self.name.escape_ascii();
         self.warnings.add(|| format!("\"{name}\": {reason}"));
-    }
-}
-
-/// An address in the words of a warning.
-pub(crate) struct At(pub(crate) Address);
-
-impl fmt::Display for At {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "block {} of partition {}", self.0.block, self.0.partition)
     }
 }

@@ -1,7 +1,7 @@
 //! File identifier descriptors (ECMA-167 4/14.4): the names in a directory, and which entries they mean.
 
 use crate::bytes::{byte, little_u16, little_u32};
-use crate::udf::partition::Address;
+use crate::udf::address::Address;
 use crate::udf::tag::{self, Tag};
 
 /// Bytes of a descriptor before its variable part.
@@ -62,7 +62,7 @@ pub(crate) struct Identifiers<'a> {
 }
 
 /// What [`Identifiers`] finds.
-pub(crate) enum Item<'a> {
+pub(crate) enum IdentifierItem<'a> {
     Identifier(Identifier<'a>),
     /// Bytes that are no descriptor, up to the next one or the end.
     Damage,
@@ -73,25 +73,25 @@ pub(crate) fn identifiers(directory: &[u8]) -> Identifiers<'_> {
 }
 
 impl<'a> Iterator for Identifiers<'a> {
-    type Item = Item<'a>;
+    type Item = IdentifierItem<'a>;
 
-    fn next(&mut self) -> Option<Item<'a>> {
+    fn next(&mut self) -> Option<IdentifierItem<'a>> {
         if self.rest.is_empty() {
             return None;
         }
         if let Some((identifier, length)) = Identifier::parse(self.rest) {
             self.rest = self.rest.get(length..).unwrap_or_default();
-            return Some(Item::Identifier(identifier));
+            return Some(IdentifierItem::Identifier(identifier));
         }
         // Descriptors start at multiples of four, so the next one is found whatever this one's length says.
         const IDENTIFIER: [u8; 2] = tag::FILE_IDENTIFIER.to_le_bytes();
         while let Some(rest) = self.rest.get(4..) {
             self.rest = rest;
             if rest.starts_with(&IDENTIFIER) && Identifier::parse(rest).is_some() {
-                return Some(Item::Damage);
+                return Some(IdentifierItem::Damage);
             }
         }
         self.rest = &[];
-        Some(Item::Damage)
+        Some(IdentifierItem::Damage)
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::bytes::{byte, little_u16, little_u32, little_u64};
 use crate::date;
-use crate::udf::partition::Address;
+use crate::udf::address::Address;
 use crate::udf::tag;
 
 /// What a file is (ECMA-167 4/14.6.6).

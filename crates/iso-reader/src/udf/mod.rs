@@ -1,152 +1,24 @@
 //! UDF (ECMA-167 as OSTA's Universal Disk Format restricts it), revisions 1.02 to 2.60: from the volume
-//! recognition sequence over anchors, volume descriptors, partitions and the file set to the root directory.
+//! recognition sequence over anchors, volume descriptors, partitions and the file set to a complete index.
 //!
-//! Checks follow Linux: a descriptor counts only if its tag, its location and its CRC are right, for
-//! there is a second copy of all that matters for the whole volume. A name whose CRC is wrong is
-//! served with a warning, and allocation descriptors need not tell where they are.
+//! Checks follow Linux. A descriptor counts only if its tag, its location and its CRC are right, for there is a
+//! second copy of all that matters for the whole volume. A name whose CRC is wrong is served with a warning,
+//! and the location of allocation descriptors is not checked.
 
+mod address;
 mod allocation;
 mod blocks;
 mod build;
 mod directory;
 mod entry;
-mod insert;
+mod file_system;
+mod metadata;
 mod partition;
 mod recognition;
 mod sequence;
 mod tag;
 mod text;
 
-use crate::bytes::little_u32;
-use crate::error::{Corrupt, Error};
-use crate::limits::Limits;
-use crate::source::Image;
-use crate::warnings::Warnings;
-
-use allocation::Body;
-use blocks::Blocks;
-use entry::FileEntry;
-use partition::{Address, Partitions};
-use sequence::{Anchor, LogicalVolume, SectorExtent, Sequence};
-
 pub(crate) use build::Builder;
+pub(crate) use file_system::FileSystem;
 pub(crate) use recognition::announces_udf;
-
-/// A UDF file system whose root directory can be read.
-#[derive(Debug)]
-pub(crate) struct FileSystem {
-    partitions: Partitions,
-    root: Address,
-    pub(crate) label: String,
-    pub(crate) application: String,
-    pub(crate) created: Option<i64>,
-}
-
-impl FileSystem {
-    /// Opens the file system by the first anchor that leads to its root.
-    pub(crate) fn open(
-        image: &mut Image<'_>,
-        limits: &Limits,
-        warnings: &mut Warnings,
-    ) -> Result<FileSystem, Error> {
-        let mut refusal = None;
-        for anchor in sequence::anchors(image)? {
-            for extent in [anchor.main, anchor.reserve] {
-                match FileSystem::by_sequence(image, &anchor, extent, limits, warnings) {
-                    // The main sequence counts; the reserve is a copy for the case that it is damaged.
-                    Err(error @ (Error::Corrupt(_) | Error::Unsupported(_))) => {
-                        warnings.add(|| format!("volume descriptors at sector {}: {error}", extent.location));
-                        refusal = refusal.or(Some(error));
-                    }
-                    done => return done,
-                }
-            }
-        }
-        Err(refusal.unwrap_or(Error::Corrupt(Corrupt::UdfAnchor)))
-    }
-
-    fn by_sequence(
-        image: &mut Image<'_>,
-        anchor: &Anchor,
-        extent: SectorExtent,
-        limits: &Limits,
-        warnings: &mut Warnings,
-    ) -> Result<FileSystem, Error> {
-        let broken = || Error::Corrupt(Corrupt::UdfVolume);
-        let sequence = Sequence::read(image, anchor.sector_size, extent, limits, warnings)?;
-        let volume = sequence.logical().and_then(LogicalVolume::parse).ok_or_else(broken)?;
-        // Logical blocks and sectors have one size (UDF 2.2.4.2).
-        if volume.block_size != anchor.sector_size {
-            return Err(broken());
-        }
-        let partitions = Partitions::read(image, &volume, &sequence, limits, warnings)?;
-        let root = find_root(image, &partitions, volume.file_set)?;
-        check_root(image, &partitions, root, limits)?;
-        let primary = sequence.primary();
-        Ok(FileSystem {
-            partitions,
-            root,
-            label: if volume.label.is_empty() { primary.label } else { volume.label },
-            application: primary.application,
-            created: primary.recorded,
-        })
-    }
-
-    pub(crate) fn block_size(&self) -> u32 {
-        self.partitions.block_size
-    }
-
-    /// The byte where the last partition ends: the image cannot be shorter.
-    pub(crate) fn end(&self) -> u64 {
-        self.partitions.end
-    }
-}
-
-/// The place of the root directory's entry, from the file set descriptor (ECMA-167 4/14.1) that a long
-/// allocation descriptor leads to.
-fn find_root(image: &mut Image<'_>, partitions: &Partitions, file_set: &[u8]) -> Result<Address, Error> {
-    let broken = || Error::Corrupt(Corrupt::UdfFileSet);
-    let address = Address::parse(file_set, 4).filter(|_| little_u32(file_set, 0) != Some(0));
-    let address = address.ok_or_else(broken)?;
-    let mut blocks = Blocks::default();
-    let (_, bytes) = read_block(image, &mut blocks, partitions, address)?.ok_or_else(broken)?;
-    tag::expect(bytes, &[tag::FILE_SET], address.block).map_err(|_| broken())?;
-    Address::parse(bytes, 404).ok_or_else(broken)
-}
-
-/// Asserts that the root is a directory whose beginning is in the image.
-fn check_root(
-    image: &mut Image<'_>,
-    partitions: &Partitions,
-    root: Address,
-    limits: &Limits,
-) -> Result<(), Error> {
-    let mut blocks = Blocks::default();
-    let outside = || Error::Corrupt(Corrupt::RootOutsideImage);
-    let (offset, bytes) = read_block(image, &mut blocks, partitions, root)?.ok_or_else(outside)?;
-    let entry = FileEntry::parse(bytes, root).ok().filter(|entry| entry.file_type == entry::DIRECTORY);
-    let entry = entry.ok_or(Error::Corrupt(Corrupt::UdfRoot))?;
-    let size = entry.size;
-    let mut body = Body::start(&entry, offset, partitions, image, limits);
-    body.follow(&mut blocks, partitions, image, limits)?;
-    match body.fault {
-        _ if size == 0 || !body.extents.is_empty() => Ok(()),
-        Some(allocation::BodyFault::Outside) => Err(outside()),
-        _ => Err(Error::Corrupt(Corrupt::UdfRoot)),
-    }
-}
-
-/// One block of a partition and its place in the image; `None` if it is not there.
-fn read_block<'a>(
-    image: &mut Image<'_>,
-    blocks: &'a mut Blocks,
-    partitions: &Partitions,
-    address: Address,
-) -> Result<Option<(u64, &'a [u8])>, Error> {
-    let size = u64::from(partitions.block_size);
-    let Some((offset, run)) = partitions.run(address, 0, size) else { return Ok(None) };
-    if run < size {
-        return Ok(None);
-    }
-    Ok(blocks.read(image, offset, size)?.map(|bytes| (offset, bytes)))
-}

@@ -2,9 +2,8 @@
 //! systems an image holds.
 
 use crate::bytes::array;
-use crate::directory::SECTOR;
 use crate::error::Error;
-use crate::source::Image;
+use crate::source::{Image, SECTOR};
 
 /// Sectors looked through. Real sequences have three, which on media with sectors of 4096 bytes are
 /// spread over six.

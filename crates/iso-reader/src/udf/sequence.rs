@@ -69,7 +69,7 @@ pub(crate) fn anchors(image: &mut Image<'_>) -> Result<Vec<Anchor>, Error> {
 
 /// A primary volume descriptor (ECMA-167 3/10.1), as far as it tells what a label does not.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Primary {
+pub(crate) struct PrimaryVolume {
     pub(crate) label: String,
     pub(crate) application: String,
     pub(crate) recorded: Option<i64>,
@@ -89,7 +89,7 @@ pub(crate) struct PartitionDescriptor {
 /// (ECMA-167 3/8.4.3).
 #[derive(Debug, Default)]
 pub(crate) struct Sequence {
-    primary: Option<(u32, Primary)>,
+    primary: Option<(u32, PrimaryVolume)>,
     /// The bytes of the logical volume descriptor.
     logical: Option<(u32, Vec<u8>)>,
     partitions: Vec<(u32, PartitionDescriptor)>,
@@ -162,7 +162,7 @@ impl Sequence {
         Some(())
     }
 
-    pub(crate) fn primary(&self) -> Primary {
+    pub(crate) fn primary(&self) -> PrimaryVolume {
         self.primary.as_ref().map(|(_, primary)| primary.clone()).unwrap_or_default()
     }
 
@@ -183,10 +183,10 @@ fn prevails<T>(number: u32, before: Option<&(u32, T)>) -> bool {
     before.is_none_or(|(before, _)| number >= *before)
 }
 
-fn primary(bytes: &[u8]) -> Option<Primary> {
+fn primary(bytes: &[u8]) -> Option<PrimaryVolume> {
     // An identifier has one byte of flags before and eight of suffix behind its text (ECMA-167 1/7.4).
     let (application, implementation) = (identifier(bytes, 345)?, identifier(bytes, 389)?);
-    Some(Primary {
+    Some(PrimaryVolume {
         label: text::dstring(bytes.get(24..56)?),
         application: if application.is_empty() { implementation } else { application },
         recorded: date::timestamp(bytes.get(376..388)?),

@@ -5,11 +5,11 @@ use crate::names;
 
 /// Why text cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NoText;
+pub(crate) struct InvalidText;
 
 /// Appends OSTA compressed Unicode (UDF 2.1.1) as UTF-8: a byte that tells the form, then Latin-1 or
 /// UTF-16. Returns whether all of it could be decoded; what could not is U+FFFD.
-pub(crate) fn push(text: &[u8], to: &mut Vec<u8>) -> Result<bool, NoText> {
+pub(crate) fn push(text: &[u8], to: &mut Vec<u8>) -> Result<bool, InvalidText> {
     match text.split_first() {
         // 254 and 255 mark the names of deleted files (UDF 2.3.4.2), which some writers never reset.
         Some((8 | 254, latin)) => {
@@ -20,7 +20,7 @@ pub(crate) fn push(text: &[u8], to: &mut Vec<u8>) -> Result<bool, NoText> {
             Ok(true)
         }
         Some((16 | 255, wide)) => Ok(names::push_utf16(wide, to)),
-        _ => Err(NoText),
+        _ => Err(InvalidText),
     }
 }
 
@@ -46,7 +46,7 @@ pub(crate) fn dstring(field: &[u8]) -> String {
 
 /// Appends the path in the body of a link (ECMA-167 4/14.16) as POSIX writes it. Returns whether all of
 /// it could be decoded.
-pub(crate) fn push_path(mut components: &[u8], to: &mut Vec<u8>) -> Result<bool, NoText> {
+pub(crate) fn push_path(mut components: &[u8], to: &mut Vec<u8>) -> Result<bool, InvalidText> {
     const ROOT_BY_AGREEMENT: u8 = 1;
     const ROOT: u8 = 2;
     const PARENT: u8 = 3;
@@ -55,13 +55,13 @@ pub(crate) fn push_path(mut components: &[u8], to: &mut Vec<u8>) -> Result<bool,
     let mut sound = true;
     let mut is_first = true;
     while !components.is_empty() {
-        let kind = byte(components, 0).ok_or(NoText)?;
-        let length = usize::from(byte(components, 1).ok_or(NoText)?);
+        let kind = byte(components, 0).ok_or(InvalidText)?;
+        let length = usize::from(byte(components, 1).ok_or(InvalidText)?);
         let (name, rest) =
-            components.get(4..).and_then(|rest| rest.split_at_checked(length)).ok_or(NoText)?;
+            components.get(4..).and_then(|rest| rest.split_at_checked(length)).ok_or(InvalidText)?;
         // A version other than zero names an older state of a file, which no medium of today keeps.
         if little_u16(components, 2) != Some(0) {
-            return Err(NoText);
+            return Err(InvalidText);
         }
         components = rest;
         if !is_first && !to.ends_with(b"/") {
@@ -70,7 +70,7 @@ pub(crate) fn push_path(mut components: &[u8], to: &mut Vec<u8>) -> Result<bool,
         is_first = false;
         match kind {
             // A root that has a name is another volume's.
-            ROOT_BY_AGREEMENT if !name.is_empty() => return Err(NoText),
+            ROOT_BY_AGREEMENT if !name.is_empty() => return Err(InvalidText),
             ROOT_BY_AGREEMENT | ROOT => {
                 to.clear();
                 to.push(b'/');
@@ -82,10 +82,10 @@ pub(crate) fn push_path(mut components: &[u8], to: &mut Vec<u8>) -> Result<bool,
                 sound &= push(name, to)?;
                 let name = to.get(start..).unwrap_or_default();
                 if name.is_empty() || name.contains(&b'/') || name.contains(&0) {
-                    return Err(NoText);
+                    return Err(InvalidText);
                 }
             }
-            _ => return Err(NoText),
+            _ => return Err(InvalidText),
         }
     }
     Ok(sound)
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn both_forms() {
-        let cases: [(&[u8], Result<bool, NoText>, &str); 9] = [
+        let cases: [(&[u8], Result<bool, InvalidText>, &str); 9] = [
             (b"\x08plain", Ok(true), "plain"),
             (b"\x08caf\xE9", Ok(true), "café"),
             (b"\x10\0a\x6F\x22", Ok(true), "a漢"),
@@ -105,8 +105,8 @@ mod tests {
             (b"\x10\0a\xD8\x3D\0b", Ok(false), "a\u{FFFD}b"),
             (b"\x10\0a\0", Ok(false), "a"),
             (b"\xFEgone", Ok(true), "gone"),
-            (b"\x07what", Err(NoText), ""),
-            (b"", Err(NoText), ""),
+            (b"\x07what", Err(InvalidText), ""),
+            (b"", Err(InvalidText), ""),
         ];
         for (text, expected, utf8) in cases {
             let mut name = Vec::new();
@@ -130,7 +130,7 @@ mod tests {
         let name =
             |text: &str| [&[5, u8::try_from(text.len() + 1).unwrap(), 0, 0, 8], text.as_bytes()].concat();
         let simple = |kind: u8| vec![kind, 0, 0, 0];
-        type Case = (Vec<Vec<u8>>, Result<bool, NoText>, &'static str);
+        type Case = (Vec<Vec<u8>>, Result<bool, InvalidText>, &'static str);
         let cases: [Case; 14] = [
             (vec![name("a")], Ok(true), "a"),
             (vec![name("a"), name("bc")], Ok(true), "a/bc"),
@@ -139,13 +139,13 @@ mod tests {
             (vec![simple(3), simple(3), simple(4), name("x")], Ok(true), "../.././x"),
             (vec![name("a"), simple(2), name("b")], Ok(true), "/b"),
             (vec![], Ok(true), ""),
-            (vec![vec![1, 2, 0, 0, 8, b'v']], Err(NoText), ""),
-            (vec![simple(9)], Err(NoText), ""),
-            (vec![simple(5)], Err(NoText), ""),
-            (vec![name("a/b")], Err(NoText), ""),
-            (vec![vec![5, 9, 0, 0, 8]], Err(NoText), ""),
-            (vec![vec![5]], Err(NoText), ""),
-            (vec![vec![5, 2, 1, 0, 8, b'a']], Err(NoText), ""),
+            (vec![vec![1, 2, 0, 0, 8, b'v']], Err(InvalidText), ""),
+            (vec![simple(9)], Err(InvalidText), ""),
+            (vec![simple(5)], Err(InvalidText), ""),
+            (vec![name("a/b")], Err(InvalidText), ""),
+            (vec![vec![5, 9, 0, 0, 8]], Err(InvalidText), ""),
+            (vec![vec![5]], Err(InvalidText), ""),
+            (vec![vec![5, 2, 1, 0, 8, b'a']], Err(InvalidText), ""),
         ];
         for (components, expected, path) in cases {
             let mut target = Vec::new();

@@ -1,27 +1,28 @@
 //! From a name to the entry of a directory: one hash table over all entries, made at the first look-up.
 //!
-//! A binary search would touch an entry and a name at every step. In a large tree each touch waits for
-//! memory, which among a million entries makes three microseconds of a path of two names.
+//! A binary search reads an entry and a name at every step, and in a large tree each read waits for memory:
+//! three microseconds for a path of two names among a million entries.
 
 use std::hash::{BuildHasher, RandomState};
 
-use crate::index::{Index, position};
+use crate::index::arrays::{Index, position};
 
 /// Slots for each entry. Half of them stay empty, so that a search soon meets an empty one.
 const SLOTS: usize = 2;
-/// What the table takes for each entry.
-pub(crate) const BYTES: usize = SLOTS * size_of::<u32>();
 
-/// The table: numbers of entries, each at the place that parent and name hash to or soon behind it.
+/// The table: numbers of entries, each in the slot that parent and name hash to or soon behind it.
 #[derive(Debug)]
 pub(crate) struct Lookup {
     /// 0, the number of the root, stands for an empty slot: the root is in no directory.
     slots: Box<[u32]>,
-    /// Keyed at random, so that no image can choose names that meet in one place.
+    /// Keyed at random, so that no image can choose names that collide.
     hasher: RandomState,
 }
 
 impl Lookup {
+    /// Bytes that the table takes for each entry.
+    pub(crate) const ENTRY_BYTES: usize = SLOTS * size_of::<u32>();
+
     pub(crate) fn new(index: &Index) -> Lookup {
         let count = index.nodes.len().saturating_mul(SLOTS);
         let mut lookup = Lookup { slots: vec![0; count].into(), hasher: RandomState::new() };
@@ -49,7 +50,7 @@ impl Lookup {
     /// The slot where the search for a name starts.
     fn start(&self, directory: u32, name: &[u8]) -> usize {
         let hash = self.hasher.hash_one((directory, name));
-        // The upper half of the product spreads hashes evenly, without a division.
+        // The upper half of the product spreads hashes evenly without a division.
         let count = u128::try_from(self.slots.len()).unwrap_or_default();
         usize::try_from(u128::from(hash).saturating_mul(count) >> 64).unwrap_or_default()
     }

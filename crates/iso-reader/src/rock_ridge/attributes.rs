@@ -1,24 +1,24 @@
-//! The Rock Ridge Interchange Protocol (IEEE P1282): names, modes, times and links of POSIX, in the
-//! system use areas of directory records.
+//! The Rock Ridge Interchange Protocol (IEEE P1282): the attributes in the system use areas of a directory
+//! record.
 
 use crate::bytes::{byte, little_u32};
 use crate::date;
 use crate::error::Error;
 use crate::limits::Limits;
+use crate::rock_ridge::susp::{Continuation, ContinuationReader, SystemUse, SystemUseEntry};
 use crate::source::Image;
-use crate::susp::{Continuation, ContinuationReader, Entry, entries};
 use crate::zisofs::Compression;
 
-/// Identifiers by which an `ER` entry announces Rock Ridge (IEEE P1282 4.3, and what older writers use).
+/// Identifiers by which an `ER` entry announces Rock Ridge (IEEE P1282 4.3, and those of older writers).
 const EXTENSIONS: [&[u8]; 3] = [b"RRIP_1991A", b"IEEE_P1282", b"IEEE_1282"];
 /// The `SP` entry up to its skip length (IEEE P1281 5.3).
 const SHARING: &[u8] = b"SP\x07\x01\xBE\xEF";
 /// Bytes of CD-ROM XA attributes that may precede the `SP` entry.
 const XA: usize = 14;
 
-/// What the entries of one record say. Reused from record to record.
+/// The attributes of one record. Reused from record to record.
 #[derive(Default)]
-pub(crate) struct RockRidge {
+pub(crate) struct Attributes {
     /// The name of the `NM` entries; empty without one.
     pub(crate) name: Vec<u8>,
     /// The target of the `SL` entries.
@@ -33,9 +33,9 @@ pub(crate) struct RockRidge {
     pub(crate) relocated: bool,
     /// How the file is compressed (`ZF`, `Z2`).
     pub(crate) compression: Option<Compression>,
-    /// Why the record cannot be served.
+    /// The reason why the record cannot be served.
     pub(crate) fault: Option<&'static str>,
-    /// What is odd about the record although it can be served.
+    /// An oddity of a record that can be served.
     pub(crate) oddity: Option<&'static str>,
     recognised: bool,
     name_continues: bool,
@@ -43,9 +43,11 @@ pub(crate) struct RockRidge {
     component_continues: bool,
 }
 
-impl RockRidge {
-    /// Looks for Rock Ridge in the system use area of a root directory's entry for itself. Returns how
-    /// many bytes of every other area precede its entries.
+impl Attributes {
+    /// Looks for Rock Ridge in the system use area of a root directory's entry for itself.
+    ///
+    /// Returns how many bytes precede the entries in the area of every other record; `None` without Rock
+    /// Ridge.
     pub(crate) fn probe(
         image: &mut Image<'_>,
         system_use: &[u8],
@@ -55,9 +57,9 @@ impl RockRidge {
         let after_xa = system_use.get(XA..).unwrap_or_default();
         let area = if after_xa.starts_with(SHARING) { after_xa } else { system_use };
         let skip = area.strip_prefix(SHARING).and_then(|rest| byte(rest, 0)).unwrap_or(0);
-        let mut rock = RockRidge::default();
-        rock.read(image, &mut ContinuationReader::default(), area, block_size, limits)?;
-        Ok(rock.recognised.then_some(usize::from(skip)))
+        let mut attributes = Attributes::default();
+        attributes.read(image, &mut ContinuationReader::default(), area, block_size, limits)?;
+        Ok(attributes.recognised.then_some(usize::from(skip)))
     }
 
     /// Reads the entries of a record and of its continuation areas.
@@ -95,13 +97,13 @@ impl RockRidge {
     fn clear(&mut self) {
         let mut name = std::mem::take(&mut self.name);
         name.clear();
-        *self = RockRidge { name, ..RockRidge::default() };
+        *self = Attributes { name, ..Attributes::default() };
     }
 
-    /// Takes in one area. Returns where the next one lies.
+    /// Applies the entries of one area. Returns where the next area lies.
     fn apply_all(&mut self, area: &[u8], block_size: u64, limits: &Limits) -> Option<Continuation> {
         let mut continuation = None;
-        let mut entries = entries(area);
+        let mut entries = SystemUse::new(area);
         for entry in entries.by_ref() {
             if entry.signature == *b"CE" {
                 continuation = Continuation::parse(entry.data, block_size);
@@ -115,8 +117,12 @@ impl RockRidge {
         continuation
     }
 
-    /// Takes in one entry; `None` if it is too short.
-    fn apply(&mut self, Entry { signature, data }: Entry<'_>, limits: &Limits) -> Option<()> {
+    /// Applies one entry; `None` if it is too short.
+    fn apply(
+        &mut self,
+        SystemUseEntry { signature, data }: SystemUseEntry<'_>,
+        limits: &Limits,
+    ) -> Option<()> {
         match &signature {
             b"ER" => self.recognised |= is_rock_ridge(data)?,
             b"RR" => self.recognised = true,
@@ -152,7 +158,7 @@ impl RockRidge {
         }
     }
 
-    /// `SL` (IEEE P1282 4.1.3): components of the target, each with flags and a length of its own.
+    /// `SL` (IEEE P1282 4.1.3): components of the target, each with its own flags and length.
     fn add_link(&mut self, flags: u8, mut components: &[u8], limits: &Limits) -> Option<()> {
         const CONTINUES: u8 = 1;
         self.link_continues = flags & CONTINUES != 0;
@@ -187,7 +193,7 @@ impl RockRidge {
                 link.clear();
                 link.push(b'/');
             }
-            // The root of the volume and the name of the host mean nothing inside a tree.
+            // Among others, the root of the volume and the name of the host, which have no meaning in a tree.
             _ => self.fault = Some("its link target is of an unknown kind"),
         }
     }
@@ -199,8 +205,8 @@ fn is_rock_ridge(data: &[u8]) -> Option<bool> {
     Some(EXTENSIONS.contains(&identifier))
 }
 
-/// The modification time of a `TF` entry (IEEE P1282 4.1.6). The times whose flags are set follow each
-/// other, creation first, modification second.
+/// The modification time of a `TF` entry (IEEE P1282 4.1.6). It holds the times whose flags are set:
+/// creation first, modification second.
 fn modification(flags: u8, times: &[u8]) -> Option<i64> {
     const CREATION: u8 = 1;
     const MODIFICATION: u8 = 2;
@@ -220,13 +226,15 @@ fn modification(flags: u8, times: &[u8]) -> Option<i64> {
 mod tests {
     use super::*;
 
-    /// What one area without continuations says.
-    fn read(area: &[u8]) -> RockRidge {
+    /// The attributes in one area without continuations.
+    fn read(area: &[u8]) -> Attributes {
         let bytes: &[u8] = &[];
         let mut image = Image::new(&bytes, u64::MAX).unwrap();
-        let mut rock = RockRidge::default();
-        rock.read(&mut image, &mut ContinuationReader::default(), area, 2048, &Limits::default()).unwrap();
-        rock
+        let mut attributes = Attributes::default();
+        attributes
+            .read(&mut image, &mut ContinuationReader::default(), area, 2048, &Limits::default())
+            .unwrap();
+        attributes
     }
 
     #[test]
@@ -244,9 +252,9 @@ mod tests {
             (b"RE\x04\x01", None),
         ];
         for (area, expected) in cases {
-            let rock = read(area);
-            assert_eq!(rock.link.as_deref(), expected.map(str::as_bytes), "{}", area.escape_ascii());
-            assert_eq!((rock.fault, rock.oddity), (None, None), "{}", area.escape_ascii());
+            let attributes = read(area);
+            assert_eq!(attributes.link.as_deref(), expected.map(str::as_bytes), "{}", area.escape_ascii());
+            assert_eq!((attributes.fault, attributes.oddity), (None, None), "{}", area.escape_ascii());
         }
     }
 
@@ -254,11 +262,12 @@ mod tests {
     fn nothing_is_left_from_the_record_before() {
         let bytes: &[u8] = &[];
         let mut image = Image::new(&bytes, u64::MAX).unwrap();
-        let mut rock = read(b"NM\x06\x01\x01aSL\x08\x01\x01\x01\x01aRE\x04\x01CL\x05\x01x");
-        assert!(rock.relocated && rock.fault.is_some() && rock.oddity.is_some());
-        rock.read(&mut image, &mut ContinuationReader::default(), b"NM\x06\x01\0b", 2048, &Limits::default())
+        let mut attributes = read(b"NM\x06\x01\x01aSL\x08\x01\x01\x01\x01aRE\x04\x01CL\x05\x01x");
+        assert!(attributes.relocated && attributes.fault.is_some() && attributes.oddity.is_some());
+        attributes
+            .read(&mut image, &mut ContinuationReader::default(), b"NM\x06\x01\0b", 2048, &Limits::default())
             .unwrap();
-        assert_eq!((rock.name.as_slice(), rock.link.as_deref()), (&b"b"[..], None));
-        assert!(!rock.relocated && rock.fault.is_none() && rock.oddity.is_none());
+        assert_eq!((attributes.name.as_slice(), attributes.link.as_deref()), (&b"b"[..], None));
+        assert!(!attributes.relocated && attributes.fault.is_none() && attributes.oddity.is_none());
     }
 }

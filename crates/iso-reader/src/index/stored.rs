@@ -1,7 +1,6 @@
-//! How entries and extents are held in memory: 32 bytes an entry, 16 bytes an extent.
+//! How an entry is held in memory: in 32 bytes.
 
-use crate::content::{Extent, ExtentData};
-use crate::node::{Encoding, NodeKind};
+use crate::kind::{Encoding, NodeKind};
 use crate::zisofs::Zisofs;
 
 /// The longest name that can be stored, in bytes.
@@ -32,7 +31,8 @@ pub(crate) const ZISOFS2: u16 = 0x8000;
 /// | kind | `a` | `b` |
 /// | --- | --- | --- |
 /// | directory | first child | number of children |
-/// | directory that waits to be read | byte offset in the image | bytes |
+/// | ISO 9660 directory that waits to be read | byte offset in the image | bytes |
+/// | UDF directory that waits to be read | block and partition of its entry | 0 if it is not to be read |
 /// | file, one extent | size | byte offset in the image |
 /// | file, extent table | size | first extent in the upper half, their number in the lower |
 /// | file, zisofs | [`Zisofs`], packed | as above |
@@ -54,8 +54,8 @@ pub(crate) struct StoredNode {
 const _: () = assert!(size_of::<StoredNode>() == 32);
 
 impl StoredNode {
-    /// What a node id of another tree may lead to: a file of which nothing can be read.
-    pub(crate) const STRANGER: StoredNode =
+    /// What the number of an entry of another tree may lead to: a file without readable bytes.
+    pub(crate) const MISSING: StoredNode =
         StoredNode { a: 0, b: 0, name_offset: 0, parent: 0, modified: 0, mode: TYPE_FILE, name: DAMAGED };
 
     /// An entry without flags. `name_length` is at most [`LONGEST_NAME`].
@@ -115,33 +115,6 @@ impl StoredNode {
     }
 }
 
-/// The flag in [`StoredExtent::length`] of an extent that reads as zeros.
-const ZEROS: u64 = 1 << 63;
-
-/// An extent in 16 bytes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct StoredExtent {
-    offset: u64,
-    length: u64,
-}
-
-impl StoredExtent {
-    /// `None` if the length does not fit beside the flag, which no image reaches.
-    pub(crate) fn new(extent: Extent) -> Option<StoredExtent> {
-        let flag = match extent.data {
-            ExtentData::Recorded => 0,
-            ExtentData::Zeros => ZEROS,
-        };
-        (extent.length < ZEROS)
-            .then_some(StoredExtent { offset: extent.offset, length: extent.length | flag })
-    }
-
-    pub(crate) fn extent(self) -> Extent {
-        let data = if self.length & ZEROS == 0 { ExtentData::Recorded } else { ExtentData::Zeros };
-        Extent { offset: self.offset, length: self.length & !ZEROS, data }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,15 +130,6 @@ mod tests {
             assert_eq!((node.kind(), node.permissions(), node.name_length()), (kind, 0o4, 0x3FF));
             assert!(node.has(DAMAGED) && !node.has(IN_TABLE));
             assert_eq!(node.encoding(), Encoding::Zisofs);
-        }
-    }
-
-    #[test]
-    fn extents_come_back_as_they_were() {
-        for data in [ExtentData::Recorded, ExtentData::Zeros] {
-            let extent = Extent { offset: u64::MAX, length: ZEROS - 1, data };
-            assert_eq!(StoredExtent::new(extent).map(StoredExtent::extent), Some(extent));
-            assert!(StoredExtent::new(Extent { length: ZEROS, ..extent }).is_none());
         }
     }
 }

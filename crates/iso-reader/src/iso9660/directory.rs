@@ -1,17 +1,17 @@
-//! The records of one directory, read in large pieces. Records never cross a sector (ECMA-119 6.8.1.1),
-//! so a piece that ends with a sector ends with a record, and damage ends with its sector.
+//! The records of one directory, read in large pieces.
+//!
+//! Records never cross a sector (ECMA-119 6.8.1.1). So a piece that ends with a sector ends with a record, and
+//! damage ends with its sector.
 
 use crate::error::Error;
-use crate::record::{Record, SHORTEST};
-use crate::source::Image;
+use crate::iso9660::record::{Record, SHORTEST};
+use crate::source::{Image, SECTOR};
 
-/// Bytes of a logical sector (ECMA-119 6.1.2), whatever the size of a logical block.
-pub(crate) const SECTOR: u64 = 2048;
-/// Bytes read at once: far more than a usual directory, little beside the index.
+/// Bytes read at once: far more than a usual directory has, and little beside the index.
 const PIECE: u64 = 128 << 10;
 
-/// What [`Directory::next`] finds.
-pub(crate) enum Item<'a> {
+/// An item of a [`Directory`].
+pub(crate) enum DirectoryItem<'a> {
     /// A record and the byte of the image where it starts.
     Record(u64, Record<'a>),
     /// No record can be read at this byte of the image, nor up to the end of the sector.
@@ -40,17 +40,17 @@ impl Directory {
     }
 
     /// The next record or damage, `None` at the end.
-    pub(crate) fn next(&mut self, image: &mut Image<'_>) -> Result<Option<Item<'_>>, Error> {
+    pub(crate) fn next(&mut self, image: &mut Image<'_>) -> Result<Option<DirectoryItem<'_>>, Error> {
         let Some((sector_end, length)) = self.seek_record(image)? else { return Ok(None) };
         let at = self.position;
         let bytes = part(&self.buffer, self.start, at, sector_end);
         let record = bytes.get(..length).filter(|_| length >= SHORTEST).and_then(Record::parse);
         let Some(record) = record else {
             self.position = sector_end;
-            return Ok(Some(Item::Damage(at)));
+            return Ok(Some(DirectoryItem::Damage(at)));
         };
         self.position = at.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
-        Ok(Some(Item::Record(at, record)))
+        Ok(Some(DirectoryItem::Record(at, record)))
     }
 
     /// Goes to the next byte that can be the length of a record. Returns that length and where its
@@ -91,7 +91,7 @@ fn next_sector(position: u64) -> u64 {
     position.saturating_sub(position % SECTOR).saturating_add(SECTOR)
 }
 
-/// The bytes of the image from `from` to `to`, as far as a buffer that starts at `start` has them.
+/// The bytes of the image from `from` to `to`, if a buffer that starts at `start` has them.
 fn part(buffer: &[u8], start: u64, from: u64, to: u64) -> &[u8] {
     let offset = |at: u64| usize::try_from(at.saturating_sub(start)).unwrap_or(usize::MAX);
     buffer.get(offset(from)..offset(to)).unwrap_or_default()

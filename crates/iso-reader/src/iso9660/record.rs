@@ -3,16 +3,16 @@
 use crate::bytes::{both_u32, byte};
 use crate::date;
 
-/// Bytes of a record before its identifier; with one of a single byte it is the shortest possible.
+/// Bytes of a record before its identifier.
 const FIXED: usize = 33;
-/// The shortest record.
+/// Bytes of the shortest record, whose identifier has one byte.
 pub(crate) const SHORTEST: usize = 34;
 
 const DIRECTORY: u8 = 0x02;
 const ASSOCIATED: u8 = 0x04;
 const CONTINUES: u8 = 0x80;
 
-/// The fields of a record that matter here.
+/// The fields of a record that a tree is made of.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Record<'a> {
     /// The logical block where the data starts, behind the extended attribute record.
@@ -21,7 +21,7 @@ pub(crate) struct Record<'a> {
     pub(crate) length: u32,
     /// The file identifier, as recorded.
     pub(crate) identifier: &'a [u8],
-    /// What follows the identifier: the system use area.
+    /// The system use area, which follows the identifier.
     pub(crate) system_use: &'a [u8],
     /// Whether both byte orders agree.
     pub(crate) halves_agree: bool,
@@ -66,7 +66,7 @@ impl<'a> Record<'a> {
         self.flags & DIRECTORY != 0
     }
 
-    /// Whether this is a resource fork or the like, beside the file of the same name.
+    /// Whether this is a resource fork or the like, recorded beside the file of the same name.
     pub(crate) fn is_associated(&self) -> bool {
         self.flags & ASSOCIATED != 0
     }
@@ -76,8 +76,8 @@ impl<'a> Record<'a> {
         self.flags & CONTINUES != 0
     }
 
-    /// Whether there are gaps between the units of the extent (ECMA-119 6.4.3). Units without gaps lie
-    /// one after the other, as in any file.
+    /// Whether there are gaps between the units of the extent (ECMA-119 6.4.3). Without gaps the units are
+    /// one run, as in any file.
     pub(crate) fn is_interleaved(&self) -> bool {
         self.gap != 0
     }

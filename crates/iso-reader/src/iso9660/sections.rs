@@ -1,9 +1,7 @@
 //! A file recorded in several sections (ECMA-119 6.5.1): consecutive records with one identifier, all
-//! but the last marked as continued. Each holds less than 4 GiB, so larger files need several.
+//! but the last marked as continued. Each holds less than 4 GiB, so a larger file has several.
 
-use crate::content::{Extent, ExtentData};
-use crate::index::{Index, position};
-use crate::stored::{DAMAGED, IN_TABLE, StoredExtent, ZISOFS, ZISOFS2};
+use crate::index::{DAMAGED, Extent, ExtentData, IN_TABLE, Index, StoredExtent, ZISOFS, ZISOFS2, position};
 use crate::warnings::Warnings;
 use crate::zisofs::Zisofs;
 
@@ -30,8 +28,8 @@ impl Sections {
         &self.identifier
     }
 
-    /// Appends a section. One that starts where the last one ends, as most writers arrange it, extends it.
-    /// `false` if it is the first that is too much.
+    /// Appends a section. A section that starts where the last one ends, as most writers arrange it, extends
+    /// that one. `false` for the first section beyond `limit`.
     pub(crate) fn add(&mut self, offset: u64, length: u64, limit: usize) -> bool {
         self.size = self.size.saturating_add(length);
         let last = self.extents.last_mut();
@@ -45,13 +43,13 @@ impl Sections {
         true
     }
 
-    /// Notes that a section cannot be had. Its bytes count, its place is lost.
+    /// Counts the bytes of a section that cannot be read, and marks the file as damaged.
     pub(crate) fn add_missing(&mut self, length: u64) {
         self.size = self.size.saturating_add(length);
         self.damaged = true;
     }
 
-    /// Writes the file's size and place into its node.
+    /// Writes the file's size and extents into its node.
     pub(crate) fn finish(mut self, index: &mut Index, warnings: &mut Warnings) {
         let node = index.get(self.node);
         let is_zisofs = node.has(ZISOFS | ZISOFS2);
@@ -62,19 +60,19 @@ impl Sections {
             self.damaged = true;
         }
         let stored: Option<Vec<StoredExtent>> = self.extents.iter().copied().map(StoredExtent::new).collect();
-        let place = match (stored, self.extents.as_slice()) {
+        let content = match (stored, self.extents.as_slice()) {
             _ if self.damaged => None,
             (_, []) if !is_zisofs => Some((0, 0)),
             (_, [extent]) if !is_zisofs => Some((extent.offset, 0)),
-            (Some(extents), _) => index.push_extents(&extents).map(|place| (place, IN_TABLE)),
+            (Some(extents), _) => index.push_extents(&extents).map(|range| (range, IN_TABLE)),
             (None, _) => None,
         };
         let Some(node) = index.nodes.get_mut(position(self.node)) else { return };
-        // The size of a compressed file is that of its content, which its record knows from elsewhere.
+        // The size of a compressed file is that of its content, which its `ZF` entry states.
         if !is_zisofs {
             node.a = self.size;
         }
-        let (b, flag) = place.unwrap_or((0, DAMAGED));
+        let (b, flag) = content.unwrap_or((0, DAMAGED));
         node.b = b;
         node.set(flag);
     }

@@ -1,34 +1,36 @@
-//! The System Use Sharing Protocol (IEEE P1281): the entries in and behind a directory record.
+//! The System Use Sharing Protocol (IEEE P1281): the entries in a directory record, and the areas elsewhere
+//! where they continue.
 
 use crate::bytes::{array, byte, little_u32};
-use crate::directory::SECTOR;
 use crate::error::Error;
 use crate::limits::Limits;
-use crate::source::Image;
+use crate::source::{Image, SECTOR};
 
 /// One entry of a system use area.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Entry<'a> {
+pub(crate) struct SystemUseEntry<'a> {
     pub(crate) signature: [u8; 2],
-    /// What follows signature, length and version.
+    /// The bytes behind signature, length and version.
     pub(crate) data: &'a [u8],
 }
 
-/// The entries of one area. Ends at `ST`, at padding and at an entry that does not fit.
-pub(crate) struct Entries<'a> {
+/// The entries of one system use area. Ends at `ST`, at padding and at an entry that does not fit.
+pub(crate) struct SystemUse<'a> {
     rest: &'a [u8],
     /// Set when an entry did not fit.
     pub(crate) damaged: bool,
 }
 
-pub(crate) fn entries(area: &[u8]) -> Entries<'_> {
-    Entries { rest: area, damaged: false }
+impl<'a> SystemUse<'a> {
+    pub(crate) fn new(area: &'a [u8]) -> SystemUse<'a> {
+        SystemUse { rest: area, damaged: false }
+    }
 }
 
-impl<'a> Iterator for Entries<'a> {
-    type Item = Entry<'a>;
+impl<'a> Iterator for SystemUse<'a> {
+    type Item = SystemUseEntry<'a>;
 
-    fn next(&mut self) -> Option<Entry<'a>> {
+    fn next(&mut self) -> Option<SystemUseEntry<'a>> {
         let signature: [u8; 2] = array(self.rest, 0)?;
         let length = usize::from(byte(self.rest, 2)?);
         // Fewer than four bytes are padding, and so are zeros (IEEE P1281 4.1).
@@ -46,7 +48,7 @@ impl<'a> Iterator for Entries<'a> {
             return None;
         };
         self.rest = if signature == *b"ST" { &[] } else { rest };
-        (signature != *b"ST").then_some(Entry { signature, data })
+        (signature != *b"ST").then_some(SystemUseEntry { signature, data })
     }
 }
 
@@ -66,11 +68,13 @@ impl Continuation {
     }
 }
 
-/// Bytes read at once at most: writers put the areas of a directory beside each other.
+/// The most bytes read at once: writers put the areas of a directory beside each other.
 const WINDOW: u64 = 8 * SECTOR;
 
-/// Reads continuation areas through a window over the image that stays where it is while it can. It
-/// doubles as long as it moves on to where it ended, so that little is read that nobody asks for.
+/// Reads continuation areas through a window over the image.
+///
+/// The window moves only to an area that it does not hold. While it moves on to where it ended it doubles, so
+/// that little is read in vain.
 #[derive(Default)]
 pub(crate) struct ContinuationReader {
     window: Vec<u8>,
@@ -88,7 +92,7 @@ impl ContinuationReader {
         if area.length > limits.continuation_bytes || !image.contains(area.offset, area.length) {
             return Ok(None);
         }
-        // Many records may point to one area: it costs each time, read or not.
+        // Many records may point to one area, so the budget pays for it each time, read or not.
         image.spend(area.length)?;
         let end = area.offset.saturating_add(area.length);
         let window_end = self.start.saturating_add(u64::try_from(self.window.len()).unwrap_or(u64::MAX));
@@ -117,7 +121,7 @@ mod tests {
     use super::*;
 
     fn signatures(area: &[u8]) -> (String, bool) {
-        let mut entries = entries(area);
+        let mut entries = SystemUse::new(area);
         let found = entries.by_ref().flat_map(|entry| entry.signature).map(char::from).collect();
         (found, entries.damaged)
     }

@@ -1,12 +1,13 @@
-//! The arrays a tree consists of: nodes, one blob of text, one table of extents.
+//! The arrays that a tree consists of: nodes, one blob of text, one table of extents.
 //!
 //! The children of a directory are contiguous and sorted by the bytes of their names, so a listing is a
 //! slice.
 
 use crate::error::{Error, LimitReached};
+use crate::index::extent::{Extent, ExtentData, Extents, StoredExtent};
+use crate::index::stored::{DAMAGED, IN_TABLE, StoredNode};
+use crate::kind::NodeKind;
 use crate::limits::Limits;
-use crate::node::NodeKind;
-use crate::stored::{StoredExtent, StoredNode};
 use crate::warnings::Warnings;
 
 /// The arrays, while they grow and afterwards.
@@ -17,7 +18,7 @@ pub(crate) struct Index {
     extents: Vec<StoredExtent>,
 }
 
-/// What a node is made of; see [`StoredNode`].
+/// The fields of a node before it has a number; see [`StoredNode`].
 pub(crate) struct NewNode<'a> {
     pub(crate) kind: NodeKind,
     pub(crate) mode: u16,
@@ -30,7 +31,7 @@ pub(crate) struct NewNode<'a> {
 }
 
 impl Index {
-    /// Appends a node and returns its number. Its name has been checked.
+    /// Appends a node and returns its number. The caller has checked its name.
     pub(crate) fn push(&mut self, new: &NewNode<'_>, limits: &Limits) -> Result<u32, Error> {
         let full = || Error::Limit(LimitReached::Entries);
         let count = self.nodes.len();
@@ -61,7 +62,7 @@ impl Index {
     }
 
     pub(crate) fn get(&self, id: u32) -> &StoredNode {
-        self.nodes.get(position(id)).unwrap_or(&StoredNode::STRANGER)
+        self.nodes.get(position(id)).unwrap_or(&StoredNode::MISSING)
     }
 
     pub(crate) fn name(&self, node: &StoredNode) -> &[u8] {
@@ -85,8 +86,20 @@ impl Index {
         }
     }
 
+    /// Where the bytes of a file lie. A damaged file has no extents, nor has any other kind.
+    pub(crate) fn extents(&self, node: &StoredNode) -> Extents<'_> {
+        if node.kind() != NodeKind::File || node.has(DAMAGED) {
+            return Extents::new(None, &[]);
+        }
+        if node.has(IN_TABLE) {
+            return Extents::new(None, self.table(node));
+        }
+        let extent = Extent { offset: node.b, length: node.a, data: ExtentData::Recorded };
+        Extents::new(Some(extent).filter(|extent| extent.length > 0), &[])
+    }
+
     /// The extents of a file that are in the table.
-    pub(crate) fn table(&self, node: &StoredNode) -> &[StoredExtent] {
+    fn table(&self, node: &StoredNode) -> &[StoredExtent] {
         let (first, count) = (node.b >> 32, node.b & u64::from(u32::MAX));
         let range = usize::try_from(first).ok().zip(usize::try_from(first.saturating_add(count)).ok());
         range.and_then(|(first, end)| self.extents.get(first..end)).unwrap_or_default()
@@ -147,35 +160,6 @@ impl Index {
         let nodes = self.nodes.capacity().saturating_mul(size_of::<StoredNode>());
         let extents = self.extents.capacity().saturating_mul(size_of::<StoredExtent>());
         nodes.saturating_add(extents).saturating_add(self.text.capacity())
-    }
-}
-
-/// The directories of a growing index, breadth first: the node array is its own queue.
-pub(crate) struct Directories {
-    next: u32,
-    depth: usize,
-    level_end: usize,
-}
-
-impl Directories {
-    pub(crate) fn new() -> Directories {
-        Directories { next: 0, depth: 0, level_end: 1 }
-    }
-
-    /// The next directory and how deep it is in the tree.
-    pub(crate) fn next(&mut self, index: &Index) -> Option<(u32, usize)> {
-        while position(self.next) < index.nodes.len() {
-            let id = self.next;
-            if position(id) == self.level_end {
-                self.depth = self.depth.saturating_add(1);
-                self.level_end = index.nodes.len();
-            }
-            self.next = id.saturating_add(1);
-            if index.get(id).kind() == NodeKind::Directory {
-                return Some((id, self.depth));
-            }
-        }
-        None
     }
 }
 

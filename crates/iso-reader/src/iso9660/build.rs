@@ -1,0 +1,255 @@
+//! From the root directory to a complete index.
+//!
+//! The node array is its own queue. A directory waits in it with its bytes in the image, which the numbers of
+//! its children replace when its turn comes. Nothing recurses, and every directory is entered once.
+//!
+//! A file that leaves the image and a directory that would close a loop become nodes that are marked as damaged.
+
+use std::collections::HashSet;
+
+use crate::error::Error;
+use crate::index::{DAMAGED, DirectoryQueue, INTERLEAVED, Index, NewNode, ZISOFS, ZISOFS2, clamp_time};
+use crate::iso9660::descriptor::Root;
+use crate::iso9660::directory::{Directory, DirectoryItem};
+use crate::iso9660::entry::{DIRECTORY_MODE, Entry, EntryReader, warn};
+use crate::iso9660::naming::Naming;
+use crate::iso9660::record::Record;
+use crate::iso9660::sections::Sections;
+use crate::kind::NodeKind;
+use crate::limits::Limits;
+use crate::source::Image;
+use crate::warnings::Warnings;
+use crate::zisofs::Compression;
+
+/// A tree that grows.
+pub(crate) struct Builder<'a, 'source> {
+    pub(crate) index: Index,
+    pub(crate) warnings: Warnings,
+    /// Whether a file or a directory leaves the image.
+    pub(crate) leaves_image: bool,
+    image: &'a mut Image<'source>,
+    limits: &'a Limits,
+    root: Root,
+    block_size: u64,
+    /// The first blocks of all directories met.
+    visited: HashSet<u64>,
+    entries: EntryReader<'a>,
+    /// The file whose next section is expected.
+    sections: Option<Sections>,
+}
+
+impl<'a, 'source> Builder<'a, 'source> {
+    pub(crate) fn new(
+        image: &'a mut Image<'source>,
+        limits: &'a Limits,
+        naming: Naming,
+        root: Root,
+        warnings: Warnings,
+    ) -> Builder<'a, 'source> {
+        let block_size = u64::from(root.block_size);
+        Builder {
+            index: Index::default(),
+            warnings,
+            leaves_image: false,
+            image,
+            limits,
+            root,
+            block_size,
+            visited: HashSet::new(),
+            entries: EntryReader::new(limits, naming, block_size),
+            sections: None,
+        }
+    }
+
+    /// Reads all directories, breadth first.
+    pub(crate) fn build(&mut self) -> Result<(), Error> {
+        let root = Entry {
+            kind: NodeKind::Directory,
+            block: self.root.block,
+            length: self.root.length,
+            modified: self.root.modified,
+            mode: DIRECTORY_MODE,
+            target: Vec::new(),
+            compression: None,
+        };
+        self.push_directory(0, &root)?;
+        let mut directory = Directory::default();
+        let mut queue = DirectoryQueue::new();
+        while let Some((id, depth)) = queue.next(&self.index) {
+            self.enter(id, depth, &mut directory)?;
+        }
+        self.leaves_image |= self.entries.leaves_image;
+        self.index.shrink();
+        Ok(())
+    }
+
+    /// Replaces a waiting directory's bytes in the image by its children.
+    fn enter(&mut self, id: u32, depth: usize, directory: &mut Directory) -> Result<(), Error> {
+        let waiting = *self.index.get(id);
+        let first = self.index.nodes.len();
+        if depth > self.limits.depth && waiting.b > 0 {
+            self.warnings.add(|| format!("a directory at byte {} is too deep in the tree", waiting.a));
+            self.index.flag(id, DAMAGED);
+        } else {
+            directory.enter(waiting.a, waiting.b);
+            while let Some(item) = directory.next(self.image)? {
+                match item {
+                    DirectoryItem::Record(at, record) => self.add(id, at, &record)?,
+                    DirectoryItem::Damage(at) => {
+                        self.warnings.add(|| format!("no directory record at byte {at}"));
+                    }
+                }
+            }
+            if let Some(sections) = self.sections.take() {
+                self.abandon_sections(sections);
+            }
+            self.index.sort_children(first, &mut self.warnings);
+        }
+        self.index.adopt(id, first);
+        Ok(())
+    }
+
+    /// Adds the record at byte `at` of the image to the directory `parent`.
+    fn add(&mut self, parent: u32, at: u64, record: &Record<'_>) -> Result<(), Error> {
+        if record.is_itself() && parent == 0 {
+            return self.describe_root(record);
+        }
+        if record.is_itself() || record.is_parent() || record.is_associated() {
+            return Ok(());
+        }
+        if !record.halves_agree {
+            self.warn(at, record, "its byte orders disagree");
+        }
+        if self.continue_sections(at, record) {
+            return Ok(());
+        }
+        let entry = self.entries.read(self.image, at, record, &mut self.warnings)?;
+        let Some(entry) = entry else { return Ok(()) };
+        if let Err(reason) = self.entries.check_name(record) {
+            warn(&mut self.warnings, at, record, reason);
+            return Ok(());
+        }
+        match entry.kind {
+            NodeKind::Directory => self.push_directory(parent, &entry),
+            NodeKind::Link => self.push_link(parent, &entry),
+            NodeKind::File => self.push_file(parent, &entry, at, record),
+        }
+    }
+
+    fn describe_root(&mut self, record: &Record<'_>) -> Result<(), Error> {
+        let attributes = self.entries.read_root(self.image, record)?;
+        if let Some(((mode, modified), root)) = attributes.zip(self.index.nodes.first_mut()) {
+            root.set_permissions(mode);
+            root.modified = modified.map_or(root.modified, clamp_time);
+        }
+        Ok(())
+    }
+
+    /// Lets a directory wait for its turn, unless it cannot or must not be entered.
+    fn push_directory(&mut self, parent: u32, entry: &Entry) -> Result<(), Error> {
+        let offset = entry.block.saturating_mul(self.block_size);
+        let recorded = u64::from(entry.length);
+        let available = self.image.size().saturating_sub(offset);
+        let length = recorded.min(available).min(self.limits.directory_bytes);
+        let mut problem = None;
+        if recorded > available {
+            self.leaves_image = true;
+            problem = Some("leaves the image");
+        } else if recorded > length {
+            problem = Some("is too large");
+        }
+        // This ends loops of directories, and trees that list one directory a million times.
+        let is_new = recorded == 0 || self.visited.insert(entry.block);
+        if !is_new {
+            problem = Some("is listed a second time");
+        }
+        if let Some(problem) = problem {
+            self.warnings.add(|| format!("the directory at block {} {problem}", entry.block));
+        }
+        let flags = if problem.is_some() { DAMAGED } else { 0 };
+        self.push(parent, entry, offset, if is_new { length } else { 0 }, flags).map(drop)
+    }
+
+    fn push_link(&mut self, parent: u32, entry: &Entry) -> Result<(), Error> {
+        let offset = self.index.push_text(&entry.target, self.limits.text_bytes)?;
+        let length = u64::try_from(entry.target.len()).unwrap_or_default();
+        self.push(parent, entry, length, u64::from(offset), 0).map(drop)
+    }
+
+    fn push_file(&mut self, parent: u32, entry: &Entry, at: u64, record: &Record<'_>) -> Result<(), Error> {
+        let (size, flags, problem) = match entry.compression {
+            None => (u64::from(entry.length), 0, None),
+            Some(Compression::Zisofs(zisofs)) => (zisofs.pack(), ZISOFS, None),
+            Some(Compression::Zisofs2(size)) => {
+                (size, ZISOFS2, Some("it is compressed by zisofs version 2, which is not supported"))
+            }
+            Some(Compression::Unknown) => {
+                (u64::from(entry.length), DAMAGED, Some("it is compressed in an unknown way"))
+            }
+        };
+        let node = self.push(parent, entry, size, 0, flags)?;
+        if let Some(problem) = problem {
+            self.warn(at, record, problem);
+        }
+        let mut sections = Sections::new(node, record.identifier);
+        self.add_section(&mut sections, at, record);
+        self.keep_or_finish(sections, record);
+        Ok(())
+    }
+
+    /// Appends a node with the name of the last entry, and returns its number.
+    fn push(&mut self, parent: u32, entry: &Entry, a: u64, b: u64, flags: u16) -> Result<u32, Error> {
+        let Entry { kind, mode, modified, .. } = *entry;
+        let new = NewNode { kind, mode, modified, parent, name: self.entries.name(), a, b, flags };
+        self.index.push(&new, self.limits)
+    }
+
+    /// Appends the record's extent to a file.
+    fn add_section(&mut self, sections: &mut Sections, at: u64, record: &Record<'_>) {
+        let offset = record.block.saturating_mul(self.block_size);
+        let length = u64::from(record.length);
+        if length > 0 && !self.image.contains(offset, length) {
+            self.leaves_image = true;
+            self.warn(at, record, "it leaves the image");
+            sections.add_missing(length);
+        } else if !sections.add(offset, length, self.limits.extents_per_file) {
+            self.warn(at, record, "it has too many extents");
+        }
+        if record.is_interleaved() {
+            self.warn(at, record, "it is interleaved, which is not supported");
+            self.index.flag(sections.node(), INTERLEAVED);
+        }
+    }
+
+    /// Adds a further section to the file before; `false` if the record is something else.
+    fn continue_sections(&mut self, at: u64, record: &Record<'_>) -> bool {
+        let Some(mut sections) = self.sections.take() else { return false };
+        if record.is_directory() || record.identifier != sections.identifier() {
+            self.abandon_sections(sections);
+            return false;
+        }
+        self.add_section(&mut sections, at, record);
+        self.keep_or_finish(sections, record);
+        true
+    }
+
+    fn keep_or_finish(&mut self, sections: Sections, record: &Record<'_>) {
+        if record.continues() {
+            self.sections = Some(sections);
+        } else {
+            sections.finish(&mut self.index, &mut self.warnings);
+        }
+    }
+
+    /// Finishes a file whose last section is missing.
+    fn abandon_sections(&mut self, mut sections: Sections) {
+        let identifier = sections.identifier();
+        self.warnings.add(|| format!("\"{}\": its last section is missing", identifier.escape_ascii()));
+        sections.add_missing(0);
+        sections.finish(&mut self.index, &mut self.warnings);
+    }
+
+    fn warn(&mut self, at: u64, record: &Record<'_>, reason: &str) {
+        warn(&mut self.warnings, at, record, reason);
+    }
+}
