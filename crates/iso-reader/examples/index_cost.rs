@@ -1,7 +1,7 @@
-//! What the index of an image costs: `cargo run --release -p iso-reader --example index_cost -- IMAGE`.
+//! Measures the index of an image: `cargo run --release -p iso-reader --example index_cost -- IMAGE`.
 //!
-//! Prints one line: milliseconds to build it, entries, bytes an entry, on Linux the peak memory of the
-//! process in KiB before and after, and nanoseconds to find an entry by its whole path.
+//! Prints one line: milliseconds to build it, entries, bytes an entry, the peak memory of the process in KiB
+//! before and after (0 where it is not known), and nanoseconds to find an entry by its whole path.
 
 use std::error::Error;
 use std::fs::{self, File};
@@ -9,9 +9,9 @@ use std::time::Instant;
 
 use iso_reader::{Matching, Options, Tree};
 
-/// Look-ups that are timed, of entries all over the tree.
+/// Look-ups to time, of entries all over the tree.
 const LOOKUPS: usize = 100_000;
-/// Look-ups that are timed together. The median of many batches does not know of other processes.
+/// Look-ups timed together. Other processes hardly change the median of many batches.
 const BATCH: usize = 100;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -27,10 +27,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// How long an exact look-up from the root takes, entry after entry in no order.
+/// The time of an exact look-up from the root, over entries in no order.
 fn lookup_nanoseconds(tree: &Tree) -> Result<f64, Box<dyn Error>> {
     let nodes: Vec<_> = tree.nodes().collect();
-    // A multiplicative generator (Lehmer) is random enough to leave no pattern to a processor's cache.
+    // A multiplicative generator (Lehmer) has no pattern that a processor's cache could use.
     let numbers = std::iter::successors(Some(1_usize), |number| Some(number * 48_271 % 0x7FFF_FFFF));
     let wanted: Vec<_> = numbers.take(LOOKUPS).map(|number| nodes[number % nodes.len()]).collect();
     let paths: Vec<Vec<u8>> = wanted.iter().map(|id| tree.path(*id)).collect();
@@ -49,7 +49,7 @@ fn lookup_nanoseconds(tree: &Tree) -> Result<f64, Box<dyn Error>> {
     Ok(times[times.len() / 2])
 }
 
-/// The most memory this process ever had, in KiB; 0 where it is not known.
+/// The peak memory of this process in KiB, 0 where it is not known.
 fn peak_memory() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

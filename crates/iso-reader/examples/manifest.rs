@@ -1,9 +1,9 @@
-//! Tells everything about every entry of an image, one line each, for programs that compare:
+//! Prints all fields of every entry of an image, one line each, for programs that compare:
 //! `cargo run -p iso-reader --example manifest -- IMAGE [TREE]`.
 //!
-//! A line holds kind (`d`, `f`, `l`), permissions, time, size, SHA-256 of the content and path, between
-//! tabs; links also their target. What an entry does not have is `-`, and a file that cannot be read has
-//! the reason in place of its digest. Bytes beyond printable ASCII are escaped.
+//! A line holds kind (`d`, `f`, `l`), permissions, time, size, SHA-256 of the content, path and the target of
+//! a link, between tabs. A field that an entry does not have is `-`. Instead of a digest, a file that cannot
+//! be read has the reason. Bytes beyond printable ASCII are escaped.
 
 use std::error::Error;
 use std::fs::File;
@@ -45,7 +45,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The SHA-256 of what a file holds, or why it cannot be read.
+/// The SHA-256 of a file, or the reason why it cannot be read.
 fn digest(tree: &Tree, image: &File, file: NodeId) -> String {
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 20];

@@ -1,8 +1,8 @@
 //! Writes a Rock Ridge image of very many empty files, in a second where xorriso takes minutes:
 //! `cargo run --release -p iso-reader --example many_entries -- IMAGE DIRECTORIES`.
 //!
-//! Each directory holds 1,000 files with the attributes that genisoimage records, and the image has the
-//! path tables that other readers want, so that they can be measured on it as well.
+//! Each directory holds 1,000 files with the attributes that genisoimage records. The image has path tables,
+//! so that other readers can be measured on it as well.
 
 use std::error::Error;
 use std::fs::File;
@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         arguments.next().zip(arguments.next()).ok_or("usage: many_entries IMAGE DIRECTORIES")?;
     let count: u32 = count.parse()?;
 
-    // All numbers have the same width everywhere, so the sizes can be known before the places.
+    // All numbers have a fixed width, so the sizes are known before the sectors are.
     let table_sectors = sectors(&path_table(count, 0, 0, 0, true)?)?;
     let child_sectors = sectors(&child(0, 0, 0, 0, 0)?)?;
     let root_sectors = sectors(&root(count, 0, 0, 0, 0)?)?;
@@ -79,7 +79,7 @@ fn path_table(count: u32, root_at: u32, first: u32, child_sectors: u32, little: 
     Ok(bytes)
 }
 
-/// The root directory, whose entry for itself announces Rock Ridge.
+/// The root directory. Its entry for itself announces Rock Ridge.
 fn root(count: u32, root_at: u32, root_sectors: u32, first: u32, child_sectors: u32) -> Bytes {
     let announcement = b"SP\x07\x01\xBE\xEF\x00ER\x12\x01\x0A\x00\x00\x01RRIP_1991A";
     let itself = [&announcement[..], &attributes(0o040_755, b"")?].concat();
@@ -99,7 +99,7 @@ fn root(count: u32, root_at: u32, root_sectors: u32, first: u32, child_sectors: 
     Ok(directory(&records))
 }
 
-/// A directory of files that are named like the packages of an installer disc.
+/// A directory of files with names like those of packages on an installer disc.
 fn child(number: u32, itself: u32, child_sectors: u32, root_at: u32, root_sectors: u32) -> Bytes {
     let mut records = vec![
         record(&[0], itself, child_sectors, &attributes(0o040_755, b"")?)?,
@@ -113,7 +113,7 @@ fn child(number: u32, itself: u32, child_sectors: u32, root_at: u32, root_sector
     Ok(directory(&records))
 }
 
-/// A directory record (ECMA-119 9.1): a directory of so many sectors, or an empty file.
+/// A directory record (ECMA-119 9.1): a directory of `sectors` sectors, or an empty file if that is 0.
 fn record(name: &[u8], at: u32, sectors: u32, system_use: &[u8]) -> Bytes {
     let mut bytes = vec![0, 0];
     bytes.extend(both(at));
@@ -143,7 +143,7 @@ fn attributes(mode: u32, name: &[u8]) -> Bytes {
     Ok(bytes)
 }
 
-/// Puts records into sectors; none crosses a border (ECMA-119 6.8.1.1).
+/// Puts records into sectors. None crosses a border (ECMA-119 6.8.1.1).
 fn directory(records: &[Vec<u8>]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for record in records {

@@ -25,7 +25,7 @@ pub(crate) fn little_u64(bytes: &[u8], at: usize) -> Option<u64> {
     array(bytes, at).map(u64::from_le_bytes)
 }
 
-/// A number recorded twice, once in each byte order. The little-endian half counts, as it does for Linux.
+/// A number recorded twice, once in each byte order. The little-endian half counts, as in Linux.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Both<T> {
     pub(crate) value: T,

@@ -1,4 +1,4 @@
-//! Dates of ECMA-119 as seconds since 1970.
+//! Dates of ECMA-119 and ECMA-167 as seconds since 1970.
 
 use crate::bytes::array;
 
@@ -28,7 +28,7 @@ pub(crate) fn long(bytes: &[u8]) -> Option<i64> {
     seconds(i64::from(number(0, 4)?), fields, quarters(zone))
 }
 
-/// The timestamps of UDF (ECMA-167 1/7.3): a kind and a zone in minutes share the first 16 bits.
+/// The timestamps of UDF (ECMA-167 1/7.3), whose first 16 bits are a kind and a zone in minutes.
 ///
 /// `None` for a date that is not specified or makes no sense.
 pub(crate) fn timestamp(bytes: &[u8]) -> Option<i64> {
@@ -36,20 +36,21 @@ pub(crate) fn timestamp(bytes: &[u8]) -> Option<i64> {
     const UNSPECIFIED: i64 = -2047;
     let kind_and_zone = array(bytes, 0).map(u16::from_le_bytes)?;
     let year = array(bytes, 2).map(i16::from_le_bytes)?;
-    // The zone has twelve bits with a sign. It counts for local times only.
+    // The zone is a signed number of twelve bits. It counts for local times only.
     let zone = i64::from(i16::from_ne_bytes((kind_and_zone << 4).to_ne_bytes()) >> 4);
     let zone = if kind_and_zone >> 12 == LOCAL && zone != UNSPECIFIED { zone } else { 0 };
     seconds(i64::from(year), array(bytes, 4)?, zone)
 }
 
-/// The zones of ECMA-119 (9.1.5) are signed and count quarters of an hour, from -48 to 52. What is further off says nothing: genisoimage
-/// writes such zones for times after 2036, and Linux ignores them.
+/// Minutes of a zone of ECMA-119 (9.1.5), which is signed and counts quarters of an hour, from -48 to 52.
+///
+/// A zone beyond 52 either way counts as 0, as in Linux: genisoimage writes such zones for times after 2036.
 fn quarters(zone: u8) -> i64 {
     let zone = i64::from(i8::from_ne_bytes([zone]));
     if (-52..=52).contains(&zone) { zone.saturating_mul(15) } else { 0 }
 }
 
-/// `zone` counts minutes east of Greenwich.
+/// Seconds since 1970. `zone` counts minutes east of Greenwich.
 fn seconds(year: i64, [month, day, hour, minute, second]: [u8; 5], zone: i64) -> Option<i64> {
     let plausible =
         (1..=12).contains(&month) && (1..=31).contains(&day) && hour < 24 && minute < 60 && second < 61;

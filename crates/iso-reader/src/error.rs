@@ -55,7 +55,7 @@ pub enum Corrupt {
     RootRecord,
     /// The image ends before its root directory: most often its transfer was cut off.
     RootOutsideImage,
-    /// There is no UDF anchor volume descriptor pointer in any of its three places (UDF 2.2.3).
+    /// None of the three sectors for it has a UDF anchor volume descriptor pointer (UDF 2.2.3).
     UdfAnchor,
     /// The UDF volume descriptors are missing or make no sense, the reserve copy included.
     UdfVolume,
@@ -65,7 +65,7 @@ pub enum Corrupt {
     UdfMetadata,
     /// The UDF file set descriptor cannot be read.
     UdfFileSet,
-    /// The root of the UDF tree is no directory that could be read.
+    /// The root of the UDF tree is no directory that can be read.
     UdfRoot,
     /// The extents of the file leave the image or are incomplete.
     DamagedFile,

@@ -1,4 +1,4 @@
-//! The closed sets that the public interface is made of: kinds of trees, of entries, of encodings.
+//! Kinds of trees, of entries and of encodings, and the number of an entry: the words that all modules share.
 
 use std::fmt;
 use std::str::FromStr;

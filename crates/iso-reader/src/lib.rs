@@ -1,8 +1,8 @@
 //! Reads the directory tree of an ISO 9660 or UDF image into a compact index of extents.
 //!
-//! An image is opened once. Afterwards every directory, file and link is an entry of an index in memory,
-//! found by its path in less than a microsecond, and the bytes of a file are a few ranges of the image: ready to be sent by
-//! `sendfile`, mapped, or read with [`Tree::read_at`]. Nothing is mounted, unpacked or copied.
+//! [`Tree::open`] reads an image once. From then on every directory, file and link is an entry of an index in
+//! memory, found by its path in less than a microsecond. The bytes of a file are a few ranges of the image,
+//! ready for `sendfile`, for a memory map, or for [`Tree::read_at`]. Nothing is mounted, unpacked or copied.
 //!
 //! # Example
 //!
@@ -52,42 +52,45 @@
 //!
 //! # What it reads
 //!
-//! * ISO 9660 levels 1 to 4 (ECMA-119), with logical blocks of 512, 1024 and 2048 bytes, files in several
-//!   extents, and so files of more than 4 GiB; names without version, in lower case.
+//! * ISO 9660 levels 1 to 4 (ECMA-119), with logical blocks of 512, 1024 and 2048 bytes, and files in several
+//!   extents, which may have more than 4 GiB. Names have no version and are in lower case.
 //! * Rock Ridge (IEEE P1282): names, permissions, times, links, directories moved to make the tree shallow;
 //!   files compressed by zisofs, version 1, which [`Tree::read_at`] inflates.
 //! * Joliet: names in UTF-16. ISO 9660:1999: long names in one byte a character.
 //! * UDF 1.02 to 2.60 (ECMA-167), beside ISO 9660 or alone, with logical blocks of 512 to 4096 bytes: names,
 //!   permissions, times, links, holes, files in their own descriptors, metadata partitions.
-//! * El Torito: which images firmware may start, and where they lie, see [`Volume::boot_entries`].
+//! * El Torito: the images that firmware may start, see [`Volume::boot_entries`].
 //!
-//! An image that holds several trees is read as the best of them, in the order of [`TreeKind`], or as the
-//! one that [`Options::tree`] asks for.
+//! Of several trees in an image the best is read, in the order of [`TreeKind`], or the one that
+//! [`Options::tree`] names.
 //!
 //! # What it does not read
 //!
-//! * UDF on media that are written piece by piece: virtual and sparable partitions. An image that holds
-//!   nothing else is refused; of one that holds both the ISO 9660 tree is read, with a warning.
-//! * Streams of UDF, and files in strategy 4096, which are listed as damaged.
-//! * The content of interleaved files and of those compressed by zisofs, version 2: they are listed, see
+//! * UDF on media that are written piece by piece: virtual and sparable partitions. An image with nothing
+//!   else is refused. If it has an ISO 9660 tree as well, that is read, with a warning.
+//! * Streams of UDF are left out, and files in strategy 4096 are listed as damaged.
+//! * Interleaved files and those compressed by zisofs, version 2, are listed but not decoded, see
 //!   [`Encoding`].
-//! * High Sierra, raw sectors of 2352 bytes, volume sets. Of several sessions the one is read that sector 16
-//!   leads to, as a loop mount does.
-//! * Devices, pipes, sockets, and associated files such as resource forks: they are left out.
+//! * High Sierra and raw sectors of 2352 bytes are refused. Of a volume set one image is read, with a
+//!   warning.
+//! * Of several sessions only the one that sector 16 leads to is read, as by a loop mount.
+//! * Devices, pipes, sockets, and associated files such as resource forks are left out.
 //!
 //! # Hostile images
 //!
-//! Whatever the bytes, nothing panics, every loop ends and no allocation follows a number of the image
-//! before it was checked: see [`limits`]. The time to open an image is bounded by its size. Damage is
-//! local. A record that makes no sense costs itself or its sector, a file that leaves the image is marked
-//! as damaged and never read short, a compressed block that does not give the bytes it should is an error,
-//! and [`Tree::warnings`] tells. Links are resolved inside the tree and cannot leave it.
+//! Whatever the bytes, nothing panics, every loop ends, and a number of the image is checked before memory is
+//! allocated by it: see [`limits`]. The size of an image bounds the time to open it.
+//!
+//! Damage is local, and [`Tree::warnings`] lists it. A record that makes no sense costs itself or its sector.
+//! A file that leaves the image is marked as damaged and never read short. A compressed block that does not
+//! inflate to its size is an error. Links are resolved inside the tree and cannot leave it.
 //!
 //! # Cost
 //!
-//! An entry takes 44 bytes and its name, and four more once names are matched leniently. Indexing takes
-//! less time than `isoinfo -l`: half a second for a million entries. [`Tree`] holds no file and no cursor;
-//! any number of threads may use one at once.
+//! An entry takes 44 bytes and its name: 32 bytes in the index, eight in the table of names and four in the
+//! order for lenient matching, both made at the first use. Half a second is enough to index a million
+//! entries, less than `isoinfo -l` takes. A [`Tree`] holds no file and no cursor, so any number of threads
+//! may share one.
 
 #![cfg_attr(
     not(test),
@@ -99,7 +102,7 @@
         clippy::panic
     )
 )]
-#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test ends at the first surprise"))]
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test"))]
 
 mod boot;
 mod bytes;

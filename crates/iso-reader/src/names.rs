@@ -1,4 +1,4 @@
-//! Names that may become part of a path, and the forms that several kinds of trees share.
+//! Names that may become part of a path, and the forms of names that several kinds of trees share.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Which trees an image has, and which of them is read.
+//! The trees that an image has, and the choice among them.
 
 use crate::descriptors::Descriptors;
 use crate::error::{Corrupt, Error, Unsupported};
@@ -68,8 +68,8 @@ impl Roots {
         self.found.push((kind, Start::Iso(naming, root)));
     }
 
-    /// The tree that the caller wants, else the best one. If the best is a UDF tree that cannot be read, it is
-    /// the next one, with a warning.
+    /// The tree that the caller wants, else the best one. If the best is a UDF tree that cannot be read, it
+    /// is the next one, with a warning.
     pub(crate) fn choose(
         self,
         wanted: Option<TreeKind>,

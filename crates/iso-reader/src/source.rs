@@ -1,5 +1,5 @@
-//! Where the bytes of an image come from: the public trait [`ReadAt`], and [`Image`], through which the rest of
-//! the crate reads while it opens an image. Every such read passes a bounds check and a budget.
+//! Where the bytes of an image come from: the public trait [`ReadAt`], and [`Image`], through which a tree is
+//! read. Every read of an [`Image`] passes a bounds check and a budget.
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
@@ -125,7 +125,7 @@ pub(crate) fn read_exact_at(source: &dyn ReadAt, mut buffer: &mut [u8], mut offs
     Ok(())
 }
 
-/// A source of known size, read within its bounds and within a budget.
+/// A source of known size that is read within its bounds and within a budget.
 pub(crate) struct Image<'a> {
     source: &'a dyn ReadAt,
     size: u64,

@@ -1,9 +1,9 @@
-//! What the descriptors say about an image, as a caller sees it.
+//! The volume descriptors of an image, as a caller sees them.
 
 use crate::boot::BootEntry;
 use crate::kind::TreeKind;
 
-/// What the descriptors of an image say about it.
+/// The image as its volume descriptors describe it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Volume {
     pub(crate) kind: TreeKind,
@@ -33,8 +33,9 @@ impl Volume {
         &self.available
     }
 
-    /// The volume identifier of the primary descriptor (ECMA-119 8.4.7), without padding. Where there is
-    /// nothing but UDF, the identifier of the logical volume (ECMA-167 3/10.6.4).
+    /// The volume identifier of the primary descriptor (ECMA-119 8.4.7), without padding.
+    ///
+    /// Where there is nothing but UDF, the identifier of the logical volume (ECMA-167 3/10.6.4).
     #[must_use]
     pub fn label(&self) -> &str {
         &self.label
@@ -52,8 +53,10 @@ impl Volume {
         &self.publisher
     }
 
-    /// The application identifier (ECMA-119 8.4.22): the program or the product the image was made by. Where
-    /// there is nothing but UDF, the application or implementation identifier (ECMA-167 3/10.1.11, 3/10.1.13).
+    /// The application identifier (ECMA-119 8.4.22): the program or the product that made the image.
+    ///
+    /// Where there is nothing but UDF, the application or implementation identifier (ECMA-167 3/10.1.11,
+    /// 3/10.1.13).
     #[must_use]
     pub fn application(&self) -> &str {
         &self.application
@@ -71,8 +74,8 @@ impl Volume {
         self.block_size
     }
 
-    /// Bytes the image should have by its primary descriptor (ECMA-119 8.4.8), in UDF trees at least as many as
-    /// its partitions need. Hybrid images carry more, as does padding.
+    /// Bytes that the image should have by its primary descriptor (ECMA-119 8.4.8), with a UDF tree at least
+    /// as many as its partitions need. Hybrid images and padded ones have more.
     #[must_use]
     pub fn declared_size(&self) -> u64 {
         self.declared_size
@@ -84,19 +87,19 @@ impl Volume {
         self.image_size
     }
 
-    /// The 2048-byte sector of the El Torito boot catalog, if the image says that it boots.
+    /// The 2048-byte sector of the El Torito boot catalog, if the image has a boot record.
     #[must_use]
     pub fn boot_catalog(&self) -> Option<u32> {
         self.boot_catalog
     }
 
-    /// What firmware may start from the image, in the order of the boot catalog: first the default entry.
+    /// The images that firmware may start, in the order of the boot catalog: first the default entry.
     #[must_use]
     pub fn boot_entries(&self) -> &[BootEntry] {
         &self.boot_entries
     }
 
-    /// Bytes held beyond the struct itself.
+    /// Bytes held on the heap.
     pub(crate) fn memory(&self) -> usize {
         let texts = [&self.label, &self.system, &self.publisher, &self.application];
         let texts = texts.iter().map(|text| text.capacity()).fold(0, usize::saturating_add);

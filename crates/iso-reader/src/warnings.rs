@@ -1,10 +1,10 @@
-//! Oddities met while an image was read. All are counted, the first ones are kept as text, so that a
-//! hostile image cannot fill memory with complaints about itself.
+//! Oddities met while an image was read. All are counted but only the first are kept as text, so that a
+//! hostile image cannot fill memory.
 
-/// What was odd in an image although its tree could be read.
+/// The oddities of an image whose tree could be read.
 ///
-/// A text names the entry or the byte of the image it is about. Names are escaped to ASCII, so a text is
-/// safe to log.
+/// A text names the entry or the byte of the image that it is about. Names are escaped to ASCII, so a text
+/// is safe to log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Warnings {
     count: usize,

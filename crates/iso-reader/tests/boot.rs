@@ -1,5 +1,5 @@
-//! Boot catalogs: those of real images beside what xorriso reports of them, and broken ones.
-#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+//! Boot catalogs: those of real images against the reports of xorriso, and broken ones.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod support;
 
@@ -17,7 +17,7 @@ fn open(image: &Path) -> Tree {
     tree
 }
 
-/// What xorriso says about the catalog of an image, line by line.
+/// The report of xorriso on the catalog of an image.
 fn report(image: &Path) -> String {
     let mut command = tool("xorriso");
     command.arg("-indev").arg(image).args(["-report_el_torito", "plain"]);
@@ -52,7 +52,7 @@ fn describe(number: usize, entry: &BootEntry) -> String {
     )
 }
 
-/// Asserts that a tree knows what xorriso reports, and returns how many entries there are.
+/// Asserts that a tree has the entries that xorriso reports, and returns their number.
 fn assert_as_reported(image: &Path) -> usize {
     let tree = open(image);
     let entries = tree.volume().boot_entries();
@@ -67,7 +67,7 @@ fn assert_as_reported(image: &Path) -> usize {
                     Some(words[0])
                 );
             }
-            // Number, platform, bootable, emulation, load segment, partition type, load size, sector.
+            // Fields: number, platform, bootable, emulation, load segment, partition type, load size, sector.
             "El Torito boot img" => reported.push([&words[..5], &words[6..]].concat().join(" ")),
             "El Torito img path" => {
                 let file = tree.resolve_path(words[1].as_bytes(), Matching::Lenient).unwrap();

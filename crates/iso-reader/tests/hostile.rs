@@ -1,6 +1,6 @@
-//! Images made to cost much: each has an expected outcome, takes less than a second and no more memory
-//! than its own size explains. One test, because it measures the memory of its process.
-#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+//! Images made to cost much: each has an expected outcome, takes less than a second, and takes memory in
+//! proportion to its size. One test, because it measures the memory of its process.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod support;
 
@@ -18,15 +18,15 @@ use support::udf::{self, CONTINUED, Volume, short};
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
-/// Every image is done with after this long, whatever the machine is busy with.
+/// The most time that an image may take, on a busy machine as well.
 const TIME: Duration = Duration::from_secs(1);
-/// Bytes that opening any image may take...
+/// Bytes that opening any image may take.
 const MEMORY_FLOOR: usize = 512 << 10;
-/// ... and those for each byte in its sectors that are not empty. A record of 34 bytes becomes an entry of 33,
-/// and an array that grows holds its old half and its new one for a moment.
+/// Further bytes for each byte in sectors that are not empty. A record of 34 bytes becomes an entry of 33,
+/// and an array that grows exists twice for a moment.
 const MEMORY_RATIO: usize = 8;
 
-/// An image that claims to be longer than its bytes; the rest is zeros.
+/// An image that may have a larger size than its bytes. The rest is zeros.
 struct Image {
     bytes: Vec<u8>,
     size: u64,
@@ -57,7 +57,7 @@ impl Disc {
     }
 }
 
-/// What has to become of an image.
+/// The result of opening an image.
 #[derive(Debug, PartialEq)]
 enum Outcome {
     /// Entries with the root, damaged files and warnings.
@@ -102,7 +102,7 @@ fn rock(records: &[Record]) -> Disc {
     disc
 }
 
-/// Repeats an entry until an area of 32 KiB is full, but for a continuation at `block`.
+/// Fills an area of 32 KiB with an entry, up to a continuation in the block `next`.
 fn area(disc: &mut Disc, at: u32, filler: &[u8], next: u32) {
     let mut bytes = filler.repeat(((32 << 10) - 28) / filler.len());
     bytes.extend(ce(next, 0, 32 << 10));
@@ -206,7 +206,7 @@ fn names_and_files() -> Vec<(&'static str, Image, Outcome)> {
     let same: Vec<Record> = (0..30_000).map(|_| Record::file(b"SAME.;1", 0, 0)).collect();
     let packed = rock_file(b"z").with(&zf(b"pz", 4, 15, 0xFFFF_FFFF));
     vec![
-        // An empty `NM` entry is none: the name of the record counts, which is `file` for all of them.
+        // An empty `NM` entry does not count: all of these have the name of the record, `file`.
         ("10,000 forbidden names", rock(&forbidden).into(), Opened(3, 0, 8750 + 1249)),
         ("30,000 equal names", plain(&same).into(), Opened(2, 0, 29_999)),
         ("65,535 extents", plain(&parts(65_534)).into(), Opened(2, 0, 0)),
@@ -286,7 +286,7 @@ fn volumes() -> Vec<(&'static str, Image, Outcome)> {
     for block in 30..100 {
         apart.allocation(block, &continued(30 + (block - 29) % 70));
     }
-    // Each block of the chain holds 50 extents, none of which goes on where the last one ends.
+    // Each block of the chain holds 50 extents, none of which starts where the one before ends.
     let mut scattered = volume(10_000, &file(1 << 30, &continued(30)));
     for block in 30..200 {
         let extents: Vec<u8> = (0..50).flat_map(|at| short(512, at % 2 * 2)).collect();
@@ -305,7 +305,7 @@ fn volumes() -> Vec<(&'static str, Image, Outcome)> {
         ("10,000 names of 8,500 extents", scattered, Refused(LimitReached::MetadataBytes)),
         ("8^24 directories of UDF in a circle", circle, Opened(1 + 25 * 8, 0, 25 * 7 + 1)),
         (
-            // It reaches as far as the names of the root, which it lists once more.
+            // It covers the names of the root, and so lists them once more.
             "10,000 names of a directory of half a gigabyte",
             volume(10_000, &directory),
             Opened(20_001, 0, 20_002),

@@ -1,6 +1,6 @@
-//! A file of 4.5 GiB: more than one section can hold. The image is sparse on disk, and xorriso's opinion
-//! of it is read from a pipe, so that the test needs little space.
-#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+//! A file of 4.5 GiB, more than one section can hold. The image is sparse on disk, and the bytes that xorriso
+//! unpacks are read from a pipe, so that the test needs little space.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod support;
 
@@ -16,7 +16,7 @@ use support::tools::{Workshop, assert_success, tool};
 
 const SIZE: u64 = (4 << 30) + (512 << 20) + 123;
 
-/// Runs a program and hands its standard output to `consume`.
+/// Runs a program and passes its standard output to `consume`.
 fn with_output(command: &mut Command, consume: impl FnOnce(&mut dyn Read)) {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     consume(child.stdout.as_mut().unwrap());
@@ -24,7 +24,7 @@ fn with_output(command: &mut Command, consume: impl FnOnce(&mut dyn Read)) {
     assert_success(command, status, "");
 }
 
-/// Copies a stream into a file that keeps its zeros as holes.
+/// Copies a stream into a file that has holes for its zeros.
 fn copy_sparse(from: &mut dyn Read, path: &Path) {
     let mut file = File::create(path).unwrap();
     let zeros = vec![0; 64 << 10];
@@ -62,7 +62,7 @@ fn every_byte_of_a_file_in_several_sections() {
     }
     std::fs::write(source.join("small"), "small").unwrap();
 
-    // genisoimage is left out: it records such a file with the lower half of its size.
+    // Not genisoimage: it records such a file with the lower half of its size.
     let image = workshop.path("image.iso");
     let mut maker = tool("xorriso");
     maker.args(["-as", "mkisofs", "-R", "-iso-level", "3", "-o", "-"]).arg(&source);

@@ -1,6 +1,6 @@
-//! Images made by xorriso and genisoimage, compared entry by entry and byte by byte with the source
-//! tree and with what xorriso unpacks.
-#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+//! Images made by xorriso and genisoimage, compared entry by entry and byte by byte with the source tree and
+//! with the files that xorriso unpacks.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod support;
 
@@ -17,7 +17,7 @@ use support::Random;
 use support::compare::{Attributes, assert_same};
 use support::tools::{Workshop, extract, run, tool};
 
-/// Writes a file of pseudo-random bytes with permissions and time of its own.
+/// Writes a file of pseudo-random bytes, with permissions and a time by its `seed`.
 fn write(path: &Path, size: usize, seed: u64) {
     let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
     let bytes: Vec<u8> =
@@ -30,7 +30,7 @@ fn write(path: &Path, size: usize, seed: u64) {
         .unwrap();
 }
 
-/// Files of all the sizes that matter, in names any tree can hold.
+/// Writes files of sizes around those of blocks, with names that any tree can hold.
 fn simple_source(folder: &Path) {
     for (at, size) in (0_u64..).zip([0, 1, 2047, 2048, 2049, 4096, 100_000, 3_000_000]) {
         write(&folder.join(format!("file{at}.bin")), size, at);
@@ -43,7 +43,7 @@ fn simple_source(folder: &Path) {
     write(&folder.join("images/noext"), 1, 22);
 }
 
-/// Names that only Rock Ridge can hold, deep directories and links, one of them with a long target.
+/// Writes names that only Rock Ridge can hold, deep directories and links, one of them with a long target.
 fn posix_source(folder: &Path, parts_of_link: usize) {
     simple_source(folder);
     let long = "n".repeat(251);
@@ -103,7 +103,7 @@ fn open(image: &Path, tree: Option<TreeKind>) -> (Tree, File) {
 #[test]
 fn rock_ridge() {
     let workshop = Workshop::new("rock-ridge");
-    // genisoimage writes longer targets wrongly, or never ends.
+    // genisoimage writes wrong targets if they are longer, or never ends.
     let [source, short_source] = [("source", 16), ("short", 3)].map(|(name, parts_of_link)| {
         let folder = workshop.folder(name);
         posix_source(&folder, parts_of_link);
@@ -129,13 +129,13 @@ fn rock_ridge() {
         let (tree, file) = open(&image, None);
         assert_eq!(tree.volume().kind(), TreeKind::RockRidge);
         assert_eq!(tree.volume().available().contains(&TreeKind::Joliet), options.contains(&"-J"));
-        // The shelf for moved directories is no part of the source, and what stands on it is elsewhere.
-        let shelf = ["rr_moved", ".rr_moved"];
+        // The directory for moved directories is not in the source, and its entries belong elsewhere.
+        let moved = ["rr_moved", ".rr_moved"];
         let attributes = if options.contains(&"-r") { Attributes::None } else { Attributes::Posix };
-        assert_same(&tree, &file, source, attributes, &shelf);
+        assert_same(&tree, &file, source, attributes, &moved);
         let unpacked = workshop.path(format!("{at}.unpacked"));
         extract(&image, &[], &unpacked);
-        assert_same(&tree, &file, &unpacked, Attributes::Posix, &shelf);
+        assert_same(&tree, &file, &unpacked, Attributes::Posix, &moved);
         check_links(&tree);
     }
 }
@@ -301,7 +301,7 @@ fn an_image_cut_off_is_told_from_a_whole_one() {
     assert_eq!(tree.warnings().count(), tree.damaged());
 }
 
-/// Runs xorriso in its own language, on an image that it may find.
+/// Runs xorriso with its native commands on an image. `device` is the option for a new or an old one.
 fn xorriso(device: &str, image: &Path, commands: &[&str]) {
     run(tool("xorriso").args(["-abort_on", "FAILURE", device]).arg(image).args(commands).arg("-commit"));
 }
@@ -314,7 +314,7 @@ fn the_session_that_a_mount_would_show() {
     write(&second.join("late.bin"), 9000, 40);
     let paths = [&first, &second].map(|path| path.to_str().unwrap());
 
-    // xorriso makes sector 16 tell of the newest session, whether or not it keeps a list of all.
+    // xorriso makes sector 16 lead to the newest session, whether or not it keeps a list of all.
     for emulation in ["-compliance=only_iso_version", "-compliance=no_emul_toc"] {
         let (command, rule) = emulation.split_once('=').unwrap();
         let image = workshop.path(format!("{rule}.iso"));
@@ -331,7 +331,7 @@ fn the_session_that_a_mount_would_show() {
         assert_same(&tree, &file, &unpacked, Attributes::Posix, &[]);
     }
 
-    // genisoimage appends a session and leaves sector 16 alone: the first one is shown.
+    // genisoimage appends a session and leaves sector 16 unchanged: the tree is that of the first session.
     let image = workshop.path("appended.iso");
     run(tool("genisoimage").args(["-quiet", "-R", "-o"]).arg(&image).arg(&first));
     let padded = fs::metadata(&image).unwrap().len().next_multiple_of(32 * 2048);
@@ -368,17 +368,17 @@ fn hybrids_of_disc_and_disk() {
         "--interval:appended_partition_2:all::",
         "-no-emul-boot",
     ];
-    // What else tells of a disk, and where it stands.
+    // Options, and the bytes that they add to the image at a position.
     let makers: [(&[&str], &[u8], usize); 2] = [
         (&gpt, b"EFI PART", 512),
         // The partition starts behind 16 sectors, and so does a second set of descriptors.
         (&["-partition_offset", "16"], b"\x01CD001", 32 * 2048),
     ];
-    for (at, (options, sign, place)) in makers.iter().enumerate() {
+    for (at, (options, signature, position)) in makers.iter().enumerate() {
         let image = workshop.path(format!("{at}.iso"));
         run(tool("xorriso").args(["-as", "mkisofs", "-R"]).args(*options).arg("-o").arg(&image).arg(&source));
         let bytes = fs::read(&image).unwrap();
-        assert!(bytes[*place..].starts_with(sign), "{options:?} had no effect");
+        assert!(bytes[*position..].starts_with(signature), "{options:?} had no effect");
         let (tree, file) = open(&image, None);
         assert_same(&tree, &file, &source, Attributes::Posix, &["boot.catalog"]);
         for entry in tree.volume().boot_entries() {

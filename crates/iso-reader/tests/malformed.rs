@@ -1,5 +1,5 @@
 //! Broken and hostile images, each with its expected outcome: damage is local, and nothing loops.
-#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod support;
 
@@ -19,7 +19,7 @@ fn plain_disc(records: &[Record]) -> Disc {
     disc
 }
 
-/// Asserts what the tree of a disc is and whether warnings were given.
+/// Asserts the tree of a disc and the number of its warnings.
 fn check(case: &str, disc: &Disc, expected: &str, warnings: usize) {
     let tree = Tree::open(&disc.bytes, &Options::default()).unwrap();
     assert_eq!(listing(&tree), expected, "{case}: {:?}", tree.warnings());
@@ -67,7 +67,7 @@ fn a_broken_sector_costs_only_itself() {
     let length = sound.directory(35, &records);
     sound.directory(ROOT, &[Record { length, ..Record::directory(b"D", 35) }]);
     assert_eq!(Tree::open(&sound.bytes, &Options::default()).unwrap().len(), 122);
-    // The first record of the second sector is broken; the third sector is not.
+    // The first record of the second sector is broken. The third sector is sound.
     for (case, at, value) in
         [("shorter than a record", 0, 33), ("a name too long", 32, 200), ("one byte", 0, 1)]
     {

@@ -1,6 +1,6 @@
-//! Thousands of damaged copies of sound images. None may panic or take long, and what the tree promises
-//! must hold for each. The mutations are the same in every run.
-#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+//! Thousands of damaged copies of sound images. None may panic or take long, and each tree must keep the
+//! promises of the documentation. The mutations are the same in every run.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod support;
 
@@ -21,7 +21,7 @@ use support::zisofs::pack;
 
 const MUTANTS: usize = 4000;
 
-/// A disc on which everything occurs once.
+/// A disc with one of each attribute of Rock Ridge.
 fn rock() -> Disc {
     let mut disc = rock_disc(&[]);
     let part = Record { length: 2048, ..rock_file(b"sections") };
@@ -66,7 +66,7 @@ fn joliet() -> Disc {
     disc
 }
 
-/// A volume on which everything occurs once.
+/// A volume with one of each structure of UDF.
 fn udf(mut volume: Volume) -> Volume {
     let parts = [long(512, 20, 0), long(512 | UNALLOCATED, 0, 0), long(512 | CONTINUED, 9, volume.map)];
     let path = [&[2, 0, 0, 0, 3, 0, 0, 0, 5, 4, 0, 0][..], &latin("sub")].concat();
@@ -93,7 +93,7 @@ fn udf(mut volume: Volume) -> Volume {
     volume
 }
 
-/// Changes some bytes, preferably to values that mean something, where the image is not empty.
+/// Changes some bytes at positions in `used`, often to values that have a meaning.
 fn mutate(bytes: &mut [u8], used: &[usize], random: &mut Random) {
     for _ in 0..1 + random.below(8) {
         let at = used[random.below(used.len())];
@@ -141,11 +141,12 @@ fn damaged_copies() {
         check(&sound, image);
         let used: Vec<usize> = (0..image.len()).filter(|at| image[*at] != 0).collect();
         let mut random = Random(seed);
-        // Those of UDF are large, and most time goes into making them.
+        // Copies of UDF volumes are large, and making them takes most of the time.
         for mutant in 0..if seed < 3 { MUTANTS } else { MUTANTS / 4 } {
             let mut bytes = image.clone();
             mutate(&mut bytes, &used, &mut random);
-            // Half of the broken descriptors look sound again, so that what is behind their tags is read.
+            // Half of the broken descriptors get right sums again, so that the bytes behind their tags are
+            // read.
             if random.below(2) == 0 {
                 repair(&mut bytes);
             }
@@ -167,7 +168,7 @@ fn damaged_copies() {
     assert!(opened > MUTANTS, "most mutants are still images: {opened}");
 }
 
-/// The fuzz target starts from these volumes, too. `UPDATE_SEEDS=1` writes them, as fuzz/seeds/make does.
+/// The fuzz target starts from these volumes as well. fuzz/seeds/make writes them, with `UPDATE_SEEDS=1`.
 #[test]
 fn the_seeds_of_the_fuzz_target() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds/iso_tree");

@@ -1,5 +1,5 @@
-//! Legal images that writers in the field do not make, and that common tools cannot.
-#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+//! Legal images that writers in the field do not make, and that common tools cannot make.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod support;
 
@@ -59,7 +59,7 @@ fn small_blocks() {
     for block_size in [512, 1024] {
         let mut disc = Disc::with_block_size(block_size);
         let per_sector = 2048 / u32::from(block_size);
-        // One block behind a sector's start, so that only the right block size finds it.
+        // One block behind the start of a sector, so that only the right block size leads to it.
         let file = disc.file(b"SMALL.BIN;1", 30 * per_sector + 1, &[0x5A; 5000]);
         let records: Vec<Record> =
             (0..200).map(|at| Record { name: format!("F{at:03}.;1").into(), ..file.clone() }).collect();
@@ -79,7 +79,7 @@ fn small_blocks() {
 fn a_directory_that_starts_within_a_sector() {
     let mut disc = Disc::with_block_size(512);
     let file = disc.file(b"A.;1", 120, b"a");
-    // From the second block of a sector on: three blocks, then the next sector.
+    // The directory starts with the second block of a sector: three blocks, then the next sector.
     let start = 25 * 4 + 1;
     let records: Vec<Vec<u8>> =
         (0..60).map(|at| Record { name: format!("A{at:02}.;1").into(), ..file.clone() }.encode()).collect();
@@ -214,7 +214,7 @@ fn joliet_and_enhanced_trees() {
 
 #[test]
 fn rock_ridge_without_its_announcement() {
-    // Some writers leave out ER, some even SP; the attributes speak for themselves.
+    // Some writers leave out ER, and some SP as well. The attributes are enough.
     for start in [sp(0), Vec::new()] {
         let mut disc = rock_disc(&[rock_file(b"Name")]);
         let itself = Record::directory(&[0], ROOT).with(&start).with(&px(DIRECTORY));
@@ -307,10 +307,10 @@ fn modes() {
 #[test]
 fn moved_directories_are_where_they_belong() {
     let mut disc = rock_disc(&[]);
-    let place = Record::file(b"DEEP.;1", 30, 0).with(&nm(0, b"Deep")).with(&cl(25));
+    let stub = Record::file(b"DEEP.;1", 30, 0).with(&nm(0, b"Deep")).with(&cl(25));
     let moved = rock_directory(b"Deep", 25).with(&re());
     rock_root(&mut disc, &[rock_directory(b"here", 23), rock_directory(b"rr_moved", 24)]);
-    disc.directory(23, &[place]);
+    disc.directory(23, &[stub]);
     disc.directory(24, &[moved]);
     let itself = Record::directory(&[0], 25).with(&px(0o040_711)).with(&tf(2, &[100, 1, 1, 0, 0, 0, 0]));
     disc.records(25, &[itself, Record::directory(&[1], 24), rock_file(b"file")]);

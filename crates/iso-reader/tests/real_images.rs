@@ -1,5 +1,5 @@
-//! Images that no one here made, from Debian packages, against what xorriso unpacks.
-#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+//! Images from Debian packages, compared with the files that xorriso unpacks.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod support;
 

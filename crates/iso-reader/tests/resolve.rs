@@ -1,5 +1,5 @@
-//! Paths and links, and how lenient look-up is.
-#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+//! Paths, links and lenient look-up.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod support;
 
@@ -39,7 +39,7 @@ fn path(tree: &Tree, id: NodeId) -> String {
     String::from_utf8(tree.path(id)).unwrap()
 }
 
-/// Else a listing of links, each of which leads through thousands of names, would take for ever.
+/// Without the limit, listing links that each lead through thousands of names would take hours.
 #[test]
 fn links_lead_through_so_many_names_and_no_more() {
     let tree = linked_within(Limits { link_names: 3, ..Limits::default() });

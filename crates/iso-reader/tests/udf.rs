@@ -1,6 +1,6 @@
-//! UDF volumes laid out by hand: what is sound and rare, and what is broken, each with its expected outcome.
-//! Damage is local, and nothing loops.
-#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+//! UDF volumes laid out by hand, rare ones and broken ones, each with its expected outcome. Damage is local,
+//! and nothing loops.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod support;
 
@@ -23,7 +23,7 @@ fn open(volume: &Volume) -> Result<Tree, Error> {
     tree
 }
 
-/// Asserts what the tree of a volume is and how many warnings were given.
+/// Asserts the tree of a volume and the number of its warnings.
 fn check(case: &str, volume: &Volume, expected: &str, warnings: usize) {
     let tree = open(volume).unwrap_or_else(|error| panic!("{case}: {error}"));
     assert_eq!(listing(&tree), expected, "{case}: {:?}", tree.warnings());
@@ -73,7 +73,7 @@ fn what_a_volume_says_of_itself() {
         let node = tree.node(tree.resolve_path("A", Matching::Lenient).unwrap());
         assert_eq!((node.mode(), node.modified()), (0o754, 1_709_210_096 - 3600));
         assert_eq!(content(&tree, &volume, "a"), b"alpha");
-        // The bytes inside the entry are a range of the image like any other.
+        // The bytes inside the entry are a range of the image, as others are.
         let extents: Vec<_> = tree.extents(node.id()).collect();
         let at = volume.offset(0, 2) + 176;
         assert_eq!((extents.len(), extents[0].offset), (1, u64::try_from(at).unwrap()));
@@ -100,74 +100,70 @@ fn anchors_in_all_places() {
     }
 }
 
+/// A case, the size of a file, its descriptors, its bytes, and the number of its extents.
+type FormCase = (&'static str, u64, Vec<Vec<u8>>, Vec<u8>, usize);
+
+/// Files whose descriptors have one form. `part` makes a descriptor, and `bytes` are those from block 20 on.
+fn form_cases(part: impl Fn(u32, u32) -> Vec<u8>, bytes: &[u8]) -> Vec<FormCase> {
+    vec![
+        ("empty", 0, vec![], vec![], 0),
+        ("one extent", 1500, vec![part(1500, 20)], bytes[..1500].to_vec(), 1),
+        ("cut to its size", 100, vec![part(1024, 20)], bytes[..100].to_vec(), 1),
+        ("extents that go on", 1500, vec![part(512, 20), part(1024, 21)], bytes[..1500].to_vec(), 1),
+        (
+            "apart",
+            600,
+            vec![part(512, 22), part(512, 20), part(512, 99)],
+            [&bytes[1024..1536], &bytes[..88]].concat(),
+            2,
+        ),
+        (
+            "holes",
+            1736,
+            vec![part(512 | UNWRITTEN, 20), part(512 | UNALLOCATED, 0), part(712, 20)],
+            [&[0; 1024], &bytes[..712]].concat(),
+            2,
+        ),
+        ("only a hole", 700, vec![part(1024 | UNALLOCATED, 0)], vec![0; 700], 1),
+        (
+            "ended by an empty one",
+            512,
+            vec![part(512, 20), part(0, 0), part(512, 21)],
+            bytes[..512].to_vec(),
+            1,
+        ),
+        (
+            "one in the middle that ends inside a block, as Linux leaves some",
+            1100,
+            vec![part(8, 22), part(100 | UNALLOCATED, 0), part(512, 20)],
+            [&bytes[1024..1536], &[0; 512], &bytes[..76]].concat(),
+            3,
+        ),
+        (
+            "a chain",
+            1536,
+            vec![part(512, 20), part(512 | CONTINUED, 30)],
+            [&bytes[..512], &bytes[1024..1536], &bytes[512..1024]].concat(),
+            3,
+        ),
+    ]
+}
+
 #[test]
 fn files_of_all_forms() {
     let mut volume = volume_with(&[]);
     let bytes: Vec<u8> = (0..2000_u32).map(|at| u8::try_from(at % 251).unwrap()).collect();
     volume.put(volume.offset(0, 20), &bytes);
-    let part = |form: u16, length: u32, block: u32| match form {
+    let descriptor = |form: u16, length: u32, block: u32| match form {
         SHORT => short(length, block),
         _ => long(length, block, 0),
     };
     for kind in [support::udf::FILE_ENTRY, EXTENDED_FILE_ENTRY] {
         for form in [SHORT, LONG] {
-            // The size, the descriptors, the bytes, and in how many extents.
-            type Case = (&'static str, u64, Vec<Vec<u8>>, Vec<u8>, usize);
-            let cases: Vec<Case> = vec![
-                ("empty", 0, vec![], vec![], 0),
-                ("one extent", 1500, vec![part(form, 1500, 20)], bytes[..1500].to_vec(), 1),
-                ("cut to its size", 100, vec![part(form, 1024, 20)], bytes[..100].to_vec(), 1),
-                (
-                    "extents that go on",
-                    1500,
-                    vec![part(form, 512, 20), part(form, 1024, 21)],
-                    bytes[..1500].to_vec(),
-                    1,
-                ),
-                (
-                    "apart",
-                    600,
-                    vec![part(form, 512, 22), part(form, 512, 20), part(form, 512, 99)],
-                    [&bytes[1024..1536], &bytes[..88]].concat(),
-                    2,
-                ),
-                (
-                    "holes",
-                    1736,
-                    vec![
-                        part(form, 512 | UNWRITTEN, 20),
-                        part(form, 512 | UNALLOCATED, 0),
-                        part(form, 712, 20),
-                    ],
-                    [&[0; 1024], &bytes[..712]].concat(),
-                    2,
-                ),
-                ("only a hole", 700, vec![part(form, 1024 | UNALLOCATED, 0)], vec![0; 700], 1),
-                (
-                    "ended by an empty one",
-                    512,
-                    vec![part(form, 512, 20), part(form, 0, 0), part(form, 512, 21)],
-                    bytes[..512].to_vec(),
-                    1,
-                ),
-                (
-                    "one in the middle that ends inside a block, as Linux leaves some",
-                    1100,
-                    vec![part(form, 8, 22), part(form, 100 | UNALLOCATED, 0), part(form, 512, 20)],
-                    [&bytes[1024..1536], &[0; 512], &bytes[..76]].concat(),
-                    3,
-                ),
-                (
-                    "a chain",
-                    1536,
-                    vec![part(form, 512, 20), part(form, 512 | CONTINUED, 30)],
-                    [&bytes[..512], &bytes[1024..1536], &bytes[512..1024]].concat(),
-                    3,
-                ),
-            ];
-            volume.allocation(30, &[part(form, 512, 22), part(form, 512 | CONTINUED, 31)].concat());
-            volume.allocation(31, &part(form, 512, 21));
-            for (case, size, parts, expected, extents) in cases {
+            let part = |length, block| descriptor(form, length, block);
+            volume.allocation(30, &[part(512, 22), part(512 | CONTINUED, 31)].concat());
+            volume.allocation(31, &part(512, 21));
+            for (case, size, parts, expected, extents) in form_cases(part, &bytes) {
                 let mut volume = volume.clone();
                 volume.directory(ROOT, &[volume.name("b", 3)]);
                 let entry = Entry::new(FILE, form, size, &parts.concat());
@@ -202,7 +198,7 @@ fn a_hole_larger_than_the_image_is_zeros() {
 fn directories_of_all_forms() {
     let mut volume = Volume::new();
     volume.entry(2, &Entry::embedded(FILE, b"alpha"));
-    // Names that cross from block to block, in blocks apart and with a hole of deleted ones before them.
+    // Names that cross from block to block, in blocks that lie apart.
     let names: Vec<Vec<u8>> = (0..30).map(|at| volume.name(&format!("name number {at:02}"), 2)).collect();
     let names = names.concat();
     assert!(names.len() > 3 * 512 && names.len() < 4 * 512);
@@ -290,7 +286,7 @@ fn names() {
     for (case, name, expected, warnings) in cases {
         let mut volume = Volume::new();
         volume.entry(2, &Entry::embedded(FILE, b"alpha"));
-        // The root has its names outside its entry, for some are long.
+        // The names of the root are outside its entry, because some are long.
         let names = [volume.name("a", 2), name].concat();
         volume.put(volume.offset(0, 20), &names);
         let size = u32::try_from(names.len()).unwrap();
@@ -411,7 +407,7 @@ fn bad_extents_damage_their_file() {
     check("a chain longer than its block", &volume, "a=5 b=512!", 1);
 }
 
-/// Linux leaves out the descriptor of a hole at the end of a file.
+/// Linux writes no descriptor for a hole at the end of a file.
 #[test]
 fn what_no_descriptor_speaks_of_is_zeros() {
     for (case, entry, recorded) in [
@@ -521,7 +517,7 @@ fn the_metadata_partition() {
     assert_eq!(content(&tree, &volume, "d/outer"), b"outer");
     assert_eq!(content(&tree, &volume, "d/inner"), b"inner");
 
-    // One warning a sequence is not given: the mirror stands in for the main file.
+    // With a broken main file the mirror is read, with one warning. Without both the volume is refused.
     let main = volume.offset(0, 0);
     let mirror = volume.offset(0, 2);
     type Break = fn(&mut Volume);
@@ -559,44 +555,21 @@ fn holes_of_the_metadata_partition_hold_nothing() {
     check("holes", &volume, "a=5 b=0! c=0!", 2);
 }
 
-#[test]
-fn volumes_that_cannot_be_read_say_why() {
-    type IsExpected = fn(&Error) -> bool;
+/// A case, a volume, and whether an error is the expected one.
+type ErrorCase = (&'static str, Volume, fn(&Error) -> bool);
+
+/// Volumes whose partition maps are not supported or make no sense.
+fn cases_of_maps() -> Vec<ErrorCase> {
     let physical = [1, 6, 1, 0, 7, 0];
     let maps = |count: u32, maps: &[&[u8]]| {
         let mut volume = volume_with(&[]);
         volume.maps(count, &maps.concat());
         volume
     };
-    let both = |sector: u32, bytes: &[u8]| {
-        let mut volume = volume_with(&[]);
-        for copy in [0, 6] {
-            volume.put(volume.sector(volume.first() + copy + sector), bytes);
-        }
-        volume
-    };
-    let at = |place: usize, bytes: &[u8]| {
-        let mut volume = volume_with(&[]);
-        volume.put(place, bytes);
-        volume
-    };
-    let own = Volume::new();
-    let mut cut = volume_with(&[]);
-    cut.anchor(256);
-    cut.bytes.truncate(cut.sector(cut.first() + 12));
-    cut.anchor(cut.first() + 12);
     let vat = type_2_map("*UDF Virtual Partition", &[]);
     let sparable = type_2_map("*UDF Sparable Partition", &[]);
     let unknown = type_2_map("*UDF What Partition", &[]);
-    let cases: Vec<(&str, Volume, IsExpected)> = vec![
-        ("no anchor", at(own.bytes.len() - 512, &[0; 512]), |error| {
-            matches!(error, Error::Corrupt(Corrupt::UdfAnchor))
-        }),
-        ("no descriptors", both(0, &[0; 512]), |error| matches!(error, Error::Corrupt(Corrupt::UdfVolume))),
-        ("no partition", both(1, &[1; 512]), |error| matches!(error, Error::Corrupt(Corrupt::UdfPartitions))),
-        ("no logical volume", both(2, &[1; 512]), |error| {
-            matches!(error, Error::Corrupt(Corrupt::UdfVolume))
-        }),
+    vec![
         ("virtual", maps(2, &[&physical, &vat]), |error| {
             matches!(error, Error::Unsupported(Unsupported::VirtualPartition))
         }),
@@ -627,6 +600,37 @@ fn volumes_that_cannot_be_read_say_why() {
         ("nine maps", maps(9, &[&physical[..]; 9]), |error| {
             matches!(error, Error::Limit(LimitReached::UdfPartitions))
         }),
+    ]
+}
+
+#[test]
+fn volumes_that_cannot_be_read_say_why() {
+    let both = |sector: u32, bytes: &[u8]| {
+        let mut volume = volume_with(&[]);
+        for copy in [0, 6] {
+            volume.put(volume.sector(volume.first() + copy + sector), bytes);
+        }
+        volume
+    };
+    let at = |position: usize, bytes: &[u8]| {
+        let mut volume = volume_with(&[]);
+        volume.put(position, bytes);
+        volume
+    };
+    let own = Volume::new();
+    let mut cut = volume_with(&[]);
+    cut.anchor(256);
+    cut.bytes.truncate(cut.sector(cut.first() + 12));
+    cut.anchor(cut.first() + 12);
+    let cases: Vec<ErrorCase> = vec![
+        ("no anchor", at(own.bytes.len() - 512, &[0; 512]), |error| {
+            matches!(error, Error::Corrupt(Corrupt::UdfAnchor))
+        }),
+        ("no descriptors", both(0, &[0; 512]), |error| matches!(error, Error::Corrupt(Corrupt::UdfVolume))),
+        ("no partition", both(1, &[1; 512]), |error| matches!(error, Error::Corrupt(Corrupt::UdfPartitions))),
+        ("no logical volume", both(2, &[1; 512]), |error| {
+            matches!(error, Error::Corrupt(Corrupt::UdfVolume))
+        }),
         ("no file set", at(own.offset(0, 0), &[0; 512]), |error| {
             matches!(error, Error::Corrupt(Corrupt::UdfFileSet))
         }),
@@ -644,7 +648,7 @@ fn volumes_that_cannot_be_read_say_why() {
         ("cut before the partition", cut, |error| matches!(error, Error::Corrupt(Corrupt::UdfFileSet))),
         ("not UDF after all", at((32 << 10) + 2048, &[0xFF; 6]), |error| matches!(error, Error::NotAnImage)),
     ];
-    for (case, volume, is_expected) in cases {
+    for (case, volume, is_expected) in cases.into_iter().chain(cases_of_maps()) {
         let error = open(&volume).unwrap_err();
         assert!(is_expected(&error), "{case}: {error:?}");
         assert!(!error.to_string().is_empty() && !error.to_string().contains("Udf"), "{case}: {error}");
@@ -673,7 +677,7 @@ fn the_reserve_stands_in_for_the_main_sequence() {
     ] {
         check(case, &volume, "a=5", warnings);
     }
-    // A bad sector hides nothing behind it, and the highest number counts.
+    // A bad sector does not hide those behind it, and the highest number counts.
     let mut volume = sound.clone();
     let logical = descriptor(first + 2);
     let newer = |number: u32, sector: u32, label: &[u8]| {
@@ -737,7 +741,8 @@ fn a_disc_with_both_trees() {
     let tree = open(&sound, Some(TreeKind::Plain)).unwrap();
     assert_eq!((listing(&tree).as_str(), tree.warnings().count()), ("iso=3", 0));
 
-    // What cannot be read gives way with a reason, and is refused with it if asked for.
+    // Without a readable UDF tree the next one is read, with a warning. A caller who wants UDF gets the
+    // error.
     let maps = type_2_map("*UDF Virtual Partition", &[]);
     let broken = bridge(|volume| volume.maps(1, &maps));
     let tree = open(&broken, None).unwrap();
@@ -762,7 +767,7 @@ fn an_image_cut_off_is_told_from_a_whole_one() {
     volume.entry(3, &Entry::new(FILE, SHORT, 512, &short(512, 99)));
     volume.anchor(256);
     assert!(!open(&volume).unwrap().is_truncated());
-    // Without what is behind the partition nothing is missing; without its last block a file is.
+    // An image that ends with the partition is complete. Without the last block a file is damaged.
     let end = volume.offset(0, 99);
     volume.anchor(volume.first() + 12 + 50);
     let mut cut = volume.clone();
@@ -787,7 +792,7 @@ fn limits_are_kept() {
     for (limits, expected) in [
         (Limits { entries: 4, ..default() }, LimitReached::Entries),
         (Limits { udf_extents: 119, ..default() }, LimitReached::UdfExtents),
-        // Extents of files that turn out to be damaged have been worked out all the same.
+        // The extents of damaged files count.
         (Limits { udf_extents: 115, extents_per_file: 29, ..default() }, LimitReached::UdfExtents),
         (Limits { udf_partitions: 0, ..default() }, LimitReached::UdfPartitions),
         (Limits { metadata_bytes: 12 << 10, ..default() }, LimitReached::MetadataBytes),

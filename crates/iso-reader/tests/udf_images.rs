@@ -1,6 +1,6 @@
-//! UDF images made by genisoimage, mkudffs and Linux, compared with their source, with what 7z unpacks, and
-//! with what Linux saw in them.
-#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+//! UDF images made by genisoimage, mkudffs and Linux, compared with their source, with the files that 7z
+//! unpacks, and with the lists that Linux made of them.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod support;
 
@@ -21,7 +21,7 @@ fn open(image: &Path, tree: Option<TreeKind>) -> (Tree, File) {
     (tree, file)
 }
 
-/// Files of sizes around those of blocks, and names in both forms of UDF.
+/// Writes files of sizes around those of blocks, with names in both forms of UDF.
 fn write_source(folder: &Path) {
     let mut random = Random(42);
     for directory in ["", "boot", "boot/grub", "sources", "sources/$OEM$", "empty"] {
@@ -63,7 +63,7 @@ fn volumes_filled_by_linux() {
         theirs.sort_unstable();
         assert_eq!(ours, theirs, "{name}");
         let sparse = tree.resolve_path("sparse", Matching::Exact).unwrap();
-        // More than fit into an entry of 512 or 2048 bytes: a chain of allocation descriptors.
+        // More than an entry of 512 or 2048 bytes can hold: a chain of allocation descriptors.
         assert!(tree.extents(sparse).len() > 250, "{name}");
         // Names of one file lead to one extent.
         let first = |path: &str| tree.extents(tree.resolve_path(path, Matching::Exact).unwrap()).next();
@@ -143,7 +143,7 @@ fn a_disc_like_those_of_windows() {
     let workshop = Workshop::new("udf-windows");
     let source = workshop.folder("source");
     write_source(&source);
-    // The ISO 9660 tree has nothing but a note that all else is in the other one.
+    // The ISO 9660 tree has nothing but a note about the other tree.
     fs::write(source.join("README.TXT"), "This disc contains a \"UDF\" file system").unwrap();
     let image = workshop.path("image.iso");
     let hidden = ["File*", "*.txt", "*.cfg", "no*", ".hidden", "boot", "sources", "empty"];
@@ -194,7 +194,7 @@ fn volumes_of_mkudffs() {
             assert_eq!((about.label(), about.kind()), (label, TreeKind::Udf));
             assert_eq!((about.block_size(), tree.is_empty()), (block_size, true), "{revision}");
             assert!(about.application().starts_with("Linux mkudffs"), "{}", about.application());
-            // Whatever is done to the first anchor, there are others.
+            // Without the first anchor there are others.
             let anchor = u64::from(256 * block_size);
             std::os::unix::fs::FileExt::write_all_at(
                 &File::options().write(true).open(&image).unwrap(),
@@ -205,7 +205,7 @@ fn volumes_of_mkudffs() {
             assert!(Tree::open(&file, &Options::default()).is_ok(), "{block_size}");
         }
     }
-    // Media that are written in other ways are refused by name.
+    // The error names the kind of media that is not supported.
     for (media, revision, options, reason) in [
         ("cdr", "1.50", &["--closed"][..], "virtual partition"),
         ("bdr", "2.50", &["--closed"], "virtual partition"),

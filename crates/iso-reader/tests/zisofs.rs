@@ -1,5 +1,5 @@
-//! Files compressed by zisofs: what xorriso and mkzftree write, and what nobody should.
-#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+//! Files compressed by zisofs: those of xorriso and mkzftree, and broken ones.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod support;
 
@@ -32,8 +32,8 @@ fn noise(length: usize) -> Vec<u8> {
     std::iter::repeat_with(|| random.next().to_le_bytes()).flatten().take(length).collect()
 }
 
-/// Files of all the sizes that matter: about one block of each size, blocks of zeros at both ends and in
-/// the middle, bytes that cannot be compressed between some that can.
+/// Writes files of about one block of each size, files with blocks of zeros at both ends and in the middle,
+/// and files with incompressible bytes between compressible ones.
 fn write_sources(folder: &Path) {
     let zeros = |length| vec![0; length];
     let mut files: Vec<(String, Vec<u8>)> = [0, 1, 5000, 600 * KIB]
@@ -92,7 +92,7 @@ fn every_byte_of_what_others_write() {
     assert_ranges(&tree, &file, &source);
 }
 
-/// Reads ranges that start and end anywhere, also behind the end.
+/// Reads ranges that start and end anywhere, beyond the end of the file as well.
 fn assert_ranges(tree: &Tree, image: &File, source: &Path) {
     let mut random = Random(9);
     let mut buffer = vec![0; 300 * KIB];
@@ -113,7 +113,7 @@ fn assert_ranges(tree: &Tree, image: &File, source: &Path) {
     }
 }
 
-/// Notes what is read.
+/// Records the offset and length of each read.
 struct Watched<'a>(&'a [u8], RefCell<Vec<(u64, usize)>>);
 
 impl ReadAt for Watched<'_> {
@@ -141,7 +141,7 @@ fn aligned_pieces_read_every_block_once() {
             assert!(buffer[..count] == content[offset..offset + count]);
         }
         let reads = watched.1.into_inner();
-        // Headers have 16 bytes, two pointers 8; all other reads are compressed blocks.
+        // A read of 16 bytes is a header, one of 8 bytes two pointers. All others are compressed blocks.
         let mut blocks: Vec<_> = reads.iter().filter(|(_, length)| *length > 16).collect();
         let count = blocks.len();
         blocks.sort_unstable();
@@ -201,14 +201,14 @@ fn what_does_not_add_up_is_an_error() {
     let value = |number: usize| u32::from_le_bytes(sound[pointer(number)..][..4].try_into().unwrap());
     let with_pointer = |number: usize, value: u32| with(pointer(number), &value.to_le_bytes());
     let second = usize::try_from(value(1)).unwrap();
-    // Its last block is one byte short, or long, or a whole block.
+    // The last block is one byte too short, one byte too long, or a whole block.
     let [shorter, longer, whole] = [99, 101, BLOCK].map(|rest| {
         let mut packed = pack(&text(3 * BLOCK + rest), 15);
         packed[8..12].copy_from_slice(&u32::try_from(content.len()).unwrap().to_le_bytes());
         packed
     });
     let end = u32::try_from(sound.len()).unwrap();
-    // What is wrong, the file, and the blocks that cannot be read.
+    // The damage, the file, and the blocks that cannot be read.
     let cases: [(&str, Vec<u8>, &[usize]); 18] = [
         ("nothing", sound.clone(), &[]),
         ("nothing, with a tail", [&sound[..], &[9; 5000]].concat(), &[]),
@@ -236,7 +236,7 @@ fn what_does_not_add_up_is_an_error() {
         for number in 0..4 {
             let start = number * BLOCK;
             let expected = &content[start..content.len().min(start + BLOCK)];
-            // The whole block, and a part of it.
+            // A whole block, and a part of it.
             for (skip, length) in [(0, BLOCK), (50, 20)] {
                 let mut buffer = vec![0; length];
                 let offset = u64::try_from(start + skip).unwrap();
@@ -260,7 +260,7 @@ fn what_does_not_add_up_is_an_error() {
 
 #[test]
 fn a_block_may_be_a_little_larger_than_before_but_not_twice() {
-    // One that no compressor makes: stored in pieces of one byte, five more bytes for each.
+    // A block that no compressor makes: stored in pieces of one byte, with five more bytes for each.
     let content = noise(32 * KIB);
     let stored: Vec<u8> = content
         .iter()
@@ -303,7 +303,7 @@ fn what_is_known_when_the_image_is_opened() {
         let mut buffer = vec![0; 10];
         assert_eq!(tree.read_at(&disc.bytes, file, &mut buffer, 0).is_ok(), warnings == 0, "{case}");
     }
-    // The tree without Rock Ridge shows what is stored.
+    // The tree without Rock Ridge shows the compressed bytes.
     let disc = zisofs_disc(&packed, content.len(), 4, 15);
     let options = Options { tree: Some(iso_reader::TreeKind::Plain), ..Options::default() };
     let tree = Tree::open(&disc.bytes, &options).unwrap();

@@ -10,7 +10,7 @@ use crate::kind::NodeKind;
 use crate::limits::Limits;
 use crate::warnings::Warnings;
 
-/// The arrays, while they grow and afterwards.
+/// The arrays, growing or complete.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     pub(crate) nodes: Vec<StoredNode>,
@@ -86,7 +86,7 @@ impl Index {
         }
     }
 
-    /// Where the bytes of a file lie. A damaged file has no extents, nor has any other kind.
+    /// The extents of a file. A damaged file has none, nor has a directory or a link.
     pub(crate) fn extents(&self, node: &StoredNode) -> Extents<'_> {
         if node.kind() != NodeKind::File || node.has(DAMAGED) {
             return Extents::new(None, &[]);
@@ -123,7 +123,7 @@ impl Index {
         Some(first << 32 | count)
     }
 
-    /// Sorts the nodes from `first` on by name and drops those whose name is taken: the first one wins.
+    /// Sorts the nodes from `first` on by name. Of several with one name only the first is kept.
     pub(crate) fn sort_children(&mut self, first: usize, warnings: &mut Warnings) {
         let text = &self.text;
         let name =
@@ -163,7 +163,7 @@ impl Index {
     }
 }
 
-/// Seconds since 1970 as far as a node can hold them.
+/// Seconds since 1970, within the range that a node can hold.
 pub(crate) fn clamp_time(seconds: i64) -> u32 {
     u32::try_from(seconds.max(0)).unwrap_or(u32::MAX)
 }

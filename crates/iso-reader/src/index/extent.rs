@@ -31,7 +31,7 @@ pub struct Extents<'a> {
 }
 
 impl<'a> Extents<'a> {
-    /// The extents of a file: `single`, then those of `table`.
+    /// `single`, then the extents of `table`.
     pub(super) fn new(single: Option<Extent>, table: &'a [StoredExtent]) -> Extents<'a> {
         Extents { single, table: table.iter() }
     }

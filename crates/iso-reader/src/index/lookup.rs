@@ -10,7 +10,7 @@ use crate::index::arrays::{Index, position};
 /// Slots for each entry. Half of them stay empty, so that a search soon meets an empty one.
 const SLOTS: usize = 2;
 
-/// The table: numbers of entries, each in the slot that parent and name hash to or soon behind it.
+/// The table: numbers of entries, each in the slot that its parent and name hash to, or soon behind it.
 #[derive(Debug)]
 pub(crate) struct Lookup {
     /// 0, the number of the root, stands for an empty slot: the root is in no directory.

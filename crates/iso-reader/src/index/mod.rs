@@ -1,4 +1,4 @@
-//! A tree in memory: what is stored of each entry and extent, and how entries are found again.
+//! A tree in memory: the arrays of entries and extents, and the table that finds entries by name.
 
 mod arrays;
 mod extent;

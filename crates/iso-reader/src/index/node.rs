@@ -77,9 +77,9 @@ impl<'a> Node<'a> {
 
     /// Whether part of the entry is missing.
     ///
-    /// The extents of a damaged file leave the image or are incomplete, and so are those of a damaged
-    /// directory. A directory that is listed twice is damaged where it is listed second, and has no children
-    /// there.
+    /// A file or a directory is damaged if its extents leave the image or are incomplete. A directory is also
+    /// damaged if it exceeds the limits, or if another entry stands for it already: that one has the
+    /// children.
     #[must_use]
     pub fn is_damaged(&self) -> bool {
         self.stored.has(DAMAGED)

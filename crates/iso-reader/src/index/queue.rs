@@ -15,7 +15,7 @@ impl DirectoryQueue {
         DirectoryQueue { next: 0, depth: 0, level_end: 1 }
     }
 
-    /// The next directory and how deep it is in the tree.
+    /// The next directory and its depth in the tree.
     pub(crate) fn next(&mut self, index: &Index) -> Option<(u32, usize)> {
         while position(self.next) < index.nodes.len() {
             let id = self.next;

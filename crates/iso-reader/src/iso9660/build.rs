@@ -1,9 +1,9 @@
 //! From the root directory to a complete index.
 //!
-//! The node array is its own queue. A directory waits in it with its bytes in the image, which the numbers of
-//! its children replace when its turn comes. Nothing recurses, and every directory is entered once.
+//! The node array is its own queue. The node of a directory that waits holds a range of the image, later the
+//! numbers of the children. Nothing recurses, and every directory is entered once.
 //!
-//! A file that leaves the image and a directory that would close a loop become nodes that are marked as damaged.
+//! A file that leaves the image and a directory that would close a loop become damaged nodes.
 
 use std::collections::HashSet;
 
@@ -31,7 +31,7 @@ pub(crate) struct Builder<'a, 'source> {
     limits: &'a Limits,
     root: Root,
     block_size: u64,
-    /// The first blocks of all directories met.
+    /// The first blocks of all directories found so far.
     visited: HashSet<u64>,
     entries: EntryReader<'a>,
     /// The file whose next section is expected.
@@ -83,7 +83,7 @@ impl<'a, 'source> Builder<'a, 'source> {
         Ok(())
     }
 
-    /// Replaces a waiting directory's bytes in the image by its children.
+    /// Reads a waiting directory, and gives its node the numbers of the children.
     fn enter(&mut self, id: u32, depth: usize, directory: &mut Directory) -> Result<(), Error> {
         let waiting = *self.index.get(id);
         let first = self.index.nodes.len();

@@ -1,7 +1,7 @@
 //! The records of one directory, read in large pieces.
 //!
-//! Records never cross a sector (ECMA-119 6.8.1.1). So a piece that ends with a sector ends with a record, and
-//! damage ends with its sector.
+//! Records never cross a sector (ECMA-119 6.8.1.1), so a piece that ends with a sector ends with a record.
+//! Damage ends with its sector.
 
 use crate::error::Error;
 use crate::iso9660::record::{Record, SHORTEST};
@@ -22,11 +22,11 @@ pub(crate) enum DirectoryItem<'a> {
 #[derive(Default)]
 pub(crate) struct Directory {
     buffer: Vec<u8>,
-    /// Where the buffer starts in the image.
+    /// The byte of the image where the buffer starts.
     start: u64,
-    /// The next byte to look at, in the image.
+    /// The next byte of the image to read.
     position: u64,
-    /// The end of the directory in the image.
+    /// The byte of the image where the directory ends.
     end: u64,
 }
 
@@ -53,8 +53,8 @@ impl Directory {
         Ok(Some(DirectoryItem::Record(at, record)))
     }
 
-    /// Goes to the next byte that can be the length of a record. Returns that length and where its
-    /// sector ends.
+    /// Moves to the next byte that can be the length of a record. Returns the end of its sector, and the
+    /// length.
     fn seek_record(&mut self, image: &mut Image<'_>) -> Result<Option<(u64, usize)>, Error> {
         while self.position < self.end {
             let sector_end = next_sector(self.position).min(self.end);

@@ -1,5 +1,5 @@
-//! From a directory record to an entry: which name it has, and what it is. An entry that cannot be served is
-//! left out with a warning, and no other entry suffers.
+//! From a directory record to an entry: its name, its kind, its attributes. An entry that cannot be served is
+//! left out with a warning.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! Trees of ISO 9660 (ECMA-119), with the names and attributes of Rock Ridge or Joliet or without: from the
-//! record of a root directory to a complete index.
+//! Trees of ISO 9660 (ECMA-119), from the record of the root directory to a complete index. Names may be
+//! plain or those of Rock Ridge, Joliet or ISO 9660:1999.
 
 mod build;
 pub(crate) mod descriptor;

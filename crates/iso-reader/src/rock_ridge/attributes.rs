@@ -44,7 +44,7 @@ pub(crate) struct Attributes {
 }
 
 impl Attributes {
-    /// Looks for Rock Ridge in the system use area of a root directory's entry for itself.
+    /// Searches the system use area of a root directory's entry for itself for Rock Ridge.
     ///
     /// Returns how many bytes precede the entries in the area of every other record; `None` without Rock
     /// Ridge.

@@ -73,8 +73,8 @@ const WINDOW: u64 = 8 * SECTOR;
 
 /// Reads continuation areas through a window over the image.
 ///
-/// The window moves only to an area that it does not hold. While it moves on to where it ended it doubles, so
-/// that little is read in vain.
+/// The window moves only to an area that it does not hold. It doubles while it moves to where it ended, and
+/// shrinks otherwise, so that few bytes are read in vain.
 #[derive(Default)]
 pub(crate) struct ContinuationReader {
     window: Vec<u8>,

@@ -1,5 +1,5 @@
-//! Where the bytes of a file lie: allocation descriptors (ECMA-167 4/14.14), in its entry and in a chain
-//! of further blocks.
+//! The extents of a file: allocation descriptors (ECMA-167 4/14.14), in its entry and in a chain of further
+//! blocks.
 
 use std::fmt;
 
@@ -16,10 +16,10 @@ use crate::udf::tag::{self, Tag};
 
 /// Bytes of an allocation extent descriptor before its allocation descriptors (ECMA-167 4/14.5).
 const EXTENT_HEADER: usize = 24;
-/// The part of a length that is a length (ECMA-167 4/14.14.1.1); the kind is above.
+/// The bits of a length field that are the length (ECMA-167 4/14.14.1.1). The upper two are the kind.
 const LENGTH_MASK: u32 = 0x3FFF_FFFF;
 
-/// Why the bytes of a file cannot be had.
+/// Why the bytes of a file cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BodyFault {
     /// An extent leaves the image.
@@ -50,7 +50,7 @@ impl fmt::Display for BodyFault {
     }
 }
 
-/// The extents of one file, cut to its size. With a fault they end where it was met.
+/// The extents of one file, cut to its size. With a fault they end where it was found.
 #[derive(Debug)]
 pub(crate) struct Body {
     pub(crate) extents: Vec<Extent>,
@@ -60,12 +60,12 @@ pub(crate) struct Body {
     collected: u64,
     form: Form,
     partition: u16,
-    /// Where the allocation descriptors go on.
+    /// The block where the allocation descriptors continue.
     next: Option<Address>,
 }
 
 impl Body {
-    /// Takes in what the entry itself holds, which is in the block at byte `offset` of the image.
+    /// Reads the descriptors or bytes in the entry itself, whose block is at byte `offset` of the image.
     pub(crate) fn start(
         entry: &FileEntry<'_>,
         offset: u64,
@@ -77,7 +77,7 @@ impl Body {
         let mut body =
             Body { extents: Vec::new(), fault: None, size, collected: 0, form, partition, next: None };
         match form {
-            Form::Short | Form::Long => body.take(entry.descriptors, partitions, image, limits),
+            Form::Short | Form::Long => body.add(entry.descriptors, partitions, image, limits),
             Form::Extended => body.fault = Some(BodyFault::Form),
             Form::Embedded => {
                 let at = u64::try_from(entry.descriptors_at).unwrap_or(u64::MAX);
@@ -100,7 +100,7 @@ impl Body {
         limits: &Limits,
     ) -> Result<(), Error> {
         let size = u64::from(partitions.block_size);
-        // A chain that closes into a loop ends with the number of its blocks.
+        // The limit ends a chain that is a loop.
         for _ in 0..limits.udf_allocation_blocks {
             let Some(address) = self.next.take().filter(|_| self.fault.is_none()) else { break };
             let block = match partitions.run(address, 0, size).filter(|(_, length)| *length == size) {
@@ -112,7 +112,7 @@ impl Body {
                 self.fault = Some(BodyFault::Chain);
                 break;
             };
-            self.take(descriptors, partitions, image, limits);
+            self.add(descriptors, partitions, image, limits);
         }
         if self.next.is_some() {
             self.fault = self.fault.or(Some(BodyFault::Chain));
@@ -123,8 +123,9 @@ impl Body {
         Ok(())
     }
 
-    /// Lets a file whose descriptors end too soon go on with zeros; `false` if that is not what is wrong with it. Linux
-    /// writes no descriptor for a hole at the end of a file.
+    /// Appends zeros to a file whose descriptors end too soon; `false` if it has no or another fault.
+    ///
+    /// Linux writes no descriptor for a hole at the end of a file.
     pub(crate) fn fill_end(&mut self, limits: &Limits) -> bool {
         let fills =
             self.fault == Some(BodyFault::Incomplete) && matches!(self.form, Form::Short | Form::Long);
@@ -136,15 +137,15 @@ impl Body {
         fills
     }
 
-    /// Takes in allocation descriptors up to the size of the file: what is behind was only reserved
-    /// for it (ECMA-167 4/12.1).
-    fn take(&mut self, mut area: &[u8], partitions: &Partitions, image: &Image<'_>, limits: &Limits) {
+    /// Adds allocation descriptors up to the size of the file. Further ones are only reserved for it
+    /// (ECMA-167 4/12.1).
+    fn add(&mut self, mut area: &[u8], partitions: &Partitions, image: &Image<'_>, limits: &Limits) {
         const RECORDED: u32 = 0;
         const CONTINUED: u32 = 3;
         while self.collected < self.size && self.fault.is_none() {
             let Some((length, address)) = self.split(&mut area) else { break };
             let (kind, length) = (length >> 30, u64::from(length & LENGTH_MASK));
-            // One of length zero ends the list, whatever its kind (ECMA-167 4/12).
+            // A length of zero ends the list, whatever the kind (ECMA-167 4/12).
             if length == 0 {
                 break;
             }
@@ -156,13 +157,13 @@ impl Body {
             let length = length.min(self.size.saturating_sub(self.collected));
             match kind {
                 RECORDED => self.add_recorded(address, length, partitions, image, limits),
-                // What is allocated or not but never written reads as zeros.
+                // Extents that were never written read as zeros, allocated or not.
                 _ => self.push(Extent { offset: 0, length, data: ExtentData::Zeros }, limits),
             }
         }
     }
 
-    /// Splits one descriptor off: its length with the kind in the upper two bits, and its place.
+    /// Splits one descriptor off: its length field and its address.
     fn split(&self, area: &mut &[u8]) -> Option<(u32, Address)> {
         let length = little_u32(area, 0)?;
         let (address, size) = match self.form {
@@ -173,9 +174,10 @@ impl Body {
         Some((length, address))
     }
 
-    /// Lets the last extent reach to the end of its block, since another one follows. Only the last extent of
-    /// a file may end inside a block (ECMA-167 4/12.1), but Linux leaves others as short as they were when
-    /// they were the last ones, and reads whole blocks.
+    /// Extends the last extent to the end of its block, since another one follows.
+    ///
+    /// Only the last extent of a file may end inside a block (ECMA-167 4/12.1). Linux writes others that do,
+    /// and reads them as whole blocks.
     fn fill_block(&mut self, partitions: &Partitions, image: &Image<'_>) {
         let whole = self.collected.checked_next_multiple_of(u64::from(partitions.block_size));
         let missing = whole.unwrap_or(self.size).min(self.size).saturating_sub(self.collected);
@@ -203,7 +205,7 @@ impl Body {
                 self.fault = Some(BodyFault::Nowhere);
                 break;
             };
-            // The part of a directory that is there can be read although its end was cut off.
+            // A directory is read up to the end of an image that was cut off.
             let available = image.size().saturating_sub(offset).min(run);
             self.push(Extent { offset, length: available, data: ExtentData::Recorded }, limits);
             if available < run {
@@ -213,7 +215,7 @@ impl Body {
         }
     }
 
-    /// Appends an extent. One that goes on where the last one ends extends it.
+    /// Appends an extent. One that starts where the last one ends extends that one.
     fn push(&mut self, extent: Extent, limits: &Limits) {
         if extent.length == 0 {
             return;
@@ -234,8 +236,8 @@ impl Body {
     }
 }
 
-/// The allocation descriptors in a block of a chain. Its location is not checked, for not all writers
-/// record it and Linux does not ask, but its bytes are.
+/// The allocation descriptors in a block of a chain. The CRC is checked, but not the location: some writers
+/// do not record it, and Linux ignores it.
 fn descriptors_of(block: &[u8]) -> Option<&[u8]> {
     let tag = Tag::parse(block).filter(|tag| tag.identifier == tag::ALLOCATION_EXTENT)?;
     let length = usize::try_from(little_u32(block, 20)?).ok()?;

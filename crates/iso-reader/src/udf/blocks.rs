@@ -1,20 +1,20 @@
-//! Blocks read through a window over the image. Writers put the descriptors of files beside each other,
-//! so one read can serve many of them; where they are scattered, hardly more is read than asked for.
+//! Blocks read through a window over the image. Writers put the descriptors of files beside each other, so
+//! one read serves many of them. Where descriptors are scattered, hardly more than their blocks is read.
 
 use crate::error::Error;
 use crate::source::Image;
 
-/// Bytes read at once where nothing tells what is asked for next: the largest block.
+/// The fewest bytes read at once, for blocks in no order: the largest block.
 const SHORTEST: u64 = 4 << 10;
-/// Bytes read at once where one block after the other is asked for.
+/// The most bytes read at once, for blocks in the order of the image.
 const LONGEST: u64 = 256 << 10;
 
-/// A window over the image that stays where it is while it can.
+/// A window over the image, which moves only to a block that it does not hold.
 #[derive(Default)]
 pub(crate) struct Blocks {
     window: Vec<u8>,
     start: u64,
-    /// The first byte of the window that nobody has asked for yet.
+    /// The first byte of the window that no block before has covered.
     fresh: u64,
 }
 
@@ -34,7 +34,7 @@ impl Blocks {
         let size = u64::try_from(self.window.len()).unwrap_or(u64::MAX);
         let window_end = self.start.saturating_add(size);
         if offset < self.start || end > window_end {
-            // Whoever goes on a little behind the window reads in order, and gets a window twice as long.
+            // A block a little behind the window means reading in order: double the window.
             let is_near = (self.start..=window_end.saturating_add(size)).contains(&offset);
             let wanted = if is_near { size.saturating_mul(2).clamp(SHORTEST, LONGEST) } else { SHORTEST };
             let available = image.size().saturating_sub(offset);
@@ -46,7 +46,7 @@ impl Blocks {
                 return Ok(None);
             }
         }
-        // Many names may mean one block: the window is paid for, but whoever asks again pays again.
+        // The budget has paid for the window. Many names may mean one block, so it pays again for each.
         if offset < self.fresh {
             image.spend(length)?;
         }
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
     use crate::source::ReadAt;
 
-    /// Bytes that tell where they are, and a count of the reads.
+    /// An image whose bytes depend on their block, and a count of the reads.
     struct Counted(Cell<usize>);
 
     impl ReadAt for Counted {
@@ -115,7 +115,7 @@ mod tests {
         for (offset, inside) in [(0, true), (4488, true), (4489, false), (u64::MAX, false)] {
             assert_eq!(blocks.read(&mut image, offset, 512).unwrap().is_some(), inside, "{offset}");
         }
-        // 4096 and 512 bytes are spent, and now as many as the rest.
+        // The budget has paid for 4096 and 512 bytes, and these are as many as the rest.
         assert!(blocks.read(&mut image, 0, 512).unwrap().is_some());
         assert!(blocks.read(&mut image, 4488, 512).is_err());
     }

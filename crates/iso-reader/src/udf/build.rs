@@ -1,7 +1,7 @@
 //! From the root directory of a UDF file system to a complete index, breadth first.
 //!
-//! A bad name or a bad entry is left out alone. A file that cannot be read whole and a directory that would close
-//! a loop become nodes that are marked as damaged.
+//! Damage costs one name or one entry and no other. A file that cannot be read to its end and a directory
+//! that would close a loop become damaged nodes.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -23,15 +23,15 @@ use crate::udf::file_system::FileSystem;
 use crate::udf::text::{self, InvalidText};
 use crate::warnings::Warnings;
 
-/// Permissions of entries whose own cannot be read.
+/// Permissions of an entry that cannot be read.
 const UNKNOWN_MODE: u16 = 0;
 
-/// What is at an address.
+/// The content of an address.
 enum Found {
     Entry(Described),
-    /// A device, a pipe, a socket, or a file for the file system's own use.
+    /// A device, a pipe, a socket, or a file for the use of the file system itself.
     Special,
-    /// No entry that can be read, and why.
+    /// No entry that can be read, for this reason.
     Nothing(String),
 }
 
@@ -60,9 +60,9 @@ pub(crate) struct Builder<'a, 'source> {
     pub(crate) limits: &'a Limits,
     system: &'a FileSystem,
     blocks: Blocks,
-    /// The places of all directories met.
+    /// The entries of all directories found so far.
     pub(crate) visited: HashSet<Address>,
-    /// The name at hand.
+    /// The name of the current entry.
     pub(crate) name: Vec<u8>,
     /// Extents of all entries that have several.
     pub(crate) extents: usize,
@@ -92,7 +92,7 @@ impl<'a, 'source> Builder<'a, 'source> {
     /// Reads all directories.
     pub(crate) fn build(&mut self) -> Result<(), Error> {
         let root = self.system.root;
-        // It was read before, and it was a directory.
+        // `FileSystem::open` has checked that it is a directory.
         if let Found::Entry(described) = self.describe(root)? {
             self.push_directory(0, root, &described)?;
         }
@@ -105,14 +105,14 @@ impl<'a, 'source> Builder<'a, 'source> {
         Ok(())
     }
 
-    /// Replaces a waiting directory's place by its children.
+    /// Reads a waiting directory, and gives its node the numbers of the children.
     fn enter(&mut self, id: u32, depth: usize, bytes: &mut Vec<u8>) -> Result<(), Error> {
         let waiting = *self.index.get(id);
         let first = self.index.nodes.len();
         if waiting.b > 0 {
             let address = Address::unpack(waiting.a);
             if depth > self.limits.depth {
-                self.warnings.add(|| format!("the directory at {} is too deep in the tree", address));
+                self.warnings.add(|| format!("the directory at {address} is too deep in the tree"));
                 self.index.flag(id, DAMAGED);
             } else if let Found::Entry(described) = self.describe(address)? {
                 self.read(&described.body.extents, self.limits.directory_bytes, bytes)?;
@@ -121,7 +121,7 @@ impl<'a, 'source> Builder<'a, 'source> {
                         IdentifierItem::Identifier(identifier) => self.add(id, &identifier)?,
                         IdentifierItem::Damage => self
                             .warnings
-                            .add(|| format!("a part of the directory at {} makes no sense", address)),
+                            .add(|| format!("a part of the directory at {address} makes no sense")),
                     }
                 }
                 self.index.sort_children(first, &mut self.warnings);
@@ -131,7 +131,7 @@ impl<'a, 'source> Builder<'a, 'source> {
         Ok(())
     }
 
-    /// Takes in one name of the directory `parent`.
+    /// Adds one name to the directory `parent`.
     fn add(&mut self, parent: u32, identifier: &Identifier<'_>) -> Result<(), Error> {
         if identifier.is_deleted() || identifier.is_parent() {
             return Ok(());
@@ -166,7 +166,7 @@ impl<'a, 'source> Builder<'a, 'source> {
                 self.warn_of_entry("it is a device, a pipe, a socket or not for users");
                 Ok(())
             }
-            // It is there, but nothing is known about it: a request for it should not say otherwise.
+            // The name exists, so a request for it must not end in "not found".
             (Found::Nothing(reason), _) => {
                 let kind = if identifier.is_directory() { NodeKind::Directory } else { NodeKind::File };
                 self.warn_of_entry(&reason);
@@ -176,7 +176,7 @@ impl<'a, 'source> Builder<'a, 'source> {
         }
     }
 
-    /// Whether the name at hand may become part of a path.
+    /// Asserts that the name of the current entry may become part of a path.
     fn check_name(&self, identifier: &Identifier<'_>) -> Result<(), BadName> {
         if text::units(identifier.name) > self.limits.name_bytes || self.name.len() > LONGEST_NAME {
             return Err(BadName::TooLong);
@@ -184,16 +184,16 @@ impl<'a, 'source> Builder<'a, 'source> {
         names::check(&self.name)
     }
 
-    /// What the entry at `address` is and where its bytes lie.
+    /// Reads the entry at `address` and its extents.
     fn describe(&mut self, address: Address) -> Result<Found, Error> {
         let partitions = &self.system.partitions;
         let Some((offset, bytes)) = partitions.read_block(self.image, &mut self.blocks, address)? else {
             self.leaves_image = true;
-            return Ok(Found::Nothing(format!("its descriptor at {} is not in the image", address)));
+            return Ok(Found::Nothing(format!("its descriptor at {address} is not in the image")));
         };
         let entry = match FileEntry::parse(bytes, address) {
             Ok(entry) => entry,
-            Err(fault) => return Ok(Found::Nothing(format!("at {} {fault}", address))),
+            Err(fault) => return Ok(Found::Nothing(format!("at {address} {fault}"))),
         };
         let kind = match entry.file_type {
             entry::DIRECTORY => NodeKind::Directory,
@@ -204,8 +204,8 @@ impl<'a, 'source> Builder<'a, 'source> {
         let (size, mode, modified) = (entry.size, entry.mode, entry.modified);
         let mut body = Body::start(&entry, offset, partitions, self.image, self.limits);
         body.follow(&mut self.blocks, partitions, self.image, self.limits)?;
-        // One extent costs what its entry does. Many may come of one descriptor, where the metadata partition is in pieces, and any number
-        // of names may stand for the entry.
+        // A single extent is bounded by its entry. One descriptor can have many extents in a metadata
+        // partition that is scattered, and any number of names may stand for one entry.
         if body.extents.len() > 1 {
             self.extents = self.extents.saturating_add(body.extents.len());
             if self.extents > self.limits.udf_extents {
@@ -213,7 +213,7 @@ impl<'a, 'source> Builder<'a, 'source> {
             }
         }
         self.leaves_image |= body.fault == Some(BodyFault::Outside);
-        // Files have holes. Names and targets of links that were never written are lost.
+        // Files have holes, but a hole in a directory or a link means lost names or a lost target.
         if kind != NodeKind::File && body.extents.iter().any(|extent| extent.data == ExtentData::Zeros) {
             body.extents.retain(|extent| extent.data == ExtentData::Recorded);
             body.fault = body.fault.or(Some(BodyFault::Incomplete));
@@ -223,7 +223,7 @@ impl<'a, 'source> Builder<'a, 'source> {
 
     /// Lets a directory wait for its turn, unless it must not be entered.
     fn push_directory(&mut self, parent: u32, address: Address, described: &Described) -> Result<(), Error> {
-        // Loops of directories, and trees that share one directory a million times, end here.
+        // This ends loops of directories, and trees that list one directory a million times.
         let is_new = self.visited.insert(address);
         let fault = described.body.fault.map(|fault| fault.to_string());
         let too_large =
@@ -231,7 +231,7 @@ impl<'a, 'source> Builder<'a, 'source> {
         let second = || (!is_new).then(|| "it is listed a second time".to_owned());
         let problem = second().or(fault).or_else(too_large);
         if let Some(problem) = &problem {
-            self.warnings.add(|| format!("the directory at {}: {problem}", address));
+            self.warnings.add(|| format!("the directory at {address}: {problem}"));
         }
         let flags = if problem.is_some() { DAMAGED } else { 0 };
         let is_entered = u64::from(is_new && described.size > 0);
@@ -242,7 +242,7 @@ impl<'a, 'source> Builder<'a, 'source> {
         if described.body.fill_end(self.limits) {
             self.warn_of_entry("its end is not recorded and reads as zeros");
         }
-        let (place, flags) = match (described.body.fault, described.body.extents.as_slice()) {
+        let (content, flags) = match (described.body.fault, described.body.extents.as_slice()) {
             (Some(fault), _) => {
                 self.warn_of_entry(fault);
                 (0, DAMAGED)
@@ -252,11 +252,11 @@ impl<'a, 'source> Builder<'a, 'source> {
             (None, extents) => {
                 let stored: Option<Vec<StoredExtent>> =
                     extents.iter().copied().map(StoredExtent::new).collect();
-                let place = stored.and_then(|extents| self.index.push_extents(&extents));
-                place.map_or((0, DAMAGED), |place| (place, IN_TABLE))
+                let range = stored.and_then(|extents| self.index.push_extents(&extents));
+                range.map_or((0, DAMAGED), |range| (range, IN_TABLE))
             }
         };
-        self.push(parent, described.attributes(), (described.size, place), flags)
+        self.push(parent, described.attributes(), (described.size, content), flags)
     }
 
     fn push_link(&mut self, parent: u32, described: Described) -> Result<(), Error> {
@@ -285,7 +285,7 @@ impl<'a, 'source> Builder<'a, 'source> {
         self.push(parent, described.attributes(), (length, u64::from(offset)), 0)
     }
 
-    /// Appends a node that has the name at hand.
+    /// Appends a node with the name of the current entry.
     fn push(
         &mut self,
         parent: u32,
@@ -297,7 +297,7 @@ impl<'a, 'source> Builder<'a, 'source> {
         self.index.push(&new, self.limits).map(drop)
     }
 
-    /// Fills `bytes` with at most `limit` bytes of some extents that the image holds.
+    /// Fills `bytes` with at most `limit` bytes of recorded extents.
     fn read(&mut self, extents: &[Extent], limit: u64, bytes: &mut Vec<u8>) -> Result<(), Error> {
         bytes.clear();
         let mut left = limit;
@@ -315,12 +315,12 @@ impl<'a, 'source> Builder<'a, 'source> {
         Ok(())
     }
 
-    /// Warns about a name as it is recorded.
+    /// Adds a warning about a name, as recorded.
     fn warn(&mut self, name: &[u8], reason: impl fmt::Display) {
         self.warnings.add(|| format!("\"{}\": {reason}", name.escape_ascii()));
     }
 
-    /// Warns about the entry whose name is at hand.
+    /// Adds a warning about the current entry.
     fn warn_of_entry(&mut self, reason: impl fmt::Display) {
         let name = self.name.escape_ascii();
         self.warnings.add(|| format!("\"{name}\": {reason}"));

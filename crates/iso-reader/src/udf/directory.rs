@@ -1,4 +1,5 @@
-//! File identifier descriptors (ECMA-167 4/14.4): the names in a directory, and which entries they mean.
+//! File identifier descriptors (ECMA-167 4/14.4): the names in a directory, and the entries that they stand
+//! for.
 
 use crate::bytes::{byte, little_u16, little_u32};
 use crate::udf::address::Address;
@@ -16,7 +17,7 @@ const PARENT: u8 = 0x08;
 pub(crate) struct Identifier<'a> {
     /// The name, as recorded.
     pub(crate) name: &'a [u8],
-    /// Where the entry of the file is; `None` if the descriptor names none.
+    /// The address of the file's entry; `None` if the descriptor has none.
     pub(crate) entry: Option<Address>,
     /// Whether its CRC is right.
     pub(crate) is_intact: bool,
@@ -24,13 +25,13 @@ pub(crate) struct Identifier<'a> {
 }
 
 impl<'a> Identifier<'a> {
-    /// The descriptor that `bytes` start with, and its length.
+    /// The descriptor at the start of `bytes`, and its length.
     fn parse(bytes: &'a [u8]) -> Option<(Identifier<'a>, usize)> {
         let tag = Tag::parse(bytes).filter(|tag| tag.identifier == tag::FILE_IDENTIFIER)?;
         let name_length = usize::from(byte(bytes, 19)?);
         let start = FIXED.checked_add(usize::from(little_u16(bytes, 36)?))?;
         let end = start.checked_add(name_length)?;
-        // Padding makes the length a multiple of four; behind the last name it may be missing.
+        // Padding makes the length a multiple of four. Behind the last name it may be missing.
         let length = end.checked_next_multiple_of(4)?.min(bytes.len());
         let has_entry = little_u32(bytes, 20)? != 0;
         let identifier = Identifier {
@@ -61,7 +62,7 @@ pub(crate) struct Identifiers<'a> {
     rest: &'a [u8],
 }
 
-/// What [`Identifiers`] finds.
+/// An item of [`Identifiers`].
 pub(crate) enum IdentifierItem<'a> {
     Identifier(Identifier<'a>),
     /// Bytes that are no descriptor, up to the next one or the end.
@@ -83,7 +84,7 @@ impl<'a> Iterator for Identifiers<'a> {
             self.rest = self.rest.get(length..).unwrap_or_default();
             return Some(IdentifierItem::Identifier(identifier));
         }
-        // Descriptors start at multiples of four, so the next one is found whatever this one's length says.
+        // Descriptors start at multiples of four, so a wrong length does not hide the next one.
         const IDENTIFIER: [u8; 2] = tag::FILE_IDENTIFIER.to_le_bytes();
         while let Some(rest) = self.rest.get(4..) {
             self.rest = rest;

@@ -1,4 +1,4 @@
-//! File entries and extended file entries (ECMA-167 4/14.9, 4/14.17): all about a file but its name.
+//! File entries and extended file entries (ECMA-167 4/14.9, 4/14.17): size, mode, time and extents of a file.
 
 use std::fmt;
 
@@ -7,18 +7,18 @@ use crate::date;
 use crate::udf::address::Address;
 use crate::udf::tag;
 
-/// What a file is (ECMA-167 4/14.6.6).
+/// Types of files (ECMA-167 4/14.6.6).
 pub(crate) const UNSPECIFIED: u8 = 0;
 pub(crate) const DIRECTORY: u8 = 4;
 pub(crate) const REGULAR: u8 = 5;
 pub(crate) const LINK: u8 = 12;
-/// A file that should be read in time (UDF 2.2.11); a file for everyone else.
+/// A file that should be read in real time (UDF 2.2.11), and otherwise is like any other.
 pub(crate) const REAL_TIME: u8 = 249;
 
-/// How the place of a file's bytes is recorded (ECMA-167 4/14.6.8).
+/// How the extents of a file are recorded (ECMA-167 4/14.6.8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// Extents in the partition that the entry is in.
+    /// Extents in the partition of the entry.
     Short,
     /// Extents in any partition.
     Long,
@@ -32,7 +32,7 @@ pub(crate) enum Form {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EntryFault {
     Tag(tag::Fault),
-    /// Its strategy is not 4, the only one for media that are written once and for all (UDF 2.3.5.1).
+    /// Its strategy is not 4, the only one for media that are written in one go (UDF 2.3.5.1).
     Strategy(u16),
     /// It does not fit into its block.
     Overflow,
@@ -61,11 +61,11 @@ pub(crate) struct FileEntry<'a> {
     pub(crate) modified: Option<i64>,
     /// The allocation descriptors, or the bytes of the file.
     pub(crate) descriptors: &'a [u8],
-    /// Where they start in the block.
+    /// The byte of the block where they start.
     pub(crate) descriptors_at: usize,
 }
 
-/// Where fields lie that the two kinds have in different places.
+/// Offsets of the fields that the two kinds of entries have at different bytes.
 struct Layout {
     modified: usize,
     attributes_length: usize,
@@ -76,8 +76,8 @@ const PLAIN: Layout = Layout { modified: 84, attributes_length: 168, attributes:
 const EXTENDED: Layout = Layout { modified: 92, attributes_length: 208, attributes: 216 };
 
 impl<'a> FileEntry<'a> {
-    /// Reads the entry that was written for the block `address`. Like Linux it takes none whose location
-    /// or CRC is wrong: what such an entry says of its file may be anything.
+    /// Reads the entry that was written for the block `address`. An entry whose location or CRC is wrong is
+    /// an error, as in Linux: any of its fields may be wrong.
     pub(crate) fn parse(block: &'a [u8], address: Address) -> Result<FileEntry<'a>, EntryFault> {
         let kinds = [tag::FILE_ENTRY, tag::EXTENDED_FILE_ENTRY];
         let kind = tag::expect(block, &kinds, address.block).map_err(EntryFault::Tag)?;
@@ -113,12 +113,14 @@ impl<'a> FileEntry<'a> {
     }
 }
 
-/// Permissions of POSIX: those of UDF (ECMA-167 4/14.9.5) have five bits a class, of which the lower
-/// three are the same, and flags (ECMA-167 4/14.6.8) hold set-user-id, set-group-id and sticky.
+/// Permissions as POSIX has them.
+///
+/// Those of UDF (ECMA-167 4/14.9.5) have five bits a class, of which the lower three are the same. The flags
+/// (ECMA-167 4/14.6.8) hold set-user-id, set-group-id and sticky.
 fn mode(permissions: u32, flags: u16) -> u16 {
     let class = |shift: u32| u16::try_from((permissions >> shift) & 7).unwrap_or_default();
     let special = (flags >> 6) & 7;
-    // Bit 6 is set-user-id, bit 7 set-group-id, bit 8 sticky: the other way round than in POSIX.
+    // Bit 6 is set-user-id, bit 7 set-group-id, bit 8 sticky: the reverse of POSIX.
     let special = (special & 1) << 2 | (special & 2) | special >> 2;
     special << 9 | class(10) << 6 | class(5) << 3 | class(0)
 }

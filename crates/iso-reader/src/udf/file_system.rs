@@ -26,7 +26,7 @@ pub(crate) struct FileSystem {
 }
 
 impl FileSystem {
-    /// Opens the file system by the first anchor that leads to its root.
+    /// Opens the file system by the first anchor that leads to a root.
     pub(crate) fn open(
         image: &mut Image<'_>,
         limits: &Limits,
@@ -85,8 +85,8 @@ impl FileSystem {
     }
 }
 
-/// The address of the root directory's entry, from the file set descriptor (ECMA-167 4/14.1) to which the long
-/// allocation descriptor `file_set` leads.
+/// The address of the root directory's entry, from the file set descriptor (ECMA-167 4/14.1) that `file_set`,
+/// a long allocation descriptor, points to.
 fn find_root(image: &mut Image<'_>, partitions: &Partitions, file_set: &[u8]) -> Result<Address, Error> {
     let broken = || Error::Corrupt(Corrupt::UdfFileSet);
     let address = Address::parse(file_set, 4).filter(|_| little_u32(file_set, 0) != Some(0));
@@ -97,7 +97,7 @@ fn find_root(image: &mut Image<'_>, partitions: &Partitions, file_set: &[u8]) ->
     Address::parse(bytes, 404).ok_or_else(broken)
 }
 
-/// Asserts that the root is a directory whose beginning is in the image.
+/// Asserts that the root is a directory that starts inside the image.
 fn check_root(
     image: &mut Image<'_>,
     partitions: &Partitions,

@@ -1,5 +1,5 @@
-//! The metadata partition (UDF 2.2.10): a file of another partition, which holds all directories and descriptors
-//! of files and may be scattered.
+//! The metadata partition (UDF 2.2.10): a file of another partition, scattered or not, that holds all
+//! directories and descriptors of files.
 
 use crate::error::{Corrupt, Error};
 use crate::index::Extent;
@@ -78,7 +78,7 @@ fn read_file(
     body.follow(&mut blocks, partitions, image, limits)?;
     match body.fault {
         None if body.extents.is_empty() => Ok(Err("it is empty".into())),
-        // A metadata file may have holes (UDF 2.2.13). No address in a hole is valid.
+        // A metadata file may have holes (UDF 2.2.13), but no address leads into one.
         None => Ok(Ok(body.extents)),
         Some(fault) => Ok(Err(fault.to_string())),
     }

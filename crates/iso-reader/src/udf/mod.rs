@@ -1,9 +1,9 @@
 //! UDF (ECMA-167 as OSTA's Universal Disk Format restricts it), revisions 1.02 to 2.60: from the volume
 //! recognition sequence over anchors, volume descriptors, partitions and the file set to a complete index.
 //!
-//! Checks follow Linux. A descriptor counts only if its tag, its location and its CRC are right, for there is a
-//! second copy of all that matters for the whole volume. A name whose CRC is wrong is served with a warning,
-//! and the location of allocation descriptors is not checked.
+//! Checks follow Linux. A descriptor counts only if its tag, its location and its CRC are right: those of the
+//! whole volume have a second copy. A name whose CRC is wrong is served with a warning, and the location of
+//! allocation descriptors is not checked.
 
 mod address;
 mod allocation;

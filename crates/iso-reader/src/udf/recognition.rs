@@ -1,16 +1,15 @@
-//! The volume recognition sequence (ECMA-167 2/8.3): identifiers, one a sector, that tell which file
-//! systems an image holds.
+//! The volume recognition sequence (ECMA-167 2/8.3): identifiers, one a sector, of the file systems that an
+//! image holds.
 
 use crate::bytes::array;
 use crate::error::Error;
 use crate::source::{Image, SECTOR};
 
-/// Sectors looked through. Real sequences have three, which on media with sectors of 4096 bytes are
-/// spread over six.
+/// The most sectors read. Real sequences have three, or six on media with sectors of 4096 bytes.
 const SECTORS: u64 = 16;
 
-/// Whether the sequence, as far as it lies behind the descriptors of ISO 9660 that end before `sector`,
-/// announces UDF: a descriptor `NSR02` or `NSR03` (ECMA-167 3/9.1).
+/// Whether the sequence from `sector` on, where the descriptors of ISO 9660 end, announces UDF by a
+/// descriptor `NSR02` or `NSR03` (ECMA-167 3/9.1).
 pub(crate) fn announces_udf(image: &mut Image<'_>, sector: u64) -> Result<bool, Error> {
     for sector in sector..sector.saturating_add(SECTORS) {
         let mut start = [0; 6];
@@ -20,7 +19,7 @@ pub(crate) fn announces_udf(image: &mut Image<'_>, sector: u64) -> Result<bool, 
         }
         match array(&start, 1) {
             Some([b'N', b'S', b'R', b'0', b'2' | b'3']) => return Ok(true),
-            // A descriptor takes a sector of the medium, which may be more than 2048 bytes (ECMA-167 2/8.4).
+            // Sectors of a medium may have more than 2048 bytes (ECMA-167 2/8.4): the rest of one is zeros.
             Some([0, 0, 0, 0, 0]) => {}
             Some(identifier) if KNOWN.contains(&&identifier) => {}
             _ => return Ok(false),
@@ -29,5 +28,5 @@ pub(crate) fn announces_udf(image: &mut Image<'_>, sector: u64) -> Result<bool, 
     Ok(false)
 }
 
-/// What may stand in a sequence beside `NSR0x` (ECMA-167 2/9).
+/// The other identifiers of a sequence (ECMA-167 2/9).
 const KNOWN: [&[u8; 5]; 5] = [b"BEA01", b"TEA01", b"BOOT2", b"CDW02", b"CD001"];

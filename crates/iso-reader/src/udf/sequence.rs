@@ -1,5 +1,5 @@
-//! From the anchor to the volume descriptors (ECMA-167 3/8.4, 3/10): what the volume is called, which
-//! partitions it has, and which logical volume is made of them.
+//! From the anchor to the volume descriptors (ECMA-167 3/8.4, 3/10): names of the volume, its partitions, and
+//! the logical volume that they form.
 
 use crate::bytes::{array, byte, little_u16, little_u32};
 use crate::date;
@@ -11,9 +11,9 @@ use crate::udf::tag::{self, Tag};
 use crate::udf::text;
 use crate::warnings::Warnings;
 
-/// Sector sizes that are tried, the likeliest first.
+/// Sector sizes to try, the likeliest first.
 const SECTOR_SIZES: [u32; 4] = [2048, 512, 4096, 1024];
-/// The sector of the first anchor, and how far before the end of the volume another one may be (UDF 2.2.3).
+/// The sector of the first anchor, and the distance of another one from the end of the volume (UDF 2.2.3).
 const FIRST_ANCHOR: u64 = 256;
 
 /// A run of sectors (ECMA-167 3/7.1).
@@ -42,19 +42,21 @@ pub(crate) struct Anchor {
     pub(crate) reserve: SectorExtent,
 }
 
-/// All anchors of an image, the first sector size and place that has one first. Two of its three places
-/// are counted from the end, so that images which are cut off or padded still have the other.
+/// All anchors of an image, in the order of [`SECTOR_SIZES`].
+///
+/// Two of the three sectors for anchors are counted from the end. The third is found in images that are cut
+/// off or padded, too.
 pub(crate) fn anchors(image: &mut Image<'_>) -> Result<Vec<Anchor>, Error> {
     let mut anchors = Vec::new();
     for sector_size in SECTOR_SIZES {
         let sectors = image.size().checked_div(u64::from(sector_size)).unwrap_or_default();
-        let places = [Some(FIRST_ANCHOR), sectors.checked_sub(1), sectors.checked_sub(FIRST_ANCHOR + 1)];
-        for sector in places.into_iter().flatten() {
+        let candidates = [Some(FIRST_ANCHOR), sectors.checked_sub(1), sectors.checked_sub(FIRST_ANCHOR + 1)];
+        for sector in candidates.into_iter().flatten() {
             let mut bytes = [0; 512];
             if !image.read(&mut bytes, sector.saturating_mul(u64::from(sector_size)))? {
                 continue;
             }
-            // A wrong location tells that the sector size is wrong.
+            // The location is wrong if the sector size is.
             let Ok(location) = u32::try_from(sector) else { continue };
             let is_sound = tag::expect(&bytes, &[tag::ANCHOR], location).is_ok();
             let extents = SectorExtent::parse(&bytes, 16).zip(SectorExtent::parse(&bytes, 24));
@@ -67,7 +69,7 @@ pub(crate) fn anchors(image: &mut Image<'_>) -> Result<Vec<Anchor>, Error> {
     Ok(anchors)
 }
 
-/// A primary volume descriptor (ECMA-167 3/10.1), as far as it tells what a label does not.
+/// The fields of a primary volume descriptor (ECMA-167 3/10.1) that a caller sees.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PrimaryVolume {
     pub(crate) label: String,
@@ -96,8 +98,8 @@ pub(crate) struct Sequence {
 }
 
 impl Sequence {
-    /// Reads a sequence up to its end. Bytes that are no descriptor are passed over: one bad sector does
-    /// not hide what is behind it.
+    /// Reads a sequence up to its end. Bytes that are no descriptor are skipped, so that one bad sector does
+    /// not hide those behind it.
     pub(crate) fn read(
         image: &mut Image<'_>,
         sector_size: u32,
@@ -110,7 +112,7 @@ impl Sequence {
         let size = u64::from(sector_size);
         let mut location = extent.location;
         let mut left = extent.sectors(sector_size);
-        // A pointer may lead back, so it is the number of sectors that ends this.
+        // The limit ends a loop of pointers.
         for _ in 0..limits.udf_volume_sectors {
             let Some(fewer) = left.checked_sub(1) else { break };
             left = fewer;
@@ -125,12 +127,12 @@ impl Sequence {
             match tag.and_then(|tag| tag.check(bytes, location).map(|()| tag.identifier)) {
                 Ok(tag::TERMINATING) => break,
                 Ok(tag::VOLUME_POINTER) => {
-                    // What follows a pointer in its extent does not count (ECMA-167 3/10.3).
+                    // The rest of an extent behind a pointer does not count (ECMA-167 3/10.3).
                     let Some(next) = SectorExtent::parse(bytes, 20) else { break };
                     (location, left) = (next.location, next.sectors(sector_size));
                     continue;
                 }
-                Ok(kind) => sequence.take(kind, bytes, limits).unwrap_or_default(),
+                Ok(kind) => sequence.add(kind, bytes, limits).unwrap_or_default(),
                 Err(fault) => warnings.add(|| format!("volume descriptor at sector {location}: {fault}")),
             }
             location = location.saturating_add(1);
@@ -138,7 +140,7 @@ impl Sequence {
         Ok(sequence)
     }
 
-    fn take(&mut self, kind: u16, bytes: &[u8], limits: &Limits) -> Option<()> {
+    fn add(&mut self, kind: u16, bytes: &[u8], limits: &Limits) -> Option<()> {
         let number = little_u32(bytes, 16)?;
         match kind {
             tag::PRIMARY_VOLUME if prevails(number, self.primary.as_ref()) => {
@@ -177,14 +179,14 @@ impl Sequence {
     }
 }
 
-/// Whether a descriptor counts more than the one before. Of two with one number, which should be equal,
-/// the later one does, as for Linux.
+/// Whether a descriptor prevails over the one before. Of two with one number, which should be equal, the
+/// later one prevails, as in Linux.
 fn prevails<T>(number: u32, before: Option<&(u32, T)>) -> bool {
     before.is_none_or(|(before, _)| number >= *before)
 }
 
 fn primary(bytes: &[u8]) -> Option<PrimaryVolume> {
-    // An identifier has one byte of flags before and eight of suffix behind its text (ECMA-167 1/7.4).
+    // The text of an identifier lies between a byte of flags and a suffix of eight bytes (ECMA-167 1/7.4).
     let (application, implementation) = (identifier(bytes, 345)?, identifier(bytes, 389)?);
     Some(PrimaryVolume {
         label: text::dstring(bytes.get(24..56)?),
@@ -193,7 +195,7 @@ fn primary(bytes: &[u8]) -> Option<PrimaryVolume> {
     })
 }
 
-/// The text of an identifier without the star that precedes those of implementations (UDF 2.1.5.2).
+/// The text of an identifier, without the star that precedes those of implementations (UDF 2.1.5.2).
 fn identifier(bytes: &[u8], at: usize) -> Option<String> {
     let field: [u8; 23] = array(bytes, at)?;
     let text = String::from_utf8_lossy(&field);
@@ -206,14 +208,14 @@ pub(crate) struct LogicalVolume<'a> {
     pub(crate) block_size: u32,
     /// The long allocation descriptor of the file set (UDF 2.2.4.4).
     pub(crate) file_set: &'a [u8],
-    /// How many partition maps there should be.
+    /// The number of partition maps.
     pub(crate) map_count: u32,
     /// The partition maps, one behind the other.
     pub(crate) maps: &'a [u8],
 }
 
 impl<'a> LogicalVolume<'a> {
-    /// `None` if the descriptor has no room for what it says it holds.
+    /// `None` if the descriptor is shorter than its fields say.
     pub(crate) fn parse(bytes: &'a [u8]) -> Option<LogicalVolume<'a>> {
         let length = usize::try_from(little_u32(bytes, 264)?).ok()?;
         Some(LogicalVolume {
@@ -226,7 +228,7 @@ impl<'a> LogicalVolume<'a> {
     }
 }
 
-/// One partition map (ECMA-167 3/10.7) as a kind and its bytes, and what is behind it.
+/// The kind and the bytes of one partition map (ECMA-167 3/10.7), and the bytes behind it.
 pub(crate) fn split_map(maps: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let length = usize::from(byte(maps, 1)?);
     let (map, rest) = maps.split_at_checked(length).filter(|_| length >= 2)?;

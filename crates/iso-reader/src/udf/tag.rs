@@ -1,5 +1,5 @@
-//! Descriptor tags (ECMA-167 3/7.2): the sixteen bytes that tell what a descriptor is, where it belongs
-//! and whether its bytes are those that were written.
+//! Descriptor tags (ECMA-167 3/7.2): the sixteen bytes with the kind of a descriptor, its location and its
+//! CRC.
 
 use std::fmt;
 
@@ -20,14 +20,14 @@ pub(crate) const EXTENDED_FILE_ENTRY: u16 = 266;
 /// Bytes in a tag.
 pub(crate) const LENGTH: usize = 16;
 
-/// Why bytes are not the descriptor that was looked for.
+/// Why bytes are not the descriptor that should be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// The tag's own checksum is wrong: there is no descriptor.
     NoDescriptor,
     /// There is a descriptor of another kind.
     OtherKind,
-    /// It was written for another block: what lies here is left over from something else.
+    /// It was written for another block, and is left over from something else.
     Misplaced,
     /// Its bytes are not those that were written.
     Crc,
@@ -54,7 +54,7 @@ pub(crate) struct Tag {
 }
 
 impl Tag {
-    /// The tag that `bytes` start with.
+    /// The tag at the start of `bytes`.
     pub(crate) fn parse(bytes: &[u8]) -> Option<Tag> {
         let tag: [u8; LENGTH] = array(bytes, 0)?;
         let checksum = byte(&tag, 4)?;
@@ -68,8 +68,8 @@ impl Tag {
         })
     }
 
-    /// Whether the CRC of the descriptor is right. `bytes` are no more than may belong to it, so that a CRC
-    /// over more than that is not worked out.
+    /// Whether the CRC of the descriptor is right. `bytes` are the most that may belong to it: a CRC over
+    /// more is wrong.
     pub(crate) fn is_intact(&self, bytes: &[u8]) -> bool {
         let covered = bytes.get(LENGTH..).and_then(|rest| rest.get(..usize::from(self.crc_length)));
         covered.map(crc) == Some(self.crc)
@@ -85,8 +85,7 @@ impl Tag {
     }
 }
 
-/// Asserts that `bytes` are an intact descriptor of one of the `kinds` that was written for block
-/// `location`. Returns its kind.
+/// The kind of an intact descriptor of one of the `kinds` that was written for block `location`.
 pub(crate) fn expect(bytes: &[u8], kinds: &[u16], location: u32) -> Result<u16, Fault> {
     let tag = Tag::parse(bytes).ok_or(Fault::NoDescriptor)?;
     if !kinds.contains(&tag.identifier) {
@@ -96,7 +95,8 @@ pub(crate) fn expect(bytes: &[u8], kinds: &[u16], location: u32) -> Result<u16, 
     Ok(tag.identifier)
 }
 
-/// The CRC of ITU-T V.41 that starts with zero (ECMA-167 3/7.2.6), a byte at a time and without a table.
+/// The CRC of ITU-T V.41 with the initial value zero (ECMA-167 3/7.2.6), a byte at a time and without a
+/// table.
 fn crc(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0_u16, |crc, byte| {
         let mixed = (crc >> 8) ^ u16::from(*byte);
@@ -109,12 +109,12 @@ fn crc(bytes: &[u8]) -> u16 {
 mod tests {
     use super::*;
 
-    /// A descriptor of kind 1 for block 7, with four bytes behind its tag, whose sums are still missing.
+    /// A descriptor of kind 1 for block 7 with four bytes behind its tag, still without checksum and CRC.
     const DESCRIPTOR: [u8; 20] = [1, 0, 2, 0, 0, 0, 0, 0, 0, 0, 4, 0, 7, 0, 0, 0, 0x70, 0x6A, 0x77, 0x00];
 
     #[test]
     fn the_crc_of_the_standard() {
-        // ECMA-167 3/7.2.6 has this example.
+        // The example in ECMA-167 3/7.2.6.
         assert_eq!(crc(&[0x70, 0x6A, 0x77]), 0x3299);
         assert_eq!(crc(b"123456789"), 0x31C3);
         assert_eq!(crc(&[]), 0);

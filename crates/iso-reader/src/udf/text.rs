@@ -1,4 +1,4 @@
-//! Text of UDF: OSTA compressed Unicode, and the paths that links hold.
+//! Text of UDF: OSTA compressed Unicode, and the paths of links.
 
 use crate::bytes::{byte, little_u16};
 use crate::names;
@@ -7,8 +7,9 @@ use crate::names;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct InvalidText;
 
-/// Appends OSTA compressed Unicode (UDF 2.1.1) as UTF-8: a byte that tells the form, then Latin-1 or
-/// UTF-16. Returns whether all of it could be decoded; what could not is U+FFFD.
+/// Appends OSTA compressed Unicode (UDF 2.1.1) as UTF-8. A byte for the form precedes Latin-1 or UTF-16.
+///
+/// Returns whether all of it could be decoded. U+FFFD stands for units that are no text.
 pub(crate) fn push(text: &[u8], to: &mut Vec<u8>) -> Result<bool, InvalidText> {
     match text.split_first() {
         // 254 and 255 mark the names of deleted files (UDF 2.3.4.2), which some writers never reset.
@@ -24,7 +25,7 @@ pub(crate) fn push(text: &[u8], to: &mut Vec<u8>) -> Result<bool, InvalidText> {
     }
 }
 
-/// Characters in compressed Unicode, a pair of surrogates being two.
+/// Characters in compressed Unicode, where a pair of surrogates counts as two.
 pub(crate) fn units(text: &[u8]) -> usize {
     match text.split_first() {
         Some((16 | 255, wide)) => wide.len() / 2,
@@ -33,7 +34,7 @@ pub(crate) fn units(text: &[u8]) -> usize {
     }
 }
 
-/// A field of fixed length whose last byte tells how much of it is used (ECMA-167 1/7.2.12).
+/// A field of fixed length whose last byte is the number of bytes in use (ECMA-167 1/7.2.12).
 pub(crate) fn dstring(field: &[u8]) -> String {
     let Some((length, field)) = field.split_last() else { return String::new() };
     let mut text = Vec::new();
@@ -44,8 +45,8 @@ pub(crate) fn dstring(field: &[u8]) -> String {
     String::from_utf8_lossy(&text).trim_matches([' ', '\0']).to_owned()
 }
 
-/// Appends the path in the body of a link (ECMA-167 4/14.16) as POSIX writes it. Returns whether all of
-/// it could be decoded.
+/// Appends the path in the body of a link (ECMA-167 4/14.16) in the form of POSIX. Returns whether all of it
+/// could be decoded.
 pub(crate) fn push_path(mut components: &[u8], to: &mut Vec<u8>) -> Result<bool, InvalidText> {
     const ROOT_BY_AGREEMENT: u8 = 1;
     const ROOT: u8 = 2;
@@ -59,7 +60,7 @@ pub(crate) fn push_path(mut components: &[u8], to: &mut Vec<u8>) -> Result<bool,
         let length = usize::from(byte(components, 1).ok_or(InvalidText)?);
         let (name, rest) =
             components.get(4..).and_then(|rest| rest.split_at_checked(length)).ok_or(InvalidText)?;
-        // A version other than zero names an older state of a file, which no medium of today keeps.
+        // A version other than zero means an older state of a file, which no medium of today keeps.
         if little_u16(components, 2) != Some(0) {
             return Err(InvalidText);
         }
@@ -69,7 +70,7 @@ pub(crate) fn push_path(mut components: &[u8], to: &mut Vec<u8>) -> Result<bool,
         }
         is_first = false;
         match kind {
-            // A root that has a name is another volume's.
+            // A root with a name is that of another volume.
             ROOT_BY_AGREEMENT if !name.is_empty() => return Err(InvalidText),
             ROOT_BY_AGREEMENT | ROOT => {
                 to.clear();

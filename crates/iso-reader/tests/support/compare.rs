@@ -1,4 +1,4 @@
-//! A tree against a directory on disk: names, kinds, sizes, every byte, and what else both know.
+//! A tree against a directory on disk: names, kinds, sizes, every byte, and attributes that both have.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -9,17 +9,17 @@ use std::path::{Path, PathBuf};
 
 use iso_reader::{Encoding, Node, NodeKind, Tree};
 
-/// What is compared beside names, kinds, sizes and bytes.
+/// The attributes to compare beside names, kinds, sizes and bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Attributes {
-    /// Nothing more.
+    /// None.
     None,
     /// Permissions and times of files.
     Posix,
 }
 
-/// Asserts that `tree`, read from `image`, holds exactly what `folder` holds, but for `ignored` paths
-/// and what is below them.
+/// Asserts that `tree`, read from `image`, has exactly the entries of `folder`, except for the paths in
+/// `ignored` and those below them.
 pub(crate) fn assert_same(
     tree: &Tree,
     image: &File,
@@ -94,7 +94,7 @@ fn compare_entry(tree: &Tree, image: &File, node: Node<'_>, on_disk: &Path, attr
     }
 }
 
-/// Asserts that a file holds the bytes of `expected`, all of them and no more.
+/// Asserts that a file holds exactly the bytes of `expected`.
 pub(crate) fn assert_content(
     tree: &Tree,
     image: &File,

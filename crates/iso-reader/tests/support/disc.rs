@@ -1,4 +1,4 @@
-//! A small disc, laid out block by block, so that a test can break exactly one thing.
+//! A small disc, laid out block by block, so that a test can break exactly one field.
 
 /// Bytes of a sector.
 pub(crate) const SECTOR: usize = 2048;
@@ -84,7 +84,7 @@ impl Record {
     }
 }
 
-/// An image that grows as things are put into it.
+/// An image that grows as it is written.
 #[derive(Clone)]
 pub(crate) struct Disc {
     pub(crate) bytes: Vec<u8>,
@@ -127,7 +127,7 @@ impl Disc {
         self.put(at + 813, b"2024022912345600\0");
     }
 
-    /// Moves the terminator one sector on and puts a supplementary descriptor in its place.
+    /// Moves the terminator one sector on and writes a supplementary descriptor before it.
     pub(crate) fn supplementary(&mut self, version: u8, escapes: &[u8], root: u32) {
         self.descriptor(17, 2, root);
         self.put(17 * SECTOR + 6, &[version]);
@@ -154,13 +154,14 @@ impl Disc {
         Record::file(name, block, u32::try_from(content.len()).unwrap())
     }
 
-    /// Writes a directory: an entry for itself, one for its parent, and `records`. Returns its bytes.
+    /// Writes a directory: an entry for itself, one for its parent, and `records`. Returns its length in
+    /// bytes.
     pub(crate) fn directory(&mut self, block: u32, records: &[Record]) -> u32 {
         let dots = [Record::directory(&[0], block), Record::directory(&[1], self.root())];
         self.records(block, &[&dots, records].concat())
     }
 
-    /// Writes a directory of exactly these records. Returns its bytes.
+    /// Writes a directory of exactly these records. Returns its length in bytes.
     pub(crate) fn records(&mut self, block: u32, records: &[Record]) -> u32 {
         let mut bytes: Vec<u8> = Vec::new();
         for record in records {
@@ -176,7 +177,7 @@ impl Disc {
         u32::try_from(bytes.len()).unwrap()
     }
 
-    /// Where a block starts.
+    /// The byte where a block starts.
     pub(crate) fn offset(&self, block: u32) -> usize {
         usize::try_from(block).unwrap() * self.block_size
     }

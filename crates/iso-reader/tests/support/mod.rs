@@ -1,6 +1,6 @@
-//! What the tests share: discs written byte by byte, and trees as one line of text.
+//! Helpers of all tests: discs written byte by byte, and trees as one line of text.
 #![expect(clippy::unwrap_used, reason = "a test image that cannot be built is a failed test")]
-#![allow(dead_code, reason = "every test binary uses a part of it")]
+#![allow(dead_code, reason = "each test program uses a part of it")]
 
 pub(crate) mod compare;
 pub(crate) mod disc;
@@ -11,8 +11,8 @@ pub(crate) mod zisofs;
 
 use iso_reader::{Encoding, NodeKind, Tree};
 
-/// All entries but the root as one line: `d/`, `d/file=12`, `link->target`; `!` marks damage, `?`
-/// another encoding than plain.
+/// All entries but the root as one line: `d/`, `d/file=12`, `link->target`. A `!` marks damage, a `?` an
+/// encoding other than plain.
 pub(crate) fn listing(tree: &Tree) -> String {
     let mut lines: Vec<String> = tree
         .nodes()
@@ -34,7 +34,7 @@ pub(crate) fn listing(tree: &Tree) -> String {
     lines.join(" ")
 }
 
-/// Numbers that look random and are the same in every run (xorshift64*).
+/// Pseudo-random numbers, the same in every run (xorshift64*).
 pub(crate) struct Random(pub u64);
 
 impl Random {

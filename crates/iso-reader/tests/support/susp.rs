@@ -26,12 +26,12 @@ pub(crate) fn px(mode: u32) -> Vec<u8> {
     entry(b"PX", &[both32(mode), both32(1), both32(0), both32(0)].concat())
 }
 
-/// Part of a name; flag 1 says that it goes on.
+/// Part of a name. Flag 1 announces a further part.
 pub(crate) fn nm(flags: u8, name: &[u8]) -> Vec<u8> {
     entry(b"NM", &[&[flags], name].concat())
 }
 
-/// Part of a link's target, made of components; flag 1 says that it goes on.
+/// Part of a link's target, made of components. Flag 1 announces a further part.
 pub(crate) fn sl(flags: u8, components: &[(u8, &[u8])]) -> Vec<u8> {
     let mut data = vec![flags];
     for (flags, text) in components {
@@ -57,7 +57,7 @@ pub(crate) fn tf(flags: u8, times: &[u8]) -> Vec<u8> {
     entry(b"TF", &[&[flags], times].concat())
 }
 
-/// A file of `size` bytes is compressed: `pz` is zisofs, `PZ` its second version.
+/// Compression of a file of `size` bytes: `pz` is zisofs, `PZ` its second version.
 pub(crate) fn zf(algorithm: &[u8; 2], header_words: u8, exponent: u8, size: usize) -> Vec<u8> {
     let size = both32(u32::try_from(size).unwrap());
     entry(b"ZF", &[&algorithm[..], &[header_words, exponent], &size].concat())

@@ -1,15 +1,15 @@
-//! Other people's programs: those that make images and those that read them as a second opinion.
+//! Independent programs that make images, and those that read them for comparison.
 
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
-/// A directory that lasts as long as the value.
+/// A temporary directory that is removed on drop.
 pub(crate) struct Workshop(PathBuf);
 
 impl Workshop {
-    /// `name` keeps the tests of one binary apart.
+    /// `name` is unique among the tests of one program.
     pub(crate) fn new(name: &str) -> Workshop {
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
         fs::create_dir_all(&path).unwrap();
@@ -30,28 +30,28 @@ impl Workshop {
 
 impl Drop for Workshop {
     fn drop(&mut self) {
-        // A test that failed has said so; what is left behind is under the target directory.
+        // Files that cannot be removed are below the target directory and do no harm.
         let _ = fs::remove_dir_all(&self.0);
     }
 }
 
-/// A program that ends within five minutes, and whose names are UTF-8 whatever the environment says.
+/// A program that ends within five minutes and uses UTF-8 whatever the environment.
 pub(crate) fn tool(program: &str) -> Command {
     let mut command = Command::new("timeout");
     command.args(["--kill-after=5", "300", program]).env("LC_ALL", "C.UTF-8").stdin(Stdio::null());
     command
 }
 
-/// Runs a [`tool`] to its end. A missing one is a failure that names the Debian package.
+/// Runs a [`tool`] to its end. If it is missing, the failure names the Debian package.
 pub(crate) fn run(command: &mut Command) {
     let output = command.output().unwrap();
     assert_success(command, output.status, &String::from_utf8_lossy(&output.stderr));
 }
 
-/// Asserts that a [`tool`] ended well.
+/// Asserts that a [`tool`] succeeded.
 pub(crate) fn assert_success(command: &Command, status: ExitStatus, complaint: &str) {
     match status.code() {
-        // What `timeout` says of a program that it cannot start.
+        // The exit codes of `timeout` for a program that it cannot start.
         Some(126 | 127) => panic!("{command:?} cannot be started: install the Debian package of that name"),
         Some(124) => panic!("{command:?} took too long"),
         _ => assert!(status.success(), "{command:?}: {complaint}"),

@@ -1,4 +1,4 @@
-//! A small UDF volume, laid out block by block, so that a test can break exactly one thing.
+//! A small UDF volume, laid out block by block, so that a test can break exactly one field.
 
 /// Kinds of descriptors, by their tags.
 pub(crate) const ANCHOR: u16 = 2;
@@ -14,7 +14,7 @@ pub(crate) const DIRECTORY: u8 = 4;
 pub(crate) const FILE: u8 = 5;
 pub(crate) const LINK: u8 = 12;
 
-/// How the place of a file's bytes is recorded.
+/// Forms of allocation descriptors.
 pub(crate) const SHORT: u16 = 0;
 pub(crate) const LONG: u16 = 1;
 pub(crate) const EMBEDDED: u16 = 3;
@@ -33,13 +33,13 @@ pub(crate) const PARENT: u8 = 8;
 const SEQUENCE: u32 = 6;
 /// Blocks of the partition.
 const PARTITION: u32 = 100;
-/// The block of the root directory's entry in the partition that it is in.
+/// The block of the root directory's entry in its partition.
 pub(crate) const ROOT: u32 = 1;
-/// The first block of both pieces of the metadata file, and their length.
+/// The first blocks of the two pieces of the metadata file, and the blocks in each.
 const PIECES: [u32; 2] = [60, 80];
 const PIECE: u32 = 10;
 
-/// 29 February 2024, 12:34:56 in a zone one hour east.
+/// 29 February 2024, 12:34:56, one hour east of Greenwich.
 const DATE: [u8; 12] = [0x3C, 0x10, 0xE8, 0x07, 2, 29, 12, 34, 56, 0, 0, 0];
 
 /// The CRC of a descriptor, bit by bit.
@@ -51,7 +51,7 @@ pub(crate) fn crc(bytes: &[u8]) -> u16 {
     })
 }
 
-/// A descriptor: a tag and what it covers.
+/// A descriptor: a tag, and the bytes that its CRC covers.
 pub(crate) fn tagged(kind: u16, location: u32, body: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0; 16];
     bytes[..2].copy_from_slice(&kind.to_le_bytes());
@@ -64,10 +64,10 @@ pub(crate) fn tagged(kind: u16, location: u32, body: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Gives everything that looks like a descriptor the sums that it should have.
+/// Writes the right sums into all bytes that have the form of a descriptor.
 pub(crate) fn repair(bytes: &mut [u8]) {
     const KINDS: [u16; 10] = [1, 2, 3, 5, 6, FILE_SET, NAME, ALLOCATION, FILE_ENTRY, EXTENDED_FILE_ENTRY];
-    // Names may be inside an entry, whose sum depends on theirs.
+    // Backwards, because names may be inside an entry, whose CRC covers their sums.
     for at in (0..bytes.len().saturating_sub(16)).step_by(4).rev() {
         if bytes[at + 2..at + 4] != [3, 0] {
             continue;
@@ -84,7 +84,7 @@ pub(crate) fn repair(bytes: &mut [u8]) {
     }
 }
 
-/// Text in the form that has one byte a character.
+/// Text in the form with one byte a character.
 pub(crate) fn latin(text: &str) -> Vec<u8> {
     [&[8], text.as_bytes()].concat()
 }
@@ -104,7 +104,7 @@ pub(crate) fn long(length: u32, block: u32, partition: u16) -> Vec<u8> {
     [&short(length, block)[..], &partition.to_le_bytes(), &[0; 6]].concat()
 }
 
-/// What an entry says of a file.
+/// A file entry before it is encoded.
 #[derive(Clone)]
 pub(crate) struct Entry {
     pub(crate) kind: u16,
@@ -112,7 +112,7 @@ pub(crate) struct Entry {
     pub(crate) flags: u16,
     pub(crate) strategy: u16,
     pub(crate) size: u64,
-    /// Extended attributes, which come before the descriptors.
+    /// Extended attributes, which precede the descriptors.
     pub(crate) attributes: Vec<u8>,
     pub(crate) descriptors: Vec<u8>,
 }
@@ -136,7 +136,7 @@ impl Entry {
         put(27, &[self.file_type]);
         put(34, &self.flags.to_le_bytes());
         put(44, &0b00111_00101_00100_u32.to_le_bytes());
-        // The number of names, without which Linux takes no entry for one.
+        // The number of names. Linux ignores entries with none.
         put(48, &[1]);
         put(56, &self.size.to_le_bytes());
         put(if is_extended { 92 } else { 84 }, &DATE);
@@ -163,7 +163,7 @@ pub(crate) fn name(text: &[u8], characteristics: u8, block: u32, partition: u16)
 pub(crate) struct Volume {
     pub(crate) bytes: Vec<u8>,
     pub(crate) block_size: usize,
-    /// The partition map that directories and entries are in: 1 if there is a metadata partition.
+    /// The map of the partition that holds directories and entries: 1 with a metadata partition.
     pub(crate) map: u16,
 }
 
@@ -180,8 +180,8 @@ impl Volume {
         volume
     }
 
-    /// As [`Volume::new`], but directories and entries are in a metadata partition of two pieces. Its file
-    /// has its entry in block 0 of the other partition, the mirror in block 2.
+    /// As [`Volume::new`], with directories and entries in a metadata partition of two pieces. The entry of
+    /// its file is in block 0 of the other partition, that of the mirror in block 2.
     pub(crate) fn with_metadata() -> Volume {
         let mut maps = [&[1, 6, 1, 0][..], &7_u16.to_le_bytes()].concat();
         maps.extend(type_2_map("*UDF Metadata Partition", &[0, 2, 4]));
@@ -216,12 +216,12 @@ impl Volume {
         self.directory(ROOT, &[]);
     }
 
-    /// The sector where the main sequence starts, behind all of the recognition sequence.
+    /// The sector where the main sequence starts, behind the recognition sequence.
     pub(crate) fn first(&self) -> u32 {
         u32::try_from((48 << 10) / self.block_size).unwrap()
     }
 
-    /// Writes an anchor, and makes the image end behind it if it ended before.
+    /// Writes an anchor, and extends the image to hold it.
     pub(crate) fn anchor(&mut self, sector: u32) {
         let length = SEQUENCE * u32::try_from(self.block_size).unwrap();
         let mut body = [short(length, self.first()), short(length, self.first() + SEQUENCE)].concat();
@@ -240,8 +240,8 @@ impl Volume {
 
         let mut partition = vec![0; 496];
         partition[22 - 16..24 - 16].copy_from_slice(&7_u16.to_le_bytes());
-        let place = [self.first() + 2 * SEQUENCE, PARTITION].map(u32::to_le_bytes).concat();
-        partition[188 - 16..196 - 16].copy_from_slice(&place);
+        let extent = [self.first() + 2 * SEQUENCE, PARTITION].map(u32::to_le_bytes).concat();
+        partition[188 - 16..196 - 16].copy_from_slice(&extent);
         self.put(self.sector(sector + 1), &tagged(5, sector + 1, &partition));
 
         let block_size = u32::try_from(self.block_size).unwrap();
@@ -263,12 +263,12 @@ impl Volume {
         }
     }
 
-    /// Where a sector starts.
+    /// The byte where a sector starts.
     pub(crate) fn sector(&self, sector: u32) -> usize {
         usize::try_from(sector).unwrap() * self.block_size
     }
 
-    /// Where a block of a partition map starts.
+    /// The byte where a block of a partition starts.
     pub(crate) fn offset(&self, map: u16, block: u32) -> usize {
         let block = match map {
             0 => block,
@@ -293,13 +293,13 @@ impl Volume {
         self.put(at, &entry.encode(block));
     }
 
-    /// Writes a directory whose names are in its entry.
+    /// Writes a directory with its names inside its entry.
     pub(crate) fn directory(&mut self, block: u32, names: &[Vec<u8>]) {
         let parent = name(b"", PARENT | 2, ROOT, self.map);
         self.entry(block, &Entry::embedded(DIRECTORY, &[&[parent], names].concat().concat()));
     }
 
-    /// A name for the entry in `block`.
+    /// A name that stands for the entry in `block`.
     pub(crate) fn name(&self, text: &str, block: u32) -> Vec<u8> {
         name(&latin(text), 0, block, self.map)
     }

@@ -7,7 +7,7 @@ use flate2::write::ZlibEncoder;
 
 const MAGIC: [u8; 8] = [0x37, 0xE4, 0x53, 0x96, 0xC9, 0xDB, 0xD6, 0x07];
 
-/// Header, pointers and blocks of 2^`exponent` bytes each; those of zeros are left out.
+/// Header, pointers and blocks of 2^`exponent` bytes each. A block of zeros is left out.
 pub(crate) fn pack(content: &[u8], exponent: u8) -> Vec<u8> {
     let blocks: Vec<Vec<u8>> = content
         .chunks(1 << exponent)
