@@ -136,3 +136,8 @@ pub use source::ReadAt;
 pub use tree::{Children, Options, Tree};
 pub use volume::Volume;
 pub use warnings::Warnings;
+
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
