@@ -389,6 +389,7 @@ fn limits_are_kept() {
     }
     let tree = open(Limits { directory_bytes: 2048, ..default() }).unwrap();
     assert!(tree.len() < 51 && tree.node(tree.root()).is_damaged());
+    assert_eq!(open(Limits { name_bytes: 6, ..default() }).unwrap().len(), 51);
     let tree = open(Limits { name_bytes: 5, warnings: 3, ..default() }).unwrap();
     assert_eq!((tree.len(), tree.warnings().count(), tree.warnings().iter().len()), (1, 50, 3));
 }

@@ -256,6 +256,12 @@ fn names_and_links_in_pieces() {
 }
 
 #[test]
+fn a_target_makes_a_link_without_a_mode() {
+    let link = Record::file(b"L.;1", 0, 0).with(&nm(0, b"link")).with(&sl(0, &[(0, b"file")]));
+    assert_eq!(listing(&open(&rock_disc(&[rock_file(b"file"), link]))), "file=5 link->file");
+}
+
+#[test]
 fn continuation_areas_form_a_chain() {
     let parts: Vec<Vec<u8>> =
         (0..10).map(|at| nm(u8::from(at < 9), format!("part{at}").as_bytes())).collect();
@@ -319,6 +325,15 @@ fn moved_directories_are_where_they_belong() {
     let deep = tree.node(tree.resolve_path("here/Deep", Matching::Exact).unwrap());
     assert_eq!((deep.mode(), deep.modified()), (0o711, 946_684_800));
     assert_eq!(tree.node(deep.parent()).name(), b"here");
+}
+
+#[test]
+fn a_moved_directory_may_lie_in_the_missing_part_of_an_image() {
+    let moved = |block| Record::file(b"DEEP.;1", 30, 0).with(&nm(0, b"Deep")).with(&cl(block));
+    for (block, is_truncated) in [(30, false), (35, true)] {
+        let tree = Tree::open(&rock_disc(&[moved(block)]).bytes, &Options::default()).unwrap();
+        assert_eq!((tree.is_truncated(), tree.warnings().count()), (is_truncated, 1), "{block}");
+    }
 }
 
 #[test]

@@ -569,6 +569,8 @@ fn cases_of_maps() -> Vec<ErrorCase> {
     let vat = type_2_map("*UDF Virtual Partition", &[]);
     let sparable = type_2_map("*UDF Sparable Partition", &[]);
     let unknown = type_2_map("*UDF What Partition", &[]);
+    let mut elsewhere = type_2_map("*UDF Metadata Partition", &[0, 2, 4]);
+    elsewhere[38] = 8;
     vec![
         ("virtual", maps(2, &[&physical, &vat]), |error| {
             matches!(error, Error::Unsupported(Unsupported::VirtualPartition))
@@ -595,6 +597,9 @@ fn cases_of_maps() -> Vec<ErrorCase> {
             matches!(error, Error::Corrupt(Corrupt::UdfPartitions))
         }),
         ("metadata in nothing", maps(1, &[&type_2_map("*UDF Metadata Partition", &[0, 2, 4])]), |error| {
+            matches!(error, Error::Corrupt(Corrupt::UdfPartitions))
+        }),
+        ("metadata in another partition", maps(2, &[&physical, &elsewhere]), |error| {
             matches!(error, Error::Corrupt(Corrupt::UdfPartitions))
         }),
         ("nine maps", maps(9, &[&physical[..]; 9]), |error| {
@@ -805,6 +810,9 @@ fn limits_are_kept() {
     }
     let tree = open(Limits { extents_per_file: 29, ..default() }).unwrap();
     assert_eq!(listing(&tree), "f0=15360! f1=15360! f2=15360! f3=15360!");
+    for limits in [Limits { name_bytes: 2, ..default() }, Limits { udf_extents: 120, ..default() }] {
+        assert_eq!(open(limits).unwrap().len(), 5);
+    }
     let tree = open(Limits { name_bytes: 1, ..default() }).unwrap();
     assert_eq!((tree.len(), tree.warnings().count()), (1, 4));
     assert!(matches!(
