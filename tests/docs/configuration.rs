@@ -1,6 +1,7 @@
 //! `docs/configuration.md` explains every setting, with the default that the program has.
 
 use super::pages::{block, blocks, read};
+use harness::program::{finish, program};
 use image_service::config::{Config, Overrides, variable};
 use serde_json::{Value, json};
 use std::cell::RefCell;
