@@ -1,0 +1,30 @@
+//! What an error of SQLite means to a caller.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rusqlite::ErrorCode;
+
+use super::QUERY_TIME;
+use crate::Error;
+
+pub(super) fn of(path: &Path, action: &'static str, error: rusqlite::Error) -> Error {
+    let source = Arc::new(error);
+    match source.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+            Error::Corrupt { path: path.to_owned(), problem: source.to_string() }
+        }
+        Some(ErrorCode::DiskFull) => Error::Disk { action, full: true, source },
+        Some(
+            ErrorCode::SystemIoFailure
+            | ErrorCode::CannotOpen
+            | ErrorCode::ReadOnly
+            | ErrorCode::PermissionDenied
+            | ErrorCode::FileLockingProtocolFailed
+            | ErrorCode::DatabaseBusy
+            | ErrorCode::OutOfMemory,
+        ) => Error::Disk { action, full: false, source },
+        Some(ErrorCode::OperationInterrupted) => Error::TooSlow(QUERY_TIME),
+        _ => Error::Statement { action, source },
+    }
+}
