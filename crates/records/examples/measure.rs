@@ -38,7 +38,7 @@ const SCHEMA: Schema =
 const ROWS: i64 = 100_000;
 
 fn request(key: i64) -> Request {
-    let state = ["new", "running", "done", "failed"][key.unsigned_abs() as usize % 4];
+    let state = if key % 4 == 3 { "failed" } else { "done" };
     Request { user: format!("user {}", key % 50), state: state.into(), created: key, text: "x".repeat(600) }
 }
 

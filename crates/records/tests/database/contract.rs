@@ -98,7 +98,8 @@ async fn a_read_panics_alone() {
 async fn pages_follow_an_index_and_each_other() {
     for (name, database, _folder) in databases().await {
         for key in 1..=30 {
-            let (user, state) = (["ann", "bob"][key as usize % 2], ["new", "done"][key as usize / 16]);
+            let (user, state) =
+                (if key % 2 == 0 { "ann" } else { "bob" }, if key < 16 { "new" } else { "done" });
             // Three at a time are equal in the order.
             put_request(&database, key, request(user, state, key / 6)).await.expect(name);
         }
