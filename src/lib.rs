@@ -14,12 +14,16 @@
 pub mod app;
 pub mod catalog;
 pub mod config;
-pub mod events;
-pub mod inventory;
+/// The change feed, as far as it is about the inventory.
+pub mod events {
+    pub use records::feed::{Event as Told, Feed as Events, SubscribeError, Subscription};
+    pub use records::inventory::ChangedRecord as Change;
+}
 pub mod jobs;
 pub use model;
 pub mod northbound;
 pub mod profiles;
+pub use records::inventory;
 pub mod southbound;
 pub use blobs as store;
 pub use http_service::transfers;

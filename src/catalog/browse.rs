@@ -4,8 +4,8 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use super::snapshot::Snapshot;
 use super::{Catalog, CatalogError, Inner};
+use crate::inventory::Snapshot;
 use crate::model::image::{Image, ImageId, Status};
 use crate::trees::{Directory, Entry, Found, LookupError, Matching, Search, Tree, sorted, text};
 

@@ -61,9 +61,10 @@ impl Catalog {
             }
             file.identity = identity;
             file.verify(sha256);
-            for image in
-                records.images.values_mut().filter(|image| kind == StoreKind::Iso && image.iso == *name)
-            {
+            let images = records.images.values();
+            let made_of_it = images.filter(|image| kind == StoreKind::Iso && image.iso == *name);
+            for id in made_of_it.map(|image| image.id.clone()).collect::<Vec<_>>() {
+                let Some(image) = records.images.get_mut(&id) else { continue };
                 let Some(known) = image.identity.as_mut() else { continue };
                 if image.sha256 == Some(sha256) {
                     *known = identity;
@@ -120,7 +121,10 @@ impl Catalog {
             Ok(_) | Err(_) => {}
         }
         let shown = name.clone();
-        let recorded = self.0.writer.commit(move |records| Ok(change(records, &name))).await?;
+        // A digest can be computed again. Damage is found by chance, and must not be lost.
+        let is_urgent = |recorded: &Recorded| matches!(recorded, Recorded::Damaged(_));
+        let recorded = self.0.writer.commit_when(is_urgent, move |records| Ok(change(records, &name)));
+        let recorded = recorded.await?;
         if let Recorded::Damaged(damage) = &recorded {
             tracing::error!(%kind, name = %shown, %damage, "a file is damaged");
         }
@@ -146,7 +150,7 @@ fn entry<'a>(
     identity: Identity,
 ) -> &'a mut FileRecord {
     let new = || FileRecord::new(kind, name.clone(), identity, Origin::Folder);
-    records.files.entry((kind, name.clone())).or_insert_with(new)
+    records.files.get_or_insert_with((kind, name.clone()), new)
 }
 
 impl Inner {

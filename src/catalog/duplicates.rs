@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::Inner;
-use super::snapshot::Snapshot;
+use crate::inventory::Snapshot;
 use crate::model::digest::Sha256;
 use crate::model::names::FileName;
 use crate::model::stored_file::{Origin, StoreKind};

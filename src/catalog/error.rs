@@ -1,7 +1,7 @@
 //! What the desk refuses and what it could not do, told apart by who can repair it: the client (your request, your file) or the
 //! operator (our disk). The texts of the first kind go to clients and carry no path of the server.
 
-use crate::inventory::InventoryError;
+use crate::inventory::{CommitError, InventoryError};
 use crate::model::image::Status;
 use crate::model::names::{FileName, ImageName, ImageVersion, NameError};
 use crate::model::stored_file::StoreKind;
@@ -105,7 +105,7 @@ pub enum CatalogError {
     Store(#[from] StoreError),
     /// Our disk: what was asked has not been done, because it could not be remembered.
     #[error("{0}")]
-    Inventory(#[from] std::sync::Arc<InventoryError>),
+    Inventory(std::sync::Arc<InventoryError>),
     /// Too much at once.
     #[error("too many files are arriving at this moment; try again later")]
     Crowded,
@@ -129,6 +129,15 @@ impl From<TreeError> for CatalogError {
             }
             TreeError::File(error) => Self::from_file(error),
             other => Self::Tree(other),
+        }
+    }
+}
+
+impl From<CommitError> for CatalogError {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Unsaved(error) => Self::Inventory(error),
+            CommitError::Stopping => Self::Stopping,
         }
     }
 }

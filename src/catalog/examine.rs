@@ -5,8 +5,8 @@ use std::fs;
 
 use rustix::fs::{Access, access};
 
-use super::snapshot::Snapshot;
 use super::{Catalog, CatalogError, Inner, JobRequest};
+use crate::inventory::Snapshot;
 use crate::model::identity::Identity;
 use crate::model::image::{Image, ImageId, Source, Status};
 use crate::model::stored_file::StoreKind;

@@ -6,9 +6,8 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use super::duplicates::others;
-use super::snapshot::{Snapshot, users_by_iso, users_of};
 use super::{Catalog, CatalogError, Change, Inner, JobRequest};
-use crate::inventory::Records;
+use crate::inventory::{Records, Snapshot, users_by_iso, users_of};
 use crate::model::identity::Identity;
 use crate::model::image::{ImageId, Status};
 use crate::model::names::FileName;

@@ -2,7 +2,6 @@
 //! Handles are cheap clones. What blocks on the disk runs on the blocking pool.
 
 mod browse;
-mod changes;
 mod checks;
 mod digests;
 mod downloads;
@@ -21,10 +20,8 @@ mod register;
 mod remove;
 mod resolve;
 mod restore;
-mod snapshot;
 mod storage;
 mod store_scan;
-mod writer;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::events::{Change, Events};
-use crate::inventory::{Inventory, InventoryError};
+use crate::inventory::{Inventory, InventoryError, InventoryWriter};
 use crate::model::digest::Sha256;
 use crate::model::image::ImageId;
 use crate::model::names::{FileName, ImageName, ImageVersion};
@@ -45,8 +42,8 @@ use crate::store::Store;
 use crate::trees::{Folder, Links, Tree, Trees};
 use locks::NameLocks;
 use lookup_limit::LookupLimit;
-use writer::Writer;
 
+pub use crate::inventory::Snapshot;
 pub use browse::{Browse, Browsed, Line};
 pub use digests::Recorded;
 pub use error::CatalogError;
@@ -55,7 +52,6 @@ pub use intake::Intake;
 pub use register::Reservation;
 pub use resolve::{Listed, Request, Resolved};
 pub use restore::Restored;
-pub use snapshot::Snapshot;
 pub use store_scan::StoreScan;
 
 /// Uploads that may arrive at once. Each has a thread that writes and digests, and there are 512 such threads in all.
@@ -103,7 +99,7 @@ struct Inner {
     /// The folders of the stores, as they are served.
     iso_folder: Tree,
     microkernel_folder: Tree,
-    writer: Writer,
+    writer: InventoryWriter<CatalogError>,
     events: Events,
     settling: Duration,
     image_locks: NameLocks<(ImageName, ImageVersion)>,
@@ -160,7 +156,7 @@ impl Catalog {
             isos: shelves.isos,
             microkernels: shelves.microkernels,
             trees: shelves.trees,
-            writer: Writer::start(inventory, records, shelves.events.clone())
+            writer: InventoryWriter::start(inventory, records, shelves.events.clone())
                 .map_err(|source| OpenError::Io { what: "the inventory's thread".into(), source })?,
             events: shelves.events,
             settling: shelves.settling,
@@ -191,7 +187,7 @@ impl Catalog {
     /// Calls `listener` after each change, before whoever asked for it is answered. Who keeps files open lets go of them here, because
     /// they may just have been removed.
     pub fn on_change(&self, listener: impl Fn() + Send + Sync + 'static) {
-        self.0.writer.listen(Box::new(listener));
+        self.0.writer.listen(listener);
     }
 
     /// What the desk wants done. Handed out once, to the workers.
@@ -205,6 +201,9 @@ impl Catalog {
         self.0.stop.cancel();
         self.0.changes.close();
         self.0.changes.wait().await;
+        if let Err(error) = self.0.writer.flush().await {
+            tracing::error!(%error, "the last changes are lost");
+        }
         let _ = self.blocking(|inner| inner.trees.close_all()).await;
     }
 

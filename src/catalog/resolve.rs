@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::examine::Sight;
-use super::snapshot::Snapshot;
 use super::{Catalog, Inner, JobRequest};
+use crate::inventory::Snapshot;
 use crate::model::content::Content;
 use crate::model::identity::Identity;
 use crate::model::image::{Image, Status};

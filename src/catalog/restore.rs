@@ -36,7 +36,7 @@ pub(super) fn adopt_links(mut records: Records, isos: &Store) -> Records {
         let identity = Identity::of(&metadata);
         let mut record = FileRecord::new(StoreKind::Iso, image.iso.clone(), identity, Origin::Local);
         record.local = Some(target);
-        records.files.entry((StoreKind::Iso, image.iso.clone())).or_insert(record);
+        records.files.get_or_insert_with((StoreKind::Iso, image.iso.clone()), || record);
     }
     records
 }

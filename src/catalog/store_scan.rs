@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use super::snapshot::users_of;
 use super::{Catalog, CatalogError, Inner, JobRequest};
 use crate::events::Change;
+use crate::inventory::users_of;
 use crate::model::identity::Identity;
 use crate::model::names::FileName;
 use crate::model::stored_file::StoreKind;
@@ -34,7 +34,7 @@ impl Catalog {
         if !matches!(found, Err(StoreError::NotFound(_))) {
             return Ok(());
         }
-        let forgotten = self.0.writer.commit(move |records| {
+        let forgotten = self.0.writer.commit_soon(move |records| {
             let is_needed = kind == StoreKind::Iso && !users_of(records, &name, None).is_empty();
             let key = (kind, name.clone());
             if is_needed || records.files.get(&key).is_none_or(|file| file.local.is_some()) {

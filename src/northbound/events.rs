@@ -174,14 +174,12 @@ impl Northbound {
         let news = match told {
             Told::Hello => News::Hello(EventCursor { id: id.to_owned() }),
             Told::Reset => News::Reset(EventCursor { id: id.to_owned() }),
-            Told::Changed(change) if !wanted.includes(&change) => return None,
-            Told::Changed(change) => match self.present(&change).await {
-                Ok(shown) => shown,
-                Err(error) => {
-                    tracing::warn!(?change, %error, "a change cannot be shown");
-                    return None;
-                }
-            },
+            Told::Changed(change) => {
+                // Components have events of their own.
+                let change = Change::of(&change).filter(|change| wanted.includes(change))?;
+                let shown = self.present(&change).await;
+                shown.inspect_err(|error| tracing::warn!(?change, %error, "a change cannot be shown")).ok()?
+            }
         };
         news.event().inspect_err(|error| tracing::error!(%error, "an event cannot be written")).ok()
     }

@@ -5,6 +5,7 @@ mod database;
 mod error;
 pub mod feed;
 mod files;
+pub mod inventory;
 mod memory;
 mod query;
 mod schema;

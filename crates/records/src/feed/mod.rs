@@ -86,15 +86,15 @@ impl Feed {
     }
 
     /// Publishes one change. A reader must find the row changed by now.
-    pub fn publish(&self, change: Change) {
+    pub fn publish(&self, change: impl Into<Change>) {
         self.publish_all([change]);
     }
 
     /// Publishes several changes.
-    pub fn publish_all(&self, changes: impl IntoIterator<Item = Change>) {
+    pub fn publish_all(&self, changes: impl IntoIterator<Item = impl Into<Change>>) {
         let mut ring = self.ring();
         let before = ring.latest();
-        changes.into_iter().for_each(|change| ring.add(change));
+        changes.into_iter().for_each(|change| ring.add(change.into()));
         let is_news = ring.latest() != before;
         drop(ring);
         if is_news {

@@ -2,20 +2,18 @@
 //! so at every instant the file is a whole state.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
-use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 
-use super::files::{beside, sync_folder, write_durably};
 use super::seals::{Entries, Seals};
 use super::{InventoryError, Records, previous_service};
-use crate::model::image::{Image, ImageId, Source};
-use crate::model::job::Job;
-use crate::model::stored_file::FileRecord;
+use crate::files::{self, beside, sync_folder, write_durably};
+use model::image::{Image, ImageId, Source};
+use model::job::Job;
+use model::stored_file::FileRecord;
 
 /// The version this program writes. Version 1 is the old service's file, which has no version field.
 const VERSION: u32 = 2;
@@ -64,13 +62,10 @@ fn hides_something(records: &Records) -> bool {
 impl JsonFile {
     /// Takes the inventory at `path` for this process. The file itself need not exist yet; its folder must.
     pub fn open(path: PathBuf) -> Result<Self, InventoryError> {
-        let lock_path = beside(&path, "lock");
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&lock_path);
-        let lock = lock.map_err(|source| InventoryError::Io { action: "lock", path: lock_path, source })?;
-        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self { seals: Seals::new(beside(&path, "key")), path, _lock: lock }),
-            Err(rustix::io::Errno::WOULDBLOCK) => Err(InventoryError::InUse(path)),
-            Err(errno) => Err(InventoryError::Io { action: "lock", path, source: errno.into() }),
+        match files::lock(&path) {
+            Ok(Some(lock)) => Ok(Self { seals: Seals::new(beside(&path, "key")), path, _lock: lock }),
+            Ok(None) => Err(InventoryError::InUse(path)),
+            Err(source) => Err(InventoryError::Io { action: "lock", path, source }),
         }
     }
 

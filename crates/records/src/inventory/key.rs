@@ -7,15 +7,15 @@ use std::path::Path;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::rand::{SecureRandom, SystemRandom};
 
-use super::files::{beside, sync_folder, write_durably};
+use crate::files::{beside, sync_folder, write_durably};
 
 /// The length of a key, and of the file that holds it.
 const KEY_BYTES: usize = 32;
 
 /// A key. On the heap, for it takes half a kilobyte.
-pub(super) struct Key(Box<LessSafeKey>);
+pub(super) struct SealKey(Box<LessSafeKey>);
 
-impl Key {
+impl SealKey {
     /// Reads the key in `path`; `None` if there is no such file.
     pub(super) fn read(path: &Path) -> io::Result<Option<Self>> {
         let file = match File::open(path) {

@@ -9,9 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::{Serialize, Serializer};
 use url::Url;
 
-use super::key::Key;
-use crate::model::image::{Image, ImageId, Source, WebSource};
-use crate::model::link::Link;
+use super::RecordMap;
+use super::key::SealKey;
+use model::image::{Image, ImageId, Source, WebSource};
+use model::link::Link;
 
 /// The seals of one inventory.
 pub(super) struct Seals {
@@ -30,7 +31,7 @@ struct State {
 enum Looked {
     #[default]
     NotYet,
-    Found(Key),
+    Found(SealKey),
     /// What is there is no key. It is left alone, and nothing is sealed.
     Unusable,
 }
@@ -58,13 +59,13 @@ impl Seals {
     }
 
     /// Gives the links of `images` back what they hide. Where that cannot be opened they stay as they are shown.
-    pub(super) fn open(&self, images: &mut BTreeMap<ImageId, Image>, sealed: BTreeMap<ImageId, String>) {
+    pub(super) fn open(&self, images: &mut RecordMap<ImageId, Image>, sealed: BTreeMap<ImageId, String>) {
         let mut state = self.lock();
         state.entries.clear();
         if sealed.is_empty() {
             return;
         }
-        let problem = match Key::read(&self.path) {
+        let problem = match SealKey::read(&self.path) {
             Ok(Some(key)) => {
                 state.key = Looked::Found(key);
                 "it is not the key under which they were sealed"
@@ -92,7 +93,7 @@ impl Seals {
     }
 
     /// Seals what the links of `images` hide. What was sealed before and has not changed stays as it is.
-    pub(super) fn seal(&self, images: &BTreeMap<ImageId, Image>) -> io::Result<Entries> {
+    pub(super) fn seal(&self, images: &RecordMap<ImageId, Image>) -> io::Result<Entries> {
         let mut state = self.lock();
         let mut entries = Entries::new();
         for image in images.values() {
@@ -119,11 +120,11 @@ impl Seals {
     }
 
     /// The key, a new one if there was none; `None` if what is there cannot be used.
-    fn key<'a>(&self, state: &'a mut State) -> io::Result<Option<&'a Key>> {
+    fn key<'a>(&self, state: &'a mut State) -> io::Result<Option<&'a SealKey>> {
         if matches!(state.key, Looked::NotYet) {
-            state.key = match Key::read(&self.path) {
+            state.key = match SealKey::read(&self.path) {
                 Ok(Some(key)) => Looked::Found(key),
-                Ok(None) => Looked::Found(Key::make(&self.path)?),
+                Ok(None) => Looked::Found(SealKey::make(&self.path)?),
                 Err(error) => {
                     tracing::warn!(key = %self.path.display(), %error, "the key cannot be used, so links will not keep their credentials over a restart");
                     Looked::Unusable
@@ -157,12 +158,12 @@ fn give_back(web: &mut WebSource, full: Vec<Url>) -> bool {
 }
 
 /// The links in full, sealed for this image.
-fn seal(key: &Key, image: &ImageId, links: &[&Link]) -> io::Result<Arc<str>> {
+fn seal(key: &SealKey, image: &ImageId, links: &[&Link]) -> io::Result<Arc<str>> {
     let links: Vec<&str> = links.iter().map(|link| link.secret_url().as_str()).collect();
     Ok(key.seal(&image.0, serde_json::to_vec(&links)?)?.into())
 }
 
-fn unseal(key: &Key, image: &ImageId, sealed: &str) -> Option<Vec<Url>> {
+fn unseal(key: &SealKey, image: &ImageId, sealed: &str) -> Option<Vec<Url>> {
     serde_json::from_slice(&key.open(&image.0, sealed)?).ok()
 }
 
@@ -173,11 +174,11 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::model::digest::Expected;
-    use crate::model::image::Status;
-    use crate::model::names::{FileName, ImageName, ImageVersion};
+    use model::digest::Expected;
+    use model::image::Status;
+    use model::names::{FileName, ImageName, ImageVersion};
 
-    type Images = BTreeMap<ImageId, Image>;
+    type Images = RecordMap<ImageId, Image>;
 
     fn link(text: &str) -> Link {
         text.parse::<Url>().expect("a link").into()
@@ -210,9 +211,9 @@ mod tests {
 
     /// As they come out of a file that shows no secret.
     fn stored(images: &Images) -> Images {
-        let text = serde_json::to_string(images).expect("JSON");
+        let text = serde_json::to_string(&images.values().collect::<Vec<_>>()).expect("JSON");
         assert!(!text.contains("secret"), "{text}");
-        serde_json::from_str(&text).expect("images")
+        self::images(&serde_json::from_str::<Vec<Image>>(&text).expect("images"))
     }
 
     fn texts(entries: &Entries) -> BTreeMap<ImageId, String> {
@@ -265,7 +266,8 @@ mod tests {
         let folder = folder();
         let all = images(&[image("1", "http://u:secret@h/a.iso"), image("2", "http://u:secret@h/b.iso")]);
         let sealed = texts(&seals(&folder).seal(&all).expect("seals"));
-        let url = |images: &Images, id: &str| match &images[&ImageId(id.into())].source {
+        let url = |images: &Images, id: &str| match &images.get(&ImageId(id.into())).expect("an image").source
+        {
             Source::Web(web) => web.url.secret_url().to_string(),
             _ => String::new(),
         };
@@ -324,7 +326,8 @@ mod tests {
             assert_eq!(fs::read(&path).ok(), other);
             // Another secret is sealed if there is a key, and does not keep anything from being saved if not.
             let mut more = found.clone();
-            more.extend(images(&[image("2", "http://u:secret@h/b.iso")]));
+            let second = image("2", "http://u:secret@h/b.iso");
+            more.insert(second.id.clone(), second);
             let usable = other.as_ref().is_none_or(|bytes| bytes.len() == 32);
             assert_eq!(later.seal(&more).expect("seals").len(), 1 + usize::from(usable), "{other:?}");
         }

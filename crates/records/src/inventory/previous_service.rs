@@ -5,9 +5,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Records;
-use crate::model::digest::Expected;
-use crate::model::image::{Image, ImageId, Source, Status};
-use crate::model::names::{FileName, ImageName, ImageVersion};
+use model::digest::Expected;
+use model::image::{Image, ImageId, Source, Status};
+use model::names::{FileName, ImageName, ImageVersion};
 
 #[derive(Deserialize)]
 struct OldImage {

@@ -1,19 +1,19 @@
 //! What a change of the records changed: all things that look different to clients afterwards.
 
-use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use crate::events::Change;
-use crate::inventory::Records;
-use crate::model::image::{Image, Status};
-use crate::model::names::{FileName, ImageName, ImageVersion};
-use crate::model::stored_file::StoreKind;
+use model::image::{Image, Status};
+use model::names::{FileName, ImageName, ImageVersion};
+use model::stored_file::StoreKind;
 
-/// The images and files that are not in `new` what they were in `old`.
-pub(super) fn between(old: &Records, new: &Records) -> Vec<Change> {
-    let images = differences(&old.images, &new.images);
-    let mut files: BTreeSet<_> =
-        differences(&old.files, &new.files).into_iter().map(|(key, ..)| key.clone()).collect();
+use super::{ChangedRecord, Records, Touched};
+
+/// The images and files that are not in `new` what they were in `old`. Only those that were touched are compared.
+pub(super) fn between(old: &Records, new: &Records, touched: &Touched) -> Vec<ChangedRecord> {
+    let images = touched.images.iter().map(|id| (id, old.images.get(id), new.images.get(id)));
+    let images: Vec<_> = images.filter(|(_, before, after)| before != after).collect();
+    let files = touched.files.iter().filter(|key| old.files.get(key) != new.files.get(key));
+    let mut files: BTreeSet<_> = files.cloned().collect();
     let mut ids: BTreeSet<_> = images.iter().map(|(id, ..)| (*id).clone()).collect();
     // How an image is that is served, depends on its ISO as it is now.
     if files.iter().any(|(kind, _)| *kind == StoreKind::Iso) {
@@ -29,49 +29,23 @@ pub(super) fn between(old: &Records, new: &Records) -> Vec<Change> {
             files.extend(isos.filter(|key| new.files.contains_key(key)));
         }
     }
-    let files = files.into_iter().map(|(kind, name)| Change::File(kind, name));
-    files.chain(ids.into_iter().map(Change::Image)).collect()
+    let files = files.into_iter().map(|(kind, name)| ChangedRecord::File(kind, name));
+    files.chain(ids.into_iter().map(ChangedRecord::Image)).collect()
 }
 
 fn need(image: &Image) -> Option<(&FileName, &ImageName, &ImageVersion)> {
     image.needs_iso().then_some((&image.iso, &image.name, &image.version))
 }
 
-/// The keys whose values differ, with what they were and what they are. One walk over both.
-fn differences<'a, K: Ord, V: PartialEq>(
-    old: &'a BTreeMap<K, V>,
-    new: &'a BTreeMap<K, V>,
-) -> Vec<(&'a K, Option<&'a V>, Option<&'a V>)> {
-    let (mut old, mut new) = (old.iter().peekable(), new.iter().peekable());
-    let mut found = Vec::new();
-    loop {
-        let order = match (old.peek(), new.peek()) {
-            (None, None) => return found,
-            (Some(_), None) => Ordering::Less,
-            (None, Some(_)) => Ordering::Greater,
-            (Some((before, _)), Some((after, _))) => before.cmp(after),
-        };
-        let before = if order.is_le() { old.next() } else { None };
-        let after = if order.is_ge() { new.next() } else { None };
-        let (was, is) = (before.map(|(_, value)| value), after.map(|(_, value)| value));
-        if let Some((key, _)) = before.or(after)
-            && was != is
-        {
-            found.push((key, was, is));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
+    use model::digest::Expected;
+    use model::identity::Identity;
+    use model::image::{ImageId, Source};
+    use model::stored_file::{FileRecord, Origin};
 
     use super::*;
-    use crate::model::digest::Expected;
-    use crate::model::identity::Identity;
-    use crate::model::image::{ImageId, Source};
-    use crate::model::stored_file::FileRecord;
-    use crate::model::stored_file::Origin;
 
     fn file_name(name: &str) -> FileName {
         FileName::new(name).expect("a name")
@@ -110,14 +84,18 @@ mod tests {
     /// What differs, in both directions.
     #[track_caller]
     fn expect(one: &Records, other: &Records, expected: &[&str]) {
-        let word = |change: Change| match change {
-            Change::Image(id) => format!("image {id}"),
-            Change::File(StoreKind::Iso, name) => format!("iso {name}"),
-            Change::File(StoreKind::Microkernel, name) => format!("microkernel {name}"),
-            Change::Job(id) => format!("job {id}"),
+        let word = |change: ChangedRecord| match change {
+            ChangedRecord::Image(id) => format!("image {id}"),
+            ChangedRecord::File(StoreKind::Iso, name) => format!("iso {name}"),
+            ChangedRecord::File(StoreKind::Microkernel, name) => format!("microkernel {name}"),
+            ChangedRecord::Job(id) => format!("job {id}"),
         };
+        let keys = |records: &Records| records.clone().take_touched();
         for (old, new) in [(one, other), (other, one)] {
-            let found: Vec<_> = between(old, new).into_iter().map(word).collect();
+            let (mut touched, more) = (keys(old), keys(new));
+            touched.images.extend(more.images);
+            touched.files.extend(more.files);
+            let found: Vec<_> = between(old, new, &touched).into_iter().map(word).collect();
             assert_eq!(found, expected);
         }
     }

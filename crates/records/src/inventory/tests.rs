@@ -3,11 +3,11 @@ use std::fs;
 use jiff::Timestamp;
 
 use super::*;
-use crate::model::digest::Expected;
-use crate::model::image::{Source, Status, WebSource};
-use crate::model::names::{ImageName, ImageVersion};
+use model::digest::Expected;
+use model::image::{Source, Status, WebSource};
+use model::names::{ImageName, ImageVersion};
 
-fn image(id: &str, name: &str) -> Image {
+pub(super) fn image(id: &str, name: &str) -> Image {
     Image {
         id: ImageId(id.into()),
         name: ImageName::new(name).expect("a name"),
@@ -30,7 +30,7 @@ fn image(id: &str, name: &str) -> Image {
     }
 }
 
-fn records(images: &[Image]) -> Records {
+pub(super) fn records(images: &[Image]) -> Records {
     Records {
         images: images.iter().map(|image| (image.id.clone(), image.clone())).collect(),
         ..Records::default()
@@ -52,12 +52,12 @@ fn contract(inventory: &Inventory) {
 fn every_backend_keeps_the_contract() {
     let folder = tempfile::tempdir().expect("a folder");
     contract(&Inventory::JsonFile(JsonFile::open(folder.path().join("inventory.json")).expect("opens")));
-    contract(&Inventory::Memory(Memory::default()));
+    contract(&Inventory::Memory(MemoryInventory::default()));
 }
 
 #[test]
 fn a_failed_save_leaves_the_old_state() {
-    let memory = Memory::default();
+    let memory = MemoryInventory::default();
     memory.save(&records(&[image("1", "a")])).expect("saves");
     memory.set_broken(true);
     memory.save(&Records::default()).expect_err("broken");

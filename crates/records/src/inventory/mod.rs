@@ -1,35 +1,57 @@
-//! The shelf of records: what the service must remember across restarts. It loads and saves whole states and decides nothing.
+//! The inventory: images, files and jobs that the service must remember across restarts. A few thousand records that people
+//! can read, copy and repair, in one JSON file that is written whole.
 
-mod files;
+mod changed_record;
+mod changes;
+#[cfg(test)]
+mod in_memory;
 mod json_file;
 mod key;
-#[cfg(test)]
-mod memory;
 mod previous_service;
+mod record_map;
 mod seals;
+mod snapshot;
+mod writer;
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 
-use crate::model::image::{Image, ImageId};
-use crate::model::job::{Job, JobId};
-use crate::model::names::FileName;
-use crate::model::stored_file::{FileRecord, StoreKind};
+use model::image::{Image, ImageId};
+use model::job::{Job, JobId};
+use model::names::FileName;
+use model::stored_file::{FileRecord, StoreKind};
 
-pub use json_file::JsonFile;
+pub use changed_record::ChangedRecord;
 #[cfg(test)]
-pub use memory::Memory;
+pub use in_memory::MemoryInventory;
+pub use json_file::JsonFile;
+pub use record_map::RecordMap;
+pub use snapshot::{Snapshot, users_by_iso, users_of};
+pub use writer::{CommitError, InventoryWriter};
 
-/// Everything that is remembered.
+/// Everything that is remembered. A clone costs next to nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Records {
     /// Images by id.
-    pub images: BTreeMap<ImageId, Image>,
-    /// Stored files by shelf and name.
-    pub files: BTreeMap<(StoreKind, FileName), FileRecord>,
+    pub images: RecordMap<ImageId, Image>,
+    /// Stored files by store and name.
+    pub files: RecordMap<(StoreKind, FileName), FileRecord>,
     /// Jobs by id: those to be resumed after a restart, and the last that ended.
-    pub jobs: BTreeMap<JobId, Job>,
+    pub jobs: RecordMap<JobId, Job>,
+}
+
+/// The records that a change touched. Jobs tell of their changes themselves.
+struct Touched {
+    images: BTreeSet<ImageId>,
+    files: BTreeSet<(StoreKind, FileName)>,
+}
+
+impl Records {
+    fn take_touched(&mut self) -> Touched {
+        self.jobs.take_touched();
+        Touched { images: self.images.take_touched(), files: self.files.take_touched() }
+    }
 }
 
 /// Where records are kept. The set is closed; every backend passes the same contract suite.
@@ -38,7 +60,7 @@ pub enum Inventory {
     JsonFile(JsonFile),
     /// Nowhere: for tests. It can be told to fail.
     #[cfg(test)]
-    Memory(Memory),
+    Memory(MemoryInventory),
 }
 
 impl Inventory {
@@ -87,7 +109,7 @@ pub enum InventoryError {
     #[error("the inventory {} is in use by another image-service", .0.display())]
     InUse(PathBuf),
     /// The disk failed.
-    #[error("cannot {action} the inventory {}: {source}", path.display())]
+    #[error("cannot {action} the inventory {}", path.display())]
     Io {
         /// What was attempted.
         action: &'static str,
@@ -96,6 +118,16 @@ pub enum InventoryError {
         /// What the system said.
         source: io::Error,
     },
+}
+
+impl InventoryError {
+    /// For the log: the error and its cause.
+    fn with_cause(&self) -> String {
+        match self {
+            Self::Io { source, .. } => format!("{self}: {source}"),
+            Self::Corrupt { .. } | Self::InUse(_) => self.to_string(),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -2,40 +2,58 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use crate::inventory::Records;
-use crate::model::identity::Identity;
-use crate::model::image::{Image, ImageId};
-use crate::model::job::Job;
-use crate::model::names::{FileName, ImageName, ImageVersion};
-use crate::model::stored_file::{FileRecord, StoreKind};
+use model::identity::Identity;
+use model::image::{Image, ImageId};
+use model::job::Job;
+use model::names::{FileName, ImageName, ImageVersion};
+use model::stored_file::{FileRecord, StoreKind};
 
-/// The records, and the paths that lead to them.
+use super::{Records, Touched};
+
+/// The records, and the paths that lead to them. States that follow each other share what did not change.
 #[derive(Debug, Default)]
 pub struct Snapshot {
     /// Counts the states since the start.
     generation: u64,
     records: Records,
-    paths: BTreeMap<ImageName, BTreeMap<ImageVersion, ImageId>>,
+    paths: Arc<Paths>,
     /// The versions of files that are known to be bad.
-    damaged: Vec<Identity>,
+    damaged: Arc<Vec<Identity>>,
 }
 
+type Paths = BTreeMap<ImageName, BTreeMap<ImageVersion, ImageId>>;
+
 impl Snapshot {
-    pub(super) fn of(generation: u64, records: Records) -> Self {
-        let mut paths: BTreeMap<ImageName, BTreeMap<ImageVersion, ImageId>> = BTreeMap::new();
-        for image in records.images.values() {
-            paths.entry(image.name.clone()).or_default().insert(image.version.clone(), image.id.clone());
-        }
-        let damaged = records.files.values().filter(|file| file.damage.is_some());
-        Self { generation, damaged: damaged.map(|file| file.identity).collect(), records, paths }
+    /// The first state.
+    pub(super) fn first(records: Records) -> Self {
+        let (paths, damaged) = (Arc::new(paths_of(&records)), Arc::new(damaged_of(&records)));
+        Self { generation: 0, records, paths, damaged }
     }
 
-    pub(super) fn generation(&self) -> u64 {
+    /// The state after this one, in which only `touched` may differ.
+    pub(super) fn next(&self, records: Records, touched: &Touched) -> Self {
+        let is_damaged =
+            |records: &Records, key| records.files.get(key).is_some_and(|file| file.damage.is_some());
+        let mut files = touched.files.iter();
+        let damaged = if files.any(|key| is_damaged(&self.records, key) || is_damaged(&records, key)) {
+            Arc::new(damaged_of(&records))
+        } else {
+            Arc::clone(&self.damaged)
+        };
+        let paths =
+            if touched.images.is_empty() { Arc::clone(&self.paths) } else { Arc::new(paths_of(&records)) };
+        Self { generation: self.generation + 1, records, paths, damaged }
+    }
+
+    /// Which state it is, counted from the start.
+    pub fn generation(&self) -> u64 {
         self.generation
     }
 
-    pub(super) fn records(&self) -> &Records {
+    /// What is remembered.
+    pub fn records(&self) -> &Records {
         &self.records
     }
 
@@ -103,19 +121,31 @@ impl Snapshot {
     }
 }
 
+fn paths_of(records: &Records) -> Paths {
+    let mut paths = Paths::new();
+    for image in records.images.values() {
+        paths.entry(image.name.clone()).or_default().insert(image.version.clone(), image.id.clone());
+    }
+    paths
+}
+
+fn damaged_of(records: &Records) -> Vec<Identity> {
+    records.files.values().filter(|file| file.damage.is_some()).map(|file| file.identity).collect()
+}
+
 fn only<T>(mut candidates: impl Iterator<Item = T>) -> Option<T> {
     let first = candidates.next()?;
     candidates.next().is_none().then_some(first)
 }
 
 /// The images that need the ISO `iso`, as `name version`; not counting `except`.
-pub(super) fn users_of(records: &Records, iso: &FileName, except: Option<&ImageId>) -> Vec<String> {
+pub fn users_of(records: &Records, iso: &FileName, except: Option<&ImageId>) -> Vec<String> {
     let images = records.images.values();
     shown(images.filter(|image| image.iso == *iso && image.needs_iso() && Some(&image.id) != except))
 }
 
 /// All ISOs that images need, and who needs each.
-pub(super) fn users_by_iso(records: &Records) -> BTreeMap<FileName, Vec<String>> {
+pub fn users_by_iso(records: &Records) -> BTreeMap<FileName, Vec<String>> {
     let mut users: BTreeMap<FileName, Vec<&Image>> = BTreeMap::new();
     for image in records.images.values().filter(|image| image.needs_iso()) {
         users.entry(image.iso.clone()).or_default().push(image);

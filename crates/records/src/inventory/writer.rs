@@ -1,0 +1,264 @@
+//! The only writer of the inventory: one thread that applies changes, saves them and publishes them as a snapshot. Changes
+//! that wait while the disk works are saved together; those that no caller waits for are saved at most once a second.
+
+use std::marker::PhantomData;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
+
+use super::{Inventory, InventoryError, Records, Snapshot, changes};
+use crate::feed::Feed;
+
+/// Changes that may wait. Further callers wait until there is space.
+const QUEUE: usize = 256;
+
+/// A change that no caller waits for is saved after this time, with all that came meanwhile.
+const SAVE_PAUSE: Duration = Duration::from_secs(1);
+
+type Saved = Result<(), Arc<InventoryError>>;
+/// Tells the caller how its change ended.
+type Answer = Box<dyn FnOnce(&Saved) + Send>;
+/// Is called after each change.
+type Listener = Box<dyn Fn() + Send + Sync>;
+
+/// A change was not made.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum CommitError {
+    /// The inventory could not be saved.
+    #[error("the change cannot be saved")]
+    Unsaved(#[source] Arc<InventoryError>),
+    /// The program ends.
+    #[error("the service is stopping")]
+    Stopping,
+}
+
+/// The way to the writer's thread, and what it last published. Its callers refuse changes with errors `E`.
+pub struct InventoryWriter<E = CommitError> {
+    requests: mpsc::Sender<Request>,
+    published: Arc<ArcSwap<Snapshot>>,
+    listeners: Arc<Mutex<Vec<Listener>>>,
+    error: PhantomData<fn() -> E>,
+}
+
+/// Applies a change. One that is refused must not have changed anything.
+type Request = Box<dyn FnOnce(&mut Records) -> Applied + Send>;
+
+struct Applied {
+    effect: Effect,
+    /// Is due in any case.
+    answer: Answer,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Effect {
+    /// Nothing changed.
+    Refused,
+    /// Nothing changed, but all that is not saved yet is to be.
+    Flush,
+    /// The caller waits until the change is durable.
+    Now,
+    /// The caller goes on at once.
+    Soon,
+}
+
+struct Thread {
+    inventory: Inventory,
+    published: Arc<ArcSwap<Snapshot>>,
+    listeners: Arc<Mutex<Vec<Listener>>>,
+    feed: Feed,
+    /// When the published state is to be saved, if it is not.
+    save_at: Option<Instant>,
+}
+
+impl<E: From<CommitError> + Send + 'static> InventoryWriter<E> {
+    /// Starts the thread. `records` is what `inventory` holds; `feed` gets their changes.
+    pub fn start(inventory: Inventory, mut records: Records, feed: Feed) -> std::io::Result<Self> {
+        records.take_touched();
+        let published = Arc::new(ArcSwap::from_pointee(Snapshot::first(records)));
+        let (requests, queue) = mpsc::channel(QUEUE);
+        let listeners = Arc::default();
+        let (publish, told) = (Arc::clone(&published), Arc::clone(&listeners));
+        let thread = Thread { inventory, published: publish, listeners: told, feed, save_at: None };
+        let runtime = Builder::new_current_thread().enable_time().build()?;
+        thread::Builder::new().name("inventory".into()).spawn(move || thread.run(&runtime, queue))?;
+        Ok(Self { requests, published, listeners, error: PhantomData })
+    }
+
+    /// Calls `listener` after each change, before its caller gets the answer.
+    pub fn listen(&self, listener: impl Fn() + Send + Sync + 'static) {
+        lock(&self.listeners).push(Box::new(listener));
+    }
+
+    /// Which state it is, counted from the start.
+    pub fn generation(&self) -> u64 {
+        self.published.load().generation()
+    }
+
+    /// The current state. All of it is durable, but for changes of the last second by [`InventoryWriter::commit_soon`].
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.published.load_full()
+    }
+
+    /// Applies `change` and returns when it is durable and published. A change that returns an error must not have changed
+    /// anything. If the disk refuses, nothing is changed either.
+    pub async fn commit<T>(
+        &self,
+        change: impl FnOnce(&mut Records) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+    {
+        self.commit_when(|_| true, change).await
+    }
+
+    /// Applies `change` and returns when it is published. It becomes durable with the next [`InventoryWriter::commit`], or
+    /// within a second; a crash before that undoes it. For what can be found out again.
+    pub async fn commit_soon<T>(
+        &self,
+        change: impl FnOnce(&mut Records) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+    {
+        self.commit_when(|_| false, change).await
+    }
+
+    /// Like [`InventoryWriter::commit`] where `is_urgent` says so of the change's value, else like
+    /// [`InventoryWriter::commit_soon`].
+    pub async fn commit_when<T>(
+        &self,
+        is_urgent: impl FnOnce(&T) -> bool + Send + 'static,
+        change: impl FnOnce(&mut Records) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+    {
+        let (sender, receiver) = oneshot::channel();
+        let request = Box::new(move |records: &mut Records| {
+            let outcome = change(records);
+            let effect = match &outcome {
+                Err(_) => Effect::Refused,
+                Ok(value) if is_urgent(value) => Effect::Now,
+                Ok(_) => Effect::Soon,
+            };
+            let answer = Box::new(move |saved: &Saved| {
+                let unsaved = |error| E::from(CommitError::Unsaved(error));
+                // A caller that went away needs no answer.
+                let _ = sender.send(outcome.and_then(|value| saved.clone().map(|()| value).map_err(unsaved)));
+            });
+            Applied { effect, answer }
+        });
+        self.requests.send(request).await.map_err(|_| CommitError::Stopping)?;
+        receiver.await.map_err(|_| CommitError::Stopping)?
+    }
+
+    /// Makes durable what is published.
+    pub async fn flush(&self) -> Result<(), CommitError> {
+        let (sender, receiver) = oneshot::channel();
+        let answer = Box::new(move |saved: &Saved| {
+            let _ = sender.send(saved.clone().map_err(CommitError::Unsaved));
+        });
+        let flush = Box::new(|_: &mut Records| Applied { effect: Effect::Flush, answer });
+        self.requests.send(flush).await.map_err(|_| CommitError::Stopping)?;
+        receiver.await.map_err(|_| CommitError::Stopping)?
+    }
+}
+
+impl Thread {
+    fn run(mut self, runtime: &Runtime, mut queue: mpsc::Receiver<Request>) {
+        loop {
+            let request = match self.save_at {
+                None => runtime.block_on(queue.recv()),
+                Some(at) if Instant::now() >= at => {
+                    self.save_published();
+                    continue;
+                }
+                Some(at) => match runtime.block_on(async { timeout_at(at, queue.recv()).await }) {
+                    Ok(request) => request,
+                    Err(_) => continue,
+                },
+            };
+            match request {
+                Some(first) => self.group(first, &mut queue),
+                None => break,
+            }
+        }
+        if self.save_at.is_some() {
+            self.save_published();
+        }
+    }
+
+    /// Applies the change and those that wait. They are saved together if one of their callers waits for that.
+    fn group(&mut self, first: Request, queue: &mut mpsc::Receiver<Request>) {
+        let current = self.published.load_full();
+        let mut records = current.records().clone();
+        let mut answers = Vec::new();
+        let (mut is_changed, mut must_save) = (false, false);
+        let mut next = Some(first);
+        while let Some(request) = next.take() {
+            let applied = request(&mut records);
+            is_changed |= matches!(applied.effect, Effect::Now | Effect::Soon);
+            must_save |= match applied.effect {
+                Effect::Now => true,
+                Effect::Flush => self.save_at.is_some() || is_changed,
+                Effect::Soon | Effect::Refused => false,
+            };
+            answers.push(applied.answer);
+            if answers.len() < QUEUE {
+                next = queue.try_recv().ok();
+            }
+        }
+        let saved = if must_save { self.inventory.save(&records).map_err(Arc::new) } else { Ok(()) };
+        match &saved {
+            Ok(()) => {
+                if must_save {
+                    self.save_at = None;
+                } else if is_changed && self.save_at.is_none() {
+                    self.save_at = Some(Instant::now() + SAVE_PAUSE);
+                }
+                if is_changed {
+                    self.publish(&current, records);
+                }
+            }
+            Err(error) => {
+                tracing::error!(
+                    error = error.with_cause(),
+                    "a change was refused because it cannot be saved"
+                );
+            }
+        }
+        answers.into_iter().for_each(|answer| answer(&saved));
+    }
+
+    fn publish(&self, current: &Snapshot, mut records: Records) {
+        let touched = records.take_touched();
+        let next = Arc::new(current.next(records, &touched));
+        self.published.store(Arc::clone(&next));
+        lock(&self.listeners).iter().for_each(|listener| listener());
+        self.feed.publish_all(changes::between(current.records(), next.records(), &touched));
+    }
+
+    /// Saves what callers did not wait for. If the disk refuses, it stays published, and is saved later.
+    fn save_published(&mut self) {
+        self.save_at = match self.inventory.save(self.published.load().records()) {
+            Ok(()) => None,
+            Err(error) => {
+                tracing::error!(error = error.with_cause(), "changes that are in use cannot be saved yet");
+                Some(Instant::now() + SAVE_PAUSE)
+            }
+        };
+    }
+}
+
+fn lock(listeners: &Mutex<Vec<Listener>>) -> MutexGuard<'_, Vec<Listener>> {
+    listeners.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+#[path = "writer_tests.rs"]
+mod tests;
