@@ -4,11 +4,12 @@ use super::{Catalog, CatalogError};
 use crate::model::job::{Job, JobId};
 
 impl Catalog {
-    /// Remembers how far a job has come, and forgets those that `forgotten` names.
+    /// Remembers how far a job has come, and forgets those that `forgotten` names. After a crash within the next second, the
+    /// job is done once more, which finds that nothing is left to do.
     pub async fn keep_job(&self, job: Job, forgotten: Vec<JobId>) -> Result<(), CatalogError> {
         self.0
             .writer
-            .commit(move |records| {
+            .commit_soon(move |records| {
                 for id in forgotten {
                     records.jobs.remove(&id);
                 }

@@ -1,11 +1,14 @@
 //! Files that hold records: made for their owner alone, durable, locked against other processes.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, BufWriter};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::FlockOperation;
+
+/// Bytes that are collected for one write.
+const WRITE_BUFFER: usize = 64 << 10;
 
 /// The file that belongs to the one at `path` for a purpose.
 pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
@@ -22,10 +25,14 @@ pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
 }
 
 /// Writes a file that only its owner may read, and which survives a power cut.
-pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+pub(crate) fn write_durably(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+) -> io::Result<()> {
+    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    let mut buffer = BufWriter::with_capacity(WRITE_BUFFER, file);
+    write(&mut buffer)?;
+    buffer.into_inner()?.sync_all()
 }
 
 /// Makes an empty file that only its owner may read, unless there is one.

@@ -18,7 +18,7 @@ mod writer;
 pub use database::Database;
 pub use error::{Cause, Error};
 pub use memory::Memory;
-pub use query::{Cursor, MAX_PAGE, MAX_SKIP, Page, Query};
+pub use query::{Cursor, MAX_PAGE, MAX_PAGE_BYTES, MAX_SKIP, Page, Query};
 pub use schema::{Migration, Schema, Upgrade};
 pub use table::{Column, Key, MAX_ROW, MAX_TEXT, Table, TableSpec, Value, ValueType};
 pub use transaction::{Reader, Transaction};

@@ -2,11 +2,13 @@
 //! fail like a full disk.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::io;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::query::Found;
 use crate::table::{KEY, Stored};
 use crate::{Error, Query, TableSpec, Value};
 
@@ -83,7 +85,7 @@ impl Tables {
         u64::try_from(self.matching(spec, query).count()).unwrap_or(u64::MAX)
     }
 
-    pub(crate) fn page(&self, spec: &TableSpec, query: &Query) -> Vec<(Value, String)> {
+    pub(crate) fn page(&self, spec: &TableSpec, query: &Query) -> Found {
         let mut found: Vec<_> = self
             .matching(spec, query)
             .map(|(key, row)| (query.order.map(|order| value_of(spec, order, key, row)), key, row))
@@ -98,8 +100,10 @@ impl Tables {
             if query.descending { place < end } else { place > end }
         };
         let rows = found.into_iter().filter(|(order, key, _)| is_behind(order, key));
-        let rows = rows.skip(query.skip as usize).take(query.rows() as usize + 1);
-        rows.map(|(_, key, row)| (key.clone(), row.text.clone())).collect()
+        let rows = rows.skip(query.skip as usize).map(|(_, key, row)| (key.clone(), row.text.clone()));
+        match Found::take(query, rows.map(Ok::<_, Infallible>)) {
+            Ok(found) => found,
+        }
     }
 
     fn matching<'a>(

@@ -8,6 +8,9 @@ use crate::{Error, Table, TableSpec, Value};
 /// Rows of one page. A caller that wants more asks again with [`Page::next`].
 pub const MAX_PAGE: u32 = 1_000;
 
+/// Bytes of the rows of one page, give or take a row. A page of large rows is shorter than its limit.
+pub const MAX_PAGE_BYTES: usize = 8 << 20;
+
 /// Rows that a numbered page may lie behind the first. Each of them costs a step of the index.
 pub const MAX_SKIP: u32 = 10_000_000;
 
@@ -44,6 +47,34 @@ pub struct Page<T: Table> {
     pub rows: Vec<(T::Key, T::Row)>,
     /// Where the next page begins; `None` after the last row.
     pub next: Option<Cursor>,
+}
+
+/// Stored rows of one page.
+pub(crate) struct Found {
+    pub(crate) rows: Vec<(Value, String)>,
+    /// Whether there are rows behind them.
+    pub(crate) has_more: bool,
+}
+
+impl Found {
+    /// Takes a page from rows that go on for one more at least.
+    pub(crate) fn take<E>(
+        query: &Query,
+        rows: impl Iterator<Item = Result<(Value, String), E>>,
+    ) -> Result<Self, E> {
+        let limit = query.rows() as usize;
+        let (mut found, mut bytes) = (Self { rows: Vec::new(), has_more: false }, 0);
+        for row in rows {
+            if found.rows.len() == limit || bytes > MAX_PAGE_BYTES {
+                found.has_more = true;
+                break;
+            }
+            let row = row?;
+            bytes += row.1.len();
+            found.rows.push(row);
+        }
+        Ok(found)
+    }
 }
 
 impl Query {
@@ -94,7 +125,7 @@ impl Query {
         self
     }
 
-    /// At most this many rows, and at most [`MAX_PAGE`].
+    /// At most this many rows, and at most [`MAX_PAGE`] or [`MAX_PAGE_BYTES`].
     pub fn limit(mut self, rows: u32) -> Self {
         self.limit = Some(rows);
         self

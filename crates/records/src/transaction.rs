@@ -58,16 +58,13 @@ impl<'a> Reader<'a> {
     pub fn page<T: Table>(&self, query: &Query) -> Result<Page<T>, Error> {
         let spec = self.spec::<T>()?;
         query.check(&spec)?;
-        let mut found = match &self.rows {
+        let found = match &self.rows {
             Rows::Sqlite(session) => session.page(&spec, query)?,
             Rows::Memory(tables) => tables.page(&spec, query),
         };
-        let limit = query.rows() as usize;
-        let has_more = found.len() > limit;
-        found.truncate(limit);
-        let mut rows = Vec::with_capacity(found.len());
+        let mut rows = Vec::with_capacity(found.rows.len());
         let mut last = None;
-        for (value, text) in found {
+        for (value, text) in found.rows {
             let row = decode::<T>(&value, &text)?;
             let key = T::Key::from_value(value.clone());
             let key =
@@ -75,7 +72,7 @@ impl<'a> Reader<'a> {
             rows.push((key, row));
             last = Some(value);
         }
-        let next = match (has_more, last, rows.last()) {
+        let next = match (found.has_more, last, rows.last()) {
             (true, Some(key), Some((_, row))) => Some(Cursor { order: order_of::<T>(query, row), key }),
             _ => None,
         };

@@ -8,7 +8,8 @@ use model::stored_file::StoreKind;
 
 use super::{ChangedRecord, Records, Touched};
 
-/// The images and files that are not in `new` what they were in `old`. Only those that were touched are compared.
+/// The images and files that are not in `new` what they were in `old`. Only those that were touched are
+/// compared.
 pub(super) fn between(old: &Records, new: &Records, touched: &Touched) -> Vec<ChangedRecord> {
     let images = touched.images.iter().map(|id| (id, old.images.get(id), new.images.get(id)));
     let images: Vec<_> = images.filter(|(_, before, after)| before != after).collect();

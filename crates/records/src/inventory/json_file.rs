@@ -1,9 +1,9 @@
-//! The inventory as one JSON file. A save writes a temporary beside it, fsyncs, keeps the old file as `….previous` and renames;
-//! so at every instant the file is a whole state.
+//! The inventory as one JSON file. A save writes a temporary file beside it, syncs it, keeps the old file as
+//! `….previous`, and renames. At every instant the file is a complete state.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -98,12 +98,12 @@ impl JsonFile {
             jobs: records.jobs.values().collect(),
             sealed: &sealed,
         };
-        let mut bytes =
-            serde_json::to_vec_pretty(&document).map_err(|error| self.io("encode", error.into()))?;
-        bytes.push(b'\n');
-
         let fresh = beside(&self.path, "new");
-        let written = write_durably(&fresh, &bytes).and_then(|()| self.stage_previous());
+        let written = write_durably(&fresh, |file| {
+            serde_json::to_writer_pretty(&mut *file, &document)?;
+            file.write_all(b"\n")
+        });
+        let written = written.and_then(|()| self.stage_previous());
         if let Err(source) = written {
             // Gives its space back to a full disk; if this fails too, the next save overwrites it.
             let _ = fs::remove_file(&fresh);
@@ -127,7 +127,8 @@ impl JsonFile {
             None => {
                 let records = previous_service::upgrade(&value).map_err(|problem| self.corrupt(problem))?;
                 let kept = beside(&self.path, "v1");
-                write_durably(&kept, text.as_bytes()).map_err(|source| self.io("keep a copy of", source))?;
+                write_durably(&kept, |file| file.write_all(text.as_bytes()))
+                    .map_err(|source| self.io("keep a copy of", source))?;
                 self.save(&records)?;
                 tracing::info!(images = records.images.len(), copy = %kept.display(), "upgraded the inventory of the previous service");
                 return Ok(records);
@@ -146,8 +147,8 @@ impl JsonFile {
             if !paths.insert((image.name.clone(), image.version.clone())) {
                 return Err(self.corrupt(format!("it holds two images {} {}", image.name, image.version)));
             }
-            if let Some(twin) = records.images.insert(image.id.clone(), image) {
-                return Err(self.corrupt(format!("it holds two images with the id {}", twin.id)));
+            if let Some(other) = records.images.insert(image.id.clone(), image) {
+                return Err(self.corrupt(format!("it holds two images with the id {}", other.id)));
             }
         }
         records.files =
@@ -159,7 +160,7 @@ impl JsonFile {
             // Twice, so that the copy of the state before is without credentials as well.
             let saved = self.save(&records).and_then(|()| self.save(&records));
             if let Err(error) = saved {
-                tracing::warn!(%error, "the inventory still holds links with credentials that anybody can read who has the file");
+                tracing::warn!(%error, "the inventory still holds links with credentials in the clear");
             }
         }
         Ok(records)
@@ -176,7 +177,10 @@ impl JsonFile {
             Ok(()) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             // File systems without hard links get a copy.
-            Err(_) => write_durably(&staged, &fs::read(&self.path)?),
+            Err(_) => {
+                let bytes = fs::read(&self.path)?;
+                write_durably(&staged, |file| file.write_all(&bytes))
+            }
         }
     }
 

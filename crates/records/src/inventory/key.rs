@@ -1,7 +1,8 @@
-//! The key under which the inventory seals what may not be shown: ChaCha20-Poly1305 (RFC 8439), in a file that only its owner may read.
+//! The key under which the inventory seals what may not be shown: ChaCha20-Poly1305 (RFC 8439), in a file
+//! that only its owner may read.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
@@ -38,7 +39,7 @@ impl SealKey {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        write_durably(&fresh, &bytes)?;
+        write_durably(&fresh, |file| file.write_all(&bytes))?;
         fs::rename(&fresh, path)?;
         sync_folder(path)?;
         Self::of(&bytes)
@@ -50,8 +51,8 @@ impl SealKey {
             .map_err(|_| io::Error::other(format!("a key has {KEY_BYTES} bytes")))
     }
 
-    /// Seals `bytes` for `owner` as hexadecimal digits. Each seal gets a nonce of its own, by chance: as many seals as would make two alike
-    /// probable, no inventory ever sees.
+    /// Seals `bytes` for `owner` as hexadecimal digits. Each seal gets a random nonce. No inventory has so many
+    /// seals that two equal ones become probable.
     pub(super) fn seal(&self, owner: &str, mut bytes: Vec<u8>) -> io::Result<String> {
         let mut nonce = [0; NONCE_LEN];
         random(&mut nonce)?;

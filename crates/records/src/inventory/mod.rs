@@ -1,5 +1,5 @@
-//! The inventory: images, files and jobs that the service must remember across restarts. A few thousand records that people
-//! can read, copy and repair, in one JSON file that is written whole.
+//! The inventory: images, files and jobs that the service must remember across restarts. A few thousand
+//! records that people can read, copy and repair, in one JSON file that is written whole.
 
 mod changed_record;
 mod changes;
@@ -58,7 +58,7 @@ impl Records {
 pub enum Inventory {
     /// One JSON file, written whole.
     JsonFile(JsonFile),
-    /// Nowhere: for tests. It can be told to fail.
+    /// Nowhere: for tests. A switch makes it fail.
     #[cfg(test)]
     Memory(MemoryInventory),
 }
@@ -73,7 +73,8 @@ impl Inventory {
         }
     }
 
-    /// Replaces the saved state. When this returns, `records` survive a power cut; when it fails, the old state does.
+    /// Replaces the saved state. When this returns, `records` survive a power cut; when it fails, the old
+    /// state does.
     pub fn save(&self, records: &Records) -> Result<(), InventoryError> {
         match self {
             Self::JsonFile(file) => file.save(records),

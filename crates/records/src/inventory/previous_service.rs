@@ -18,8 +18,9 @@ struct OldImage {
     status: String,
 }
 
-/// Turns the old records into ours. The old service wrote `OK` before it was true, so such images are read anew
-/// ([`Status::Preparing`]); unfinished work cannot be resumed, because the old service did not record where it came from.
+/// Turns the old records into ours. The old service wrote `OK` before it was true, so such images are read
+/// anew ([`Status::Preparing`]); unfinished work cannot be resumed, because the old service did not record
+/// where it came from.
 pub(super) fn upgrade(document: &Value) -> Result<Records, String> {
     let images = document
         .get("images")
@@ -28,11 +29,11 @@ pub(super) fn upgrade(document: &Value) -> Result<Records, String> {
     let mut records = Records::default();
     for (index, entry) in images.iter().enumerate() {
         let image = upgrade_one(entry).map_err(|problem| format!("image {index}: {problem}"))?;
-        let twin = records
+        let is_taken = records
             .images
             .values()
             .any(|other| (&other.name, &other.version) == (&image.name, &image.version));
-        if twin || records.images.contains_key(&image.id) {
+        if is_taken || records.images.contains_key(&image.id) {
             return Err(format!("image {index}: another one has the same id or the same name and version"));
         }
         records.images.insert(image.id.clone(), image);

@@ -1,4 +1,5 @@
-//! Records by key, in order, of which a clone costs next to nothing: a change copies the one chunk that it touches.
+//! Records by key, in order, of which a clone costs next to nothing: a change copies the one chunk that it
+//! touches.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -113,7 +114,8 @@ impl<K: Ord + Clone, V: Clone> RecordMap<K, V> {
         self.iter().map(|(_, value)| value)
     }
 
-    /// The keys that were inserted, changed or removed since this was asked last. Clones begin with those of their origin.
+    /// The keys that were inserted, changed or removed since this was asked last. Clones begin with those of
+    /// their origin.
     pub(crate) fn take_touched(&mut self) -> BTreeSet<K> {
         std::mem::take(&mut self.touched)
     }

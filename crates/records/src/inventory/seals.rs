@@ -1,5 +1,6 @@
-//! What links hide, sealed. The inventory holds links as they may be shown, and beside them, under the key in a file of its own, what they are in
-//! full, so nobody reads or forges that who has the inventory alone, a backup of it perhaps.
+//! What links hide, sealed. The inventory holds links as they may be shown, and beside them the links in full,
+//! encrypted. The key is in a file of its own. So the inventory alone, such as a backup, reveals no credentials
+//! and allows no forgery.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -26,20 +27,21 @@ struct State {
     entries: Entries,
 }
 
-/// What a look for the key brought.
+/// Whether the key was read yet, and with what result.
 #[derive(Default)]
 enum Looked {
     #[default]
     NotYet,
     Found(SealKey),
-    /// What is there is no key. It is left alone, and nothing is sealed.
+    /// The file holds no key. It is left alone, and nothing is sealed.
     Unusable,
 }
 
 /// What is sealed, by image.
 pub(super) type Entries = BTreeMap<ImageId, Entry>;
 
-/// The links of one image. As long as they do not change, neither does what is written of them; so what cannot be opened is not lost.
+/// The links of one image. While they do not change, neither does their sealed text. So a text that cannot be
+/// opened is not lost.
 #[derive(Clone)]
 pub(super) struct Entry {
     links: Arc<[Link]>,
@@ -58,7 +60,7 @@ impl Seals {
         Self { path, state: Mutex::default() }
     }
 
-    /// Gives the links of `images` back what they hide. Where that cannot be opened they stay as they are shown.
+    /// Puts the links in full into `images`. A link that cannot be opened stays as it is shown.
     pub(super) fn open(&self, images: &mut RecordMap<ImageId, Image>, sealed: BTreeMap<ImageId, String>) {
         let mut state = self.lock();
         state.entries.clear();
@@ -142,8 +144,8 @@ impl Seals {
     }
 }
 
-/// Turns links into what they are in full; `false` if some of them are others by now. Somebody may have written another link into the inventory,
-/// and what the first one hid is not for that.
+/// Puts in the links in full; `false` if some of them are others by now. A person may have written another link
+/// into the inventory, which must not get the credentials of the first.
 fn give_back(web: &mut WebSource, full: Vec<Url>) -> bool {
     let mut links = web.all_links_mut();
     let mut are_the_same = links.len() == full.len();
@@ -271,12 +273,12 @@ mod tests {
             Source::Web(web) => web.url.secret_url().to_string(),
             _ => String::new(),
         };
-        // Somebody turned the one link elsewhere.
+        // An editor turned the one link elsewhere.
         let turned = images(&[image("1", "http://evil/a.iso"), image("2", "http://u:secret@h/b.iso")]);
         let found = opened(&seals(&folder), &turned, sealed.clone());
         assert_eq!(url(&found, "1"), "http://evil/a.iso");
         assert_eq!(url(&found, "2"), "http://u:secret@h/b.iso");
-        // Somebody gave the one what belongs to the other, or changed a digit, or wrote nonsense.
+        // The one has the text of the other, a changed digit, or nonsense.
         let [one, two] = ["1", "2"].map(|id| sealed[&ImageId(id.into())].clone());
         let last = if one.ends_with('0') { "1" } else { "0" };
         let changed = format!("{}{last}", &one[..one.len() - 1]);

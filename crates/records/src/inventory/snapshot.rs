@@ -72,7 +72,8 @@ impl Snapshot {
         self.records.images.get(self.paths.get(name)?.get(version)?)
     }
 
-    /// The only image whose name and version differ from these in ASCII case alone: what firmware asks for in its own spelling.
+    /// The only image whose name and version differ from these in ASCII case alone: what firmware asks for in
+    /// its own spelling.
     pub fn image_like(&self, name: &ImageName, version: &ImageVersion) -> Option<&Image> {
         let wanted = (name.as_str(), version.as_str());
         let is_like = |image: &&Image| {
@@ -110,12 +111,13 @@ impl Snapshot {
         self.records.files.get(&(kind, name.clone()))
     }
 
-    /// Whether this version of a file is known to be bad, whatever its name is. Numbers of devices change between boots, those of files do not.
+    /// Whether this version of a file is known to be bad, whatever its name is. Numbers of devices change
+    /// between boots, those of files do not.
     pub fn is_damaged(&self, found: &Identity) -> bool {
         self.damaged.iter().any(|known| known.inode == found.inode && known.same_version(found))
     }
 
-    /// What is remembered of all files on a shelf.
+    /// What is remembered of all files of a store.
     pub fn files(&self, kind: StoreKind) -> impl Iterator<Item = &FileRecord> {
         self.records.files.values().filter(move |file| file.kind == kind)
     }
@@ -144,7 +146,7 @@ pub fn users_of(records: &Records, iso: &FileName, except: Option<&ImageId>) -> 
     shown(images.filter(|image| image.iso == *iso && image.needs_iso() && Some(&image.id) != except))
 }
 
-/// All ISOs that images need, and who needs each.
+/// All ISOs that images need, and the images that need each.
 pub fn users_by_iso(records: &Records) -> BTreeMap<FileName, Vec<String>> {
     let mut users: BTreeMap<FileName, Vec<&Image>> = BTreeMap::new();
     for image in records.images.values().filter(|image| image.needs_iso()) {

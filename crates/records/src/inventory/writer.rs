@@ -1,5 +1,6 @@
-//! The only writer of the inventory: one thread that applies changes, saves them and publishes them as a snapshot. Changes
-//! that wait while the disk works are saved together; those that no caller waits for are saved at most once a second.
+//! The only writer of the inventory: one thread that applies changes, saves them and publishes them as a
+//! snapshot. Changes that wait while the disk works are saved together; those that no caller waits for are
+//! saved at most once a second.
 
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -82,8 +83,8 @@ impl<E: From<CommitError> + Send + 'static> InventoryWriter<E> {
         let published = Arc::new(ArcSwap::from_pointee(Snapshot::first(records)));
         let (requests, queue) = mpsc::channel(QUEUE);
         let listeners = Arc::default();
-        let (publish, told) = (Arc::clone(&published), Arc::clone(&listeners));
-        let thread = Thread { inventory, published: publish, listeners: told, feed, save_at: None };
+        let (shared, called) = (Arc::clone(&published), Arc::clone(&listeners));
+        let thread = Thread { inventory, published: shared, listeners: called, feed, save_at: None };
         let runtime = Builder::new_current_thread().enable_time().build()?;
         thread::Builder::new().name("inventory".into()).spawn(move || thread.run(&runtime, queue))?;
         Ok(Self { requests, published, listeners, error: PhantomData })
@@ -99,13 +100,14 @@ impl<E: From<CommitError> + Send + 'static> InventoryWriter<E> {
         self.published.load().generation()
     }
 
-    /// The current state. All of it is durable, but for changes of the last second by [`InventoryWriter::commit_soon`].
+    /// The current state. All of it is durable, but for changes of the last second by
+    /// [`InventoryWriter::commit_soon`].
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.published.load_full()
     }
 
-    /// Applies `change` and returns when it is durable and published. A change that returns an error must not have changed
-    /// anything. If the disk refuses, nothing is changed either.
+    /// Applies `change` and returns when it is durable and published. A change that returns an error must not
+    /// have changed anything. If the disk refuses, nothing is changed either.
     pub async fn commit<T>(
         &self,
         change: impl FnOnce(&mut Records) -> Result<T, E> + Send + 'static,
@@ -116,8 +118,9 @@ impl<E: From<CommitError> + Send + 'static> InventoryWriter<E> {
         self.commit_when(|_| true, change).await
     }
 
-    /// Applies `change` and returns when it is published. It becomes durable with the next [`InventoryWriter::commit`], or
-    /// within a second; a crash before that undoes it. For what can be found out again.
+    /// Applies `change` and returns when it is published. It becomes durable with the next
+    /// [`InventoryWriter::commit`], or within a second; a crash before that undoes it. For what can be found
+    /// out again.
     pub async fn commit_soon<T>(
         &self,
         change: impl FnOnce(&mut Records) -> Result<T, E> + Send + 'static,
@@ -193,7 +196,8 @@ impl Thread {
         }
     }
 
-    /// Applies the change and those that wait. They are saved together if one of their callers waits for that.
+    /// Applies the change and those that wait. They are saved together if one of their callers waits for
+    /// that.
     fn group(&mut self, first: Request, queue: &mut mpsc::Receiver<Request>) {
         let current = self.published.load_full();
         let mut records = current.records().clone();

@@ -59,7 +59,7 @@ async fn a_change_is_durable_told_and_published_before_its_answer() {
     let refused = writer.commit(|_| Err::<(), _>(CommitError::Stopping)).await;
     assert!(refused.is_err());
     assert_eq!((calls.load(Ordering::Relaxed), writer.generation(), memory.saves()), (1, 1, 1));
-    let Some(Event::Changed(change)) = subscription.next().await else { panic!("a change is told") };
+    let Some(Event::Changed(change)) = subscription.next().await else { panic!("a change is published") };
     assert!(matches!(ChangedRecord::of(&change), Some(ChangedRecord::Image(_))), "{change:?}");
 }
 

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params_from_iter};
 
+use crate::query::Found;
 use crate::table::Stored;
 use crate::{Error, Query, TableSpec, Value, files, sql};
 
@@ -163,13 +164,13 @@ impl Session {
         })
     }
 
-    pub(crate) fn page(&self, spec: &TableSpec, query: &Query) -> Result<Vec<(Value, String)>, Error> {
+    pub(crate) fn page(&self, spec: &TableSpec, query: &Query) -> Result<Found, Error> {
         let statement = sql::page(spec, query);
         self.timed(|connection| {
             let mut prepared = connection.prepare_cached(&statement.text)?;
             let rows = prepared
                 .query_map(params_from_iter(&statement.values), |row| Ok((row.get(0)?, row.get(1)?)))?;
-            rows.collect()
+            Found::take(query, rows)
         })
     }
 

@@ -179,6 +179,20 @@ async fn keys_columns_and_rows_have_limits() {
         let refused = put_request(&database, 1, request(&"x".repeat(MAX_TEXT + 1), "", 0)).await;
         assert!(matches!(refused, Err(Error::Value { column: "user", .. })), "{name}");
         put_note(&database, "large", &"x".repeat(MAX_ROW - 2)).await.expect(name);
+        for number in 0..20 {
+            put_note(&database, &format!("large {number:02}"), &"x".repeat(MAX_ROW - 2)).await.expect(name);
+        }
+        let (mut cursor, mut pages) = (None, Vec::new());
+        loop {
+            let query = Query::new().at_least("large ").below("large!").after(cursor);
+            let page = database.read(move |reader| reader.page::<Notes>(&query)).await.expect(name);
+            pages.push(page.rows.len());
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        assert_eq!(pages, [9, 9, 2], "{name}: pages of large rows are short");
         let refused = put_note(&database, "large", &"x".repeat(MAX_ROW - 1)).await;
         assert!(matches!(refused, Err(Error::RowTooLarge { .. })), "{name}");
     }

@@ -1,5 +1,5 @@
 //! Measures a database of 100,000 rows: one durable change after the other, 1,000 changes a second, and
-//! pages. `measure <folder>` uses that folder; the disk is most of what is measured.
+//! pages. `measure_database <folder>` uses that folder; the disk is most of what is measured.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
