@@ -42,7 +42,7 @@ pub async fn run(config: Config) -> Result<()> {
     let events = Events::default();
     let catalog = open_catalog(&config, events.clone())?;
     let restored = catalog.restore().await?;
-    let settings = jobs::Settings {
+    let settings = jobs::JobSettings {
         max_downloads: config.max_downloads,
         stall_timeout: config.download_stall_timeout,
         retries: config.download_retries,
@@ -54,8 +54,7 @@ pub async fn run(config: Config) -> Result<()> {
         scrub_interval: config.scrub_interval,
         scrub_rate: config.scrub_rate,
     };
-    let jobs = Jobs::start(catalog.clone(), events.clone(), settings)
-        .context("cannot make the client for downloads")?;
+    let jobs = Jobs::start(catalog.clone(), settings).context("cannot make the client for downloads")?;
 
     let connections = Arc::new(Counters::default());
     let limits = transfers::Limits {

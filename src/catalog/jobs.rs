@@ -1,35 +1,39 @@
-//! The records of jobs, which outlive the program that works on them.
+//! The records of jobs in the inventory.
+
+use ::jobs::{BoxError, BoxFuture, JobStore};
 
 use super::{Catalog, CatalogError};
 use crate::model::job::{Job, JobId};
 
+impl JobStore for Catalog {
+    fn save(&self, job: Option<Job>, forgotten: Vec<JobId>) -> BoxFuture<'_, Result<(), BoxError>> {
+        Box::pin(async {
+            let is_recorded = |id: &JobId| self.snapshot().records().jobs.contains_key(id);
+            if job.is_none() && !forgotten.iter().any(is_recorded) {
+                return Ok(());
+            }
+            Ok(self.save_jobs(job, forgotten).await?)
+        })
+    }
+}
+
 impl Catalog {
-    /// Remembers how far a job has come, and forgets those that `forgotten` names. After a crash within the next second, the
-    /// job is done once more, which finds that nothing is left to do.
-    pub async fn keep_job(&self, job: Job, forgotten: Vec<JobId>) -> Result<(), CatalogError> {
-        self.0
-            .writer
-            .commit_soon(move |records| {
+    /// Records `job` and forgets `forgotten`. How far a job has come may be lost with the last second before a crash: the job
+    /// is then done once more, and finds that nothing is left to do.
+    async fn save_jobs(&self, job: Option<Job>, forgotten: Vec<JobId>) -> Result<(), CatalogError> {
+        let is_urgent = job.is_none();
+        let saved = self.0.writer.commit_when(
+            move |()| is_urgent,
+            move |records| {
                 for id in forgotten {
                     records.jobs.remove(&id);
                 }
-                records.jobs.insert(job.id.clone(), job);
+                if let Some(job) = job {
+                    records.jobs.insert(job.id.clone(), job);
+                }
                 Ok(())
-            })
-            .await
-    }
-
-    /// Forgets a job. One that is not known is forgotten already.
-    pub async fn forget_job(&self, id: JobId) -> Result<(), CatalogError> {
-        if !self.snapshot().records().jobs.contains_key(&id) {
-            return Ok(());
-        }
-        self.0
-            .writer
-            .commit(move |records| {
-                records.jobs.remove(&id);
-                Ok(())
-            })
-            .await
+            },
+        );
+        saved.await
     }
 }

@@ -1,41 +1,48 @@
-//! Digests of files that did not arrive through this program. Each is read once.
+//! The digest of a file that did not arrive through this program. The file is read once.
 
-use super::Failure;
-use super::runner::{Context, Outcome};
+use ::jobs::{Outcome, Work};
+use serde::{Deserialize, Serialize};
+
+use super::environment::{Context, Environment};
+use super::failure::{Failure, failed};
 use crate::catalog::Recorded;
 use crate::model::digest::Expected;
-use crate::model::job::{Job, Work};
 use crate::model::names::FileName;
 use crate::model::stored_file::StoreKind;
 use crate::store::{Way, read_whole};
 
-/// The job that computes the digest of a file.
-pub(super) fn job_for(kind: StoreKind, name: FileName) -> Job {
-    let title = format!("the digest of the {kind} {name}");
-    Job::new(Work::Digest { kind, name }, title)
+/// Computes the digest of a stored file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Digest {
+    /// The store.
+    #[serde(rename = "shelf")]
+    pub kind: StoreKind,
+    /// The file's name there.
+    pub name: FileName,
 }
 
-/// A file whose digest is wanted.
-pub(super) struct Digesting {
-    pub(super) kind: StoreKind,
-    pub(super) name: FileName,
-}
+impl Work for Digest {
+    const KIND: &'static str = "digest";
+    const QUEUE: &'static str = "digests";
+    const DURABLE: bool = false;
+    /// There may be thousands at once, and their results stand with the files.
+    const LISTED: bool = false;
+    type Environment = Environment;
 
-impl Digesting {
-    /// Computes and records it, unless it is known by now.
-    pub(super) async fn run(&self, context: &Context<'_>) -> Outcome {
-        let (kind, name, catalog) = (self.kind, &self.name, &context.jobs.0.catalog);
+    /// Computes and records the digest, unless it is known by now.
+    async fn attempt(&mut self, context: &Context<'_>) -> Outcome {
+        let (kind, name, catalog) = (self.kind, &self.name, &context.environment.catalog);
         let (file, identity) = match catalog.open_for_digest(kind, name.clone()).await {
             Ok(Some(opened)) => opened,
             Ok(None) => return Outcome::Done,
-            Err(error) => return Outcome::Failed(error.into()),
+            Err(error) => return failed(error),
         };
         context.begin(0, Some(identity.size));
         let stop = context.stop().clone();
         let read = tokio::task::spawn_blocking(move || {
             read_whole(&file, &Expected::default(), Way::Cache, |_| !stop.is_cancelled())
         });
-        let changed = || Outcome::Failed(Failure::Conflict("it was written to meanwhile".into()));
+        let changed = || failed(Failure::Conflict("it was written to meanwhile".into()));
         let recorded = match context.unless_stopped(read).await {
             Ok(Ok(Ok(Some(whole)))) if whole.identity == identity => {
                 let sha256 = whole.digests.sha256;
@@ -48,9 +55,9 @@ impl Digesting {
         };
         match recorded {
             Ok(Recorded::Good) => Outcome::Done,
-            Ok(Recorded::Damaged(damage)) => Outcome::Failed(Failure::Storage(damage.to_string())),
+            Ok(Recorded::Damaged(damage)) => failed(Failure::Storage(damage.to_string())),
             Ok(Recorded::Outdated) => changed(),
-            Err(error) => Outcome::Failed(error.into()),
+            Err(error) => failed(error),
         }
     }
 }

@@ -1,7 +1,12 @@
-//! Why work was not done, told apart by who can repair it. The texts are shown to clients and name no path of the server.
+//! Why work on images was not done, told apart by the cause that can be repaired. Clients read the texts, so
+//! they name no path of the server.
 
-use super::checksums::ChecksumError;
-use super::fetch::Fault;
+use std::time::Duration;
+
+use ::jobs::Outcome;
+use fetch::Fault;
+use fetch::checksums::ChecksumError;
+
 use crate::catalog::CatalogError;
 use crate::store::StoreError;
 use crate::trees::FileError;
@@ -9,22 +14,22 @@ use crate::trees::FileError;
 /// Why a job failed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Failure {
-    /// What is to be worked on is not there.
+    /// The file or the image is not there.
     #[error("{0}")]
     Missing(String),
-    /// Where it comes from cannot be reached, refuses, or gives something wrong.
+    /// The source cannot be reached, refuses, or sends something wrong.
     #[error("{0}")]
     Source(String),
     /// The configuration forbids it.
     #[error("{0}")]
     Forbidden(String),
-    /// What came is not an image.
+    /// The bytes are not an image.
     #[error("{0}")]
     NotAnImage(String),
-    /// What came is not what somebody expected.
+    /// The bytes have other digests than expected.
     #[error("{0}")]
     Mismatch(String),
-    /// It does not have the tree that was asked for.
+    /// The image does not have the tree that the client asked for.
     #[error("{0}")]
     TreeChoice(String),
     /// Another image or request stands in the way.
@@ -36,10 +41,10 @@ pub enum Failure {
     /// It is larger than allowed.
     #[error("{0}")]
     TooLarge(String),
-    /// Our disk failed.
+    /// The disk of the service failed.
     #[error("the service cannot store it: {0}")]
     Storage(String),
-    /// It was stopped.
+    /// The job was cancelled.
     #[error("it was cancelled")]
     Cancelled,
 }
@@ -61,6 +66,41 @@ impl Failure {
             Self::Cancelled => Self::Cancelled,
         }
     }
+}
+
+/// The engine's view of a failure.
+impl From<Failure> for ::jobs::Failure {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Cancelled => Self::Cancelled,
+            failure => Self::new(failure),
+        }
+    }
+}
+
+/// The failure that a kind of this component gave to the engine.
+impl From<&::jobs::Failure> for Failure {
+    fn from(failure: &::jobs::Failure) -> Self {
+        match failure {
+            ::jobs::Failure::Cancelled => Self::Cancelled,
+            other => other.cause().cloned().unwrap_or_else(|| Self::Storage(other.to_string())),
+        }
+    }
+}
+
+/// The work cannot be done.
+pub(super) fn failed(failure: impl Into<Failure>) -> Outcome {
+    Outcome::Failed(failure.into().into())
+}
+
+/// Another attempt may succeed, though this one made no progress.
+pub(super) fn retry(failure: impl Into<Failure>, after: Option<Duration>) -> Outcome {
+    Outcome::Retry { failure: failure.into().into(), after, progressed: false }
+}
+
+/// Another attempt goes on from where this one came.
+pub(super) fn retry_from_here(failure: impl Into<Failure>, after: Option<Duration>) -> Outcome {
+    Outcome::Retry { failure: failure.into().into(), after, progressed: true }
 }
 
 impl From<CatalogError> for Failure {

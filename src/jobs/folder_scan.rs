@@ -1,13 +1,16 @@
-//! Looks at the folders of the stores now and then, for files that came, changed or went without a word to this program. It looks instead
-//! of being told, because the kernel tells (inotify) only what is done on this machine, and the folders may be on a disk that others share.
+//! Scans the folders of the stores for files that other programs added, changed or removed. It polls, because
+//! inotify reports only changes by this machine, and several machines may share the disk.
 //!
-//! A file that is the same in two looks, or that nobody has written to for as long, counts as complete. Nobody else waits for a look: one on a
-//! disk that hangs holds up only the next one of the same folder.
+//! A file counts as complete if two scans find it unchanged, or if it was not written to for as long as an
+//! interval. A scan of a disk that hangs holds up only the next scan of the same folder.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::Jobs;
+use tokio_util::sync::CancellationToken;
+
+use super::environment::Environment;
 use crate::catalog::{Catalog, CatalogError, Snapshot, StoreScan};
 use crate::events::Change;
 use crate::model::identity::Identity;
@@ -15,16 +18,16 @@ use crate::model::image::{ImageId, Status};
 use crate::model::names::FileName;
 use crate::model::stored_file::StoreKind;
 
-/// A digest that was asked for and is not known after this time is asked for again.
+/// A digest that is still unknown after this time is asked for again.
 const ASK_AGAIN: Duration = Duration::from_secs(600);
 
-/// Watches the folder of one store.
-pub(super) async fn run(jobs: Jobs, kind: StoreKind) {
-    let (catalog, interval) = (jobs.0.catalog.clone(), jobs.0.settings.watch_interval);
+/// Scans the folder of one store, until `stop`.
+pub(super) async fn run(environment: Arc<Environment>, stop: CancellationToken, kind: StoreKind) {
+    let (catalog, interval) = (environment.catalog.clone(), environment.settings.watch_interval);
     if interval.is_zero() {
         return;
     }
-    let mut watch = FolderScan {
+    let mut scan = FolderScan {
         catalog,
         kind,
         interval,
@@ -34,11 +37,11 @@ pub(super) async fn run(jobs: Jobs, kind: StoreKind) {
         seen: BTreeMap::new(),
     };
     let mut fails = false;
-    let looks = async {
+    let scans = async {
         loop {
-            match watch.look().await {
+            match scan.run().await {
                 Ok(()) => fails = false,
-                // Said once, until it works again.
+                // Logged once, until a scan succeeds.
                 Err(error) if !fails => {
                     tracing::warn!(%kind, %error, "a store cannot be looked at");
                     fails = true;
@@ -49,8 +52,8 @@ pub(super) async fn run(jobs: Jobs, kind: StoreKind) {
         }
     };
     tokio::select! {
-        () = looks => {}
-        () = jobs.0.stop.cancelled() => {}
+        () = scans => {}
+        () = stop.cancelled() => {}
     }
 }
 
@@ -58,18 +61,18 @@ struct FolderScan {
     catalog: Catalog,
     kind: StoreKind,
     interval: Duration,
-    /// What was found in the look before.
+    /// What the scan before found.
     before: Option<StoreScan>,
-    /// Of which version of a file a digest was asked for, and when.
+    /// The version of a file whose digest was asked for, and when.
     asked: BTreeMap<FileName, (Identity, Instant)>,
-    /// The files that were there in any look.
+    /// The files that any scan found.
     ever_seen: BTreeSet<FileName>,
-    /// How images were when somebody looked last.
+    /// The status of images at the last scan.
     seen: BTreeMap<ImageId, Status>,
 }
 
 impl FolderScan {
-    async fn look(&mut self) -> Result<(), CatalogError> {
+    async fn run(&mut self) -> Result<(), CatalogError> {
         let now = self.catalog.look(self.kind).await?;
         let snapshot = self.catalog.snapshot();
         for name in self.unknown(&snapshot, &now) {
@@ -77,7 +80,7 @@ impl FolderScan {
         }
         self.asked.retain(|name, _| now.contains_key(name));
         let Some(before) = self.before.replace(now.clone()) else { return self.remember_images().await };
-        // What this run has never seen may lie on a disk that is not mounted just now.
+        // A file that this run has never seen may be on a disk that is not mounted now.
         self.ever_seen.extend(now.keys().cloned());
         let is_gone = |name: &FileName| {
             self.ever_seen.contains(name) && !before.contains_key(name) && !now.contains_key(name)
@@ -87,10 +90,10 @@ impl FolderScan {
         for name in gone {
             self.catalog.forget_vanished(self.kind, name).await?;
         }
-        self.tell(&differences(&before, &now), &now).await
+        self.publish(&differences(&before, &now), &now).await
     }
 
-    /// The complete files whose digest nobody knows and nobody is asked for yet.
+    /// The complete files whose digest is unknown and was not asked for yet.
     fn unknown(&mut self, snapshot: &Snapshot, now: &StoreScan) -> Vec<FileName> {
         let mut unknown = Vec::new();
         for (name, identity) in now {
@@ -121,8 +124,8 @@ impl FolderScan {
         Ok(())
     }
 
-    /// Tells of files that changed, and of images that are no longer how they were because of their ISOs.
-    async fn tell(&mut self, changed: &BTreeSet<FileName>, now: &StoreScan) -> Result<(), CatalogError> {
+    /// Publishes the files that changed, and the images whose status changed with their ISOs.
+    async fn publish(&mut self, changed: &BTreeSet<FileName>, now: &StoreScan) -> Result<(), CatalogError> {
         for name in changed {
             tracing::debug!(kind = %self.kind, %name, "a file came, changed or went");
             self.catalog.tell(Change::File(self.kind, name.clone()));
@@ -132,7 +135,7 @@ impl FolderScan {
         }
         let snapshot = self.catalog.snapshot();
         self.seen.retain(|id, _| snapshot.image(id).is_some());
-        // An ISO may also have come and gone between two looks.
+        // An ISO may also have come and gone between two scans.
         let is_as_recorded = |name: &FileName| {
             let found = now.get(name).copied().flatten();
             let record = snapshot.file(StoreKind::Iso, name);
@@ -148,7 +151,8 @@ impl FolderScan {
             };
             let before = self.seen.insert(image.id.clone(), status.clone());
             if before.unwrap_or_else(|| image.status.clone()) != status {
-                tracing::info!(id = %image.id, name = %image.name, version = %image.version, %status, "the ISO of an image is not what it was");
+                let (id, name, version) = (&image.id, &image.name, &image.version);
+                tracing::info!(%id, %name, %version, %status, "the ISO of an image is not what it was");
                 self.catalog.tell(Change::Image(image.id.clone()));
             }
         }
@@ -156,7 +160,7 @@ impl FolderScan {
     }
 }
 
-/// The names of files that are not in `now` what they were in `before`.
+/// The names of files that differ between two scans.
 fn differences(before: &StoreScan, now: &StoreScan) -> BTreeSet<FileName> {
     let differs = |name: &&FileName| before.get(*name) != now.get(*name);
     before.keys().chain(now.keys()).filter(differs).cloned().collect()
@@ -166,7 +170,7 @@ fn differences(before: &StoreScan, now: &StoreScan) -> BTreeSet<FileName> {
 mod tests {
     use super::*;
 
-    fn look(files: &[(&str, Option<u64>)]) -> StoreScan {
+    fn scan(files: &[(&str, Option<u64>)]) -> StoreScan {
         let identity = |size| Identity { device: 1, inode: 2, size, seconds: 3, nanoseconds: 4 };
         let name = |name: &str| FileName::new(name).expect("a name");
         files.iter().map(|(file, size)| (name(file), size.map(identity))).collect()
@@ -174,8 +178,8 @@ mod tests {
 
     #[test]
     fn what_came_changed_or_went_is_told() {
-        let before = look(&[("gone", Some(1)), ("grown", Some(1)), ("lost", Some(1)), ("same", Some(1))]);
-        let now = look(&[("grown", Some(2)), ("lost", None), ("new", Some(1)), ("same", Some(1))]);
+        let before = scan(&[("gone", Some(1)), ("grown", Some(1)), ("lost", Some(1)), ("same", Some(1))]);
+        let now = scan(&[("grown", Some(2)), ("lost", None), ("new", Some(1)), ("same", Some(1))]);
         let expected = ["gone", "grown", "lost", "new"].map(|name| FileName::new(name).expect("a name"));
         for (one, other) in [(&before, &now), (&now, &before)] {
             assert_eq!(differences(one, other).into_iter().collect::<Vec<_>>(), expected);

@@ -1,28 +1,42 @@
-//! What the desk notices becomes work here. Every look at a listing asks again, so what is asked for is often being done already.
+//! Begins the work that the catalog asks for. Every listing asks again, so the same request may come many
+//! times.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
+use ::jobs::{Jobs, Work};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
-use super::{Jobs, digest};
+use super::digest::Digest;
+use super::environment::Environment;
 use crate::catalog::{CatalogError, JobRequest};
 
-/// Takes errands until told to stop.
-pub(super) async fn run(jobs: Jobs, mut job_requests: mpsc::Receiver<JobRequest>) {
+/// Takes requests until `stop`.
+pub(super) async fn run(
+    environment: Arc<Environment>,
+    jobs: Jobs,
+    stop: CancellationToken,
+    mut job_requests: mpsc::Receiver<JobRequest>,
+) {
+    let catalog = &environment.catalog;
     loop {
         let mut waiting = Vec::new();
         tokio::select! {
             received = job_requests.recv_many(&mut waiting, 1024) => if received == 0 { return },
-            () = jobs.0.stop.cancelled() => return,
+            () = stop.cancelled() => return,
         }
         let unique: HashSet<JobRequest> = waiting.into_iter().collect();
         for request in unique {
-            if jobs.0.stop.is_cancelled() {
+            if stop.is_cancelled() {
                 return;
             }
             match request {
-                JobRequest::Digest(kind, name) => drop(jobs.begin(digest::job_for(kind, name))),
-                JobRequest::Prepare(id) => match jobs.0.catalog.prepare(id.clone()).await {
+                JobRequest::Digest(kind, name) => {
+                    let title = format!("the digest of the {kind} {name}");
+                    drop(jobs.begin(Digest { kind, name }.job(title)));
+                }
+                JobRequest::Prepare(id) => match catalog.prepare(id.clone()).await {
                     Ok(()) => {}
                     Err(CatalogError::Local(_)) => {
                         tracing::debug!(%id, "an ISO went away before it was read");

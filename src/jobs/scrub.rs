@@ -1,5 +1,5 @@
-//! The scrub: stored files that nobody has looked at for long are read again, slowly, and held against their digests. What has rotted is
-//! marked, never deleted.
+//! The scrub: stored files that were not verified for long are read again, slowly, and compared with their
+//! digests. A file that has rotted is marked, never deleted.
 
 use std::fs::File;
 use std::io;
@@ -7,113 +7,124 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use ::jobs::{Jobs, Outcome, Work, low_priority};
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::runner::{Context, Outcome};
-use super::{Jobs, low_priority};
+use super::environment::{Context, Environment};
+use super::failure::failed;
 use crate::catalog::{Catalog, CatalogError, Recorded};
 use crate::model::digest::Expected;
 use crate::model::identity::Identity;
-use crate::model::job::{Job, Work};
 use crate::model::names::FileName;
 use crate::model::stored_file::{Damage, FileRecord, StoreKind};
 use crate::store::{Way, Whole, read_whole};
 use crate::trees::FileError;
 
-/// A file that the disk did not give is tried again after this time at the latest: a cable may have been put back, a server come back.
+/// The longest time until an unreadable file is tried again: a cable may be back in place, or a file server
+/// running again.
 const RECHECK: Duration = Duration::from_secs(15 * 60);
 
-/// How often it is looked whether files are due: a part of the interval, within these bounds.
-const LOOKS: u32 = 4;
+/// Checks for due files within one interval. The pause between two is within the bounds below.
+const CHECKS: u32 = 4;
 const MIN_PAUSE: Duration = Duration::from_millis(100);
 const MAX_PAUSE: Duration = Duration::from_secs(600);
 
-/// A slow reader looks this often whether it is to stop.
-const NAP: Duration = Duration::from_millis(100);
+/// How often a reader that waits for its rate looks whether it is to stop.
+const STOP_CHECK: Duration = Duration::from_millis(100);
 
-/// How often it is told how far a reading is.
-const TELL: Duration = Duration::from_millis(500);
+/// How often the progress of a reader is measured.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(500);
 
 /// A file that is to be read again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Due {
-    pub(super) kind: StoreKind,
-    pub(super) name: FileName,
-    pub(super) size: u64,
-    /// When it was last known to be good; `None` comes first.
+struct Due {
+    kind: StoreKind,
+    name: FileName,
+    size: u64,
+    /// When its bytes were last verified; `None` comes first.
     verified: Option<Timestamp>,
 }
 
-/// What a reading brought.
+/// What reading a file showed.
 #[derive(Debug)]
-pub(super) enum Verdict {
-    /// The file is what it was.
+enum Verdict {
+    /// The file has its digest.
     Good,
-    /// It is not, or the disk does not give it.
+    /// It has another digest, or the disk cannot read it.
     Damaged(Damage),
-    /// It is gone, or somebody writes to it.
+    /// It is gone, or a program writes to it.
     Changed,
-    /// The reading was ended.
+    /// The job was stopped.
     Stopped,
 }
 
-/// The job that reads what is due.
-fn job() -> Job {
-    Job::new(Work::Scrub, "reading what was not verified for long".into())
+/// Reads all stored files that are due.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Scrub {}
+
+impl Work for Scrub {
+    const KIND: &'static str = "scrub";
+    /// Slow readers have a queue of their own, so that they do not hold up digests that a client waits for.
+    const QUEUE: &'static str = "scrubs";
+    const DURABLE: bool = false;
+    type Environment = Environment;
+
+    /// Reads one file after the other.
+    async fn attempt(&mut self, context: &Context<'_>) -> Outcome {
+        let (catalog, settings) = (&context.environment.catalog, &context.environment.settings);
+        let due = match context.unless_stopped(due(catalog, settings.scrub_interval)).await {
+            Ok(Ok(due)) => due,
+            Ok(Err(error)) => return failed(error),
+            Err(stopped) => return stopped,
+        };
+        context.begin(0, Some(due.iter().map(|due| due.size).sum()));
+        let mut done = 0;
+        for Due { kind, name, size, .. } in due {
+            let reach = |read: u64| context.reach(done + read.min(size));
+            let verdict = verify_file(catalog, (kind, &name), settings.scrub_rate, context.stop(), reach);
+            match verdict.await {
+                Ok(Verdict::Good | Verdict::Changed) => {}
+                Ok(Verdict::Damaged(damage)) => {
+                    context.note(format!("the {kind} {name} is damaged: {damage}"));
+                }
+                Ok(Verdict::Stopped) => return Outcome::Stopped,
+                Err(error) => {
+                    tracing::warn!(%kind, %name, %error, "a file cannot be verified");
+                    context.note(format!("the {kind} {name} could not be verified"));
+                }
+            }
+            done += size;
+            context.reach(done);
+        }
+        Outcome::Done
+    }
 }
 
-/// Begins the scrub whenever a file is due.
-pub(super) async fn keep_looking(jobs: Jobs) {
-    let interval = jobs.0.settings.scrub_interval;
+/// Begins a scrub whenever a file is due, until `stop`.
+pub(super) async fn run_when_due(environment: Arc<Environment>, jobs: Jobs, stop: CancellationToken) {
+    let interval = environment.settings.scrub_interval;
     if interval.is_zero() {
         return;
     }
-    let pause = (interval / LOOKS).clamp(MIN_PAUSE, MAX_PAUSE);
+    let pause = (interval / CHECKS).clamp(MIN_PAUSE, MAX_PAUSE);
     loop {
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
-            () = jobs.0.stop.cancelled() => return,
+            () = stop.cancelled() => return,
         }
-        match due(&jobs.0.catalog, interval).await {
+        match due(&environment.catalog, interval).await {
             Ok(due) if due.is_empty() => {}
-            Ok(_) => drop(jobs.begin(job())),
+            Ok(_) => drop(jobs.begin(Scrub {}.job("reading what was not verified for long"))),
             Err(error) => tracing::warn!(%error, "the stores cannot be looked at for the scrub"),
         }
     }
 }
 
-/// Reads all that is due, one file after the other.
-pub(super) async fn run(context: &Context<'_>) -> Outcome {
-    let (catalog, settings) = (&context.jobs.0.catalog, &context.jobs.0.settings);
-    let due = match context.unless_stopped(due(catalog, settings.scrub_interval)).await {
-        Ok(Ok(due)) => due,
-        Ok(Err(error)) => return Outcome::Failed(error.into()),
-        Err(stopped) => return stopped,
-    };
-    context.begin(0, Some(due.iter().map(|due| due.size).sum()));
-    let mut done = 0;
-    for Due { kind, name, size, .. } in due {
-        let reach = |read: u64| context.reach(done + read.min(size));
-        let verdict = verify_file(catalog, (kind, &name), settings.scrub_rate, context.stop(), reach).await;
-        match verdict {
-            Ok(Verdict::Good | Verdict::Changed) => {}
-            Ok(Verdict::Damaged(damage)) => context.note(format!("the {kind} {name} is damaged: {damage}")),
-            Ok(Verdict::Stopped) => return Outcome::Stopped,
-            Err(error) => {
-                tracing::warn!(%kind, %name, %error, "a file cannot be verified");
-                context.note(format!("the {kind} {name} could not be verified"));
-            }
-        }
-        done += size;
-        context.reach(done);
-    }
-    Outcome::Done
-}
-
-/// The files that were not looked at for `interval`, those first that were not for longest.
-pub(super) async fn due(catalog: &Catalog, interval: Duration) -> Result<Vec<Due>, CatalogError> {
+/// The files that were not verified for `interval`, the one with the oldest verification first.
+async fn due(catalog: &Catalog, interval: Duration) -> Result<Vec<Due>, CatalogError> {
     let now = Timestamp::now();
     let mut due = Vec::new();
     for kind in [StoreKind::Iso, StoreKind::Microkernel] {
@@ -130,8 +141,8 @@ pub(super) async fn due(catalog: &Catalog, interval: Duration) -> Result<Vec<Due
     Ok(due)
 }
 
-/// Whether a file is due, of which this version was found. One that is another than the one on record is no business of the scrub: its
-/// digest is being computed anew.
+/// Whether a file is due, of which the version `found` is on disk. If another version is on record, another
+/// job computes its digest anew.
 fn is_due(record: &FileRecord, found: &Identity, interval: Duration, now: Timestamp) -> bool {
     if !record.identity.same_version(found) {
         return false;
@@ -143,16 +154,18 @@ fn is_due(record: &FileRecord, found: &Identity, interval: Duration, now: Timest
     let interval = SignedDuration::try_from(interval).unwrap_or(SignedDuration::MAX);
     let looked_at = record.damage.as_ref().map(Damage::noticed).or(record.verified);
     match looked_at {
-        // A time that is yet to come was told by a clock that was wrong.
+        // A wrong clock recorded a time in the future.
         Some(time) => time > now || now.duration_since(time) >= interval,
-        // Nobody has looked at it; while its digest is not known, somebody is about to.
+        // A file without a digest waits for its digest job.
         None => record.sha256.is_some(),
     }
 }
 
-/// Reads a file, at most `rate` bytes a second (0 is no limit), and records what that brings. `progress` hears how many bytes are read.
-/// Before a file is condemned it is read once more: memory errs as well.
-pub(super) async fn verify_file(
+/// Reads a file, at most `rate` bytes a second (0 is no limit), and records the verdict. `progress` gets the
+/// number of bytes read.
+///
+/// A suspect file is read twice, because memory fails as well.
+async fn verify_file(
     catalog: &Catalog,
     (kind, name): (StoreKind, &FileName),
     rate: u64,
@@ -179,8 +192,8 @@ pub(super) async fn verify_file(
         Ok(None) => return Ok(Verdict::Stopped),
         Ok(Some(whole)) if whole.identity != identity => return Ok(Verdict::Changed),
         Ok(Some(whole)) => catalog.record_digest(kind, name.clone(), identity, whole.digests.sha256).await?,
-        // Anything else is a trouble of ours at this current, and says nothing about the file.
-        Err(error) if !blames_the_disk(&error) => {
+        // Any other error says nothing about the file.
+        Err(error) if !is_loss(&error) => {
             tracing::warn!(%kind, %name, %error, "a file cannot be verified now");
             return Ok(Verdict::Changed);
         }
@@ -193,15 +206,16 @@ pub(super) async fn verify_file(
     })
 }
 
-/// Whether the bytes are lost: the disk does not give them, or not as they were written.
-fn blames_the_disk(error: &io::Error) -> bool {
+/// Whether the disk has lost the bytes, or returns others than were written.
+fn is_loss(error: &io::Error) -> bool {
     use rustix::io::Errno;
 
     let told = error.raw_os_error().map(Errno::from_raw_os_error);
     told.is_some_and(|errno| [Errno::IO, Errno::UCLEAN, Errno::BADMSG, Errno::NODATA].contains(&errno))
 }
 
-/// Reads a file on a thread for idle work. There is one such thread at most: if it hangs on its disk, no other joins it.
+/// Reads a file on a thread of low priority. There is one such thread at most, so a disk that hangs holds no
+/// more than one.
 async fn read_idly(
     file: &Arc<File>,
     rate: u64,
@@ -227,12 +241,12 @@ async fn read_idly(
         tokio::select! {
             whole = &mut whole => return whole.unwrap_or(Ok(None)),
             () = stop.cancelled() => return Ok(None),
-            () = tokio::time::sleep(TELL) => progress(done.load(Ordering::Relaxed)),
+            () = tokio::time::sleep(PROGRESS_INTERVAL) => progress(done.load(Ordering::Relaxed)),
         }
     }
 }
 
-/// Holds a reader to a rate. What it missed, it does not catch up.
+/// Limits a reader to a rate. A reader that was slower does not catch up.
 struct ReadRate {
     rate: u64,
     read: u64,
@@ -252,7 +266,7 @@ impl ReadRate {
             if stop.is_cancelled() {
                 return false;
             }
-            std::thread::sleep(left.min(NAP));
+            std::thread::sleep(left.min(STOP_CHECK));
         }
         (self.read, self.since) = (read, Instant::now());
         !stop.is_cancelled()
@@ -294,7 +308,7 @@ mod tests {
         let unreadable = |noticed| Some(Damage::Unreadable { error: String::new(), noticed: at(noticed) });
         let now = 1000 * DAY;
         for (what, verified, damage, expected) in [
-            ("nobody ever looked", None, None, true),
+            ("never", None, None, true),
             ("long ago", Some(now - 31 * DAY), None, true),
             ("just the interval ago", Some(now - 30 * DAY), None, true),
             ("lately", Some(now - 29 * DAY), None, false),

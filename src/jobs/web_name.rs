@@ -1,4 +1,5 @@
-//! What to call a file from the web: the link's last segment, else what the server proposes, else `<name>-<version>.iso`.
+//! The name of a file from the web: the link's last segment, else the server's proposal, else
+//! `<name>-<version>.iso`.
 
 use percent_encoding::percent_decode_str;
 use url::Url;
@@ -7,7 +8,7 @@ use crate::model::image::Image;
 use crate::model::link::Link;
 use crate::model::names::{FileName, ImageName, ImageVersion, NameError};
 
-/// How the names of images end.
+/// The extensions of images.
 const EXTENSIONS: [&str; 6] = ["iso", "img", "squashfs", "sqfs", "sfs", "tar"];
 
 /// The best name before the server has answered.
@@ -15,8 +16,8 @@ pub fn provisional_name(url: &Url, name: &ImageName, version: &ImageVersion) -> 
     from_link(url).filter(is_image).map_or_else(|| fallback(name.as_str(), version.as_str()), Ok)
 }
 
-/// The name to store the file under. A last segment that ends like an image is what people expect to see; of links like
-/// `/download?id=5` the server's proposal tells more.
+/// The name to store the file under. People expect a last segment with the extension of an image. For a link
+/// like `/download?id=5` the server's proposal says more.
 pub(super) fn choose(url: &Url, proposed: Option<&str>, image: &Image) -> FileName {
     let link = from_link(url);
     let proposed = || proposed.and_then(content_disposition).and_then(|name| FileName::new(name).ok());
@@ -29,7 +30,7 @@ pub(super) fn of_link(link: &Link) -> Option<FileName> {
 }
 
 fn fallback(name: &str, version: &str) -> Result<FileName, NameError> {
-    // Two names of 255 bytes do not fit into one; the beginning of each is enough.
+    // Two names of 255 bytes do not fit into one, so the beginning of each has to do.
     let short = |text: &str| -> String { text.chars().take(30).collect() };
     FileName::new(format!("{}-{}.iso", short(name), short(version)))
 }

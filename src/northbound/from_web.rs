@@ -58,7 +58,8 @@ impl FromWeb {
         if self.wait.is_zero() {
             return Ok(image);
         }
-        match download.ended_within(self.wait).await {
+        let ended = download.ended_within(self.wait).await;
+        match ended.map(|end| end.map_err(|failure| Failure::from(&failure))) {
             None | Some(Ok(())) => match api.catalog.image(image.id).await {
                 // It was deleted in this very moment.
                 Err(CatalogError::NoSuchImage) => Err(Failure::Cancelled.into()),

@@ -11,8 +11,8 @@ use super::parameters::Parameters;
 use super::problem::Problem;
 use super::views::{Job, JobInFull};
 use super::{Northbound, whole};
-use crate::jobs::{JobError, Shown};
-use crate::model::job::{JobId, Work};
+use crate::jobs::{Download, JobError, Shown, Work};
+use crate::model::job::JobId;
 
 pub(super) const FILTERS: [&str; 3] = ["kind", "state", "image"];
 
@@ -92,9 +92,6 @@ fn matches(shown: &Shown, filters: &Parameters) -> bool {
     let job = &shown.job;
     let is =
         |filter: &str, value: Option<&str>| filters.get(filter).is_none_or(|wanted| Some(wanted) == value);
-    let image = match &job.work {
-        Work::Download { image } => Some(image.0.as_str()),
-        Work::Digest { .. } | Work::Scrub => None,
-    };
-    is("kind", Some(job.work.kind())) && is("state", Some(job.state.word())) && is("image", image)
+    let image = Download::of(job).map(|download| download.image.0);
+    is("kind", Some(&job.work.kind)) && is("state", Some(job.state.word())) && is("image", image.as_deref())
 }

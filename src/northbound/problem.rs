@@ -193,7 +193,11 @@ impl From<JobError> for Problem {
         let status = match error {
             JobError::NoSuchJob => StatusCode::NOT_FOUND,
             JobError::NotOver(_) | JobError::Pointless(_) | JobError::Busy => StatusCode::CONFLICT,
-            JobError::Catalog(error) => return error.into(),
+            JobError::Refused(error) => {
+                return error
+                    .downcast::<CatalogError>()
+                    .map_or_else(|error| Self::internal(&error), |error| (*error).into());
+            }
         };
         Self::new(status, text)
     }

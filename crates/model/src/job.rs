@@ -1,25 +1,23 @@
-//! A job as a record: what is to be done, how far it has come, and what happened on the way. What the work is, is the workers' business.
+//! A job as a record: what is to be done, how far it has come, and what happened on the way. A record knows
+//! no kind of work.
 
 use std::collections::VecDeque;
 use std::fmt;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 
-use crate::image::ImageId;
-use crate::names::FileName;
-use crate::stored_file::StoreKind;
-
-/// Lines that a job's log keeps; of more, the oldest go.
+/// Lines that a job's log keeps. Later lines push out the oldest.
 pub const LOG_LINES: usize = 50;
 
-/// The name under which scripts know a job: a random UUID.
+/// The identity of a job for clients: a random UUID.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct JobId(pub String);
 
 impl JobId {
-    /// A new one that no other job has.
+    /// A new id that no other job has.
     pub fn random() -> Self {
         Self(uuid::Uuid::new_v4().to_string())
     }
@@ -31,49 +29,37 @@ impl fmt::Display for JobId {
     }
 }
 
-/// What is to be done. The workers have a file for each kind.
+/// What is to be done: the name of a kind of work, and what that kind needs to know. Equal records are the
+/// same work.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase")]
-pub enum Work {
-    /// Fetch the ISO of this image from the web.
-    Download {
-        /// The image.
-        image: ImageId,
-    },
-    /// Compute the digest of a file that did not come through this program.
-    Digest {
-        /// Where it stands.
-        #[serde(rename = "shelf")]
-        kind: StoreKind,
-        /// Its name there.
-        name: FileName,
-    },
-    /// Read the stored files that were not verified for long.
-    Scrub,
+pub struct WorkRecord {
+    /// The kind as clients know it.
+    pub kind: String,
+    /// What the kind needs to know, by name. No name is that of a field of [`Job`] or [`State`].
+    #[serde(flatten, deserialize_with = "without_state")]
+    pub details: Map<String, Value>,
 }
 
-impl Work {
-    /// The kind as scripts know it.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Download { .. } => "download",
-            Self::Digest { .. } => "digest",
-            Self::Scrub => "scrub",
-        }
-    }
+/// The fields of [`State`], which stand beside those of the work.
+const STATE_FIELDS: [&str; 3] = ["state", "until", "reason"];
+
+fn without_state<'de, D: Deserializer<'de>>(record: D) -> Result<Map<String, Value>, D::Error> {
+    let mut fields = Map::deserialize(record)?;
+    fields.retain(|name, _| !STATE_FIELDS.contains(&name.as_str()));
+    Ok(fields)
 }
 
 /// How far a job has come.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "lowercase")]
 pub enum State {
-    /// It waits for its turn.
+    /// It waits for its turn in its queue.
     Queued,
     /// It is being done.
     Running,
-    /// It did not go well and is tried again.
+    /// An attempt failed, and another follows.
     Waiting {
-        /// When.
+        /// When the next attempt begins.
         until: Timestamp,
         /// What went wrong.
         reason: String,
@@ -85,12 +71,12 @@ pub enum State {
         /// Why.
         reason: String,
     },
-    /// Somebody stopped it.
+    /// A client stopped it.
     Cancelled,
 }
 
 impl State {
-    /// The state as scripts know it.
+    /// The state as clients know it.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Queued => "queued",
@@ -102,7 +88,7 @@ impl State {
         }
     }
 
-    /// Whether nothing will happen any more unless somebody asks for it.
+    /// Whether the job does nothing more unless a client asks for it.
     pub fn is_end(&self) -> bool {
         matches!(self, Self::Done | Self::Failed { .. } | Self::Cancelled)
     }
@@ -111,26 +97,26 @@ impl State {
 /// Something that happened to a job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogLine {
-    /// When.
+    /// When it happened.
     pub time: Timestamp,
-    /// What.
+    /// What happened, for people.
     pub text: String,
 }
 
 /// The record of a job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Job {
-    /// Its identity for scripts.
+    /// Its identity for clients.
     pub id: JobId,
     /// What is to be done.
     #[serde(flatten)]
-    pub work: Work,
+    pub work: WorkRecord,
     /// What it is about, for people.
     pub title: String,
     /// How far it has come.
     #[serde(flatten)]
     pub state: State,
-    /// How often it was begun.
+    /// Attempts that were begun.
     pub attempts: u32,
     /// When it was asked for.
     pub created: Timestamp,
@@ -143,7 +129,7 @@ pub struct Job {
 
 impl Job {
     /// A new job that waits for its turn.
-    pub fn new(work: Work, title: String) -> Self {
+    pub fn new(work: WorkRecord, title: String) -> Self {
         let now = Timestamp::now();
         Self {
             id: JobId::random(),
@@ -176,26 +162,42 @@ impl Job {
 mod tests {
     use super::*;
 
+    fn work(details: Value) -> WorkRecord {
+        let Value::Object(details) = details else { panic!("the details are an object") };
+        WorkRecord { kind: "download".into(), details }
+    }
+
     #[test]
     fn a_job_survives_storage() {
-        let image = ImageId("1".into());
-        let mut job = Job::new(Work::Download { image }, "a.iso".into());
+        let mut job = Job::new(work(serde_json::json!({"image": "1", "size": 7})), "a.iso".into());
         for state in [
             State::Queued,
             State::Waiting { until: Timestamp::UNIX_EPOCH, reason: "later".into() },
             State::Failed { reason: "never".into() },
         ] {
             job.enter(state);
-            let stored = serde_json::to_value(&job).expect("JSON");
-            assert_eq!(stored["state"], job.state.word());
-            assert_eq!(stored["kind"], job.work.kind());
-            assert_eq!(serde_json::from_value::<Job>(stored).expect("a job"), job);
+            let stored = serde_json::to_string(&job).expect("JSON");
+            let fields: Value = serde_json::from_str(&stored).expect("JSON");
+            assert_eq!(fields["state"], job.state.word());
+            assert_eq!(fields["kind"], job.work.kind);
+            assert_eq!(serde_json::from_str::<Job>(&stored).expect("a job"), job);
+            assert_eq!(serde_json::from_value::<Job>(fields).expect("a job"), job);
         }
     }
 
     #[test]
+    fn a_record_on_disk_is_read_and_written_as_ever() {
+        let stored = r#"{"id":"7","kind":"download","image":"1","title":"a.iso for a 1","state":"waiting","until":"1970-01-01T00:00:00Z","reason":"later","attempts":3,"created":"1970-01-01T00:00:00Z","updated":"1970-01-01T00:00:00Z","log":[{"time":"1970-01-01T00:00:00Z","text":"tried"}]}"#;
+        let job: Job = serde_json::from_str(stored).expect("a job");
+        assert_eq!(job.work, work(serde_json::json!({"image": "1"})));
+        assert_eq!(serde_json::to_string(&job).expect("JSON"), stored);
+        let without_kind = stored.replace(r#""kind":"download","#, "");
+        assert!(serde_json::from_str::<Job>(&without_kind).is_err());
+    }
+
+    #[test]
     fn a_log_keeps_its_last_lines() {
-        let mut job = Job::new(Work::Scrub, String::new());
+        let mut job = Job::new(work(serde_json::json!({})), String::new());
         (0..=LOG_LINES).for_each(|line| job.note(line.to_string()));
         assert_eq!((job.log.len(), job.log[0].text.as_str()), (LOG_LINES, "1"));
     }

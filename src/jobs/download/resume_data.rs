@@ -1,11 +1,11 @@
-//! What is written beside an unfinished file, so that it can be continued after a restart. Links may hold credentials, so they are told
-//! apart by digests.
+//! What is written beside an unfinished file, so that it can be continued after a restart. Links may hold
+//! credentials, so their digests stand for them.
 
+use fetch::Validator;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::Digest;
 
-use crate::jobs::fetch::Validator;
 use crate::model::digest::Sha256;
 use crate::model::link::Link;
 
@@ -14,9 +14,9 @@ use crate::model::link::Link;
 #[serde(rename_all = "camelCase")]
 pub(super) struct ResumeData {
     pub(super) link: Sha256,
-    /// By what that link's file can be recognised.
+    /// The entity tag or date by which that link's file can be recognised.
     pub(super) validator: Option<Validator>,
-    /// Whether there are bytes that nobody promised to be of one and the same file.
+    /// Whether there are bytes that no source promised to be of one and the same file.
     #[serde(default)]
     pub(super) is_mixed: bool,
 }
@@ -59,11 +59,11 @@ mod tests {
         let link = |text: &str| Link::from(text.parse::<url::Url>().expect("a link"));
         let (one, other) = (link("http://host/a.iso"), link("http://me:secret@host/a.iso?token=secret"));
         let links = [&one, &other];
-        let note = ResumeData::of(&other, Some(Validator::EntityTag("\"1\"".into())));
-        let written = note.written();
+        let data = ResumeData::of(&other, Some(Validator::EntityTag("\"1\"".into())));
+        let written = data.written();
         assert!(!written.to_string().contains("secret"), "{written}");
-        let read = ResumeData::read(&written).expect("a note");
-        assert_eq!((read.link_among(&links), &read), (Some(1), &note));
+        let read = ResumeData::read(&written).expect("resume data");
+        assert_eq!((read.link_among(&links), &read), (Some(1), &data));
         assert_eq!(read.link_among(&links[..1]), None);
         assert!(ResumeData::read(&serde_json::json!({"of": "somebody else"})).is_none());
     }

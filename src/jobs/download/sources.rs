@@ -1,20 +1,22 @@
-//! The links of one image: which is asked next, and which are set aside because another try would end in the same way.
+//! The links of one image: which is asked next, and which are set aside because another attempt would end in
+//! the same way.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::jobs::Failure;
+use crate::jobs::failure::Failure;
 
-/// After so many fruitless attempts in a row what came from one link is given up for another that has to begin anew.
+/// Fruitless attempts in a row after which the bytes of one link are given up for another link, which begins
+/// anew.
 const PATIENCE: u32 = 3;
 
-/// What is known of the links, by their place in the order that the client gave.
+/// What is known of the links, by their index in the order that the client gave.
 #[derive(Debug, Default)]
 pub(super) struct Sources {
     aside: BTreeMap<usize, Failure>,
     spoilers: BTreeSet<usize>,
     current: Option<usize>,
     fruitless: u32,
-    /// The most bytes that there ever were of what is being put together.
+    /// The most bytes that the unfinished file ever had.
     best: u64,
 }
 
@@ -24,8 +26,8 @@ impl Sources {
         self.order(count, may_mix).into_iter().find(|index| !asked.contains(index))
     }
 
-    /// The links that are worth asking. The one that something has come from comes first, and is the only one while it is
-    /// worth waiting for: another would have to begin anew, unless the whole is held against a digest (`may_mix`).
+    /// The links that may work. The one that the bytes came from is first. It is also the only one while it
+    /// makes progress, unless bytes may be mixed: another link would begin anew.
     fn order(&self, count: usize, may_mix: bool) -> Vec<usize> {
         let current = self.current.filter(|current| !self.aside.contains_key(current));
         if let Some(current) = current
@@ -38,35 +40,36 @@ impl Sources {
         current.into_iter().chain(others).collect()
     }
 
-    /// What there is came from this link.
+    /// The bytes of the unfinished file came from this link.
     pub(super) fn came_from(&mut self, index: usize) {
         self.current = Some(index);
     }
 
-    /// Bytes come from this link, up to `reached`. Those that had come before already make it no better.
+    /// This link sent bytes up to `reached`. Bytes that were there before are no progress.
     pub(super) fn brought(&mut self, index: usize, reached: u64) {
         if reached > self.best {
             (self.current, self.fruitless, self.best) = (Some(index), 0, reached);
         }
     }
 
-    /// The link does not continue what came from it, so that any other is as good.
+    /// The link does not continue its bytes, so any other is as good.
     pub(super) fn did_not_continue(&mut self) {
         self.current = None;
     }
 
-    /// Nothing that has come is kept any more.
+    /// The unfinished file was removed.
     pub(super) fn begin_anew(&mut self) {
         (self.current, self.fruitless, self.best) = (None, 0, 0);
     }
 
-    /// What this link brought had to be thrown away. Whether that has happened before: then it would happen for ever.
+    /// The bytes of this link had to be removed. Returns whether that happened before: then it would happen
+    /// for ever.
     pub(super) fn spoilt_again(&mut self, index: usize) -> bool {
         self.begin_anew();
         !self.spoilers.insert(index)
     }
 
-    /// An attempt ended without anything new.
+    /// An attempt ended without progress.
     pub(super) fn was_fruitless(&mut self) {
         self.fruitless += 1;
     }

@@ -1,31 +1,36 @@
-//! Bytes from one link into the unfinished file.
+//! Writes bytes from one link into the unfinished file.
 
 use std::time::Instant;
 
+use ::jobs::Outcome;
+use fetch::{Fault, Fetched, Resume};
 use futures_util::StreamExt;
 
-use super::{Download, Partly, ResumeData};
+use super::partial::Partial;
+use super::resume_data::ResumeData;
+use super::sources::Sources;
 use crate::catalog::{CatalogError, Intake};
-use crate::jobs::fetch::{Fault, Fetched, Resume, fetch};
-use crate::jobs::runner::{Context, Outcome};
-use crate::jobs::{Failure, web_name};
+use crate::jobs::environment::Context;
+use crate::jobs::failure::Failure;
+use crate::jobs::web_name;
+use crate::model::digest::Expected;
 use crate::model::image::{Image, Source};
 use crate::model::minimum_rate::MinimumRate;
 use crate::trees::{NOT_AN_IMAGE, SIGNATURE_BYTES};
 
-/// Why a transfer ended before the file was whole.
+/// Why a transfer ended before the file was complete.
 pub(super) enum Break {
     /// The job was stopped.
     Stopped,
-    /// Our disk does not take it now.
+    /// The disk does not take the bytes now.
     Disk(Failure),
-    /// No link can mend it.
+    /// No link can help.
     Fatal(Failure),
-    /// This link is no good.
+    /// This link does not work.
     Link(Failure),
-    /// What has come is not the file, or no longer.
+    /// The bytes are not those of the file, or no longer.
     Spoilt(Fault),
-    /// It may go better later, though not much if the source is just `slow`.
+    /// Another attempt may succeed. It is not worth much if the source is only `slow`.
     Trouble { fault: Fault, slow: bool },
 }
 
@@ -47,34 +52,39 @@ impl From<Outcome> for Break {
     }
 }
 
-impl Download {
-    /// Fetches what is missing from the link at `index`. When it returns `Ok`, all announced bytes are in `partly`.
-    pub(super) async fn transfer(
-        &mut self,
-        context: &Context<'_>,
-        image: &Image,
-        index: usize,
-        partly: &mut Option<Partly>,
-        may_mix: bool,
-    ) -> Result<(), Break> {
+/// A transfer from the link at `index`.
+pub(super) struct Transfer<'a> {
+    pub(super) context: &'a Context<'a>,
+    pub(super) image: &'a Image,
+    pub(super) sources: &'a mut Sources,
+    pub(super) expected: Expected,
+    /// Whether bytes of several links may be put together.
+    pub(super) may_mix: bool,
+    pub(super) index: usize,
+}
+
+impl Transfer<'_> {
+    /// Fetches what is missing. When it returns `Ok`, all announced bytes are in `partial`.
+    pub(super) async fn run(mut self, partial: &mut Option<Partial>) -> Result<(), Break> {
+        let (context, image) = (self.context, self.image);
         let Source::Web(web) = &image.source else { return Err(Break::Stopped) };
         let links = web.links();
-        let Some(link) = links.get(index) else { return Err(Break::Stopped) };
-        let resume = partly.as_ref().map(|Partly { intake, total, note }| Resume {
+        let Some(link) = links.get(self.index) else { return Err(Break::Stopped) };
+        let resume = partial.as_ref().map(|Partial { intake, total, resume_data }| Resume {
             offset: intake.offset(),
-            validator: note.validator.clone().filter(|_| note.is_of(link)),
+            validator: resume_data.validator.clone().filter(|_| resume_data.is_of(link)),
             total: *total,
-            verified_later: may_mix,
+            verified_later: self.may_mix,
         });
         let resumes_in_doubt = resume.as_ref().is_some_and(|resume| resume.validator.is_none());
-        let url = link.secret_url();
-        let fetched = context.unless_stopped(fetch(&context.jobs.0.fetcher, url, resume)).await??;
-        let note = ResumeData::of(link, fetched.validator.clone());
-        match partly {
-            Some(partly) if fetched.start > 0 => {
+        let fetched = fetch::fetch(&context.environment.fetcher, link.secret_url(), resume);
+        let fetched = context.unless_stopped(fetched).await??;
+        let resume_data = ResumeData::of(link, fetched.validator.clone());
+        match partial {
+            Some(partial) if fetched.start > 0 => {
                 context.note(format!("goes on at {} bytes", fetched.start));
-                let is_mixed = partly.note.is_mixed || resumes_in_doubt;
-                partly.note = ResumeData { is_mixed, ..note };
+                let is_mixed = partial.resume_data.is_mixed || resumes_in_doubt;
+                partial.resume_data = ResumeData { is_mixed, ..resume_data };
             }
             Some(begun) => {
                 if let Some(why) = fetched.started_over {
@@ -83,36 +93,31 @@ impl Download {
                 self.sources.did_not_continue();
                 begun.intake.restart().await.map_err(fatal)?;
                 begun.intake.set_expected_size(fetched.total).await.map_err(fatal)?;
-                (begun.note, begun.total) = (note, fetched.total);
+                (begun.resume_data, begun.total) = (resume_data, fetched.total);
             }
             None => {
                 let name = web_name::choose(web.url.secret_url(), fetched.proposed_name.as_deref(), image);
-                let expected = self.expected.unwrap_or_default();
-                let catalog = &context.jobs.0.catalog;
+                let (catalog, written) = (&context.environment.catalog, resume_data.written());
                 let intake =
-                    catalog.receive_download(image, name, fetched.total, expected, note.written()).await;
-                *partly = Some(Partly { intake: intake.map_err(fatal)?, total: fetched.total, note });
+                    catalog.receive_download(image, name, fetched.total, self.expected, written).await;
+                let intake = intake.map_err(fatal)?;
+                *partial = Some(Partial { intake, total: fetched.total, resume_data });
             }
         }
-        let Some(partly) = partly else { return Err(Break::Stopped) };
-        let written = partly.note.written();
-        partly.intake.checkpoint(Some(written)).await.map_err(fatal)?;
-        context.begin(partly.intake.offset(), fetched.total);
-        self.pump(context, index, &mut partly.intake, fetched).await
+        let Some(partial) = partial else { return Err(Break::Stopped) };
+        let written = partial.resume_data.written();
+        partial.intake.checkpoint(Some(written)).await.map_err(fatal)?;
+        context.begin(partial.intake.offset(), fetched.total);
+        self.pump(&mut partial.intake, fetched).await
     }
 
-    async fn pump(
-        &mut self,
-        context: &Context<'_>,
-        index: usize,
-        intake: &mut Intake,
-        mut fetched: Fetched,
-    ) -> Result<(), Break> {
+    async fn pump(&mut self, intake: &mut Intake, mut fetched: Fetched) -> Result<(), Break> {
+        let context = self.context;
         let mut beginning = Some(Vec::new()).filter(|_| intake.offset() == 0);
-        let mut pace = MinimumRate::new(context.jobs.0.settings.stall_timeout, Instant::now());
+        let mut rate = MinimumRate::new(context.environment.settings.stall_timeout, Instant::now());
         while let Some(chunk) = context.unless_stopped(fetched.bytes.next()).await? {
             let chunk = chunk?;
-            if !pace.keeps_up(chunk.len(), Instant::now()) {
+            if !rate.keeps_up(chunk.len(), Instant::now()) {
                 let fault =
                     Fault::Transient { text: "the source sends too slowly".into(), retry_after: None };
                 return Err(Break::Trouble { fault, slow: true });
@@ -125,7 +130,7 @@ impl Download {
                 }
             }
             intake.write(chunk).await.map_err(fatal)?;
-            self.sources.brought(index, intake.offset());
+            self.sources.brought(self.index, intake.offset());
             context.reach(intake.offset());
         }
         match beginning {
@@ -142,7 +147,7 @@ fn fatal(error: CatalogError) -> Break {
     }
 }
 
-/// An error page in place of an ISO shows itself within the first sectors, long before it fills the disk.
+/// Finds an error page in place of an ISO within the first sectors, long before it fills the disk.
 fn check_beginning(intake: &Intake, beginning: &[u8]) -> Result<(), Break> {
     if intake.may_be_image(beginning) {
         return Ok(());

@@ -4,9 +4,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{FileReference, Time};
-use crate::jobs;
+use crate::jobs::{self, Digest, Download, Work};
 use crate::model::image::ImageId;
-use crate::model::job::{self, JobId, State, Work};
+use crate::model::job::{self, JobId, State, WorkRecord};
 
 /// Work that takes longer than a request.
 #[derive(Debug, Serialize, ToSchema)]
@@ -108,11 +108,6 @@ impl From<&jobs::Shown> for Job {
             State::Failed { reason } => (None, Some(reason.clone())),
             State::Queued | State::Running | State::Done | State::Cancelled => (None, None),
         };
-        let (image, file) = match &job.work {
-            Work::Download { image } => (Some(image.clone()), None),
-            Work::Digest { kind, name } => (None, Some(FileReference::new(*kind, name.clone()))),
-            Work::Scrub => (None, None),
-        };
         Self {
             id: job.id.clone(),
             kind: (&job.work).into(),
@@ -124,8 +119,8 @@ impl From<&jobs::Shown> for Job {
             progress: shown.progress.as_ref().map(Progress::from),
             until,
             reason,
-            image,
-            file,
+            image: Download::of(job).map(|download| download.image),
+            file: Digest::of(job).map(|digest| FileReference::new(digest.kind, digest.name)),
         }
     }
 }
@@ -136,12 +131,13 @@ impl From<&jobs::Shown> for JobInFull {
     }
 }
 
-impl From<&Work> for JobKind {
-    fn from(work: &Work) -> Self {
-        match work {
-            Work::Download { .. } => Self::Download,
-            Work::Digest { .. } => Self::Digest,
-            Work::Scrub => Self::Scrub,
+impl From<&WorkRecord> for JobKind {
+    fn from(work: &WorkRecord) -> Self {
+        match work.kind.as_str() {
+            Download::KIND => Self::Download,
+            Digest::KIND => Self::Digest,
+            // No other kind is registered, so no other is listed.
+            _ => Self::Scrub,
         }
     }
 }

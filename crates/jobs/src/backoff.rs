@@ -1,19 +1,19 @@
-//! When something that did not go well is tried again: after a pause that doubles each time, so that a server in trouble gets its peace, and
-//! that chance makes longer or shorter, so that many who failed together do not come back together.
+//! The pause before a retry. It doubles each time, so that a server in trouble can recover. Chance makes it
+//! longer or shorter, so that many jobs that failed together do not come back together.
 
 use std::time::Duration;
 
-/// No pause is longer, unless a server asks for it.
+/// The longest pause, unless the settings or a server ask for more.
 const LONGEST: Duration = Duration::from_secs(300);
 
 /// The pause after `failures` in a row, of which the first is 1. `chance` is from 0 to 1.
-pub(super) fn pause(first: Duration, failures: u32, chance: f64) -> Duration {
+pub(crate) fn pause(first: Duration, failures: u32, chance: f64) -> Duration {
     let doubled = first.saturating_mul(1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX));
     doubled.min(LONGEST.max(first)).mul_f64(0.75 + chance.clamp(0.0, 1.0) / 2.0)
 }
 
-/// A number from 0 to 1 that differs from call to call. It need not be secret, so the standard library's random keys do.
-pub(super) fn chance() -> f64 {
+/// A random number from 0 to 1. It need not be secret, so the standard library's random keys will do.
+pub(crate) fn chance() -> f64 {
     use std::hash::{BuildHasher, Hasher, RandomState};
 
     let random = RandomState::new().build_hasher().finish() >> 32;

@@ -1,12 +1,12 @@
-//! How far a job has come, in bytes, and how fast it comes further.
+//! The progress of a job in bytes, and its rate.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The rate is that of the last seconds: long enough to be calm, short enough to show that something has changed.
+/// The time over which the rate is measured: long enough to be steady, short enough to show a change.
 const WINDOW: Duration = Duration::from_secs(8);
 
-/// Measurements within the window.
+/// Samples within the window.
 const SAMPLES: u32 = 8;
 
 /// How far a job has come.
@@ -16,12 +16,12 @@ pub struct Progress {
     pub done: u64,
     /// Bytes in all, where that is known.
     pub total: Option<u64>,
-    /// Bytes a second, lately; `None` before there is anything to tell.
+    /// Bytes a second within the last seconds; `None` before two samples.
     pub rate: Option<u64>,
 }
 
 impl Progress {
-    /// The time left at the present rate, if that can be told.
+    /// The time left at the present rate; `None` without a rate or a total.
     pub fn left(&self) -> Option<Duration> {
         let rate = self.rate.filter(|rate| *rate > 0)?;
         Some(Duration::from_secs(self.total?.saturating_sub(self.done).div_ceil(rate)))
@@ -30,24 +30,25 @@ impl Progress {
 
 /// Counts the bytes of one job.
 #[derive(Debug, Default)]
-pub(super) struct Meter(Mutex<Inner>);
+pub(crate) struct Meter(Mutex<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
     done: u64,
     total: Option<u64>,
-    /// When so many bytes were done, oldest first.
+    /// The bytes that were done at a time, oldest first.
     samples: Vec<(Instant, u64)>,
 }
 
 impl Meter {
-    /// Begins anew at `done` bytes, for they may have come in another way or time than now.
-    pub(super) fn begin(&self, done: u64, total: Option<u64>) {
+    /// Starts the count at `done` bytes. They do not count for the rate, because they may be older.
+    pub(crate) fn begin(&self, done: u64, total: Option<u64>) {
         *self.lock() = Inner { done, total, samples: vec![(Instant::now(), done)] };
     }
 
-    /// So many bytes are done at `now`. Tells whether a measurement was taken, which happens about once a second.
-    pub(super) fn reach(&self, done: u64, now: Instant) -> bool {
+    /// Moves the count to `done` bytes. Returns whether a sample was taken, which happens about once a
+    /// second.
+    pub(crate) fn reach(&self, done: u64, now: Instant) -> bool {
         let mut inner = self.lock();
         inner.done = done;
         if inner.samples.last().is_some_and(|(last, _)| now.duration_since(*last) < WINDOW / SAMPLES) {
@@ -59,17 +60,17 @@ impl Meter {
         true
     }
 
-    /// Measures again, for nothing may have come for a while. Tells whether a measurement was taken that shows something else than the one before.
-    pub(super) fn rest(&self, now: Instant) -> bool {
+    /// Takes a sample although no bytes came. Returns whether it changes the rate.
+    pub(crate) fn rest(&self, now: Instant) -> bool {
         let inner = self.lock();
         let done = inner.done;
-        let is_news = inner.samples.iter().any(|(_, before)| *before != done);
+        let has_moved = inner.samples.iter().any(|(_, before)| *before != done);
         drop(inner);
-        is_news && self.reach(done, now)
+        has_moved && self.reach(done, now)
     }
 
-    /// How far it has come.
-    pub(super) fn progress(&self) -> Progress {
+    /// The progress now.
+    pub(crate) fn progress(&self) -> Progress {
         let inner = self.lock();
         let rate = inner.samples.first().and_then(|(since, before)| {
             let milliseconds = since.elapsed().min(WINDOW).as_millis();
