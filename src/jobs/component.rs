@@ -96,7 +96,7 @@ impl Jobs {
     ///
     /// # Errors
     ///
-    /// An error that may pass says when to ask again, if the source told that.
+    /// An error that may pass says when to ask again, if the source said so.
     pub async fn promised(
         &self,
         checksum: &Link,

@@ -1,4 +1,4 @@
-//! Why work on images was not done, told apart by the cause that can be repaired. Clients read the texts, so
+//! Why work on images was not done, by what can be repaired. Clients read the texts, so
 //! they name no path of the server.
 
 use std::time::Duration;

@@ -32,7 +32,7 @@ const CHECKS: u32 = 4;
 const MIN_PAUSE: Duration = Duration::from_millis(100);
 const MAX_PAUSE: Duration = Duration::from_secs(600);
 
-/// How often a reader that waits for its rate looks whether it is to stop.
+/// How often a reader that waits for its rate checks whether it is to stop.
 const STOP_CHECK: Duration = Duration::from_millis(100);
 
 /// How often the progress of a reader is measured.

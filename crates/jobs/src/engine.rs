@@ -21,7 +21,7 @@ use crate::task::Task;
 /// How long a caller waits for a job to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How often [`Jobs::begin_new`] looks whether another job has ended.
+/// How often [`Jobs::begin_new`] checks whether another job has ended.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// The engine. Clones are handles of the same one.
@@ -119,6 +119,9 @@ impl Jobs {
     }
 
     /// Begins a job, unless another does the same work: then this is that one.
+    ///
+    /// The engine records a durable job when it waits or ends. A component that must not lose it before that
+    /// records it first, in one step with its own records.
     pub fn begin(&self, job: Job) -> Begun {
         let rules = self.runner.kinds.rules(&job.work);
         Begun(self.runner.list.add(job, rules).map_or_else(

@@ -11,7 +11,7 @@
 //! use jobs::{Context, Jobs, Kinds, Outcome, Settings, Work};
 //! use serde::{Deserialize, Serialize};
 //!
-//! /// Greets somebody.
+//! /// Greets a machine.
 //! #[derive(Serialize, Deserialize)]
 //! struct Greeting {
 //!     name: String,

@@ -13,7 +13,7 @@ use crate::failure::Failure;
 /// from other pieces. Fields with `#[serde(skip)]` are remembered from one attempt to the next, but not
 /// across a restart.
 ///
-/// * Attempts may be repeated after a crash, so an attempt first looks at what earlier ones have done.
+/// * Attempts may be repeated after a crash, so an attempt first checks what earlier ones have done.
 /// * No field may have the name of a field of [`Job`] or of [`model::job::State`].
 pub trait Work: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The name of the kind, on record and for clients.

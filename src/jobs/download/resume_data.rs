@@ -65,6 +65,6 @@ mod tests {
         let read = ResumeData::read(&written).expect("resume data");
         assert_eq!((read.link_among(&links), &read), (Some(1), &data));
         assert_eq!(read.link_among(&links[..1]), None);
-        assert!(ResumeData::read(&serde_json::json!({"of": "somebody else"})).is_none());
+        assert!(ResumeData::read(&serde_json::json!({"of": "another program"})).is_none());
     }
 }
