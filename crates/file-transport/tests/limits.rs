@@ -11,7 +11,7 @@ use bytes::Bytes;
 use file_transport::{Body, Counters, IdleEviction, Server, ServerSettings, Workers};
 
 /// Long enough for a connection to become idle, and then only a socket.
-const IDLE: Duration = Duration::from_millis(300);
+const IDLE: Duration = Duration::from_millis(500);
 
 /// Serves the name of the worker's thread on two workers. The threads end with the test's process.
 fn serve(settings: ServerSettings) -> SocketAddr {

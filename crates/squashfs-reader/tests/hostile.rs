@@ -98,14 +98,15 @@ fn a_listing_that_directories_share_costs_each_time() {
 
 #[test]
 fn other_images_are_refused_with_a_reason() {
+    type Change<'a> = &'a dyn Fn(&mut Vec<u8>);
     let good = image(&listing(1), 8192);
-    let refusal = |change: &dyn Fn(&mut Vec<u8>)| {
+    let refusal = |change: Change<'_>| {
         let mut bytes = good.clone();
         change(&mut bytes);
         Image::open(&bytes.as_slice()).map(drop).unwrap_err().to_string()
     };
     let put = |at: usize, byte: u8| move |bytes: &mut Vec<u8>| bytes[at] = byte;
-    let cases: [(&dyn Fn(&mut Vec<u8>), &str); 10] = [
+    let cases: [(Change<'_>, &str); 10] = [
         (&put(0, b'x'), "not a squashfs"),
         (&|bytes| bytes.truncate(95), "not a squashfs"),
         (&put(28, 3), "version 3.0"),
