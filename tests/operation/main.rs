@@ -8,3 +8,4 @@ mod restart_credentials;
 mod restart_inventory;
 mod restart_isos;
 mod restart_many;
+mod restart_version_before;

@@ -1,11 +1,7 @@
-//! What the version before wrote is taken up: its inventory, a download and an upload that it left unfinished. The fixtures were written by the
-//! program as it was before its inventory became a crate of its own; the README beside them says how.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! What the version before wrote is taken up: its inventory, a download and an upload that it left
+//! unfinished. The fixtures were written by the program as it was before its inventory became a crate of its
+//! own; the README beside them says how.
 
-mod harness;
-
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use harness::http;
 use harness::remains::expect_no_unfinished;
 use harness::web::{Behaviour, Origin};
@@ -14,7 +10,6 @@ use serde_json::Value;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 const TUS: (&str, &str) = ("Tus-Resumable", "1.0.0");
 
