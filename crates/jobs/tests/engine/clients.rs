@@ -108,6 +108,24 @@ async fn a_job_that_failed_can_be_begun_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_ended_a_job_does_not_end_it_again() {
+    let bench = Bench::new();
+    let (id, begun) = bench.begin("a", [Step::Retry, Step::Retry, Step::Done]);
+    assert!(begun.ended_within(Duration::from_secs(1)).await.is_some(), "the caller gives it up");
+    bench.jobs.retry(&id).await.expect("it begins again");
+    bench.reaches(&id, "done").await;
+
+    let (id, _) = bench.begin("b", [hold().0, hold().0]);
+    bench.jobs.cancel(&id).await.expect("it ends");
+    bench.jobs.retry(&id).await.expect("it begins again");
+    bench.reaches(&id, "running").await;
+    let paused = bench.jobs.halt(&copy("b").work).await.expect("it stops");
+    assert_eq!(bench.word(&id), Some("running"), "it is interrupted, not cancelled");
+    bench.jobs.go_on(paused);
+    bench.reaches(&id, "running").await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_retry_that_is_refused_leaves_the_job_as_it_is() {
     let bench = Bench::new();
     let (id, _) = bench.begin("a", [Step::Fail("once")]);
