@@ -18,8 +18,8 @@ impl JobStore for Catalog {
 }
 
 impl Catalog {
-    /// Records `job` and forgets `forgotten`. How far a job has come may be lost with the last second before a crash: the job
-    /// is then done once more, and finds that nothing is left to do.
+    /// Records `job` and forgets `forgotten`. The disk has a job within a second, because work may be
+    /// repeated after a crash. A removal alone is on disk at once, because a client asked for it.
     async fn save_jobs(&self, job: Option<Job>, forgotten: Vec<JobId>) -> Result<(), CatalogError> {
         let is_urgent = job.is_none();
         let saved = self.0.writer.commit_when(

@@ -20,8 +20,11 @@ pub struct Kinds {
 
 struct Kind {
     rules: Rules,
-    task: Box<dyn Fn(Value) -> Result<Box<dyn Task>, serde_json::Error> + Send + Sync>,
+    task: Box<MakeTask>,
 }
+
+/// Makes the work of a kind from the details of its record.
+type MakeTask = dyn Fn(Value) -> Result<Box<dyn Task>, serde_json::Error> + Send + Sync;
 
 /// The rules of a job that no component can do. It is listed, so that a client sees why it failed.
 const UNKNOWN: Rules = Rules { queue: "", durable: false, listed: true };
@@ -40,7 +43,7 @@ impl Kinds {
     pub fn with<W: Work>(mut self, environment: Arc<W::Environment>) -> Self {
         self.queues.ensure(W::QUEUE);
         let rules = Rules { queue: W::QUEUE, durable: W::DURABLE, listed: W::LISTED };
-        let task = Box::new(move |details| -> Result<Box<dyn Task>, _> {
+        let task = Box::new(move |details| -> Result<Box<dyn Task>, serde_json::Error> {
             let work: W = serde_json::from_value(details)?;
             Ok(Box::new(Known { work, environment: Arc::clone(&environment) }))
         });

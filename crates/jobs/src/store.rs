@@ -13,8 +13,10 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Keeps the records of durable jobs.
 pub trait JobStore: Send + Sync + 'static {
-    /// Saves `job` and removes `forgotten`, in one step that survives a power cut. An id that is not on
-    /// record is forgotten already.
+    /// Saves `job` and removes `forgotten`, in one step. An id that is not on record is forgotten already.
+    ///
+    /// A crash may lose what was saved shortly before. The next start then repeats the work, which finds that
+    /// it is done. Without a `job` this is a removal that a client asked for, and it survives a crash.
     fn save(&self, job: Option<Job>, forgotten: Vec<JobId>) -> BoxFuture<'_, Result<(), BoxError>>;
 }
 
