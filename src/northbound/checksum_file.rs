@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::Northbound;
+use super::api::Northbound;
 use super::digest_fields::ExpectedDigests;
 use super::parameters::Parameters;
 use super::problem::Problem;

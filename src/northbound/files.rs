@@ -5,13 +5,13 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 
-use super::Northbound;
+use super::api::Northbound;
 use super::checksum_file::ChecksumFile;
 use super::digest_fields::ExpectedDigests;
 use super::parameters::Parameters;
 use super::problem::Problem;
-use super::uploads::{Upload, check_headers};
-use super::views::StoredFile;
+use super::request_body::{Upload, check_headers};
+use super::views::file::StoredFile;
 use crate::model::names::FileName;
 use crate::model::stored_file::StoreKind;
 

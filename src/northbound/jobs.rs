@@ -4,13 +4,13 @@ use axum::Json;
 use axum::extract::{Path as UrlPath, Request, State};
 use axum::response::{IntoResponse, Response};
 
-use super::openapi::examples;
-use super::openapi::parameters::JobFilters;
-use super::openapi::problems::{BadFilter, JobBusy, NoSuchJob, NotRetried};
+use super::api::{Northbound, run_to_completion};
+use super::api_types::examples;
+use super::api_types::parameters::JobFilters;
+use super::api_types::problems::{BadFilter, JobBusy, NoSuchJob, NotRetried};
 use super::parameters::Parameters;
 use super::problem::Problem;
-use super::views::{Job, JobInFull};
-use super::{Northbound, whole};
+use super::views::job::{Job, JobInFull};
 use crate::jobs::{Download, JobError, Shown, Work};
 use crate::model::job::JobId;
 
@@ -84,7 +84,7 @@ pub(super) async fn retry(
     State(api): State<Northbound>,
     UrlPath(id): UrlPath<String>,
 ) -> Result<Response, Problem> {
-    let shown = whole(async move { Ok(api.jobs.retry(&JobId(id)).await?) }).await?;
+    let shown = run_to_completion(async move { Ok(api.jobs.retry(&JobId(id)).await?) }).await?;
     Ok(Json(JobInFull::from(&shown)).into_response())
 }
 

@@ -6,8 +6,8 @@ use axum::extract::State;
 use axum::response::IntoResponse;
 use http::header::CONTENT_TYPE;
 
-use super::Northbound;
-use super::openapi::examples;
+use super::api::Northbound;
+use super::api_types::examples;
 
 /// Show counters for Prometheus.
 #[utoipa::path(

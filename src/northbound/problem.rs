@@ -106,6 +106,15 @@ impl Problem {
     }
 }
 
+/// The status by which tus says that the bytes do not have their checksum.
+const CHECKSUM_MISMATCH: u16 = 460;
+
+/// The bytes of a piece do not have the checksum that the client announced.
+pub(super) fn checksum_mismatch() -> Problem {
+    let status = StatusCode::from_u16(CHECKSUM_MISMATCH).unwrap_or(StatusCode::BAD_REQUEST);
+    Problem::new(status, "the bytes do not have the checksum that was said; send them again")
+}
+
 impl From<CatalogError> for Problem {
     fn from(error: CatalogError) -> Self {
         let text = error.to_string();

@@ -5,10 +5,10 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Northbound;
-use super::openapi::examples;
+use super::api::Northbound;
+use super::api_types::examples;
 use super::problem::Problem;
-use super::views::Store;
+use super::views::file::Store;
 use crate::model::stored_file::StoreKind;
 use crate::store::{FileSystem, Usage};
 

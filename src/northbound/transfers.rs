@@ -5,9 +5,9 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Northbound;
-use super::openapi::examples;
-use super::views::Time;
+use super::api::Northbound;
+use super::api_types::examples;
+use super::views::time::Time;
 use crate::transfers::{Ended, Running};
 
 /// Ended transfers that are shown.

@@ -67,7 +67,7 @@ fn every_route_is_documented() {
 /// The paths in the source of the router.
 fn routes() -> BTreeSet<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/northbound");
-    let router = fs::read_to_string(folder.join("mod.rs")).unwrap();
+    let router = fs::read_to_string(folder.join("routes.rs")).unwrap();
     let calls: Vec<&str> = router.split(".route(").skip(1).map(str::trim_start).collect();
     assert!(calls.len() > 10, "the router is not where this test looks for it");
     for file in sources(&folder) {
@@ -75,8 +75,8 @@ fn routes() -> BTreeSet<String> {
         for other in [".nest(", ".merge(", ".route_service(", ".nest_service("] {
             assert!(!text.contains(other), "{}: {other} brings routes past this test", file.display());
         }
-        let is_router = file == folder.join("mod.rs");
-        assert!(is_router || !text.contains(".route("), "{}: routes are in mod.rs", file.display());
+        let is_router = file == folder.join("routes.rs");
+        assert!(is_router || !text.contains(".route("), "{}: routes are in routes.rs", file.display());
     }
     let path = |call: &str| call.strip_prefix('"')?.split_once('"').map(|(path, _)| path.to_owned());
     calls.iter().map(|call| path(call).unwrap_or_else(|| panic!("no literal path: {call:.40}"))).collect()

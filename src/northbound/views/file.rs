@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Time;
+use super::time::Time;
 use crate::catalog::ListedFile;
 use crate::model::digest::Sha256;
 use crate::model::image::Status;

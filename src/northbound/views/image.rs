@@ -4,8 +4,8 @@ use iso_reader::TreeKind;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Time;
 use super::job::Progress;
+use super::time::Time;
 use crate::jobs;
 use crate::model::digest::Sha256;
 use crate::model::image::{self, ImageId, Status};

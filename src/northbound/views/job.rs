@@ -3,7 +3,8 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{FileReference, Time};
+use super::file::FileReference;
+use super::time::Time;
 use crate::jobs::{self, Digest, Download, Work};
 use crate::model::image::ImageId;
 use crate::model::job::{self, JobId, State, WorkRecord};

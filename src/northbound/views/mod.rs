@@ -1,14 +1,8 @@
-//! How records look from outside. The field names are fixed; scripts read them. Each view is a type, from which the API's document is made,
-//! so neither can say what the other does not.
+//! Records as clients see them. The field names are fixed; scripts read them. The API's document is made from these types, so it cannot
+//! differ from the answers.
 
-mod file;
-mod image;
-mod job;
-mod time;
-mod tree;
-
-pub(super) use file::{FileReference, Store, StoredFile};
-pub(super) use image::{Findings, Image, ImageInFull, TreeChoice};
-pub(super) use job::{Job, JobInFull, JobKind, JobState};
-pub(super) use time::Time;
-pub(super) use tree::TreeListing;
+pub(super) mod file;
+pub(super) mod image;
+pub(super) mod job;
+pub(super) mod time;
+pub(super) mod tree;

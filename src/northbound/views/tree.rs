@@ -3,8 +3,8 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Time;
 use super::image::path as path_of;
+use super::time::Time;
 use crate::catalog::{Browsed, Line};
 use crate::model::segment::{encoded, push_encoded};
 use crate::trees::text;

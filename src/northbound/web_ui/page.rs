@@ -10,7 +10,6 @@ use http::header::{CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_PO
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::PageUrl;
 use super::files::{File, Files};
 
 /// The line of a page that is replaced.
@@ -21,6 +20,34 @@ const IMPORT_MAP: &str = "importmap.json";
 
 /// Bytes of a digest that tell one text from another.
 const VERSION_LENGTH: usize = 9;
+
+/// The URL of a page, which decides how the page refers to its files.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum PageUrl {
+    Root,
+    Gui,
+    Docs,
+}
+
+impl PageUrl {
+    pub(super) const ALL: [Self; 3] = [Self::Root, Self::Gui, Self::Docs];
+
+    /// Its HTML, and the module that it starts.
+    fn files(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Root | Self::Gui => ("index.html", "app.js"),
+            Self::Docs => ("docs.html", "docs.js"),
+        }
+    }
+
+    /// The relative URL of the folder `/gui/`.
+    fn to_gui(self) -> &'static str {
+        match self {
+            Self::Gui => "",
+            Self::Root | Self::Docs => "gui/",
+        }
+    }
+}
 
 /// A page, ready to be sent.
 #[derive(Debug, Clone, Default)]

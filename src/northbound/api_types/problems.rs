@@ -9,14 +9,13 @@ use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 
-use crate::northbound::problem::{self, Problem};
-use crate::northbound::resumable_append::checksum_mismatch;
+use crate::northbound::problem::{self, Problem, checksum_mismatch};
 
 /// One problem answer: its status, when it comes, and what its example says.
 type Row = (StatusCode, &'static str, Problem);
 
 /// The answer whose status is none of the others that an operation has.
-pub(super) fn other() -> Response {
+pub(in crate::northbound) fn other() -> Response {
     let detail = "the service cannot do this just now; its log says why";
     response("Any other problem, such as 500.", &Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail))
 }

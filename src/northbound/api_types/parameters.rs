@@ -5,7 +5,9 @@
 
 use utoipa::{IntoParams, ToSchema};
 
-use crate::northbound::views::{JobKind, JobState, Store, TreeChoice};
+use crate::northbound::views::file::Store;
+use crate::northbound::views::image::TreeChoice;
+use crate::northbound::views::job::{JobKind, JobState};
 
 /// Which images are meant: those that match all that is said, exactly.
 #[derive(IntoParams, ToSchema)]
@@ -259,47 +261,4 @@ pub(in crate::northbound) struct LastEvent {
     /// The id of the last event that the client was told. Browsers say it by themselves when they come back.
     #[param(rename = "Last-Event-ID")]
     last_event_id: Option<String>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::northbound::{browse, events, files, images, jobs, resumable};
-
-    /// The names of what a type says.
-    fn names<T: IntoParams>() -> Vec<String> {
-        T::into_params(|| None).into_iter().map(|parameter| parameter.name).collect()
-    }
-
-    #[test]
-    fn documented_parameters_are_those_that_handlers_know() {
-        let known: [(Vec<String>, &[&str]); 9] = [
-            (names::<ImageFilters>(), &images::FILTERS),
-            (names::<Registration>(), &images::PUT_PARAMETERS),
-            (names::<Folder>(), &browse::PARAMETERS),
-            (names::<FileFilter>(), &files::FILTERS),
-            (names::<FileName>(), &files::FILTERS),
-            (names::<IncomingFile>(), &files::PUT_PARAMETERS),
-            (names::<JobFilters>(), &jobs::FILTERS),
-            (names::<NewUpload>(), &resumable::PARAMETERS),
-            (names::<EventFilters>(), &events::FILTERS),
-        ];
-        for (documented, known) in known {
-            assert_eq!(documented, known);
-        }
-    }
-
-    #[test]
-    fn documented_trees_are_those_that_can_be_asked_for() {
-        let schema = serde_json::to_value(<TreeChoice as utoipa::PartialSchema>::schema()).expect("JSON");
-        let words = schema["enum"].as_array().expect("words").iter().filter_map(|word| word.as_str());
-        let words: Vec<&str> = words.collect();
-        for word in &words {
-            word.parse::<iso_reader::TreeKind>().expect(word);
-        }
-        let refusal = "none".parse::<iso_reader::TreeKind>().expect_err("no such tree").to_string();
-        let (last, first) = words.split_last().expect("words");
-        let known = format!("{} or {last}", first.join(", "));
-        assert!(refusal.contains(&known), "{known} are documented, but: {refusal}");
-    }
 }

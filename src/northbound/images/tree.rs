@@ -5,17 +5,17 @@ use axum::extract::{Path as UrlPath, Request, State};
 use axum::response::{IntoResponse, Response};
 use percent_encoding::percent_decode_str;
 
-use super::Northbound;
-use super::openapi::examples;
-use super::openapi::parameters::Folder;
-use super::openapi::problems::NotBrowsed;
-use super::parameters::Parameters;
-use super::problem::Problem;
-use super::views::TreeListing;
 use crate::catalog::Browse;
 use crate::model::image::ImageId;
+use crate::northbound::api::Northbound;
+use crate::northbound::api_types::examples;
+use crate::northbound::api_types::parameters::Folder;
+use crate::northbound::api_types::problems::NotBrowsed;
+use crate::northbound::parameters::Parameters;
+use crate::northbound::problem::Problem;
+use crate::northbound::views::tree::TreeListing;
 
-pub(super) const PARAMETERS: [&str; 4] = ["path", "offset", "limit", "search"];
+pub(in crate::northbound) const PARAMETERS: [&str; 4] = ["path", "offset", "limit", "search"];
 
 /// Entries in an answer, if nobody says how many.
 const LIMIT: u64 = 1000;
@@ -32,7 +32,7 @@ const MAX_LIMIT: u64 = 10_000;
         NotBrowsed,
     ),
 )]
-pub(super) async fn show(
+pub(in crate::northbound) async fn show(
     State(api): State<Northbound>,
     UrlPath(id): UrlPath<String>,
     request: Request,

@@ -1,43 +1,44 @@
-//! `/microkernel`: the microkernel files. What is done is the same for both stores, see `files.rs`.
+//! `/iso`: the ISOs. What is done is the same for both stores, see `files.rs`.
 
 use axum::extract::{Request, State};
 use axum::response::Response;
 
-use super::Northbound;
+use super::api::Northbound;
+use super::api_types::bytes::Bytes;
+use super::api_types::examples;
+use super::api_types::parameters::{DigestFields, FileFilter, FileName, IncomingFile};
+use super::api_types::problems::{BadFilter, BadParameter, EncodingRejected, FileRejected, FileStays};
 use super::files;
-use super::openapi::parameters::{DigestFields, FileFilter, FileName, IncomingFile};
-use super::openapi::problems::{BadFilter, BadParameter, EncodingRejected, FileRejected, FileStays};
-use super::openapi::{Bytes, examples};
 use super::problem::Problem;
-use super::views::StoredFile;
+use super::views::file::StoredFile;
 use crate::model::stored_file::StoreKind;
 
-/// List the microkernel files, or the one named.
+/// List the ISOs, or the one named.
 #[utoipa::path(
-    get, path = "/microkernel", tag = "files", operation_id = "listMicrokernels",
+    get, path = "/iso", tag = "files", operation_id = "listIsos",
     params(FileFilter),
     responses(
-        (status = 200, description = "The files by name.", body = Vec<StoredFile>, example = json!(examples::microkernels())),
+        (status = 200, description = "The files by name.", body = Vec<StoredFile>, example = json!(examples::isos())),
         BadFilter,
     ),
 )]
 pub(super) async fn list(state: State<Northbound>, request: Request) -> Result<Response, Problem> {
-    files::list(state, StoreKind::Microkernel, request).await
+    files::list(state, StoreKind::Iso, request).await
 }
 
-/// Upload a microkernel file.
+/// Upload an ISO.
 ///
 /// The body is the file, whatever its Content-Type says. The answer is text that tells each tenth as it comes, or, with
 /// `Accept: application/json`, the file at the end. If something fails after the text has begun, it is cut, so that clients notice. The name is
 /// seen in the store when the file is complete and on disk; an older file of that name stays until then.
 #[utoipa::path(
-    put, path = "/microkernel", tag = "files", operation_id = "uploadMicrokernel",
+    put, path = "/iso", tag = "files", operation_id = "uploadIso",
     params(IncomingFile, DigestFields),
     request_body(content = inline(Bytes), content_type = "application/octet-stream", description = "The file."),
     responses(
         (status = 200, description = "The file is stored.", content(
             (String = "text/plain", example = json!(examples::uploaded())),
-            (StoredFile = "application/json", example = json!(examples::microkernel())),
+            (StoredFile = "application/json", example = json!(examples::iso())),
         )),
         BadParameter,
         FileRejected,
@@ -45,22 +46,22 @@ pub(super) async fn list(state: State<Northbound>, request: Request) -> Result<R
     ),
 )]
 pub(super) async fn put(state: State<Northbound>, request: Request) -> Result<Response, Problem> {
-    files::put(state, StoreKind::Microkernel, request).await
+    files::put(state, StoreKind::Iso, request).await
 }
 
-/// Delete a microkernel file.
+/// Delete an ISO.
 ///
 /// The parameter may be in the query or in a JSON body.
 #[utoipa::path(
-    delete, path = "/microkernel", tag = "files", operation_id = "deleteMicrokernel",
+    delete, path = "/iso", tag = "files", operation_id = "deleteIso",
     params(FileName),
-    request_body(content = Option<FileName>, example = json!(examples::microkernel_name())),
+    request_body(content = Option<FileName>, example = json!(examples::iso_name())),
     responses(
-        (status = 200, description = "The file that was deleted.", body = StoredFile, example = json!(examples::microkernel())),
+        (status = 200, description = "The file that was deleted.", body = StoredFile, example = json!(examples::iso())),
         BadParameter,
         FileStays,
     ),
 )]
 pub(super) async fn delete(state: State<Northbound>, request: Request) -> Result<Response, Problem> {
-    files::delete(state, StoreKind::Microkernel, request).await
+    files::delete(state, StoreKind::Iso, request).await
 }

@@ -1,17 +1,17 @@
-//! Registration from the web: links, what their bytes must be, and how long the client waits for the end.
+//! `PUT /images` with `isoweb`: links, the digests of their bytes, and how long the client waits for the end.
 
 use std::time::Duration;
 
 use http::HeaderMap;
 
-use super::checksum_file::{ChecksumFile, link};
-use super::digest_fields::ExpectedDigests;
-use super::parameters::Parameters;
-use super::problem::Problem;
-use super::{Northbound, whole};
 use crate::catalog::{CatalogError, Reservation};
 use crate::jobs::{Failure, download_job, provisional_name};
 use crate::model::image::{Image, WebSource};
+use crate::northbound::api::{Northbound, run_to_completion};
+use crate::northbound::checksum_file::{ChecksumFile, link};
+use crate::northbound::digest_fields::ExpectedDigests;
+use crate::northbound::parameters::Parameters;
+use crate::northbound::problem::Problem;
 
 /// How long a registration from the web waits for its end when the client says nothing: small ISOs on a near server are done by then.
 const DEFAULT_WAIT: Duration = Duration::from_secs(3);
@@ -19,7 +19,7 @@ const DEFAULT_WAIT: Duration = Duration::from_secs(3);
 /// The longest that a client may ask a request to wait.
 const MAX_WAIT: Duration = Duration::from_secs(3600);
 
-/// What a client asks to be fetched.
+/// A registration whose ISO is downloaded.
 pub(super) struct FromWeb {
     source: WebSource,
     digests: ExpectedDigests,
@@ -27,33 +27,33 @@ pub(super) struct FromWeb {
 }
 
 impl FromWeb {
-    /// Reads what the request says.
+    /// Reads the parameters and `Prefer`.
     pub(super) fn of(
         parameters: &Parameters,
         headers: &HeaderMap,
+        ChecksumFile { checksum, signature }: ChecksumFile,
         digests: ExpectedDigests,
     ) -> Result<Self, Problem> {
         let mut links = parameters.all("isoweb", link)?.into_iter();
         let url = links.next().ok_or_else(|| Problem::parameter("isoweb", "is missing"))?;
-        let ChecksumFile { checksum, signature } = ChecksumFile::of(parameters)?;
         let source = WebSource { url, mirrors: links.collect(), checksum, signature };
         Ok(Self { source, digests, wait: wait(parameters, headers)? })
     }
 
-    /// Begins the download and waits for its end for as long as the client wants to.
+    /// Begins the download, and waits for its end as long as the client wants to.
     pub(super) async fn register(self, api: &Northbound, reservation: Reservation) -> Result<Image, Problem> {
         let url = self.source.url.secret_url();
         let iso = provisional_name(url, reservation.name(), reservation.version());
         let iso = iso.map_err(|error| Problem::parameter("name", error))?;
         let is_retry = reservation.is_retry();
         let (expected, jobs) = (self.digests.expected(), api.jobs.clone());
-        let begun = whole(async move {
+        let begun = run_to_completion(async move {
             let begun = reservation.begin_download(self.source, iso, expected, download_job).await;
             let (image, job, reservation) =
                 begun.map_err(|error| Problem::from(error).of_parameter("isoweb"))?;
             Ok((image, jobs.begin_new(job).await, reservation))
         });
-        // Kept until the answer is decided: a retry that came between a failure and its removal would be removed too.
+        // Held until the answer is decided: a retry between a failure and its removal would be removed too.
         let (image, download, _reservation) = begun.await?;
         if self.wait.is_zero() {
             return Ok(image);
@@ -61,14 +61,14 @@ impl FromWeb {
         let ended = download.ended_within(self.wait).await;
         match ended.map(|end| end.map_err(|failure| Failure::from(&failure))) {
             None | Some(Ok(())) => match api.catalog.image(image.id).await {
-                // It was deleted in this very moment.
+                // A client deleted it meanwhile.
                 Err(CatalogError::NoSuchImage) => Err(Failure::Cancelled.into()),
                 image => Ok(image?),
             },
-            // Whoever stopped it, by deleting the image or stopping the service, decides about the record.
+            // The request that deleted the image, or the stop of the service, decides about the record.
             Some(Err(failure @ Failure::Cancelled)) => Err(failure.into()),
             Some(Err(failure)) => {
-                // Whoever gets an error in answer needs no record of it. An image that was in error before stays listed.
+                // The client learns of the failure, so no record is kept. An image that was in error before stays listed.
                 if !is_retry {
                     let _ = api.catalog.remove_images(vec![image.id]).await;
                 }

@@ -1,9 +1,5 @@
 //! `GET /openapi.json`: the API as a document that is made from the code: from the handlers, and from the types that they show.
 
-pub(super) mod examples;
-pub(super) mod parameters;
-pub(super) mod problems;
-
 use std::sync::LazyLock;
 
 use axum::Json;
@@ -11,12 +7,12 @@ use utoipa::openapi;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::schema::{OneOf, Schema, SchemaType, Type};
-use utoipa::{Modify, OpenApi, ToSchema};
+use utoipa::{Modify, OpenApi};
 
-use super::{
-    browse, events, images, index, isos, jobs, metrics, microkernels, problem, resumable, storage, transfers,
-    web_ui,
-};
+use super::api_types::problems;
+use super::uploads::{append, create, discard, list, method_override, progress};
+use super::web_ui::pages;
+use super::{about, events, images, iso, jobs, metrics, microkernel, problem, storage, transfers};
 
 static DOCUMENT: LazyLock<openapi::OpenApi> = LazyLock::new(Document::openapi);
 
@@ -40,14 +36,14 @@ static DOCUMENT: LazyLock<openapi::OpenApi> = LazyLock::new(Document::openapi);
         (name = "service", description = "What there is, what changes, and what is being sent."),
     ),
     paths(
-        web_ui::root,
-        index::show,
-        images::list, images::put, images::delete, images::show, browse::show,
+        pages::root,
+        about::show,
+        images::list::list, images::register::put, images::remove::delete, images::list::show, images::tree::show,
         jobs::list, jobs::show, jobs::cancel, jobs::retry,
-        isos::list, isos::put, isos::delete,
-        microkernels::list, microkernels::put, microkernels::delete,
-        resumable::list, resumable::create, resumable::options,
-        resumable::get, resumable::head, resumable::patch, resumable::put, resumable::delete, resumable::post,
+        iso::list, iso::put, iso::delete,
+        microkernel::list, microkernel::put, microkernel::delete,
+        list::list, create::create, create::options,
+        progress::get, progress::head, append::patch, append::put, discard::delete, method_override::post,
         storage::show,
         events::stream,
         transfers::list,
@@ -59,12 +55,6 @@ static DOCUMENT: LazyLock<openapi::OpenApi> = LazyLock::new(Document::openapi);
     modifiers(&Finish),
 )]
 struct Document;
-
-/// The bytes of a file.
-#[derive(ToSchema)]
-#[schema(value_type = String, format = Binary)]
-#[expect(dead_code, reason = "only the document is made of it")]
-pub(super) struct Bytes(Vec<u8>);
 
 /// Show this document.
 #[utoipa::path(
@@ -141,5 +131,53 @@ fn bare(kind: SchemaType) -> SchemaType {
             _ => SchemaType::Array(kinds),
         },
         kind => kind,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::northbound::api_types::parameters::{
+        EventFilters, FileFilter, FileName, Folder, ImageFilters, IncomingFile, JobFilters, NewUpload,
+        Registration,
+    };
+    use crate::northbound::files;
+    use crate::northbound::views::image::TreeChoice;
+
+    /// The names of the parameters of a type.
+    fn names<T: utoipa::IntoParams>() -> Vec<String> {
+        T::into_params(|| None).into_iter().map(|parameter| parameter.name).collect()
+    }
+
+    #[test]
+    fn documented_parameters_are_those_that_handlers_know() {
+        let known: [(Vec<String>, &[&str]); 9] = [
+            (names::<ImageFilters>(), &images::list::FILTERS),
+            (names::<Registration>(), &images::register::PARAMETERS),
+            (names::<Folder>(), &images::tree::PARAMETERS),
+            (names::<FileFilter>(), &files::FILTERS),
+            (names::<FileName>(), &files::FILTERS),
+            (names::<IncomingFile>(), &files::PUT_PARAMETERS),
+            (names::<JobFilters>(), &jobs::FILTERS),
+            (names::<NewUpload>(), &create::PARAMETERS),
+            (names::<EventFilters>(), &events::FILTERS),
+        ];
+        for (documented, known) in known {
+            assert_eq!(documented, known);
+        }
+    }
+
+    #[test]
+    fn documented_trees_are_those_that_can_be_asked_for() {
+        let schema = serde_json::to_value(<TreeChoice as utoipa::PartialSchema>::schema()).expect("JSON");
+        let words = schema["enum"].as_array().expect("words").iter().filter_map(|word| word.as_str());
+        let words: Vec<&str> = words.collect();
+        for word in &words {
+            word.parse::<iso_reader::TreeKind>().expect(word);
+        }
+        let refusal = "none".parse::<iso_reader::TreeKind>().expect_err("no such tree").to_string();
+        let (last, first) = words.split_last().expect("words");
+        let known = format!("{} or {last}", first.join(", "));
+        assert!(refusal.contains(&known), "{known} are documented, but: {refusal}");
     }
 }

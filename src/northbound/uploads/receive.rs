@@ -1,30 +1,27 @@
-//! Bytes for an upload that can be resumed: from the request to the part, as many as come.
+//! From the body of a request to the unfinished file, as many bytes as arrive.
 
 use std::time::Instant;
 
 use http::StatusCode;
 use tokio_util::sync::CancellationToken;
 
-use super::problem::Problem;
-use super::resumable_fields::{Checksum, Piece};
-use super::uploads::{STALL_TIMEOUT, Upload};
-use super::views::StoredFile;
+use super::fields::{Checksum, Piece};
 use crate::catalog::{Catalog, CatalogError, Intake};
 use crate::model::minimum_rate::MinimumRate;
 use crate::model::unfinished_file::UnfinishedFileId;
+use crate::northbound::problem::{Problem, checksum_mismatch};
+use crate::northbound::request_body::{STALL_TIMEOUT, Upload};
+use crate::northbound::views::file::StoredFile;
 
-/// How tus says that the bytes were not what they must be.
-const CHECKSUM_MISMATCH: u16 = 460;
-
-/// What became of the bytes.
+/// An upload after its bytes were appended.
 pub(super) struct Appended {
-    /// How many the upload has now.
+    /// Bytes that it has now.
     pub(super) offset: u64,
-    /// The file, if all are here.
+    /// The stored file, once the upload is complete.
     pub(super) stored: Option<StoredFile>,
 }
 
-/// What cannot be done with an upload. That somebody else is busy with it is 423, on which clients wait; on 409 they would begin anew.
+/// The problem of an upload that another request works on is 423: clients of tus wait then. On 409 they would begin anew.
 pub(super) fn locked(error: CatalogError) -> Problem {
     match error {
         CatalogError::Busy(_) => Problem::new(StatusCode::LOCKED, error.to_string()),
@@ -32,9 +29,9 @@ pub(super) fn locked(error: CatalogError) -> Problem {
     }
 }
 
-/// Adds the body of a request to a part. What came stays, also when the request breaks off, unless it has a checksum: then all counts or
-/// nothing. `token` ends it.
-pub(super) async fn append(
+/// Appends the body of a request. Bytes that arrived are kept when the request breaks off, unless it has a checksum: then all count or none.
+/// `token` ends it.
+pub(super) async fn receive(
     catalog: &Catalog,
     id: &UnfinishedFileId,
     mut upload: Upload,
@@ -42,15 +39,15 @@ pub(super) async fn append(
     checksum: Option<Checksum>,
     token: CancellationToken,
 ) -> Result<Appended, Problem> {
-    let (kind, part) = match catalog.settle_part(id).await {
+    let (kind, file) = match catalog.settle_part(id).await {
         Ok(found) => found,
         Err(error) => return Err(upload.refuse(locked(error)).await),
     };
     let first = piece.map_or(0, |piece| piece.offset);
-    if part.whole && first == part.offset && upload.expected().unwrap_or(0) == 0 {
-        return Ok(Appended { offset: part.offset, stored: None });
+    if file.whole && first == file.offset && upload.expected().unwrap_or(0) == 0 {
+        return Ok(Appended { offset: file.offset, stored: None });
     }
-    if part.whole {
+    if file.whole {
         return Err(upload.refuse(CatalogError::Whole.into()).await);
     }
     let total = piece.map_or(upload.expected(), |piece| piece.total);
@@ -61,7 +58,7 @@ pub(super) async fn append(
     };
     let received = tokio::select! {
         () = token.cancelled() => Err(Problem::new(StatusCode::CONFLICT, "a newer request goes on with this upload")),
-        received = receive(&mut intake, &mut upload, size, checksum) => received,
+        received = receive_chunks(&mut intake, &mut upload, size, checksum) => received,
     };
     let offset = intake.offset();
     if received.is_ok() && size == Some(offset) {
@@ -75,7 +72,7 @@ pub(super) async fn append(
     }
 }
 
-/// Opens the part for a piece, and tells the size of the whole file, if that is known by now.
+/// Opens the unfinished file for a piece, with the size of the complete file if that is known by now.
 async fn open(
     catalog: &Catalog,
     id: &UnfinishedFileId,
@@ -92,7 +89,7 @@ async fn open(
             return Err(Problem::new(StatusCode::CONFLICT, detail));
         }
     }
-    let known = catalog.part(id).and_then(|(_, part)| part.plan.size);
+    let known = catalog.part(id).and_then(|(_, file)| file.plan.size);
     let size = match (known, total) {
         (Some(known), Some(total)) if known != total => {
             let detail = format!("the upload is to have {known} bytes, not {total}");
@@ -113,7 +110,7 @@ async fn open(
     Ok((intake, size))
 }
 
-async fn receive(
+async fn receive_chunks(
     intake: &mut Intake,
     upload: &mut Upload,
     size: Option<u64>,
@@ -122,9 +119,9 @@ async fn receive(
     if checksum.is_some() {
         intake.hold().await?;
     }
-    let mut pace = MinimumRate::new(STALL_TIMEOUT, Instant::now());
+    let mut rate = MinimumRate::new(STALL_TIMEOUT, Instant::now());
     while let Some(chunk) = upload.next().await? {
-        if !pace.keeps_up(chunk.len(), Instant::now()) {
+        if !rate.keeps_up(chunk.len(), Instant::now()) {
             return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the upload comes too slowly"));
         }
         if size.is_some_and(|size| intake.offset() + chunk.len() as u64 > size) {
@@ -143,11 +140,6 @@ async fn receive(
             Err(checksum_mismatch())
         }
     }
-}
-
-pub(super) fn checksum_mismatch() -> Problem {
-    let status = StatusCode::from_u16(CHECKSUM_MISMATCH).unwrap_or(StatusCode::BAD_REQUEST);
-    Problem::new(status, "the bytes do not have the checksum that was said; send them again")
 }
 
 fn too_much(size: u64) -> Problem {

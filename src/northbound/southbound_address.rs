@@ -1,74 +1,27 @@
-//! `GET /about`, and `GET /` for all but browsers: what there is.
+//! Where machines find the southbound.
 
-use axum::Json;
-use axum::extract::State;
-use http::HeaderMap;
-use http::header::HOST;
+use std::net::{IpAddr, SocketAddr};
+
 use http::uri::Authority;
-use serde::Serialize;
-use utoipa::ToSchema;
 
-use super::openapi::examples;
-use super::{Northbound, SouthboundAddress};
-
-/// Where everything is. All but `service`, `version` and `southboundUrl` are paths.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Index {
-    service: &'static str,
-    version: &'static str,
-    images: &'static str,
-    jobs: &'static str,
-    isos: &'static str,
-    microkernels: &'static str,
-    uploads: &'static str,
-    storage: &'static str,
-    events: &'static str,
-    transfers: &'static str,
-    metrics: &'static str,
-    /// The page for people.
-    gui: &'static str,
-    /// The page about the API.
-    docs: &'static str,
-    /// The API as an OpenAPI document.
-    openapi: &'static str,
-    /// The path of the southbound's root.
-    southbound: String,
-    /// Where machines find the southbound's root.
-    #[serde(rename = "southboundUrl")]
-    southbound_url: String,
-}
-
-/// Show what there is.
-#[utoipa::path(
-    get, path = "/about", tag = "service", operation_id = "showAbout",
-    responses((status = 200, description = "Where everything is.", body = Index, example = json!(examples::index()))),
-)]
-pub(super) async fn show(State(api): State<Northbound>, headers: HeaderMap) -> Json<Index> {
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-    Json(Index {
-        service: "image-service",
-        version: env!("CARGO_PKG_VERSION"),
-        images: "/images",
-        jobs: "/jobs",
-        isos: "/iso",
-        microkernels: "/microkernel",
-        uploads: "/uploads",
-        storage: "/storage",
-        events: "/events",
-        transfers: "/transfers",
-        metrics: "/metrics",
-        gui: "/gui/",
-        docs: "/docs",
-        openapi: "/openapi.json",
-        southbound: format!("{}/", api.api_root),
-        southbound_url: api.southbound.url(&api.api_root, host),
-    })
+/// Where machines find the southbound's root.
+#[derive(Debug)]
+pub enum SouthboundAddress {
+    /// At this configured URL, which ends in a slash.
+    Known(String),
+    /// Where it listens.
+    At {
+        /// `http` or `https`.
+        scheme: &'static str,
+        /// The address and the port.
+        address: SocketAddr,
+    },
 }
 
 impl SouthboundAddress {
-    /// The URL of the southbound's root. Where it listens at all addresses of this machine, the one by which the client came is as good for
-    /// others; a `host` that is none is passed over.
-    fn url(&self, api_root: &str, host: Option<&str>) -> String {
+    /// The URL of the southbound's root. A server that listens at all addresses of its machine is named as the client named it, by `host`; a
+    /// `host` that is no name is ignored.
+    pub(super) fn url(&self, api_root: &str, host: Option<&str>) -> String {
         let (scheme, address) = match self {
             Self::Known(url) => return url.clone(),
             Self::At { scheme, address } => (scheme, address),
@@ -79,14 +32,14 @@ impl SouthboundAddress {
         };
         let named = host.filter(|_| address.ip().is_unspecified()).and_then(name_of);
         let name = named.unwrap_or_else(|| match address.ip() {
-            std::net::IpAddr::V4(ip) => ip.to_string(),
-            std::net::IpAddr::V6(ip) => format!("[{ip}]"),
+            IpAddr::V4(ip) => ip.to_string(),
+            IpAddr::V6(ip) => format!("[{ip}]"),
         });
         format!("{scheme}://{name}{port}{api_root}/")
     }
 }
 
-/// The host of a `Host` field, without its port. What is no name of a host comes from nobody who means well.
+/// The host of a `Host` field, without its port; `None` for text that is no host name, such as an attempt at HTML.
 fn name_of(host: &str) -> Option<String> {
     let authority: Authority = host.parse().ok()?;
     let name = authority.host();

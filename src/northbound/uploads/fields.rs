@@ -1,4 +1,4 @@
-//! What the header fields of resumable uploads say (tus 1.0.0, and `Content-Range` of RFC 9110 §14.5 for plain clients).
+//! The header fields of resumable uploads (tus 1.0.0, and `Content-Range` of RFC 9110 §14.5 for plain clients).
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -6,21 +6,21 @@ use http::header::{CONTENT_RANGE, HeaderMap};
 use http::{HeaderName, StatusCode};
 use sha2::Digest;
 
-use super::problem::Problem;
+use crate::northbound::problem::Problem;
 
 /// The protocol's only version.
 pub(super) const VERSION: &str = "1.0.0";
 
-/// Where a piece belongs.
+/// Where the bytes of a request belong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Piece {
     /// The position of its first byte.
     pub(super) offset: u64,
-    /// The size of the whole file, where it is said.
+    /// The size of the complete file, if the request says it.
     pub(super) total: Option<u64>,
 }
 
-/// What the bytes of a piece must be.
+/// The digest that the bytes of a request must have, with what was computed so far.
 pub(super) enum Checksum {
     Sha1(sha1::Sha1, Vec<u8>),
     Sha256(sha2::Sha256, Vec<u8>),
@@ -41,7 +41,7 @@ pub(super) fn number(headers: &HeaderMap, name: &str) -> Result<Option<u64>, Pro
     value.map(Some).ok_or_else(|| bad(format!("{name} must be a number of bytes")))
 }
 
-/// Refuses other versions than ours. Plain clients say none.
+/// Refuses other versions of tus. Plain clients name none.
 pub(super) fn check_version(headers: &HeaderMap, is_required: bool) -> Result<(), Problem> {
     match headers.get("tus-resumable") {
         Some(version) if version.as_bytes() == VERSION.as_bytes() => Ok(()),
@@ -66,7 +66,7 @@ pub(super) fn metadata(headers: &HeaderMap) -> Result<Vec<(String, String)>, Pro
     pairs.collect()
 }
 
-/// Where a piece belongs, from `Content-Range: bytes a-b/total`; `length` is what the body has.
+/// Where a piece belongs, from `Content-Range: bytes a-b/total`; `length` is the length of the body.
 pub(super) fn content_range(headers: &HeaderMap, length: Option<u64>) -> Result<Option<Piece>, Problem> {
     let Some(found) = text(headers, CONTENT_RANGE.as_str()) else { return Ok(None) };
     range(found, length).map(Some).ok_or_else(|| {
@@ -106,7 +106,7 @@ impl Checksum {
         }
     }
 
-    /// Whether the bytes are what they must be.
+    /// Whether the bytes have this digest.
     pub(super) fn fits(self) -> bool {
         match self {
             Self::Sha1(hasher, value) => hasher.finalize()[..] == value,

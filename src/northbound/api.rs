@@ -1,0 +1,88 @@
+//! What the handlers share: the catalog, the jobs, and what they show.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::StatusCode;
+
+use super::problem::Problem;
+use super::southbound_address::SouthboundAddress;
+use super::uploads::running::Running;
+use super::views;
+use super::web_ui::content::WebUi;
+use crate::catalog::Catalog;
+use crate::events::Events;
+use crate::jobs::Jobs;
+use crate::model::image::Image;
+use crate::transfers::Transfers;
+
+/// The management API. A clone shares all of it.
+#[derive(Clone)]
+pub struct Northbound {
+    pub(super) catalog: Catalog,
+    pub(super) jobs: Jobs,
+    pub(super) transfers: Transfers,
+    pub(super) events: Events,
+    /// The southbound's URL prefix, which the paths of trees begin with.
+    pub(super) api_root: Arc<str>,
+    /// Requests that append to uploads now.
+    pub(super) running: Running,
+    /// How long an unfinished upload may stay untouched.
+    pub(super) upload_expiry: Duration,
+    pub(super) southbound: Arc<SouthboundAddress>,
+    pub(super) web_ui: WebUi,
+}
+
+/// How the API behaves towards clients.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The longest that a request may take until it is answered, if there is a limit.
+    pub timeout: Option<Duration>,
+    /// Web origins that browsers may call from; `*` is all.
+    pub cors_origins: Vec<String>,
+    /// How long an unfinished upload may stay untouched.
+    pub upload_expiry: Duration,
+    /// A folder to read the web UI's files from at each request, instead of out of the program.
+    pub web_ui: Option<PathBuf>,
+}
+
+impl Northbound {
+    /// Shows `catalog`, `jobs`, `transfers` and `events`. The southbound is at `southbound`, and its paths begin with `api_root`.
+    pub fn new(
+        catalog: Catalog,
+        jobs: Jobs,
+        transfers: Transfers,
+        events: Events,
+        api_root: &str,
+        southbound: SouthboundAddress,
+        settings: &Settings,
+    ) -> Self {
+        Self {
+            catalog,
+            jobs,
+            transfers,
+            events,
+            api_root: Arc::from(api_root),
+            running: Running::default(),
+            upload_expiry: settings.upload_expiry,
+            southbound: Arc::new(southbound),
+            web_ui: WebUi::new(settings.web_ui.clone()),
+        }
+    }
+
+    /// An image as clients see it, with the job that fetches its ISO.
+    pub(super) fn view(&self, image: &Image) -> views::image::Image {
+        views::image::Image::new(image, self.jobs.of_image(&image.id).as_ref(), &self.api_root)
+    }
+}
+
+/// Runs work to its end, even if the client closes its connection or the time limit ends the request.
+pub(super) async fn run_to_completion<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Problem>> + Send + 'static,
+) -> Result<T, Problem> {
+    tokio::spawn(work).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a request ended early");
+        Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the service made a mistake; its log says more"))
+    })
+}

@@ -1,0 +1,181 @@
+//! `PUT /images`: registrations.
+
+use std::path::PathBuf;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, StatusCode};
+
+use super::reserve::reserve;
+use super::upload::upload;
+use super::web::FromWeb;
+use crate::model::image::Image;
+use crate::model::names::FileName;
+use crate::northbound::api::Northbound;
+use crate::northbound::api_types::bytes::Bytes;
+use crate::northbound::api_types::examples;
+use crate::northbound::api_types::parameters::{DigestFields, Preference, Registration};
+use crate::northbound::api_types::problems::{
+    BadParameter, EncodingRejected, FileRejected, RegistrationRejected,
+};
+use crate::northbound::checksum_file::ChecksumFile;
+use crate::northbound::digest_fields::ExpectedDigests;
+use crate::northbound::parameters::Parameters;
+use crate::northbound::problem::Problem;
+use crate::northbound::request_body::Upload;
+use crate::northbound::views;
+
+pub(in crate::northbound) const PARAMETERS: [&str; 12] = [
+    "name",
+    "version",
+    "isostore",
+    "isolocal",
+    "isoweb",
+    "isoclient",
+    "tree",
+    "wait",
+    "sha256",
+    "sha512",
+    "checksum",
+    "signature",
+];
+
+/// Where an ISO comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// A file of the ISO store.
+    Store,
+    /// A file of the server, which stays where it lies.
+    Local,
+    /// Links.
+    Web,
+    /// The body of the request.
+    Client,
+}
+
+impl Source {
+    const ALL: [Self; 4] = [Self::Store, Self::Local, Self::Web, Self::Client];
+
+    /// The source that is named. Of several, the first in the order of [`Self::ALL`] counts.
+    fn of(parameters: &Parameters) -> Option<Self> {
+        Self::ALL.into_iter().find(|source| parameters.get(source.parameter()).is_some())
+    }
+
+    /// The parameter that names it.
+    fn parameter(self) -> &'static str {
+        match self {
+            Self::Store => "isostore",
+            Self::Local => "isolocal",
+            Self::Web => "isoweb",
+            Self::Client => "isoclient",
+        }
+    }
+}
+
+/// Register an image.
+///
+/// Its ISO is a file of the store (`isostore`), a file of the server (`isolocal`), comes from the web (`isoweb`), or is the body of the request
+/// (`isoclient`). A squashfs or an uncompressed tar will do as well. But for `isoclient`, the parameters may be in the query or in a JSON body;
+/// the query wins. An image that is in error is registered anew in the same way.
+///
+/// With `isoweb` the answer comes after three seconds at most, with the status that was reached by then; `wait` or `Prefer` wait longer, or not
+/// at all. With `isoclient` it is text that tells each tenth as it comes, or, with `Accept: application/json`, the image at the end. If
+/// something fails after the text has begun, it is cut, so that clients notice.
+#[utoipa::path(
+    put, path = "/images", tag = "images", operation_id = "registerImage",
+    params(Registration, Preference, DigestFields),
+    request_body(
+        description = "The parameters, or, with `isoclient`, the ISO, whatever the Content-Type says then.",
+        content(
+            (Registration = "application/json", example = json!(examples::registration())),
+            (inline(Bytes) = "application/octet-stream"),
+        ),
+    ),
+    responses(
+        (status = 200, description = "The image is registered. It is served when its status says `OK`.", content(
+            (views::image::Image = "application/json", example = json!(examples::image())),
+            (String = "text/plain", example = json!(examples::uploaded())),
+        )),
+        BadParameter,
+        FileRejected,
+        EncodingRejected,
+        RegistrationRejected,
+    ),
+)]
+pub(in crate::northbound) async fn put(
+    State(api): State<Northbound>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    let query = match Parameters::of_query(&parts, &PARAMETERS) {
+        Ok(query) => query,
+        Err(problem) => return Err(Upload::new(&parts, body).refuse(problem).await),
+    };
+    if Source::of(&query) == Some(Source::Client) {
+        // The body is the ISO, so all parameters are in the query.
+        return upload(&api, &query, &parts, body).await;
+    }
+    let parameters = Parameters::of_request(&parts, body, &PARAMETERS).await?;
+    let image = register(&api, &parameters, &parts.headers).await?;
+    Ok(Json(api.view(&image)).into_response())
+}
+
+async fn register(api: &Northbound, parameters: &Parameters, headers: &HeaderMap) -> Result<Image, Problem> {
+    let digests = ExpectedDigests::of_parameters(parameters)?;
+    let checksum_file = ChecksumFile::of(parameters)?;
+    match Source::of(parameters) {
+        Some(Source::Store) => from_store(api, parameters, digests, &checksum_file).await,
+        Some(Source::Local) => from_server(api, parameters, digests, &checksum_file).await,
+        Some(Source::Web) => {
+            let from_web = FromWeb::of(parameters, headers, checksum_file, digests)?;
+            from_web.register(api, reserve(api, parameters).await?).await
+        }
+        Some(Source::Client) => {
+            Err(Problem::parameter("isoclient", "must be in the query, because the body is the ISO"))
+        }
+        None => {
+            reserve(api, parameters).await?;
+            Err(Problem::new(
+                StatusCode::BAD_REQUEST,
+                "say where the ISO comes from, with isostore, isolocal, isoweb or isoclient",
+            ))
+        }
+    }
+}
+
+async fn from_store(
+    api: &Northbound,
+    parameters: &Parameters,
+    digests: ExpectedDigests,
+    checksum_file: &ChecksumFile,
+) -> Result<Image, Problem> {
+    let source = Source::Store.parameter();
+    let iso = parameters.required(source, FileName::existing)?;
+    let reservation = reserve(api, parameters).await?;
+    let digests = checksum_file.complete(api, iso.as_str(), digests).await?;
+    let registered = reservation.register_stored(iso, digests.expected()).await;
+    registered.map_err(|error| digests.attribute(error).of_parameter(source))
+}
+
+async fn from_server(
+    api: &Northbound,
+    parameters: &Parameters,
+    digests: ExpectedDigests,
+    checksum_file: &ChecksumFile,
+) -> Result<Image, Problem> {
+    let source = Source::Local.parameter();
+    let path = parameters.required(source, absolute)?;
+    let reservation = reserve(api, parameters).await?;
+    let base_name = path.rsplit('/').next().unwrap_or_default();
+    let digests = checksum_file.complete(api, base_name, digests).await?;
+    let registered = reservation.register_local(PathBuf::from(path), digests.expected()).await;
+    registered.map_err(|error| digests.attribute(error).of_parameter(source))
+}
+
+fn absolute(path: String) -> Result<String, &'static str> {
+    if !path.starts_with('/') || path.contains('\0') {
+        return Err("must be an absolute path on the server");
+    }
+    Ok(path)
+}

@@ -1,0 +1,21 @@
+//! Which image a registration makes.
+
+use iso_reader::TreeKind;
+
+use crate::catalog::Reservation;
+use crate::model::names::{ImageName, ImageVersion};
+use crate::northbound::api::Northbound;
+use crate::northbound::parameters::Parameters;
+use crate::northbound::problem::Problem;
+
+/// Reserves the name and the version of a new image.
+pub(super) async fn reserve(api: &Northbound, parameters: &Parameters) -> Result<Reservation, Problem> {
+    let name = parameters.required("name", ImageName::new)?;
+    let version = parameters.required("version", ImageVersion::new)?;
+    let tree = parameters.optional("tree", tree)?;
+    Ok(api.catalog.reserve(name, version, tree).await?)
+}
+
+fn tree(word: String) -> Result<TreeKind, String> {
+    word.parse().map_err(|error| format!("is '{word}': {error}"))
+}

@@ -1,0 +1,177 @@
+//! `PATCH` and `PUT /uploads/{id}`: more bytes for an upload.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path as UrlPath, Request, State};
+use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use http::{StatusCode, request};
+
+use super::fields::{self, Checksum, Piece};
+use super::receive::{Appended, receive};
+use super::response::{self, known, tus};
+use crate::model::unfinished_file::UnfinishedFileId;
+use crate::northbound::api::Northbound;
+use crate::northbound::api_types::bytes::Bytes;
+use crate::northbound::api_types::examples;
+use crate::northbound::api_types::parameters::{PieceChecksum, PieceFields, RangeFields, TusVersionRequired};
+use crate::northbound::api_types::problems::{
+    BytesRejected, FileRejected, NoPiece, NoSuchUpload, OtherChecksum, OtherVersion, UploadLocked,
+};
+use crate::northbound::problem::Problem;
+use crate::northbound::request_body::Upload;
+use crate::northbound::views::file::StoredFile;
+
+/// The body of a piece by tus.
+const PIECE: &str = "application/offset+octet-stream";
+
+/// Bring more bytes, by tus.
+///
+/// What came stays, also if the request breaks off, unless it has a checksum: then all counts or nothing. With the last byte the file is in
+/// its store.
+#[utoipa::path(
+    patch, path = "/uploads/{id}", tag = "uploads", operation_id = "appendToUpload",
+    params(("id" = String, Path, description = "The upload's id."), TusVersionRequired, PieceFields, PieceChecksum),
+    request_body(content = inline(Bytes), content_type = "application/offset+octet-stream", description = "The bytes."),
+    responses(
+        (status = 204, description = "The bytes are on disk.",
+            headers(
+                ("Tus-Resumable" = String, description = "`1.0.0`."),
+                ("Upload-Offset" = u64, description = "Bytes that the upload has."),
+                ("Upload-Length" = u64, description = "Bytes that it will have, where that is known."),
+                ("Upload-Defer-Length" = String, description = "`1` where that is not known."),
+                ("Upload-Expires" = String, description = "When it goes, if nobody touches it until then."),
+            )),
+        FileRejected,
+        NoSuchUpload,
+        OtherVersion,
+        UploadLocked,
+        BytesRejected,
+        NoPiece,
+        OtherChecksum,
+    ),
+)]
+pub(in crate::northbound) async fn patch(
+    State(api): State<Northbound>,
+    UrlPath(id): UrlPath<String>,
+    request: Request,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let piece = tus_piece(&parts.headers).and_then(|piece| Ok((known(&api, id)?, piece)));
+    match piece {
+        Ok((id, piece)) => answer(&api, &id, append(&api, &id, &parts, body, Some(piece)).await),
+        Err(problem) => tus(Upload::new(&parts, body).refuse(problem).await),
+    }
+}
+
+/// Bring more bytes, or all of them, by plain clients.
+///
+/// What came stays, also if the request breaks off.
+#[utoipa::path(
+    put, path = "/uploads/{id}", tag = "uploads", operation_id = "putUpload",
+    params(("id" = String, Path, description = "The upload's id."), RangeFields, PieceChecksum),
+    request_body(content = inline(Bytes), content_type = "application/octet-stream", description = "The bytes, whatever the Content-Type says."),
+    responses(
+        (status = 200, description = "All bytes are here, and the file is in its store.",
+            headers(
+                ("Tus-Resumable" = String, description = "`1.0.0`."),
+                ("Upload-Offset" = u64, description = "Bytes that the upload has: all."),
+            ),
+            body = StoredFile, example = json!(examples::iso())),
+        (status = 204, description = "The bytes are on disk; others are missing.",
+            headers(
+                ("Tus-Resumable" = String, description = "`1.0.0`."),
+                ("Upload-Offset" = u64, description = "Bytes that the upload has."),
+                ("Upload-Length" = u64, description = "Bytes that it will have, where that is known."),
+                ("Upload-Defer-Length" = String, description = "`1` where that is not known."),
+                ("Upload-Expires" = String, description = "When it goes, if nobody touches it until then."),
+            )),
+        FileRejected,
+        NoSuchUpload,
+        UploadLocked,
+        BytesRejected,
+        OtherChecksum,
+    ),
+)]
+pub(in crate::northbound) async fn put(
+    State(api): State<Northbound>,
+    UrlPath(id): UrlPath<String>,
+    request: Request,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let piece = plain_piece(&parts.headers).and_then(|piece| Ok((known(&api, id)?, piece)));
+    match piece {
+        Ok((id, piece)) => {
+            let appended = append(&api, &id, &parts, body, piece).await;
+            let stored = appended.as_ref().ok().and_then(|appended| appended.stored.clone());
+            let mut answer = answer(&api, &id, appended);
+            if let Some(stored) = stored {
+                let complete = Json(stored).into_response();
+                *answer.status_mut() = StatusCode::OK;
+                answer.headers_mut().extend(complete.headers().clone());
+                *answer.body_mut() = complete.into_body();
+            }
+            answer
+        }
+        Err(problem) => tus(Upload::new(&parts, body).refuse(problem).await),
+    }
+}
+
+/// Appends the body of a request to an upload. Without a piece, the body is the whole file.
+pub(super) async fn append(
+    api: &Northbound,
+    id: &UnfinishedFileId,
+    parts: &request::Parts,
+    body: Body,
+    piece: Option<Piece>,
+) -> Result<Appended, Problem> {
+    let upload = Upload::new(parts, body);
+    let checksum = match Checksum::of(&parts.headers) {
+        Ok(checksum) => checksum,
+        Err(problem) => return Err(upload.refuse(problem).await),
+    };
+    let token = api.running.take_over(id);
+    let (catalog, id) = (api.catalog.clone(), id.clone());
+    // The task goes on if the client goes away, so that all bytes that arrived are kept.
+    let appended = tokio::spawn(async move {
+        // The next request finds none to end.
+        let _over = token.clone().drop_guard();
+        receive(&catalog, &id, upload, piece, checksum, token).await
+    });
+    appended.await.unwrap_or_else(|error| {
+        tracing::error!(%error, "an upload ended early");
+        Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the upload ended early; go on with it"))
+    })
+}
+
+/// Whether the body of a request is a piece by tus.
+pub(super) fn is_piece(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_some_and(|found| found.as_bytes() == PIECE.as_bytes())
+}
+
+/// Where the body of a `PATCH` belongs.
+fn tus_piece(headers: &HeaderMap) -> Result<Piece, Problem> {
+    fields::check_version(headers, true)?;
+    if !is_piece(headers) {
+        let detail = format!("the bytes of a piece have the Content-Type {PIECE}");
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+    }
+    let missing = || Problem::new(StatusCode::BAD_REQUEST, "Upload-Offset is missing");
+    let offset = fields::number(headers, "upload-offset")?.ok_or_else(missing)?;
+    Ok(Piece { offset, total: fields::number(headers, "upload-length")? })
+}
+
+/// Where the body of a `PUT` belongs; `None` if it is the whole file.
+fn plain_piece(headers: &HeaderMap) -> Result<Option<Piece>, Problem> {
+    let length = fields::number(headers, CONTENT_LENGTH.as_str())?;
+    let offset = fields::number(headers, "upload-offset")?;
+    let piece = fields::content_range(headers, length)?;
+    Ok(piece.or(offset.map(|offset| Piece { offset, total: None })))
+}
+
+fn answer(api: &Northbound, id: &UnfinishedFileId, appended: Result<Appended, Problem>) -> Response {
+    match appended {
+        Ok(appended) => response::progress(api, id, appended.offset),
+        Err(problem) => tus(problem),
+    }
+}

@@ -1,0 +1,156 @@
+//! `POST` and `OPTIONS /uploads`.
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+use http::header::{HeaderValue, LOCATION};
+use http::{StatusCode, request};
+use serde_json::Value;
+
+use super::append::{append, is_piece};
+use super::fields::{self, Piece, VERSION};
+use super::response::{self, ALLOW_ALL, ALLOW_ONE, tus};
+use crate::model::names::FileName;
+use crate::model::stored_file::StoreKind;
+use crate::model::unfinished_file::{Owner, Plan, UnfinishedFileId};
+use crate::northbound::api::Northbound;
+use crate::northbound::api_types::bytes::Bytes;
+use crate::northbound::api_types::parameters::{NewUpload, NewUploadFields, PieceChecksum, TusVersion};
+use crate::northbound::api_types::problems::{
+    EncodingRejected, FileRejected, NotBegun, OtherChecksum, OtherVersion,
+};
+use crate::northbound::digest_fields::ExpectedDigests;
+use crate::northbound::parameters::Parameters;
+use crate::northbound::problem::Problem;
+use crate::northbound::request_body::{Upload, check_headers};
+
+/// The extensions of tus that are understood.
+const EXTENSIONS: &str =
+    "creation,creation-with-upload,creation-defer-length,checksum,termination,expiration";
+
+pub(in crate::northbound) const PARAMETERS: [&str; 5] = ["name", "store", "size", "sha256", "sha512"];
+
+/// Tell what of tus is understood.
+#[utoipa::path(
+    options, path = "/uploads", tag = "uploads", operation_id = "showUploadOptions",
+    responses((status = 204, description = "What is understood.", headers(
+        ("Allow" = String, description = "The methods of this path."),
+        ("Tus-Resumable" = String, description = "`1.0.0`."),
+        ("Tus-Version" = String, description = "`1.0.0`."),
+        ("Tus-Extension" = String, description = "The extensions of tus, separated by commas."),
+        ("Tus-Checksum-Algorithm" = String, description = "`sha1,sha256,sha512`."),
+    ))),
+)]
+pub(in crate::northbound) async fn options() -> Response {
+    understood(ALLOW_ALL)
+}
+
+/// `OPTIONS /uploads/{id}`: the same.
+pub(in crate::northbound) async fn options_of_one() -> Response {
+    understood(ALLOW_ONE)
+}
+
+fn understood(allow: &'static str) -> Response {
+    let headers = [
+        ("tus-version", VERSION),
+        ("tus-extension", EXTENSIONS),
+        ("tus-checksum-algorithm", "sha1,sha256,sha512"),
+        ("allow", allow),
+    ];
+    tus((StatusCode::NO_CONTENT, headers))
+}
+
+/// Begin an upload that can be resumed.
+///
+/// By tus 1.0.0, whose fields are understood, or by plain clients, which say all in the query. With the Content-Type
+/// `application/offset+octet-stream` the body has the first bytes. The upload is at the path that `Location` tells.
+#[utoipa::path(
+    post, path = "/uploads", tag = "uploads", operation_id = "createUpload",
+    params(NewUpload, TusVersion, NewUploadFields, PieceChecksum),
+    request_body(
+        content = inline(Option<Bytes>), content_type = "application/offset+octet-stream", description = "The first bytes, if any.",
+    ),
+    responses(
+        (status = 201, description = "The upload is begun.",
+            headers(
+                ("Location" = String, description = "The path of the upload, `/uploads/{id}`."),
+                ("Tus-Resumable" = String, description = "`1.0.0`."),
+                ("Upload-Offset" = u64, description = "Bytes that the upload has."),
+                ("Upload-Length" = u64, description = "Bytes that it will have, where that is known."),
+                ("Upload-Defer-Length" = String, description = "`1` where that is not known."),
+                ("Upload-Expires" = String, description = "When it goes, if nobody touches it until then."),
+            )),
+        FileRejected,
+        EncodingRejected,
+        OtherVersion,
+        NotBegun,
+        OtherChecksum,
+    ),
+)]
+pub(in crate::northbound) async fn create(State(api): State<Northbound>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let created = begin(&api, &parts).await;
+    let id = match created {
+        Ok(id) => id,
+        Err(problem) => return tus(Upload::new(&parts, body).refuse(problem).await),
+    };
+    let mut offset = 0;
+    if is_piece(&parts.headers) {
+        let piece = Piece { offset: 0, total: None };
+        match append(&api, &id, &parts, body, Some(piece)).await {
+            Ok(appended) => offset = appended.offset,
+            // The client does not learn the id, so it cannot go on with this upload.
+            Err(problem) => {
+                if let Err(error) = api.catalog.discard_part(&id).await {
+                    tracing::debug!(%id, %error, "there is nothing to remove");
+                }
+                return tus(problem);
+            }
+        }
+    }
+    let mut answer = response::progress(&api, &id, offset);
+    *answer.status_mut() = StatusCode::CREATED;
+    if let Ok(location) = HeaderValue::from_str(&format!("/uploads/{id}")) {
+        answer.headers_mut().insert(LOCATION, location);
+    }
+    answer
+}
+
+async fn begin(api: &Northbound, parts: &request::Parts) -> Result<UnfinishedFileId, Problem> {
+    fields::check_version(&parts.headers, false)?;
+    check_headers(&parts.headers)?;
+    let said = fields::metadata(&parts.headers)?.into_iter().map(|(key, value)| match key.as_str() {
+        "filename" => ("name".to_owned(), value),
+        _ => (key, value),
+    });
+    let said: Vec<_> = said.filter(|(key, _)| key != "size").collect();
+    let parameters = Parameters::of_query(parts, &PARAMETERS)?.or(said, &PARAMETERS)?;
+    let name = parameters.required("name", FileName::new)?;
+    let kind = parameters.optional("store", kind)?.unwrap_or(StoreKind::Iso);
+    let size = match fields::number(&parts.headers, "upload-length")? {
+        Some(size) => Some(size),
+        None => parameters
+            .optional("size", |text| text.parse::<u64>().map_err(|_| "must be a number of bytes"))?,
+    };
+    let is_deferred = fields::text(&parts.headers, "upload-defer-length") == Some("1");
+    match size {
+        Some(0) => return Err(Problem::new(StatusCode::BAD_REQUEST, "the upload is empty")),
+        None if !is_deferred && parts.headers.contains_key("tus-resumable") => {
+            return Err(Problem::new(StatusCode::BAD_REQUEST, "Upload-Length is missing"));
+        }
+        _ => {}
+    }
+    let expected = ExpectedDigests::of_parameters(&parameters)?.expected();
+    let id = UnfinishedFileId::random();
+    let plan = Plan { name, size, expected, owner: Owner::Upload, resume_data: Value::Null };
+    let intake = api.catalog.begin_part(&id, kind, plan, None).await?;
+    intake.suspend().await?;
+    Ok(id)
+}
+
+fn kind(text: String) -> Result<StoreKind, &'static str> {
+    match text.as_str() {
+        "iso" => Ok(StoreKind::Iso),
+        "microkernel" => Ok(StoreKind::Microkernel),
+        _ => Err("must be iso or microkernel"),
+    }
+}

@@ -1,0 +1,64 @@
+//! `POST /uploads/{id}`: another method, for clients whose proxies let only GET and POST pass.
+
+use axum::extract::{Path as UrlPath, Request, State};
+use axum::response::Response;
+
+use super::append::patch;
+use super::discard::delete;
+use super::fields;
+use super::progress::head;
+use super::response::tus;
+use crate::northbound::api::Northbound;
+use crate::northbound::api_types::bytes::Bytes;
+use crate::northbound::api_types::parameters::MethodOverride;
+use crate::northbound::api_types::problems::{
+    BytesRejected, FileRejected, NoPiece, NoSuchUpload, OtherChecksum, OtherVersion, UploadLocked,
+};
+use crate::northbound::problem::Problem;
+
+/// Do what another method does, for clients whose proxies let only GET and POST pass.
+#[utoipa::path(
+    post, path = "/uploads/{id}", tag = "uploads", operation_id = "overrideUploadMethod",
+    params(("id" = String, Path, description = "The upload's id."), MethodOverride),
+    request_body(
+        content = inline(Option<Bytes>), content_type = "application/offset+octet-stream", description = "What that method takes.",
+    ),
+    responses(
+        (status = 200, description = "As by HEAD.",
+            headers(
+                ("Tus-Resumable" = String, description = "`1.0.0`."),
+                ("Upload-Offset" = u64, description = "Bytes that the upload has."),
+                ("Upload-Length" = u64, description = "Bytes that it will have, where that is known."),
+                ("Upload-Defer-Length" = String, description = "`1` where that is not known."),
+                ("Upload-Expires" = String, description = "When it goes, if nobody touches it until then."),
+            )),
+        (status = 204, description = "As by PATCH or DELETE.",
+            headers(
+                ("Tus-Resumable" = String, description = "`1.0.0`."),
+                ("Upload-Offset" = u64, description = "Bytes that the upload has."),
+                ("Upload-Length" = u64, description = "Bytes that it will have, where that is known."),
+                ("Upload-Defer-Length" = String, description = "`1` where that is not known."),
+                ("Upload-Expires" = String, description = "When it goes, if nobody touches it until then."),
+            )),
+        FileRejected,
+        NoSuchUpload,
+        OtherVersion,
+        UploadLocked,
+        BytesRejected,
+        NoPiece,
+        OtherChecksum,
+    ),
+)]
+pub(in crate::northbound) async fn post(
+    state: State<Northbound>,
+    path: UrlPath<String>,
+    request: Request,
+) -> Response {
+    let method = fields::text(request.headers(), "x-http-method-override").map(str::to_owned);
+    match method.as_deref() {
+        Some("PATCH") => patch(state, path, request).await,
+        Some("DELETE") => delete(state, path, request.headers().clone()).await,
+        Some("HEAD") => head(state, path, request.headers().clone()).await,
+        _ => tus(Problem::method_not_allowed("GET, HEAD, PUT, PATCH, DELETE, OPTIONS")),
+    }
+}

@@ -1,0 +1,84 @@
+//! `GET` and `HEAD /uploads/{id}`.
+
+use axum::extract::{Path as UrlPath, State};
+use axum::response::Response;
+use http::StatusCode;
+use http::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
+
+use super::fields;
+use super::receive::locked;
+use super::response::{self, known, tus};
+use crate::northbound::api::Northbound;
+use crate::northbound::api_types::parameters::TusVersion;
+use crate::northbound::api_types::problems::{NoSuchUpload, OtherVersion, UploadLocked};
+use crate::northbound::problem::Problem;
+
+/// Ask how far an upload has come.
+///
+/// Whoever brings bytes for it at this moment is stopped: who asks is about to go on with it.
+#[utoipa::path(
+    get, path = "/uploads/{id}", tag = "uploads", operation_id = "showUpload",
+    params(("id" = String, Path, description = "The upload's id."), TusVersion),
+    responses(
+        (status = 200, description = "How far it has come is in the fields; there is no body.",
+            headers(
+                ("Tus-Resumable" = String, description = "`1.0.0`."),
+                ("Upload-Offset" = u64, description = "Bytes that the upload has."),
+                ("Upload-Length" = u64, description = "Bytes that it will have, where that is known."),
+                ("Upload-Defer-Length" = String, description = "`1` where that is not known."),
+                ("Upload-Expires" = String, description = "When it goes, if nobody touches it until then."),
+            )),
+        NoSuchUpload,
+        OtherVersion,
+        UploadLocked,
+    ),
+)]
+pub(in crate::northbound) async fn get(
+    state: State<Northbound>,
+    path: UrlPath<String>,
+    headers: HeaderMap,
+) -> Response {
+    head(state, path, headers).await
+}
+
+/// Ask how far an upload has come, as clients of tus do.
+#[utoipa::path(
+    head, path = "/uploads/{id}", tag = "uploads", operation_id = "headUpload",
+    params(("id" = String, Path, description = "The upload's id."), TusVersion),
+    responses(
+        (status = 200, description = "How far it has come is in the fields.",
+            headers(
+                ("Tus-Resumable" = String, description = "`1.0.0`."),
+                ("Upload-Offset" = u64, description = "Bytes that the upload has."),
+                ("Upload-Length" = u64, description = "Bytes that it will have, where that is known."),
+                ("Upload-Defer-Length" = String, description = "`1` where that is not known."),
+                ("Upload-Expires" = String, description = "When it goes, if nobody touches it until then."),
+            )),
+        NoSuchUpload,
+        OtherVersion,
+        UploadLocked,
+    ),
+)]
+pub(in crate::northbound) async fn head(
+    State(api): State<Northbound>,
+    UrlPath(id): UrlPath<String>,
+    headers: HeaderMap,
+) -> Response {
+    let found = async {
+        fields::check_version(&headers, false)?;
+        let id = known(&api, id)?;
+        // A client that asks is about to go on with it.
+        api.running.end(&id);
+        let (_, file) = api.catalog.settle_part(&id).await.map_err(locked)?;
+        Ok::<_, Problem>((id, file))
+    };
+    match found.await {
+        Ok((id, file)) => {
+            let mut answer = response::progress(&api, &id, file.offset);
+            *answer.status_mut() = StatusCode::OK;
+            answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            answer
+        }
+        Err(problem) => tus(problem),
+    }
+}
