@@ -409,6 +409,11 @@ export interface components {
         };
         /** @enum {string} */
         EntryKind: "file" | "directory";
+        /** @description A place in the stream. */
+        EventCursor: {
+            /** @description What to give as `lastEventId` to go on from here. */
+            id: string;
+        };
         /** @description The file that is meant. Its name must be said, here or there. */
         FileName: {
             /** @description The file's name. */
@@ -591,12 +596,12 @@ export interface components {
         /** @description What an event tells: its name in the line `event`, its data in the line `data`. */
         News: {
             /** @description The beginning of a stream, from which on all changes are told. */
-            data: components["schemas"]["Place"];
+            data: components["schemas"]["EventCursor"];
             /** @enum {string} */
             event: "hello";
         } | {
             /** @description Changes were missed that cannot be told any more: read the lists again. */
-            data: components["schemas"]["Place"];
+            data: components["schemas"]["EventCursor"];
             /** @enum {string} */
             event: "reset";
         } | {
@@ -641,11 +646,6 @@ export interface components {
          * @enum {string}
          */
         Outcome: "done" | "broken off";
-        /** @description A place in the stream. */
-        Place: {
-            /** @description What to give as `lastEventId` to go on from here. */
-            id: string;
-        };
         /** @description What went wrong: problem details by RFC 9457. */
         Problem: {
             /** @description Always `about:blank`: the status says what kind of problem it is. */
@@ -948,10 +948,785 @@ export interface components {
             expires: components["schemas"]["Time"] | null;
         };
     };
-    responses: never;
+    responses: {
+        /** @description A parameter is given more than once. */
+        BadFilter: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Bad Request",
+                 *       "status": 400,
+                 *       "detail": "the parameter `name` is given more than once",
+                 *       "message": "the parameter `name` is given more than once",
+                 *       "parameter": "name"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description A parameter is missing, unknown, repeated or unusable. Nothing was done. */
+        BadParameter: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Bad Request",
+                 *       "status": 400,
+                 *       "detail": "the parameter `version` is missing",
+                 *       "message": "the parameter `version` is missing",
+                 *       "parameter": "version"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description A field is missing or unusable, or the sizes that were said do not fit each other. */
+        BytesRejectedBadRequest: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Bad Request",
+                 *       "status": 400,
+                 *       "detail": "Upload-Offset is missing",
+                 *       "message": "Upload-Offset is missing"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The bytes do not begin where the upload ends, all of it is there already, or a newer request goes on with it. */
+        BytesRejectedConflict: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Conflict",
+                 *       "status": 409,
+                 *       "detail": "the upload has 1048576 bytes; go on from there",
+                 *       "message": "the upload has 1048576 bytes; go on from there"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description These are more bytes than were announced, or than `maxFileSize` allows. */
+        BytesRejectedPayloadTooLarge: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Payload Too Large",
+                 *       "status": 413,
+                 *       "detail": "these are more bytes than the 734003200 that were announced",
+                 *       "message": "these are more bytes than the 734003200 that were announced"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The body came too slowly. What came stays. */
+        BytesRejectedRequestTimeout: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Request Timeout",
+                 *       "status": 408,
+                 *       "detail": "the upload comes too slowly",
+                 *       "message": "the upload comes too slowly"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The whole file has another digest than was said. Nothing of it is kept. */
+        BytesRejectedUnprocessableEntity: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Unprocessable Entity",
+                 *       "status": 422,
+                 *       "detail": "its SHA-256 is 4486…, but 9f86… was expected",
+                 *       "message": "its SHA-256 is 4486…, but 9f86… was expected"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The body has a Content-Encoding. */
+        EncodingRejected: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Unsupported Media Type",
+                 *       "status": 415,
+                 *       "detail": "send the file as it is, without Content-Encoding",
+                 *       "message": "send the file as it is, without Content-Encoding"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The name is taken: a file of that name is used by an image, lies elsewhere, or is just being written. */
+        FileRejectedConflict: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Conflict",
+                 *       "status": 409,
+                 *       "detail": "the ISO linux.iso is used by linux 9",
+                 *       "message": "the ISO linux.iso is used by linux 9"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description There is not enough space, or the inventory cannot be written. */
+        FileRejectedInsufficientStorage: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Insufficient Storage",
+                 *       "status": 507,
+                 *       "detail": "not enough space in the ISO store: 734003200 bytes are needed, 104857600 bytes are available",
+                 *       "message": "not enough space in the ISO store: 734003200 bytes are needed, 104857600 bytes are available"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The file is larger than `maxFileSize`. */
+        FileRejectedPayloadTooLarge: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Payload Too Large",
+                 *       "status": 413,
+                 *       "detail": "the file is larger than the 274877906944 bytes that `maxFileSize` allows",
+                 *       "message": "the file is larger than the 274877906944 bytes that `maxFileSize` allows"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The body came too slowly, or the request took longer than `httpTimeout`. */
+        FileRejectedRequestTimeout: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Request Timeout",
+                 *       "status": 408,
+                 *       "detail": "the upload comes too slowly",
+                 *       "message": "the upload comes too slowly"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Too many files are arriving at this moment, or the service is stopping. `Retry-After` says when to come back. */
+        FileRejectedServiceUnavailable: {
+            headers: {
+                "Retry-After": components["headers"]["Retry-After"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Service Unavailable",
+                 *       "status": 503,
+                 *       "detail": "too many files are arriving at this moment; try again later",
+                 *       "message": "too many files are arriving at this moment; try again later"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The file is not what it must be: its digest is another, or the checksum file or its signature is no good. */
+        FileRejectedUnprocessableEntity: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Unprocessable Entity",
+                 *       "status": 422,
+                 *       "detail": "`sha256`: its SHA-256 is 4486…, but 9f86… was expected",
+                 *       "message": "`sha256`: its SHA-256 is 4486…, but 9f86… was expected",
+                 *       "parameter": "sha256"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description An image needs it, or another request is working on it. */
+        FileStaysConflict: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Conflict",
+                 *       "status": 409,
+                 *       "detail": "the ISO linux.iso is used by linux 9",
+                 *       "message": "the ISO linux.iso is used by linux 9"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The store has no such file. */
+        FileStaysNotFound: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Not Found",
+                 *       "status": 404,
+                 *       "detail": "the ISO store has no file named linux.iso",
+                 *       "message": "the ISO store has no file named linux.iso"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Another request is working on one of them. None was removed. */
+        ImagesInUseConflict: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Conflict",
+                 *       "status": 409,
+                 *       "detail": "the image linux 9 is being worked on by another request; try again when that has ended",
+                 *       "message": "the image linux 9 is being worked on by another request; try again when that has ended"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description No image matches. */
+        ImagesInUseNotFound: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Not Found",
+                 *       "status": 404,
+                 *       "detail": "no image matches",
+                 *       "message": "no image matches"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The end of the job is just being recorded. */
+        JobBusyConflict: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Conflict",
+                 *       "status": 409,
+                 *       "detail": "the end of the job is just being recorded; try again",
+                 *       "message": "the end of the job is just being recorded; try again"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description No job has this id. */
+        JobBusyNotFound: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Not Found",
+                 *       "status": 404,
+                 *       "detail": "no job has this id",
+                 *       "message": "no job has this id"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The Content-Type is another one. */
+        NoPiece: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Unsupported Media Type",
+                 *       "status": 415,
+                 *       "detail": "the bytes of a piece have the Content-Type application/offset+octet-stream",
+                 *       "message": "the bytes of a piece have the Content-Type application/offset+octet-stream"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description No image has this id. */
+        NoSuchImage: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Not Found",
+                 *       "status": 404,
+                 *       "detail": "no image matches",
+                 *       "message": "no image matches"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description No job has this id. */
+        NoSuchJob: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Not Found",
+                 *       "status": 404,
+                 *       "detail": "no job has this id",
+                 *       "message": "no job has this id"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description There is no such upload, or no more. */
+        NoSuchUpload: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Not Found",
+                 *       "status": 404,
+                 *       "detail": "there is no such upload, or no more",
+                 *       "message": "there is no such upload, or no more"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description A parameter or a field is missing, unknown or unusable, or the upload is empty. */
+        NotBegun: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Bad Request",
+                 *       "status": 400,
+                 *       "detail": "the parameter `name` is missing",
+                 *       "message": "the parameter `name` is missing",
+                 *       "parameter": "name"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description A parameter is unusable or given more than once. */
+        NotBrowsedBadRequest: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Bad Request",
+                 *       "status": 400,
+                 *       "detail": "the parameter `limit` must be a whole number from 1 to 10000",
+                 *       "message": "the parameter `limit` must be a whole number from 1 to 10000",
+                 *       "parameter": "limit"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The image is not served: its status is not `OK`. */
+        NotBrowsedConflict: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Conflict",
+                 *       "status": 409,
+                 *       "detail": "the image ubuntu 24.04 is not served: downloading iso",
+                 *       "message": "the image ubuntu 24.04 is not served: downloading iso"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description No image has this id, or it has no such folder. */
+        NotBrowsedNotFound: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Not Found",
+                 *       "status": 404,
+                 *       "detail": "there is no folder 'boot/grub' in the image",
+                 *       "message": "there is no folder 'boot/grub' in the image"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The job is not over, or to begin it again makes no sense. */
+        NotRetriedConflict: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Conflict",
+                 *       "status": 409,
+                 *       "detail": "the job is running, so it cannot be begun again",
+                 *       "message": "the job is running, so it cannot be begun again"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description No job has this id. */
+        NotRetriedNotFound: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Not Found",
+                 *       "status": 404,
+                 *       "detail": "no job has this id",
+                 *       "message": "no job has this id"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The bytes do not have the checksum that `Upload-Checksum` says. None of them were kept; send them again. */
+        OtherChecksum: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Error",
+                 *       "status": 460,
+                 *       "detail": "the bytes do not have the checksum that was said; send them again",
+                 *       "message": "the bytes do not have the checksum that was said; send them again"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Any other problem, such as 500. */
+        OtherProblem: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Internal Server Error",
+                 *       "status": 500,
+                 *       "detail": "the service cannot do this just now; its log says why",
+                 *       "message": "the service cannot do this just now; its log says why"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `Tus-Resumable` names another version than 1.0.0. */
+        OtherVersion: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Precondition Failed",
+                 *       "status": 412,
+                 *       "detail": "say which version of tus this is: `Tus-Resumable: 1.0.0` is the one known",
+                 *       "message": "say which version of tus this is: `Tus-Resumable: 1.0.0` is the one known"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description There is an image of that name and version, or the file's name is taken. */
+        RegistrationRejectedConflict: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Conflict",
+                 *       "status": 409,
+                 *       "detail": "an image linux 9 exists already",
+                 *       "message": "an image linux 9 exists already"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The service may not read the file that `isolocal` names. */
+        RegistrationRejectedForbidden: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Forbidden",
+                 *       "status": 403,
+                 *       "detail": "`isolocal`: the service has no permission to read it",
+                 *       "message": "`isolocal`: the service has no permission to read it",
+                 *       "parameter": "isolocal"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The source is not there: no such file in the store or on the server, or the web server says so. */
+        RegistrationRejectedNotFound: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Not Found",
+                 *       "status": 404,
+                 *       "detail": "`isostore`: the ISO store has no file named linux.iso",
+                 *       "message": "`isostore`: the ISO store has no file named linux.iso",
+                 *       "parameter": "isostore"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The file is no image, has another digest, or has no such tree; or the link may not be followed or leads to no file. */
+        RegistrationRejectedUnprocessableEntity: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Unprocessable Entity",
+                 *       "status": 422,
+                 *       "detail": "`isostore`: not an ISO image, a squashfs or a tar: it begins like none of them",
+                 *       "message": "`isostore`: not an ISO image, a squashfs or a tar: it begins like none of them",
+                 *       "parameter": "isostore"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `types` holds a word that is not known. */
+        SubscriptionRejectedBadRequest: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Bad Request",
+                 *       "status": 400,
+                 *       "detail": "the parameter `types` holds 'disk'; there are image, job, file",
+                 *       "message": "the parameter `types` holds 'disk'; there are image, job, file",
+                 *       "parameter": "types"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Too many clients are listening already, or the service is stopping. */
+        SubscriptionRejectedServiceUnavailable: {
+            headers: {
+                "Retry-After": components["headers"]["Retry-After"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Service Unavailable",
+                 *       "status": 503,
+                 *       "detail": "128 clients are being told of changes already; try again later",
+                 *       "message": "128 clients are being told of changes already; try again later"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Another request is bringing bytes for it. */
+        UploadBusy: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Conflict",
+                 *       "status": 409,
+                 *       "detail": "the unfinished file is being worked on by another request; try again when that has ended",
+                 *       "message": "the unfinished file is being worked on by another request; try again when that has ended"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Another request is bringing bytes for it. Wait, and ask again how far it has come. */
+        UploadLocked: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Locked",
+                 *       "status": 423,
+                 *       "detail": "the unfinished file is being worked on by another request; try again when that has ended",
+                 *       "message": "the unfinished file is being worked on by another request; try again when that has ended"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description How far the upload has come is in the fields. */
+        UploadProgress: {
+            headers: {
+                "Tus-Resumable": components["headers"]["Tus-Resumable"];
+                "Upload-Defer-Length": components["headers"]["Upload-Defer-Length"];
+                "Upload-Expires": components["headers"]["Upload-Expires"];
+                "Upload-Length": components["headers"]["Upload-Length"];
+                "Upload-Offset": components["headers"]["Upload-Offset"];
+                [name: string]: unknown;
+            };
+            content?: never;
+        };
+    };
     parameters: never;
     requestBodies: never;
-    headers: never;
+    headers: {
+        /** @description Seconds after which to come back. */
+        "Retry-After": number;
+        /** @description `1.0.0`. */
+        "Tus-Resumable": string;
+        /** @description `1` where that is not known. */
+        "Upload-Defer-Length": string;
+        /** @description When it goes, if nobody touches it until then. */
+        "Upload-Expires": string;
+        /** @description Bytes that it will have, where that is known. */
+        "Upload-Length": number;
+        /** @description Bytes that the upload has. */
+        "Upload-Offset": number;
+    };
     pathItems: never;
 }
 export type $defs = Record<string, never>;
@@ -995,24 +1770,7 @@ export interface operations {
                     "text/html": string;
                 };
             };
-            /** @description Any other problem, such as 500. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "the service cannot do this just now; its log says why",
-                     *       "message": "the service cannot do this just now; its log says why"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            default: components["responses"]["OtherProblem"];
         };
     };
     showAbout: {
@@ -1053,24 +1811,7 @@ export interface operations {
                     "application/json": components["schemas"]["Index"];
                 };
             };
-            /** @description Any other problem, such as 500. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "the service cannot do this just now; its log says why",
-                     *       "message": "the service cannot do this just now; its log says why"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            default: components["responses"]["OtherProblem"];
         };
     };
     listImages: {
@@ -1156,43 +1897,8 @@ export interface operations {
                     "application/json": components["schemas"]["Image"][];
                 };
             };
-            /** @description A parameter is given more than once. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Bad Request",
-                     *       "status": 400,
-                     *       "detail": "the parameter `name` is given more than once",
-                     *       "message": "the parameter `name` is given more than once",
-                     *       "parameter": "name"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem, such as 500. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "the service cannot do this just now; its log says why",
-                     *       "message": "the service cannot do this just now; its log says why"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadFilter"];
+            default: components["responses"]["OtherProblem"];
         };
     };
     registerImage: {
@@ -1301,210 +2007,17 @@ export interface operations {
                     "text/plain": string;
                 };
             };
-            /** @description A parameter is missing, unknown, repeated or unusable. Nothing was done. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Bad Request",
-                     *       "status": 400,
-                     *       "detail": "the parameter `version` is missing",
-                     *       "message": "the parameter `version` is missing",
-                     *       "parameter": "version"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The service may not read the file that `isolocal` names. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Forbidden",
-                     *       "status": 403,
-                     *       "detail": "`isolocal`: the service has no permission to read it",
-                     *       "message": "`isolocal`: the service has no permission to read it",
-                     *       "parameter": "isolocal"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The source is not there: no such file in the store or on the server, or the web server says so. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Not Found",
-                     *       "status": 404,
-                     *       "detail": "`isostore`: the ISO store has no file named linux.iso",
-                     *       "message": "`isostore`: the ISO store has no file named linux.iso",
-                     *       "parameter": "isostore"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly, or the request took longer than `httpTimeout`. */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Request Timeout",
-                     *       "status": 408,
-                     *       "detail": "the upload comes too slowly",
-                     *       "message": "the upload comes too slowly"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is an image of that name and version, or the file's name is taken. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Conflict",
-                     *       "status": 409,
-                     *       "detail": "an image linux 9 exists already",
-                     *       "message": "an image linux 9 exists already"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The file is larger than `maxFileSize`. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Payload Too Large",
-                     *       "status": 413,
-                     *       "detail": "the file is larger than the 274877906944 bytes that `maxFileSize` allows",
-                     *       "message": "the file is larger than the 274877906944 bytes that `maxFileSize` allows"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body has a Content-Encoding. */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Unsupported Media Type",
-                     *       "status": 415,
-                     *       "detail": "send the file as it is, without Content-Encoding",
-                     *       "message": "send the file as it is, without Content-Encoding"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The file is no image, has another digest, or has no such tree; or the link may not be followed or leads to no file. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Unprocessable Entity",
-                     *       "status": 422,
-                     *       "detail": "`isostore`: not an ISO image, a squashfs or a tar: it begins like none of them",
-                     *       "message": "`isostore`: not an ISO image, a squashfs or a tar: it begins like none of them",
-                     *       "parameter": "isostore"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many files are arriving at this moment, or the service is stopping. `Retry-After` says when to come back. */
-            503: {
-                headers: {
-                    /** @description Seconds after which to come back. */
-                    "Retry-After"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Service Unavailable",
-                     *       "status": 503,
-                     *       "detail": "too many files are arriving at this moment; try again later",
-                     *       "message": "too many files are arriving at this moment; try again later"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is not enough space, or the inventory cannot be written. */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Insufficient Storage",
-                     *       "status": 507,
-                     *       "detail": "not enough space in the ISO store: 734003200 bytes are needed, 104857600 bytes are available",
-                     *       "message": "not enough space in the ISO store: 734003200 bytes are needed, 104857600 bytes are available"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem, such as 500. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "the service cannot do this just now; its log says why",
-                     *       "message": "the service cannot do this just now; its log says why"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadParameter"];
+            403: components["responses"]["RegistrationRejectedForbidden"];
+            404: components["responses"]["RegistrationRejectedNotFound"];
+            408: components["responses"]["FileRejectedRequestTimeout"];
+            409: components["responses"]["RegistrationRejectedConflict"];
+            413: components["responses"]["FileRejectedPayloadTooLarge"];
+            415: components["responses"]["EncodingRejected"];
+            422: components["responses"]["RegistrationRejectedUnprocessableEntity"];
+            503: components["responses"]["FileRejectedServiceUnavailable"];
+            507: components["responses"]["FileRejectedInsufficientStorage"];
+            default: components["responses"]["OtherProblem"];
         };
     };
     deleteImages: {
@@ -1574,79 +2087,10 @@ export interface operations {
                     "application/json": components["schemas"]["RemovedImages"];
                 };
             };
-            /** @description A parameter is missing, unknown, repeated or unusable. Nothing was done. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Bad Request",
-                     *       "status": 400,
-                     *       "detail": "the parameter `version` is missing",
-                     *       "message": "the parameter `version` is missing",
-                     *       "parameter": "version"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No image matches. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Not Found",
-                     *       "status": 404,
-                     *       "detail": "no image matches",
-                     *       "message": "no image matches"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Another request is working on one of them. None was removed. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Conflict",
-                     *       "status": 409,
-                     *       "detail": "the image linux 9 is being worked on by another request; try again when that has ended",
-                     *       "message": "the image linux 9 is being worked on by another request; try again when that has ended"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem, such as 500. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "the service cannot do this just now; its log says why",
-                     *       "message": "the service cannot do this just now; its log says why"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadParameter"];
+            404: components["responses"]["ImagesInUseNotFound"];
+            409: components["responses"]["ImagesInUseConflict"];
+            default: components["responses"]["OtherProblem"];
         };
     };
     showImage: {
@@ -1702,42 +2146,8 @@ export interface operations {
                     "application/json": components["schemas"]["ImageInFull"];
                 };
             };
-            /** @description No image has this id. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Not Found",
-                     *       "status": 404,
-                     *       "detail": "no image matches",
-                     *       "message": "no image matches"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem, such as 500. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "the service cannot do this just now; its log says why",
-                     *       "message": "the service cannot do this just now; its log says why"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["NoSuchImage"];
+            default: components["responses"]["OtherProblem"];
         };
     };
     browseImage: {
@@ -1797,79 +2207,10 @@ export interface operations {
                     "application/json": components["schemas"]["TreeListing"];
                 };
             };
-            /** @description A parameter is unusable or given more than once. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Bad Request",
-                     *       "status": 400,
-                     *       "detail": "the parameter `limit` must be a whole number from 1 to 10000",
-                     *       "message": "the parameter `limit` must be a whole number from 1 to 10000",
-                     *       "parameter": "limit"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No image has this id, or it has no such folder. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Not Found",
-                     *       "status": 404,
-                     *       "detail": "there is no folder 'boot/grub' in the image",
-                     *       "message": "there is no folder 'boot/grub' in the image"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The image is not served: its status is not `OK`. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Conflict",
-                     *       "status": 409,
-                     *       "detail": "the image ubuntu 24.04 is not served: downloading iso",
-                     *       "message": "the image ubuntu 24.04 is not served: downloading iso"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem, such as 500. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "the service cannot do this just now; its log says why",
-                     *       "message": "the service cannot do this just now; its log says why"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["NotBrowsedBadRequest"];
+            404: components["responses"]["NotBrowsedNotFound"];
+            409: components["responses"]["NotBrowsedConflict"];
+            default: components["responses"]["OtherProblem"];
         };
     };
     listJobs: {
@@ -1917,43 +2258,8 @@ export interface operations {
                     "application/json": components["schemas"]["Job"][];
                 };
             };
-            /** @description A parameter is given more than once. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Bad Request",
-                     *       "status": 400,
-                     *       "detail": "the parameter `name` is given more than once",
-                     *       "message": "the parameter `name` is given more than once",
-                     *       "parameter": "name"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem, such as 500. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "the service cannot do this just now; its log says why",
-                     *       "message": "the service cannot do this just now; its log says why"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadFilter"];
+            default: components["responses"]["OtherProblem"];
         };
     };
     showJob: {
@@ -2007,42 +2313,8 @@ export interface operations {
                     "application/json": components["schemas"]["JobInFull"];
                 };
             };
-            /** @description No job has this id. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Not Found",
-                     *       "status": 404,
-                     *       "detail": "no job has this id",
-                     *       "message": "no job has this id"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem, such as 500. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "the service cannot do this just now; its log says why",
-                     *       "message": "the service cannot do this just now; its log says why"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["NoSuchJob"];
+            default: components["responses"]["OtherProblem"];
         };
     };
     cancelJob: {
@@ -2096,60 +2368,9 @@ export interface operations {
                     "application/json": components["schemas"]["JobInFull"];
                 };
             };
-            /** @description No job has this id. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Not Found",
-                     *       "status": 404,
-                     *       "detail": "no job has this id",
-                     *       "message": "no job has this id"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The end of the job is just being recorded. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Conflict",
-                     *       "status": 409,
-                     *       "detail": "the end of the job is just being recorded; try again",
-                     *       "message": "the end of the job is just being recorded; try again"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem, such as 500. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "the service cannot do this just now; its log says why",
-                     *       "message": "the service cannot do this just now; its log says why"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["JobBusyNotFound"];
+            409: components["responses"]["JobBusyConflict"];
+            default: components["responses"]["OtherProblem"];
         };
     };
     retryJob: {
@@ -2203,60 +2424,9 @@ export interface operations {
                     "application/json": components["schemas"]["JobInFull"];
                 };
             };
-            /** @description No job has this id. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Not Found",
-                     *       "status": 404,
-                     *       "detail": "no job has this id",
-                     *       "message": "no job has this id"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The job is not over, or to begin it again makes no sense. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Conflict",
-                     *       "status": 409,
-                     *       "detail": "the job is running, so it cannot be begun again",
-                     *       "message": "the job is running, so it cannot be begun again"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem, such as 500. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "the service cannot do this just now; its log says why",
-                     *       "message": "the service cannot do this just now; its log says why"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["NotRetriedNotFound"];
+            409: components["responses"]["NotRetriedConflict"];
+            default: components["responses"]["OtherProblem"];
         };
     };
     listIsos: {
@@ -2299,43 +2469,8 @@ export interface operations {
                     "application/json": components["schemas"]["StoredFile"][];
                 };
             };
-            /** @description A parameter is given more than once. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Bad Request",
-                     *       "status": 400,
-                     *       "detail": "the parameter `name` is given more than once",
-                     *       "message": "the parameter `name` is given more than once",
-                     *       "parameter": "name"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem, such as 500. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "the service cannot do this just now; its log says why",
-                     *       "message": "the service cannot do this just now; its log says why"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadFilter"];
+            default: components["responses"]["OtherProblem"];
         };
     };
     uploadIso: {
@@ -2400,172 +2535,15 @@ export interface operations {
                     "application/json": components["schemas"]["StoredFile"];
                 };
             };
-            /** @description A parameter is missing, unknown, repeated or unusable. Nothing was done. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Bad Request",
-                     *       "status": 400,
-                     *       "detail": "the parameter `version` is missing",
-                     *       "message": "the parameter `version` is missing",
-                     *       "parameter": "version"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly, or the request took longer than `httpTimeout`. */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Request Timeout",
-                     *       "status": 408,
-                     *       "detail": "the upload comes too slowly",
-                     *       "message": "the upload comes too slowly"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The name is taken: a file of that name is used by an image, lies elsewhere, or is just being written. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Conflict",
-                     *       "status": 409,
-                     *       "detail": "the ISO linux.iso is used by linux 9",
-                     *       "message": "the ISO linux.iso is used by linux 9"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The file is larger than `maxFileSize`. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Payload Too Large",
-                     *       "status": 413,
-                     *       "detail": "the file is larger than the 274877906944 bytes that `maxFileSize` allows",
-                     *       "message": "the file is larger than the 274877906944 bytes that `maxFileSize` allows"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body has a Content-Encoding. */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Unsupported Media Type",
-                     *       "status": 415,
-                     *       "detail": "send the file as it is, without Content-Encoding",
-                     *       "message": "send the file as it is, without Content-Encoding"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The file is not what it must be: its digest is another, or the checksum file or its signature is no good. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Unprocessable Entity",
-                     *       "status": 422,
-                     *       "detail": "`sha256`: its SHA-256 is 4486…, but 9f86… was expected",
-                     *       "message": "`sha256`: its SHA-256 is 4486…, but 9f86… was expected",
-                     *       "parameter": "sha256"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many files are arriving at this moment, or the service is stopping. `Retry-After` says when to come back. */
-            503: {
-                headers: {
-                    /** @description Seconds after which to come back. */
-                    "Retry-After"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Service Unavailable",
-                     *       "status": 503,
-                     *       "detail": "too many files are arriving at this moment; try again later",
-                     *       "message": "too many files are arriving at this moment; try again later"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is not enough space, or the inventory cannot be written. */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Insufficient Storage",
-                     *       "status": 507,
-                     *       "detail": "not enough space in the ISO store: 734003200 bytes are needed, 104857600 bytes are available",
-                     *       "message": "not enough space in the ISO store: 734003200 bytes are needed, 104857600 bytes are available"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem, such as 500. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "the service cannot do this just now; its log says why",
-                     *       "message": "the service cannot do this just now; its log says why"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadParameter"];
+            408: components["responses"]["FileRejectedRequestTimeout"];
+            409: components["responses"]["FileRejectedConflict"];
+            413: components["responses"]["FileRejectedPayloadTooLarge"];
+            415: components["responses"]["EncodingRejected"];
+            422: components["responses"]["FileRejectedUnprocessableEntity"];
+            503: components["responses"]["FileRejectedServiceUnavailable"];
+            507: components["responses"]["FileRejectedInsufficientStorage"];
+            default: components["responses"]["OtherProblem"];
         };
     };
     deleteIso: {
@@ -2612,79 +2590,10 @@ export interface operations {
                     "application/json": components["schemas"]["StoredFile"];
                 };
             };
-            /** @description A parameter is missing, unknown, repeated or unusable. Nothing was done. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Bad Request",
-                     *       "status": 400,
-                     *       "detail": "the parameter `version` is missing",
-                     *       "message": "the parameter `version` is missing",
-                     *       "parameter": "version"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The store has no such file. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Not Found",
-                     *       "status": 404,
-                     *       "detail": "the ISO store has no file named linux.iso",
-                     *       "message": "the ISO store has no file named linux.iso"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description An image needs it, or another request is working on it. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Conflict",
-                     *       "status": 409,
-                     *       "detail": "the ISO linux.iso is used by linux 9",
-                     *       "message": "the ISO linux.iso is used by linux 9"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem, such as 500. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "the service cannot do this just now; its log says why",
-                     *       "message": "the service cannot do this just now; its log says why"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadParameter"];
+            404: components["responses"]["FileStaysNotFound"];
+            409: components["responses"]["FileStaysConflict"];
+            default: components["responses"]["OtherProblem"];
         };
     };
     listMicrokernels: {
@@ -2723,43 +2632,8 @@ export interface operations {
                     "application/json": components["schemas"]["StoredFile"][];
                 };
             };
-            /** @description A parameter is given more than once. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Bad Request",
-                     *       "status": 400,
-                     *       "detail": "the parameter `name` is given more than once",
-                     *       "message": "the parameter `name` is given more than once",
-                     *       "parameter": "name"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem, such as 500. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "the service cannot do this just now; its log says why",
-                     *       "message": "the service cannot do this just now; its log says why"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadFilter"];
+            default: components["responses"]["OtherProblem"];
         };
     };
     uploadMicrokernel: {
@@ -2823,172 +2697,15 @@ export interface operations {
                     "application/json": components["schemas"]["StoredFile"];
                 };
             };
-            /** @description A parameter is missing, unknown, repeated or unusable. Nothing was done. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Bad Request",
-                     *       "status": 400,
-                     *       "detail": "the parameter `version` is missing",
-                     *       "message": "the parameter `version` is missing",
-                     *       "parameter": "version"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly, or the request took longer than `httpTimeout`. */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Request Timeout",
-                     *       "status": 408,
-                     *       "detail": "the upload comes too slowly",
-                     *       "message": "the upload comes too slowly"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The name is taken: a file of that name is used by an image, lies elsewhere, or is just being written. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Conflict",
-                     *       "status": 409,
-                     *       "detail": "the ISO linux.iso is used by linux 9",
-                     *       "message": "the ISO linux.iso is used by linux 9"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The file is larger than `maxFileSize`. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Payload Too Large",
-                     *       "status": 413,
-                     *       "detail": "the file is larger than the 274877906944 bytes that `maxFileSize` allows",
-                     *       "message": "the file is larger than the 274877906944 bytes that `maxFileSize` allows"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body has a Content-Encoding. */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Unsupported Media Type",
-                     *       "status": 415,
-                     *       "detail": "send the file as it is, without Content-Encoding",
-                     *       "message": "send the file as it is, without Content-Encoding"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The file is not what it must be: its digest is another, or the checksum file or its signature is no good. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Unprocessable Entity",
-                     *       "status": 422,
-                     *       "detail": "`sha256`: its SHA-256 is 4486…, but 9f86… was expected",
-                     *       "message": "`sha256`: its SHA-256 is 4486…, but 9f86… was expected",
-                     *       "parameter": "sha256"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many files are arriving at this moment, or the service is stopping. `Retry-After` says when to come back. */
-            503: {
-                headers: {
-                    /** @description Seconds after which to come back. */
-                    "Retry-After"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Service Unavailable",
-                     *       "status": 503,
-                     *       "detail": "too many files are arriving at this moment; try again later",
-                     *       "message": "too many files are arriving at this moment; try again later"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is not enough space, or the inventory cannot be written. */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Insufficient Storage",
-                     *       "status": 507,
-                     *       "detail": "not enough space in the ISO store: 734003200 bytes are needed, 104857600 bytes are available",
-                     *       "message": "not enough space in the ISO store: 734003200 bytes are needed, 104857600 bytes are available"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem, such as 500. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "the service cannot do this just now; its log says why",
-                     *       "message": "the service cannot do this just now; its log says why"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadParameter"];
+            408: components["responses"]["FileRejectedRequestTimeout"];
+            409: components["responses"]["FileRejectedConflict"];
+            413: components["responses"]["FileRejectedPayloadTooLarge"];
+            415: components["responses"]["EncodingRejected"];
+            422: components["responses"]["FileRejectedUnprocessableEntity"];
+            503: components["responses"]["FileRejectedServiceUnavailable"];
+            507: components["responses"]["FileRejectedInsufficientStorage"];
+            default: components["responses"]["OtherProblem"];
         };
     };
     deleteMicrokernel: {
@@ -3034,79 +2751,10 @@ export interface operations {
                     "application/json": components["schemas"]["StoredFile"];
                 };
             };
-            /** @description A parameter is missing, unknown, repeated or unusable. Nothing was done. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Bad Request",
-                     *       "status": 400,
-                     *       "detail": "the parameter `version` is missing",
-                     *       "message": "the parameter `version` is missing",
-                     *       "parameter": "version"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The store has no such file. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Not Found",
-                     *       "status": 404,
-                     *       "detail": "the ISO store has no file named linux.iso",
-                     *       "message": "the ISO store has no file named linux.iso"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description An image needs it, or another request is working on it. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Conflict",
-                     *       "status": 409,
-                     *       "detail": "the ISO linux.iso is used by linux 9",
-                     *       "message": "the ISO linux.iso is used by linux 9"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem, such as 500. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "the service cannot do this just now; its log says why",
-                     *       "message": "the service cannot do this just now; its log says why"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadParameter"];
+            404: components["responses"]["FileStaysNotFound"];
+            409: components["responses"]["FileStaysConflict"];
+            default: components["responses"]["OtherProblem"];
         };
     };
     listUploads: {
@@ -3140,24 +2788,7 @@ export interface operations {
                     "application/json": components["schemas"]["UnfinishedUpload"][];
                 };
             };
-            /** @description Any other problem, such as 500. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "the service cannot do this just now; its log says why",
-                     *       "message": "the service cannot do this just now; its log says why"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            default: components["responses"]["OtherProblem"];
         };
     };
     createUpload: {
@@ -3213,222 +2844,26 @@ export interface operations {
                 headers: {
                     /** @description The path of the upload, `/uploads/{id}`. */
                     Location?: string;
-                    /** @description `1.0.0`. */
-                    "Tus-Resumable"?: string;
-                    /** @description `1` where that is not known. */
-                    "Upload-Defer-Length"?: string;
-                    /** @description When it goes, if nobody touches it until then. */
-                    "Upload-Expires"?: string;
-                    /** @description Bytes that it will have, where that is known. */
-                    "Upload-Length"?: number;
-                    /** @description Bytes that the upload has. */
-                    "Upload-Offset"?: number;
+                    "Tus-Resumable": components["headers"]["Tus-Resumable"];
+                    "Upload-Defer-Length": components["headers"]["Upload-Defer-Length"];
+                    "Upload-Expires": components["headers"]["Upload-Expires"];
+                    "Upload-Length": components["headers"]["Upload-Length"];
+                    "Upload-Offset": components["headers"]["Upload-Offset"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description A parameter or a field is missing, unknown or unusable, or the upload is empty. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Bad Request",
-                     *       "status": 400,
-                     *       "detail": "the parameter `name` is missing",
-                     *       "message": "the parameter `name` is missing",
-                     *       "parameter": "name"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly, or the request took longer than `httpTimeout`. */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Request Timeout",
-                     *       "status": 408,
-                     *       "detail": "the upload comes too slowly",
-                     *       "message": "the upload comes too slowly"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The name is taken: a file of that name is used by an image, lies elsewhere, or is just being written. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Conflict",
-                     *       "status": 409,
-                     *       "detail": "the ISO linux.iso is used by linux 9",
-                     *       "message": "the ISO linux.iso is used by linux 9"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `Tus-Resumable` names another version than 1.0.0. */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Precondition Failed",
-                     *       "status": 412,
-                     *       "detail": "say which version of tus this is: `Tus-Resumable: 1.0.0` is the one known",
-                     *       "message": "say which version of tus this is: `Tus-Resumable: 1.0.0` is the one known"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The file is larger than `maxFileSize`. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Payload Too Large",
-                     *       "status": 413,
-                     *       "detail": "the file is larger than the 274877906944 bytes that `maxFileSize` allows",
-                     *       "message": "the file is larger than the 274877906944 bytes that `maxFileSize` allows"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body has a Content-Encoding. */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Unsupported Media Type",
-                     *       "status": 415,
-                     *       "detail": "send the file as it is, without Content-Encoding",
-                     *       "message": "send the file as it is, without Content-Encoding"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The file is not what it must be: its digest is another, or the checksum file or its signature is no good. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Unprocessable Entity",
-                     *       "status": 422,
-                     *       "detail": "`sha256`: its SHA-256 is 4486…, but 9f86… was expected",
-                     *       "message": "`sha256`: its SHA-256 is 4486…, but 9f86… was expected",
-                     *       "parameter": "sha256"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The bytes do not have the checksum that `Upload-Checksum` says. None of them were kept; send them again. */
-            460: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Error",
-                     *       "status": 460,
-                     *       "detail": "the bytes do not have the checksum that was said; send them again",
-                     *       "message": "the bytes do not have the checksum that was said; send them again"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many files are arriving at this moment, or the service is stopping. `Retry-After` says when to come back. */
-            503: {
-                headers: {
-                    /** @description Seconds after which to come back. */
-                    "Retry-After"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Service Unavailable",
-                     *       "status": 503,
-                     *       "detail": "too many files are arriving at this moment; try again later",
-                     *       "message": "too many files are arriving at this moment; try again later"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is not enough space, or the inventory cannot be written. */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Insufficient Storage",
-                     *       "status": 507,
-                     *       "detail": "not enough space in the ISO store: 734003200 bytes are needed, 104857600 bytes are available",
-                     *       "message": "not enough space in the ISO store: 734003200 bytes are needed, 104857600 bytes are available"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem, such as 500. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "the service cannot do this just now; its log says why",
-                     *       "message": "the service cannot do this just now; its log says why"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["NotBegun"];
+            408: components["responses"]["FileRejectedRequestTimeout"];
+            409: components["responses"]["FileRejectedConflict"];
+            412: components["responses"]["OtherVersion"];
+            413: components["responses"]["FileRejectedPayloadTooLarge"];
+            415: components["responses"]["EncodingRejected"];
+            422: components["responses"]["FileRejectedUnprocessableEntity"];
+            460: components["responses"]["OtherChecksum"];
+            503: components["responses"]["FileRejectedServiceUnavailable"];
+            507: components["responses"]["FileRejectedInsufficientStorage"];
+            default: components["responses"]["OtherProblem"];
         };
     };
     showUploadOptions: {
@@ -3449,32 +2884,14 @@ export interface operations {
                     "Tus-Checksum-Algorithm"?: string;
                     /** @description The extensions of tus, separated by commas. */
                     "Tus-Extension"?: string;
-                    /** @description `1.0.0`. */
-                    "Tus-Resumable"?: string;
+                    "Tus-Resumable": components["headers"]["Tus-Resumable"];
                     /** @description `1.0.0`. */
                     "Tus-Version"?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Any other problem, such as 500. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "the service cannot do this just now; its log says why",
-                     *       "message": "the service cannot do this just now; its log says why"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            default: components["responses"]["OtherProblem"];
         };
     };
     showUpload: {
@@ -3496,94 +2913,11 @@ export interface operations {
         requestBody?: never;
         responses: {
             /** @description How far it has come is in the fields; there is no body. */
-            200: {
-                headers: {
-                    /** @description `1.0.0`. */
-                    "Tus-Resumable"?: string;
-                    /** @description `1` where that is not known. */
-                    "Upload-Defer-Length"?: string;
-                    /** @description When it goes, if nobody touches it until then. */
-                    "Upload-Expires"?: string;
-                    /** @description Bytes that it will have, where that is known. */
-                    "Upload-Length"?: number;
-                    /** @description Bytes that the upload has. */
-                    "Upload-Offset"?: number;
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description There is no such upload, or no more. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Not Found",
-                     *       "status": 404,
-                     *       "detail": "there is no such upload, or no more",
-                     *       "message": "there is no such upload, or no more"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `Tus-Resumable` names another version than 1.0.0. */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Precondition Failed",
-                     *       "status": 412,
-                     *       "detail": "say which version of tus this is: `Tus-Resumable: 1.0.0` is the one known",
-                     *       "message": "say which version of tus this is: `Tus-Resumable: 1.0.0` is the one known"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Another request is bringing bytes for it. Wait, and ask again how far it has come. */
-            423: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Locked",
-                     *       "status": 423,
-                     *       "detail": "the unfinished file is being worked on by another request; try again when that has ended",
-                     *       "message": "the unfinished file is being worked on by another request; try again when that has ended"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem, such as 500. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "the service cannot do this just now; its log says why",
-                     *       "message": "the service cannot do this just now; its log says why"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            200: components["responses"]["UploadProgress"];
+            404: components["responses"]["NoSuchUpload"];
+            412: components["responses"]["OtherVersion"];
+            423: components["responses"]["UploadLocked"];
+            default: components["responses"]["OtherProblem"];
         };
     };
     putUpload: {
@@ -3619,8 +2953,7 @@ export interface operations {
             /** @description All bytes are here, and the file is in its store. */
             200: {
                 headers: {
-                    /** @description `1.0.0`. */
-                    "Tus-Resumable"?: string;
+                    "Tus-Resumable": components["headers"]["Tus-Resumable"];
                     /** @description Bytes that the upload has: all. */
                     "Upload-Offset"?: number;
                     [name: string]: unknown;
@@ -3644,222 +2977,18 @@ export interface operations {
                 };
             };
             /** @description The bytes are on disk; others are missing. */
-            204: {
-                headers: {
-                    /** @description `1.0.0`. */
-                    "Tus-Resumable"?: string;
-                    /** @description `1` where that is not known. */
-                    "Upload-Defer-Length"?: string;
-                    /** @description When it goes, if nobody touches it until then. */
-                    "Upload-Expires"?: string;
-                    /** @description Bytes that it will have, where that is known. */
-                    "Upload-Length"?: number;
-                    /** @description Bytes that the upload has. */
-                    "Upload-Offset"?: number;
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description A field is missing or unusable, or the sizes that were said do not fit each other. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Bad Request",
-                     *       "status": 400,
-                     *       "detail": "Upload-Offset is missing",
-                     *       "message": "Upload-Offset is missing"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such upload, or no more. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Not Found",
-                     *       "status": 404,
-                     *       "detail": "there is no such upload, or no more",
-                     *       "message": "there is no such upload, or no more"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly. What came stays. */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Request Timeout",
-                     *       "status": 408,
-                     *       "detail": "the upload comes too slowly",
-                     *       "message": "the upload comes too slowly"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The bytes do not begin where the upload ends, all of it is there already, or a newer request goes on with it. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Conflict",
-                     *       "status": 409,
-                     *       "detail": "the upload has 1048576 bytes; go on from there",
-                     *       "message": "the upload has 1048576 bytes; go on from there"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description These are more bytes than were announced, or than `maxFileSize` allows. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Payload Too Large",
-                     *       "status": 413,
-                     *       "detail": "these are more bytes than the 734003200 that were announced",
-                     *       "message": "these are more bytes than the 734003200 that were announced"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The whole file has another digest than was said. Nothing of it is kept. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Unprocessable Entity",
-                     *       "status": 422,
-                     *       "detail": "its SHA-256 is 4486…, but 9f86… was expected",
-                     *       "message": "its SHA-256 is 4486…, but 9f86… was expected"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Another request is bringing bytes for it. Wait, and ask again how far it has come. */
-            423: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Locked",
-                     *       "status": 423,
-                     *       "detail": "the unfinished file is being worked on by another request; try again when that has ended",
-                     *       "message": "the unfinished file is being worked on by another request; try again when that has ended"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The bytes do not have the checksum that `Upload-Checksum` says. None of them were kept; send them again. */
-            460: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Error",
-                     *       "status": 460,
-                     *       "detail": "the bytes do not have the checksum that was said; send them again",
-                     *       "message": "the bytes do not have the checksum that was said; send them again"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many files are arriving at this moment, or the service is stopping. `Retry-After` says when to come back. */
-            503: {
-                headers: {
-                    /** @description Seconds after which to come back. */
-                    "Retry-After"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Service Unavailable",
-                     *       "status": 503,
-                     *       "detail": "too many files are arriving at this moment; try again later",
-                     *       "message": "too many files are arriving at this moment; try again later"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is not enough space, or the inventory cannot be written. */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Insufficient Storage",
-                     *       "status": 507,
-                     *       "detail": "not enough space in the ISO store: 734003200 bytes are needed, 104857600 bytes are available",
-                     *       "message": "not enough space in the ISO store: 734003200 bytes are needed, 104857600 bytes are available"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem, such as 500. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "the service cannot do this just now; its log says why",
-                     *       "message": "the service cannot do this just now; its log says why"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            204: components["responses"]["UploadProgress"];
+            400: components["responses"]["BytesRejectedBadRequest"];
+            404: components["responses"]["NoSuchUpload"];
+            408: components["responses"]["BytesRejectedRequestTimeout"];
+            409: components["responses"]["BytesRejectedConflict"];
+            413: components["responses"]["BytesRejectedPayloadTooLarge"];
+            422: components["responses"]["BytesRejectedUnprocessableEntity"];
+            423: components["responses"]["UploadLocked"];
+            460: components["responses"]["OtherChecksum"];
+            503: components["responses"]["FileRejectedServiceUnavailable"];
+            507: components["responses"]["FileRejectedInsufficientStorage"];
+            default: components["responses"]["OtherProblem"];
         };
     };
     overrideUploadMethod: {
@@ -3886,275 +3015,22 @@ export interface operations {
         };
         responses: {
             /** @description As by HEAD. */
-            200: {
-                headers: {
-                    /** @description `1.0.0`. */
-                    "Tus-Resumable"?: string;
-                    /** @description `1` where that is not known. */
-                    "Upload-Defer-Length"?: string;
-                    /** @description When it goes, if nobody touches it until then. */
-                    "Upload-Expires"?: string;
-                    /** @description Bytes that it will have, where that is known. */
-                    "Upload-Length"?: number;
-                    /** @description Bytes that the upload has. */
-                    "Upload-Offset"?: number;
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
+            200: components["responses"]["UploadProgress"];
             /** @description As by PATCH or DELETE. */
-            204: {
-                headers: {
-                    /** @description `1.0.0`. */
-                    "Tus-Resumable"?: string;
-                    /** @description `1` where that is not known. */
-                    "Upload-Defer-Length"?: string;
-                    /** @description When it goes, if nobody touches it until then. */
-                    "Upload-Expires"?: string;
-                    /** @description Bytes that it will have, where that is known. */
-                    "Upload-Length"?: number;
-                    /** @description Bytes that the upload has. */
-                    "Upload-Offset"?: number;
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description A field is missing or unusable, or the sizes that were said do not fit each other. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Bad Request",
-                     *       "status": 400,
-                     *       "detail": "Upload-Offset is missing",
-                     *       "message": "Upload-Offset is missing"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such upload, or no more. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Not Found",
-                     *       "status": 404,
-                     *       "detail": "there is no such upload, or no more",
-                     *       "message": "there is no such upload, or no more"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly. What came stays. */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Request Timeout",
-                     *       "status": 408,
-                     *       "detail": "the upload comes too slowly",
-                     *       "message": "the upload comes too slowly"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The bytes do not begin where the upload ends, all of it is there already, or a newer request goes on with it. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Conflict",
-                     *       "status": 409,
-                     *       "detail": "the upload has 1048576 bytes; go on from there",
-                     *       "message": "the upload has 1048576 bytes; go on from there"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `Tus-Resumable` names another version than 1.0.0. */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Precondition Failed",
-                     *       "status": 412,
-                     *       "detail": "say which version of tus this is: `Tus-Resumable: 1.0.0` is the one known",
-                     *       "message": "say which version of tus this is: `Tus-Resumable: 1.0.0` is the one known"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description These are more bytes than were announced, or than `maxFileSize` allows. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Payload Too Large",
-                     *       "status": 413,
-                     *       "detail": "these are more bytes than the 734003200 that were announced",
-                     *       "message": "these are more bytes than the 734003200 that were announced"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The Content-Type is another one. */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Unsupported Media Type",
-                     *       "status": 415,
-                     *       "detail": "the bytes of a piece have the Content-Type application/offset+octet-stream",
-                     *       "message": "the bytes of a piece have the Content-Type application/offset+octet-stream"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The whole file has another digest than was said. Nothing of it is kept. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Unprocessable Entity",
-                     *       "status": 422,
-                     *       "detail": "its SHA-256 is 4486…, but 9f86… was expected",
-                     *       "message": "its SHA-256 is 4486…, but 9f86… was expected"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Another request is bringing bytes for it. Wait, and ask again how far it has come. */
-            423: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Locked",
-                     *       "status": 423,
-                     *       "detail": "the unfinished file is being worked on by another request; try again when that has ended",
-                     *       "message": "the unfinished file is being worked on by another request; try again when that has ended"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The bytes do not have the checksum that `Upload-Checksum` says. None of them were kept; send them again. */
-            460: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Error",
-                     *       "status": 460,
-                     *       "detail": "the bytes do not have the checksum that was said; send them again",
-                     *       "message": "the bytes do not have the checksum that was said; send them again"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many files are arriving at this moment, or the service is stopping. `Retry-After` says when to come back. */
-            503: {
-                headers: {
-                    /** @description Seconds after which to come back. */
-                    "Retry-After"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Service Unavailable",
-                     *       "status": 503,
-                     *       "detail": "too many files are arriving at this moment; try again later",
-                     *       "message": "too many files are arriving at this moment; try again later"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is not enough space, or the inventory cannot be written. */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Insufficient Storage",
-                     *       "status": 507,
-                     *       "detail": "not enough space in the ISO store: 734003200 bytes are needed, 104857600 bytes are available",
-                     *       "message": "not enough space in the ISO store: 734003200 bytes are needed, 104857600 bytes are available"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem, such as 500. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "the service cannot do this just now; its log says why",
-                     *       "message": "the service cannot do this just now; its log says why"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            204: components["responses"]["UploadProgress"];
+            400: components["responses"]["BytesRejectedBadRequest"];
+            404: components["responses"]["NoSuchUpload"];
+            408: components["responses"]["BytesRejectedRequestTimeout"];
+            409: components["responses"]["BytesRejectedConflict"];
+            412: components["responses"]["OtherVersion"];
+            413: components["responses"]["BytesRejectedPayloadTooLarge"];
+            415: components["responses"]["NoPiece"];
+            422: components["responses"]["BytesRejectedUnprocessableEntity"];
+            423: components["responses"]["UploadLocked"];
+            460: components["responses"]["OtherChecksum"];
+            503: components["responses"]["FileRejectedServiceUnavailable"];
+            507: components["responses"]["FileRejectedInsufficientStorage"];
+            default: components["responses"]["OtherProblem"];
         };
     };
     deleteUpload: {
@@ -4178,84 +3054,15 @@ export interface operations {
             /** @description It is gone. */
             204: {
                 headers: {
-                    /** @description `1.0.0`. */
-                    "Tus-Resumable"?: string;
+                    "Tus-Resumable": components["headers"]["Tus-Resumable"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description There is no such upload, or no more. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Not Found",
-                     *       "status": 404,
-                     *       "detail": "there is no such upload, or no more",
-                     *       "message": "there is no such upload, or no more"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Another request is bringing bytes for it. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Conflict",
-                     *       "status": 409,
-                     *       "detail": "the unfinished file is being worked on by another request; try again when that has ended",
-                     *       "message": "the unfinished file is being worked on by another request; try again when that has ended"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `Tus-Resumable` names another version than 1.0.0. */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Precondition Failed",
-                     *       "status": 412,
-                     *       "detail": "say which version of tus this is: `Tus-Resumable: 1.0.0` is the one known",
-                     *       "message": "say which version of tus this is: `Tus-Resumable: 1.0.0` is the one known"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem, such as 500. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "the service cannot do this just now; its log says why",
-                     *       "message": "the service cannot do this just now; its log says why"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["NoSuchUpload"];
+            409: components["responses"]["UploadBusy"];
+            412: components["responses"]["OtherVersion"];
+            default: components["responses"]["OtherProblem"];
         };
     };
     headUpload: {
@@ -4277,94 +3084,11 @@ export interface operations {
         requestBody?: never;
         responses: {
             /** @description How far it has come is in the fields. */
-            200: {
-                headers: {
-                    /** @description `1.0.0`. */
-                    "Tus-Resumable"?: string;
-                    /** @description `1` where that is not known. */
-                    "Upload-Defer-Length"?: string;
-                    /** @description When it goes, if nobody touches it until then. */
-                    "Upload-Expires"?: string;
-                    /** @description Bytes that it will have, where that is known. */
-                    "Upload-Length"?: number;
-                    /** @description Bytes that the upload has. */
-                    "Upload-Offset"?: number;
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description There is no such upload, or no more. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Not Found",
-                     *       "status": 404,
-                     *       "detail": "there is no such upload, or no more",
-                     *       "message": "there is no such upload, or no more"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `Tus-Resumable` names another version than 1.0.0. */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Precondition Failed",
-                     *       "status": 412,
-                     *       "detail": "say which version of tus this is: `Tus-Resumable: 1.0.0` is the one known",
-                     *       "message": "say which version of tus this is: `Tus-Resumable: 1.0.0` is the one known"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Another request is bringing bytes for it. Wait, and ask again how far it has come. */
-            423: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Locked",
-                     *       "status": 423,
-                     *       "detail": "the unfinished file is being worked on by another request; try again when that has ended",
-                     *       "message": "the unfinished file is being worked on by another request; try again when that has ended"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem, such as 500. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "the service cannot do this just now; its log says why",
-                     *       "message": "the service cannot do this just now; its log says why"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            200: components["responses"]["UploadProgress"];
+            404: components["responses"]["NoSuchUpload"];
+            412: components["responses"]["OtherVersion"];
+            423: components["responses"]["UploadLocked"];
+            default: components["responses"]["OtherProblem"];
         };
     };
     appendToUpload: {
@@ -4400,258 +3124,20 @@ export interface operations {
         };
         responses: {
             /** @description The bytes are on disk. */
-            204: {
-                headers: {
-                    /** @description `1.0.0`. */
-                    "Tus-Resumable"?: string;
-                    /** @description `1` where that is not known. */
-                    "Upload-Defer-Length"?: string;
-                    /** @description When it goes, if nobody touches it until then. */
-                    "Upload-Expires"?: string;
-                    /** @description Bytes that it will have, where that is known. */
-                    "Upload-Length"?: number;
-                    /** @description Bytes that the upload has. */
-                    "Upload-Offset"?: number;
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description A field is missing or unusable, or the sizes that were said do not fit each other. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Bad Request",
-                     *       "status": 400,
-                     *       "detail": "Upload-Offset is missing",
-                     *       "message": "Upload-Offset is missing"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is no such upload, or no more. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Not Found",
-                     *       "status": 404,
-                     *       "detail": "there is no such upload, or no more",
-                     *       "message": "there is no such upload, or no more"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body came too slowly. What came stays. */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Request Timeout",
-                     *       "status": 408,
-                     *       "detail": "the upload comes too slowly",
-                     *       "message": "the upload comes too slowly"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The bytes do not begin where the upload ends, all of it is there already, or a newer request goes on with it. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Conflict",
-                     *       "status": 409,
-                     *       "detail": "the upload has 1048576 bytes; go on from there",
-                     *       "message": "the upload has 1048576 bytes; go on from there"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `Tus-Resumable` names another version than 1.0.0. */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Precondition Failed",
-                     *       "status": 412,
-                     *       "detail": "say which version of tus this is: `Tus-Resumable: 1.0.0` is the one known",
-                     *       "message": "say which version of tus this is: `Tus-Resumable: 1.0.0` is the one known"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description These are more bytes than were announced, or than `maxFileSize` allows. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Payload Too Large",
-                     *       "status": 413,
-                     *       "detail": "these are more bytes than the 734003200 that were announced",
-                     *       "message": "these are more bytes than the 734003200 that were announced"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The Content-Type is another one. */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Unsupported Media Type",
-                     *       "status": 415,
-                     *       "detail": "the bytes of a piece have the Content-Type application/offset+octet-stream",
-                     *       "message": "the bytes of a piece have the Content-Type application/offset+octet-stream"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The whole file has another digest than was said. Nothing of it is kept. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Unprocessable Entity",
-                     *       "status": 422,
-                     *       "detail": "its SHA-256 is 4486…, but 9f86… was expected",
-                     *       "message": "its SHA-256 is 4486…, but 9f86… was expected"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Another request is bringing bytes for it. Wait, and ask again how far it has come. */
-            423: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Locked",
-                     *       "status": 423,
-                     *       "detail": "the unfinished file is being worked on by another request; try again when that has ended",
-                     *       "message": "the unfinished file is being worked on by another request; try again when that has ended"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The bytes do not have the checksum that `Upload-Checksum` says. None of them were kept; send them again. */
-            460: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Error",
-                     *       "status": 460,
-                     *       "detail": "the bytes do not have the checksum that was said; send them again",
-                     *       "message": "the bytes do not have the checksum that was said; send them again"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many files are arriving at this moment, or the service is stopping. `Retry-After` says when to come back. */
-            503: {
-                headers: {
-                    /** @description Seconds after which to come back. */
-                    "Retry-After"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Service Unavailable",
-                     *       "status": 503,
-                     *       "detail": "too many files are arriving at this moment; try again later",
-                     *       "message": "too many files are arriving at this moment; try again later"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is not enough space, or the inventory cannot be written. */
-            507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Insufficient Storage",
-                     *       "status": 507,
-                     *       "detail": "not enough space in the ISO store: 734003200 bytes are needed, 104857600 bytes are available",
-                     *       "message": "not enough space in the ISO store: 734003200 bytes are needed, 104857600 bytes are available"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem, such as 500. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "the service cannot do this just now; its log says why",
-                     *       "message": "the service cannot do this just now; its log says why"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            204: components["responses"]["UploadProgress"];
+            400: components["responses"]["BytesRejectedBadRequest"];
+            404: components["responses"]["NoSuchUpload"];
+            408: components["responses"]["BytesRejectedRequestTimeout"];
+            409: components["responses"]["BytesRejectedConflict"];
+            412: components["responses"]["OtherVersion"];
+            413: components["responses"]["BytesRejectedPayloadTooLarge"];
+            415: components["responses"]["NoPiece"];
+            422: components["responses"]["BytesRejectedUnprocessableEntity"];
+            423: components["responses"]["UploadLocked"];
+            460: components["responses"]["OtherChecksum"];
+            503: components["responses"]["FileRejectedServiceUnavailable"];
+            507: components["responses"]["FileRejectedInsufficientStorage"];
+            default: components["responses"]["OtherProblem"];
         };
     };
     showStorage: {
@@ -4718,24 +3204,7 @@ export interface operations {
                     "application/json": components["schemas"]["Storage"];
                 };
             };
-            /** @description Any other problem, such as 500. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "the service cannot do this just now; its log says why",
-                     *       "message": "the service cannot do this just now; its log says why"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            default: components["responses"]["OtherProblem"];
         };
     };
     streamEvents: {
@@ -4778,63 +3247,9 @@ export interface operations {
                     "text/event-stream": string;
                 };
             };
-            /** @description `types` holds a word that is not known. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Bad Request",
-                     *       "status": 400,
-                     *       "detail": "the parameter `types` holds 'disk'; there are image, job, file",
-                     *       "message": "the parameter `types` holds 'disk'; there are image, job, file",
-                     *       "parameter": "types"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many clients are listening already, or the service is stopping. */
-            503: {
-                headers: {
-                    /** @description Seconds after which to come back. */
-                    "Retry-After"?: number;
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Service Unavailable",
-                     *       "status": 503,
-                     *       "detail": "128 clients are being told of changes already; try again later",
-                     *       "message": "128 clients are being told of changes already; try again later"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Any other problem, such as 500. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "the service cannot do this just now; its log says why",
-                     *       "message": "the service cannot do this just now; its log says why"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["SubscriptionRejectedBadRequest"];
+            503: components["responses"]["SubscriptionRejectedServiceUnavailable"];
+            default: components["responses"]["OtherProblem"];
         };
     };
     listTransfers: {
@@ -4882,24 +3297,7 @@ export interface operations {
                     "application/json": components["schemas"]["Transfers"];
                 };
             };
-            /** @description Any other problem, such as 500. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "the service cannot do this just now; its log says why",
-                     *       "message": "the service cannot do this just now; its log says why"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            default: components["responses"]["OtherProblem"];
         };
     };
     showMetrics: {
@@ -4925,24 +3323,7 @@ export interface operations {
                     "text/plain": string;
                 };
             };
-            /** @description Any other problem, such as 500. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "the service cannot do this just now; its log says why",
-                     *       "message": "the service cannot do this just now; its log says why"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            default: components["responses"]["OtherProblem"];
         };
     };
     showDocument: {
@@ -4963,24 +3344,7 @@ export interface operations {
                     "application/json": Record<string, never>;
                 };
             };
-            /** @description Any other problem, such as 500. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "type": "about:blank",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "the service cannot do this just now; its log says why",
-                     *       "message": "the service cannot do this just now; its log says why"
-                     *     }
-                     */
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            default: components["responses"]["OtherProblem"];
         };
     };
 }

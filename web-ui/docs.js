@@ -4,6 +4,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { Contents } from './docs/contents.js';
 import { Text } from './docs/markdown.js';
 import { Operation, place } from './docs/operation.js';
+import { mapped, resolved } from './docs/reference.js';
 import { Schema, typePlace } from './docs/schema.js';
 import * as api from './lib/api.js';
 import { Announcements } from './parts/announce.js';
@@ -68,9 +69,17 @@ function Docs({ document: described }) {
   `;
 }
 
-/** All operations, in the order of the document. @param {OpenApi} described @returns {Described[]} */
-function operations({ paths }) {
-  return Object.entries(paths).flatMap(([path, methods]) => Object.entries(methods).map(([method, operation]) => ({ method: method.toUpperCase(), path, operation })));
+/** All operations, in the order of the document, with their answers instead of references to them. @param {OpenApi} described @returns {Described[]} */
+function operations({ paths, components }) {
+  return Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => {
+      const responses = mapped(operation.responses, (answer) => {
+        const found = resolved(components.responses, answer);
+        return { ...found, headers: mapped(found.headers, (header) => resolved(components.headers, header)) };
+      });
+      return { method: method.toUpperCase(), path, operation: { ...operation, responses } };
+    }),
+  );
 }
 
 const app = /** @type {HTMLElement} */ (document.getElementById('app'));

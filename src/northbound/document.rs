@@ -3,13 +3,10 @@
 use std::sync::LazyLock;
 
 use axum::Json;
-use utoipa::openapi;
-use utoipa::openapi::RefOr;
-use utoipa::openapi::path::{Operation, PathItem};
-use utoipa::openapi::schema::{OneOf, Schema, SchemaType, Type};
-use utoipa::{Modify, OpenApi};
+use utoipa::{Modify, OpenApi, openapi};
 
-use super::api_types::problems;
+use super::api_types::{problems, upload_progress};
+use super::openapi::finish;
 use super::uploads::{append, create, discard, list, method_override, progress};
 use super::web_ui::pages;
 use super::{about, events, images, iso, jobs, metrics, microkernel, problem, storage, transfers};
@@ -70,67 +67,9 @@ struct Finish;
 
 impl Modify for Finish {
     fn modify(&self, document: &mut openapi::OpenApi) {
-        for path in document.paths.paths.values_mut() {
-            operations(path).into_iter().flatten().for_each(finish);
-        }
-    }
-}
-
-fn operations(path: &mut PathItem) -> [Option<&mut Operation>; 7] {
-    let PathItem { get, put, post, delete, options, head, patch, .. } = path;
-    [get, put, post, delete, options, head, patch].map(Option::as_mut)
-}
-
-fn finish(operation: &mut Operation) {
-    operation.responses.responses.insert("default".into(), problems::other().into());
-    for parameter in operation.parameters.iter_mut().flatten() {
-        if let RefOr::T(parameter) = parameter {
-            parameter.schema = parameter.schema.take().map(without_null);
-        }
-    }
-    if let Some(RefOr::T(body)) = &mut operation.request_body {
-        if body.content.contains_key("application/json") {
-            // The query can say all that it can.
-            body.required = None;
-        }
-        for content in body.content.values_mut() {
-            if let RefOr::T(content) = content {
-                content.schema = content.schema.take().map(without_null);
-            }
-        }
-    }
-}
-
-/// Parameters and bodies that are not there are left away, for there is no null in a query or a field.
-fn without_null(schema: RefOr<Schema>) -> RefOr<Schema> {
-    match schema {
-        RefOr::T(Schema::OneOf(OneOf { mut items, .. })) => {
-            items.retain(|item| !is_null(item));
-            items.remove(0)
-        }
-        RefOr::T(Schema::Object(mut object)) => {
-            object.schema_type = bare(object.schema_type);
-            RefOr::T(Schema::Object(object))
-        }
-        RefOr::T(Schema::Array(mut array)) => {
-            array.schema_type = bare(array.schema_type);
-            RefOr::T(Schema::Array(array))
-        }
-        other => other,
-    }
-}
-
-fn is_null(schema: &RefOr<Schema>) -> bool {
-    matches!(schema, RefOr::T(Schema::Object(object)) if object.schema_type == SchemaType::Type(Type::Null))
-}
-
-fn bare(kind: SchemaType) -> SchemaType {
-    match kind {
-        SchemaType::Array(kinds) => match kinds.iter().find(|kind| **kind != Type::Null) {
-            Some(kind) if kinds.len() == 2 => SchemaType::Type(kind.clone()),
-            _ => SchemaType::Array(kinds),
-        },
-        kind => kind,
+        let mut answers = problems::all();
+        answers.extend(upload_progress::components());
+        finish(document, answers);
     }
 }
 

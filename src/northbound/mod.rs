@@ -13,6 +13,7 @@ mod iso;
 mod jobs;
 mod metrics;
 mod microkernel;
+mod openapi;
 mod parameters;
 mod problem;
 mod request_body;

@@ -4,7 +4,7 @@
 use harness::http::{self, Connection, Request};
 use harness::schema::Document;
 use harness::{Service, Setup};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -12,7 +12,10 @@ use std::{env, fs};
 /// The document in the repository, to be read without the running service.
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json");
 
-/// Set this variable to renew the document in the repository.
+/// The answers of all operations, one a line, without references: what clients may get.
+const ANSWERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/api_answers.txt");
+
+/// Set this variable to renew the document and the answers in the repository.
 const RENEW: &str = "IMAGE_SERVICE_RENEW_GOLDEN";
 
 /// Routes that the document leaves out, with the reason.
@@ -46,6 +49,33 @@ fn the_document_is_the_one_that_is_kept() {
          `{RENEW}=1 cargo test --test openapi the_document`, and web-ui/api.d.ts, which is made from it.",
         differing.map_or(kept.lines().count().min(served.lines().count()) + 1, |line| line + 1),
     );
+}
+
+#[test]
+fn every_answer_is_the_one_that_is_kept() {
+    let service = Setup::new().start();
+    let document = document(&service);
+    let mut answers = String::new();
+    for (path, method, operation) in document.operations() {
+        for (status, answer) in operation["responses"].as_object().unwrap() {
+            let contents = answer["content"].as_object().into_iter().flatten();
+            let contents: Map<String, Value> = contents
+                .map(|(media_type, content)| (media_type.clone(), content["schema"].clone()))
+                .collect();
+            let headers = answer.get("headers").cloned().unwrap_or_else(|| json!({}));
+            let answer =
+                json!({"description": answer["description"], "headers": headers, "content": contents});
+            answers.push_str(&format!("{} {path} {status} {answer}\n", method.to_uppercase()));
+        }
+    }
+    if env::var_os(RENEW).is_some() {
+        fs::write(ANSWERS, &answers).unwrap();
+    }
+    let kept = fs::read_to_string(ANSWERS).unwrap_or_default();
+    for (kept, answer) in kept.lines().zip(answers.lines()) {
+        assert_eq!(answer, kept, "if that is meant, renew tests/fixtures/api_answers.txt with {RENEW}=1");
+    }
+    assert_eq!(answers.lines().count(), kept.lines().count(), "the number of answers");
 }
 
 #[test]

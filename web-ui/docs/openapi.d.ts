@@ -36,9 +36,19 @@ export interface Media {
   examples?: Record<string, { summary?: string; value?: unknown }>;
 }
 
+export interface Reference {
+  $ref: string;
+  description?: string;
+}
+
+export interface Header {
+  description?: string;
+  schema?: Schema;
+}
+
 export interface Answer {
   description?: string;
-  headers?: Record<string, { description?: string; schema?: Schema }>;
+  headers?: Record<string, Header | Reference>;
   content?: Record<string, Media>;
 }
 
@@ -48,19 +58,24 @@ export interface OperationObject {
   description?: string;
   parameters?: Parameter[];
   requestBody?: { description?: string; content: Record<string, Media> };
-  responses: Record<string, Answer>;
+  responses: Record<string, Answer | Reference>;
 }
 
 export interface OpenApi {
   info: { version: string; description?: string };
   tags: { name: string; description?: string }[];
   paths: Record<string, Record<string, OperationObject>>;
-  components: { schemas: Record<string, Schema> };
+  components: { schemas: Record<string, Schema>; responses?: Record<string, Answer>; headers?: Record<string, Header> };
+}
+
+/** An answer without references. */
+export interface ResolvedAnswer extends Answer {
+  headers: Record<string, Header>;
 }
 
 /** An operation and where it is. */
 export interface Described {
   method: string;
   path: string;
-  operation: OperationObject;
+  operation: Omit<OperationObject, 'responses'> & { responses: Record<string, ResolvedAnswer> };
 }

@@ -6,7 +6,7 @@ import { text } from '../text.js';
 import { Inline, Text } from './markdown.js';
 import { Members, Schema, Type } from './schema.js';
 
-/** @import {Answer, Described, Media, Schema as SchemaObject} from './openapi.js' */
+/** @import {Described, Media, ResolvedAnswer, Schema as SchemaObject} from './openapi.js' */
 
 /** Where an operation is told of, as a fragment of the page's URL. @param {{method: string, path: string}} operation */
 export const place = ({ method, path }) => `/${method}${path}`;
@@ -33,9 +33,9 @@ export function Operation({ described }) {
   `;
 }
 
-/** @param {{status: string, answer: Answer}} props */
+/** @param {{status: string, answer: ResolvedAnswer}} props */
 function Answered({ status, answer }) {
-  const { description = '', headers = {}, content = {} } = answer;
+  const { description = '', headers, content = {} } = answer;
   const head = html`<code class=${`code-of ${status.startsWith('2') ? 'good' : ''}`}>${status === 'default' ? text.docs.others : status}</code> <span><${Inline} words=${description.replace(/\s+/g, ' ')} /></span>`;
   if (Object.keys(headers).length + Object.keys(content).length === 0) return html`<p class="answer">${head}</p>`;
   return html`

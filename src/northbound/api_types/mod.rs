@@ -4,3 +4,4 @@ pub(super) mod bytes;
 pub(super) mod examples;
 pub(super) mod parameters;
 pub(super) mod problems;
+pub(super) mod upload_progress;

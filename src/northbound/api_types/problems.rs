@@ -1,64 +1,16 @@
-//! The problem answers of the document. Each set is for operations that can fail in the same ways; the examples are made by the code that
+//! The problem answers of the document. Each set is for operations that fail in the same ways; the examples are made by the code that
 //! makes the answers.
 
-use std::collections::BTreeMap;
-
-use http::StatusCode;
 use utoipa::IntoResponses;
-use utoipa::openapi::header::{Header, HeaderBuilder};
-use utoipa::openapi::schema::{ObjectBuilder, Type};
-use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 
-use crate::northbound::problem::{self, Problem, checksum_mismatch};
+use crate::northbound::openapi::{Answers, Row, answers, problems, references};
+use crate::northbound::problem::{Problem, checksum_mismatch};
 
-/// One problem answer: its status, when it comes, and what its example says.
-type Row = (StatusCode, &'static str, Problem);
-
-/// The answer whose status is none of the others that an operation has.
-pub(in crate::northbound) fn other() -> Response {
-    let detail = "the service cannot do this just now; its log says why";
-    response("Any other problem, such as 500.", &Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail))
-}
-
-fn response(when: &str, problem: &Problem) -> Response {
-    let schema = Ref::from_schema_name("Problem");
-    let content =
-        ContentBuilder::new().schema(Some(schema)).example(serde_json::to_value(problem.body()).ok()).build();
-    let response = ResponseBuilder::new().description(when).content(problem::MEDIA_TYPE, content);
-    match problem.status() {
-        StatusCode::SERVICE_UNAVAILABLE => response.header("Retry-After", retry_after()).build(),
-        _ => response.build(),
-    }
-}
-
-fn retry_after() -> Header {
-    let seconds = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).build();
-    HeaderBuilder::new().schema(Some(seconds)).description(Some("Seconds after which to come back.")).build()
-}
-
-fn responses(rows: Vec<Row>) -> BTreeMap<String, RefOr<Response>> {
-    let response =
-        |(status, when, problem): Row| (status.as_u16().to_string(), response(when, &problem).into());
-    rows.into_iter().map(response).collect()
-}
-
-macro_rules! problems {
-    ($($(#[$description:meta])* $name:ident { $($status:ident: $when:literal, $detail:literal $(of $parameter:literal)?;)+ })+) => {
-        $(
-            $(#[$description])*
-            pub(in crate::northbound) struct $name;
-
-            impl IntoResponses for $name {
-                fn responses() -> BTreeMap<String, RefOr<Response>> {
-                    responses(vec![$((
-                        StatusCode::$status,
-                        $when,
-                        Problem::new(StatusCode::$status, $detail)$(.about($parameter))?,
-                    )),+])
-                }
-            }
-        )+
-    };
+/// All problem answers of this API.
+pub(in crate::northbound) fn all() -> Answers {
+    let mut all = components();
+    all.extend(answers(OtherChecksum::NAME, OtherChecksum::rows()));
+    all
 }
 
 problems! {
@@ -183,13 +135,20 @@ problems! {
     }
 }
 
-/// How tus says that the bytes were not what they must be; no other protocol knows that status.
+/// The bytes do not have the checksum that the client announced: the one problem whose status only tus knows.
 pub(in crate::northbound) struct OtherChecksum;
 
-impl IntoResponses for OtherChecksum {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
-        let problem = checksum_mismatch();
+impl OtherChecksum {
+    const NAME: &str = "OtherChecksum";
+
+    fn rows() -> Vec<Row> {
         let when = "The bytes do not have the checksum that `Upload-Checksum` says. None of them were kept; send them again.";
-        responses(vec![(problem.status(), when, problem)])
+        vec![Row { when, problem: checksum_mismatch() }]
+    }
+}
+
+impl IntoResponses for OtherChecksum {
+    fn responses() -> Answers {
+        references(Self::NAME, &Self::rows())
     }
 }

@@ -18,6 +18,8 @@ use crate::northbound::api_types::parameters::{PieceChecksum, PieceFields, Range
 use crate::northbound::api_types::problems::{
     BytesRejected, FileRejected, NoPiece, NoSuchUpload, OtherChecksum, OtherVersion, UploadLocked,
 };
+use crate::northbound::api_types::upload_progress::PieceStored;
+use crate::northbound::api_types::upload_progress::PieceStoredByPut;
 use crate::northbound::problem::Problem;
 use crate::northbound::request_body::Upload;
 use crate::northbound::views::file::StoredFile;
@@ -34,14 +36,7 @@ const PIECE: &str = "application/offset+octet-stream";
     params(("id" = String, Path, description = "The upload's id."), TusVersionRequired, PieceFields, PieceChecksum),
     request_body(content = inline(Bytes), content_type = "application/offset+octet-stream", description = "The bytes."),
     responses(
-        (status = 204, description = "The bytes are on disk.",
-            headers(
-                ("Tus-Resumable" = String, description = "`1.0.0`."),
-                ("Upload-Offset" = u64, description = "Bytes that the upload has."),
-                ("Upload-Length" = u64, description = "Bytes that it will have, where that is known."),
-                ("Upload-Defer-Length" = String, description = "`1` where that is not known."),
-                ("Upload-Expires" = String, description = "When it goes, if nobody touches it until then."),
-            )),
+        PieceStored,
         FileRejected,
         NoSuchUpload,
         OtherVersion,
@@ -78,14 +73,7 @@ pub(in crate::northbound) async fn patch(
                 ("Upload-Offset" = u64, description = "Bytes that the upload has: all."),
             ),
             body = StoredFile, example = json!(examples::iso())),
-        (status = 204, description = "The bytes are on disk; others are missing.",
-            headers(
-                ("Tus-Resumable" = String, description = "`1.0.0`."),
-                ("Upload-Offset" = u64, description = "Bytes that the upload has."),
-                ("Upload-Length" = u64, description = "Bytes that it will have, where that is known."),
-                ("Upload-Defer-Length" = String, description = "`1` where that is not known."),
-                ("Upload-Expires" = String, description = "When it goes, if nobody touches it until then."),
-            )),
+        PieceStoredByPut,
         FileRejected,
         NoSuchUpload,
         UploadLocked,

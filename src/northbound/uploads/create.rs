@@ -18,6 +18,7 @@ use crate::northbound::api_types::parameters::{NewUpload, NewUploadFields, Piece
 use crate::northbound::api_types::problems::{
     EncodingRejected, FileRejected, NotBegun, OtherChecksum, OtherVersion,
 };
+use crate::northbound::api_types::upload_progress::UploadBegun;
 use crate::northbound::digest_fields::ExpectedDigests;
 use crate::northbound::parameters::Parameters;
 use crate::northbound::problem::Problem;
@@ -70,15 +71,7 @@ fn understood(allow: &'static str) -> Response {
         content = inline(Option<Bytes>), content_type = "application/offset+octet-stream", description = "The first bytes, if any.",
     ),
     responses(
-        (status = 201, description = "The upload is begun.",
-            headers(
-                ("Location" = String, description = "The path of the upload, `/uploads/{id}`."),
-                ("Tus-Resumable" = String, description = "`1.0.0`."),
-                ("Upload-Offset" = u64, description = "Bytes that the upload has."),
-                ("Upload-Length" = u64, description = "Bytes that it will have, where that is known."),
-                ("Upload-Defer-Length" = String, description = "`1` where that is not known."),
-                ("Upload-Expires" = String, description = "When it goes, if nobody touches it until then."),
-            )),
+        UploadBegun,
         FileRejected,
         EncodingRejected,
         OtherVersion,

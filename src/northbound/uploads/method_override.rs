@@ -14,6 +14,8 @@ use crate::northbound::api_types::parameters::MethodOverride;
 use crate::northbound::api_types::problems::{
     BytesRejected, FileRejected, NoPiece, NoSuchUpload, OtherChecksum, OtherVersion, UploadLocked,
 };
+use crate::northbound::api_types::upload_progress::AsByHead;
+use crate::northbound::api_types::upload_progress::AsByPatchOrDelete;
 use crate::northbound::problem::Problem;
 
 /// Do what another method does, for clients whose proxies let only GET and POST pass.
@@ -24,22 +26,8 @@ use crate::northbound::problem::Problem;
         content = inline(Option<Bytes>), content_type = "application/offset+octet-stream", description = "What that method takes.",
     ),
     responses(
-        (status = 200, description = "As by HEAD.",
-            headers(
-                ("Tus-Resumable" = String, description = "`1.0.0`."),
-                ("Upload-Offset" = u64, description = "Bytes that the upload has."),
-                ("Upload-Length" = u64, description = "Bytes that it will have, where that is known."),
-                ("Upload-Defer-Length" = String, description = "`1` where that is not known."),
-                ("Upload-Expires" = String, description = "When it goes, if nobody touches it until then."),
-            )),
-        (status = 204, description = "As by PATCH or DELETE.",
-            headers(
-                ("Tus-Resumable" = String, description = "`1.0.0`."),
-                ("Upload-Offset" = u64, description = "Bytes that the upload has."),
-                ("Upload-Length" = u64, description = "Bytes that it will have, where that is known."),
-                ("Upload-Defer-Length" = String, description = "`1` where that is not known."),
-                ("Upload-Expires" = String, description = "When it goes, if nobody touches it until then."),
-            )),
+        AsByHead,
+        AsByPatchOrDelete,
         FileRejected,
         NoSuchUpload,
         OtherVersion,

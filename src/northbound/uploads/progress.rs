@@ -11,6 +11,8 @@ use super::response::{self, known, tus};
 use crate::northbound::api::Northbound;
 use crate::northbound::api_types::parameters::TusVersion;
 use crate::northbound::api_types::problems::{NoSuchUpload, OtherVersion, UploadLocked};
+use crate::northbound::api_types::upload_progress::ProgressInFields;
+use crate::northbound::api_types::upload_progress::ProgressShown;
 use crate::northbound::problem::Problem;
 
 /// Ask how far an upload has come.
@@ -20,14 +22,7 @@ use crate::northbound::problem::Problem;
     get, path = "/uploads/{id}", tag = "uploads", operation_id = "showUpload",
     params(("id" = String, Path, description = "The upload's id."), TusVersion),
     responses(
-        (status = 200, description = "How far it has come is in the fields; there is no body.",
-            headers(
-                ("Tus-Resumable" = String, description = "`1.0.0`."),
-                ("Upload-Offset" = u64, description = "Bytes that the upload has."),
-                ("Upload-Length" = u64, description = "Bytes that it will have, where that is known."),
-                ("Upload-Defer-Length" = String, description = "`1` where that is not known."),
-                ("Upload-Expires" = String, description = "When it goes, if nobody touches it until then."),
-            )),
+        ProgressShown,
         NoSuchUpload,
         OtherVersion,
         UploadLocked,
@@ -46,14 +41,7 @@ pub(in crate::northbound) async fn get(
     head, path = "/uploads/{id}", tag = "uploads", operation_id = "headUpload",
     params(("id" = String, Path, description = "The upload's id."), TusVersion),
     responses(
-        (status = 200, description = "How far it has come is in the fields.",
-            headers(
-                ("Tus-Resumable" = String, description = "`1.0.0`."),
-                ("Upload-Offset" = u64, description = "Bytes that the upload has."),
-                ("Upload-Length" = u64, description = "Bytes that it will have, where that is known."),
-                ("Upload-Defer-Length" = String, description = "`1` where that is not known."),
-                ("Upload-Expires" = String, description = "When it goes, if nobody touches it until then."),
-            )),
+        ProgressInFields,
         NoSuchUpload,
         OtherVersion,
         UploadLocked,

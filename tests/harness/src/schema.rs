@@ -20,8 +20,18 @@ pub struct Document {
 type Members<'a> = Vec<(&'a Map<String, Value>, Vec<&'a str>, String)>;
 
 impl Document {
-    /// The document in `value`; answers had no member so far.
-    pub fn new(value: Value) -> Self {
+    /// The document in `value`, with components instead of references to answers and headers.
+    pub fn new(mut value: Value) -> Self {
+        let components = value["components"].clone();
+        let paths = value["paths"].as_object_mut().expect("paths").values_mut();
+        let operations = paths.flat_map(|path| path.as_object_mut().expect("methods").values_mut());
+        for operation in operations {
+            for answer in operation["responses"].as_object_mut().expect("responses").values_mut() {
+                resolve(&components, answer);
+                let headers = answer.get_mut("headers").and_then(Value::as_object_mut);
+                headers.into_iter().flatten().for_each(|(_, header)| resolve(&components, header));
+            }
+        }
         Self { value, seen: RefCell::default() }
     }
 
@@ -215,6 +225,17 @@ impl Document {
             parts.push((members, required.filter_map(Value::as_str).collect(), name.to_owned()));
         }
     }
+}
+
+/// Replaces a reference by its component. A description beside the reference wins (OpenAPI 3.1 §4.8.23).
+fn resolve(components: &Value, object: &mut Value) {
+    let Some(reference) = object.get("$ref").and_then(Value::as_str) else { return };
+    let path = reference.strip_prefix("#/components").expect("a reference");
+    let mut component = components.pointer(path).unwrap_or_else(|| panic!("there is no {reference}")).clone();
+    if let Some(description) = object.get("description") {
+        component["description"] = description.clone();
+    }
+    *object = component;
 }
 
 /// How deep a `oneOf` choice matched before it failed: the deepest is most likely the intended one.

@@ -1,0 +1,196 @@
+//! What the API's document says in the same way of every operation. Answers and headers that several operations share are its components.
+
+use std::collections::BTreeMap;
+
+use http::StatusCode;
+use utoipa::openapi;
+use utoipa::openapi::header::{Header, HeaderBuilder};
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::schema::{ObjectBuilder, OneOf, Schema, SchemaType, Type};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
+
+use super::problem::{self, Problem};
+
+/// The component of all problems that an operation does not list.
+const OTHER: &str = "OtherProblem";
+
+/// Reusable answers by their names.
+pub(super) type Answers = BTreeMap<String, RefOr<Response>>;
+
+/// A problem that operations answer with: when it comes, and an example that the code of the answers makes.
+pub(super) struct Row {
+    pub(super) when: &'static str,
+    pub(super) problem: Problem,
+}
+
+/// Defines sets of problem answers, each for operations that fail in the same ways, and a function `components` with the answers of all sets.
+macro_rules! problems {
+    ($($(#[$description:meta])* $name:ident { $($status:ident: $when:literal, $detail:literal $(of $parameter:literal)?;)+ })+) => {
+        $(
+            $(#[$description])*
+            pub(in crate::northbound) struct $name;
+
+            impl $name {
+                fn rows() -> Vec<$crate::northbound::openapi::Row> {
+                    vec![$($crate::northbound::openapi::Row {
+                        when: $when,
+                        problem: Problem::new(::http::StatusCode::$status, $detail)$(.about($parameter))?,
+                    }),+]
+                }
+            }
+
+            impl ::utoipa::IntoResponses for $name {
+                fn responses() -> $crate::northbound::openapi::Answers {
+                    $crate::northbound::openapi::references(stringify!($name), &Self::rows())
+                }
+            }
+        )+
+
+        /// The answers of all sets.
+        pub(in crate::northbound) fn components() -> $crate::northbound::openapi::Answers {
+            let sets = [$((stringify!($name), $name::rows())),+];
+            sets.into_iter().flat_map(|(set, rows)| $crate::northbound::openapi::answers(set, rows)).collect()
+        }
+    };
+}
+pub(super) use problems;
+
+/// The answers of a set, by their statuses.
+pub(super) fn references(set: &str, rows: &[Row]) -> Answers {
+    let reference = |row: &Row| Ref::from_response_name(name(set, rows.len(), row.problem.status()));
+    rows.iter().map(|row| (row.problem.status().as_u16().to_string(), reference(row).into())).collect()
+}
+
+/// The answers of a set, by their names.
+pub(super) fn answers(set: &str, rows: Vec<Row>) -> Answers {
+    let count = rows.len();
+    let named = |row: Row| (name(set, count, row.problem.status()), answer(row).into());
+    rows.into_iter().map(named).collect()
+}
+
+/// The name of the set, and the status in words where the set has several.
+fn name(set: &str, count: usize, status: StatusCode) -> String {
+    let reason = status.canonical_reason().filter(|_| count > 1).unwrap_or_default();
+    format!("{set}{}", reason.replace([' ', '-'], ""))
+}
+
+fn answer(row: Row) -> Response {
+    let example = serde_json::to_value(row.problem.body()).ok();
+    let schema = Ref::from_schema_name("Problem");
+    let content = ContentBuilder::new().schema(Some(schema)).example(example).build();
+    let response = ResponseBuilder::new().description(row.when).content(problem::MEDIA_TYPE, content);
+    match row.problem.status() {
+        StatusCode::SERVICE_UNAVAILABLE => response.header("Retry-After", retry_after()).build(),
+        _ => response.build(),
+    }
+}
+
+fn retry_after() -> Header {
+    let seconds = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).build();
+    HeaderBuilder::new().schema(Some(seconds)).description(Some("Seconds after which to come back.")).build()
+}
+
+/// Completes a document whose operations refer to `answers`, which become its components.
+pub(super) fn finish(document: &mut openapi::OpenApi, answers: Answers) {
+    for path in document.paths.paths.values_mut() {
+        operations(path).into_iter().flatten().for_each(finish_operation);
+    }
+    let components = document.components.get_or_insert_default();
+    components.responses.extend(answers);
+    let detail = "the service cannot do this just now; its log says why";
+    let problem = Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail);
+    let other = answer(Row { when: "Any other problem, such as 500.", problem });
+    components.responses.insert(OTHER.into(), other.into());
+    share_headers(document);
+}
+
+fn operations(path: &mut PathItem) -> [Option<&mut Operation>; 7] {
+    let PathItem { get, put, post, delete, options, head, patch, .. } = path;
+    [get, put, post, delete, options, head, patch].map(Option::as_mut)
+}
+
+fn finish_operation(operation: &mut Operation) {
+    let other = Ref::from_response_name(OTHER);
+    operation.responses.responses.insert("default".into(), other.into());
+    for parameter in operation.parameters.iter_mut().flatten() {
+        if let RefOr::T(parameter) = parameter {
+            parameter.schema = parameter.schema.take().map(without_null);
+        }
+    }
+    if let Some(RefOr::T(body)) = &mut operation.request_body {
+        if body.content.contains_key("application/json") {
+            // The query may have all of its members instead.
+            body.required = None;
+        }
+        for content in body.content.values_mut() {
+            if let RefOr::T(content) = content {
+                content.schema = content.schema.take().map(without_null);
+            }
+        }
+    }
+}
+
+/// Makes components of the headers that several answers have.
+fn share_headers(document: &mut openapi::OpenApi) {
+    let mut seen: Vec<(String, Header)> = Vec::new();
+    let mut shared: BTreeMap<String, Header> = BTreeMap::new();
+    each_header(document, |name, header| {
+        let RefOr::T(header) = header else { return };
+        if seen.iter().any(|(known, same)| known == name && same == header) {
+            shared.insert(name.to_owned(), header.clone());
+        } else {
+            seen.push((name.to_owned(), header.clone()));
+        }
+    });
+    each_header(document, |name, header| {
+        if matches!(header, RefOr::T(own) if shared.get(name) == Some(own)) {
+            *header = RefOr::Ref(Ref::new(format!("#/components/headers/{name}")));
+        }
+    });
+    let headers = shared.into_iter().map(|(name, header)| (name, header.into()));
+    document.components.get_or_insert_default().headers.extend(headers);
+}
+
+fn each_header(document: &mut openapi::OpenApi, mut visit: impl FnMut(&str, &mut RefOr<Header>)) {
+    let operations = document.paths.paths.values_mut().flat_map(operations).flatten();
+    let answers = operations.flat_map(|operation| operation.responses.responses.values_mut());
+    let components = document.components.iter_mut().flat_map(|components| components.responses.values_mut());
+    for answer in answers.chain(components) {
+        if let RefOr::T(answer) = answer {
+            answer.headers.iter_mut().for_each(|(name, header)| visit(name, header));
+        }
+    }
+}
+
+/// Without null, which no query and no field can say: clients leave out parameters and bodies instead.
+fn without_null(schema: RefOr<Schema>) -> RefOr<Schema> {
+    match schema {
+        RefOr::T(Schema::OneOf(OneOf { mut items, .. })) => {
+            items.retain(|item| !is_null(item));
+            items.remove(0)
+        }
+        RefOr::T(Schema::Object(mut object)) => {
+            object.schema_type = bare(object.schema_type);
+            RefOr::T(Schema::Object(object))
+        }
+        RefOr::T(Schema::Array(mut array)) => {
+            array.schema_type = bare(array.schema_type);
+            RefOr::T(Schema::Array(array))
+        }
+        other => other,
+    }
+}
+
+fn is_null(schema: &RefOr<Schema>) -> bool {
+    matches!(schema, RefOr::T(Schema::Object(object)) if object.schema_type == SchemaType::Type(Type::Null))
+}
+
+fn bare(kind: SchemaType) -> SchemaType {
+    match kind {
+        SchemaType::Array(kinds) => match kinds.iter().find(|kind| **kind != Type::Null) {
+            Some(kind) if kinds.len() == 2 => SchemaType::Type(kind.clone()),
+            _ => SchemaType::Array(kinds),
+        },
+        kind => kind,
+    }
+}
