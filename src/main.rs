@@ -186,7 +186,7 @@ fn start_log(config: &Config) {
         4 => LevelFilter::ERROR,
         _ => LevelFilter::OFF,
     };
-    let ours = ["image_service", "file_transport", "iso_reader", "loop_mount"];
+    let ours = ["image_service", "file_transport", "http_service", "iso_reader", "loop_mount"];
     let filter = Targets::new()
         .with_default(level.min(LevelFilter::WARN))
         .with_targets(ours.map(|target| (target, level)));

@@ -4,9 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::StatusCode;
-
-use super::problem::Problem;
 use super::southbound_address::SouthboundAddress;
 use super::uploads::running::Running;
 use super::views;
@@ -75,14 +72,4 @@ impl Northbound {
     pub(super) fn view(&self, image: &Image) -> views::image::Image {
         views::image::Image::new(image, self.jobs.of_image(&image.id).as_ref(), &self.api_root)
     }
-}
-
-/// Runs work to its end, even if the client closes its connection or the time limit ends the request.
-pub(super) async fn run_to_completion<T: Send + 'static>(
-    work: impl Future<Output = Result<T, Problem>> + Send + 'static,
-) -> Result<T, Problem> {
-    tokio::spawn(work).await.unwrap_or_else(|error| {
-        tracing::error!(%error, "a request ended early");
-        Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the service made a mistake; its log says more"))
-    })
 }

@@ -3,10 +3,11 @@
 use url::Url;
 
 use super::api::Northbound;
-use super::digest_fields::ExpectedDigests;
-use super::parameters::Parameters;
-use super::problem::Problem;
+use super::problems::problem;
 use crate::model::link::Link;
+use http_service::Problem;
+use http_service::digest_fields::ExpectedDigests;
+use http_service::parameters::Parameters;
 
 /// The parameters.
 pub(super) const PARAMETERS: [&str; 2] = ["checksum", "signature"];
@@ -44,7 +45,7 @@ impl ChecksumFile {
     ) -> Result<ExpectedDigests, Problem> {
         let Some(checksum) = &self.checksum else { return Ok(digests) };
         let promised = api.jobs.promised(checksum, self.signature.as_ref(), &[name]).await;
-        let promised = promised.map_err(|error| Problem::from(error).of_parameter(PARAMETERS[0]))?;
+        let promised = promised.map_err(|error| problem(error).of_parameter(PARAMETERS[0]))?;
         digests.and(promised.expected, PARAMETERS[0])
     }
 }

@@ -6,10 +6,10 @@ use axum::Json;
 use utoipa::{Modify, OpenApi, openapi};
 
 use super::api_types::{problems, upload_progress};
-use super::openapi::finish;
 use super::uploads::{append, create, discard, list, method_override, progress};
 use super::web_ui::pages;
-use super::{about, events, images, iso, jobs, metrics, microkernel, problem, storage, transfers};
+use super::{about, events, images, iso, jobs, metrics, microkernel, storage, transfers};
+use http_service::openapi::finish;
 
 static DOCUMENT: LazyLock<openapi::OpenApi> = LazyLock::new(Document::openapi);
 
@@ -48,7 +48,7 @@ static DOCUMENT: LazyLock<openapi::OpenApi> = LazyLock::new(Document::openapi);
         show,
     ),
     security(()),
-    components(schemas(events::News, problem::Body)),
+    components(schemas(events::News, http_service::problem::Body)),
     modifiers(&Finish),
 )]
 struct Document;

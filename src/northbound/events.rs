@@ -20,8 +20,7 @@ use super::api::Northbound;
 use super::api_types::examples;
 use super::api_types::parameters::{EventFilters, LastEvent};
 use super::api_types::problems::SubscriptionRejected;
-use super::parameters::Parameters;
-use super::problem::Problem;
+use super::problems::problem;
 use super::views::file::{FileReference, Store, StoredFile};
 use super::views::image::Image;
 use super::views::job::Job;
@@ -29,6 +28,9 @@ use crate::catalog::CatalogError;
 use crate::events::{Change, Subscription, Told};
 use crate::model::image::ImageId;
 use crate::model::job::JobId;
+use http_service::Problem;
+use http_service::parameters::Parameters;
+use http_service::routes::Endless;
 
 /// A stream on which nothing happens shows that it lives this often: proxies commonly cut one that is silent for a minute.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -43,10 +45,6 @@ pub(super) const FILTERS: [&str; 2] = ["types", "lastEventId"];
 
 /// What can be asked for.
 const TYPES: [&str; 3] = ["image", "job", "file"];
-
-/// Marks an answer that ends only when somebody has enough.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Endless;
 
 /// What an event tells: its name in the line `event`, its data in the line `data`.
 #[derive(Debug, Serialize, ToSchema)]
@@ -125,7 +123,7 @@ pub(super) async fn stream(State(api): State<Northbound>, request: Request) -> R
     let wanted = Wanted::of(parameters.get("types"))?;
     // A browser that comes back asks for the URL of its first time, so its header is newer.
     let last = last_event_id(&parts.headers).or(parameters.get("lastEventId"));
-    let subscription = api.events.subscribe(last)?;
+    let subscription = api.events.subscribe(last).map_err(problem)?;
     let (sender, receiver) = mpsc::channel(WAITING);
     if parts.method != Method::HEAD {
         // Not on the threads of connections: to look at a thing may take a moment.

@@ -7,13 +7,16 @@ use futures_util::FutureExt;
 
 use super::api::Northbound;
 use super::checksum_file::ChecksumFile;
-use super::digest_fields::ExpectedDigests;
-use super::parameters::Parameters;
-use super::problem::Problem;
-use super::request_body::{Upload, check_headers};
+use super::file_upload::receive;
+use super::problems::{of_file, problem};
 use super::views::file::StoredFile;
+use crate::catalog::Intake;
 use crate::model::names::FileName;
 use crate::model::stored_file::StoreKind;
+use http_service::Problem;
+use http_service::digest_fields::ExpectedDigests;
+use http_service::parameters::Parameters;
+use http_service::request_body::{RequestBody, check_headers};
 
 pub(super) const FILTERS: [&str; 1] = ["name"];
 pub(super) const PUT_PARAMETERS: [&str; 5] = ["name", "sha256", "sha512", "checksum", "signature"];
@@ -26,7 +29,7 @@ pub(super) async fn list(
 ) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
     let parameters = Parameters::of_filters(&parts, &FILTERS)?;
-    let mut files = api.catalog.files(kind).await?;
+    let mut files = api.catalog.files(kind).await.map_err(problem)?;
     if let Some(name) = parameters.get("name") {
         files.retain(|listed| listed.file.name.as_str() == name);
     }
@@ -41,29 +44,22 @@ pub(super) async fn put(
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    let upload = Upload::new(&parts, body);
-    let size = upload.expected();
-    let accepted = async {
-        let parameters = Parameters::of_query(&parts, &PUT_PARAMETERS)?;
-        let name = parameters.required("name", FileName::new)?;
-        check_headers(&parts.headers)?;
-        let digests = ExpectedDigests::of_upload(&parameters, &parts.headers)?;
-        let digests = ChecksumFile::of(&parameters)?.complete(&api, name.as_str(), digests).await?;
-        let intake = api.catalog.receive(kind, name, size, digests.expected()).await?;
-        Ok::<_, Problem>((intake, digests))
-    };
-    let (intake, digests) = match accepted.await {
-        Ok(accepted) => accepted,
-        Err(problem) => return Err(upload.refuse(problem).await),
-    };
-    let finish = move |intake: crate::catalog::Intake| {
+    let parameters = Parameters::of_query(&parts, &PUT_PARAMETERS)?;
+    let name = parameters.required("name", FileName::new)?;
+    check_headers(&parts.headers)?;
+    let digests = ExpectedDigests::of_upload(&parameters, &parts.headers)?;
+    let digests = ChecksumFile::of(&parameters)?.complete(&api, name.as_str(), digests).await?;
+    let body = RequestBody::new(&parts, body);
+    let intake =
+        api.catalog.receive(kind, name, body.expected(), digests.expected()).await.map_err(problem)?;
+    let finish = move |intake: Intake| {
         let stored = async move {
-            let stored = intake.finish().await.map_err(|error| digests.attribute(error))?;
+            let stored = intake.finish().await.map_err(|error| of_file(error, &digests))?;
             Ok(StoredFile::new(kind, &stored))
         };
         stored.boxed()
     };
-    upload.run(intake, Box::new(finish)).await
+    receive(body, &parts.headers, intake, Box::new(finish)).await
 }
 
 /// `DELETE`: the file named.
@@ -75,6 +71,6 @@ pub(super) async fn delete(
     let (parts, body) = request.into_parts();
     let parameters = Parameters::of_request(&parts, body, &FILTERS).await?;
     let name = parameters.required("name", FileName::existing)?;
-    let removed = api.catalog.remove_file(kind, name).await?;
+    let removed = api.catalog.remove_file(kind, name).await.map_err(problem)?;
     Ok(Json(StoredFile::new(kind, &removed.file)).into_response())
 }

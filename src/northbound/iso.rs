@@ -4,14 +4,14 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 
 use super::api::Northbound;
-use super::api_types::bytes::Bytes;
 use super::api_types::examples;
 use super::api_types::parameters::{DigestFields, FileFilter, FileName, IncomingFile};
 use super::api_types::problems::{BadFilter, BadParameter, EncodingRejected, FileRejected, FileStays};
 use super::files;
-use super::problem::Problem;
 use super::views::file::StoredFile;
 use crate::model::stored_file::StoreKind;
+use http_service::Problem;
+use http_service::openapi::Bytes;
 
 /// List the ISOs, or the one named.
 #[utoipa::path(

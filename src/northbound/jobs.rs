@@ -4,15 +4,17 @@ use axum::Json;
 use axum::extract::{Path as UrlPath, Request, State};
 use axum::response::{IntoResponse, Response};
 
-use super::api::{Northbound, run_to_completion};
+use super::api::Northbound;
 use super::api_types::examples;
 use super::api_types::parameters::JobFilters;
 use super::api_types::problems::{BadFilter, JobBusy, NoSuchJob, NotRetried};
-use super::parameters::Parameters;
-use super::problem::Problem;
+use super::problems::problem;
 use super::views::job::{Job, JobInFull};
 use crate::jobs::{Download, JobError, Shown, Work};
 use crate::model::job::JobId;
+use http_service::Problem;
+use http_service::parameters::Parameters;
+use http_service::run_to_completion;
 
 pub(super) const FILTERS: [&str; 3] = ["kind", "state", "image"];
 
@@ -46,7 +48,7 @@ pub(super) async fn show(
     State(api): State<Northbound>,
     UrlPath(id): UrlPath<String>,
 ) -> Result<Response, Problem> {
-    let shown = api.jobs.get(&JobId(id)).ok_or(JobError::NoSuchJob)?;
+    let shown = api.jobs.get(&JobId(id)).ok_or(JobError::NoSuchJob).map_err(problem)?;
     Ok(Json(JobInFull::from(&shown)).into_response())
 }
 
@@ -65,7 +67,7 @@ pub(super) async fn cancel(
     State(api): State<Northbound>,
     UrlPath(id): UrlPath<String>,
 ) -> Result<Response, Problem> {
-    let shown = api.jobs.cancel(&JobId(id)).await?;
+    let shown = api.jobs.cancel(&JobId(id)).await.map_err(problem)?;
     Ok(Json(JobInFull::from(&shown)).into_response())
 }
 
@@ -84,7 +86,7 @@ pub(super) async fn retry(
     State(api): State<Northbound>,
     UrlPath(id): UrlPath<String>,
 ) -> Result<Response, Problem> {
-    let shown = run_to_completion(async move { Ok(api.jobs.retry(&JobId(id)).await?) }).await?;
+    let shown = run_to_completion(async move { api.jobs.retry(&JobId(id)).await.map_err(problem) }).await?;
     Ok(Json(JobInFull::from(&shown)).into_response())
 }
 

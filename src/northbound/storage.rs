@@ -7,10 +7,11 @@ use utoipa::ToSchema;
 
 use super::api::Northbound;
 use super::api_types::examples;
-use super::problem::Problem;
+use super::problems::problem;
 use super::views::file::Store;
 use crate::model::stored_file::StoreKind;
 use crate::store::{FileSystem, Usage};
+use http_service::Problem;
 
 /// What the stores hold, what is on its way to them, and what still fits. All sizes are bytes.
 #[derive(Debug, Serialize, ToSchema)]
@@ -73,7 +74,7 @@ struct FileSystemUsage {
     responses((status = 200, description = "All sizes are bytes.", body = Storage, example = json!(examples::storage()))),
 )]
 pub(super) async fn show(State(api): State<Northbound>) -> Result<Json<Storage>, Problem> {
-    let usage = api.catalog.storage().await?;
+    let usage = api.catalog.storage().await.map_err(problem)?;
     let mut file_systems: Vec<(&FileSystem, Vec<Store>)> = Vec::new();
     for (kind, usage) in &usage {
         let device = usage.file_system.device;

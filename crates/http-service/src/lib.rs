@@ -1,8 +1,51 @@
 //! What every HTTP API of the program needs, and what knows no image, store or job.
 //!
 //! An endpoint is an ordered list of [`HttpService`]s: each request goes to the first that owns its path.
+//!
+//! | module | what for |
+//! | --- | --- |
+//! | [`ApiError`], [`problem`] | refusals: one form for all dialects, and problem details (RFC 9457) |
+//! | [`parameters`], [`digest_fields`], [`structured`] | what requests say in queries, JSON bodies and header fields |
+//! | [`request_body`] | bodies that are files, from clients that keep a minimum rate |
+//! | [`middleware`], [`routes`] | what holds for every request, and the router behind the transport |
+//! | [`openapi`] | what an API's document says of every operation |
+//! | [`transfers`] | files that are being sent, with their limits |
+//!
+//! A handler reads parameters, and refuses a request by an error:
+//!
+//! ```
+//! use http_service::Problem;
+//! use http_service::parameters::Parameters;
+//!
+//! fn name(parts: &http::request::Parts) -> Result<String, Problem> {
+//!     let parameters = Parameters::of_query(parts, &["name"])?;
+//!     parameters.required("name", |name| if name.contains('/') { Err("has a slash") } else { Ok(name) })
+//! }
+//!
+//! let (request, ()) = http::Request::get("/iso?name=a%2Fb").body(()).expect("a request").into_parts();
+//! let problem = name(&request).expect_err("a slash");
+//! assert_eq!(problem.status(), http::StatusCode::BAD_REQUEST);
+//! assert_eq!(problem, Problem::parameter("name", "has a slash"));
+//! ```
+//!
+//! A body that a handler refuses need not be read by it: [`middleware::Rules`] sees to that.
 
+mod completion;
+pub mod digest_fields;
+mod error;
+pub mod middleware;
+pub mod openapi;
+pub mod parameters;
+pub mod problem;
+mod refused_body;
+pub mod request_body;
+pub mod routes;
 mod service;
+pub mod structured;
 pub mod transfers;
 
+pub use completion::run_to_completion;
+pub use error::ApiError;
+pub use http::StatusCode;
+pub use problem::Problem;
 pub use service::{Answer, HttpService, OnRuntime, answer};

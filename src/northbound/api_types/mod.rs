@@ -1,6 +1,5 @@
 //! What the API's document is made of besides the views: parameters, problem answers, headers and examples.
 
-pub(super) mod bytes;
 pub(super) mod examples;
 pub(super) mod parameters;
 pub(super) mod problems;

@@ -3,8 +3,8 @@
 
 use utoipa::IntoResponses;
 
-use crate::northbound::openapi::{Answers, Row, answers, problems, references};
-use crate::northbound::problem::{Problem, checksum_mismatch};
+use crate::northbound::problems::checksum_mismatch;
+use http_service::openapi::{Answers, Row, answers, references};
 
 /// All problem answers of this API.
 pub(in crate::northbound) fn all() -> Answers {
@@ -13,7 +13,7 @@ pub(in crate::northbound) fn all() -> Answers {
     all
 }
 
-problems! {
+http_service::problem_answers! {
     /// Filters.
     BadFilter {
         BAD_REQUEST: "A parameter is given more than once.", "the parameter `name` is given more than once" of "name";

@@ -6,7 +6,7 @@ use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
 use utoipa::openapi::{Ref, RefOr, Response, ResponseBuilder};
 
-use crate::northbound::openapi::Answers;
+use http_service::openapi::Answers;
 
 /// The component that answers refer to, each with a description of its own.
 const NAME: &str = "UploadProgress";

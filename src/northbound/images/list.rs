@@ -9,10 +9,11 @@ use crate::northbound::api::Northbound;
 use crate::northbound::api_types::examples;
 use crate::northbound::api_types::parameters::ImageFilters;
 use crate::northbound::api_types::problems::{BadFilter, NoSuchImage};
-use crate::northbound::parameters::Parameters;
-use crate::northbound::problem::Problem;
+use crate::northbound::problems::problem;
 use crate::northbound::views;
 use crate::northbound::views::image::{Findings, ImageInFull};
+use http_service::Problem;
+use http_service::parameters::Parameters;
 
 /// What images are chosen by.
 pub(in crate::northbound) const FILTERS: [&str; 5] = ["id", "name", "version", "iso", "status"];
@@ -32,7 +33,7 @@ pub(in crate::northbound) async fn list(
 ) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
     let filters = Parameters::of_filters(&parts, &FILTERS)?;
-    let images = api.catalog.images().await?;
+    let images = api.catalog.images().await.map_err(problem)?;
     let views: Vec<_> =
         images.iter().filter(|image| matches(image, &filters)).map(|image| api.view(image)).collect();
     Ok(Json(views).into_response())
@@ -51,7 +52,7 @@ pub(in crate::northbound) async fn show(
     State(api): State<Northbound>,
     UrlPath(id): UrlPath<String>,
 ) -> Result<Response, Problem> {
-    let (image, findings) = api.catalog.image_in_full(ImageId(id)).await?;
+    let (image, findings) = api.catalog.image_in_full(ImageId(id)).await.map_err(problem)?;
     let findings = findings.as_ref().map(Findings::from);
     Ok(Json(ImageInFull { image: api.view(&image), findings }).into_response())
 }

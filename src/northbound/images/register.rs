@@ -13,18 +13,18 @@ use super::web::FromWeb;
 use crate::model::image::Image;
 use crate::model::names::FileName;
 use crate::northbound::api::Northbound;
-use crate::northbound::api_types::bytes::Bytes;
 use crate::northbound::api_types::examples;
 use crate::northbound::api_types::parameters::{DigestFields, Preference, Registration};
 use crate::northbound::api_types::problems::{
     BadParameter, EncodingRejected, FileRejected, RegistrationRejected,
 };
 use crate::northbound::checksum_file::ChecksumFile;
-use crate::northbound::digest_fields::ExpectedDigests;
-use crate::northbound::parameters::Parameters;
-use crate::northbound::problem::Problem;
-use crate::northbound::request_body::Upload;
+use crate::northbound::problems::of_file;
 use crate::northbound::views;
+use http_service::Problem;
+use http_service::digest_fields::ExpectedDigests;
+use http_service::openapi::Bytes;
+use http_service::parameters::{Known, Parameters};
 
 pub(in crate::northbound) const PARAMETERS: [&str; 12] = [
     "name",
@@ -40,6 +40,9 @@ pub(in crate::northbound) const PARAMETERS: [&str; 12] = [
     "checksum",
     "signature",
 ];
+
+/// Several links may lead to the same bytes.
+const KNOWN: Known<'_> = Known::with_lists(&PARAMETERS, &[("isoweb", 16)]);
 
 /// Where an ISO comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,15 +111,12 @@ pub(in crate::northbound) async fn put(
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    let query = match Parameters::of_query(&parts, &PARAMETERS) {
-        Ok(query) => query,
-        Err(problem) => return Err(Upload::new(&parts, body).refuse(problem).await),
-    };
+    let query = Parameters::of_query(&parts, KNOWN)?;
     if Source::of(&query) == Some(Source::Client) {
         // The body is the ISO, so all parameters are in the query.
         return upload(&api, &query, &parts, body).await;
     }
-    let parameters = Parameters::of_request(&parts, body, &PARAMETERS).await?;
+    let parameters = Parameters::of_request(&parts, body, KNOWN).await?;
     let image = register(&api, &parameters, &parts.headers).await?;
     Ok(Json(api.view(&image)).into_response())
 }
@@ -155,7 +155,7 @@ async fn from_store(
     let reservation = reserve(api, parameters).await?;
     let digests = checksum_file.complete(api, iso.as_str(), digests).await?;
     let registered = reservation.register_stored(iso, digests.expected()).await;
-    registered.map_err(|error| digests.attribute(error).of_parameter(source))
+    registered.map_err(|error| of_file(error, &digests).of_parameter(source))
 }
 
 async fn from_server(
@@ -170,7 +170,7 @@ async fn from_server(
     let base_name = path.rsplit('/').next().unwrap_or_default();
     let digests = checksum_file.complete(api, base_name, digests).await?;
     let registered = reservation.register_local(PathBuf::from(path), digests.expected()).await;
-    registered.map_err(|error| digests.attribute(error).of_parameter(source))
+    registered.map_err(|error| of_file(error, &digests).of_parameter(source))
 }
 
 fn absolute(path: String) -> Result<String, &'static str> {

@@ -9,13 +9,15 @@ use utoipa::ToSchema;
 
 use super::list::{FILTERS, matches};
 use crate::model::image::{Image, ImageId};
-use crate::northbound::api::{Northbound, run_to_completion};
+use crate::northbound::api::Northbound;
 use crate::northbound::api_types::examples;
 use crate::northbound::api_types::parameters::ImageFilters;
 use crate::northbound::api_types::problems::{BadParameter, ImagesInUse};
-use crate::northbound::parameters::Parameters;
-use crate::northbound::problem::Problem;
+use crate::northbound::problems::problem;
 use crate::northbound::views;
+use http_service::Problem;
+use http_service::parameters::Parameters;
+use http_service::run_to_completion;
 
 /// The images that were deleted.
 #[derive(Debug, Serialize, ToSchema)]
@@ -50,7 +52,7 @@ pub(in crate::northbound) async fn delete(
         let detail = format!("say which images to delete, with at least one of {}", FILTERS.join(", "));
         return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
     }
-    let images = api.catalog.images().await?;
+    let images = api.catalog.images().await.map_err(problem)?;
     let ids: Vec<ImageId> =
         images.into_iter().filter(|image| matches(image, &filters)).map(|image| image.id).collect();
     let removed = run_to_completion(remove(api.clone(), ids)).await?;
@@ -74,8 +76,8 @@ async fn remove(api: Northbound, ids: Vec<ImageId>) -> Result<Vec<Image>, Proble
         }
     }
     let removed = match busy {
-        Some(error) => Err(error.into()),
-        None => api.catalog.remove_images(ids).await.map_err(Problem::from),
+        Some(error) => Err(problem(error)),
+        None => api.catalog.remove_images(ids).await.map_err(problem),
     };
     for work in paused {
         match &removed {

@@ -5,15 +5,16 @@ use iso_reader::TreeKind;
 use crate::catalog::Reservation;
 use crate::model::names::{ImageName, ImageVersion};
 use crate::northbound::api::Northbound;
-use crate::northbound::parameters::Parameters;
-use crate::northbound::problem::Problem;
+use crate::northbound::problems::problem;
+use http_service::Problem;
+use http_service::parameters::Parameters;
 
 /// Reserves the name and the version of a new image.
 pub(super) async fn reserve(api: &Northbound, parameters: &Parameters) -> Result<Reservation, Problem> {
     let name = parameters.required("name", ImageName::new)?;
     let version = parameters.required("version", ImageVersion::new)?;
     let tree = parameters.optional("tree", tree)?;
-    Ok(api.catalog.reserve(name, version, tree).await?)
+    api.catalog.reserve(name, version, tree).await.map_err(problem)
 }
 
 fn tree(word: String) -> Result<TreeKind, String> {

@@ -11,9 +11,10 @@ use crate::northbound::api::Northbound;
 use crate::northbound::api_types::examples;
 use crate::northbound::api_types::parameters::Folder;
 use crate::northbound::api_types::problems::NotBrowsed;
-use crate::northbound::parameters::Parameters;
-use crate::northbound::problem::Problem;
+use crate::northbound::problems::problem;
 use crate::northbound::views::tree::TreeListing;
+use http_service::Problem;
+use http_service::parameters::Parameters;
 
 pub(in crate::northbound) const PARAMETERS: [&str; 4] = ["path", "offset", "limit", "search"];
 
@@ -44,7 +45,11 @@ pub(in crate::northbound) async fn show(
     let limit = parameters.optional("limit", |text| number(&text, 1, MAX_LIMIT))?.unwrap_or(LIMIT);
     let search = parameters.get("search").filter(|text| !text.is_empty()).map(str::to_owned);
     let lines = offset..offset.saturating_add(limit);
-    let browsed = api.catalog.browse(ImageId(id), Browse { path: path.clone(), lines, search }).await?;
+    let browsed = api
+        .catalog
+        .browse(ImageId(id), Browse { path: path.clone(), lines, search })
+        .await
+        .map_err(problem)?;
     Ok(Json(TreeListing::new(&browsed, &path, offset, &api.api_root)).into_response())
 }
 

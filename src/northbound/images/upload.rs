@@ -10,11 +10,13 @@ use crate::catalog::Intake;
 use crate::model::names::FileName;
 use crate::northbound::api::Northbound;
 use crate::northbound::checksum_file::ChecksumFile;
-use crate::northbound::digest_fields::ExpectedDigests;
-use crate::northbound::parameters::Parameters;
-use crate::northbound::problem::Problem;
-use crate::northbound::request_body::{Upload, check_headers};
+use crate::northbound::file_upload::receive;
+use crate::northbound::problems::{of_file, problem};
 use crate::trees::{NOT_AN_IMAGE, SIGNATURE_BYTES, declared_size};
+use http_service::Problem;
+use http_service::digest_fields::ExpectedDigests;
+use http_service::parameters::Parameters;
+use http_service::request_body::{RequestBody, check_headers};
 
 /// An upload that lacks more than this of what its beginning announces is cut short. Less may be padding that was trimmed.
 const PADDING: u64 = 1 << 20;
@@ -25,35 +27,25 @@ pub(super) async fn upload(
     parts: &request::Parts,
     body: Body,
 ) -> Result<Response, Problem> {
-    let mut upload = Upload::new(parts, body);
-    let expected = upload.expected();
-    let accepted = async {
-        let iso = query.required("isoclient", FileName::new)?;
-        check_headers(&parts.headers)?;
-        let digests = ExpectedDigests::of_upload(query, &parts.headers)?;
-        let reservation = reserve(api, query).await?;
-        let digests = ChecksumFile::of(query)?.complete(api, iso.as_str(), digests).await?;
-        let intake = reservation.receive(iso, expected, digests.expected()).await?;
-        Ok::<_, Problem>((reservation, intake, digests))
-    };
-    let (reservation, intake, digests) = match accepted.await {
-        Ok(accepted) => accepted,
-        Err(problem) => return Err(upload.refuse(problem).await),
-    };
-    let beginning = upload.peek(SIGNATURE_BYTES).await?;
-    if let Err(problem) = judge(&intake, &beginning, expected) {
-        return Err(upload.refuse(problem).await);
-    }
+    let iso = query.required("isoclient", FileName::new)?;
+    check_headers(&parts.headers)?;
+    let digests = ExpectedDigests::of_upload(query, &parts.headers)?;
+    let reservation = reserve(api, query).await?;
+    let digests = ChecksumFile::of(query)?.complete(api, iso.as_str(), digests).await?;
+    let mut body = RequestBody::new(parts, body);
+    let expected = body.expected();
+    let intake = reservation.receive(iso, expected, digests.expected()).await.map_err(problem)?;
+    judge(&intake, &body.peek(SIGNATURE_BYTES).await?, expected)?;
     let api = api.clone();
     let finish = move |intake| {
         async move {
             let image =
-                reservation.register_received(intake).await.map_err(|error| digests.attribute(error))?;
+                reservation.register_received(intake).await.map_err(|error| of_file(error, &digests))?;
             Ok(api.view(&image))
         }
         .boxed()
     };
-    upload.run(intake, Box::new(finish)).await
+    receive(body, &parts.headers, intake, Box::new(finish)).await
 }
 
 /// Refuses a file by its beginning, before the rest is received.

@@ -7,11 +7,13 @@ use http::HeaderMap;
 use crate::catalog::{CatalogError, Reservation};
 use crate::jobs::{Failure, download_job, provisional_name};
 use crate::model::image::{Image, WebSource};
-use crate::northbound::api::{Northbound, run_to_completion};
+use crate::northbound::api::Northbound;
 use crate::northbound::checksum_file::{ChecksumFile, link};
-use crate::northbound::digest_fields::ExpectedDigests;
-use crate::northbound::parameters::Parameters;
-use crate::northbound::problem::Problem;
+use crate::northbound::problems::problem;
+use http_service::Problem;
+use http_service::digest_fields::ExpectedDigests;
+use http_service::parameters::Parameters;
+use http_service::run_to_completion;
 
 /// How long a registration from the web waits for its end when the client says nothing: small ISOs on a near server are done by then.
 const DEFAULT_WAIT: Duration = Duration::from_secs(3);
@@ -49,8 +51,7 @@ impl FromWeb {
         let (expected, jobs) = (self.digests.expected(), api.jobs.clone());
         let begun = run_to_completion(async move {
             let begun = reservation.begin_download(self.source, iso, expected, download_job).await;
-            let (image, job, reservation) =
-                begun.map_err(|error| Problem::from(error).of_parameter("isoweb"))?;
+            let (image, job, reservation) = begun.map_err(|error| problem(error).of_parameter("isoweb"))?;
             Ok((image, jobs.begin_new(job).await, reservation))
         });
         // Held until the answer is decided: a retry between a failure and its removal would be removed too.
@@ -62,17 +63,17 @@ impl FromWeb {
         match ended.map(|end| end.map_err(|failure| Failure::from(&failure))) {
             None | Some(Ok(())) => match api.catalog.image(image.id).await {
                 // A client deleted it meanwhile.
-                Err(CatalogError::NoSuchImage) => Err(Failure::Cancelled.into()),
-                image => Ok(image?),
+                Err(CatalogError::NoSuchImage) => Err(problem(Failure::Cancelled)),
+                image => image.map_err(problem),
             },
             // The request that deleted the image, or the stop of the service, decides about the record.
-            Some(Err(failure @ Failure::Cancelled)) => Err(failure.into()),
+            Some(Err(failure @ Failure::Cancelled)) => Err(problem(failure)),
             Some(Err(failure)) => {
                 // The client learns of the failure, so no record is kept. An image that was in error before stays listed.
                 if !is_retry {
                     let _ = api.catalog.remove_images(vec![image.id]).await;
                 }
-                Err(Problem::from(failure).of_parameter("isoweb"))
+                Err(problem(failure).of_parameter("isoweb"))
             }
         }
     }

@@ -12,7 +12,6 @@ use super::receive::{Appended, receive};
 use super::response::{self, known, tus};
 use crate::model::unfinished_file::UnfinishedFileId;
 use crate::northbound::api::Northbound;
-use crate::northbound::api_types::bytes::Bytes;
 use crate::northbound::api_types::examples;
 use crate::northbound::api_types::parameters::{PieceChecksum, PieceFields, RangeFields, TusVersionRequired};
 use crate::northbound::api_types::problems::{
@@ -20,9 +19,10 @@ use crate::northbound::api_types::problems::{
 };
 use crate::northbound::api_types::upload_progress::PieceStored;
 use crate::northbound::api_types::upload_progress::PieceStoredByPut;
-use crate::northbound::problem::Problem;
-use crate::northbound::request_body::Upload;
 use crate::northbound::views::file::StoredFile;
+use http_service::Problem;
+use http_service::openapi::Bytes;
+use http_service::request_body::RequestBody;
 
 /// The body of a piece by tus.
 const PIECE: &str = "application/offset+octet-stream";
@@ -55,7 +55,7 @@ pub(in crate::northbound) async fn patch(
     let piece = tus_piece(&parts.headers).and_then(|piece| Ok((known(&api, id)?, piece)));
     match piece {
         Ok((id, piece)) => answer(&api, &id, append(&api, &id, &parts, body, Some(piece)).await),
-        Err(problem) => tus(Upload::new(&parts, body).refuse(problem).await),
+        Err(problem) => tus(problem),
     }
 }
 
@@ -101,7 +101,7 @@ pub(in crate::northbound) async fn put(
             }
             answer
         }
-        Err(problem) => tus(Upload::new(&parts, body).refuse(problem).await),
+        Err(problem) => tus(problem),
     }
 }
 
@@ -113,18 +113,15 @@ pub(super) async fn append(
     body: Body,
     piece: Option<Piece>,
 ) -> Result<Appended, Problem> {
-    let upload = Upload::new(parts, body);
-    let checksum = match Checksum::of(&parts.headers) {
-        Ok(checksum) => checksum,
-        Err(problem) => return Err(upload.refuse(problem).await),
-    };
+    let body = RequestBody::new(parts, body);
+    let checksum = Checksum::of(&parts.headers)?;
     let token = api.running.take_over(id);
     let (catalog, id) = (api.catalog.clone(), id.clone());
     // The task goes on if the client goes away, so that all bytes that arrived are kept.
     let appended = tokio::spawn(async move {
         // The next request finds none to end.
         let _over = token.clone().drop_guard();
-        receive(&catalog, &id, upload, piece, checksum, token).await
+        receive(&catalog, &id, body, piece, checksum, token).await
     });
     appended.await.unwrap_or_else(|error| {
         tracing::error!(%error, "an upload ended early");

@@ -13,16 +13,17 @@ use crate::model::names::FileName;
 use crate::model::stored_file::StoreKind;
 use crate::model::unfinished_file::{Owner, Plan, UnfinishedFileId};
 use crate::northbound::api::Northbound;
-use crate::northbound::api_types::bytes::Bytes;
 use crate::northbound::api_types::parameters::{NewUpload, NewUploadFields, PieceChecksum, TusVersion};
 use crate::northbound::api_types::problems::{
     EncodingRejected, FileRejected, NotBegun, OtherChecksum, OtherVersion,
 };
 use crate::northbound::api_types::upload_progress::UploadBegun;
-use crate::northbound::digest_fields::ExpectedDigests;
-use crate::northbound::parameters::Parameters;
-use crate::northbound::problem::Problem;
-use crate::northbound::request_body::{Upload, check_headers};
+use crate::northbound::problems::problem;
+use http_service::Problem;
+use http_service::digest_fields::ExpectedDigests;
+use http_service::openapi::Bytes;
+use http_service::parameters::Parameters;
+use http_service::request_body::check_headers;
 
 /// The extensions of tus that are understood.
 const EXTENSIONS: &str =
@@ -84,7 +85,7 @@ pub(in crate::northbound) async fn create(State(api): State<Northbound>, request
     let created = begin(&api, &parts).await;
     let id = match created {
         Ok(id) => id,
-        Err(problem) => return tus(Upload::new(&parts, body).refuse(problem).await),
+        Err(problem) => return tus(problem),
     };
     let mut offset = 0;
     if is_piece(&parts.headers) {
@@ -135,8 +136,8 @@ async fn begin(api: &Northbound, parts: &request::Parts) -> Result<UnfinishedFil
     let expected = ExpectedDigests::of_parameters(&parameters)?.expected();
     let id = UnfinishedFileId::random();
     let plan = Plan { name, size, expected, owner: Owner::Upload, resume_data: Value::Null };
-    let intake = api.catalog.begin_part(&id, kind, plan, None).await?;
-    intake.suspend().await?;
+    let intake = api.catalog.begin_part(&id, kind, plan, None).await.map_err(problem)?;
+    intake.suspend().await.map_err(problem)?;
     Ok(id)
 }
 

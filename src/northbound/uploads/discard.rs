@@ -10,7 +10,8 @@ use super::response::{known, tus};
 use crate::northbound::api::Northbound;
 use crate::northbound::api_types::parameters::TusVersion;
 use crate::northbound::api_types::problems::{NoSuchUpload, OtherVersion, UploadBusy};
-use crate::northbound::problem::Problem;
+use crate::northbound::problems::problem;
+use http_service::Problem;
 
 /// Forget an upload and what came of it.
 #[utoipa::path(
@@ -32,7 +33,7 @@ pub(in crate::northbound) async fn delete(
         fields::check_version(&headers, false)?;
         let id = known(&api, id)?;
         api.running.end(&id);
-        api.catalog.discard_part(&id).await?;
+        api.catalog.discard_part(&id).await.map_err(problem)?;
         Ok::<_, Problem>(())
     };
     match removed.await {

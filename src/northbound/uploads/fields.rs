@@ -6,7 +6,7 @@ use http::header::{CONTENT_RANGE, HeaderMap};
 use http::{HeaderName, StatusCode};
 use sha2::Digest;
 
-use crate::northbound::problem::Problem;
+use http_service::Problem;
 
 /// The protocol's only version.
 pub(super) const VERSION: &str = "1.0.0";

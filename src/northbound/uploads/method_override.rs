@@ -9,14 +9,14 @@ use super::fields;
 use super::progress::head;
 use super::response::tus;
 use crate::northbound::api::Northbound;
-use crate::northbound::api_types::bytes::Bytes;
 use crate::northbound::api_types::parameters::MethodOverride;
 use crate::northbound::api_types::problems::{
     BytesRejected, FileRejected, NoPiece, NoSuchUpload, OtherChecksum, OtherVersion, UploadLocked,
 };
 use crate::northbound::api_types::upload_progress::AsByHead;
 use crate::northbound::api_types::upload_progress::AsByPatchOrDelete;
-use crate::northbound::problem::Problem;
+use http_service::Problem;
+use http_service::openapi::Bytes;
 
 /// Do what another method does, for clients whose proxies let only GET and POST pass.
 #[utoipa::path(

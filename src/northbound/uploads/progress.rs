@@ -13,7 +13,7 @@ use crate::northbound::api_types::parameters::TusVersion;
 use crate::northbound::api_types::problems::{NoSuchUpload, OtherVersion, UploadLocked};
 use crate::northbound::api_types::upload_progress::ProgressInFields;
 use crate::northbound::api_types::upload_progress::ProgressShown;
-use crate::northbound::problem::Problem;
+use http_service::Problem;
 
 /// Ask how far an upload has come.
 ///

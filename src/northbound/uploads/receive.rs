@@ -1,17 +1,15 @@
 //! From the body of a request to the unfinished file, as many bytes as arrive.
 
-use std::time::Instant;
-
 use http::StatusCode;
 use tokio_util::sync::CancellationToken;
 
 use super::fields::{Checksum, Piece};
 use crate::catalog::{Catalog, CatalogError, Intake};
-use crate::model::minimum_rate::MinimumRate;
 use crate::model::unfinished_file::UnfinishedFileId;
-use crate::northbound::problem::{Problem, checksum_mismatch};
-use crate::northbound::request_body::{STALL_TIMEOUT, Upload};
+use crate::northbound::problems::{checksum_mismatch, problem};
 use crate::northbound::views::file::StoredFile;
+use http_service::Problem;
+use http_service::request_body::RequestBody;
 
 /// An upload after its bytes were appended.
 pub(super) struct Appended {
@@ -25,7 +23,7 @@ pub(super) struct Appended {
 pub(super) fn locked(error: CatalogError) -> Problem {
     match error {
         CatalogError::Busy(_) => Problem::new(StatusCode::LOCKED, error.to_string()),
-        other => other.into(),
+        other => problem(other),
     }
 }
 
@@ -34,42 +32,32 @@ pub(super) fn locked(error: CatalogError) -> Problem {
 pub(super) async fn receive(
     catalog: &Catalog,
     id: &UnfinishedFileId,
-    mut upload: Upload,
+    mut body: RequestBody,
     piece: Option<Piece>,
     checksum: Option<Checksum>,
     token: CancellationToken,
 ) -> Result<Appended, Problem> {
-    let (kind, file) = match catalog.settle_part(id).await {
-        Ok(found) => found,
-        Err(error) => return Err(upload.refuse(locked(error)).await),
-    };
+    let (kind, file) = catalog.settle_part(id).await.map_err(locked)?;
     let first = piece.map_or(0, |piece| piece.offset);
-    if file.whole && first == file.offset && upload.expected().unwrap_or(0) == 0 {
+    if file.whole && first == file.offset && body.expected().unwrap_or(0) == 0 {
         return Ok(Appended { offset: file.offset, stored: None });
     }
     if file.whole {
-        return Err(upload.refuse(CatalogError::Whole.into()).await);
+        return Err(problem(CatalogError::Whole));
     }
-    let total = piece.map_or(upload.expected(), |piece| piece.total);
-    let opened = open(catalog, id, piece, total, upload.expected()).await;
-    let (mut intake, size) = match opened {
-        Ok(opened) => opened,
-        Err(problem) => return Err(upload.refuse(problem).await),
-    };
+    let total = piece.map_or(body.expected(), |piece| piece.total);
+    let (mut intake, size) = open(catalog, id, piece, total, body.expected()).await?;
     let received = tokio::select! {
         () = token.cancelled() => Err(Problem::new(StatusCode::CONFLICT, "a newer request goes on with this upload")),
-        received = receive_chunks(&mut intake, &mut upload, size, checksum) => received,
+        received = receive_chunks(&mut intake, &mut body, size, checksum) => received,
     };
     let offset = intake.offset();
     if received.is_ok() && size == Some(offset) {
-        let stored = intake.finish().await?;
+        let stored = intake.finish().await.map_err(problem)?;
         return Ok(Appended { offset, stored: Some(StoredFile::new(kind, &stored)) });
     }
-    intake.suspend().await?;
-    match received {
-        Ok(()) => Ok(Appended { offset, stored: None }),
-        Err(problem) => Err(upload.refuse(problem).await),
-    }
+    intake.suspend().await.map_err(problem)?;
+    received.map(|()| Appended { offset, stored: None })
 }
 
 /// Opens the unfinished file for a piece, with the size of the complete file if that is known by now.
@@ -82,7 +70,7 @@ async fn open(
 ) -> Result<(Intake, Option<u64>), Problem> {
     let mut intake = catalog.resume_part(id, None).await.map_err(locked)?;
     match piece {
-        None => intake.restart().await?,
+        None => intake.restart().await.map_err(problem)?,
         Some(piece) if piece.offset == intake.offset() => {}
         Some(_) => {
             let detail = format!("the upload has {} bytes; go on from there", intake.offset());
@@ -96,7 +84,7 @@ async fn open(
             return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
         }
         (None, Some(total)) => {
-            intake.set_expected_size(Some(total)).await?;
+            intake.set_expected_size(Some(total)).await.map_err(problem)?;
             Some(total)
         }
         (known, _) => known,
@@ -112,31 +100,27 @@ async fn open(
 
 async fn receive_chunks(
     intake: &mut Intake,
-    upload: &mut Upload,
+    body: &mut RequestBody,
     size: Option<u64>,
     mut checksum: Option<Checksum>,
 ) -> Result<(), Problem> {
     if checksum.is_some() {
-        intake.hold().await?;
+        intake.hold().await.map_err(problem)?;
     }
-    let mut rate = MinimumRate::new(STALL_TIMEOUT, Instant::now());
-    while let Some(chunk) = upload.next().await? {
-        if !rate.keeps_up(chunk.len(), Instant::now()) {
-            return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the upload comes too slowly"));
-        }
+    while let Some(chunk) = body.next().await? {
         if size.is_some_and(|size| intake.offset() + chunk.len() as u64 > size) {
             return Err(too_much(size.unwrap_or(0)));
         }
         if let Some(checksum) = &mut checksum {
             checksum.update(&chunk);
         }
-        intake.write(chunk).await?;
+        intake.write(chunk).await.map_err(problem)?;
     }
     match checksum.map(Checksum::fits) {
         None => Ok(()),
-        Some(true) => Ok(intake.release().await?),
+        Some(true) => intake.release().await.map_err(problem),
         Some(false) => {
-            intake.take_back().await?;
+            intake.take_back().await.map_err(problem)?;
             Err(checksum_mismatch())
         }
     }

@@ -9,7 +9,7 @@ use http::header::{HeaderName, HeaderValue};
 use super::fields::VERSION;
 use crate::model::unfinished_file::{Owner, UnfinishedFile, UnfinishedFileId};
 use crate::northbound::api::Northbound;
-use crate::northbound::problem::Problem;
+use http_service::Problem;
 
 /// The headers of answers that pages of other origins may read.
 pub(in crate::northbound) const EXPOSED: [&str; 9] = [

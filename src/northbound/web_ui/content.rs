@@ -14,7 +14,7 @@ use http::header::{
 
 use super::files::{File, Files};
 use super::page::{Page, PageUrl};
-use crate::northbound::problem::Problem;
+use http_service::Problem;
 
 /// The web UI: its pages, and the files that these refer to.
 #[derive(Clone)]

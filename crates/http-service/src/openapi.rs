@@ -1,68 +1,86 @@
-//! What the API's document says in the same way of every operation. Answers and headers that several operations share are its components.
+//! What an API's document says in the same way of every operation. Answers and headers that several operations share are its components.
 
 use std::collections::BTreeMap;
 
 use http::StatusCode;
+pub use utoipa::IntoResponses;
 use utoipa::openapi;
 use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::schema::{ObjectBuilder, OneOf, Schema, SchemaType, Type};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 
-use super::problem::{self, Problem};
+use crate::problem::{MEDIA_TYPE, Problem};
 
 /// The component of all problems that an operation does not list.
 const OTHER: &str = "OtherProblem";
 
-/// Reusable answers by their names.
-pub(super) type Answers = BTreeMap<String, RefOr<Response>>;
+/// Answers by their statuses, or reusable ones by their names.
+pub type Answers = BTreeMap<String, RefOr<Response>>;
 
-/// A problem that operations answer with: when it comes, and an example that the code of the answers makes.
-pub(super) struct Row {
-    pub(super) when: &'static str,
-    pub(super) problem: Problem,
+/// A problem that operations answer with. The code of the answers makes the example.
+pub struct Row {
+    /// When it comes.
+    pub when: &'static str,
+    /// An example.
+    pub problem: Problem,
 }
 
 /// Defines sets of problem answers, each for operations that fail in the same ways, and a function `components` with the answers of all sets.
-macro_rules! problems {
+/// An example shows what a client reads, and may name a parameter.
+///
+/// ```
+/// http_service::problem_answers! {
+///     /// Filters.
+///     BadFilter {
+///         BAD_REQUEST: "A parameter is given more than once.", "the parameter `name` is given more than once" of "name";
+///     }
+///     /// One image.
+///     NoSuchImage {
+///         NOT_FOUND: "No image has this id.", "no image matches";
+///     }
+/// }
+/// assert_eq!(components().into_keys().collect::<Vec<_>>(), ["BadFilter", "NoSuchImage"]);
+/// ```
+#[macro_export]
+macro_rules! problem_answers {
     ($($(#[$description:meta])* $name:ident { $($status:ident: $when:literal, $detail:literal $(of $parameter:literal)?;)+ })+) => {
         $(
             $(#[$description])*
-            pub(in crate::northbound) struct $name;
+            pub(crate) struct $name;
 
             impl $name {
-                fn rows() -> Vec<$crate::northbound::openapi::Row> {
-                    vec![$($crate::northbound::openapi::Row {
+                fn rows() -> Vec<$crate::openapi::Row> {
+                    vec![$($crate::openapi::Row {
                         when: $when,
-                        problem: Problem::new(::http::StatusCode::$status, $detail)$(.about($parameter))?,
+                        problem: $crate::Problem::new($crate::StatusCode::$status, $detail)$(.about($parameter))?,
                     }),+]
                 }
             }
 
-            impl ::utoipa::IntoResponses for $name {
-                fn responses() -> $crate::northbound::openapi::Answers {
-                    $crate::northbound::openapi::references(stringify!($name), &Self::rows())
+            impl $crate::openapi::IntoResponses for $name {
+                fn responses() -> $crate::openapi::Answers {
+                    $crate::openapi::references(stringify!($name), &Self::rows())
                 }
             }
         )+
 
         /// The answers of all sets.
-        pub(in crate::northbound) fn components() -> $crate::northbound::openapi::Answers {
+        pub(crate) fn components() -> $crate::openapi::Answers {
             let sets = [$((stringify!($name), $name::rows())),+];
-            sets.into_iter().flat_map(|(set, rows)| $crate::northbound::openapi::answers(set, rows)).collect()
+            sets.into_iter().flat_map(|(set, rows)| $crate::openapi::answers(set, rows)).collect()
         }
     };
 }
-pub(super) use problems;
 
 /// The answers of a set, by their statuses.
-pub(super) fn references(set: &str, rows: &[Row]) -> Answers {
+pub fn references(set: &str, rows: &[Row]) -> Answers {
     let reference = |row: &Row| Ref::from_response_name(name(set, rows.len(), row.problem.status()));
     rows.iter().map(|row| (row.problem.status().as_u16().to_string(), reference(row).into())).collect()
 }
 
 /// The answers of a set, by their names.
-pub(super) fn answers(set: &str, rows: Vec<Row>) -> Answers {
+pub fn answers(set: &str, rows: Vec<Row>) -> Answers {
     let count = rows.len();
     let named = |row: Row| (name(set, count, row.problem.status()), answer(row).into());
     rows.into_iter().map(named).collect()
@@ -78,7 +96,7 @@ fn answer(row: Row) -> Response {
     let example = serde_json::to_value(row.problem.body()).ok();
     let schema = Ref::from_schema_name("Problem");
     let content = ContentBuilder::new().schema(Some(schema)).example(example).build();
-    let response = ResponseBuilder::new().description(row.when).content(problem::MEDIA_TYPE, content);
+    let response = ResponseBuilder::new().description(row.when).content(MEDIA_TYPE, content);
     match row.problem.status() {
         StatusCode::SERVICE_UNAVAILABLE => response.header("Retry-After", retry_after()).build(),
         _ => response.build(),
@@ -90,8 +108,14 @@ fn retry_after() -> Header {
     HeaderBuilder::new().schema(Some(seconds)).description(Some("Seconds after which to come back.")).build()
 }
 
+/// The bytes of a file.
+#[derive(utoipa::ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "only documents are made of it")]
+pub struct Bytes(Vec<u8>);
+
 /// Completes a document whose operations refer to `answers`, which become its components.
-pub(super) fn finish(document: &mut openapi::OpenApi, answers: Answers) {
+pub fn finish(document: &mut openapi::OpenApi, answers: Answers) {
     for path in document.paths.paths.values_mut() {
         operations(path).into_iter().flatten().for_each(finish_operation);
     }

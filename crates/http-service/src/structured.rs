@@ -1,11 +1,11 @@
-//! Dictionaries of structured fields (RFC 9651 §3.2), as far as digests need them: byte sequences are read, all other values are only
-//! understood well enough to be passed over.
+//! Dictionaries of structured fields (RFC 9651 §3.2), as far as digests need them: byte sequences are decoded, all other values are only
+//! parsed to be skipped.
 
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-/// What senders may leave out or leave over (§4.2.7) does no harm.
+/// Lenient about padding and trailing bits, which parsers may accept (§4.2.7).
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()
@@ -15,7 +15,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 /// A member's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Value {
+pub enum Value {
     /// Bytes.
     Bytes(Vec<u8>),
     /// Something else.
@@ -23,7 +23,7 @@ pub(super) enum Value {
 }
 
 /// Reads a dictionary (§4.2.2), in the order in which its members came; `None` if it is not one.
-pub(super) fn dictionary(text: &str) -> Option<Vec<(&str, Value)>> {
+pub fn dictionary(text: &str) -> Option<Vec<(&str, Value)>> {
     let mut input = Input(text.trim_matches(' '));
     let mut members = Vec::new();
     while !input.0.is_empty() {
@@ -48,7 +48,7 @@ pub(super) fn dictionary(text: &str) -> Option<Vec<(&str, Value)>> {
     Some(members)
 }
 
-/// What is yet to be read.
+/// The text that is not parsed yet.
 struct Input<'a>(&'a str);
 
 impl<'a> Input<'a> {
@@ -62,7 +62,7 @@ impl<'a> Input<'a> {
         rest.is_some()
     }
 
-    /// Takes what `belongs`, which may be nothing.
+    /// Takes characters as long as they belong, perhaps none.
     fn skip_while(&mut self, belongs: impl Fn(char) -> bool) -> &'a str {
         let end = self.0.find(|character| !belongs(character)).unwrap_or(self.0.len());
         let (taken, rest) = self.0.split_at(end);
@@ -70,7 +70,7 @@ impl<'a> Input<'a> {
         taken
     }
 
-    /// Takes what stands before `end`, and `end`.
+    /// Takes the text up to `end`, and `end`.
     fn until(&mut self, end: char) -> Option<&'a str> {
         let (taken, rest) = self.0.split_once(end)?;
         self.0 = rest;
@@ -120,7 +120,7 @@ impl<'a> Input<'a> {
                 self.skip('"');
                 self.rest_of_string()?;
             }
-            // Text with escapes of its own, none of which is a quote.
+            // A display string, in which a quote is percent-encoded (§4.2.10).
             '%' => {
                 self.skip('%');
                 (self.skip('"') && self.until('"')?.chars().all(is_printable)).then_some(())?;

@@ -1,37 +1,39 @@
-//! What clients say of the bytes that they send or point to: the parameters `sha256` and `sha512`, and the fields `Repr-Digest` and
-//! `Content-Digest` (RFC 9530). Whoever says a thing twice must say the same.
+//! The digests that bytes must have: from the parameters `sha256` and `sha512`, and from the fields `Repr-Digest` and `Content-Digest`
+//! (RFC 9530). A digest that stands in several places must be the same in all.
 
 use std::fmt::Display;
 
 use http::StatusCode;
 use http::header::HeaderMap;
 
-use super::parameters::Parameters;
-use super::problem::Problem;
-use super::structured::{self, Value};
-use crate::catalog::CatalogError;
-use crate::model::digest::{Expected, Sha256, Sha512};
-use crate::store::StoreError;
+use crate::parameters::Parameters;
+use crate::problem::Problem;
+use crate::structured::{self, Value};
+use model::digest::{Expected, Sha256, Sha512};
 
 /// The parameters that say what the digests of a file must be.
-pub(super) const PARAMETERS: [&str; 2] = ["sha256", "sha512"];
+pub const PARAMETERS: [&str; 2] = ["sha256", "sha512"];
 
 /// For a body that is a whole file both fields say the same (RFC 9530 §3).
 const FIELDS: [&str; 2] = ["Repr-Digest", "Content-Digest"];
 
-/// What is expected of a file, and who says so.
+/// The digests that a file must have, and the parameters and fields that say so.
 #[derive(Debug, Clone, Default)]
-pub(super) struct ExpectedDigests {
+pub struct ExpectedDigests {
     sha256: Option<Stated<Sha256>>,
     sha512: Option<Stated<Sha512>>,
 }
 
-/// A value, and the names of the parameters and fields that it was read from.
+/// A digest, and the names of the parameters and fields that state it.
 type Stated<T> = (T, Vec<&'static str>);
 
 impl ExpectedDigests {
-    /// What the parameters say.
-    pub(super) fn of_parameters(parameters: &Parameters) -> Result<Self, Problem> {
+    /// The digests in the parameters.
+    ///
+    /// # Errors
+    ///
+    /// 400 for a parameter that is no such digest.
+    pub fn of_parameters(parameters: &Parameters) -> Result<Self, Problem> {
         let mut digests = Self::default();
         let [sha256, sha512] = PARAMETERS;
         if parameters.get(sha256).is_some() {
@@ -43,8 +45,12 @@ impl ExpectedDigests {
         Ok(digests)
     }
 
-    /// What the parameters say, and the fields of a request whose content is a whole file.
-    pub(super) fn of_upload(parameters: &Parameters, headers: &HeaderMap) -> Result<Self, Problem> {
+    /// The digests in the parameters, and in the fields of a request whose content is a whole file.
+    ///
+    /// # Errors
+    ///
+    /// 400 for a parameter or field that is no such digest, or for two that differ.
+    pub fn of_upload(parameters: &Parameters, headers: &HeaderMap) -> Result<Self, Problem> {
         let mut digests = Self::of_parameters(parameters)?;
         for name in FIELDS {
             let found = field(headers, name)?;
@@ -54,32 +60,31 @@ impl ExpectedDigests {
         Ok(digests)
     }
 
-    /// The same, and what `name` says.
-    pub(super) fn and(mut self, said: Expected, name: &'static str) -> Result<Self, Problem> {
-        agree(&mut self.sha256, said.sha256, name)?;
-        agree(&mut self.sha512, said.sha512, name)?;
+    /// Adds the digests that `name` states.
+    ///
+    /// # Errors
+    ///
+    /// 400 if they differ from those known already.
+    pub fn and(mut self, stated: Expected, name: &'static str) -> Result<Self, Problem> {
+        agree(&mut self.sha256, stated.sha256, name)?;
+        agree(&mut self.sha512, stated.sha512, name)?;
         Ok(self)
     }
 
-    /// What is expected.
-    pub(super) fn expected(&self) -> Expected {
+    /// The digests.
+    pub fn expected(&self) -> Expected {
         Expected {
-            sha256: self.sha256.as_ref().map(|said| said.0),
-            sha512: self.sha512.as_ref().map(|said| said.0),
+            sha256: self.sha256.as_ref().map(|stated| stated.0),
+            sha512: self.sha512.as_ref().map(|stated| stated.0),
         }
     }
 
-    /// Tells what went wrong, and, if that is the digest, who said what it must be.
-    pub(super) fn attribute(&self, error: CatalogError) -> Problem {
-        let is_mismatch = matches!(error, CatalogError::Store(StoreError::Mismatch(_)));
-        let problem = Problem::from(error);
-        if !is_mismatch {
-            return problem;
-        }
-        let said = self.sha256.iter().flat_map(|said| &said.1);
-        let said = said.chain(self.sha512.iter().flat_map(|said| &said.1));
+    /// The problem of bytes with another digest, with the names of the parameters and fields that say what it must be.
+    pub fn attribute(&self, problem: Problem) -> Problem {
+        let stated = self.sha256.iter().flat_map(|stated| &stated.1);
+        let stated = stated.chain(self.sha512.iter().flat_map(|stated| &stated.1));
         let mut names: Vec<&str> = Vec::new();
-        for name in said {
+        for name in stated {
             if !names.contains(name) {
                 names.push(name);
             }
@@ -105,7 +110,7 @@ fn agree<T: PartialEq + Display>(
     Ok(())
 }
 
-/// What one field says. Algorithms that are not known here are passed over (RFC 9530 §2): whoever names several lets the recipient choose.
+/// The digests in one field. A client may name several algorithms for the recipient to choose from (RFC 9530 §2), so unknown ones are ignored.
 fn field(headers: &HeaderMap, name: &str) -> Result<Expected, Problem> {
     let refuse = |what: &str| Problem::new(StatusCode::BAD_REQUEST, format!("the field `{name}` {what}"));
     // Several lines are one list (RFC 9110 §5.3).

@@ -1,4 +1,4 @@
-//! Parameters, from the query and from a JSON body alike; the query wins. Each error names its parameter.
+//! Parameters, from the query and from a JSON body alike. Each error names its parameter.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,21 +9,49 @@ use http::{StatusCode, request};
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
-use super::problem::Problem;
+use crate::problem::Problem;
 
-/// A body of parameters is small; a larger one is something else.
+/// The longest JSON body with parameters, in bytes.
 const MAX_BODY: usize = 64 << 10;
 
-/// The only parameters that may be given more than once, and how often.
-const LISTS: [(&str, usize); 1] = [("isoweb", 16)];
+/// The parameters that a route knows.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    names: &'a [&'a str],
+    lists: &'a [(&'a str, usize)],
+}
 
-/// Parameters by name. The route knows each, and each was given once, but for those that are lists.
+impl<'a> Known<'a> {
+    /// `names`, of which `lists` may be given several times: each as often as its number says.
+    pub const fn with_lists(names: &'a [&'a str], lists: &'a [(&'a str, usize)]) -> Self {
+        Self { names, lists }
+    }
+
+    /// How often a parameter may be given.
+    fn most(&self, name: &str) -> usize {
+        self.lists.iter().find(|(list, _)| *list == name).map_or(1, |(_, most)| *most)
+    }
+}
+
+/// Parameters that may be given once.
+impl<'a, const N: usize> From<&'a [&'a str; N]> for Known<'a> {
+    fn from(names: &'a [&'a str; N]) -> Self {
+        Self::with_lists(names, &[])
+    }
+}
+
+/// The values of parameters by their names. The route knows each.
 #[derive(Debug, Default)]
-pub(super) struct Parameters(BTreeMap<String, Vec<String>>);
+pub struct Parameters(BTreeMap<String, Vec<String>>);
 
 impl Parameters {
     /// Reads the query.
-    pub(super) fn of_query(parts: &request::Parts, known: &[&str]) -> Result<Self, Problem> {
+    ///
+    /// # Errors
+    ///
+    /// 400 for a parameter that is unknown, given too often, or not UTF-8.
+    pub fn of_query<'a>(parts: &request::Parts, known: impl Into<Known<'a>>) -> Result<Self, Problem> {
+        let known = known.into();
         let mut parameters = Self::default();
         for (name, value) in url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()) {
             if value.contains('\u{fffd}') {
@@ -34,23 +62,33 @@ impl Parameters {
         Ok(parameters)
     }
 
-    /// Reads a query that only chooses what is shown: parameters that mean nothing, such as a browser's against caches, do no harm.
-    pub(super) fn of_filters(parts: &request::Parts, known: &[&str]) -> Result<Self, Problem> {
+    /// Reads a query that only filters. Unknown parameters, such as those by which browsers evade caches, are ignored.
+    ///
+    /// # Errors
+    ///
+    /// 400 for a parameter that is given too often.
+    pub fn of_filters<'a>(parts: &request::Parts, known: impl Into<Known<'a>>) -> Result<Self, Problem> {
+        let known = known.into();
         let mut parameters = Self::default();
         for (name, value) in url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()) {
-            if known.contains(&&*name) {
+            if known.names.contains(&&*name) {
                 parameters.add(name.into_owned(), value.into_owned(), known)?;
             }
         }
         Ok(parameters)
     }
 
-    /// Reads the query, and the body if it is JSON.
-    pub(super) async fn of_request(
+    /// Reads the query, and the body if it is JSON. The query wins.
+    ///
+    /// # Errors
+    ///
+    /// 400 as of [`Self::of_query`], or for a body that is no JSON object of text and numbers.
+    pub async fn of_request<'a>(
         parts: &request::Parts,
         body: Body,
-        known: &[&str],
+        known: impl Into<Known<'a>>,
     ) -> Result<Self, Problem> {
+        let known = known.into();
         let mut parameters = Self::of_query(parts, known)?;
         if is_json(&parts.headers) {
             let bytes = axum::body::to_bytes(body, MAX_BODY).await.map_err(|error| {
@@ -66,8 +104,8 @@ impl Parameters {
         Ok(parameters)
     }
 
-    /// An empty array means as little as an empty object: RackHD sends `[]` with DELETE.
-    fn of_json(bytes: &[u8], known: &[&str]) -> Result<Self, Problem> {
+    /// An empty array is taken for an empty object: RackHD sends `[]` with DELETE.
+    fn of_json(bytes: &[u8], known: Known<'_>) -> Result<Self, Problem> {
         let mut parameters = Self::default();
         if matches!(bytes.trim_ascii(), b"" | b"[]") {
             return Ok(parameters);
@@ -83,7 +121,7 @@ impl Parameters {
                 return Err(Problem::parameter(&name, "is given more than once"));
             }
             let values = match value {
-                Value::Array(values) if most(&name) > 1 => values,
+                Value::Array(values) if known.most(&name) > 1 => values,
                 value => vec![value],
             };
             for value in values {
@@ -101,14 +139,14 @@ impl Parameters {
         Ok(parameters)
     }
 
-    fn add(&mut self, name: String, value: String, known: &[&str]) -> Result<(), Problem> {
-        if !known.contains(&name.as_str()) {
+    fn add(&mut self, name: String, value: String, known: Known<'_>) -> Result<(), Problem> {
+        if !known.names.contains(&name.as_str()) {
             return Err(Problem::parameter(
                 &name,
-                format_args!("is not known here; known are {}", known.join(", ")),
+                format_args!("is not known here; known are {}", known.names.join(", ")),
             ));
         }
-        let most = most(&name);
+        let most = known.most(&name);
         let values = self.0.entry(name.clone()).or_default();
         if values.len() >= most {
             let times = if most == 1 { "once".to_owned() } else { format!("{most} times") };
@@ -118,26 +156,41 @@ impl Parameters {
         Ok(())
     }
 
-    /// Adds what was said elsewhere and is known here; the query wins.
-    pub(super) fn or(mut self, said: Vec<(String, String)>, known: &[&str]) -> Result<Self, Problem> {
-        let new =
-            said.into_iter().filter(|(name, _)| known.contains(&name.as_str()) && self.get(name).is_none());
+    /// Adds those of `others`, read from elsewhere, that are known and not given yet.
+    ///
+    /// # Errors
+    ///
+    /// 400 for one that others name twice.
+    pub fn or<'a>(
+        mut self,
+        others: Vec<(String, String)>,
+        known: impl Into<Known<'a>>,
+    ) -> Result<Self, Problem> {
+        let known = known.into();
+        let is_new = |name: &str| known.names.contains(&name) && self.get(name).is_none();
+        let new = others.into_iter().filter(|(name, _)| is_new(name));
         for (name, value) in new.collect::<Vec<_>>() {
             self.add(name, value, known)?;
         }
         Ok(self)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    /// Whether none is given.
+    pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
+    /// The first value of a parameter.
+    pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name)?.first().map(String::as_str)
     }
 
-    /// A parameter that may be there, as a validated value.
-    pub(super) fn optional<T, E: fmt::Display>(
+    /// The validated value of a parameter that may be given.
+    ///
+    /// # Errors
+    ///
+    /// 400 for a value that does not parse.
+    pub fn optional<T, E: fmt::Display>(
         &self,
         name: &str,
         parse: impl FnOnce(String) -> Result<T, E>,
@@ -145,8 +198,12 @@ impl Parameters {
         self.get(name).map(|_| self.required(name, parse)).transpose()
     }
 
-    /// All values of a parameter that must be there.
-    pub(super) fn all<T, E: fmt::Display>(
+    /// The validated values of a parameter.
+    ///
+    /// # Errors
+    ///
+    /// 400 for a value that does not parse.
+    pub fn all<T, E: fmt::Display>(
         &self,
         name: &str,
         parse: impl Fn(String) -> Result<T, E>,
@@ -155,8 +212,12 @@ impl Parameters {
         values.map(|text| parse(text.clone()).map_err(|error| Problem::parameter(name, error))).collect()
     }
 
-    /// A parameter that must be there, as a validated name.
-    pub(super) fn required<T, E: fmt::Display>(
+    /// The validated value of a parameter that must be given.
+    ///
+    /// # Errors
+    ///
+    /// 400 for one that is missing or does not parse.
+    pub fn required<T, E: fmt::Display>(
         &self,
         name: &str,
         parse: impl FnOnce(String) -> Result<T, E>,
@@ -166,18 +227,13 @@ impl Parameters {
     }
 }
 
-/// How often a parameter may be given.
-fn most(name: &str) -> usize {
-    LISTS.iter().find(|(list, _)| *list == name).map_or(1, |(_, most)| *most)
-}
-
-/// Whether the body is JSON, however that is spelled.
+/// Whether the body is JSON, in any case and with any parameters (RFC 9110 §8.3.1).
 fn is_json(headers: &HeaderMap) -> bool {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     content_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
 }
 
-/// The members of a JSON object, with repeated names kept apart so that they can be refused.
+/// The members of a JSON object in order, so that repeated names can be refused.
 struct Members(Vec<(String, Value)>);
 
 impl<'de> serde::Deserialize<'de> for Members {
@@ -208,6 +264,8 @@ impl<'de> serde::Deserialize<'de> for Members {
 mod tests {
     use super::*;
 
+    const KNOWN: Known<'_> = Known::with_lists(&["name", "version", "isoweb"], &[("isoweb", 16)]);
+
     async fn read(
         query: &str,
         content_type: &str,
@@ -218,8 +276,7 @@ mod tests {
             .header(CONTENT_TYPE, content_type)
             .body(());
         let (parts, ()) = request.expect("a request").into_parts();
-        let parameters =
-            Parameters::of_request(&parts, Body::from(body), &["name", "version", "isoweb"]).await?;
+        let parameters = Parameters::of_request(&parts, Body::from(body), KNOWN).await?;
         Ok(parameters.0.into_iter().collect())
     }
 

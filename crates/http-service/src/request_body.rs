@@ -1,0 +1,111 @@
+//! Bodies that are files, read chunk by chunk from clients that keep a minimum rate.
+
+use std::time::{Duration, Instant};
+
+use axum::body::{Body, BodyDataStream, Bytes};
+use futures_util::StreamExt;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, HeaderMap};
+use http::{StatusCode, request};
+use model::minimum_rate::MinimumRate;
+
+use crate::problem::Problem;
+
+/// A client that sends nothing for this long has gone. The average rate over this time must not be below the minimum.
+const STALL_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// A body that is a file.
+pub struct RequestBody {
+    chunks: BodyDataStream,
+    /// Bytes that [`Self::peek`] read ahead.
+    beginning: Option<Bytes>,
+    expected: Option<u64>,
+    rate: Option<MinimumRate>,
+}
+
+impl RequestBody {
+    /// The body of a request.
+    pub fn new(parts: &request::Parts, body: Body) -> Self {
+        let length = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+        Self {
+            chunks: body.into_data_stream(),
+            beginning: None,
+            expected: length.and_then(|length| length.parse().ok()),
+            rate: None,
+        }
+    }
+
+    /// The size that the client announced, in bytes.
+    pub fn expected(&self) -> Option<u64> {
+        self.expected
+    }
+
+    /// Reads up to `count` bytes ahead, or some more. They stay part of the body.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::next`].
+    pub async fn peek(&mut self, count: usize) -> Result<Bytes, Problem> {
+        let mut read = Vec::new();
+        while read.len() < count {
+            let Some(chunk) = self.receive().await? else { break };
+            read.extend_from_slice(&chunk);
+        }
+        let read = Bytes::from(read);
+        self.beginning = Some(read.clone());
+        Ok(read)
+    }
+
+    /// The next bytes; `None` at the end.
+    ///
+    /// # Errors
+    ///
+    /// 400 if the connection breaks off, 408 if the client sends nothing, or less than the minimum rate.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
+        // The rate counts from here on: before, the client may have waited for the service.
+        self.rate.get_or_insert_with(|| MinimumRate::new(STALL_TIMEOUT, Instant::now()));
+        let chunk = match self.beginning.take() {
+            Some(chunk) => Some(chunk),
+            None => self.receive().await?,
+        };
+        if let (Some(chunk), Some(rate)) = (&chunk, &mut self.rate)
+            && !rate.keeps_up(chunk.len(), Instant::now())
+        {
+            return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the upload comes too slowly"));
+        }
+        Ok(chunk)
+    }
+
+    async fn receive(&mut self) -> Result<Option<Bytes>, Problem> {
+        match tokio::time::timeout(STALL_TIMEOUT, self.chunks.next()).await {
+            Ok(None) => Ok(None),
+            Ok(Some(Ok(chunk))) => Ok(Some(chunk)),
+            Ok(Some(Err(error))) => {
+                Err(Problem::new(StatusCode::BAD_REQUEST, format!("the upload broke off: {error}")))
+            }
+            Err(_) => Err(Problem::new(
+                StatusCode::REQUEST_TIMEOUT,
+                format!("the upload brought nothing for {} seconds", STALL_TIMEOUT.as_secs()),
+            )),
+        }
+    }
+}
+
+/// Refuses headers by which the body would not be the bytes of a complete file.
+///
+/// # Errors
+///
+/// 400 for `Content-Range`, 415 for a `Content-Encoding`.
+pub fn check_headers(headers: &HeaderMap) -> Result<(), Problem> {
+    if headers.contains_key(CONTENT_RANGE) {
+        let detail =
+            "a part of a file cannot be uploaded (RFC 9110 §14.5); send it whole, without Content-Range";
+        return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
+    }
+    if headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding.as_bytes() != b"identity") {
+        return Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "send the file as it is, without Content-Encoding",
+        ));
+    }
+    Ok(())
+}

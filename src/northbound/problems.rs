@@ -1,0 +1,151 @@
+//! The errors of the catalog, the stores, the jobs and the events as clients read them. What a client can repair is told to the client; what
+//! only the operator can repair goes to the log, and the client reads a sentence without inner details.
+
+use http::StatusCode;
+use http_service::Problem;
+use http_service::digest_fields::ExpectedDigests;
+
+use crate::catalog::CatalogError;
+use crate::events::SubscribeError;
+use crate::jobs::checksums::ChecksumError;
+use crate::jobs::{Failure, JobError};
+use crate::store::StoreError;
+use crate::trees::FileError;
+
+/// What a client reads of a failure that only the operator can repair.
+const LATER: &str = "the service cannot do this just now; its log says why";
+
+/// The status by which tus says that the bytes do not have their checksum.
+const CHECKSUM_MISMATCH: u16 = 460;
+
+/// An error that clients may read of.
+pub(super) trait IntoProblem {
+    /// The error as clients read it.
+    fn into_problem(self) -> Problem;
+}
+
+/// The problem of an error.
+pub(super) fn problem(error: impl IntoProblem) -> Problem {
+    error.into_problem()
+}
+
+/// The problem of a file. If it has another digest, the problem names the parameters and fields that say what it must be.
+pub(super) fn of_file(error: CatalogError, digests: &ExpectedDigests) -> Problem {
+    match error {
+        CatalogError::Store(StoreError::Mismatch(_)) => digests.attribute(problem(error)),
+        other => problem(other),
+    }
+}
+
+/// The bytes of a piece do not have the checksum that the client announced.
+pub(super) fn checksum_mismatch() -> Problem {
+    let status = StatusCode::from_u16(CHECKSUM_MISMATCH).unwrap_or(StatusCode::BAD_REQUEST);
+    Problem::new(status, "the bytes do not have the checksum that was said; send them again")
+}
+
+impl IntoProblem for CatalogError {
+    fn into_problem(self) -> Problem {
+        let text = self.to_string();
+        let status = match &self {
+            CatalogError::Duplicate { .. }
+            | CatalogError::Busy(_)
+            | CatalogError::InUse { .. }
+            | CatalogError::NameIsLocal(_)
+            | CatalogError::NameIsStored(_)
+            | CatalogError::Whole
+            | CatalogError::NotServed { .. }
+            | CatalogError::Changing(_)
+            | CatalogError::Damaged { .. } => StatusCode::CONFLICT,
+            CatalogError::NoSuchImage
+            | CatalogError::NoSuchFile { .. }
+            | CatalogError::NoSuchFolder(_)
+            | CatalogError::NotAFolder(_)
+            | CatalogError::Local(FileError::NotFound) => StatusCode::NOT_FOUND,
+            CatalogError::Empty
+            | CatalogError::LocalName(_)
+            | CatalogError::Local(FileError::NotRegular(_)) => StatusCode::BAD_REQUEST,
+            CatalogError::Local(FileError::Forbidden) => StatusCode::FORBIDDEN,
+            CatalogError::TreeChoice(_) => {
+                return Problem::new(StatusCode::UNPROCESSABLE_ENTITY, text).of_parameter("tree");
+            }
+            CatalogError::NotAnImage(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            CatalogError::Store(error) => match error {
+                StoreError::NotFound(_) | StoreError::NoSuchPart => StatusCode::NOT_FOUND,
+                StoreError::NotAFile(_) | StoreError::PartExists => StatusCode::CONFLICT,
+                StoreError::TooManyParts(_) => StatusCode::SERVICE_UNAVAILABLE,
+                StoreError::Full { .. } => StatusCode::INSUFFICIENT_STORAGE,
+                StoreError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+                StoreError::Mismatch(_) => StatusCode::UNPROCESSABLE_ENTITY,
+                StoreError::InUse(_) | StoreError::Io { .. } => return Problem::internal(text, LATER),
+            },
+            CatalogError::Tree(error) => {
+                let detail = error.public_message();
+                return Problem::internal(error, detail);
+            }
+            CatalogError::Inventory(_) => {
+                let detail =
+                    "the inventory cannot be written, so nothing was changed; the service's log says why";
+                return Problem::new(StatusCode::INSUFFICIENT_STORAGE, detail).logged(text);
+            }
+            CatalogError::Local(FileError::Io(_)) | CatalogError::Lookup(_) => {
+                return Problem::internal(text, LATER);
+            }
+            CatalogError::Crowded | CatalogError::Searching | CatalogError::Stopping => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+        };
+        Problem::new(status, text)
+    }
+}
+
+impl IntoProblem for Failure {
+    fn into_problem(self) -> Problem {
+        let text = self.to_string();
+        let status = match self {
+            Failure::TreeChoice(_) => {
+                return Problem::new(StatusCode::UNPROCESSABLE_ENTITY, text).of_parameter("tree");
+            }
+            Failure::Missing(_) => StatusCode::NOT_FOUND,
+            Failure::Source(_) | Failure::NotAnImage(_) | Failure::Mismatch(_) | Failure::Forbidden(_) => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
+            Failure::Conflict(_) | Failure::Cancelled => StatusCode::CONFLICT,
+            Failure::Space(_) => StatusCode::INSUFFICIENT_STORAGE,
+            Failure::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Failure::Storage(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Problem::new(status, text)
+    }
+}
+
+impl IntoProblem for ChecksumError {
+    fn into_problem(self) -> Problem {
+        Failure::from(self).into_problem()
+    }
+}
+
+impl IntoProblem for JobError {
+    fn into_problem(self) -> Problem {
+        let text = self.to_string();
+        let status = match self {
+            JobError::NoSuchJob => StatusCode::NOT_FOUND,
+            JobError::NotOver(_) | JobError::Pointless(_) | JobError::Busy => StatusCode::CONFLICT,
+            JobError::Refused(error) => {
+                return error
+                    .downcast::<CatalogError>()
+                    .map_or_else(|error| Problem::internal(error, LATER), |error| problem(*error));
+            }
+        };
+        Problem::new(status, text)
+    }
+}
+
+impl IntoProblem for SubscribeError {
+    fn into_problem(self) -> Problem {
+        match self {
+            SubscribeError::Crowded | SubscribeError::Stopping => {
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, self.to_string())
+            }
+        }
+    }
+}
