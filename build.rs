@@ -1,5 +1,5 @@
-//! Embeds `web-ui/`: each file that browsers get as it is and compressed in two ways, under one name for all of it that changes whenever any of
-//! it does. Comments stay behind: they are a fifth of what would travel.
+//! Embeds `web-ui/`: each file for browsers as it is and compressed in two ways, and a version that changes
+//! with any of them. Comments are left out: they are a fifth of the bytes.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -11,10 +11,10 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
-/// What browsers get. All else in the folder is for those who work on it.
+/// The kinds of files for browsers. All others are for the developers of the web UI.
 const KINDS: [&str; 4] = ["css", "html", "js", "svg"];
 
-/// Others' modules, which stay as they came.
+/// Libraries, which stay as their packages ship them.
 const VENDORED: &str = "vendor/";
 
 /// Read by the program as well.
@@ -98,7 +98,8 @@ fn brotli(bytes: &[u8]) -> Vec<u8> {
     encoder.into_inner()
 }
 
-/// A module without the lines that hold nothing but comments, and without indentation. A comment that begins or ends amid code stays.
+/// A module without the lines that hold nothing but comments, and without indentation. A comment that begins
+/// or ends amid code stays.
 fn without_comments(source: &str) -> String {
     let mut text = String::with_capacity(source.len());
     let mut is_comment = false;

@@ -45,7 +45,8 @@ pub struct Settings {
 }
 
 impl Northbound {
-    /// Shows `catalog`, `jobs`, `transfers` and `events`. The southbound is at `southbound`, and its paths begin with `api_root`.
+    /// Shows `catalog`, `jobs`, `transfers` and `events`. The southbound is at `southbound`, and its paths
+    /// begin with `api_root`.
     pub fn new(
         catalog: Catalog,
         jobs: Jobs,

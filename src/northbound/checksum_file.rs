@@ -1,4 +1,5 @@
-//! The parameters `checksum` and `signature`: a file somewhere on the web that lists what the digests of others are, and who vouches for it.
+//! The parameters `checksum` and `signature`: a file on the web that lists the digests of other files, and
+//! its OpenPGP signature.
 
 use url::Url;
 
@@ -12,7 +13,7 @@ use http_service::parameters::Parameters;
 /// The parameters.
 pub(super) const PARAMETERS: [&str; 2] = ["checksum", "signature"];
 
-/// Where the file and its signature are.
+/// Links to the checksum file and its signature.
 #[derive(Debug, Default)]
 pub(super) struct ChecksumFile {
     pub(super) checksum: Option<Link>,
@@ -20,7 +21,7 @@ pub(super) struct ChecksumFile {
 }
 
 impl ChecksumFile {
-    /// Reads what the request says.
+    /// Reads the parameters.
     pub(super) fn of(parameters: &Parameters) -> Result<Self, Problem> {
         let [checksum, signature] = PARAMETERS;
         let file = Self {
@@ -36,7 +37,7 @@ impl ChecksumFile {
         Ok(file)
     }
 
-    /// Adds to `claim` what the file says of a file named `name`.
+    /// Adds to `digests` those that the checksum file lists for `name`.
     pub(super) async fn complete(
         &self,
         api: &Northbound,

@@ -1,4 +1,5 @@
-//! `GET /openapi.json`: the API as a document that is made from the code: from the handlers, and from the types that they show.
+//! `GET /openapi.json`: the API as a document, made from the attributes of the handlers and from the types of
+//! their answers.
 
 use std::sync::LazyLock;
 
@@ -35,7 +36,8 @@ static DOCUMENT: LazyLock<openapi::OpenApi> = LazyLock::new(Document::openapi);
     paths(
         pages::root,
         about::show,
-        images::list::list, images::register::put, images::remove::delete, images::list::show, images::tree::show,
+        images::list::list, images::register::put, images::remove::delete,
+        images::list::show, images::tree::show,
         jobs::list, jobs::show, jobs::cancel, jobs::retry,
         iso::list, iso::put, iso::delete,
         microkernel::list, microkernel::put, microkernel::delete,
@@ -49,7 +51,7 @@ static DOCUMENT: LazyLock<openapi::OpenApi> = LazyLock::new(Document::openapi);
     ),
     security(()),
     components(schemas(events::News, http_service::problem::Body)),
-    modifiers(&Finish),
+    modifiers(&SharedParts),
 )]
 struct Document;
 
@@ -62,10 +64,10 @@ pub(super) async fn show() -> Json<&'static openapi::OpenApi> {
     Json(&DOCUMENT)
 }
 
-/// What is the same for all operations, and what the macros cannot say.
-struct Finish;
+/// Adds what is the same for all operations.
+struct SharedParts;
 
-impl Modify for Finish {
+impl Modify for SharedParts {
     fn modify(&self, document: &mut openapi::OpenApi) {
         let mut answers = problems::all();
         answers.extend(upload_progress::components());

@@ -1,5 +1,5 @@
-//! `GET /events`: changes as server-sent events (HTML §9.2), so that nobody has to poll. Each thing is shown as it is when its event leaves, in
-//! the words of the lists.
+//! `GET /events`: changes as server-sent events (HTML §9.2), so that clients need not poll. An event shows an
+//! image, a job or a file as the lists do, in its state when the event leaves.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -32,18 +32,18 @@ use http_service::Problem;
 use http_service::parameters::Parameters;
 use http_service::routes::Endless;
 
-/// A stream on which nothing happens shows that it lives this often: proxies commonly cut one that is silent for a minute.
+/// How often a stream without changes gets a comment: proxies commonly cut one that is silent for a minute.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// When a client that lost its connection should come back.
+/// How long a client that lost its connection should wait before it comes back.
 const RETRY: Duration = Duration::from_secs(2);
 
-/// Events that may wait for the connection. Those who take none are not waited for with more than that.
+/// Events that wait for the connection of a slow client. Further changes wait in its subscription.
 const WAITING: usize = 1;
 
 pub(super) const FILTERS: [&str; 2] = ["types", "lastEventId"];
 
-/// What can be asked for.
+/// The types that a client can choose.
 const TYPES: [&str; 3] = ["image", "job", "file"];
 
 /// What an event tells: its name in the line `event`, its data in the line `data`.
@@ -97,17 +97,18 @@ pub(super) struct ChangedFile {
     store: Store,
 }
 
-/// The types that a client wants to be told of.
+/// The types that a client chose.
 #[derive(Debug)]
 struct Wanted(Vec<String>);
 
 /// Be told of changes as server-sent events.
 ///
-/// Each event has a name (`event`), an id (`id`) and data (`data`), which is JSON in one line. The schema `News` has the data of each name:
-/// `image`, `job` and `file` tell a thing as the lists show it, as it is when the event leaves; `image-removed`, `job-removed` and
-/// `file-removed` that it is no more. A stream begins with `hello`. Who comes back with the id of the last event is told what changed since,
-/// each thing once; if that cannot be told any more, a `reset` says that the lists must be read again. A comment every 15 seconds shows that the
-/// stream lives.
+/// Each event has a name (`event`), an id (`id`) and data (`data`), which is JSON in one line. The schema
+/// `News` has the data of each name: `image`, `job` and `file` tell a thing as the lists show it, as it is
+/// when the event leaves; `image-removed`, `job-removed` and `file-removed` that it is no more. A stream
+/// begins with `hello`. A client that comes back with the id of the last event is told what changed since,
+/// each thing once; if that cannot be told any more, a `reset` says that the lists must be read again. A
+/// comment every 15 seconds shows that the stream lives.
 #[utoipa::path(
     get, path = "/events", tag = "service", operation_id = "streamEvents",
     params(EventFilters, LastEvent),
@@ -126,7 +127,7 @@ pub(super) async fn stream(State(api): State<Northbound>, request: Request) -> R
     let subscription = api.events.subscribe(last).map_err(problem)?;
     let (sender, receiver) = mpsc::channel(WAITING);
     if parts.method != Method::HEAD {
-        // Not on the threads of connections: to look at a thing may take a moment.
+        // In a task, because an image or a file may take some time to look up.
         tokio::spawn(tell(api, subscription, wanted, sender));
     }
     let events = stream::unfold(receiver, |mut receiver| async move {
@@ -134,7 +135,7 @@ pub(super) async fn stream(State(api): State<Northbound>, request: Request) -> R
     });
     let headers = [
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        // nginx would collect events until it has some kilobytes of them.
+        // nginx would buffer some kilobytes of events.
         (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
     ];
     Ok((headers, Extension(Endless), Sse::new(events)).into_response())
@@ -144,7 +145,7 @@ fn last_event_id(headers: &HeaderMap) -> Option<&str> {
     headers.get("last-event-id")?.to_str().ok().filter(|id| !id.is_empty())
 }
 
-/// Tells one client until it goes away or the service stops.
+/// Sends events to one client until it goes away or the service stops.
 async fn tell(api: Northbound, mut subscription: Subscription, wanted: Wanted, client: mpsc::Sender<Event>) {
     if client.send(Event::default().retry(RETRY)).await.is_err() {
         return;
@@ -156,7 +157,7 @@ async fn tell(api: Northbound, mut subscription: Subscription, wanted: Wanted, c
                 None => return,
                 Some(told) => api.event(told, &subscription.id(), &wanted).await,
             },
-            // Its id lets those go on from here who are told of little.
+            // Its id lets a client that chose few types go on from here.
             () = sleep_until(heartbeat) => Some(Event::default().comment("")),
             () = client.closed() => return,
         };
@@ -169,7 +170,7 @@ async fn tell(api: Northbound, mut subscription: Subscription, wanted: Wanted, c
 }
 
 impl Northbound {
-    /// What a client gets to read; `None` if it does not want that, or it cannot be looked at.
+    /// The event of a change; `None` if the client did not choose its type, or the lookup failed.
     async fn event(&self, told: Told, id: &str, wanted: &Wanted) -> Option<Event> {
         let news = match told {
             Told::Hello => News::Hello(EventCursor { id: id.to_owned() }),
@@ -184,7 +185,7 @@ impl Northbound {
         news.event().inspect_err(|error| tracing::error!(%error, "an event cannot be written")).ok()
     }
 
-    /// A thing as it is now, or that it is no more.
+    /// The state of an image, a job or a file now, or that it is no more.
     async fn present(&self, change: &Change) -> Result<News, CatalogError> {
         Ok(match change {
             Change::Image(id) => match self.catalog.image(id.clone()).await {

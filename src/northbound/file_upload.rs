@@ -1,5 +1,6 @@
-//! Uploads of complete files. They stream to disk in constant memory. The answer is progress as text while bytes arrive, or one JSON object
-//! at the end. Handlers refuse what they can before the body is read, so that the refusal has its status.
+//! Uploads of complete files. They stream to disk in constant memory. The answer is progress as text while
+//! bytes arrive, or one JSON object at the end. Handlers refuse what they can before the body is read, so
+//! that the refusal has its status.
 
 use std::pin::pin;
 
@@ -15,7 +16,8 @@ use tokio::sync::mpsc;
 use super::problems::problem;
 use crate::catalog::Intake;
 
-/// For bodies up to this size the answer waits until the file is stored, so that every failure has its status.
+/// For bodies up to this size the answer waits until the file is stored, so that every failure has its
+/// status.
 const SMALL: u64 = 8 << 20;
 
 /// Lines of progress that wait for a client.
@@ -49,7 +51,8 @@ pub(super) async fn receive<T: Serialize + Send + 'static>(
     let (lines, receiver) = mpsc::channel::<Result<String, Problem>>(WAITING);
     tokio::spawn(async move {
         let finished = async {
-            // A client that does not read its progress must not stop its upload, so lines are dropped rather than waited for.
+            // A client that does not read its progress must not stop its upload, so lines are dropped rather
+            // than waited for.
             write(&mut body, &mut intake, &mut |line| drop(lines.try_send(Ok(line)))).await?;
             finish(intake).await
         };
@@ -88,7 +91,7 @@ fn plain(body: Body) -> Response {
     ([(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"))], body).into_response()
 }
 
-/// Tells each tenth of the announced size once.
+/// The progress of an upload, a line for each tenth of the announced size.
 struct Tenths {
     expected: Option<u64>,
     received: u64,

@@ -1,4 +1,4 @@
-//! The files in the stores, of whichever: `isos.rs` and `microkernels.rs` have the routes.
+//! The files of both stores. `iso.rs` and `microkernel.rs` have the routes.
 
 use axum::Json;
 use axum::extract::{Request, State};
@@ -37,7 +37,7 @@ pub(super) async fn list(
     Ok(Json(views).into_response())
 }
 
-/// `PUT`: an upload. The body is the file, whatever its type says.
+/// `PUT`: an upload. The body is the file, whatever its `Content-Type`.
 pub(super) async fn put(
     State(api): State<Northbound>,
     kind: StoreKind,

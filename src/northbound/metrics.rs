@@ -1,4 +1,4 @@
-//! What is being sent southbound, for monitoring.
+//! `/metrics`: what is sent southbound, for monitoring.
 
 use std::fmt::Write;
 

@@ -1,4 +1,4 @@
-//! `/microkernel`: the microkernel files. What is done is the same for both stores, see `files.rs`.
+//! `/microkernel`: the microkernel files. `files.rs` has what both stores share.
 
 use axum::extract::{Request, State};
 use axum::response::Response;
@@ -28,9 +28,10 @@ pub(super) async fn list(state: State<Northbound>, request: Request) -> Result<R
 
 /// Upload a microkernel file.
 ///
-/// The body is the file, whatever its Content-Type says. The answer is text that tells each tenth as it comes, or, with
-/// `Accept: application/json`, the file at the end. If something fails after the text has begun, it is cut, so that clients notice. The name is
-/// seen in the store when the file is complete and on disk; an older file of that name stays until then.
+/// The body is the file, whatever its Content-Type says. The answer is text that tells each tenth as it
+/// comes, or, with `Accept: application/json`, the file at the end. If something fails after the text has
+/// begun, it is cut, so that clients notice. The name is seen in the store when the file is complete and on
+/// disk; an older file of that name stays until then.
 #[utoipa::path(
     put, path = "/microkernel", tag = "files", operation_id = "uploadMicrokernel",
     params(IncomingFile, DigestFields),

@@ -1,4 +1,5 @@
-//! The management API. [`Northbound`] is what its handlers share, [`Routes`] answers requests. A file is named by the path that it answers.
+//! The management API. [`Northbound`] is what its handlers share, [`Routes`] answers requests. A file is
+//! named by the path that it answers.
 
 mod about;
 mod api;

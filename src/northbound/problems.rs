@@ -1,5 +1,6 @@
-//! The errors of the catalog, the stores, the jobs and the events as clients read them. What a client can repair is told to the client; what
-//! only the operator can repair goes to the log, and the client reads a sentence without inner details.
+//! The errors of the catalog, the stores, the jobs and the events as clients read them. A client reads what
+//! it can repair. What only the operator can repair goes to the log, and the client reads a sentence without
+//! inner details.
 
 use http::StatusCode;
 use http_service::Problem;
@@ -15,7 +16,7 @@ use crate::trees::FileError;
 /// What a client reads of a failure that only the operator can repair.
 const LATER: &str = "the service cannot do this just now; its log says why";
 
-/// The status by which tus says that the bytes do not have their checksum.
+/// The status of tus for bytes that do not have their checksum.
 const CHECKSUM_MISMATCH: u16 = 460;
 
 /// An error that clients may read of.
@@ -29,7 +30,8 @@ pub(super) fn problem(error: impl IntoProblem) -> Problem {
     error.into_problem()
 }
 
-/// The problem of a file. If it has another digest, the problem names the parameters and fields that say what it must be.
+/// The problem of a file. If the file has another digest, the problem names the parameters and fields that
+/// state the expected one.
 pub(super) fn of_file(error: CatalogError, digests: &ExpectedDigests) -> Problem {
     match error {
         CatalogError::Store(StoreError::Mismatch(_)) => digests.attribute(problem(error)),

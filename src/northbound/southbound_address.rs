@@ -19,8 +19,8 @@ pub enum SouthboundAddress {
 }
 
 impl SouthboundAddress {
-    /// The URL of the southbound's root. A server that listens at all addresses of its machine is named as the client named it, by `host`; a
-    /// `host` that is no name is ignored.
+    /// The URL of the southbound's root. A server that listens at all addresses of its machine is named as
+    /// the client named it, by `host`; a `host` that is no name is ignored.
     pub(super) fn url(&self, api_root: &str, host: Option<&str>) -> String {
         let (scheme, address) = match self {
             Self::Known(url) => return url.clone(),
@@ -39,7 +39,8 @@ impl SouthboundAddress {
     }
 }
 
-/// The host of a `Host` field, without its port; `None` for text that is no host name, such as an attempt at HTML.
+/// The host of a `Host` field, without its port; `None` for text that is no host name, such as an attempt at
+/// HTML.
 fn name_of(host: &str) -> Option<String> {
     let authority: Authority = host.parse().ok()?;
     let name = authority.host();

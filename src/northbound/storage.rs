@@ -1,4 +1,4 @@
-//! `/storage`: what the stores hold, what is on its way to them, and what still fits.
+//! `/storage`: the space that files take, will take, and may take.
 
 use axum::Json;
 use axum::extract::State;
@@ -56,9 +56,9 @@ struct FileSystemUsage {
     stores: Vec<Store>,
     /// Bytes in all.
     total: u64,
-    /// Bytes that are taken, by whomever.
+    /// Bytes that are taken, by files of any program.
     used: u64,
-    /// Bytes that anybody may still write.
+    /// Bytes that any program may still write.
     free: u64,
     /// Bytes of these that stay free (`reserveBytes`).
     reserved: u64,

@@ -1,4 +1,4 @@
-//! What is being sent southbound, for people. `metrics.rs` has it for monitoring.
+//! `/transfers`: what is sent southbound, for people. `metrics.rs` has it for monitoring.
 
 use axum::Json;
 use axum::extract::State;

@@ -1,5 +1,6 @@
-//! The digests that bytes must have: from the parameters `sha256` and `sha512`, and from the fields `Repr-Digest` and `Content-Digest`
-//! (RFC 9530). A digest that stands in several places must be the same in all.
+//! The digests that bytes must have: from the parameters `sha256` and `sha512`, and from the fields
+//! `Repr-Digest` and `Content-Digest` (RFC 9530). A digest that stands in several places must be the same in
+//! all.
 
 use std::fmt::Display;
 
@@ -8,16 +9,16 @@ use http::header::HeaderMap;
 
 use crate::parameters::Parameters;
 use crate::problem::Problem;
-use crate::structured::{self, Value};
+use crate::structured::{self, MemberValue};
 use model::digest::{Expected, Sha256, Sha512};
 
-/// The parameters that say what the digests of a file must be.
+/// The parameters that state the digests of a file.
 pub const PARAMETERS: [&str; 2] = ["sha256", "sha512"];
 
-/// For a body that is a whole file both fields say the same (RFC 9530 §3).
+/// The fields that state the digests of a body. For a complete file both mean the same bytes (RFC 9530 §3).
 const FIELDS: [&str; 2] = ["Repr-Digest", "Content-Digest"];
 
-/// The digests that a file must have, and the parameters and fields that say so.
+/// The digests that a file must have, and the parameters and fields that state them.
 #[derive(Debug, Clone, Default)]
 pub struct ExpectedDigests {
     sha256: Option<Stated<Sha256>>,
@@ -45,7 +46,7 @@ impl ExpectedDigests {
         Ok(digests)
     }
 
-    /// The digests in the parameters, and in the fields of a request whose content is a whole file.
+    /// The digests in the parameters, and in the fields of a request whose content is a complete file.
     ///
     /// # Errors
     ///
@@ -79,7 +80,8 @@ impl ExpectedDigests {
         }
     }
 
-    /// The problem of bytes with another digest, with the names of the parameters and fields that say what it must be.
+    /// Adds to the problem of a mismatch the names of the parameters and fields that state the expected
+    /// digest.
     pub fn attribute(&self, problem: Problem) -> Problem {
         let stated = self.sha256.iter().flat_map(|stated| &stated.1);
         let stated = stated.chain(self.sha512.iter().flat_map(|stated| &stated.1));
@@ -110,7 +112,8 @@ fn agree<T: PartialEq + Display>(
     Ok(())
 }
 
-/// The digests in one field. A client may name several algorithms for the recipient to choose from (RFC 9530 §2), so unknown ones are ignored.
+/// The digests in one field. A client may name several algorithms for the recipient to choose from (RFC 9530
+/// §2), so unknown ones are ignored.
 fn field(headers: &HeaderMap, name: &str) -> Result<Expected, Problem> {
     let refuse = |what: &str| Problem::new(StatusCode::BAD_REQUEST, format!("the field `{name}` {what}"));
     // Several lines are one list (RFC 9110 §5.3).
@@ -122,7 +125,7 @@ fn field(headers: &HeaderMap, name: &str) -> Result<Expected, Problem> {
     let mut expected = Expected::default();
     // Of several members with one key the last counts (RFC 9651 §4.2.2).
     for (key, value) in members {
-        let Value::Bytes(bytes) = value else {
+        let MemberValue::Bytes(bytes) = value else {
             if matches!(key, "sha-256" | "sha-512") {
                 return Err(refuse(&format!(
                     "has a {key} that is not a byte sequence, base64 between colons"

@@ -4,7 +4,8 @@ use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
 
-/// An answer that refuses a request: problem details, the JSON of an older API, or XML. An API matches each of its errors to one.
+/// An answer that refuses a request: problem details, the JSON of an older API, or XML. An API matches each
+/// of its errors to one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiError {
     /// The status.
@@ -13,7 +14,8 @@ pub struct ApiError {
     pub headers: HeaderMap,
     /// The body in the API's dialect.
     pub body: Bytes,
-    /// What only the operator can repair. It goes to the log when the answer is made, and never to the client.
+    /// What only the operator can repair. It goes to the log when the answer is made, and never to the
+    /// client.
     pub log: Option<String>,
 }
 

@@ -5,10 +5,10 @@
 //! | module | what for |
 //! | --- | --- |
 //! | [`ApiError`], [`problem`] | refusals: one form for all dialects, and problem details (RFC 9457) |
-//! | [`parameters`], [`digest_fields`], [`structured`] | what requests say in queries, JSON bodies and header fields |
+//! | [`parameters`], [`digest_fields`], [`structured`] | parsers of queries, JSON bodies and header fields |
 //! | [`request_body`] | bodies that are files, from clients that keep a minimum rate |
-//! | [`middleware`], [`routes`] | what holds for every request, and the router behind the transport |
-//! | [`openapi`] | what an API's document says of every operation |
+//! | [`middleware`], [`routes`] | the rules for every request, and the router behind the transport |
+//! | [`openapi`] | the shared parts of an API's document |
 //! | [`transfers`] | files that are being sent, with their limits |
 //!
 //! A handler reads parameters, and refuses a request by an error:
@@ -28,7 +28,7 @@
 //! assert_eq!(problem, Problem::parameter("name", "has a slash"));
 //! ```
 //!
-//! A body that a handler refuses need not be read by it: [`middleware::Rules`] sees to that.
+//! A handler need not read the body of a request that it refuses: [`middleware::Rules`] does.
 
 mod completion;
 pub mod digest_fields;

@@ -1,4 +1,5 @@
-//! What holds for every request of an API: the log, the time limit, cross-origin rules, and what happens to refused bodies.
+//! The rules for every request of an API: the log, the time limit, cross-origin rules, and the bodies of
+//! refused requests.
 
 use std::net::SocketAddr;
 use std::time::Duration;

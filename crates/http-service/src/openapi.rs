@@ -1,4 +1,5 @@
-//! What an API's document says in the same way of every operation. Answers and headers that several operations share are its components.
+//! The shared parts of an API's document. Answers and headers that several operations have become components,
+//! to which they refer.
 
 use std::collections::BTreeMap;
 
@@ -26,14 +27,15 @@ pub struct Row {
     pub problem: Problem,
 }
 
-/// Defines sets of problem answers, each for operations that fail in the same ways, and a function `components` with the answers of all sets.
-/// An example shows what a client reads, and may name a parameter.
+/// Defines sets of problem answers, each for operations that fail in the same ways, and a function
+/// `components` with the answers of all sets. An example shows what a client reads, and may name a parameter.
 ///
 /// ```
 /// http_service::problem_answers! {
 ///     /// Filters.
 ///     BadFilter {
-///         BAD_REQUEST: "A parameter is given more than once.", "the parameter `name` is given more than once" of "name";
+///         BAD_REQUEST: "A parameter is given more than once.",
+///             "the parameter `name` is given more than once" of "name";
 ///     }
 ///     /// One image.
 ///     NoSuchImage {
@@ -44,7 +46,10 @@ pub struct Row {
 /// ```
 #[macro_export]
 macro_rules! problem_answers {
-    ($($(#[$description:meta])* $name:ident { $($status:ident: $when:literal, $detail:literal $(of $parameter:literal)?;)+ })+) => {
+    ($(
+        $(#[$description:meta])*
+        $name:ident { $($status:ident: $when:literal, $detail:literal $(of $parameter:literal)?;)+ }
+    )+) => {
         $(
             $(#[$description])*
             pub(crate) struct $name;
@@ -53,7 +58,8 @@ macro_rules! problem_answers {
                 fn rows() -> Vec<$crate::openapi::Row> {
                     vec![$($crate::openapi::Row {
                         when: $when,
-                        problem: $crate::Problem::new($crate::StatusCode::$status, $detail)$(.about($parameter))?,
+                        problem: $crate::Problem::new($crate::StatusCode::$status, $detail)
+                            $(.about($parameter))?,
                     }),+]
                 }
             }
@@ -186,7 +192,7 @@ fn each_header(document: &mut openapi::OpenApi, mut visit: impl FnMut(&str, &mut
     }
 }
 
-/// Without null, which no query and no field can say: clients leave out parameters and bodies instead.
+/// A schema without null. Clients leave out parameters and bodies instead: a query or a field cannot be null.
 fn without_null(schema: RefOr<Schema>) -> RefOr<Schema> {
     match schema {
         RefOr::T(Schema::OneOf(OneOf { mut items, .. })) => {

@@ -22,7 +22,7 @@ pub struct Known<'a> {
 }
 
 impl<'a> Known<'a> {
-    /// `names`, of which `lists` may be given several times: each as often as its number says.
+    /// `names`, of which `lists` may be given several times, at most as often as their numbers.
     pub const fn with_lists(names: &'a [&'a str], lists: &'a [(&'a str, usize)]) -> Self {
         Self { names, lists }
     }
@@ -62,7 +62,8 @@ impl Parameters {
         Ok(parameters)
     }
 
-    /// Reads a query that only filters. Unknown parameters, such as those by which browsers evade caches, are ignored.
+    /// Reads a query that only filters. Unknown parameters, such as those by which browsers evade caches, are
+    /// ignored.
     ///
     /// # Errors
     ///

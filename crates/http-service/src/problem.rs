@@ -46,7 +46,7 @@ pub struct Body {
 }
 
 impl Problem {
-    /// A problem that the client learns of with all that is known.
+    /// A problem that the client can read in full.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self { status, detail: detail.into(), parameter: None, allow: None, log: None }
     }
@@ -56,7 +56,7 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, detail).logged(error)
     }
 
-    /// 500 of a defect of the program, which the log tells of already.
+    /// 500 for a defect of the program, which is in the log already.
     pub fn mistake() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the service made a mistake; its log says more")
     }
@@ -92,7 +92,7 @@ impl Problem {
         Self { parameter: Some(name.to_owned()), ..self }
     }
 
-    /// Has the log tell what the client does not read.
+    /// Adds details for the log, which the client does not read.
     pub fn logged(self, error: impl ToString) -> Self {
         Self { log: Some(error.to_string()), ..self }
     }

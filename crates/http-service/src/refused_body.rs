@@ -1,5 +1,6 @@
-//! A client that sends a body without `Expect: 100-continue` reads the answer only when it has sent all of it. If the server closed the
-//! connection after a refusal, such a client would see a reset connection and never learn why. So some of a refused body is read.
+//! A client that sends a body without `Expect: 100-continue` reads the answer only when it has sent all of
+//! it. If the server closed the connection after a refusal, such a client would see a reset connection and
+//! never learn why. So some of a refused body is read.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -20,7 +21,8 @@ const MAX_BYTES: usize = 1 << 20;
 /// The longest that a refusal waits for its body.
 const MAX_TIME: Duration = Duration::from_secs(2);
 
-/// Middleware that reads what a handler left of the body of a request that it refused. Clients with `Expect` stop sending by themselves.
+/// Middleware that reads what a handler left of the body of a request that it refused. Clients with `Expect`
+/// stop sending by themselves.
 pub(crate) async fn drain(request: Request, next: Next) -> Response {
     if request.headers().contains_key(EXPECT) {
         return next.run(request).await;

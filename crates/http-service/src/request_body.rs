@@ -10,7 +10,8 @@ use model::minimum_rate::MinimumRate;
 
 use crate::problem::Problem;
 
-/// A client that sends nothing for this long has gone. The average rate over this time must not be below the minimum.
+/// A client that sends nothing for this long has gone. The average rate over this time must not be below the
+/// minimum.
 const STALL_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A body that is a file.

@@ -1,5 +1,5 @@
-//! Dictionaries of structured fields (RFC 9651 §3.2), as far as digests need them: byte sequences are decoded, all other values are only
-//! parsed to be skipped.
+//! Dictionaries of structured fields (RFC 9651 §3.2), as far as digests need them: byte sequences are
+//! decoded, all other values are only parsed to be skipped.
 
 use base64::Engine;
 use base64::alphabet;
@@ -15,7 +15,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 /// A member's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Value {
+pub enum MemberValue {
     /// Bytes.
     Bytes(Vec<u8>),
     /// Something else.
@@ -23,13 +23,13 @@ pub enum Value {
 }
 
 /// Reads a dictionary (§4.2.2), in the order in which its members came; `None` if it is not one.
-pub fn dictionary(text: &str) -> Option<Vec<(&str, Value)>> {
+pub fn dictionary(text: &str) -> Option<Vec<(&str, MemberValue)>> {
     let mut input = Input(text.trim_matches(' '));
     let mut members = Vec::new();
     while !input.0.is_empty() {
         let key = input.key()?;
         // A key alone means `?1`.
-        let value = if input.skip('=') { input.member()? } else { Value::Other };
+        let value = if input.skip('=') { input.member()? } else { MemberValue::Other };
         input.parameters()?;
         members.push((key, value));
         input.skip_while(|character| matches!(character, ' ' | '\t'));
@@ -94,14 +94,14 @@ impl<'a> Input<'a> {
         Some(())
     }
 
-    fn member(&mut self) -> Option<Value> {
+    fn member(&mut self) -> Option<MemberValue> {
         if !self.skip('(') {
             return self.item();
         }
         loop {
             self.skip_while(|character| character == ' ');
             if self.skip(')') {
-                return Some(Value::Other);
+                return Some(MemberValue::Other);
             }
             self.item()?;
             self.parameters()?;
@@ -109,12 +109,12 @@ impl<'a> Input<'a> {
         }
     }
 
-    fn item(&mut self) -> Option<Value> {
+    fn item(&mut self) -> Option<MemberValue> {
         let first = self.first()?;
         match first {
             ':' => {
                 self.skip(':');
-                return BASE64.decode(self.until(':')?).ok().map(Value::Bytes);
+                return BASE64.decode(self.until(':')?).ok().map(MemberValue::Bytes);
             }
             '"' => {
                 self.skip('"');
@@ -142,7 +142,7 @@ impl<'a> Input<'a> {
             }
             _ => return None,
         }
-        Some(Value::Other)
+        Some(MemberValue::Other)
     }
 
     fn number(&mut self) -> Option<()> {
@@ -174,20 +174,20 @@ mod tests {
 
     #[test]
     fn dictionaries_are_read_as_the_standard_says() {
-        let bytes = |text: &str| Value::Bytes(text.into());
-        let cases: [(&str, &[(&str, Value)]); 12] = [
+        let bytes = |text: &str| MemberValue::Bytes(text.into());
+        let cases: [(&str, &[(&str, MemberValue)]); 12] = [
             ("", &[]),
             ("a=:aGk=:", &[("a", bytes("hi"))]),
             ("  a=:aGk:  ", &[("a", bytes("hi"))]),
             ("a=:aGl=:", &[("a", bytes("hi"))]),
             ("a=::", &[("a", bytes(""))]),
             ("a=:aGk=:, b=:aG8=:", &[("a", bytes("hi")), ("b", bytes("ho"))]),
-            ("a=:aGk=: \t,\tb=1", &[("a", bytes("hi")), ("b", Value::Other)]),
+            ("a=:aGk=: \t,\tb=1", &[("a", bytes("hi")), ("b", MemberValue::Other)]),
             ("a=:aGk=:;x;y=\"a,b=:c:\\\"\\\\\";z=?0", &[("a", bytes("hi"))]),
-            ("a;b=1,sha-256=:aGk=:", &[("a", Value::Other), ("sha-256", bytes("hi"))]),
-            ("a=(1 \"b)\" :aGk=:;q=1.5 );w, b=-2", &[("a", Value::Other), ("b", Value::Other)]),
-            ("a=*tok/en:1, *b.c_d-=@-12", &[("a", Value::Other), ("*b.c_d-", Value::Other)]),
-            ("a=%\"f%c3%bc, r\", b=()", &[("a", Value::Other), ("b", Value::Other)]),
+            ("a;b=1,sha-256=:aGk=:", &[("a", MemberValue::Other), ("sha-256", bytes("hi"))]),
+            ("a=(1 \"b)\" :aGk=:;q=1.5 );w, b=-2", &[("a", MemberValue::Other), ("b", MemberValue::Other)]),
+            ("a=*tok/en:1, *b.c_d-=@-12", &[("a", MemberValue::Other), ("*b.c_d-", MemberValue::Other)]),
+            ("a=%\"f%c3%bc, r\", b=()", &[("a", MemberValue::Other), ("b", MemberValue::Other)]),
         ];
         for (text, expected) in cases {
             assert_eq!(dictionary(text).as_deref(), Some(expected), "{text}");

@@ -1,4 +1,4 @@
-//! Examples for the document. Tests hold them against the schemas.
+//! Examples for the document. Tests check them against the schemas.
 
 use serde_json::{Value, json};
 
@@ -173,7 +173,7 @@ pub(in crate::northbound) fn microkernel_name() -> Value {
     json!({"name": "vmlinuz-1.2.0-rancher"})
 }
 
-/// The text that tells how far an upload has come.
+/// The answer to an upload, with its progress.
 pub(in crate::northbound) fn uploaded() -> Value {
     "Uploaded 50 %\nUploaded 100 %\nUpload finished!\n".into()
 }

@@ -1,5 +1,5 @@
-//! What requests may say, for the document: in the query, in the members of a JSON body, in header fields. The handlers read it as text
-//! and validate it with types of the model; a test holds the names here against theirs.
+//! The parameters of requests, for the document: in the query, in the members of a JSON body, in header
+//! fields. The handlers parse text with types of the model; a test compares the names here with theirs.
 
 #![expect(dead_code, reason = "only the document is made of these")]
 
@@ -25,12 +25,13 @@ pub(in crate::northbound) struct ImageFilters {
     status: Option<String>,
 }
 
-/// An image to be registered, and where its ISO comes from: one of `isostore`, `isolocal`, `isoweb` and `isoclient`. Of several, the first in
-/// this order counts.
+/// An image to be registered, and where its ISO comes from: one of `isostore`, `isolocal`, `isoweb` and
+/// `isoclient`. Of several, the first in this order counts.
 #[derive(IntoParams, ToSchema)]
 #[into_params(parameter_in = Query)]
 pub(in crate::northbound) struct Registration {
-    /// First segment of the image's path: one safe path segment of at most 255 bytes. `iso`, `common` and `gui` are taken.
+    /// First segment of the image's path: one safe path segment of at most 255 bytes. `iso`, `common` and
+    /// `gui` are taken.
     #[param(required = false)]
     name: String,
     /// Second segment of the image's path.
@@ -40,15 +41,18 @@ pub(in crate::northbound) struct Registration {
     isostore: Option<String>,
     /// An absolute path on the server. The file is served where it lies, and never written to.
     isolocal: Option<String>,
-    /// A link to the ISO: http, https or ftp. Up to 16 may be given, of the same bytes; they are asked in order.
+    /// A link to the ISO: http, https or ftp. Up to 16 may be given, of the same bytes; they are asked in
+    /// order.
     #[param(max_items = 16)]
     #[schema(max_items = 16)]
     isoweb: Option<Vec<String>>,
-    /// The name that the ISO gets in the store. The body of the request is the ISO, so all parameters are in the query.
+    /// The name that the ISO gets in the store. The body of the request is the ISO, so all parameters are in
+    /// the query.
     isoclient: Option<String>,
     /// Which of the ISO's trees to serve; without it the best, in the order of this list.
     tree: Option<TreeChoice>,
-    /// Seconds to wait for the end of a download, 3 by default and 3600 at most. The answer tells the status that was reached by then.
+    /// Seconds to wait for the end of a download, 3 by default and 3600 at most. The answer tells the status
+    /// that was reached by then.
     #[param(maximum = 3600)]
     #[schema(maximum = 3600)]
     wait: Option<u64>,
@@ -70,7 +74,8 @@ pub(in crate::northbound) struct Registration {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(in crate::northbound) struct Folder {
-    /// The folder, as paths stand in answers: percent-encoded, for names need not be UTF-8. So it is encoded once more in the query.
+    /// The folder, as paths stand in answers: percent-encoded, for names need not be UTF-8. So it is encoded
+    /// once more in the query.
     #[param(example = "boot/grub/")]
     path: Option<String>,
     /// How many entries to pass over.
@@ -195,7 +200,8 @@ pub(in crate::northbound) struct NewUploadFields {
     /// `1` if that is not known yet.
     #[param(rename = "Upload-Defer-Length", example = "1")]
     upload_defer_length: Option<String>,
-    /// Pairs of a key and a value in Base64, separated by commas. The keys are those of the query, and `filename`, which is `name`.
+    /// Pairs of a key and a value in Base64, separated by commas. The keys are those of the query, and
+    /// `filename`, which is `name`.
     #[param(rename = "Upload-Metadata", example = "filename bGludXguaXNv,store aXNv")]
     upload_metadata: Option<String>,
 }
@@ -204,7 +210,8 @@ pub(in crate::northbound) struct NewUploadFields {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 pub(in crate::northbound) struct PieceChecksum {
-    /// `sha1`, `sha256` or `sha512`, and the digest of the body in Base64. Bytes with another digest are not kept.
+    /// `sha1`, `sha256` or `sha512`, and the digest of the body in Base64. Bytes with another digest are not
+    /// kept.
     #[param(rename = "Upload-Checksum", example = "sha1 qUqP5cyxm6YcTAhz05Hph5gvu9M=")]
     upload_checksum: Option<String>,
 }

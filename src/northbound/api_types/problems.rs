@@ -1,5 +1,5 @@
-//! The problem answers of the document. Each set is for operations that fail in the same ways; the examples are made by the code that
-//! makes the answers.
+//! The problem answers of the document. Each set is for operations that fail in the same ways; the examples
+//! are made by the code that makes the answers.
 
 use utoipa::IntoResponses;
 
@@ -42,7 +42,8 @@ http_service::problem_answers! {
         CONFLICT: "Another request is working on one of them. None was removed.",
             "the image linux 9 is being worked on by another request; try again when that has ended";
     }
-    /// Files that come in. Whatever can be refused before the body is read is refused then; nothing is kept of what failed.
+    /// Files that come in. Whatever can be refused before the body is read is refused then; nothing is kept
+    /// of what failed.
     FileRejected {
         REQUEST_TIMEOUT: "The body came too slowly, or the request took longer than `httpTimeout`.", "the upload comes too slowly";
         CONFLICT: "The name is taken: a file of that name is used by an image, lies elsewhere, or is just being written.",
@@ -56,7 +57,7 @@ http_service::problem_answers! {
         INSUFFICIENT_STORAGE: "There is not enough space, or the inventory cannot be written.",
             "not enough space in the ISO store: 734003200 bytes are needed, 104857600 bytes are available";
     }
-    /// Bodies that are whole files.
+    /// Bodies that are complete files.
     EncodingRejected {
         UNSUPPORTED_MEDIA_TYPE: "The body has a Content-Encoding.", "send the file as it is, without Content-Encoding";
     }
@@ -106,7 +107,7 @@ http_service::problem_answers! {
         CONFLICT: "Another request is bringing bytes for it.",
             "the unfinished file is being worked on by another request; try again when that has ended";
     }
-    /// One upload, on which somebody else works.
+    /// One upload, to which another request appends.
     UploadLocked {
         LOCKED: "Another request is bringing bytes for it. Wait, and ask again how far it has come.",
             "the unfinished file is being worked on by another request; try again when that has ended";
@@ -135,7 +136,7 @@ http_service::problem_answers! {
     }
 }
 
-/// The bytes do not have the checksum that the client announced: the one problem whose status only tus knows.
+/// Bytes that do not have the checksum that the client announced. Only tus has a status for them.
 pub(in crate::northbound) struct OtherChecksum;
 
 impl OtherChecksum {

@@ -1,4 +1,4 @@
-//! The answers that say how far an upload has come, in the same headers.
+//! The answers with the headers that clients of tus read the progress of an upload from.
 
 use http::StatusCode;
 use utoipa::IntoResponses;
@@ -46,7 +46,7 @@ macro_rules! upload_progress {
 }
 
 upload_progress! {
-    /// `GET`, whose answer has no body either.
+    /// `GET`, whose answer has no body.
     ProgressShown { OK: "How far it has come is in the fields; there is no body." }
     /// `HEAD`.
     ProgressInFields { OK: "How far it has come is in the fields." }

@@ -46,7 +46,7 @@ const KNOWN: Known<'_> = Known::with_lists(&PARAMETERS, &[("isoweb", 16)]);
 
 /// Where an ISO comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Source {
+enum IsoSource {
     /// A file of the ISO store.
     Store,
     /// A file of the server, which stays where it lies.
@@ -57,7 +57,7 @@ enum Source {
     Client,
 }
 
-impl Source {
+impl IsoSource {
     const ALL: [Self; 4] = [Self::Store, Self::Local, Self::Web, Self::Client];
 
     /// The source that is named. Of several, the first in the order of [`Self::ALL`] counts.
@@ -78,13 +78,15 @@ impl Source {
 
 /// Register an image.
 ///
-/// Its ISO is a file of the store (`isostore`), a file of the server (`isolocal`), comes from the web (`isoweb`), or is the body of the request
-/// (`isoclient`). A squashfs or an uncompressed tar will do as well. But for `isoclient`, the parameters may be in the query or in a JSON body;
-/// the query wins. An image that is in error is registered anew in the same way.
+/// Its ISO is a file of the store (`isostore`), a file of the server (`isolocal`), comes from the web
+/// (`isoweb`), or is the body of the request (`isoclient`). A squashfs or an uncompressed tar will do as
+/// well. But for `isoclient`, the parameters may be in the query or in a JSON body; the query wins. An image
+/// that is in error is registered anew in the same way.
 ///
-/// With `isoweb` the answer comes after three seconds at most, with the status that was reached by then; `wait` or `Prefer` wait longer, or not
-/// at all. With `isoclient` it is text that tells each tenth as it comes, or, with `Accept: application/json`, the image at the end. If
-/// something fails after the text has begun, it is cut, so that clients notice.
+/// With `isoweb` the answer comes after three seconds at most, with the status that was reached by then;
+/// `wait` or `Prefer` wait longer, or not at all. With `isoclient` it is text that tells each tenth as it
+/// comes, or, with `Accept: application/json`, the image at the end. If something fails after the text has
+/// begun, it is cut, so that clients notice.
 #[utoipa::path(
     put, path = "/images", tag = "images", operation_id = "registerImage",
     params(Registration, Preference, DigestFields),
@@ -112,7 +114,7 @@ pub(in crate::northbound) async fn put(
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let query = Parameters::of_query(&parts, KNOWN)?;
-    if Source::of(&query) == Some(Source::Client) {
+    if IsoSource::of(&query) == Some(IsoSource::Client) {
         // The body is the ISO, so all parameters are in the query.
         return upload(&api, &query, &parts, body).await;
     }
@@ -124,14 +126,14 @@ pub(in crate::northbound) async fn put(
 async fn register(api: &Northbound, parameters: &Parameters, headers: &HeaderMap) -> Result<Image, Problem> {
     let digests = ExpectedDigests::of_parameters(parameters)?;
     let checksum_file = ChecksumFile::of(parameters)?;
-    match Source::of(parameters) {
-        Some(Source::Store) => from_store(api, parameters, digests, &checksum_file).await,
-        Some(Source::Local) => from_server(api, parameters, digests, &checksum_file).await,
-        Some(Source::Web) => {
+    match IsoSource::of(parameters) {
+        Some(IsoSource::Store) => from_store(api, parameters, digests, &checksum_file).await,
+        Some(IsoSource::Local) => from_server(api, parameters, digests, &checksum_file).await,
+        Some(IsoSource::Web) => {
             let from_web = FromWeb::of(parameters, headers, checksum_file, digests)?;
             from_web.register(api, reserve(api, parameters).await?).await
         }
-        Some(Source::Client) => {
+        Some(IsoSource::Client) => {
             Err(Problem::parameter("isoclient", "must be in the query, because the body is the ISO"))
         }
         None => {
@@ -150,7 +152,7 @@ async fn from_store(
     digests: ExpectedDigests,
     checksum_file: &ChecksumFile,
 ) -> Result<Image, Problem> {
-    let source = Source::Store.parameter();
+    let source = IsoSource::Store.parameter();
     let iso = parameters.required(source, FileName::existing)?;
     let reservation = reserve(api, parameters).await?;
     let digests = checksum_file.complete(api, iso.as_str(), digests).await?;
@@ -164,7 +166,7 @@ async fn from_server(
     digests: ExpectedDigests,
     checksum_file: &ChecksumFile,
 ) -> Result<Image, Problem> {
-    let source = Source::Local.parameter();
+    let source = IsoSource::Local.parameter();
     let path = parameters.required(source, absolute)?;
     let reservation = reserve(api, parameters).await?;
     let base_name = path.rsplit('/').next().unwrap_or_default();

@@ -30,7 +30,8 @@ pub(in crate::northbound) enum Removed {
 
 /// Delete the images that match all filters, of which there must be one at least.
 ///
-/// Downloads for them are stopped. Their ISOs stay in the store. The parameters may be in the query or in a JSON body; the query wins.
+/// Downloads for them are stopped. Their ISOs stay in the store. The parameters may be in the query or in a
+/// JSON body; the query wins.
 #[utoipa::path(
     delete, path = "/images", tag = "images", operation_id = "deleteImages",
     params(ImageFilters),

@@ -1,4 +1,4 @@
-//! `/images/{id}/tree`: what is inside an image.
+//! `/images/{id}/tree`: the files inside an image.
 
 use axum::Json;
 use axum::extract::{Path as UrlPath, Request, State};
@@ -18,7 +18,7 @@ use http_service::parameters::Parameters;
 
 pub(in crate::northbound) const PARAMETERS: [&str; 4] = ["path", "offset", "limit", "search"];
 
-/// Entries in an answer, if nobody says how many.
+/// Entries in an answer by default.
 const LIMIT: u64 = 1000;
 
 /// The most entries in an answer: a few megabytes.
@@ -53,7 +53,8 @@ pub(in crate::northbound) async fn show(
     Ok(Json(TreeListing::new(&browsed, &path, offset, &api.api_root)).into_response())
 }
 
-/// The names of a path as it stands in a URL: they are bytes, so what the query brings is still percent-encoded.
+/// The names of a path as it stands in a URL. Names are bytes, so the value of the query is still
+/// percent-encoded.
 fn path(text: String) -> Result<Vec<Vec<u8>>, &'static str> {
     let names = text.split('/').filter(|name| !name.is_empty());
     names

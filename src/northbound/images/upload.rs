@@ -18,7 +18,8 @@ use http_service::digest_fields::ExpectedDigests;
 use http_service::parameters::Parameters;
 use http_service::request_body::{RequestBody, check_headers};
 
-/// An upload that lacks more than this of what its beginning announces is cut short. Less may be padding that was trimmed.
+/// An upload that lacks more than this of what its beginning announces is cut short. Less may be padding that
+/// was trimmed.
 const PADDING: u64 = 1 << 20;
 
 pub(super) async fn upload(

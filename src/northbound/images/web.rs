@@ -15,7 +15,8 @@ use http_service::digest_fields::ExpectedDigests;
 use http_service::parameters::Parameters;
 use http_service::run_to_completion;
 
-/// How long a registration from the web waits for its end when the client says nothing: small ISOs on a near server are done by then.
+/// How long a registration from the web waits for its end by default: the download of a small ISO from a near
+/// server takes less.
 const DEFAULT_WAIT: Duration = Duration::from_secs(3);
 
 /// The longest that a client may ask a request to wait.
@@ -69,7 +70,8 @@ impl FromWeb {
             // The request that deleted the image, or the stop of the service, decides about the record.
             Some(Err(failure @ Failure::Cancelled)) => Err(problem(failure)),
             Some(Err(failure)) => {
-                // The client learns of the failure, so no record is kept. An image that was in error before stays listed.
+                // The client learns of the failure, so no record is kept. An image that was in error before
+                // stays listed.
                 if !is_retry {
                     let _ = api.catalog.remove_images(vec![image.id]).await;
                 }
@@ -79,7 +81,8 @@ impl FromWeb {
     }
 }
 
-/// How long to wait for a download: `wait=N` or `Prefer: wait=N` seconds (RFC 7240 §4.3), or not at all (`respond-async`, §4.1).
+/// How long to wait for a download: `wait=N` or `Prefer: wait=N` seconds (RFC 7240 §4.3), or not at all
+/// (`respond-async`, §4.1).
 fn wait(parameters: &Parameters, headers: &HeaderMap) -> Result<Duration, Problem> {
     let seconds = |text: &str| text.parse().ok().map(|seconds| Duration::from_secs(seconds).min(MAX_WAIT));
     if let Some(text) = parameters.get("wait") {

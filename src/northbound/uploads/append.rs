@@ -29,8 +29,8 @@ const PIECE: &str = "application/offset+octet-stream";
 
 /// Bring more bytes, by tus.
 ///
-/// What came stays, also if the request breaks off, unless it has a checksum: then all counts or nothing. With the last byte the file is in
-/// its store.
+/// What came stays, also if the request breaks off, unless it has a checksum: then all counts or nothing.
+/// With the last byte the file is in its store.
 #[utoipa::path(
     patch, path = "/uploads/{id}", tag = "uploads", operation_id = "appendToUpload",
     params(("id" = String, Path, description = "The upload's id."), TusVersionRequired, PieceFields, PieceChecksum),

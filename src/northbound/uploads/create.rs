@@ -63,8 +63,9 @@ fn understood(allow: &'static str) -> Response {
 
 /// Begin an upload that can be resumed.
 ///
-/// By tus 1.0.0, whose fields are understood, or by plain clients, which say all in the query. With the Content-Type
-/// `application/offset+octet-stream` the body has the first bytes. The upload is at the path that `Location` tells.
+/// By tus 1.0.0, whose fields are understood, or by plain clients, which say all in the query. With the
+/// Content-Type `application/offset+octet-stream` the body has the first bytes. The upload is at the path
+/// that `Location` tells.
 #[utoipa::path(
     post, path = "/uploads", tag = "uploads", operation_id = "createUpload",
     params(NewUpload, TusVersion, NewUploadFields, PieceChecksum),

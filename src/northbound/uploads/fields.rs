@@ -1,4 +1,5 @@
-//! The header fields of resumable uploads (tus 1.0.0, and `Content-Range` of RFC 9110 §14.5 for plain clients).
+//! The header fields of resumable uploads (tus 1.0.0, and `Content-Range` of RFC 9110 §14.5 for plain
+//! clients).
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

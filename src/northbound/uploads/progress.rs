@@ -17,7 +17,8 @@ use http_service::Problem;
 
 /// Ask how far an upload has come.
 ///
-/// Whoever brings bytes for it at this moment is stopped: who asks is about to go on with it.
+/// A request that brings bytes for it at this moment is ended: the client that asks is about to go on with
+/// it.
 #[utoipa::path(
     get, path = "/uploads/{id}", tag = "uploads", operation_id = "showUpload",
     params(("id" = String, Path, description = "The upload's id."), TusVersion),

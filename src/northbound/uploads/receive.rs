@@ -19,7 +19,8 @@ pub(super) struct Appended {
     pub(super) stored: Option<StoredFile>,
 }
 
-/// The problem of an upload that another request works on is 423: clients of tus wait then. On 409 they would begin anew.
+/// The problem of an upload that another request works on is 423: clients of tus wait then. On 409 they would
+/// begin anew.
 pub(super) fn locked(error: CatalogError) -> Problem {
     match error {
         CatalogError::Busy(_) => Problem::new(StatusCode::LOCKED, error.to_string()),
@@ -27,8 +28,8 @@ pub(super) fn locked(error: CatalogError) -> Problem {
     }
 }
 
-/// Appends the body of a request. Bytes that arrived are kept when the request breaks off, unless it has a checksum: then all count or none.
-/// `token` ends it.
+/// Appends the body of a request. Bytes that arrived are kept when the request breaks off, unless it has a
+/// checksum: then all count or none. `token` ends it.
 pub(super) async fn receive(
     catalog: &Catalog,
     id: &UnfinishedFileId,

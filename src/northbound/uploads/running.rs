@@ -1,4 +1,4 @@
-//! Requests that append to uploads at this moment.
+//! The requests that append to uploads.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,7 +7,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::model::unfinished_file::UnfinishedFileId;
 
-/// The requests that append now, by their uploads. A newer one ends an older one, whose connection most likely broke unnoticed.
+/// The requests that append now, by their uploads. A newer one ends an older one, whose connection most
+/// likely broke unnoticed.
 #[derive(Clone, Default)]
 pub(in crate::northbound) struct Running(Arc<Mutex<HashMap<UnfinishedFileId, CancellationToken>>>);
 

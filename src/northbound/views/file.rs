@@ -70,8 +70,8 @@ pub(in crate::northbound) enum Store {
     Microkernel,
 }
 
-/// How a file came: somebody sent it (`upload`), it was fetched (`download`), it lies elsewhere (`local`), or somebody put it into the store's
-/// folder (`folder`).
+/// How a file came: a client sent it (`upload`), it was fetched (`download`), it lies elsewhere (`local`), or
+/// it was put into the store's folder (`folder`).
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum Origin {

@@ -31,7 +31,8 @@ pub(in crate::northbound) struct Image {
     /// Its ISO's name in the store.
     #[schema(value_type = String)]
     iso: FileName,
-    /// `OK` when every byte is there and being served, `downloading iso` or `preparing` before that, or `error: ` and the reason.
+    /// `OK` when every byte is there and being served, `downloading iso` or `preparing` before that, or
+    /// `error: ` and the reason.
     #[schema(value_type = String)]
     status: Status,
     source: Source,
@@ -40,7 +41,8 @@ pub(in crate::northbound) struct Image {
     /// The size of its ISO, once it was read.
     #[schema(required)]
     bytes: Option<u64>,
-    /// The operating system in it, if its files tell; null too for images that were registered by a service that did not look.
+    /// The operating system in it, if its files tell; null too for images that were registered by a service
+    /// that did not look.
     #[schema(required)]
     system: Option<System>,
     /// When it was registered.
@@ -115,7 +117,8 @@ struct System {
 /// What was found in an ISO. Before it was read there is only what was asked for.
 #[derive(Debug, Default, Serialize, ToSchema)]
 struct TreeSummary {
-    /// What is served: `rockridge`, `udf`, `joliet`, `enhanced` or `plain` of an ISO; `squashfs`; `tar`; or `mount`, where the kernel chose.
+    /// What is served: `rockridge`, `udf`, `joliet`, `enhanced` or `plain` of an ISO; `squashfs`; `tar`; or
+    /// `mount`, where the kernel chose.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     kind: Option<String>,
@@ -175,7 +178,8 @@ struct DownloadProgress {
 }
 
 impl Image {
-    /// An image, with the southbound path of its tree and, while its ISO is being fetched, how far that has come.
+    /// An image, with the southbound path of its tree and, while its ISO is being fetched, how far that has
+    /// come.
     pub(in crate::northbound) fn new(
         image: &image::Image,
         download: Option<&jobs::Shown>,

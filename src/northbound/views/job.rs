@@ -25,7 +25,7 @@ pub(in crate::northbound) struct Job {
     created: Time,
     /// When its state last changed.
     updated: Time,
-    /// How far it has come; null before anybody knows, and after its end.
+    /// How far it has come; null before that is known, and after its end.
     #[schema(required)]
     progress: Option<Progress>,
     /// When the next attempt begins. Only of one that waits.
@@ -55,8 +55,9 @@ pub(in crate::northbound) struct JobInFull {
     log: Vec<LogLine>,
 }
 
-/// What a job does: it fetches the ISO of an image (`download`), computes the digest of a file that did not come through this service
-/// (`digest`), or reads stored files again, to see whether they are what they were (`scrub`).
+/// What a job does: it fetches the ISO of an image (`download`), computes the digest of a file that did not
+/// come through this service (`digest`), or reads stored files again, to see whether they are what they were
+/// (`scrub`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(in crate::northbound) enum JobKind {
@@ -65,7 +66,8 @@ pub(in crate::northbound) enum JobKind {
     Scrub,
 }
 
-/// How far a job has come. One that is `waiting` did not go well and is tried again; `done`, `failed` and `cancelled` are ends.
+/// How far a job has come. One that is `waiting` did not go well and is tried again; `done`, `failed` and
+/// `cancelled` are ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(in crate::northbound) enum JobState {

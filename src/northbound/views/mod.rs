@@ -1,5 +1,5 @@
-//! Records as clients see them. The field names are fixed; scripts read them. The API's document is made from these types, so it cannot
-//! differ from the answers.
+//! Records as clients see them. The field names are fixed; scripts read them. The API's document is made from
+//! these types, so it cannot differ from the answers.
 
 pub(super) mod file;
 pub(super) mod image;

@@ -24,7 +24,7 @@ impl From<Timestamp> for Time {
 }
 
 impl Time {
-    /// A time as the system tells it; `None` if it is beyond all calendars.
+    /// A time of the system; `None` if it is beyond the calendar.
     pub(in crate::northbound) fn of_system(time: SystemTime) -> Option<Self> {
         Timestamp::try_from(time).ok().map(Self)
     }

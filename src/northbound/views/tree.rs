@@ -1,4 +1,4 @@
-//! What is inside images. Paths are as they stand in URLs, names are text.
+//! The files inside images. Paths are as they stand in URLs, names are text.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -12,7 +12,8 @@ use crate::trees::text;
 /// The entries of a folder inside an image, or what was found below it.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::northbound) struct TreeListing {
-    /// The path of the folder inside the image: percent-encoded, with a slash at its end; that of the root is empty.
+    /// The path of the folder inside the image: percent-encoded, with a slash at its end; that of the root is
+    /// empty.
     path: String,
     /// The path of the folder below the southbound's root.
     url: String,

@@ -1,5 +1,6 @@
-//! Answers with pages and files: compressed as the client takes them, or 304 if it has them already. Browsers revalidate pages, which are small.
-//! The URLs of files change with their content, so browsers keep them for good.
+//! Answers with pages and files: compressed as the client takes them, or 304 if it has them already. Browsers
+//! revalidate pages, which are small. The URLs of files change with their content, so browsers keep them for
+//! good.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,12 +23,14 @@ pub(in crate::northbound) struct WebUi(Arc<Inner>);
 
 struct Inner {
     files: Files,
-    /// The pages `/`, `/gui/` and `/docs`, by [`PageUrl`]. `None` while the files are read from a folder, where they may change.
+    /// The pages `/`, `/gui/` and `/docs`, by [`PageUrl`]. `None` while the files are read from a folder,
+    /// where they may change.
     pages: Option<[Page; 3]>,
 }
 
 impl WebUi {
-    /// Takes the files out of the program, or, for the developers of the web UI, from a folder at each request.
+    /// Takes the files out of the program, or, for the developers of the web UI, from a folder at each
+    /// request.
     pub(in crate::northbound) fn new(folder: Option<PathBuf>) -> Self {
         let files = folder.map_or(Files::Embedded, Files::Folder);
         let pages = match files {

@@ -1,4 +1,5 @@
-//! The files that pages are made of: those in the program, or a folder of those who work on them.
+//! The files that pages refer to: those embedded in the program, or a folder for the developers of the web
+//! UI.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -15,15 +16,15 @@ struct Embedded {
 // The table `FILES`, and `HASH`, which names its content.
 include!(concat!(env!("OUT_DIR"), "/web_ui.rs"));
 
-/// The name of a content that changes while the program runs.
+/// The version of files that change while the program runs.
 const CHANGING: &str = "dev";
 
-/// A file that browsers get.
+/// A file for browsers.
 #[derive(Debug, Clone, Default)]
 pub(super) struct File {
     pub(super) media_type: &'static str,
     pub(super) bytes: Bytes,
-    /// The same, compressed; empty where it is not, as of a file of a folder.
+    /// The same, compressed; empty for a file of a folder.
     pub(super) gzip: Bytes,
     pub(super) brotli: Bytes,
 }
@@ -37,7 +38,7 @@ pub(super) enum Files {
 }
 
 impl Files {
-    /// What the content is called in URLs.
+    /// The version of all files, which is a segment of their URLs.
     pub(super) fn version(&self) -> &'static str {
         match self {
             Self::Embedded => HASH,

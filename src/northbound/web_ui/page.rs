@@ -1,4 +1,4 @@
-//! A page as it is sent: its text with links to the files of this version, and what browsers must hold it to.
+//! A page as it is sent: its text with links to the files of this version, and its security headers.
 
 use std::io::Write;
 
@@ -12,13 +12,13 @@ use sha2::{Digest, Sha256};
 
 use super::files::{File, Files};
 
-/// The line of a page that is replaced.
+/// The line of a page that the links to its files replace.
 const HEAD: &str = "<!-- head -->";
 
-/// Which file a bare name in an import stands for.
+/// The file that maps bare names in imports to files.
 const IMPORT_MAP: &str = "importmap.json";
 
-/// Bytes of a digest that tell one text from another.
+/// Bytes of a digest in a page's version.
 const VERSION_LENGTH: usize = 9;
 
 /// The URL of a page, which decides how the page refers to its files.
@@ -53,13 +53,13 @@ impl PageUrl {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Page {
     pub(super) file: File,
-    /// What its text is called: the program makes some of it, so the name of the files is not enough.
+    /// Names the text of the page. The program makes some of it, so the version of the files is not enough.
     pub(super) version: String,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Page {
-    /// Makes the page of a place; `None` if one of its files is not there.
+    /// Makes the page of a URL; `None` if one of its files is missing.
     pub(super) fn render(files: &Files, place: PageUrl) -> Option<Self> {
         let (text, entry) = place.files();
         let html = files.read(text)?;
@@ -95,7 +95,8 @@ fn head(base: &str, map: &str, entry: &str, modules: &[String]) -> String {
     head
 }
 
-/// What holds for the page: nothing from elsewhere, no script in its text but the import map, and nobody frames it.
+/// The security headers of a page: it loads nothing from elsewhere, has no inline script but the import map,
+/// and stays out of frames.
 fn headers(map: &str) -> Option<Vec<(HeaderName, HeaderValue)>> {
     let digest = BASE64_STANDARD.encode(Sha256::digest(map));
     let policy = format!(
@@ -108,8 +109,8 @@ fn headers(map: &str) -> Option<Vec<(HeaderName, HeaderValue)>> {
     ])
 }
 
-/// The modules that `entry` imports, those that these import, and so on: so that browsers need not read one to learn of the next. What a
-/// module asks for later, by `import()`, is not among them.
+/// The modules that `entry` imports, directly or not, so that a browser fetches all of them at once. Modules
+/// that are loaded later, by `import()`, are not among them.
 fn modules(files: &Files, names: &Map<String, Value>, entry: &str) -> Vec<String> {
     let mut found = vec![entry.to_owned()];
     let mut next = 0;
@@ -130,8 +131,8 @@ fn modules(files: &Files, names: &Map<String, Value>, entry: &str) -> Vec<String
     found
 }
 
-/// The names that stand after a `from`, or after an `import` at the beginning of a line; but for those in comments, which tell of types. In other
-/// text there may be some as well, but of no files.
+/// The names after a `from`, or after an `import` at the beginning of a line. Comments, which import types,
+/// are skipped. Text may match as well, but names no file.
 fn imported(source: &str) -> impl Iterator<Item = &str> {
     let lines = source.lines().map(str::trim_start).filter(|line| !line.starts_with(['*', '/']));
     lines
@@ -183,7 +184,7 @@ mod tests {
             assert!(!text.contains(HEAD), "{text}");
             let early: Vec<&str> = text.lines().filter(|line| line.contains("modulepreload")).collect();
             assert!(early.len() > 1, "{text}");
-            // What only some need is loaded by those.
+            // Modules that few views need are loaded by these.
             assert!(!early.iter().any(|line| line.contains("vendor/tus.js")), "{text}");
         }
     }

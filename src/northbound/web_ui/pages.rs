@@ -15,8 +15,8 @@ use crate::northbound::api_types::examples;
 
 /// Show the page to browsers, and what there is to all others.
 ///
-/// Only where the two doors have endpoints of their own: else this is the root of the southbound. `/gui/` is the page everywhere, and `/about`
-/// tells what there is.
+/// Only where the two doors have endpoints of their own: else this is the root of the southbound. `/gui/` is
+/// the page everywhere, and `/about` tells what there is.
 #[utoipa::path(
     get, path = "/", tag = "service", operation_id = "showRoot",
     responses((status = 200, description = "What the client likes better, by its `Accept`.", content(
@@ -67,7 +67,8 @@ pub(in crate::northbound) async fn file(
     }
 }
 
-/// Whether a client prefers a page to JSON: browsers do. A client that accepts anything, such as curl, gets JSON.
+/// Whether a client prefers a page to JSON: browsers do. A client that accepts anything, such as curl, gets
+/// JSON.
 fn prefers_page(headers: &HeaderMap) -> bool {
     let accept: Vec<&str> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
     let accept = accept.join(",");
