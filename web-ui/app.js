@@ -11,10 +11,10 @@ import { html } from './parts/html.js';
 import { Icon } from './parts/icon.js';
 import { text } from './text.js';
 import { Activity } from './views/activity.js';
-import { AddImage } from './views/add_image.js';
-import { Files } from './views/files.js';
-import { ImageView } from './views/image.js';
-import { Images } from './views/images.js';
+import { AddImage } from './views/images/add_image.js';
+import { Files } from './views/images/files.js';
+import { ImageView } from './views/images/image.js';
+import { Images } from './views/images/images.js';
 import { Keys } from './views/keys.js';
 
 const VIEWS = /** @type {const} */ ([
@@ -34,7 +34,7 @@ function App() {
       isFirst.current = false;
       return;
     }
-    // Whoever listens or uses the keyboard goes on where the new view begins.
+    // Screen readers and keyboard users go on where the new view begins.
     main.current?.focus();
     scrollTo(0, 0);
   }, [place]);

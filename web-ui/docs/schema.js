@@ -1,4 +1,4 @@
-// A schema, as people read it: its type in a word, and its members line by line.
+// A schema as text: its type in a word, and its members line by line.
 import { html } from '../parts/html.js';
 import { text } from '../text.js';
 import { Inline } from './markdown.js';

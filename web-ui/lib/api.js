@@ -7,9 +7,9 @@ export const root = new URL('../../../', import.meta.url);
 /** What a request came to when it was not what was hoped for. */
 export class ApiError extends Error {
   /**
-   * @param {string} message for people
+   * @param {string} message text for the user
    * @param {number} status of the answer; 0 if there was none
-   * @param {string} [parameter] the one that is to blame
+   * @param {string} [parameter] the one that led to the error
    */
   constructor(message, status, parameter) {
     super(message);
@@ -51,7 +51,7 @@ export async function request(method, path, parameters, signal) {
     if (signal?.aborted) throw error;
     throw new ApiError(text.errors.unreachable, 0);
   }
-  // An empty answer is one; one that broke off, or came from somebody on the way, is none.
+  // An empty body is a valid answer. One that broke off, or came from a proxy, is none.
   const body = answer.status === 204 ? null : await answer.json().catch(() => undefined);
   if (answer.ok && body === undefined) throw new ApiError(text.errors.unreachable, 0);
   if (answer.ok) return body;

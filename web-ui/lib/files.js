@@ -1,4 +1,4 @@
-// What a file of a store means to people.
+// Files of the stores in words for the user.
 import { computed } from '@preact/signals';
 import { title } from './image.js';
 import { images } from './live.js';
@@ -9,7 +9,7 @@ import { images } from './live.js';
 const imagesByIso = computed(() => Map.groupBy(images.value.values(), (image) => image.iso));
 
 /**
- * Who needs a file, as the service sees it, with the image where it is known.
+ * The images that need a file according to the service, with the image itself where the page knows it.
  * @param {StoredFile} file
  * @returns {{words: string, id?: string}[]}
  */

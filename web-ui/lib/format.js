@@ -1,4 +1,4 @@
-// Numbers, sizes and times as people read them.
+// Numbers, sizes and times as text.
 import { signal } from '@preact/signals';
 
 const UNITS = ['B', 'KB', 'MB', 'GB', 'TB', 'PB'];

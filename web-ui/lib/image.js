@@ -1,4 +1,4 @@
-// What an image means to people.
+// Images in words for the user.
 import { text } from '../text.js';
 import { about, jobOfImage, jobs } from './live.js';
 

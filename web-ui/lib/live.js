@@ -28,7 +28,7 @@ export const jobOfImage = computed(() => {
   return /** @type {Map<string, Job>} */ (byImage);
 });
 
-/** A page that nobody sees needs no events for longer than this, milliseconds. Browsers allow few connections to one server. */
+/** A hidden page gives up its events after this, milliseconds. Browsers allow few connections to one server. */
 const UNSEEN = 30_000;
 /** How often a stream that seems to live is doubted, milliseconds: a computer that slept does not notice that its connections are gone. */
 const DOUBT = 30_000;
@@ -111,7 +111,7 @@ function connect() {
     }
   }
   source.addEventListener('open', () => {
-    // Who goes on where it was is told nothing but what has changed; all others are told to read the lists.
+    // A stream that goes on from the last event tells only changes; any other begins with `hello` or `reset`, on which the lists are read.
     if (lastEventId && isLoaded.value) arrived();
   });
   source.addEventListener('error', () => source === stream && lost());
@@ -136,7 +136,7 @@ function note(event) {
   lastEventId = event.lastEventId || lastEventId;
 }
 
-/** Asks whether the service is still there, and who it is. */
+/** Asks whether the service still answers, and of which version it is. */
 async function doubt() {
   const doubted = stream;
   try {

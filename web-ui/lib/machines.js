@@ -8,7 +8,7 @@ import * as api from './api.js';
 export const address = (client) => client.replace(/:\d+$/, '').replace(/^\[|\]$/g, '');
 
 /**
- * How many machines are fetching from a path, or below it if it ends in a slash, at the moment that somebody asks.
+ * How many machines are fetching from a path, or below it if it ends in a slash, when it is called.
  * @param {string} path
  */
 export function useMachines(path) {

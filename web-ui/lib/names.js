@@ -1,4 +1,4 @@
-// The service's rules of names, so that whoever types one sees at once what is wrong. The service has the last word.
+// The service's rules for names, so that a user sees at once what is wrong with one. The service decides.
 import { text } from '../text.js';
 
 const MOST_BYTES = 255;

@@ -14,7 +14,7 @@ export function watchImages() {
     for (const image of images.value.values()) {
       const is = state(image);
       now.set(image.id, is);
-      // Of what somebody cancelled, somebody knows.
+      // The user knows of a job that was cancelled.
       if (before.get(image.id) !== 'working' || is === 'working' || job(image)?.state === 'cancelled') continue;
       if (is === 'ready') tell(text.images.came(title(image)));
       else complain(text.images.broke(title(image), reason(image)));

@@ -15,7 +15,7 @@ function real() {
 /** @param {string} key */
 export const read = (key) => real()?.getItem(key) ?? instead.get(key) ?? null;
 
-/** Keeps a value; in memory alone where there is no room for it. @param {string} key @param {string} value */
+/** Keeps a value; in memory alone if the storage is full. @param {string} key @param {string} value */
 export function write(key, value) {
   try {
     localStorage.setItem(key, value);

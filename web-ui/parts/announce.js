@@ -1,11 +1,11 @@
-// What is told to everybody: short messages at the edge of the page, and words for those who listen to it.
+// Short messages at the edge of the page, and announcements for screen readers.
 import { signal } from '@preact/signals';
 import { createPortal } from 'preact';
 import { text } from '../text.js';
 import { html } from './html.js';
 import { Icon } from './icon.js';
 
-/** How long a message stays, milliseconds. What went wrong stays until somebody closes it. */
+/** How long a message stays, milliseconds. An error stays until the user closes it. */
 const STAYS = 6000;
 const MOST = 4;
 
@@ -40,7 +40,7 @@ export const tell = (words) => show(words);
 /** Tells of something that did not. @param {unknown} error */
 export const complain = (error) => show(error instanceof Error ? error.message : String(error), true);
 
-/** Says something to those who cannot see it happen. @param {string} words */
+/** Announces a change to screen readers. @param {string} words */
 export function say(words) {
   spoken.value = '';
   setTimeout(() => (spoken.value = words), 50);

@@ -20,7 +20,7 @@ export function Dialog({ title, onClose, wide = false, children }) {
       leave?.();
       opened?.close();
       if (before instanceof HTMLElement) before.focus();
-      // What was focused may be gone by now; whoever uses the keyboard goes on where the view begins.
+      // The element that had the focus may be gone by now; keyboard users go on where the view begins.
       setTimeout(() => document.activeElement === document.body && document.querySelector('main')?.focus());
     };
   }, []);

@@ -10,7 +10,7 @@ import { useEffect } from 'preact/hooks';
 /** How long after the last sign of them files are taken to be dragged no more, milliseconds. */
 export const GONE = 900;
 
-/** Whether files are dragged over the page, and somebody takes them wherever they are dropped. */
+/** Whether files are dragged over the page, and a view takes them wherever they are dropped. */
 export const isOver = signal(false);
 
 /** @type {Receiver | null} */

@@ -6,7 +6,7 @@ import { Icon } from './icon.js';
 
 /**
  * @param {{label: string, name?: string, onPick: (picked: Picked[]) => void, multiple?: boolean, className?: string, describedBy?: string, isWrong?: boolean}} props
- * `name` is what it is called for those who listen, where its label needs what stands around it.
+ * `name` is its accessible name, where its label is not clear by itself.
  */
 export function FileButton({ label, name, onPick, multiple = false, className = '', describedBy, isWrong = false }) {
   /** @param {MouseEvent} event */

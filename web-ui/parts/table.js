@@ -10,7 +10,7 @@ const BEYOND = 8;
  * @typedef {object} Column
  * @property {string} key also its class, by which styles give it width and place
  * @property {string} label
- * @property {boolean} [hidden] the label is for those who listen only
+ * @property {boolean} [hidden] the label is for screen readers only
  * @property {boolean} [sorts]
  */
 

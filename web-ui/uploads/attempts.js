@@ -1,4 +1,4 @@
-// Uploads as they go: who has a place, what becomes of each attempt, and when the next one is.
+// Uploads as they go: which may send now, how each attempt ends, and when the next one begins.
 import { computed, effect, signal, untracked } from '@preact/signals';
 import * as api from '../lib/api.js';
 import { title } from '../lib/image.js';
@@ -13,7 +13,7 @@ import { send, standing } from './sending.js';
 /** @import {Image} from '../types' */
 /** @import {Upload} from './list.js' */
 
-/** The time, while somebody waits for a moment of it. */
+/** The time, while an upload waits for its next attempt. */
 export const moment = signal(Date.now());
 
 /** How long an image may take to be registered, milliseconds: its ISO is here already, but it may have to be digested. */
@@ -129,7 +129,7 @@ async function failed(key, error) {
   const mine = work(key);
   mine.halt();
   const isGone = error.status === 0 && !(await isReadable(mine.file));
-  // Meanwhile somebody may have let it rest.
+  // Meanwhile the user may have paused it.
   if (find(key)?.state === 'paused') return;
   if (isGone) {
     mine.file = undefined;
@@ -146,7 +146,7 @@ async function failed(key, error) {
   fail(key, error);
 }
 
-/** The service does not know the upload any more: either it is complete, and nobody heard of it, or it was removed. @param {string} key */
+/** The service does not know the upload any more: either it is complete, and the answer was lost, or it was removed. @param {string} key */
 async function lost(key) {
   const upload = find(key);
   if (!upload) return;

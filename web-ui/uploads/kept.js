@@ -21,7 +21,7 @@ import * as storage from '../lib/storage.js';
  * @property {string} [sha256]
  * @property {ImageToCome} [image]
  * @property {string} [before] when the file came that has this name until now
- * @property {boolean} [replaces] somebody has agreed that this file goes
+ * @property {boolean} [replaces] the user has agreed that this file goes
  * @property {boolean} [paused]
  * @property {boolean} [stored] all of it is in the store
  */
@@ -33,7 +33,7 @@ const FIELDS = /** @type {const} */ (['key', 'begun', 'name', 'store', 'size', '
 
 /** How long another tab has to say that it is still there, milliseconds. */
 const ANSWER = 700;
-/** How long two tabs that claim the same need to notice, milliseconds. */
+/** How long two tabs that want the same upload need to notice each other, milliseconds. */
 const CONTEST = 150;
 
 /** A random name; `crypto.randomUUID` is hidden from pages that came by plain HTTP. */
@@ -41,7 +41,7 @@ export const randomKey = () => [...crypto.getRandomValues(new Uint8Array(12))].m
 
 const tab = randomKey();
 const channel = new BroadcastChannel(`image-service.uploads ${root.pathname}`);
-/** Who waits for a tab's answer. @type {Map<string, () => void>} */
+/** Calls that wait for a tab's answer. @type {Map<string, () => void>} */
 const asked = new Map();
 channel.addEventListener('message', ({ data }) => {
   if (data?.ask === tab) channel.postMessage({ here: tab });
@@ -52,7 +52,7 @@ channel.addEventListener('message', ({ data }) => {
 export function keep(upload) {
   const note = JSON.stringify(Object.fromEntries(FIELDS.map((field) => [field, upload[field]])));
   if (storage.read(PREFIX + upload.key) === note) return;
-  // Where there is no room, the upload goes on, but does not outlast a reload by itself.
+  // If the storage is full, the upload goes on, but does not survive a reload.
   storage.write(PREFIX + upload.key, note);
 }
 
@@ -120,7 +120,7 @@ function isThere(owner) {
 }
 
 /**
- * Tells what other tabs do: `noted` of a new or changed note, `ended` when one is gone, `freed` when nobody works on it any more.
+ * Tells what other tabs do: `noted` of a new or changed note, `ended` when one is gone, `freed` when no tab works on it any more.
  * @param {{noted: (key: string) => void, ended: (key: string) => void, freed: (key: string) => void}} told
  */
 export function follow({ noted, ended, freed }) {

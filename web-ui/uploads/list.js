@@ -8,9 +8,9 @@ import { Speed } from './speed.js';
 
 /** @import {Kept} from './kept.js' */
 
-/** @typedef {{file: File, handle?: FileSystemFileHandle}} Picked a file that somebody has chosen or dropped */
+/** @typedef {{file: File, handle?: FileSystemFileHandle}} Picked a file that the user has chosen or dropped */
 /**
- * `asking`: somebody has to answer; `waiting` for a place; `sending`; `finishing`: all is sent, and the service works; `retrying` after a pause;
+ * `asking`: the user has to answer; `waiting` until fewer uploads run; `sending`; `finishing`: all is sent, and the service works; `retrying` after a pause;
  * `paused`; `stopped`: the file has to be chosen again; `registering`: the image is added; `elsewhere`: another tab does it; `failed`; `done`
  * @typedef {'asking' | 'waiting' | 'sending' | 'finishing' | 'retrying' | 'paused' | 'stopped' | 'registering' | 'elsewhere' | 'failed' | 'done'} State
  */
@@ -18,7 +18,7 @@ import { Speed } from './speed.js';
 /**
  * @typedef {Kept & {state: State, done: number, rate?: number | null, secondsLeft?: number | null, question?: Question, reason?: string, status?: number,
  *   until?: number, hasHandle?: boolean, offered?: string, added?: string}} Upload
- * `reason` is for people, `status` of the answer that led to it; `until` the next attempt; `offered` a file that may be another; `added` the image's id.
+ * `reason` is text for the user, `status` that of the answer; `until` the next attempt; `offered` a file that may be another; `added` the image's id.
  */
 
 /** @type {import('@preact/signals').Signal<Upload[]>} */

@@ -5,7 +5,7 @@ import { ended, learn, uploads } from './list.js';
 
 /** @import {UnfinishedUpload} from '../types' */
 
-/** How often they are asked for while somebody looks at them, milliseconds. */
+/** How often they are asked for while the view is open, milliseconds. */
 const PAUSE = 4000;
 /** How long the answer may take, milliseconds. */
 const ANSWER = 15_000;

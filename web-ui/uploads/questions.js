@@ -8,7 +8,7 @@ import { uploads } from './list.js';
 /** @import {Store} from '../types' */
 /** @import {Question, Upload} from './list.js' */
 
-/** Why an upload cannot begin before somebody says something. @param {Upload} upload @returns {Question | undefined} */
+/** Why an upload cannot begin before the user decides. @param {Upload} upload @returns {Question | undefined} */
 export function question({ key, name, store, id, replaces }) {
   if (id) return undefined;
   if (complaint(name)) return 'name';

@@ -21,7 +21,7 @@ export { moment, retry } from './attempts.js';
 export { uploads } from './list.js';
 
 /**
- * Uploads a file, now or when others have made room, and registers an image from it.
+ * Uploads a file, now or when fewer uploads run, and registers an image from it.
  * @param {Picked} picked
  * @param {{store: Store, sha256?: string, image?: ImageToCome, id?: string, name?: string, done?: number}} what `id` of an upload that was begun elsewhere
  */
@@ -68,7 +68,7 @@ export async function cancel(key) {
   if (upload.id && !upload.stored) await discard(upload.id, upload.name);
 }
 
-/** Removes what has come of an upload that nobody goes on with. @param {string} id @param {string} name */
+/** Removes the bytes of an upload that no tab goes on with. @param {string} id @param {string} name */
 async function discard(id, name) {
   try {
     await api.request('DELETE', `uploads/${api.path(id)}`);

@@ -31,7 +31,7 @@ async function revive(key) {
   if (find(key)?.state === 'stopped') await reopen(key, { ask: false });
 }
 
-/** Asks how far an upload is, which may have come to its end though nobody heard of it. @param {string} key */
+/** Asks how far an upload is, which may have ended although the answer was lost. @param {string} key */
 async function settle(key) {
   const upload = find(key);
   if (!upload?.id) return;
@@ -45,7 +45,7 @@ async function settle(key) {
   }
 }
 
-// Nobody else may go on before this tab has stopped.
+// No other tab may go on before this one has stopped.
 addEventListener('pagehide', () => {
   for (const { key, state } of uploads.value) {
     if (state === 'done' || state === 'elsewhere') continue;

@@ -1,10 +1,10 @@
-// What is going on: the jobs, the disks, and who fetches what.
+// What is going on: the jobs, the disks, and the transfers.
 import { useEffect, useState } from 'preact/hooks';
 import { isLoaded } from '../lib/live.js';
 import { html } from '../parts/html.js';
 import { text } from '../text.js';
 import { Jobs } from './jobs.js';
-import { Space, useStorage } from './space.js';
+import { Space, useStorage } from './images/space.js';
 import { Transfers, useTransfers } from './transfers.js';
 
 /** How long one part waits for the others, so that nothing moves when they come, milliseconds. */

@@ -16,7 +16,7 @@ import { text } from '../text.js';
 /** @import {Job} from '../types' */
 
 const STATES = /** @type {const} */ (['all', 'active', 'failed', 'ended']);
-/** Ended jobs that are shown before somebody asks for all. */
+/** Ended jobs that are shown before the user asks for all. */
 const FEW = 8;
 /** Jobs under way that are: files that come by themselves may have thousands. */
 const MANY = 40;

@@ -1,4 +1,4 @@
-// Who fetches what southbound, now and lately.
+// The files that machines fetch southbound, now and lately.
 import { count, decoded, duration, now, rate, size } from '../lib/format.js';
 import { title } from '../lib/image.js';
 import { about, images } from '../lib/live.js';

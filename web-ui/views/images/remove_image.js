@@ -1,16 +1,16 @@
 // The question before an image is deleted, which names what will stop working.
 import { useState } from 'preact/hooks';
-import * as api from '../lib/api.js';
-import { repository, state, title } from '../lib/image.js';
-import { forget, images } from '../lib/live.js';
-import { useMachines } from '../lib/machines.js';
-import { go, route } from '../lib/route.js';
-import { attempt, tell } from '../parts/announce.js';
-import { Dialog } from '../parts/dialog.js';
-import { html } from '../parts/html.js';
-import { text } from '../text.js';
+import * as api from '../../lib/api.js';
+import { repository, state, title } from '../../lib/image.js';
+import { forget, images } from '../../lib/live.js';
+import { useMachines } from '../../lib/machines.js';
+import { go, route } from '../../lib/route.js';
+import { attempt, tell } from '../../parts/announce.js';
+import { Dialog } from '../../parts/dialog.js';
+import { html } from '../../parts/html.js';
+import { text } from '../../text.js';
 
-/** @import {Image} from '../types' */
+/** @import {Image} from '../../types' */
 
 /** @param {{image: Image, onClose: () => void}} props */
 export function RemoveImage({ image, onClose }) {

@@ -1,11 +1,11 @@
 // How machines install from an image: the URL, and what RackHD and iPXE want to be told.
 import { useId, useState } from 'preact/hooks';
-import { fileUrl, repository, state } from '../lib/image.js';
-import { Code, Copy } from '../parts/copy.js';
-import { html } from '../parts/html.js';
-import { text } from '../text.js';
+import { fileUrl, repository, state } from '../../lib/image.js';
+import { Code, Copy } from '../../parts/copy.js';
+import { html } from '../../parts/html.js';
+import { text } from '../../text.js';
 
-/** @import {Image} from '../types' */
+/** @import {Image} from '../../types' */
 
 /** RackHD's workflows, and the systems that they install. @type {[string, string[]][]} */
 const WORKFLOWS = [

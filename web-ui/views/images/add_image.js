@@ -1,23 +1,23 @@
 // The dialog that registers an image, whichever way its ISO comes. It sends what curl would send, and shows that.
 import { useMemo, useState } from 'preact/hooks';
-import * as api from '../lib/api.js';
-import { decoded, size } from '../lib/format.js';
-import { southbound, state } from '../lib/image.js';
-import { files, images, learn } from '../lib/live.js';
-import { complaint, suggestion } from '../lib/names.js';
-import { adjust, go, route } from '../lib/route.js';
-import { tell } from '../parts/announce.js';
-import { Code } from '../parts/copy.js';
-import { Dialog } from '../parts/dialog.js';
-import { Field } from '../parts/field.js';
-import { html } from '../parts/html.js';
-import { Icon } from '../parts/icon.js';
-import { PickFile } from '../parts/pick_file.js';
-import { text } from '../text.js';
-import { upload } from '../uploads/queue.js';
+import * as api from '../../lib/api.js';
+import { decoded, size } from '../../lib/format.js';
+import { southbound, state } from '../../lib/image.js';
+import { files, images, learn } from '../../lib/live.js';
+import { complaint, suggestion } from '../../lib/names.js';
+import { adjust, go, route } from '../../lib/route.js';
+import { tell } from '../../parts/announce.js';
+import { Code } from '../../parts/copy.js';
+import { Dialog } from '../../parts/dialog.js';
+import { Field } from '../../parts/field.js';
+import { html } from '../../parts/html.js';
+import { Icon } from '../../parts/icon.js';
+import { PickFile } from '../../parts/pick_file.js';
+import { text } from '../../text.js';
+import { upload } from '../../uploads/queue.js';
 
-/** @import {Image} from '../types' */
-/** @import {Picked} from '../uploads/queue.js' */
+/** @import {Image} from '../../types' */
+/** @import {Picked} from '../../uploads/queue.js' */
 
 const SOURCES = /** @type {const} */ (['web', 'store', 'upload', 'local']);
 const TREES = /** @type {const} */ (['rockridge', 'udf', 'joliet', 'enhanced', 'plain']);
@@ -58,7 +58,7 @@ export function AddImage() {
 
   const file = { web: baseName(entered.link), store: entered.iso, upload: picked?.file.name ?? '', local: baseName(entered.path) }[source];
   const guess = useMemo(() => suggestion(file), [file]);
-  // What a file's name suggests stands in the fields until somebody types there.
+  // The name of a file suggests values, which stand in the fields until the user types there.
   const [name, version] = [typed.name ? entered.name : guess.name, typed.version ? entered.version : guess.version];
   const others = [...images.value.values()];
   const existing = others.find((image) => image.name === name && image.version === version);
@@ -101,7 +101,7 @@ export function AddImage() {
     const form = /** @type {HTMLFormElement} */ (event.currentTarget);
     if (Object.values(wrong).some(Boolean)) {
       if (HIDDEN.some((field) => wrong[field])) setOpen(true);
-      // Whoever cannot see what is marked is led there, once it is drawn.
+      // The focus goes to the first marked field once it is drawn, for users who cannot see the mark.
       setTimeout(() => /** @type {HTMLElement | null} */ (form.querySelector('[aria-invalid=true]'))?.focus());
       return;
     }

@@ -1,17 +1,17 @@
-// What several views of files show: their status, who needs them, and who shares their bytes.
+// What several views of files show: their status, the images that need them, and the files that share their bytes.
 import { computed, signal } from '@preact/signals';
-import { users } from '../lib/files.js';
-import { reason, state } from '../lib/image.js';
-import { jobs } from '../lib/live.js';
-import { href } from '../lib/route.js';
-import { html } from '../parts/html.js';
-import { Bar, words } from '../parts/progress.js';
-import { Time } from '../parts/time.js';
-import { text } from '../text.js';
+import { users } from '../../lib/files.js';
+import { reason, state } from '../../lib/image.js';
+import { jobs } from '../../lib/live.js';
+import { href } from '../../lib/route.js';
+import { html } from '../../parts/html.js';
+import { Bar, words } from '../../parts/progress.js';
+import { Time } from '../../parts/time.js';
+import { text } from '../../text.js';
 
-/** @import {Job, StoredFile, Store} from '../types' */
+/** @import {Job, StoredFile, Store} from '../../types' */
 
-/** What somebody wants to delete. */
+/** The file that the user wants to delete. */
 export const removing = signal(/** @type {{store: Store, name: string} | null} */ (null));
 
 /** The jobs that read files, by store and name. */
@@ -37,7 +37,7 @@ export function FileStatus({ store, file }) {
   return html`<span class="pair">${status}${file.verified && html`<span class="second">${text.files.verified} <${Time} stamp=${file.verified} /></span>`}</span>`;
 }
 
-/** One of those who need a file. @param {{user: {words: string, id?: string}}} props */
+/** An image that needs a file. @param {{user: {words: string, id?: string}}} props */
 export const User = ({ user: { words, id } }) => (id ? html`<a href=${href(['images', id])}><bdi>${words}</bdi></a>` : html`<bdi>${words}</bdi>`);
 
 /** All of them. @param {{file: StoredFile}} props */

@@ -1,24 +1,24 @@
 // One image: how to install from it, what it is, what is in it, and what happened to it.
 import { signal } from '@preact/signals';
 import { useEffect, useState } from 'preact/hooks';
-import * as api from '../lib/api.js';
-import { count, size } from '../lib/format.js';
-import { job, kind, state, system, title } from '../lib/image.js';
-import { images, isLoaded } from '../lib/live.js';
-import { href } from '../lib/route.js';
-import { Copy } from '../parts/copy.js';
-import { html } from '../parts/html.js';
-import { Icon } from '../parts/icon.js';
-import { Log } from '../parts/log.js';
-import { Time } from '../parts/time.js';
-import { text } from '../text.js';
+import * as api from '../../lib/api.js';
+import { count, size } from '../../lib/format.js';
+import { job, kind, state, system, title } from '../../lib/image.js';
+import { images, isLoaded } from '../../lib/live.js';
+import { href } from '../../lib/route.js';
+import { Copy } from '../../parts/copy.js';
+import { html } from '../../parts/html.js';
+import { Icon } from '../../parts/icon.js';
+import { Log } from '../../parts/log.js';
+import { Time } from '../../parts/time.js';
+import { text } from '../../text.js';
 import { Boot } from './boot.js';
 import { ImageActions } from './image_actions.js';
 import { Progressing } from './images.js';
 import { RemoveImage } from './remove_image.js';
 import { Tree } from './tree.js';
 
-/** @import {Image, ImageInFull} from '../types' */
+/** @import {Image, ImageInFull} from '../../types' */
 
 const removing = signal(false);
 

@@ -1,21 +1,21 @@
 // The uploads of this browser, and those that others have left unfinished.
 import { signal } from '@preact/signals';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
-import { size } from '../lib/format.js';
-import { attempt, complain, tell } from '../parts/announce.js';
-import { Dialog } from '../parts/dialog.js';
-import { FileButton } from '../parts/file_button.js';
-import { html } from '../parts/html.js';
-import { Icon } from '../parts/icon.js';
-import { Bar, words } from '../parts/progress.js';
-import { Time } from '../parts/time.js';
-import { text } from '../text.js';
-import { look, others, remove, watch } from '../uploads/others.js';
-import { clear, upload, uploads } from '../uploads/queue.js';
+import { size } from '../../lib/format.js';
+import { attempt, complain, tell } from '../../parts/announce.js';
+import { Dialog } from '../../parts/dialog.js';
+import { FileButton } from '../../parts/file_button.js';
+import { html } from '../../parts/html.js';
+import { Icon } from '../../parts/icon.js';
+import { Bar, words } from '../../parts/progress.js';
+import { Time } from '../../parts/time.js';
+import { text } from '../../text.js';
+import { look, others, remove, watch } from '../../uploads/others.js';
+import { clear, upload, uploads } from '../../uploads/queue.js';
 import { UploadRow } from './upload_row.js';
 
-/** @import {Other} from '../uploads/others.js' */
-/** @import {Picked, Upload} from '../uploads/list.js' */
+/** @import {Other} from '../../uploads/others.js' */
+/** @import {Picked, Upload} from '../../uploads/list.js' */
 
 const removing = signal(/** @type {Other | null} */ (null));
 
@@ -51,7 +51,7 @@ export function UploadList() {
 /** Is drawn anew only when something changed, for there may be hundreds. @param {{upload: Upload}} props */
 const Row = ({ upload }) => useMemo(() => html`<${UploadRow} upload=${upload} />`, [upload]);
 
-/** Where the focus was on a button that is gone, it goes to the list, so that whoever uses the keyboard need not begin anew. */
+/** When the button with the focus goes, the list gets the focus, so that keyboard users need not begin anew. */
 function useKeptFocus() {
   const list = useRef(/** @type {HTMLElement | null} */ (null));
   const isInside = useRef(false);
@@ -65,7 +65,7 @@ function useKeptFocus() {
     ref: list,
     tabindex: -1,
     onFocusIn: () => void (isInside.current = true),
-    // Whoever left it by himself left something that is still there.
+    // The user moved the focus away: the element that had it is still there.
     onFocusOut: (/** @type {FocusEvent} */ { target }) => void setTimeout(() => /** @type {Element} */ (target).isConnected && (isInside.current = list.current?.contains(document.activeElement) ?? false)),
   };
 }

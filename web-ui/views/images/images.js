@@ -1,25 +1,25 @@
 // The list of images.
 import { computed, signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import { root } from '../lib/api.js';
-import { size } from '../lib/format.js';
-import { job, kind, repository, state, system, title } from '../lib/image.js';
-import { images, isLoaded } from '../lib/live.js';
-import { adjust, href, route } from '../lib/route.js';
-import { order, sortBy, sorting } from '../lib/sorting.js';
-import { say } from '../parts/announce.js';
-import { Code, Copy, Digest } from '../parts/copy.js';
-import { html } from '../parts/html.js';
-import { Icon } from '../parts/icon.js';
-import { Bar, percent, words } from '../parts/progress.js';
-import { Status } from '../parts/status.js';
-import { Table } from '../parts/table.js';
-import { Time } from '../parts/time.js';
-import { text } from '../text.js';
+import { root } from '../../lib/api.js';
+import { size } from '../../lib/format.js';
+import { job, kind, repository, state, system, title } from '../../lib/image.js';
+import { images, isLoaded } from '../../lib/live.js';
+import { adjust, href, route } from '../../lib/route.js';
+import { order, sortBy, sorting } from '../../lib/sorting.js';
+import { say } from '../../parts/announce.js';
+import { Code, Copy, Digest } from '../../parts/copy.js';
+import { html } from '../../parts/html.js';
+import { Icon } from '../../parts/icon.js';
+import { Bar, percent, words } from '../../parts/progress.js';
+import { Status } from '../../parts/status.js';
+import { Table } from '../../parts/table.js';
+import { Time } from '../../parts/time.js';
+import { text } from '../../text.js';
 import { ImageActions } from './image_actions.js';
 import { RemoveImage } from './remove_image.js';
 
-/** @import {Image} from '../types' */
+/** @import {Image} from '../../types' */
 
 /** How high a row is, pixels; the style sheet agrees. */
 const ROW = 60;

@@ -1,16 +1,16 @@
 // The question before a file is deleted, which names what will stop working, or why it cannot be.
 import { useState } from 'preact/hooks';
-import * as api from '../lib/api.js';
-import { filePath, fileUrl } from '../lib/image.js';
-import { files, forget } from '../lib/live.js';
-import { useMachines } from '../lib/machines.js';
-import { attempt, tell } from '../parts/announce.js';
-import { Dialog } from '../parts/dialog.js';
-import { html } from '../parts/html.js';
-import { text } from '../text.js';
+import * as api from '../../lib/api.js';
+import { filePath, fileUrl } from '../../lib/image.js';
+import { files, forget } from '../../lib/live.js';
+import { useMachines } from '../../lib/machines.js';
+import { attempt, tell } from '../../parts/announce.js';
+import { Dialog } from '../../parts/dialog.js';
+import { html } from '../../parts/html.js';
+import { text } from '../../text.js';
 import { Sharers, Users } from './file_parts.js';
 
-/** @import {StoredFile, Store} from '../types' */
+/** @import {StoredFile, Store} from '../../types' */
 
 /** @param {{store: Store, file: StoredFile, onClose: () => void}} props */
 export const RemoveFile = ({ store, file, onClose }) =>

@@ -1,30 +1,30 @@
 // The files of the stores, and what is on its way there.
 import { computed } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import * as api from '../lib/api.js';
-import { users } from '../lib/files.js';
-import { count, size } from '../lib/format.js';
-import { fileUrl, state } from '../lib/image.js';
-import { files, isLoaded } from '../lib/live.js';
-import { adjust, href, route } from '../lib/route.js';
-import { order, sortBy, sorting } from '../lib/sorting.js';
-import { complain, say } from '../parts/announce.js';
-import { Code, Copy, Digest } from '../parts/copy.js';
-import { isOver, useDrops } from '../parts/drop.js';
-import { FileButton } from '../parts/file_button.js';
-import { html } from '../parts/html.js';
-import { Icon } from '../parts/icon.js';
-import { Table } from '../parts/table.js';
-import { Time } from '../parts/time.js';
-import { text } from '../text.js';
-import { upload } from '../uploads/queue.js';
+import * as api from '../../lib/api.js';
+import { users } from '../../lib/files.js';
+import { count, size } from '../../lib/format.js';
+import { fileUrl, state } from '../../lib/image.js';
+import { files, isLoaded } from '../../lib/live.js';
+import { adjust, href, route } from '../../lib/route.js';
+import { order, sortBy, sorting } from '../../lib/sorting.js';
+import { complain, say } from '../../parts/announce.js';
+import { Code, Copy, Digest } from '../../parts/copy.js';
+import { isOver, useDrops } from '../../parts/drop.js';
+import { FileButton } from '../../parts/file_button.js';
+import { html } from '../../parts/html.js';
+import { Icon } from '../../parts/icon.js';
+import { Table } from '../../parts/table.js';
+import { Time } from '../../parts/time.js';
+import { text } from '../../text.js';
+import { upload } from '../../uploads/queue.js';
 import { FileDetails } from './file_details.js';
 import { FileStatus, User, removing } from './file_parts.js';
 import { RemoveFile } from './remove_file.js';
 import { UploadList } from './upload_list.js';
 
-/** @import {StoredFile, Store} from '../types' */
-/** @import {Picked} from '../uploads/queue.js' */
+/** @import {StoredFile, Store} from '../../types' */
+/** @import {Picked} from '../../uploads/queue.js' */
 
 /** How high a row is, pixels; the style sheet agrees. */
 const ROW = 60;
@@ -160,7 +160,7 @@ function Row({ store, file }) {
   `;
 }
 
-/** Who needs a file: the first, and how many more. @param {{file: StoredFile}} props */
+/** The images that need a file: the first, and how many more. @param {{file: StoredFile}} props */
 function UsedBy({ file }) {
   const [first, ...more] = users(file);
   if (!first) return html`<span class="dim">–</span>`;

@@ -1,28 +1,28 @@
 // One upload of this browser: how far it is, what it waits for, and what can be done about it.
 import { useRef, useState } from 'preact/hooks';
-import { duration, size } from '../lib/format.js';
-import { title } from '../lib/image.js';
-import { files } from '../lib/live.js';
-import { cleaned, complaint } from '../lib/names.js';
-import { href } from '../lib/route.js';
-import { Field } from '../parts/field.js';
-import { FileButton } from '../parts/file_button.js';
-import { html } from '../parts/html.js';
-import { Icon } from '../parts/icon.js';
-import { Bar, words } from '../parts/progress.js';
-import { text } from '../text.js';
-import { isTaken, questionOf } from '../uploads/questions.js';
-import * as queue from '../uploads/queue.js';
+import { duration, size } from '../../lib/format.js';
+import { title } from '../../lib/image.js';
+import { files } from '../../lib/live.js';
+import { cleaned, complaint } from '../../lib/names.js';
+import { href } from '../../lib/route.js';
+import { Field } from '../../parts/field.js';
+import { FileButton } from '../../parts/file_button.js';
+import { html } from '../../parts/html.js';
+import { Icon } from '../../parts/icon.js';
+import { Bar, words } from '../../parts/progress.js';
+import { text } from '../../text.js';
+import { isTaken, questionOf } from '../../uploads/questions.js';
+import * as queue from '../../uploads/queue.js';
 import { Users } from './file_parts.js';
 
-/** @import {Upload} from '../uploads/list.js' */
+/** @import {Upload} from '../../uploads/list.js' */
 
 /** @param {{upload: Upload}} props */
 export function UploadRow({ upload }) {
   const [asked, setAsks] = useState(/** @type {'cancel' | 'rename' | null} */ (null));
   const row = useRef(/** @type {HTMLElement | null} */ (null));
   const { name, state, done, size: total, image } = upload;
-  // It may have come to its end while somebody was asked.
+  // It may have ended while the user was asked.
   const asks = upload.stored || state === 'elsewhere' ? null : asked;
   const isOver = state === 'done' || (state === 'failed' && upload.stored);
   const hasBar = ['sending', 'finishing', 'registering'].includes(state) || (done > 0 && !isOver);
@@ -151,7 +151,7 @@ function free({ name, store }) {
 function Actions({ upload, onCancel }) {
   const { key, name, state } = upload;
   const { uploads } = text;
-  /** @param {string} words @param {import('../parts/icon.js').IconName} icon @param {() => void} act @param {string} [key] the focus stays on buttons of one key */
+  /** @param {string} words @param {import('../../parts/icon.js').IconName} icon @param {() => void} act @param {string} [key] the focus stays on buttons of one key */
   const button = (words, icon, act, key = icon) => html`<button key=${key} type="button" class="plain" title=${words} aria-label=${words} onClick=${act}><${Icon} name=${icon} /></button>`;
   if (state === 'elsewhere') return null;
   if (state === 'done' || upload.stored) {

@@ -1,13 +1,13 @@
 // What can be done about an image that is coming or failed.
-import * as api from '../lib/api.js';
-import { job, state, title } from '../lib/image.js';
-import { href, route } from '../lib/route.js';
-import { attempt, tell } from '../parts/announce.js';
-import { html } from '../parts/html.js';
-import { Icon } from '../parts/icon.js';
-import { text } from '../text.js';
+import * as api from '../../lib/api.js';
+import { job, state, title } from '../../lib/image.js';
+import { href, route } from '../../lib/route.js';
+import { attempt, tell } from '../../parts/announce.js';
+import { html } from '../../parts/html.js';
+import { Icon } from '../../parts/icon.js';
+import { text } from '../../text.js';
 
-/** @import {Image} from '../types' */
+/** @import {Image} from '../../types' */
 
 /**
  * Buttons to cancel or retry; nothing where neither makes sense.

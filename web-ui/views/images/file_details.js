@@ -1,17 +1,17 @@
-// All that is known of one file, also on screens that have no room for it in the list.
-import { size } from '../lib/format.js';
-import { fileUrl } from '../lib/image.js';
-import { files } from '../lib/live.js';
-import { adjust, href, route } from '../lib/route.js';
-import { Copy } from '../parts/copy.js';
-import { Dialog } from '../parts/dialog.js';
-import { html } from '../parts/html.js';
-import { Icon } from '../parts/icon.js';
-import { Time } from '../parts/time.js';
-import { text } from '../text.js';
+// All that is known of one file, also on screens that are too narrow to show it in the list.
+import { size } from '../../lib/format.js';
+import { fileUrl } from '../../lib/image.js';
+import { files } from '../../lib/live.js';
+import { adjust, href, route } from '../../lib/route.js';
+import { Copy } from '../../parts/copy.js';
+import { Dialog } from '../../parts/dialog.js';
+import { html } from '../../parts/html.js';
+import { Icon } from '../../parts/icon.js';
+import { Time } from '../../parts/time.js';
+import { text } from '../../text.js';
 import { FileStatus, Sharers, Users, removing } from './file_parts.js';
 
-/** @import {Store} from '../types' */
+/** @import {Store} from '../../types' */
 
 /** @param {{store: Store, name: string}} props */
 export function FileDetails({ store, name }) {

@@ -1,18 +1,18 @@
 // The files inside an image: one folder at a time, or what a search finds below it. Only what is looked at is fetched.
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
-import * as api from '../lib/api.js';
-import { count, decoded, size } from '../lib/format.js';
-import { southbound, state } from '../lib/image.js';
-import { adjust, href, route } from '../lib/route.js';
-import { say } from '../parts/announce.js';
-import { Copy } from '../parts/copy.js';
-import { html } from '../parts/html.js';
-import { Icon } from '../parts/icon.js';
-import { Table } from '../parts/table.js';
-import { Time } from '../parts/time.js';
-import { text } from '../text.js';
+import * as api from '../../lib/api.js';
+import { count, decoded, size } from '../../lib/format.js';
+import { southbound, state } from '../../lib/image.js';
+import { adjust, href, route } from '../../lib/route.js';
+import { say } from '../../parts/announce.js';
+import { Copy } from '../../parts/copy.js';
+import { html } from '../../parts/html.js';
+import { Icon } from '../../parts/icon.js';
+import { Table } from '../../parts/table.js';
+import { Time } from '../../parts/time.js';
+import { text } from '../../text.js';
 
-/** @import {Image, TreeEntry, TreeListing} from '../types' */
+/** @import {Image, TreeEntry, TreeListing} from '../../types' */
 
 /** How high a row is, pixels. */
 const ROW = 38;
@@ -106,7 +106,7 @@ function Listing({ image, path, search, onRetry }) {
     return () => ended.abort();
   }, []);
 
-  // Pages but the first come when somebody scrolls to them.
+  // Pages after the first are loaded when the user scrolls to them.
   const onRange = useMemo(
     () => (/** @type {number} */ from, /** @type {number} */ end) => {
       if (!first || search) return;

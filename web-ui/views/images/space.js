@@ -1,13 +1,13 @@
 // How full the service is: a picture of each file system that its stores lie on.
 import { computed } from '@preact/signals';
-import { count, size } from '../lib/format.js';
-import { files } from '../lib/live.js';
-import { usePolled } from '../lib/poll.js';
-import { href } from '../lib/route.js';
-import { html } from '../parts/html.js';
-import { text } from '../text.js';
+import { count, size } from '../../lib/format.js';
+import { files } from '../../lib/live.js';
+import { usePolled } from '../../lib/poll.js';
+import { href } from '../../lib/route.js';
+import { html } from '../../parts/html.js';
+import { text } from '../../text.js';
 
-/** @import {Storage} from '../types' */
+/** @import {Storage} from '../../types' */
 /** @typedef {Storage['fileSystems'][number]} FileSystem */
 /** @typedef {Storage['stores'][number]} Usage */
 
