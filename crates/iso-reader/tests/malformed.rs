@@ -387,9 +387,26 @@ fn limits_are_kept() {
             other => panic!("{expected:?}: {other:?}"),
         }
     }
+    for (descriptors, warnings) in [(2, 0), (1, 1)] {
+        let tree = open(Limits { descriptors, ..default() }).unwrap();
+        assert_eq!((tree.len(), tree.warnings().count()), (51, warnings), "{descriptors}");
+    }
     let tree = open(Limits { directory_bytes: 2048, ..default() }).unwrap();
     assert!(tree.len() < 51 && tree.node(tree.root()).is_damaged());
-    assert_eq!(open(Limits { name_bytes: 6, ..default() }).unwrap().len(), 51);
+    for limits in [
+        Limits { name_bytes: 6, ..default() },
+        Limits { stored_name_bytes: 6, ..default() },
+        Limits { text_bytes: 50 * 6, ..default() },
+    ] {
+        assert_eq!(open(limits).unwrap().len(), 51);
+    }
+    assert_eq!(open(Limits { stored_name_bytes: 5, ..default() }).unwrap().len(), 1);
+    let link = rock_disc(&[rock_link(b"link", b"dir/inner")]);
+    for (link_bytes, expected) in [(9, "link->dir/inner"), (8, "")] {
+        let limits = Limits { link_bytes, ..default() };
+        let tree = Tree::open(&link.bytes, &Options { limits, ..Options::default() }).unwrap();
+        assert_eq!(listing(&tree), expected);
+    }
     let tree = open(Limits { name_bytes: 5, warnings: 3, ..default() }).unwrap();
     assert_eq!((tree.len(), tree.warnings().count(), tree.warnings().iter().len()), (1, 50, 3));
 }

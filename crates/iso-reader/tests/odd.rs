@@ -3,7 +3,7 @@
 
 mod support;
 
-use iso_reader::{ExtentData, Matching, Options, ReadAt, Tree, TreeKind};
+use iso_reader::{ExtentData, Limits, Matching, Options, ReadAt, Tree, TreeKind};
 use support::disc::{ASSOCIATED, CONTINUES, Disc, ROOT, Record, SECTOR};
 use support::listing;
 use support::susp::{
@@ -275,6 +275,11 @@ fn continuation_areas_form_a_chain() {
         disc.file(b"", 31 + at, &area);
     }
     assert_eq!(listing(&open(&disc)), "part0part1part2part3part4part5part6part7part8part9=5");
+    for (continuations, entries) in [(10, 2), (9, 1)] {
+        let limits = Limits { continuations, ..Limits::default() };
+        let tree = Tree::open(&disc.bytes, &Options { limits, ..Options::default() }).unwrap();
+        assert_eq!(tree.len(), entries, "{continuations}");
+    }
 }
 
 #[test]

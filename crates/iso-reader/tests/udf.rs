@@ -695,8 +695,13 @@ fn the_reserve_stands_in_for_the_main_sequence() {
     volume.put(volume.sector(first), &[0xAA; 512]);
     volume.put(volume.sector(first + 3), &newer(9, first + 3, b"NEWER"));
     volume.put(volume.sector(first + 4), &newer(3, first + 4, b"OLDER"));
+    volume.put(volume.sector(first + 5), &newer(9, first + 5, b"LATER"));
     check("numbers", &volume, "a=5", 1);
-    assert_eq!(open(&volume).unwrap().volume().label(), "NEWER");
+    assert_eq!(
+        open(&volume).unwrap().volume().label(),
+        "LATER",
+        "of two with one number the later one counts"
+    );
 }
 
 #[test]
@@ -810,11 +815,24 @@ fn limits_are_kept() {
     }
     let tree = open(Limits { extents_per_file: 29, ..default() }).unwrap();
     assert_eq!(listing(&tree), "f0=15360! f1=15360! f2=15360! f3=15360!");
-    for limits in [Limits { name_bytes: 2, ..default() }, Limits { udf_extents: 120, ..default() }] {
+    for limits in [
+        Limits { name_bytes: 2, ..default() },
+        Limits { udf_extents: 120, ..default() },
+        Limits { udf_partitions: 1, ..default() },
+        Limits { text_bytes: 8, ..default() },
+    ] {
         assert_eq!(open(limits).unwrap().len(), 5);
     }
     let tree = open(Limits { name_bytes: 1, ..default() }).unwrap();
     assert_eq!((tree.len(), tree.warnings().count()), (1, 4));
+    let mut chain = volume_of(&chained(1024));
+    chain.allocation(30, &[short(512, 20), short(512 | CONTINUED, 31)].concat());
+    chain.allocation(31, &short(512, 22));
+    for (udf_allocation_blocks, expected) in [(2, "a=5 b=1024"), (1, "a=5 b=1024!")] {
+        let limits = Limits { udf_allocation_blocks, ..default() };
+        let tree = Tree::open(&chain.bytes, &Options { limits, ..Options::default() }).unwrap();
+        assert_eq!(listing(&tree), expected);
+    }
     assert!(matches!(
         open(Limits { udf_volume_sectors: 2, ..default() }),
         Err(Error::Corrupt(Corrupt::UdfVolume))

@@ -128,11 +128,12 @@ mod tests {
 
     #[test]
     fn entries_end_where_they_should() {
-        let cases: [(&[u8], &str, bool); 7] = [
+        let cases: [(&[u8], &str, bool); 8] = [
             (b"", "", false),
             (b"RE\x04\x01", "RE", false),
             (b"RE\x04\x01PX\x05\x01xTF\x04\x01", "REPXTF", false),
             (b"RE\x04\x01\0\0\0\0RE\x04\x01", "RE", false),
+            (b"RE\x04\x01\xFF\xFF\xFF", "RE", false),
             (b"RE\x04\x01ST\x04\x01RE\x04\x01", "RE", false),
             (b"RE\x04\x01NM\x09\x01ab", "RE", true),
             (b"RE\x00\x01RE\x04\x01", "", true),
