@@ -1,14 +1,13 @@
-//! How something is taken out of a small file or a label.
+//! How a value is taken out of a small file or a label.
 
-use super::Contents;
-use super::table::{ARCHITECTURES, LABELS};
+use crate::profiles::contents::Contents;
 
-/// Where something is said.
+/// Where a value stands.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Rule {
     /// Here.
     Is(&'static str),
-    /// In a file, and how it is taken from there.
+    /// In a file.
     In(&'static str, Take),
     /// The name that labels like this one stand for.
     LabelName,
@@ -16,7 +15,7 @@ pub(super) enum Rule {
     LabelVersion,
 }
 
-/// How something is taken out of a text.
+/// How a value is taken out of a text.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Take {
     /// The line of this number, from 0 on.
@@ -25,33 +24,37 @@ pub(super) enum Take {
     Setting(&'static str, &'static str),
     /// The value of a variable of a shell, perhaps in quotes.
     Variable(&'static str),
-    /// What stands behind this, up to a blank, a dash or a quote.
+    /// The text behind this, up to a blank, a dash or a quote.
     Behind(&'static str),
-    /// The words before the first that begins with a digit, in the line of this number: `Ubuntu-Server` of `Ubuntu-Server 24.04.1 LTS`.
+    /// The words before the first that begins with a digit, in the line of this number: `Ubuntu-Server` of
+    /// `Ubuntu-Server 24.04.1 LTS`.
     Title(usize),
     /// The number that follows them.
     Number(usize),
     /// The first number with a dot anywhere.
     Dotted,
-    /// The second text if the first stands anywhere.
+    /// The second text, if the first is anywhere in the file.
     When(&'static str, &'static str),
 }
 
-/// A label that tells what it is of. `*` before the beginning means anywhere; case does not count.
+/// A label that names its system. `*` before the beginning means anywhere; case does not count.
 pub(super) struct Label {
     pub(super) begins: &'static str,
     pub(super) name: &'static str,
-    /// How many numbers of the label make the version: `RHEL-9-4-0-BaseOS` is 9.4 of two. Of none, because it is a date, there is none.
+    /// How many numbers of the label make the version: `RHEL-9-4-0-BaseOS` is 9.4 of two. Of none, because it
+    /// is a date, there is none.
     pub(super) numbers: usize,
 }
 
 impl Rule {
-    pub(super) fn apply(self, contents: &impl Contents) -> Option<String> {
+    /// The value; `labels` are those that are known.
+    pub(super) fn apply(self, contents: &impl Contents, labels: &[Label]) -> Option<String> {
+        let like = || label_like(contents.label(), labels);
         match self {
             Self::Is(text) => Some(text.to_owned()),
             Self::In(path, take) => take.out_of(&contents.read(path)?),
-            Self::LabelName => Some(label_like(contents.label())?.name.to_owned()),
-            Self::LabelVersion => label_version(contents.label(), label_like(contents.label())?.numbers),
+            Self::LabelName => Some(like()?.name.to_owned()),
+            Self::LabelVersion => label_version(contents.label(), like()?.numbers),
         }
     }
 }
@@ -117,9 +120,9 @@ fn titled(line: &str) -> (String, Option<String>) {
     (title.join(" "), None)
 }
 
-fn label_like(label: &str) -> Option<&'static Label> {
+fn label_like<'a>(label: &str, labels: &'a [Label]) -> Option<&'a Label> {
     let label = label.to_lowercase();
-    LABELS.iter().find(|like| match like.begins.strip_prefix('*') {
+    labels.iter().find(|like| match like.begins.strip_prefix('*') {
         Some(part) => label.contains(part),
         None => label.starts_with(like.begins),
     })
@@ -128,7 +131,7 @@ fn label_like(label: &str) -> Option<&'static Label> {
 /// The first numbers in a row, with dots between them.
 fn label_version(label: &str, numbers: usize) -> Option<String> {
     let others = numbers.checked_sub(1)?;
-    // The one architecture with a number of its own between such marks.
+    // `x86_64` is the only architecture with a number of its own between such marks.
     let label = label.to_lowercase().replace("x86_64", "");
     let words = label.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '.');
     let begins_with_digit = |word: &&str| word.starts_with(|letter: char| letter.is_ascii_digit());
@@ -144,13 +147,13 @@ fn label_version(label: &str, numbers: usize) -> Option<String> {
     Some(version)
 }
 
-/// The architecture that a text names, in the words of Linux.
-pub(super) fn architecture(text: &str) -> Option<&'static str> {
+/// The architecture that a text names by one of the `words`, as Linux calls it.
+pub(super) fn architecture(text: &str, words: &[(&'static str, &'static str)]) -> Option<&'static str> {
     let text = text.to_lowercase();
     let stands_alone = |at: usize, word: &str| {
         let (before, after) = (text[..at].chars().next_back(), text[at + word.len()..].chars().next());
         !before.is_some_and(char::is_alphanumeric) && !after.is_some_and(char::is_alphanumeric)
     };
     let is_named = |word: &str| text.match_indices(word).any(|(at, word)| stands_alone(at, word));
-    ARCHITECTURES.iter().find(|(word, _)| is_named(word)).map(|(_, architecture)| *architecture)
+    words.iter().find(|(word, _)| is_named(word)).map(|(_, architecture)| *architecture)
 }

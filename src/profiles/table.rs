@@ -1,15 +1,24 @@
-//! What is known of each system. The first profile that fits counts, so what is made of another system comes before that.
+//! The tables. The first profile that fits counts, so a system that is made of another one comes before that.
 
-use super::Profile;
-use super::rules::Label;
-use super::rules::Rule::{In, Is, LabelName, LabelVersion};
-use super::rules::Take::{Behind, Dotted, Line, Number, Setting, Title, Variable, When};
+use crate::profiles::profile::{Profile, Tables};
+use crate::profiles::rules::Label;
+use crate::profiles::rules::Rule::{In, Is, LabelName, LabelVersion};
+use crate::profiles::rules::Take::{Behind, Dotted, Line, Number, Setting, Title, Variable, When};
 
-/// What Debian and what is made of it says of its media.
+/// Where Debian and its descendants describe their media.
 const DISK: &str = ".disk/info";
 
-pub(super) const PROFILES: &[Profile] = &[
-    // The family of RHEL, Fedora, openEuler, newer openSUSE: treeinfo of productmd 1.0 to 1.2, and of those who wrote it before.
+pub(super) const TABLES: Tables = Tables {
+    profiles: PROFILES,
+    labels: LABELS,
+    families: FAMILIES,
+    architectures: ARCHITECTURES,
+    arch_paths: ARCH_PATHS,
+};
+
+const PROFILES: &[Profile] = &[
+    // The family of RHEL, Fedora, openEuler, newer openSUSE: treeinfo of productmd 1.0 to 1.2, and its
+    // predecessors.
     Profile {
         markers: &[],
         name: &[
@@ -59,7 +68,7 @@ pub(super) const PROFILES: &[Profile] = &[
         version: &[In("GParted-Live-Version", Dotted)],
         arch: &[In("GParted-Live-Version", Line(0))],
     },
-    // Ubuntu and what is made of it; Debian, Kali and others, live or to be installed.
+    // Ubuntu and its descendants; Debian, Kali and others, as live systems or installers.
     Profile {
         markers: &[DISK, "casper"],
         name: &[In(DISK, Title(0)), Is("Ubuntu")],
@@ -85,7 +94,7 @@ pub(super) const PROFILES: &[Profile] = &[
         version: &[In("content", Behind("\nVERSION "))],
         arch: &[In("content", Behind("\nBASEARCHS "))],
     },
-    // Agama. An ISO of Fedora that is live alone has no such loader.
+    // Agama. A live ISO of Fedora has no such loader.
     Profile {
         markers: &["LiveOS/squashfs.img", "boot/x86_64/loader/linux"],
         name: &[LabelName, Is("SUSE")],
@@ -148,12 +157,12 @@ pub(super) const PROFILES: &[Profile] = &[
         version: &[In("version.txt", Line(0)), LabelVersion],
         arch: &[],
     },
-    // Nothing but its label is known.
+    // Only its label is known.
     Profile { markers: &[], name: &[LabelName], version: &[LabelVersion], arch: &[] },
 ];
 
 /// Labels by their beginnings, in lower case, from osinfo-db and from the media of their makers.
-pub(super) const LABELS: &[Label] = &[
+const LABELS: &[Label] = &[
     label("fedora-coreos", "Fedora CoreOS", 1),
     label("rhcos", "RHEL CoreOS", 1),
     label("fedora", "Fedora", 1),
@@ -192,7 +201,7 @@ const fn label(begins: &'static str, name: &'static str, numbers: usize) -> Labe
 }
 
 /// Words for programs, by a part of the name in lower case. The first counts.
-pub(super) const FAMILIES: &[(&str, &str)] = &[
+const FAMILIES: &[(&str, &str)] = &[
     ("red hat", "rhel"),
     ("rhel", "rhel"),
     ("fedora", "fedora"),
@@ -228,7 +237,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
 ];
 
 /// Paths that only one architecture has.
-pub(super) const ARCH_PATHS: &[(&str, &str)] = &[
+const ARCH_PATHS: &[(&str, &str)] = &[
     ("boot/x86_64/loader", "x86_64"),
     ("boot/aarch64", "aarch64"),
     ("boot/ppc64le", "ppc64le"),
@@ -241,8 +250,8 @@ pub(super) const ARCH_PATHS: &[(&str, &str)] = &[
     ("EFI/BOOT/BOOTAA64.EFI", "aarch64"),
 ];
 
-/// What architectures are called, and what Linux calls them. Longer words come before those that they hold.
-pub(super) const ARCHITECTURES: &[(&str, &str)] = &[
+/// Names of architectures, and what Linux calls them. Longer words come before those that they hold.
+const ARCHITECTURES: &[(&str, &str)] = &[
     ("x86_64", "x86_64"),
     ("x86-64", "x86_64"),
     ("amd64", "x86_64"),

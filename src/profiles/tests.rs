@@ -1,9 +1,12 @@
-//! Media as their makers write them, as far as the profiles look at them.
+//! Media as their makers write them, as far as the profiles read them.
 
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
+use super::profile::MAX_CHARACTERS;
+use super::rules::architecture;
+use super::table::TABLES;
 use super::*;
 
 /// Files by path; a path that ends in `/` is a folder.
@@ -13,7 +16,7 @@ struct Media<'a> {
 }
 
 impl<'a> Media<'a> {
-    fn new(label: &'a str, files: Files<'a>) -> Self {
+    fn new(label: &'a str, files: MediaFiles<'a>) -> Self {
         Self { label, files: files.iter().copied().collect() }
     }
 }
@@ -34,10 +37,10 @@ impl Contents for Media<'_> {
     }
 }
 
-type Files<'a> = &'a [(&'a str, &'a str)];
+type MediaFiles<'a> = &'a [(&'a str, &'a str)];
 
 /// Family, name, version, architecture; empty is none.
-fn told(label: &str, files: Files<'_>) -> [String; 4] {
+fn told(label: &str, files: MediaFiles<'_>) -> [String; 4] {
     let system = detect(&Media::new(label, files)).unwrap_or_default();
     [system.family, system.name, system.version, system.arch].map(Option::unwrap_or_default)
 }
@@ -56,7 +59,7 @@ const SLE_11: &str =
 #[test]
 fn media_are_known_by_their_files() {
     #[rustfmt::skip]
-    let cases: &[(&str, Files<'_>, [&str; 4])] = &[
+    let cases: &[(&str, MediaFiles<'_>, [&str; 4])] = &[
         ("RHEL-9-4-0-BaseOS-x86_64", &[(".treeinfo", RHEL), (".discinfo", "1\n9.4\nx86_64\n")],
             ["rhel", "Red Hat Enterprise Linux", "9.4", "x86_64"]),
         ("CentOS 7 x86_64", &[(".treeinfo", CENTOS_7)], ["centos", "CentOS", "7", "x86_64"]),
@@ -149,16 +152,16 @@ fn what_cannot_be_shown_is_left_out() {
 
 #[test]
 fn the_table_is_in_order() {
-    for (part, _) in FAMILIES {
+    for (part, _) in TABLES.families {
         assert_eq!(*part, part.to_lowercase());
     }
-    for like in table::LABELS {
+    for like in TABLES.labels {
         assert_eq!(like.begins, like.begins.to_lowercase());
-        assert!(family(like.name).is_some(), "{} has no family", like.name);
+        assert!(TABLES.family(like.name).is_some(), "{} has no family", like.name);
     }
     // A word that holds an earlier one as a word of its own would never be found.
-    for (word, architecture) in table::ARCHITECTURES {
-        assert_eq!(rules::architecture(&format!("a-{word}_b")), Some(*architecture), "{word}");
+    for (word, name) in TABLES.architectures {
+        assert_eq!(architecture(&format!("a-{word}_b"), TABLES.architectures), Some(*name), "{word}");
     }
 }
 
