@@ -1,5 +1,5 @@
-//! Decoded blocks of compressed images, those that were read last. A block is decoded once however many machines fetch the same file at
-//! the same time, and once for all the pieces that are read out of it.
+//! A cache of decoded blocks of compressed images. A block is decoded once for all machines that fetch a file
+//! at the same time, and for all pieces of it.
 
 use std::io;
 use std::sync::Arc;
@@ -11,20 +11,20 @@ use quick_cache::{OptionsBuilder, Weighter};
 /// Memory for blocks of all images together. Blocks have 128 KiB as a rule and 1 MiB at most.
 const BYTES: u64 = 64 << 20;
 
-/// Which image, and where in it.
-type Key = (u64, u64);
+/// An image, and a position in it.
+type BlockKey = (u64, u64);
 
 /// The blocks.
 pub(super) struct Blocks {
-    kept: Cache<Key, Arc<[u8]>, BySize>,
+    kept: Cache<BlockKey, Arc<[u8]>, BySize>,
     images: AtomicU64,
 }
 
 #[derive(Clone)]
 struct BySize;
 
-impl Weighter<Key, Arc<[u8]>> for BySize {
-    fn weight(&self, _key: &Key, block: &Arc<[u8]>) -> u64 {
+impl Weighter<BlockKey, Arc<[u8]>> for BySize {
+    fn weight(&self, _key: &BlockKey, block: &Arc<[u8]>) -> u64 {
         block.len() as u64 + 64
     }
 }
@@ -42,12 +42,13 @@ impl Blocks {
         Self { kept, images: AtomicU64::new(0) }
     }
 
-    /// A number for an image that was opened. What another had is never found again, and makes room in time.
+    /// A number for an image that was opened. The blocks of its earlier opening are never found again, and
+    /// are evicted in time.
     pub(super) fn number(&self) -> u64 {
         self.images.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// The block of an image at `position`; whoever asks first decodes it.
+    /// The block of an image at `position`. The first caller decodes it.
     pub(super) fn get(
         &self,
         image: u64,

@@ -1,11 +1,12 @@
-//! An index while it grows: entries come in any order, and one of the same name takes the place of another as it would when unpacked.
+//! An index while it grows: entries come in any order, and one replaces another of its name as unpacking
+//! would.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use iso_reader::limits::{LINK_BYTES, NAME_BYTES, WARNINGS};
 
-use super::index::{Index, Kind, Node, ROOT, Stored, Text, position, slice};
+use crate::trees::index::{EntryKind, Index, Node, ROOT, Stored, Text, position, slice};
 
 /// Entries of a tree: three times those of a whole desktop system, and some 200 MB while it is built.
 const ENTRIES: usize = 1 << 20;
@@ -13,11 +14,11 @@ const ENTRIES: usize = 1 << 20;
 /// Bytes of all names and targets of links.
 const TEXT_BYTES: usize = 128 << 20;
 
-/// The tree is larger than any that is served, and in what.
+/// The tree is larger than any that is served, and how.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct TooLarge(pub(super) &'static str);
 
-/// What is to be added.
+/// An entry to be added.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Item<'a> {
     Directory,
@@ -33,7 +34,7 @@ pub(super) struct Builder {
     pub(super) warnings: Warnings,
 }
 
-/// What had to be left out: how many entries, and what is to be said of the first.
+/// Entries that had to be left out: their number, and the warnings about the first.
 #[derive(Debug, Default)]
 pub(super) struct Warnings {
     pub(super) count: u64,
@@ -41,11 +42,11 @@ pub(super) struct Warnings {
 }
 
 impl Warnings {
-    /// Notes that the entry of this name was left out.
+    /// Warns that the entry of this name was left out.
     pub(super) fn add(&mut self, name: &[u8], reason: &str) {
         self.count += 1;
         if self.texts.len() < WARNINGS {
-            // A tar can bring names of a megabyte.
+            // A tar can hold names of a megabyte.
             let name = name.get(..NAME_BYTES).unwrap_or(name);
             self.texts.push(format!("\"{}\": {reason}", name.escape_ascii()));
         }
@@ -53,14 +54,14 @@ impl Warnings {
 }
 
 impl Builder {
-    /// Nothing but the root.
+    /// An index with only the root.
     pub(super) fn new() -> Self {
         let name = Text { offset: 0, length: 0 };
         let root = Node { name, parent: ROOT, modified: 0, kind: EMPTY };
         Self { nodes: vec![root], text: Vec::new(), by_name: HashMap::new(), warnings: Warnings::default() }
     }
 
-    /// Adds an entry to a directory; `None` if it cannot be served or something stands in its way.
+    /// Adds an entry to a directory; `None` if it cannot be served or a directory in use has its name.
     pub(super) fn add(
         &mut self,
         parent: u32,
@@ -78,16 +79,16 @@ impl Builder {
         }
         let there = self.child(parent, name);
         let kind = match (item, there.map(|id| self.nodes[position(id)].kind)) {
-            // A directory takes in what comes later.
-            (Item::Directory, Some(kind @ Kind::Directory { .. })) => kind,
-            // One that holds something does not go, as `rmdir` would tell.
-            (_, Some(Kind::Directory { count: 1.., .. })) => {
+            // A directory keeps its entries when it comes again.
+            (Item::Directory, Some(kind @ EntryKind::Directory { .. })) => kind,
+            // A directory with entries is not replaced, as `rmdir` would refuse it.
+            (_, Some(EntryKind::Directory { count: 1.., .. })) => {
                 self.warnings.add(name, "a directory that is not empty has its name");
                 return Ok(None);
             }
             (Item::Directory, _) => EMPTY,
-            (Item::File(stored), _) => Kind::File(stored),
-            (Item::Link(target), _) => Kind::Link(self.push_text(target)?),
+            (Item::File(stored), _) => EntryKind::File(stored),
+            (Item::Link(target), _) => EntryKind::Link(self.push_text(target)?),
         };
         if let Some(id) = there {
             let node = &mut self.nodes[position(id)];
@@ -99,7 +100,7 @@ impl Builder {
         let text = self.push_text(name)?;
         self.by_name.insert((parent, name.into()), id);
         self.nodes.push(Node { name: text, parent, modified, kind });
-        if let Kind::Directory { count, .. } = &mut self.nodes[position(parent)].kind {
+        if let EntryKind::Directory { count, .. } = &mut self.nodes[position(parent)].kind {
             *count += 1;
         }
         Ok(Some(id))
@@ -135,9 +136,9 @@ impl Builder {
         Ok(Text { offset, length })
     }
 
-    /// Puts the children of each directory beside each other and in order, directories before what is in them.
-    pub(super) fn finish(self) -> Index {
-        let Self { nodes, mut text, by_name, .. } = self;
+    /// Sorts the children of each directory and puts them side by side, directories before their children.
+    pub(super) fn finish(self) -> (Index, Warnings) {
+        let Self { nodes, mut text, by_name, warnings } = self;
         drop(by_name);
         let count = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
         let mut order: Vec<u32> = (1..count).collect();
@@ -146,7 +147,7 @@ impl Builder {
             (node.parent, slice(&text, node.name))
         };
         order.sort_unstable_by(|one, other| key(one).cmp(&key(other)));
-        // Where the children of each begin in that order; they are as many as were counted.
+        // The first child of each directory in that order; their number was counted before.
         let mut firsts = vec![0; nodes.len()];
         for (place, id) in order.iter().enumerate().rev() {
             firsts[position(nodes[position(*id)].parent)] = place;
@@ -156,7 +157,7 @@ impl Builder {
         sorted.push(nodes[0]);
         let mut id = 0;
         while id < sorted.len() {
-            if let Kind::Directory { count, .. } = sorted[id].kind {
+            if let EntryKind::Directory { count, .. } = sorted[id].kind {
                 let (first, parent) = (sorted.len(), u32::try_from(id).unwrap_or(u32::MAX));
                 let begin = firsts[position(old[id])];
                 for &child in &order[begin..begin + position(count)] {
@@ -164,21 +165,21 @@ impl Builder {
                     sorted.push(Node { parent, ..nodes[position(child)] });
                 }
                 let first = u32::try_from(first).unwrap_or(u32::MAX);
-                sorted[id].kind = Kind::Directory { first, count };
+                sorted[id].kind = EntryKind::Directory { first, count };
             }
             id += 1;
         }
         text.shrink_to_fit();
-        Index { nodes: sorted, text, folded: OnceLock::new() }
+        (Index { nodes: sorted, text, folded: OnceLock::new() }, warnings)
     }
 }
 
-const EMPTY: Kind = Kind::Directory { first: 0, count: 0 };
+const EMPTY: EntryKind = EntryKind::Directory { first: 0, count: 0 };
 
 #[cfg(test)]
 mod tests {
-    use super::super::Matching;
     use super::*;
+    use crate::trees::matching::Matching;
 
     fn file(place: u64) -> Item<'static> {
         Item::File(Stored { place, size: 1, damaged: false })
@@ -201,14 +202,14 @@ mod tests {
             let result = builder.add(parent, name, 9, item).expect("room");
             assert_eq!(result.is_some(), added, "{}", name.escape_ascii());
         }
-        let index = builder.finish();
+        let (index, _) = builder.finish();
         let kind = |path: &[&str]| {
             let path: Vec<Vec<u8>> = path.iter().map(|name| name.as_bytes().to_vec()).collect();
             index.node(index.find(&path, Matching::Exact).expect("is there")).kind
         };
-        assert!(matches!(kind(&["full", "file"]), Kind::File(Stored { place: 2, .. })));
-        assert!(matches!(kind(&["empty"]), Kind::File(Stored { place: 4, .. })));
-        assert!(matches!(kind(&["file"]), Kind::Directory { count: 0, .. }));
+        assert!(matches!(kind(&["full", "file"]), EntryKind::File(Stored { place: 2, .. })));
+        assert!(matches!(kind(&["empty"]), EntryKind::File(Stored { place: 4, .. })));
+        assert!(matches!(kind(&["file"]), EntryKind::Directory { count: 0, .. }));
         assert_eq!(index.nodes.len(), 5);
     }
 
@@ -220,6 +221,6 @@ mod tests {
         }
         assert_eq!(builder.add(ROOT, b"l", 0, Item::Link(&[b'x'; LINK_BYTES + 1])), Ok(None));
         assert_eq!((builder.warnings.count, builder.warnings.texts.len()), (7, 7));
-        assert!(builder.finish().entries(ROOT).is_empty());
+        assert!(builder.finish().0.entries(ROOT).is_empty());
     }
 }

@@ -1,5 +1,5 @@
-//! Open trees of images, kept by how much memory their indexes take. A look at the file for each use notices at once when it was replaced.
-//! Images of one ISO that serve different trees of it have an entry each.
+//! Open trees of images, within a bound of memory. Each use compares the file with the tree, so a replaced
+//! file is noticed at once. Images of one ISO that serve different trees of it have an entry each.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,20 +9,22 @@ use quick_cache::sync::Cache as QuickCache;
 use quick_cache::{OptionsBuilder, Weighter};
 use rustix::fs::{Access, access};
 
-use super::blocks::Blocks;
-use super::{ImageTree, Tree, TreeError, kind};
 use crate::model::identity::Identity;
 use crate::model::image::TreeSummary;
+use crate::trees::blocks::Blocks;
+use crate::trees::error::TreeError;
+use crate::trees::kind;
+use crate::trees::tree::ImageTree;
 
 /// Each open tree holds a descriptor. Counting it as this much memory bounds their number too.
 const DESCRIPTOR_WEIGHT: u64 = 64 << 10;
 
-/// An image file, and which of its trees was asked for.
-type Key = (PathBuf, Option<TreeKind>);
+/// An image file, and the tree that was asked for.
+type TreeKey = (PathBuf, Option<TreeKind>);
 
 /// The cache; look-ups of one tree at the same time open it once.
 pub struct Cache {
-    trees: QuickCache<Key, Arc<ImageTree>, ByMemory>,
+    trees: QuickCache<TreeKey, Arc<ImageTree>, ByMemory>,
     blocks: Arc<Blocks>,
 }
 
@@ -30,23 +32,20 @@ pub struct Cache {
 #[derive(Clone)]
 struct ByMemory(u64);
 
-impl Weighter<Key, Arc<ImageTree>> for ByMemory {
-    /// A tree larger than the place for new ones would never be kept, but read anew for each request; it takes all of that place instead.
-    fn weight(&self, _key: &Key, tree: &Arc<ImageTree>) -> u64 {
-        let memory = match &tree.tree {
-            Tree::Iso(tree) => tree.memory(),
-            Tree::Indexed(tree) => tree.memory(),
-            Tree::Folder(_) => 0,
-        };
-        (memory + DESCRIPTOR_WEIGHT).min(self.0 / 2)
+impl Weighter<TreeKey, Arc<ImageTree>> for ByMemory {
+    /// A tree larger than the cache keeps for new ones would be read anew for each request. So no tree weighs
+    /// more than that.
+    fn weight(&self, _key: &TreeKey, tree: &Arc<ImageTree>) -> u64 {
+        (tree.tree.memory() + DESCRIPTOR_WEIGHT).min(self.0 / 2)
     }
 }
 
 impl Cache {
     pub(super) fn new(bytes: u64) -> Self {
         let items = usize::try_from(bytes / DESCRIPTOR_WEIGHT).unwrap_or(usize::MAX).clamp(16, 1 << 20);
-        // One shard: each would only keep trees that fit into its share, and a look-up is too short to contend.
-        // Half for those that are used again and again, half for new ones, so that a new one need not go before it is used a second time.
+        // One shard, because each keeps only trees that fit into its share, and a look-up is too short to
+        // contend. Half of the cache is for trees that are used again and again. The other half keeps a new
+        // one until its second use.
         let options = OptionsBuilder::new()
             .estimated_items_capacity(items)
             .weight_capacity(bytes)
@@ -68,7 +67,7 @@ impl Cache {
         if let Some(tree) = self.trees.get(&key) {
             let unchanged =
                 std::fs::metadata(iso).is_ok_and(|metadata| Identity::of(&metadata) == tree.identity);
-            // An open file can still be read after its permissions went, but to go on would be to ignore whoever took them.
+            // An open file can be read even after its permissions were removed, which must be respected.
             if unchanged && access(iso, Access::READ_OK).is_ok() {
                 return Ok(tree);
             }
@@ -82,7 +81,7 @@ impl Cache {
         kind::open(iso, asked, &self.blocks).map(|tree| tree.summary)
     }
 
-    /// Lets go of one tree of an ISO.
+    /// Closes one tree of an ISO.
     pub(super) fn forget(&self, iso: &Path, asked: Option<TreeKind>) {
         self.trees.remove(&(iso.to_owned(), asked));
     }
@@ -171,7 +170,7 @@ mod tests {
             }
         }
         assert!(cache.trees.len() > 8, "{} trees of a few bytes", cache.trees.len());
-        // A new one is kept from its first use on, however large it is and however much those there are were used.
+        // A new tree is kept from its first use on, however large it is and however often others were used.
         for number in [60, 61] {
             let large = cache.open(&path(number), None).expect("opens");
             assert!(Arc::ptr_eq(&large, &cache.open(&path(number), None).expect("opens")), "{number}");

@@ -1,10 +1,13 @@
-//! Which system is in a tree. What is looked at is bounded: so many small files as `profiles` names, of a few kilobytes each.
+//! The system in a tree. The work is bounded: the few small files that `profiles` names, of a few kilobytes
+//! each.
 
-use super::{Found, Matching, Tree};
 use crate::model::system::System;
 use crate::profiles::{self, Contents, MAX_BYTES};
+use crate::trees::found::Found;
+use crate::trees::matching::Matching;
+use crate::trees::tree::Tree;
 
-/// The system in a tree of this label, if it can be told. What cannot be read is not there.
+/// The system in a tree of this label, if it is known. A file that cannot be read counts as missing.
 pub(super) fn detect(tree: &Tree, label: &str) -> Option<System> {
     profiles::detect(&Marks { tree, label, matching: tree.natural_matching() })
 }

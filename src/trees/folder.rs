@@ -12,16 +12,18 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags, Statx, StatxFlags, StatxTimestamp};
 use rustix::io::Errno;
 
-use super::search::below;
-use super::{Directory, Entry, Found, LookupError, Matches, Matching, Search};
 use crate::model::content::Content;
 use crate::model::identity::Identity;
 use crate::model::names::FileName;
+use crate::trees::error::LookupError;
+use crate::trees::found::{Directory, Entry, Found};
+use crate::trees::matching::{Matching, bare, without_version};
+use crate::trees::search::{Matches, Search, below};
 
-/// Bytes of names and what belongs to them that the kernel is asked for at a time: what the C library asks for, too.
+/// Bytes of directory entries that the kernel is asked for at a time, as many as the C library asks for.
 const NAMES_AT_ONCE: usize = 32 * 1024;
 
-/// What becomes of links whose target is absolute or climbs above the folder.
+/// How links are followed whose target is absolute or climbs above the folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Links {
     /// They lead nowhere, unless their target lies in the folder after all.
@@ -71,10 +73,11 @@ impl Folder {
         Ok(entries)
     }
 
-    /// Looks through everything below the folder at `top`. One that went meanwhile, or cannot be opened, has nothing to show.
+    /// Searches everything below the folder at `top`. A folder that was removed meanwhile, or cannot be
+    /// opened, is passed over.
     pub(super) fn search(&self, top: &Path, search: Search) -> Result<Matches, LookupError> {
         let length = top.as_os_str().len();
-        // A folder whose names make a longer path than the system opens may lie in an image that the kernel mounted.
+        // An image that the kernel mounted may hold a path that is longer than the system opens.
         let open = |path: &Path| match self.open_as(path, OFlags::RDONLY | OFlags::DIRECTORY) {
             Err(LookupError::NotFound) => Ok(None),
             opened => opened.map(Some),
@@ -86,10 +89,10 @@ impl Folder {
                 let Some(folder) = open(path)? else { return Ok(()) };
                 each_name(&folder, |name| {
                     let bytes = name.to_bytes();
-                    if !search.look_at(bytes, || self.entry(&folder, path, name)) {
+                    if !search.visit(bytes, || self.entry(&folder, path, name)) {
                         return;
                     }
-                    let seen = look_at(&folder, name, AtFlags::SYMLINK_NOFOLLOW);
+                    let seen = metadata(&folder, name, AtFlags::SYMLINK_NOFOLLOW);
                     if self.is_served(bytes) && seen.is_ok_and(|seen| kind(&seen) == FileType::Directory) {
                         waiting.push_back(path.join(OsStr::from_bytes(bytes)));
                     }
@@ -98,14 +101,14 @@ impl Folder {
         )
     }
 
-    /// Only what a request would get is shown. A file is looked at where it stands, in the folder that is open; a link is followed as a
-    /// request would follow it.
+    /// Only entries that a request would get are listed. A file is examined where it stands, in the open
+    /// folder; a link is followed as a request would follow it.
     fn entry(&self, folder: &File, path: &Path, name: &CStr) -> Option<Entry> {
         let bytes = Some(name.to_bytes()).filter(|name| self.is_served(name))?;
-        let mut seen = look_at(folder, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        let mut seen = metadata(folder, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
         if kind(&seen) == FileType::Symlink {
             let target = self.open_as(&path.join(OsStr::from_bytes(bytes)), OFlags::PATH).ok()?;
-            seen = look_at(&target, c"", AtFlags::EMPTY_PATH).ok()?;
+            seen = metadata(&target, c"", AtFlags::EMPTY_PATH).ok()?;
         }
         let size = match kind(&seen) {
             FileType::Directory => None,
@@ -115,7 +118,7 @@ impl Folder {
         Some(Entry { name: bytes.to_vec(), size, modified: time(seen.stx_mtime) })
     }
 
-    /// One plain segment, and not the place where files are still arriving.
+    /// One plain segment, and not the folder of unfinished files.
     fn is_served(&self, name: &[u8]) -> bool {
         let plain =
             !name.is_empty() && !name.contains(&b'/') && !name.contains(&0) && name != b"." && name != b"..";
@@ -123,7 +126,8 @@ impl Folder {
     }
 
     fn open_beneath(&self, path: &Path) -> Result<File, LookupError> {
-        // Opening a FIFO would wait for its writer without NONBLOCK; for regular files the flag means nothing.
+        // Without NONBLOCK, opening a FIFO would wait for its writer. For regular files the flag has no
+        // effect.
         self.open_as(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)
     }
 
@@ -148,8 +152,8 @@ impl Folder {
         }
     }
 
-    /// A link may be written as an absolute path and still stay inside. Its target is opened without following links again,
-    /// so what is opened is inside even if the link changes meanwhile.
+    /// A link may be written as an absolute path and still stay inside. Its target is opened without
+    /// following links again, so what is opened is inside even if the link changes meanwhile.
     fn open_absolute_link(&self, path: &Path, flags: OFlags) -> Result<File, LookupError> {
         let target = fs::canonicalize(self.path.join(path)).map_err(|_| LookupError::NotFound)?;
         let inside = target.strip_prefix(&self.path).map_err(|_| LookupError::NotFound)?;
@@ -173,13 +177,11 @@ impl Folder {
                 continue;
             }
             let parent = self.open_as(&actual, OFlags::RDONLY | OFlags::DIRECTORY)?;
-            // `KERNEL.;1`, what ISO 9660 makes of `kernel`, needs both to go.
-            let unversioned = without_version(wanted);
-            let bare = unversioned.strip_suffix(b".").unwrap_or(unversioned);
+            let (unversioned, bare) = (without_version(wanted), bare(wanted));
             let mut similar = BTreeSet::new();
             each_name(&parent, |name| {
                 let name = name.to_bytes();
-                // What may not be asked for by its name may not be reached by a similar one either.
+                // A name that is not served may not be reached by a similar one either.
                 if [wanted, unversioned, bare].iter().any(|wanted| name.eq_ignore_ascii_case(wanted))
                     && self.is_served(name)
                 {
@@ -207,16 +209,9 @@ fn folded<'a>(names: &'a BTreeSet<Vec<u8>>, wanted: &[u8]) -> Option<&'a [u8]> {
     }
 }
 
-/// The name without `;1` (any version number).
-pub(super) fn without_version(name: &[u8]) -> &[u8] {
-    let digits = name.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
-    let (stem, _) = name.split_at(name.len() - digits);
-    stem.strip_suffix(b";").filter(|_| digits > 0).unwrap_or(name)
-}
-
-/// Shows all names in a folder, `.` and `..` too, in the order in which they come.
+/// Visits all names in a folder, `.` and `..` too, in the order of the kernel.
 fn each_name(folder: &File, mut visit: impl FnMut(&CStr)) -> Result<(), LookupError> {
-    // Another description of the same folder begins at the first name, whoever has read from this one.
+    // A new descriptor begins at the first name, however far this one has been read.
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let folder = rustix::fs::openat(folder, ".", flags, Mode::empty()).map_err(classify)?;
     let mut buffer = Vec::with_capacity(NAMES_AT_ONCE);
@@ -230,8 +225,9 @@ fn each_name(folder: &File, mut visit: impl FnMut(&CStr)) -> Result<(), LookupEr
     Ok(())
 }
 
-/// Asks for what a listing tells. What the folder itself says of its files' kinds is not asked: some file systems leave it out.
-fn look_at(folder: &File, name: &CStr, flags: AtFlags) -> rustix::io::Result<Statx> {
+/// Reads the metadata of an entry for a listing. The kind in the directory entry is not used: some file
+/// systems leave it out.
+fn metadata(folder: &File, name: &CStr, flags: AtFlags) -> rustix::io::Result<Statx> {
     let wanted = StatxFlags::TYPE | StatxFlags::SIZE | StatxFlags::MTIME;
     rustix::fs::statx(folder, name, flags | AtFlags::NO_AUTOMOUNT, wanted)
 }
@@ -262,7 +258,8 @@ fn found(file: File, path: PathBuf) -> Result<Found, LookupError> {
 
 fn classify(errno: Errno) -> LookupError {
     match errno {
-        // A socket cannot be opened (ENXIO), a name can be too long, a link can loop or lead out: there is nothing to serve.
+        // A socket cannot be opened (ENXIO), a name can be too long, a link can loop or lead out: there is
+        // nothing to serve.
         Errno::NOENT
         | Errno::NOTDIR
         | Errno::LOOP
@@ -422,7 +419,7 @@ mod tests {
             assert_eq!(expected[0].modified, Some(ancient));
             expected.sort_by(|one, other| one.name.cmp(&other.name));
             assert_eq!(list(&path("sub")), expected, "{links:?}");
-            // What is on disk but not listed cannot be had, and what is listed can.
+            // A name that is not listed cannot be fetched, and a listed one can.
             for name in fs::read_dir(root.join("sub")).expect("reads") {
                 let name = name.expect("a name").file_name();
                 let listed = expected.iter().any(|entry| entry.name == name.as_bytes());

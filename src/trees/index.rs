@@ -1,5 +1,6 @@
-//! Names in memory: the entries of a tree whose format keeps them in no order that could be searched. Children are contiguous and sorted,
-//! so a look-up is a binary search. Paths are resolved by the rules of ISO trees: links lead nowhere but inside, `..` stops at the root.
+//! An index in memory: the entries of a tree whose format has no order that can be searched. Children are
+//! contiguous and sorted, so a look-up is a binary search. Paths are resolved by the rules of ISO trees:
+//! links never lead outside, `..` stops at the root.
 
 use std::cell::LazyCell;
 use std::cmp::Ordering;
@@ -8,11 +9,12 @@ use std::time::{Duration, SystemTime};
 
 use iso_reader::limits::{LINK_HOPS, LINK_NAMES};
 
-use super::folder::without_version;
-use super::search::below;
-use super::{Entry, LookupError, Matches, Matching, Search};
+use crate::trees::error::LookupError;
+use crate::trees::found::Entry;
+use crate::trees::matching::{Matching, bare, without_version};
+use crate::trees::search::{Matches, Search, below};
 
-/// What the root is, in each index.
+/// The number of the root, in each index.
 pub(super) const ROOT: u32 = 0;
 
 /// A tree's entries. They never change.
@@ -20,7 +22,8 @@ pub(super) const ROOT: u32 = 0;
 pub(super) struct Index {
     pub(super) nodes: Vec<Node>,
     pub(super) text: Vec<u8>,
-    /// Node numbers in case-folded order, each directory's children in their own range. Made when it is first needed.
+    /// Node numbers in case-folded order, each directory's children in their own range. Made when it is first
+    /// needed.
     pub(super) folded: OnceLock<Box<[u32]>>,
 }
 
@@ -31,26 +34,26 @@ pub(super) struct Node {
     pub(super) parent: u32,
     /// Seconds since 1970.
     pub(super) modified: u32,
-    pub(super) kind: Kind,
+    pub(super) kind: EntryKind,
 }
 
-/// What an entry is.
+/// The kind of an entry.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Kind {
-    /// Its children stand one after the other.
+pub(super) enum EntryKind {
+    /// Its children are contiguous.
     Directory { first: u32, count: u32 },
-    /// Its bytes are found by its format.
+    /// A file; its format finds the bytes.
     File(Stored),
-    /// It points to a path.
+    /// A symbolic link to a path.
     Link(Text),
 }
 
-/// Where a file's bytes are, in the words of its format.
+/// Where a file's bytes are. The format gives `place` its meaning.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stored {
     pub(super) place: u64,
     pub(super) size: u64,
-    /// Not all of them can be had.
+    /// Not all of its bytes are in the image.
     pub(super) damaged: bool,
 }
 
@@ -68,7 +71,7 @@ impl Index {
     }
 
     pub(super) fn node(&self, id: u32) -> &Node {
-        // Numbers come from this index; one that does not leads to the root.
+        // Numbers come from this index; any other leads to the root.
         self.nodes.get(position(id)).unwrap_or(&self.nodes[0])
     }
 
@@ -82,20 +85,20 @@ impl Index {
     fn entry(&self, directory: &[&[u8]], node: &Node) -> Option<Entry> {
         let name = self.text(node.name);
         let target = match node.kind {
-            Kind::Link(_) => {
+            EntryKind::Link(_) => {
                 self.node(self.resolve(directory.iter().copied().chain([name]), Matching::Exact)?)
             }
             _ => node,
         };
         let size = match target.kind {
-            Kind::Directory { .. } => None,
-            Kind::File(stored) => Some(stored.size),
-            Kind::Link(_) => return None,
+            EntryKind::Directory { .. } => None,
+            EntryKind::File(stored) => Some(stored.size),
+            EntryKind::Link(_) => return None,
         };
         Some(Entry { name: name.to_vec(), size, modified: Some(target.modified()) })
     }
 
-    /// Looks through everything below a directory.
+    /// Searches everything below a directory.
     pub(super) fn search(&self, top: u32, search: Search) -> Result<Matches, LookupError> {
         let length = self.path(top).join(&b'/').len();
         search.run(
@@ -103,12 +106,12 @@ impl Index {
             |directory| below(&self.path(*directory).join(&b'/'), length),
             |directory, search, waiting| {
                 let path = LazyCell::new(|| self.path(*directory));
-                let Kind::Directory { first, .. } = self.node(*directory).kind else { return Ok(()) };
+                let EntryKind::Directory { first, .. } = self.node(*directory).kind else { return Ok(()) };
                 for (id, node) in (first..).zip(self.children(*directory)) {
-                    if !search.look_at(self.text(node.name), || self.entry(&path, node)) {
+                    if !search.visit(self.text(node.name), || self.entry(&path, node)) {
                         break;
                     }
-                    waiting.extend(matches!(node.kind, Kind::Directory { .. }).then_some(id));
+                    waiting.extend(matches!(node.kind, EntryKind::Directory { .. }).then_some(id));
                 }
                 Ok(())
             },
@@ -117,12 +120,12 @@ impl Index {
 
     /// The paths of damaged files.
     pub(super) fn damaged(&self) -> impl Iterator<Item = Vec<u8>> {
-        let is_damaged = |node: &Node| matches!(node.kind, Kind::File(Stored { damaged: true, .. }));
+        let is_damaged = |node: &Node| matches!(node.kind, EntryKind::File(Stored { damaged: true, .. }));
         let numbers = (0_u32..).zip(&self.nodes).filter(move |(_, node)| is_damaged(node));
         numbers.map(|(id, _)| self.path(id).join(&b'/'))
     }
 
-    /// Bytes of memory, with what lenient look-ups will add.
+    /// Bytes of memory, with those that lenient look-ups will add.
     pub(super) fn memory(&self) -> u64 {
         (self.nodes.capacity() * (size_of::<Node>() + size_of::<u32>()) + self.text.capacity()) as u64
     }
@@ -131,10 +134,10 @@ impl Index {
         let (mut here, mut hops, mut names) = (ROOT, 0, 0);
         for name in path {
             here = self.step(here, name, matching)?;
-            // The rest of the links met on the way, the innermost last.
+            // The remaining names of the links on the way, the innermost link last.
             let mut pending = Vec::new();
             loop {
-                if let Kind::Link(target) = self.node(here).kind {
+                if let EntryKind::Link(target) = self.node(here).kind {
                     hops += 1;
                     let target = Some(self.text(target)).filter(|target| !target.is_empty())?;
                     if hops > LINK_HOPS {
@@ -162,7 +165,7 @@ impl Index {
         let node = self.node(here);
         match name {
             b"" => return Some(here),
-            _ if !matches!(node.kind, Kind::Directory { .. }) => return None,
+            _ if !matches!(node.kind, EntryKind::Directory { .. }) => return None,
             b"." => return Some(here),
             b".." => return Some(node.parent),
             _ => {}
@@ -171,15 +174,12 @@ impl Index {
         if exact.is_some() || matching == Matching::Exact {
             return exact;
         }
-        // `KERNEL.;1`, what ISO 9660 makes of `kernel`, needs both to go.
-        let unversioned = without_version(name);
-        let bare = unversioned.strip_suffix(b".").unwrap_or(unversioned);
-        let mut tries = vec![name, unversioned, bare];
+        let mut tries = vec![name, without_version(name), bare(name)];
         tries.dedup();
         for wanted in tries {
             match self.child(here, wanted).map(Ok).or_else(|| self.folded_child(here, wanted).transpose()) {
                 Some(Ok(found)) => return Some(found),
-                // Several could be meant, so none is.
+                // An ambiguous name leads nowhere.
                 Some(Err(Ambiguous)) => return None,
                 None => {}
             }
@@ -193,7 +193,7 @@ impl Index {
 
     fn range(&self, directory: u32) -> std::ops::Range<usize> {
         match self.node(directory).kind {
-            Kind::Directory { first, count } => position(first)..position(first.saturating_add(count)),
+            EntryKind::Directory { first, count } => position(first)..position(first.saturating_add(count)),
             _ => 0..0,
         }
     }
@@ -252,7 +252,7 @@ impl Node {
     }
 }
 
-/// More than one name would do.
+/// More than one name matches.
 struct Ambiguous;
 
 pub(super) fn slice(text: &[u8], at: Text) -> &[u8] {
@@ -265,15 +265,15 @@ pub(super) fn position(id: u32) -> usize {
     usize::try_from(id).unwrap_or(usize::MAX)
 }
 
-/// Compares names as if all ASCII letters were small.
+/// Compares names as if all ASCII letters were in lower case.
 fn fold_cmp(one: &[u8], other: &[u8]) -> Ordering {
     one.iter().map(u8::to_ascii_lowercase).cmp(other.iter().map(u8::to_ascii_lowercase))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::builder::{Builder, Item};
     use super::*;
+    use crate::trees::builder::{Builder, Item};
 
     fn index() -> Index {
         let mut builder = Builder::new();
@@ -297,13 +297,13 @@ mod tests {
         ] {
             builder.add(parent, name, 7, item).expect("room").expect("added");
         }
-        builder.finish()
+        builder.finish().0
     }
 
     fn place(index: &Index, path: &str, matching: Matching) -> Option<u64> {
         let path: Vec<Vec<u8>> = path.split('/').map(|name| name.as_bytes().to_vec()).collect();
         match index.node(index.find(&path, matching).ok()?).kind {
-            Kind::File(stored) => Some(stored.place),
+            EntryKind::File(stored) => Some(stored.place),
             _ => Some(0),
         }
     }

@@ -1,15 +1,18 @@
-//! Trees that are found by an [`Index`] of ours: squashfs and tar. They differ only in how the bytes of a file are had.
+//! Trees that are found by an [`Index`] of ours: squashfs and tar. They differ only in how the bytes of a
+//! file are had.
 
 use std::sync::Arc;
 
 use file_transport::OpenFile;
 
-use super::index::{Index, Kind};
-use super::iso::MAX_DAMAGED;
-use super::squashfs::Squashfs;
-use super::{Directory, Entry, Findings, Found, LookupError, Matches, Matching, Search, Source};
 use crate::model::content::{Content, Extent};
 use crate::model::identity::Identity;
+use crate::trees::error::LookupError;
+use crate::trees::found::{Directory, Entry, Findings, Found, MAX_DAMAGED, Source};
+use crate::trees::index::{EntryKind, Index};
+use crate::trees::matching::Matching;
+use crate::trees::search::{Matches, Search};
+use crate::trees::squashfs::Squashfs;
 
 /// An open image file with its index.
 #[derive(Debug)]
@@ -17,7 +20,7 @@ pub struct IndexedTree {
     pub(super) file: Arc<OpenFile>,
     pub(super) identity: Identity,
     pub(super) index: Index,
-    /// What is to be said of the first entries that were left out.
+    /// Warnings about the first entries that were left out.
     pub(super) warnings: Vec<String>,
     pub(super) format: Format,
 }
@@ -53,10 +56,10 @@ impl IndexedTree {
         let id = self.index.find(path, matching)?;
         let node = self.index.node(id);
         let stored = match node.kind {
-            Kind::Directory { .. } => return Ok(Found::Directory(Directory::Entry(id))),
-            Kind::Link(_) => return Err(LookupError::NotFound),
-            Kind::File(stored) if stored.damaged => return Err(LookupError::Unreadable),
-            Kind::File(stored) => stored,
+            EntryKind::Directory { .. } => return Ok(Found::Directory(Directory::Entry(id))),
+            EntryKind::Link(_) => return Err(LookupError::NotFound),
+            EntryKind::File(stored) if stored.damaged => return Err(LookupError::Unreadable),
+            EntryKind::File(stored) => stored,
         };
         let (file, modified) = (Arc::clone(&self.file), node.modified());
         Ok(Found::File(match &self.format {

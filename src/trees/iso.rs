@@ -1,26 +1,23 @@
-//! The tree inside an ISO: an index of extents in memory over one open file. Nothing is copied, mounted or unpacked.
+//! The tree inside an ISO: an index of extents in memory over one open file. Nothing is copied, mounted or
+//! unpacked.
 
 use std::cell::LazyCell;
 use std::fs::File;
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use file_transport::{OpenFile, ReadAt};
 use iso_reader::{Encoding, ExtentData, NodeId, NodeKind, TreeKind, Unsupported};
 
-use super::search::below;
-use super::{
-    Directory, Entry, Findings, Found, ImageTree, LookupError, Matches, Matching, Search, Source, Tree,
-    TreeError, check_unchanged, open_regular,
-};
 use crate::model::content::{Content, Extent};
 use crate::model::identity::Identity;
 use crate::model::image::TreeSummary;
-
-/// Damaged files that are named. Who has more of them wants another copy of the ISO, not a list.
-pub(super) const MAX_DAMAGED: usize = 100;
+use crate::trees::error::{LookupError, TreeError};
+use crate::trees::found::{Directory, Entry, Findings, Found, MAX_DAMAGED, Source};
+use crate::trees::matching::Matching;
+use crate::trees::regular::check_unchanged;
+use crate::trees::search::{Matches, Search, below};
 
 /// An open ISO with its index.
 #[derive(Debug)]
@@ -31,8 +28,11 @@ pub struct IsoTree {
 }
 
 /// Opens an ISO and reads the directories of the tree that was asked for, else of the best one.
-pub(super) fn open(path: &Path, asked: Option<TreeKind>) -> Result<ImageTree, TreeError> {
-    let (file, identity) = open_regular(path)?;
+pub(super) fn open(
+    file: File,
+    identity: Identity,
+    asked: Option<TreeKind>,
+) -> Result<(IsoTree, TreeSummary), TreeError> {
     let index = read(&file, asked)?;
     let file = OpenFile::unchanging(file).map_err(TreeError::Io)?;
     if index.is_truncated() {
@@ -51,11 +51,7 @@ pub(super) fn open(path: &Path, asked: Option<TreeKind>) -> Result<ImageTree, Tr
         damaged: index.damaged() as u64,
         system: None,
     };
-    Ok(ImageTree {
-        tree: Tree::Iso(Box::new(IsoTree { file: Arc::new(file), identity, index: Arc::new(index) })),
-        identity,
-        summary,
-    })
+    Ok((IsoTree { file: Arc::new(file), identity, index: Arc::new(index) }, summary))
 }
 
 fn read(file: &File, asked: Option<TreeKind>) -> Result<iso_reader::Tree, TreeError> {
@@ -64,7 +60,7 @@ fn read(file: &File, asked: Option<TreeKind>) -> Result<iso_reader::Tree, TreeEr
         (Ok(index), _) => Ok(index),
         (Err(iso_reader::Error::Io(error)), _) => Err(TreeError::Io(error)),
         (Err(iso_reader::Error::Unsupported(Unsupported::Tree(_))), Some(asked)) => {
-            // Only an open tree tells which others there are.
+            // Only an open tree lists the others.
             let available = read(file, None)?.volume().available().to_vec();
             Err(TreeError::NoSuchTree { asked, available })
         }
@@ -107,7 +103,8 @@ impl IsoTree {
             Matching::Exact => iso_reader::Matching::Exact,
             Matching::Lenient => iso_reader::Matching::Lenient,
         };
-        // Whatever keeps a path from leading anywhere (a dangling or looping link too), there is nothing to serve.
+        // A path may lead nowhere for several reasons, such as a dangling or looping link. All are the same
+        // to a client.
         let id = self
             .index
             .resolve(path.iter().map(Vec::as_slice), matching)
@@ -154,7 +151,7 @@ impl IsoTree {
                 let path = LazyCell::new(|| self.index.path(*directory));
                 for id in self.index.children(*directory) {
                     let node = self.index.node(id);
-                    if !search.look_at(node.name(), || self.entry(&path, id)) {
+                    if !search.visit(node.name(), || self.entry(&path, id)) {
                         break;
                     }
                     waiting.extend((node.kind() == NodeKind::Directory).then_some(id));
@@ -171,7 +168,7 @@ impl IsoTree {
         }
         let (file, modified) = (Arc::clone(&self.file), time(node.modified()));
         if node.encoding() != Encoding::Plain {
-            // Its extents are not its bytes, but they tell where it is.
+            // Its extents hold compressed bytes, but they tell its place.
             let place = self.index.extents(id).next().map_or(0, |extent| extent.offset);
             let source = Inflated { file: Arc::clone(&file), index: Arc::clone(&self.index), id };
             let place = (place, node.size());
@@ -188,7 +185,7 @@ impl IsoTree {
     }
 }
 
-/// A file that zisofs compressed, to be read at any place.
+/// A file that zisofs compressed, readable at any offset.
 #[derive(Debug)]
 struct Inflated {
     file: Arc<OpenFile>,
@@ -199,7 +196,7 @@ struct Inflated {
 impl ReadAt for Inflated {
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         let read = self.index.read_at(&**self.file, self.id, buffer, offset).map_err(|error| {
-            // The client only sees its connection cut, so the log has to say why.
+            // The client sees only a closed connection, so the log has the reason.
             tracing::warn!(%error, "a compressed file inside an ISO cannot be read");
             match error {
                 iso_reader::Error::Io(error) => error,
@@ -213,7 +210,8 @@ impl ReadAt for Inflated {
     }
 }
 
-/// Times before 1970 count as 1970: HTTP dates cannot tell them (RFC 9110 §5.6.7 allows them, clients do not expect them).
+/// Times before 1970 count as 1970: HTTP dates may be earlier (RFC 9110 §5.6.7), but clients do not expect
+/// them.
 fn time(seconds: i64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
 }

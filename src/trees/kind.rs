@@ -1,6 +1,5 @@
-//! What kind of image a file is, by its first bytes: before all of it has come, and when it is opened.
+//! The kind of an image file, told by its first bytes: before all of it has arrived, and when it is opened.
 
-use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,33 +8,42 @@ use file_transport::OpenFile;
 use iso_reader::TreeKind;
 use squashfs_reader::{SUPERBLOCK_BYTES, Superblock};
 
-use super::blocks::Blocks;
-use super::detect::detect;
-use super::{ImageTree, TreeError, iso, open_regular, squashfs, tar};
+use crate::model::identity::Identity;
+use crate::model::image::TreeSummary;
+use crate::trees::blocks::Blocks;
+use crate::trees::builder::Warnings;
+use crate::trees::detect::detect;
+use crate::trees::error::TreeError;
+use crate::trees::index::Index;
+use crate::trees::indexed::{Format, IndexedTree};
+use crate::trees::regular::open_regular;
+use crate::trees::tree::{ImageTree, Tree};
+use crate::trees::{iso, squashfs, tar};
 
 /// Where the first volume descriptor of an ISO begins: sector 16 (ECMA-119 §6.2.1).
 const DESCRIPTOR: usize = 16 * 2048;
 
-/// Bytes from the beginning of a file that tell what kind of image it is, and how large: up to the block size in the first volume
-/// descriptor.
+/// Bytes from the beginning of a file that show the kind of image and its size. The last is the block size in
+/// the first volume descriptor.
 pub const SIGNATURE_BYTES: usize = DESCRIPTOR + 132;
 
-/// What a file is told that is none of these.
+/// The error text for a file that is none of these.
 pub const NOT_AN_IMAGE: &str = "not an ISO image, a squashfs or a tar: it begins like none of them";
 
 /// The kinds of images that are read here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ImageKind {
     /// ISO 9660 or UDF.
     Iso,
     Squashfs,
     Tar,
 }
 
-impl Kind {
+impl ImageKind {
     /// The kind of a file that begins like this.
     pub(super) fn of(beginning: &[u8]) -> Option<Self> {
-        // ECMA-119 §8.1: `CD001`; ECMA-167 §2/9.2: `BEA01`. What stands before sector 16 is anybody's, so this comes first.
+        // ECMA-119 §8.1: `CD001`; ECMA-167 §2/9.2: `BEA01`. This is checked first, because the bytes before
+        // sector 16 are free for any use.
         let identifier = beginning.get(DESCRIPTOR + 1..DESCRIPTOR + 6);
         if matches!(identifier, Some(b"CD001" | b"BEA01")) {
             Some(Self::Iso)
@@ -47,10 +55,10 @@ impl Kind {
     }
 }
 
-/// What a file that begins like this calls itself and how large it says it is, if it says so.
+/// The kind that a file with this beginning has, and the size that it declares.
 pub fn declared_size(beginning: &[u8]) -> Option<(&'static str, u64)> {
-    match Kind::of(beginning)? {
-        Kind::Iso => {
+    match ImageKind::of(beginning)? {
+        ImageKind::Iso => {
             // ECMA-119 §8.4.8, §8.4.12.
             let descriptor = beginning
                 .get(DESCRIPTOR..SIGNATURE_BYTES)
@@ -59,15 +67,16 @@ pub fn declared_size(beginning: &[u8]) -> Option<(&'static str, u64)> {
             let block_size = u16::from_le_bytes(descriptor.get(128..130)?.try_into().ok()?);
             Some(("ISO", u64::from(blocks) * u64::from(block_size)))
         }
-        Kind::Squashfs => {
+        ImageKind::Squashfs => {
             let superblock = Superblock::parse(beginning.get(..SUPERBLOCK_BYTES)?).ok()?;
             Some(("squashfs", superblock.size()))
         }
-        Kind::Tar => None,
+        ImageKind::Tar => None,
     }
 }
 
-/// Opens an image of any kind, reads the directories of the tree that was asked for, else of the best one, and tells which system it is.
+/// Opens an image of any kind, reads the directories of the tree that was asked for, else of the best one,
+/// and detects the system.
 pub(super) fn open(
     path: &Path,
     asked: Option<TreeKind>,
@@ -83,24 +92,45 @@ fn open_tree(path: &Path, asked: Option<TreeKind>, blocks: &Arc<Blocks>) -> Resu
     let wanted = usize::try_from(identity.size).unwrap_or(usize::MAX).min(SIGNATURE_BYTES);
     let mut beginning = vec![0; wanted];
     file.read_exact_at(&mut beginning, 0).map_err(TreeError::Io)?;
-    let kind = Kind::of(&beginning).ok_or_else(|| TreeError::NotAnImage(NOT_AN_IMAGE.to_owned()))?;
-    if kind == Kind::Iso {
-        return iso::open(path, asked);
+    let kind = ImageKind::of(&beginning).ok_or_else(|| TreeError::NotAnImage(NOT_AN_IMAGE.to_owned()))?;
+    match kind {
+        ImageKind::Iso => {
+            let (tree, summary) = iso::open(file, identity, asked)?;
+            return Ok(ImageTree { tree: Tree::Iso(Box::new(tree)), identity, summary });
+        }
+        ImageKind::Squashfs if asked.is_some() => return Err(TreeError::OneTree("a squashfs")),
+        ImageKind::Tar if asked.is_some() => return Err(TreeError::OneTree("a tar")),
+        ImageKind::Squashfs | ImageKind::Tar => {}
     }
     let file = OpenFile::unchanging(file).map_err(TreeError::Io)?;
-    match kind {
-        Kind::Squashfs if asked.is_none() => squashfs::open(file, identity, blocks),
-        Kind::Squashfs => Err(TreeError::OneTree("a squashfs")),
-        _ if asked.is_none() => tar::open(file, identity),
-        _ => Err(TreeError::OneTree("a tar")),
+    if kind == ImageKind::Squashfs {
+        let (index, warnings, squashfs) = squashfs::open(&file, blocks)?;
+        let summary = summary("squashfs", String::new(), &index, &warnings);
+        Ok(indexed(file, identity, (index, warnings, Format::Squashfs(squashfs)), summary))
+    } else {
+        let (index, warnings, label) = tar::open(&file, identity.size)?;
+        let summary = summary("tar", label, &index, &warnings);
+        Ok(indexed(file, identity, (index, warnings, Format::Tar), summary))
     }
 }
 
-/// Makes an error of what was computed out of an image that has been written to meanwhile.
-pub(super) fn check_unchanged(file: &OpenFile) -> io::Result<()> {
-    if file.is_as_it_was() {
-        Ok(())
-    } else {
-        Err(io::Error::other("the image has changed under its transfer"))
+fn summary(kind: &str, label: String, index: &Index, warnings: &Warnings) -> TreeSummary {
+    TreeSummary {
+        kind: kind.to_owned(),
+        label,
+        entries: index.nodes.len() as u64,
+        warnings: warnings.count,
+        damaged: index.damaged().count() as u64,
+        ..TreeSummary::default()
     }
+}
+
+fn indexed(
+    file: OpenFile,
+    identity: Identity,
+    (index, warnings, format): (Index, Warnings, Format),
+    summary: TreeSummary,
+) -> ImageTree {
+    let tree = IndexedTree { file: Arc::new(file), identity, index, warnings: warnings.texts, format };
+    ImageTree { tree: Tree::Indexed(Box::new(tree)), identity, summary }
 }

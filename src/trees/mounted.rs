@@ -1,5 +1,5 @@
-//! Trees mounted by the kernel, for those who want them as local paths: `<mountDir>/<name>/<version>`. The mount points are
-//! this room's own; it makes and removes them, and finds again what an earlier run left.
+//! Trees mounted by the kernel, for operators who want them as local paths: `<mountDir>/<name>/<version>`.
+//! This module makes and removes the mount points, and finds those that an earlier run left.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -8,35 +8,40 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use loop_mount::{Existing, Mount, mounted_below};
 
-use super::detect::detect;
-use super::{FileError, Folder, ImageTree, Links, Tree, TreeError, open_regular};
 use crate::model::identity::Identity;
 use crate::model::image::TreeSummary;
 use crate::model::names::{ImageName, ImageVersion};
+use crate::trees::detect::detect;
+use crate::trees::error::TreeError;
+use crate::trees::folder::{Folder, Links};
+use crate::trees::regular::{FileError, open_regular};
+use crate::trees::tree::{ImageTree, Tree};
 
-/// What the names of mount points begin with that exist only while a file is inspected.
+/// The beginning of the names of mount points that exist only while a file is inspected.
 const INSPECTION: &str = ".inspect-";
 
-type Key = (ImageName, ImageVersion);
+type ImageKey = (ImageName, ImageVersion);
 
 /// The mounted images.
 pub struct Mounts {
     folder: PathBuf,
-    slots: Mutex<HashMap<Key, Arc<Mutex<Slot>>>>,
+    slots: Mutex<HashMap<ImageKey, Arc<Mutex<Slot>>>>,
 }
 
-/// What stands at one mount point. It is held while mounting and unmounting, so that nobody comes in between.
+/// The mount at one mount point. Its lock is held during mounting and unmounting, so that neither interrupts
+/// the other.
 type Slot = Option<(Arc<ImageTree>, Mount)>;
 
 impl Mounts {
-    /// Takes `folder`, which is made if missing, for mount points. Mounts of an earlier run whose backing file is still that of an
-    /// image in `expected` are left to be adopted when it is opened; all others are undone.
+    /// Takes `folder`, which is made if missing, for mount points. A mount of an earlier run is kept if its
+    /// backing file is still that of an image in `expected`: opening the image adopts it. All others are
+    /// undone.
     pub fn take(folder: PathBuf, expected: &[(ImageName, ImageVersion, PathBuf)]) -> Result<Self, TreeError> {
         fs::create_dir_all(&folder).map_err(TreeError::MountPoint)?;
         let folder = fs::canonicalize(&folder).map_err(TreeError::MountPoint)?;
         let mounts = Self { folder, slots: Mutex::default() };
         let mut seen = HashSet::new();
-        // Only loop mounts at our own kind of place are ours; what else an administrator mounted here stays.
+        // Only loop mounts at paths of this form were made by this program; other mounts in the folder stay.
         let is_ours = |left: &Existing| left.backing().is_some() && mounts.is_mount_point(left.target());
         for left in mounted_below(&mounts.folder)?.into_iter().filter(is_ours) {
             let wanted = expected.iter().any(|(name, version, iso)| {
@@ -67,14 +72,14 @@ impl Mounts {
         if let Some((tree, _)) = slot.as_ref().filter(|(tree, _)| Some(tree.identity) == current) {
             return Ok(Arc::clone(tree));
         }
-        // What is mounted is not what lies there now.
+        // The mounted file is not the one at this path now.
         self.undo(&mut slot, &target)?;
         let (tree, mount) = self.mount(&target, iso)?;
         let (tree, _) = slot.insert((Arc::new(tree), mount));
         Ok(Arc::clone(tree))
     }
 
-    /// Mounts the file for a moment, at a place of its own.
+    /// Mounts the file for a moment, at a mount point of its own.
     pub(super) fn inspect(&self, iso: &Path) -> Result<TreeSummary, TreeError> {
         let target = self.folder.join(format!("{INSPECTION}{}", uuid::Uuid::new_v4()));
         let (tree, mount) = self.mount(&target, iso)?;
@@ -90,7 +95,7 @@ impl Mounts {
         self.undo(&mut slot, &self.target(name, version))?;
         drop(slot);
         let mut slots = self.lock();
-        // Two know a slot that nobody waits for: the map and this call.
+        // A slot that no thread waits for has two owners: the map and this call.
         if Arc::strong_count(&shared) == 2 {
             slots.remove(&key);
         }
@@ -106,7 +111,7 @@ impl Mounts {
     }
 
     pub(super) fn close_all(&self) {
-        let keys: Vec<Key> = self.lock().keys().cloned().collect();
+        let keys: Vec<ImageKey> = self.lock().keys().cloned().collect();
         for (name, version) in keys {
             if let Err(error) = self.close(&name, &version) {
                 tracing::error!(%name, %version, %error, "cannot undo a mount");
@@ -127,7 +132,7 @@ impl Mounts {
         };
         let folder = Folder::open(target, Links::InRoot).map_err(TreeError::MountPoint)?;
         let tree = Tree::Folder(folder);
-        // The kernel tells no label.
+        // The kernel does not report the label.
         let system = detect(&tree, "");
         let summary = TreeSummary { kind: "mount".to_owned(), system, ..TreeSummary::default() };
         Ok((ImageTree { tree, identity, summary }, mount))
@@ -143,7 +148,8 @@ impl Mounts {
         self.folder.join(name.as_str()).join(version.as_str())
     }
 
-    /// Removes an empty mount point, and the folder above it when that is empty too. Never anything that holds something.
+    /// Removes an empty mount point, and the folder above it when that is empty too. A folder with content
+    /// stays.
     fn remove_mount_point(&self, target: &Path) {
         for folder in target.ancestors().take_while(|folder| *folder != self.folder) {
             if fs::remove_dir(folder).is_err() {
@@ -152,7 +158,7 @@ impl Mounts {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Arc<Mutex<Slot>>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<ImageKey, Arc<Mutex<Slot>>>> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,8 +1,8 @@
-//! The order in which the entries of a directory are listed, whoever lists them, and their names as text.
+//! The order of entries in each listing, and their names as text.
 
 use std::borrow::Cow;
 
-use super::Entry;
+use crate::trees::found::Entry;
 
 /// Directories first, then by name without regard to case.
 pub fn sorted(entries: &[Entry]) -> Vec<&Entry> {
@@ -11,7 +11,7 @@ pub fn sorted(entries: &[Entry]) -> Vec<&Entry> {
     sorted
 }
 
-/// The name's text in lower case. Most names are that already and need no copy.
+/// The name's text in lower case. Most names are in lower case and need no copy.
 pub(super) fn folded(name: &[u8]) -> Cow<'_, [u8]> {
     if !name.is_ascii() {
         text(name).to_lowercase().into_bytes().into()
@@ -24,7 +24,7 @@ pub(super) fn folded(name: &[u8]) -> Cow<'_, [u8]> {
 
 /// A name as text: bytes that are no UTF-8 become U+FFFD.
 pub fn text(name: &[u8]) -> Cow<'_, str> {
-    // That a name is sound is told faster than where it is not.
+    // A check for valid UTF-8 is faster than a search for the invalid part.
     str::from_utf8(name).map_or_else(|_| String::from_utf8_lossy(name), Cow::from)
 }
 

@@ -1,9 +1,10 @@
-//! Image files by path: opened read only and only if regular, whatever else the path may name.
+//! Image files by path: opened read-only, and only if they are regular files.
 
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
+use file_transport::OpenFile;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
@@ -26,7 +27,7 @@ pub enum FileError {
     Io(io::Error),
 }
 
-/// Opens a regular file. Anything else is told apart before it is opened: opening a FIFO waits, opening a device acts.
+/// Opens a regular file. Its kind is checked before: to open a FIFO waits, and to open a device has effects.
 pub fn open_regular(path: &Path) -> Result<(File, Identity), FileError> {
     check_regular(&fs::metadata(path).map_err(classify)?)?;
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
@@ -54,6 +55,15 @@ fn check_regular(metadata: &fs::Metadata) -> Result<(), FileError> {
     } else {
         "device"
     }))
+}
+
+/// An error if an image was written to after it was opened: bytes that were computed from it may be wrong.
+pub(super) fn check_unchanged(file: &OpenFile) -> io::Result<()> {
+    if file.is_as_it_was() {
+        Ok(())
+    } else {
+        Err(io::Error::other("the image has changed under its transfer"))
+    }
 }
 
 fn classify(error: io::Error) -> FileError {

@@ -1,17 +1,20 @@
-//! What is looked for below a directory: how names are compared, what has been found, and when to give up. Trees show what they hold.
+//! A search below a directory: how names are compared, which matches are kept, and when the search ends. Each
+//! kind of tree walks its own entries.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::order::{folded, sorted};
-use super::{Entry, LookupError};
+use crate::trees::error::LookupError;
+use crate::trees::found::Entry;
+use crate::trees::order::{folded, sorted};
 
-/// Longer paths cannot be asked for (`PATH_MAX` of Linux); without a limit a few deep directories could make an answer of gigabytes.
+/// Longer paths cannot be requested (`PATH_MAX` of Linux). Without a limit a few deep directories could make
+/// an answer of gigabytes.
 const MAX_PATH: usize = 4096;
 
-/// Entries between two looks at the clock.
+/// Entries between two readings of the clock.
 const BETWEEN_LOOKS: u64 = 256;
 
 /// A search under way.
@@ -21,10 +24,10 @@ pub struct Search {
     text: Box<[u8]>,
     /// Which of the matches are kept, counted in the order in which they are found.
     kept: Range<u64>,
-    /// Entries that may still be looked at.
+    /// Entries that may still be visited.
     left: u64,
     deadline: Instant,
-    /// The matches in the directory that is being looked through.
+    /// The matches in the present directory.
     here: Vec<Entry>,
     matches: Matches,
 }
@@ -32,52 +35,54 @@ pub struct Search {
 /// What a search has found.
 #[derive(Debug, Default)]
 pub struct Matches {
-    /// Those that were to be kept: directory by directory, those nearer to the top first; within a directory in the order of listings.
+    /// The matches to be kept: directory by directory, those nearer to the top first; within a directory in
+    /// the order of listings.
     pub kept: Vec<Match>,
     /// How many there are.
     pub total: u64,
-    /// Whether the search was given up before its end, so that there may be more.
+    /// Whether the search ended at a bound, so that there may be more.
     pub is_cut: bool,
 }
 
 /// An entry whose name contains the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Match {
-    /// The path from the directory that was searched to the one that the entry is in; empty if it is the same.
+    /// The path from the directory that was searched to the one that the entry is in; empty if it is the
+    /// same.
     pub folder: Arc<[u8]>,
     /// The entry.
     pub entry: Entry,
 }
 
 impl Search {
-    /// Looks for names that contain `text`, whatever the case, and keeps the matches in `kept`. Gives up at `deadline`, and after so many
-    /// `entries`.
+    /// A search for names that contain `text`, whatever the case, which keeps the matches in `kept`. It ends
+    /// at `deadline`, and after so many `entries`.
     pub fn new(text: &str, kept: Range<u64>, entries: u64, deadline: Instant) -> Self {
         let text = folded(text.as_bytes()).into();
         Self { text, kept, left: entries, deadline, here: Vec::new(), matches: Matches::default() }
     }
 
-    /// Walks breadth first from `top` on. `look` shows the entries of a directory to [`Search::look_at`] and adds the directories among
-    /// them to those that wait; `path` tells the path of a directory, from `top`.
+    /// Walks breadth first from `top`. `walk` passes the entries of a directory to [`Search::visit`] and
+    /// queues the directories among them. `path` returns the path of a directory, from `top`.
     pub(super) fn run<D>(
         mut self,
         top: D,
         path: impl Fn(&D) -> Vec<u8>,
-        look: impl Fn(&D, &mut Self, &mut VecDeque<D>) -> Result<(), LookupError>,
+        walk: impl Fn(&D, &mut Self, &mut VecDeque<D>) -> Result<(), LookupError>,
     ) -> Result<Matches, LookupError> {
         let mut waiting = VecDeque::from([top]);
         while !self.matches.is_cut
             && let Some(directory) = waiting.pop_front()
         {
-            look(&directory, &mut self, &mut waiting)?;
+            walk(&directory, &mut self, &mut waiting)?;
             self.leave(|| path(&directory));
         }
         Ok(self.matches)
     }
 
-    /// Looks at an entry of the present directory. `entry` makes a line of it, or nothing if it could not be fetched. `false` ends the
-    /// search.
-    pub(super) fn look_at(&mut self, name: &[u8], entry: impl FnOnce() -> Option<Entry>) -> bool {
+    /// Compares an entry of the present directory. `entry` makes a line of it, or nothing if it could not be
+    /// fetched. `false` ends the search.
+    pub(super) fn visit(&mut self, name: &[u8], entry: impl FnOnce() -> Option<Entry>) -> bool {
         let is_late = self.left.is_multiple_of(BETWEEN_LOOKS) && Instant::now() >= self.deadline;
         if self.left == 0 || is_late {
             self.matches.is_cut = true;
@@ -90,7 +95,7 @@ impl Search {
         true
     }
 
-    /// Ends a directory, of which `path` tells the path.
+    /// Ends a directory, whose path `path` returns.
     fn leave(&mut self, path: impl FnOnce() -> Vec<u8>) {
         if self.here.is_empty() {
             return;
@@ -133,14 +138,14 @@ mod tests {
     /// Searches folders that each hold the next one, and files of these names.
     fn run(search: Search, folders: &[(&str, &[&str])]) -> (Matches, Vec<String>) {
         let path = |folder: &usize| folders[*folder].0.as_bytes().to_vec();
-        let look = |folder: &usize, search: &mut Search, waiting: &mut VecDeque<usize>| {
+        let walk = |folder: &usize, search: &mut Search, waiting: &mut VecDeque<usize>| {
             let entry = |name: &str| Some(Entry { name: name.into(), size: Some(1), modified: None });
             let is_whole =
-                folders[*folder].1.iter().all(|name| search.look_at(name.as_bytes(), || entry(name)));
+                folders[*folder].1.iter().all(|name| search.visit(name.as_bytes(), || entry(name)));
             waiting.extend(Some(folder + 1).filter(|next| is_whole && *next < folders.len()));
             Ok(())
         };
-        let matches = search.run(0, path, look).expect("nothing fails");
+        let matches = search.run(0, path, walk).expect("nothing fails");
         let path = |found: &Match| [&found.folder, &found.entry.name[..]].join(&b'/');
         let paths = matches.kept.iter().map(|found| String::from_utf8(path(found)).expect("text")).collect();
         (matches, paths)

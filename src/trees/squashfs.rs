@@ -1,4 +1,5 @@
-//! The tree inside a squashfs. Its directories become an index; a file is decoded block by block while it is sent.
+//! The tree inside a squashfs. Its directories become an index; a file is decoded block by block during its
+//! transfer.
 
 use std::collections::{HashSet, VecDeque};
 use std::io;
@@ -8,26 +9,24 @@ use file_transport::{OpenFile, ReadAt};
 use iso_reader::limits::DEPTH;
 use squashfs_reader::{Error, Image, InodeRef, Kind, Layout, Location, Reader};
 
-use super::blocks::Blocks;
-use super::builder::{Builder, Item, TooLarge, Warnings};
-use super::index::{Index, ROOT, Stored};
-use super::indexed::{Format, IndexedTree};
-use super::{ImageTree, LookupError, Tree, TreeError, check_unchanged};
-use crate::model::identity::Identity;
-use crate::model::image::TreeSummary;
+use crate::trees::blocks::Blocks;
+use crate::trees::builder::{Builder, Item, TooLarge, Warnings};
+use crate::trees::error::{LookupError, TreeError};
+use crate::trees::index::{Index, ROOT, Stored};
+use crate::trees::regular::check_unchanged;
 
-/// Names in all directories. There are as many entries as may be indexed, and those that others take the place of: directories can share
+/// Names in all directories: as many as may be indexed, and as many that are replaced. Directories can share
 /// a listing, in which one name stands any number of times.
 const NAMES: usize = 2 << 20;
 
-/// What decodes the files of an image.
+/// The decoder of the files of an image.
 pub(super) struct Squashfs {
     image: Arc<Image>,
     blocks: Arc<Blocks>,
     number: u64,
 }
 
-/// Prints nothing of the blocks, which belong to others too.
+/// Leaves out the blocks, which belong to other images too.
 impl std::fmt::Debug for Squashfs {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Squashfs").field("image", &self.image).finish_non_exhaustive()
@@ -35,27 +34,19 @@ impl std::fmt::Debug for Squashfs {
 }
 
 /// Opens a squashfs and reads its directories.
-pub(super) fn open(file: OpenFile, identity: Identity, blocks: &Arc<Blocks>) -> Result<ImageTree, TreeError> {
+pub(super) fn open(file: &OpenFile, blocks: &Arc<Blocks>) -> Result<(Index, Warnings, Squashfs), TreeError> {
     let refuse = |error| match error {
         Error::Io(error) => TreeError::Io(error),
         other => TreeError::NotAnImage(other.to_string()),
     };
-    let image = Image::open(&*file).map_err(refuse)?;
-    let (index, Warnings { count, texts }) = read_tree(&image, &file).map_err(refuse)?;
-    let summary = TreeSummary {
-        kind: "squashfs".to_owned(),
-        entries: index.nodes.len() as u64,
-        warnings: count,
-        ..TreeSummary::default()
-    };
-    let blocks = Arc::clone(blocks);
-    let format = Format::Squashfs(Squashfs { image: Arc::new(image), number: blocks.number(), blocks });
-    let tree = IndexedTree { file: Arc::new(file), identity, index, warnings: texts, format };
-    Ok(ImageTree { tree: Tree::Indexed(Box::new(tree)), identity, summary })
+    let image = Image::open(&**file).map_err(refuse)?;
+    let (index, warnings) = read_tree(&image, file).map_err(refuse)?;
+    let squashfs = Squashfs { image: Arc::new(image), number: blocks.number(), blocks: Arc::clone(blocks) };
+    Ok((index, warnings, squashfs))
 }
 
-/// Reads all directories, breadth first. Damage to any of them is damage to the tree: a block of metadata holds hundreds of entries, and
-/// nobody could tell which are missing.
+/// Reads all directories, breadth first. Damage to any of them is damage to the tree: a block of metadata
+/// holds hundreds of entries, and it is unknown which are missing.
 fn read_tree(image: &Image, file: &OpenFile) -> Result<(Index, Warnings), Error> {
     let mut reader = image.reader(&**file);
     let mut builder = Builder::new();
@@ -64,7 +55,7 @@ fn read_tree(image: &Image, file: &OpenFile) -> Result<(Index, Warnings), Error>
         return Err(Error::Corrupt("its root is not a directory"));
     };
     builder.set_modified(ROOT, root.modified);
-    // A directory that is listed twice is entered once, so nothing goes in circles.
+    // A directory that is listed twice is entered once, so the walk ends.
     let mut entered = HashSet::from([image.root()]);
     let mut waiting = VecDeque::from([(ROOT, listing, 0)]);
     let mut seen = 0_usize;
@@ -88,11 +79,10 @@ fn read_tree(image: &Image, file: &OpenFile) -> Result<(Index, Warnings), Error>
             }
         }
     }
-    let warnings = std::mem::take(&mut builder.warnings);
-    Ok((builder.finish(), warnings))
+    Ok(builder.finish())
 }
 
-/// Adds an entry; tells its number and its listing if it is a directory.
+/// Adds an entry; returns its number and its listing if it is a directory.
 fn add(
     reader: &mut Reader<'_>,
     builder: &mut Builder,
@@ -105,7 +95,7 @@ fn add(
         Kind::Directory(_) => Item::Directory,
         Kind::Link(target) => Item::Link(target),
         Kind::File(file) => Item::File(Stored { place: at.number(), size: file.size(), damaged: false }),
-        // There is nothing in it that could be served.
+        // Devices and pipes have no bytes to serve.
         Kind::Special => return Ok(None),
     };
     let full = |TooLarge(what)| Error::Limit(what);
@@ -117,7 +107,7 @@ fn add(
 }
 
 impl Squashfs {
-    /// What reads the file whose inode the index names.
+    /// A reader of the file whose inode the index names.
     pub(super) fn file(&self, file: &Arc<OpenFile>, stored: Stored) -> Result<SquashedFile, LookupError> {
         let mut reader = self.image.reader(&***file);
         let layout = reader
@@ -135,7 +125,7 @@ impl Squashfs {
     }
 }
 
-/// A file in a squashfs, to be read at any place.
+/// A file in a squashfs, readable at any offset.
 pub(super) struct SquashedFile {
     file: Arc<OpenFile>,
     image: Arc<Image>,
@@ -145,7 +135,7 @@ pub(super) struct SquashedFile {
 }
 
 impl SquashedFile {
-    /// Bytes of memory that it takes by itself.
+    /// Bytes of memory, without the shared blocks.
     pub(super) fn memory(&self) -> u64 {
         self.layout.memory() as u64
     }
@@ -182,7 +172,7 @@ impl ReadAt for SquashedFile {
 
 const SHORT: Error = Error::Corrupt("a block holds less than it should");
 
-/// The client only sees its connection cut, so the log has to say why.
+/// The client sees only a closed connection, so the log has the reason.
 fn failed(error: Error) -> io::Error {
     let error = match error {
         Error::Io(error) => error,
@@ -197,7 +187,7 @@ mod tests {
     use std::io::Write;
 
     use super::*;
-    use crate::trees::open_regular;
+    use crate::trees::regular::open_regular;
 
     const BLOCK: usize = 8192;
 
@@ -249,17 +239,18 @@ mod tests {
         [image, inodes, listings].concat()
     }
 
-    fn opened(image: &[u8]) -> Result<ImageTree, TreeError> {
+    fn opened(image: &[u8]) -> Result<Index, TreeError> {
         let mut file = tempfile::NamedTempFile::new().expect("a file");
         file.write_all(image).expect("written");
-        let (file, identity) = open_regular(file.path()).expect("a file");
-        open(OpenFile::unchanging(file).expect("a version"), identity, &Arc::new(Blocks::new()))
+        let (file, _) = open_regular(file.path()).expect("a file");
+        let file = OpenFile::unchanging(file).expect("a version");
+        open(&file, &Arc::new(Blocks::new())).map(|(index, ..)| index)
     }
 
-    /// Names that take the place of each other make no larger tree, but reading them takes its time.
+    /// Names that replace each other make no larger tree, but reading them takes its time.
     #[test]
     fn an_image_that_names_things_again_and_again_is_refused() {
-        assert_eq!(opened(&image(3, 512)).expect("a tree").summary.entries, 1 + 3 + 3);
+        assert_eq!(opened(&image(3, 512)).expect("a tree").nodes.len(), 1 + 3 + 3);
         let error = opened(&image(20, 450 * 256)).map(drop).expect_err("too many").to_string();
         assert!(error.contains("too many entries"), "{error}");
     }

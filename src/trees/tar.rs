@@ -1,49 +1,35 @@
-//! The tree inside an uncompressed tar: an index of where the files lie, as in an ISO. It is what unpacking would leave: of entries with
-//! one name the last counts, and nothing gets out of the tree.
+//! The tree inside an uncompressed tar: an index of where the files lie, as in an ISO. It equals the unpacked
+//! tar: of entries with one name the last counts, and no name leads outside.
 
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::sync::Arc;
 
 use file_transport::OpenFile;
 use iso_reader::limits::{DEPTH, NAME_BYTES};
 
-use super::builder::{Builder, Item, TooLarge, Warnings};
-use super::index::{Kind, ROOT, Stored};
-use super::indexed::{Format, IndexedTree};
-use super::tar_header::{BLOCK, Entry, Header, Member, Type};
-use super::{ImageTree, Tree, TreeError};
-use crate::model::identity::Identity;
-use crate::model::image::TreeSummary;
+use crate::trees::builder::{Builder, Item, TooLarge, Warnings};
+use crate::trees::error::TreeError;
+use crate::trees::index::{EntryKind, Index, ROOT, Stored};
+use crate::trees::tar_header::{BLOCK, Extensions, Header, Member, Type};
 
-/// Bytes of one extended header; names and what else they hold take a few hundred.
+/// Bytes of one extended header; a name and other fields take a few hundred.
 const EXTENDED_BYTES: u64 = 1 << 20;
 
-/// Headers of all kinds: two before each entry that may be indexed, and as many for entries that were replaced.
+/// Headers of all kinds: two before each entry that may be indexed, and as many for replaced entries.
 const HEADERS: u64 = 4 << 20;
 
-/// Whether a file that begins like this is a tar: a header with the magic number of POSIX or GNU and the right checksum.
+/// Whether a file that begins like this is a tar: a header with the magic number of POSIX or GNU and the
+/// right checksum.
 pub(super) fn has_header(beginning: &[u8]) -> bool {
     beginning.first_chunk::<BLOCK>().is_some_and(|block| Header::parse(block).is_some())
 }
 
-/// Opens a tar and reads its headers.
-pub(super) fn open(file: OpenFile, identity: Identity) -> Result<ImageTree, TreeError> {
-    let mut walk = Walk { file: &file, size: identity.size, builder: Builder::new(), label: String::new() };
+/// Reads the headers of a tar of `size` bytes. Returns its index, the warnings, and its label.
+pub(super) fn open(file: &OpenFile, size: u64) -> Result<(Index, Warnings, String), TreeError> {
+    let mut walk = Walk { file, size, builder: Builder::new(), label: String::new() };
     walk.run()?;
-    let Walk { mut builder, label, .. } = walk;
-    let Warnings { count, texts } = std::mem::take(&mut builder.warnings);
-    let index = builder.finish();
-    let summary = TreeSummary {
-        kind: "tar".to_owned(),
-        label,
-        entries: index.nodes.len() as u64,
-        warnings: count,
-        damaged: index.damaged().count() as u64,
-        ..TreeSummary::default()
-    };
-    let tree = IndexedTree { file: Arc::new(file), identity, index, warnings: texts, format: Format::Tar };
-    Ok(ImageTree { tree: Tree::Indexed(Box::new(tree)), identity, summary })
+    let (index, warnings) = walk.builder.finish();
+    Ok((index, warnings, walk.label))
 }
 
 struct Walk<'a> {
@@ -56,7 +42,7 @@ struct Walk<'a> {
 impl Walk<'_> {
     /// Goes from header to header up to the block of zeros that ends a tar.
     fn run(&mut self) -> Result<(), TreeError> {
-        let (mut at, mut headers, mut entry) = (0, 0, Entry::default());
+        let (mut at, mut headers, mut extensions) = (0, 0, Extensions::default());
         loop {
             let block = self.block(at)?;
             if block == [0; BLOCK] {
@@ -73,21 +59,21 @@ impl Walk<'_> {
             let member = match header.kind {
                 Type::Extended | Type::LongName | Type::LongLink => {
                     let bytes = self.extended(begin, header.size)?;
-                    entry.extend(header.kind, &bytes);
+                    extensions.add(header.kind, &bytes);
                     at = self.end_of(begin, header.size)?;
                     continue;
                 }
-                _ => entry.complete(&header),
+                _ => extensions.complete(&header),
             };
-            entry = Entry::default();
-            // The map of a sparse file goes on in blocks of its own, before the data. That of pax is elsewhere.
+            extensions = Extensions::default();
+            // In GNU tar the map of a sparse file continues in blocks of its own, before the data.
             let begin = if header.kind == Type::Sparse { self.end_of_map(&block, begin)? } else { begin };
             at = self.end_of(begin, member.stored)?;
             self.add(&member, begin)?;
         }
     }
 
-    /// The next header. A tar has an end mark; one without it has been cut between two entries.
+    /// The next header. A tar without an end mark has been cut between two entries.
     fn block(&self, at: u64) -> Result<[u8; BLOCK], TreeError> {
         let mut block = [0; BLOCK];
         self.read(&mut block, at)?;
@@ -110,7 +96,7 @@ impl Walk<'_> {
         })
     }
 
-    /// Where the next header is. What is stored before it must be all there.
+    /// The position of the next header. All bytes before it must be in the file.
     fn end_of(&self, begin: u64, stored: u64) -> Result<u64, TreeError> {
         let end = begin.checked_add(stored).filter(|end| *end <= self.size);
         end.and_then(|end| end.checked_next_multiple_of(BLOCK as u64)).ok_or_else(|| cut_short(self.size))
@@ -126,7 +112,7 @@ impl Walk<'_> {
         Ok(at)
     }
 
-    /// Adds an entry, or notes why it is left out.
+    /// Adds an entry, or warns why it is left out.
     fn add(&mut self, member: &Member, begin: u64) -> Result<(), TreeError> {
         if member.kind == Type::Label {
             let label = member.path.get(..NAME_BYTES).unwrap_or(&member.path);
@@ -142,7 +128,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Puts an entry where it belongs; tells why if that cannot be.
+    /// Puts an entry into its directory; returns the reason if that is not possible.
     fn place(&mut self, member: &Member, begin: u64) -> Result<Option<&'static str>, TreeError> {
         let Some(path) = clean(&member.path) else { return Ok(Some("it climbs out of the tree")) };
         if path.len() > DEPTH {
@@ -162,8 +148,8 @@ impl Walk<'_> {
             Type::Sparse => Item::File(Stored { place: begin, size: member.size, damaged: true }),
             Type::Link => Item::Link(&member.target),
             Type::HardLink => match self.linked(&member.target) {
-                Some(Kind::File(stored)) => Item::File(stored),
-                Some(Kind::Link(text)) => {
+                Some(EntryKind::File(stored)) => Item::File(stored),
+                Some(EntryKind::Link(text)) => {
                     target = self.builder.text(text).to_vec();
                     Item::Link(&target)
                 }
@@ -178,14 +164,14 @@ impl Walk<'_> {
         Ok(None)
     }
 
-    /// The directory of an entry, made if it is not there. `None` where something else stands: to follow a link on the way would be to
-    /// put the entry where its name does not say.
+    /// The directory of an entry, made if it is missing. `None` where a file or link has its name: an entry
+    /// behind a link would stand at a path that is not its own.
     fn parent(&mut self, path: &[&[u8]]) -> Result<Option<u32>, TreeError> {
         let mut here = ROOT;
         for name in path {
             let there = self.builder.child(here, name);
             here = match there {
-                Some(id) if matches!(self.builder.node(id).kind, Kind::Directory { .. }) => id,
+                Some(id) if matches!(self.builder.node(id).kind, EntryKind::Directory { .. }) => id,
                 Some(_) => return Ok(None),
                 None => match self.builder.add(here, name, 0, Item::Directory).map_err(too_large)? {
                     Some(id) => id,
@@ -196,8 +182,8 @@ impl Walk<'_> {
         Ok(Some(here))
     }
 
-    /// What a hard link names, as it is by now.
-    fn linked(&self, target: &[u8]) -> Option<Kind> {
+    /// The entry that a hard link names, as it is now.
+    fn linked(&self, target: &[u8]) -> Option<EntryKind> {
         let mut here = ROOT;
         for name in clean(target)? {
             here = self.builder.child(here, name)?;
@@ -206,7 +192,7 @@ impl Walk<'_> {
     }
 }
 
-/// The names of a path as `tar` unpacks it: below where it is unpacked, whatever it begins with; not at all if it climbs.
+/// The names of a path as `tar` unpacks it: relative, even if it begins with `/`. `None` if it climbs.
 fn clean(path: &[u8]) -> Option<Vec<&[u8]>> {
     let names = path.split(|&byte| byte == b'/').filter(|name| !matches!(*name, b"" | b"."));
     names.map(|name| (name != b"..").then_some(name)).collect()
@@ -273,28 +259,24 @@ mod tests {
         push(tar, &header(name, kind, b"", bytes.len()), bytes);
     }
 
-    fn opened(bytes: &[u8]) -> Result<(IndexedTree, TreeSummary), TreeError> {
+    fn opened(bytes: &[u8]) -> Result<(Index, Warnings, String), TreeError> {
         let file = tempfile::NamedTempFile::new().expect("a file");
         std::fs::write(file.path(), bytes).expect("written");
         let file = File::open(file.path()).expect("opened");
-        let identity = Identity::of(&file.metadata().expect("known"));
-        let ImageTree { tree, summary, .. } = open(file.into(), identity)?;
-        let Tree::Indexed(tree) = tree else { panic!("a tar has an index") };
-        Ok((*tree, summary))
+        open(&file.into(), bytes.len() as u64)
     }
 
     /// Asserts what must hold for a tree out of any bytes.
-    fn check(tree: &IndexedTree, bytes: &[u8]) {
-        let index = &tree.index;
+    fn check(index: &Index, bytes: &[u8]) {
         let longest = bytes.len() as u64;
         // An entry may bring as many directories as its path has names.
         assert!(index.memory() <= 4096 + longest * 64, "{} bytes for {longest}", index.memory());
         for (id, node) in (0_u32..).zip(&index.nodes) {
             match node.kind {
-                Kind::File(Stored { place, size, damaged: false }) => {
+                EntryKind::File(Stored { place, size, damaged: false }) => {
                     assert!(place.checked_add(size).is_some_and(|end| end <= longest), "{place} + {size}");
                 }
-                Kind::Directory { .. } => {
+                EntryKind::Directory { .. } => {
                     for entry in index.entries(id) {
                         assert!(!matches!(&entry.name[..], b"" | b"." | b".."));
                         assert!(!entry.name.iter().any(|byte| matches!(byte, b'/' | 0)));
@@ -320,15 +302,15 @@ mod tests {
         push(&mut whole, &header(b"hard", b'1', b"directory/file", 0), b"");
         entry(&mut whole, b"sparse", b'S', &[9; 512]);
         whole.extend([0; 2 * BLOCK]);
-        let (tree, summary) = opened(&whole).expect("a sound tar");
-        assert_eq!((summary.entries, summary.warnings, summary.damaged), (9, 0, 1));
-        check(&tree, &whole);
+        let (index, warnings, _) = opened(&whole).expect("a sound tar");
+        assert_eq!((index.nodes.len(), warnings.count, index.damaged().count()), (9, 0, 1));
+        check(&index, &whole);
         let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
         let (mut refused, mut read) = (0, 0);
         for _ in 0..4000 {
             let mut bytes = whole.clone();
             for _ in 0..=numbers.below(4) {
-                // Numbers, kinds and records say more than the rest of a header.
+                // Numbers, kinds and records matter more than the rest of a header.
                 let block = numbers.below(bytes.len() / BLOCK) * BLOCK;
                 let (begin, length) = [(0, BLOCK), (124, 24), (156, 1), (0, 32)][numbers.below(4)];
                 let at = block + begin + numbers.below(length);
@@ -349,8 +331,8 @@ mod tests {
                 bytes.truncate(numbers.below(whole.len()));
             }
             match opened(&bytes) {
-                Ok((tree, _)) => {
-                    check(&tree, &bytes);
+                Ok((index, ..)) => {
+                    check(&index, &bytes);
                     read += 1;
                 }
                 Err(TreeError::NotAnImage(_)) => refused += 1,
@@ -360,7 +342,7 @@ mod tests {
         assert!(refused > 500 && read > 500, "{refused} refused, {read} read");
     }
 
-    /// Where GNU tar notes that a map goes on, POSIX has the end of a long path.
+    /// Where GNU tar marks that a map continues, POSIX has the end of a long path.
     #[test]
     fn only_the_maps_of_gnu_go_on_behind_the_header() {
         let mut tar = Vec::new();
@@ -371,19 +353,19 @@ mod tests {
         push(&mut tar, &block, b"bytes");
         entry(&mut tar, b"after", b'0', b"all right");
         tar.extend([0; 2 * BLOCK]);
-        let (tree, summary) = opened(&tar).expect("a sound tar");
-        assert_eq!((summary.entries, summary.damaged), (4, 1));
-        check(&tree, &tar);
+        let (index, ..) = opened(&tar).expect("a sound tar");
+        assert_eq!((index.nodes.len(), index.damaged().count()), (4, 1));
+        check(&index, &tar);
     }
 
-    /// It goes into the record of the image.
+    /// The record of the image holds it.
     #[test]
     fn a_label_is_no_longer_than_a_name() {
         let mut tar = Vec::new();
         entry(&mut tar, b"././@LongLink", b'L', &[b'l'; 100_000]);
         entry(&mut tar, b"label", b'V', b"");
         tar.extend([0; 2 * BLOCK]);
-        let label = opened(&tar).expect("a sound tar").1.label;
+        let (_, _, label) = opened(&tar).expect("a sound tar");
         assert_eq!((label.len(), label.trim_matches('l')), (NAME_BYTES, ""));
     }
 }

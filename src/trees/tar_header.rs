@@ -1,20 +1,21 @@
-//! The headers of a tar: POSIX ustar and pax (IEEE Std 1003.1, pax, "Interchange Formats"), and what GNU tar writes instead.
+//! The headers of a tar: POSIX ustar and pax (IEEE Std 1003.1, pax, "Interchange Formats"), and the GNU
+//! extensions.
 
-/// Everything in a tar begins at a multiple of this.
+/// Headers and data begin at a multiple of this.
 pub(super) const BLOCK: usize = 512;
 
-/// What follows a header.
+/// The kind of entry that a header describes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Type {
     File,
     HardLink,
     Link,
     Directory,
-    /// GNU: a file of which only what is not zero is stored.
+    /// GNU: a file with holes that are not stored.
     Sparse,
     /// A device or a pipe.
     Special,
-    /// GNU: the name of the whole.
+    /// GNU: the label of the tar.
     Label,
     /// Records for the next entry (pax).
     Extended,
@@ -22,9 +23,9 @@ pub(super) enum Type {
     LongName,
     /// GNU: the target of the next entry.
     LongLink,
-    /// Records for all entries that follow (pax): a comment as a rule, and nothing that a tree would show.
+    /// Records for all entries that follow (pax): as a rule a comment, and nothing that a tree would show.
     Global,
-    /// What has no place in a tree, such as a part of a file from another volume.
+    /// An entry that has no place in a tree, such as a part of a file from another volume.
     Other,
 }
 
@@ -41,9 +42,9 @@ pub(super) struct Header {
     real_size: Option<u64>,
 }
 
-/// What the headers before that of an entry said about it.
+/// The fields of an entry that stand in extended headers before it.
 #[derive(Debug, Default)]
-pub(super) struct Entry {
+pub(super) struct Extensions {
     path: Option<Vec<u8>>,
     target: Option<Vec<u8>>,
     size: Option<u64>,
@@ -53,7 +54,7 @@ pub(super) struct Entry {
     real_path: Option<Vec<u8>>,
 }
 
-/// An entry of the tar, all told.
+/// An entry of the tar, with all its fields.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Member {
     pub(super) kind: Type,
@@ -77,7 +78,7 @@ impl Header {
             let counted = block[..148].iter().chain(&block[156..]);
             counted.map(|&value| byte(value)).sum::<i64>() + spaces
         };
-        // Some old programs added bytes up as if they were signed.
+        // Some old programs summed the bytes as signed numbers.
         let is_sound = [sum(i64::from), sum(|byte| i64::from(byte.cast_signed()))]
             .iter()
             .any(|sum| u64::try_from(*sum) == Ok(recorded));
@@ -102,7 +103,7 @@ impl Header {
         let prefix = if is_posix { text(&block[345..500]) } else { &[] };
         let path = if prefix.is_empty() { name.to_vec() } else { [prefix, b"/", name].concat() };
         Some(Self {
-            // Before there was a type for them, directories were files whose name ends like this.
+            // Old formats have no type for directories: a name with a final `/` is one.
             kind: if kind == Type::File && path.ends_with(b"/") { Type::Directory } else { kind },
             size: number(&block[124..136])?,
             path,
@@ -113,9 +114,9 @@ impl Header {
     }
 }
 
-impl Entry {
-    /// Takes in what an extended header brought.
-    pub(super) fn extend(&mut self, kind: Type, bytes: &[u8]) {
+impl Extensions {
+    /// Adds the content of an extended header.
+    pub(super) fn add(&mut self, kind: Type, bytes: &[u8]) {
         match kind {
             Type::LongName => self.path = Some(text(bytes).to_vec()),
             Type::LongLink => self.target = Some(text(bytes).to_vec()),
@@ -137,10 +138,10 @@ impl Entry {
         self.sparse |= key.starts_with(b"GNU.sparse.");
     }
 
-    /// Joins what came before with the header of the entry itself.
+    /// Joins the extended fields with the header of the entry itself.
     pub(super) fn complete(&self, header: &Header) -> Member {
         let kind = if self.sparse && header.kind == Type::File { Type::Sparse } else { header.kind };
-        // What a link's size says is that of its target, and nothing of it follows.
+        // The size of a hard link is that of its target, and no data follow.
         let stored = if kind == Type::HardLink { 0 } else { self.size.unwrap_or(header.size) };
         let real_size = self.real_size.or(header.real_size).filter(|_| kind == Type::Sparse);
         let path = self.real_path.as_ref().or(self.path.as_ref()).unwrap_or(&header.path).clone();
@@ -155,8 +156,8 @@ impl Entry {
     }
 }
 
-/// Shows the records of a pax header: a length in decimal that counts the whole record, a space, `key=value`, a line feed. What makes no
-/// sense ends them.
+/// Visits the records of a pax header: a length in decimal that counts the whole record, a space,
+/// `key=value`, a line feed. A malformed record ends them.
 fn records(bytes: &[u8], mut visit: impl FnMut(&[u8], &[u8])) {
     let mut rest = bytes;
     loop {
@@ -172,8 +173,8 @@ fn records(bytes: &[u8], mut visit: impl FnMut(&[u8], &[u8])) {
     }
 }
 
-/// A number in octal, or where the first bit is set in binary, most significant byte first (GNU). Negative ones count as 0, as do fields
-/// without a digit; `None` if it makes no sense or does not fit.
+/// A number in octal or, if the first bit is set, in binary with the most significant byte first (GNU).
+/// Negative numbers and empty fields count as 0. `None` if it is malformed or does not fit.
 fn number(field: &[u8]) -> Option<u64> {
     let (&first, rest) = field.split_first()?;
     if first & 0x80 != 0 {
