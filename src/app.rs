@@ -64,7 +64,7 @@ pub async fn run(config: Config) -> Result<()> {
     };
     let transfers = Transfers::new(limits, Arc::clone(&connections));
     let idle_eviction = IdleEviction::default();
-    catalog.expire_uploads(config.upload_expiry);
+    catalog.intakes.expire_uploads(config.upload_expiry);
     let mut listeners = Vec::new();
     for endpoint in &config.endpoints {
         let listener = listen(endpoint.address);

@@ -1,5 +1,6 @@
-//! What the desk refuses and what it could not do, told apart by who can repair it: the client (your request, your file) or the
-//! operator (our disk). The texts of the first kind go to clients and carry no path of the server.
+//! What the catalog refuses and what it could not do. Errors are told apart by the side that can repair them:
+//! the client (your request, your file) or the operator (our disk). The texts of the first kind go to clients
+//! and carry no path of the server.
 
 use crate::inventory::{CommitError, InventoryError};
 use crate::model::image::Status;
@@ -8,7 +9,7 @@ use crate::model::stored_file::StoreKind;
 use crate::store::StoreError;
 use crate::trees::{FileError, LookupError, TreeError};
 
-/// The desk's answer when something cannot be done.
+/// Something cannot be done.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogError {
     /// Your request: the name and version are taken.
@@ -19,7 +20,7 @@ pub enum CatalogError {
         /// The image's version.
         version: ImageVersion,
     },
-    /// Your request: someone else is working with the same name at this moment.
+    /// Your request: another request is working with the same name at this moment.
     #[error("{0} is being worked on by another request; try again when that has ended")]
     Busy(String),
     /// Your request: the ISO may not go or change, because images need it.
@@ -27,7 +28,7 @@ pub enum CatalogError {
     InUse {
         /// The ISO.
         iso: FileName,
-        /// Who needs it, as `name version`.
+        /// The images that need it, as `name version`.
         images: Vec<String>,
     },
     /// Your request: the name stands for a local ISO registered by reference.
@@ -82,9 +83,9 @@ pub enum CatalogError {
     /// Your request: nothing was sent.
     #[error("the upload is empty")]
     Empty,
-    /// Your request: there is nothing to add to a file that is whole.
+    /// Your request: there is nothing to add to a file that is complete.
     #[error("the file is whole already")]
-    Whole,
+    Complete,
     /// Your file: the base name of the local path cannot be listed in the store.
     #[error("the base name {0}")]
     LocalName(NameError),
@@ -101,15 +102,15 @@ pub enum CatalogError {
     #[error("{0}")]
     Tree(TreeError),
     /// Our disk, or the size of your file.
-    #[error("{0}")]
+    #[error(transparent)]
     Store(#[from] StoreError),
-    /// Our disk: what was asked has not been done, because it could not be remembered.
-    #[error("{0}")]
+    /// Our disk: the change was not made, because it could not be saved.
+    #[error(transparent)]
     Inventory(std::sync::Arc<InventoryError>),
     /// Too much at once.
     #[error("too many files are arriving at this moment; try again later")]
     Crowded,
-    /// Too many search at once.
+    /// Too many searches at once.
     #[error("others are searching at this moment; try again later")]
     Searching,
     /// The service is being stopped.
@@ -144,7 +145,7 @@ impl From<CommitError> for CatalogError {
 
 impl CatalogError {
     /// A path that leads to no readable file is the client's fault, a disk that fails is ours.
-    pub(super) fn from_file(error: FileError) -> Self {
+    pub(crate) fn from_file(error: FileError) -> Self {
         match error {
             FileError::Io(_) => Self::Tree(TreeError::File(error)),
             other => Self::Local(other),

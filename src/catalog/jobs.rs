@@ -2,7 +2,8 @@
 
 use ::jobs::{BoxError, BoxFuture, JobStore};
 
-use super::{Catalog, CatalogError};
+use crate::catalog::error::CatalogError;
+use crate::catalog::handle::Catalog;
 use crate::model::job::{Job, JobId};
 
 impl JobStore for Catalog {
@@ -22,7 +23,7 @@ impl Catalog {
     /// repeated after a crash. A removal alone is on disk at once, because a client asked for it.
     async fn save_jobs(&self, job: Option<Job>, forgotten: Vec<JobId>) -> Result<(), CatalogError> {
         let is_urgent = job.is_none();
-        let saved = self.0.writer.commit_when(
+        let saved = self.records.commit_when(
             move |()| is_urgent,
             move |records| {
                 for id in forgotten {

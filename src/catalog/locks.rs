@@ -1,5 +1,5 @@
-//! Names that someone is working with at this moment. A claim is given at once or refused: nobody waits behind an upload of hours. Only
-//! where the holder is known to be letting go is it worth a moment.
+//! Locks on names that requests work with. A lock is given at once or refused: no request waits behind an
+//! upload of hours. Only where the holder is known to be unlocking is it worth a short wait.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -9,9 +9,17 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
-/// The claims on names of one kind.
+use crate::model::names::{FileName, ImageName, ImageVersion};
+use crate::model::stored_file::StoreKind;
+
+pub(crate) type FileLocks = NameLocks<(StoreKind, FileName)>;
+pub(crate) type FileLock = NameLock<(StoreKind, FileName)>;
+pub(crate) type ImageLocks = NameLocks<(ImageName, ImageVersion)>;
+pub(crate) type ImageLock = NameLock<(ImageName, ImageVersion)>;
+
+/// The locks on names of one kind.
 #[derive(Debug)]
-pub(super) struct NameLocks<K>(Arc<Held<K>>);
+pub(crate) struct NameLocks<K>(Arc<Held<K>>);
 
 #[derive(Debug)]
 struct Held<K> {
@@ -21,15 +29,15 @@ struct Held<K> {
 
 #[derive(Debug, Clone, Copy)]
 enum Holders {
-    /// One who changes.
+    /// One that changes the thing.
     Writer,
-    /// So many who rely on it not changing.
+    /// So many that rely on it not changing.
     Readers(usize),
 }
 
-/// A claim; letting go of it frees the name.
+/// A lock, unlocked on drop.
 #[derive(Debug)]
-pub(super) struct NameLock<K: Eq + Hash> {
+pub(crate) struct NameLock<K: Eq + Hash> {
     locks: Arc<Held<K>>,
     key: K,
 }
@@ -40,9 +48,15 @@ impl<K> Default for NameLocks<K> {
     }
 }
 
+impl<K> Clone for NameLocks<K> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
 impl<K: Eq + Hash + Clone> NameLocks<K> {
-    /// NameLocks `key` for a change; `None` while anyone holds it.
-    pub(super) fn exclusive(&self, key: K) -> Option<NameLock<K>> {
+    /// Locks `key` for a change; `None` while it is locked.
+    pub(crate) fn exclusive(&self, key: K) -> Option<NameLock<K>> {
         let mut held = lock(&self.0);
         if held.contains_key(&key) {
             return None;
@@ -51,11 +65,11 @@ impl<K: Eq + Hash + Clone> NameLocks<K> {
         Some(NameLock { locks: Arc::clone(&self.0), key })
     }
 
-    /// The same, but waits up to `limit` for whoever holds it.
-    pub(super) async fn exclusive_within(&self, key: K, limit: Duration) -> Option<NameLock<K>> {
+    /// The same, but waits up to `limit` for the holder.
+    pub(crate) async fn exclusive_within(&self, key: K, limit: Duration) -> Option<NameLock<K>> {
         let deadline = Instant::now() + limit;
         loop {
-            // Listening begins before the look, so that nothing is missed between the two.
+            // Listening begins before the attempt, so that no unlocking is missed between the two.
             let mut freed = std::pin::pin!(self.0.freed.notified());
             freed.as_mut().enable();
             if let Some(lock) = self.exclusive(key.clone()) {
@@ -65,8 +79,8 @@ impl<K: Eq + Hash + Clone> NameLocks<K> {
         }
     }
 
-    /// NameLocks `key` against changes; `None` while someone changes it.
-    pub(super) fn shared(&self, key: K) -> Option<NameLock<K>> {
+    /// Locks `key` against changes; `None` while it is locked for a change.
+    pub(crate) fn shared(&self, key: K) -> Option<NameLock<K>> {
         match lock(&self.0).entry(key.clone()).or_insert(Holders::Readers(0)) {
             Holders::Writer => None,
             Holders::Readers(count) => {
@@ -78,8 +92,8 @@ impl<K: Eq + Hash + Clone> NameLocks<K> {
 }
 
 impl<K: Eq + Hash> NameLock<K> {
-    /// What is claimed.
-    pub(super) fn key(&self) -> &K {
+    /// The name.
+    pub(crate) fn key(&self) -> &K {
         &self.key
     }
 }

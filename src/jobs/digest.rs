@@ -32,7 +32,7 @@ impl Work for Digest {
     /// Computes and records the digest, unless it is known by now.
     async fn attempt(&mut self, context: &Context<'_>) -> Outcome {
         let (kind, name, catalog) = (self.kind, &self.name, &context.environment.catalog);
-        let (file, identity) = match catalog.open_for_digest(kind, name.clone()).await {
+        let (file, identity) = match catalog.verifier.open_for_digest(kind, name.clone()).await {
             Ok(Some(opened)) => opened,
             Ok(None) => return Outcome::Done,
             Err(error) => return failed(error),
@@ -47,10 +47,12 @@ impl Work for Digest {
             Ok(Ok(Ok(Some(whole)))) if whole.identity == identity => {
                 let sha256 = whole.digests.sha256;
                 tracing::info!(%kind, %name, %sha256, "digested a file");
-                catalog.record_digest(kind, name.clone(), identity, sha256).await
+                catalog.verifier.record_digest(kind, name.clone(), identity, sha256).await
             }
             Ok(Ok(Ok(Some(_)))) => return changed(),
-            Ok(Ok(Err(error))) => catalog.record_unreadable(kind, name.clone(), identity, &error).await,
+            Ok(Ok(Err(error))) => {
+                catalog.verifier.record_unreadable(kind, name.clone(), identity, &error).await
+            }
             Ok(Ok(Ok(None)) | Err(_)) | Err(_) => return Outcome::Stopped,
         };
         match recorded {

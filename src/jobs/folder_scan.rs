@@ -73,10 +73,10 @@ struct FolderScan {
 
 impl FolderScan {
     async fn run(&mut self) -> Result<(), CatalogError> {
-        let now = self.catalog.look(self.kind).await?;
+        let now = self.catalog.files.scan(self.kind).await?;
         let snapshot = self.catalog.snapshot();
         for name in self.unknown(&snapshot, &now) {
-            self.catalog.want_digest(self.kind, name);
+            self.catalog.verifier.want_digest(self.kind, name);
         }
         self.asked.retain(|name, _| now.contains_key(name));
         let Some(before) = self.before.replace(now.clone()) else { return self.remember_images().await };
@@ -88,7 +88,7 @@ impl FolderScan {
         let gone: Vec<FileName> =
             snapshot.files(self.kind).map(|file| file.name.clone()).filter(is_gone).collect();
         for name in gone {
-            self.catalog.forget_vanished(self.kind, name).await?;
+            self.catalog.files.forget_vanished(self.kind, name).await?;
         }
         self.publish(&differences(&before, &now), &now).await
     }
@@ -118,7 +118,7 @@ impl FolderScan {
 
     async fn remember_images(&mut self) -> Result<(), CatalogError> {
         if self.kind == StoreKind::Iso {
-            let images = self.catalog.images().await?;
+            let images = self.catalog.images.list().await?;
             self.seen = images.into_iter().map(|image| (image.id, image.status)).collect();
         }
         Ok(())
@@ -145,7 +145,7 @@ impl FolderScan {
             if !image.needs_iso() || !changed.contains(&image.iso) && is_as_recorded(&image.iso) {
                 continue;
             }
-            let status = match self.catalog.image(image.id.clone()).await {
+            let status = match self.catalog.images.get(image.id.clone()).await {
                 Err(CatalogError::NoSuchImage) => continue,
                 image => image?.status,
             };

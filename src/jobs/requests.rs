@@ -36,7 +36,7 @@ pub(super) async fn run(
                     let title = format!("the digest of the {kind} {name}");
                     drop(jobs.begin(Digest { kind, name }.job(title)));
                 }
-                JobRequest::Prepare(id) => match catalog.prepare(id.clone()).await {
+                JobRequest::Prepare(id) => match catalog.registration.prepare(id.clone()).await {
                     Ok(()) => {}
                     Err(CatalogError::Local(_)) => {
                         tracing::debug!(%id, "an ISO went away before it was read");

@@ -128,7 +128,7 @@ async fn due(catalog: &Catalog, interval: Duration) -> Result<Vec<Due>, CatalogE
     let now = Timestamp::now();
     let mut due = Vec::new();
     for kind in [StoreKind::Iso, StoreKind::Microkernel] {
-        let listed = catalog.files(kind).await?;
+        let listed = catalog.files.list(kind).await?;
         let snapshot = catalog.snapshot();
         due.extend(listed.into_iter().filter_map(|listed| {
             let record = snapshot.file(kind, &listed.file.name)?;
@@ -172,7 +172,7 @@ async fn verify_file(
     stop: &CancellationToken,
     mut progress: impl FnMut(u64),
 ) -> Result<Verdict, CatalogError> {
-    let (file, identity, recorded) = match catalog.open_to_verify(kind, name.clone()).await {
+    let (file, identity, recorded) = match catalog.verifier.open_to_verify(kind, name.clone()).await {
         Err(CatalogError::NoSuchFile { .. } | CatalogError::Local(FileError::NotFound)) => {
             return Ok(Verdict::Changed);
         }
@@ -191,13 +191,15 @@ async fn verify_file(
     let recorded = match read {
         Ok(None) => return Ok(Verdict::Stopped),
         Ok(Some(whole)) if whole.identity != identity => return Ok(Verdict::Changed),
-        Ok(Some(whole)) => catalog.record_digest(kind, name.clone(), identity, whole.digests.sha256).await?,
+        Ok(Some(whole)) => {
+            catalog.verifier.record_digest(kind, name.clone(), identity, whole.digests.sha256).await?
+        }
         // Any other error says nothing about the file.
         Err(error) if !is_loss(&error) => {
             tracing::warn!(%kind, %name, %error, "a file cannot be verified now");
             return Ok(Verdict::Changed);
         }
-        Err(error) => catalog.record_unreadable(kind, name.clone(), identity, &error).await?,
+        Err(error) => catalog.verifier.record_unreadable(kind, name.clone(), identity, &error).await?,
     };
     Ok(match recorded {
         Recorded::Good => Verdict::Good,

@@ -188,7 +188,7 @@ impl Northbound {
     /// The state of an image, a job or a file now, or that it is no more.
     async fn present(&self, change: &Change) -> Result<News, CatalogError> {
         Ok(match change {
-            Change::Image(id) => match self.catalog.image(id.clone()).await {
+            Change::Image(id) => match self.catalog.images.get(id.clone()).await {
                 Ok(image) => News::Image(Box::new(self.view(&image))),
                 Err(CatalogError::NoSuchImage) => News::ImageRemoved(RemovedImage { id: id.clone() }),
                 Err(error) => return Err(error),
@@ -197,7 +197,7 @@ impl Northbound {
                 Some(shown) => News::Job(Box::new((&shown).into())),
                 None => News::JobRemoved(RemovedJob { id: id.clone() }),
             },
-            Change::File(kind, name) => match self.catalog.file(*kind, name.clone()).await {
+            Change::File(kind, name) => match self.catalog.files.get(*kind, name.clone()).await {
                 Ok(listed) => {
                     let file = StoredFile::listed(*kind, &listed);
                     News::File(Box::new(ChangedFile { file, store: (*kind).into() }))

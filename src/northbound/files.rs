@@ -29,7 +29,7 @@ pub(super) async fn list(
 ) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
     let parameters = Parameters::of_filters(&parts, &FILTERS)?;
-    let mut files = api.catalog.files(kind).await.map_err(problem)?;
+    let mut files = api.catalog.files.list(kind).await.map_err(problem)?;
     if let Some(name) = parameters.get("name") {
         files.retain(|listed| listed.file.name.as_str() == name);
     }
@@ -50,8 +50,12 @@ pub(super) async fn put(
     let digests = ExpectedDigests::of_upload(&parameters, &parts.headers)?;
     let digests = ChecksumFile::of(&parameters)?.complete(&api, name.as_str(), digests).await?;
     let body = RequestBody::new(&parts, body);
-    let intake =
-        api.catalog.receive(kind, name, body.expected(), digests.expected()).await.map_err(problem)?;
+    let intake = api
+        .catalog
+        .intakes
+        .receive(kind, name, body.expected(), digests.expected())
+        .await
+        .map_err(problem)?;
     let finish = move |intake: Intake| {
         let stored = async move {
             let stored = intake.finish().await.map_err(|error| of_file(error, &digests))?;
@@ -71,6 +75,6 @@ pub(super) async fn delete(
     let (parts, body) = request.into_parts();
     let parameters = Parameters::of_request(&parts, body, &FILTERS).await?;
     let name = parameters.required("name", FileName::existing)?;
-    let removed = api.catalog.remove_file(kind, name).await.map_err(problem)?;
+    let removed = api.catalog.files.remove(kind, name).await.map_err(problem)?;
     Ok(Json(StoredFile::new(kind, &removed.file)).into_response())
 }

@@ -54,7 +54,7 @@ impl IntoProblem for CatalogError {
             | CatalogError::InUse { .. }
             | CatalogError::NameIsLocal(_)
             | CatalogError::NameIsStored(_)
-            | CatalogError::Whole
+            | CatalogError::Complete
             | CatalogError::NotServed { .. }
             | CatalogError::Changing(_)
             | CatalogError::Damaged { .. } => StatusCode::CONFLICT,

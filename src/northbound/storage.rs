@@ -74,7 +74,7 @@ struct FileSystemUsage {
     responses((status = 200, description = "All sizes are bytes.", body = Storage, example = json!(examples::storage()))),
 )]
 pub(super) async fn show(State(api): State<Northbound>) -> Result<Json<Storage>, Problem> {
-    let usage = api.catalog.storage().await.map_err(problem)?;
+    let usage = api.catalog.files.usage().await.map_err(problem)?;
     let mut file_systems: Vec<(&FileSystem, Vec<Store>)> = Vec::new();
     for (kind, usage) in &usage {
         let device = usage.file_system.device;

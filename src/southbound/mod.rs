@@ -177,7 +177,7 @@ impl Southbound {
             };
             cache.put(&path, preference, prepared, generation, at)
         };
-        self.catalog.resolve(wanted, prepare).await
+        self.catalog.resolver.resolve(wanted, prepare).await
     }
 }
 

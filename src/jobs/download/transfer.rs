@@ -99,7 +99,7 @@ impl Transfer<'_> {
                 let name = web_name::choose(web.url.secret_url(), fetched.proposed_name.as_deref(), image);
                 let (catalog, written) = (&context.environment.catalog, resume_data.written());
                 let intake =
-                    catalog.receive_download(image, name, fetched.total, self.expected, written).await;
+                    catalog.downloads.receive(image, name, fetched.total, self.expected, written).await;
                 let intake = intake.map_err(fatal)?;
                 *partial = Some(Partial { intake, total: fetched.total, resume_data });
             }

@@ -71,14 +71,14 @@ impl Work for Download {
         // A client may go on another day if the source or the disk failed, or if the job was cancelled. The
         // bytes go with the image.
         if !matches!(failure, Failure::Source(_) | Failure::Storage(_) | Failure::Cancelled) {
-            catalog.discard_download(&self.image).await;
+            catalog.downloads.discard(&self.image).await;
         }
         let record = async {
             loop {
-                let failed = catalog.fail_download(self.image.clone(), failure.to_string(), job.clone());
+                let failed = catalog.downloads.fail(self.image.clone(), failure.to_string(), job.clone());
                 let Err(error) = failed.await else { return };
                 match error {
-                    CatalogError::NoSuchImage => return catalog.discard_download(&self.image).await,
+                    CatalogError::NoSuchImage => return catalog.downloads.discard(&self.image).await,
                     CatalogError::Stopping => return,
                     _ => {}
                 }
@@ -93,7 +93,7 @@ impl Work for Download {
     }
 
     async fn before_retry(&self, environment: &Environment) -> Result<(), JobError> {
-        environment.catalog.begin_again(self.image.clone()).await.map_err(|error| match error {
+        environment.catalog.downloads.restart(self.image.clone()).await.map_err(|error| match error {
             CatalogError::NoSuchImage => JobError::Pointless("its image was deleted".into()),
             other => JobError::Refused(Box::new(other)),
         })
@@ -129,11 +129,11 @@ impl Download {
         let links = web.links();
         let expected = self.expected(context, &image, web).await?;
         let mut partial = self.resumed(context, &links, expected).await?;
-        if partial.as_ref().is_some_and(|partial| partial.intake.is_whole()) {
+        if partial.as_ref().is_some_and(|partial| partial.intake.is_complete()) {
             return self.complete(context, 0, &mut partial).await.map(|_| ());
         }
         if image.status == Status::Preparing {
-            catalog.download_more(&self.image).await.map_err(refused)?;
+            catalog.downloads.receive_more(&self.image).await.map_err(refused)?;
         }
         let may_mix = !expected.is_nothing() && !self.unmixed;
         let (mut asked, mut last) = (Vec::new(), None);
@@ -233,7 +233,7 @@ impl Download {
         expected: Expected,
     ) -> Result<Option<Partial>, Outcome> {
         let catalog = &context.environment.catalog;
-        let resumed = catalog.resume_download(&self.image, expected).await.map_err(refused)?;
+        let resumed = catalog.downloads.resume(&self.image, expected).await.map_err(refused)?;
         let Some((intake, unfinished)) = resumed else { return Ok(None) };
         let resume_data = ResumeData::read(&unfinished.plan.resume_data);
         let from = resume_data.as_ref().and_then(|resume_data| resume_data.link_among(links));
@@ -282,7 +282,7 @@ impl Download {
         partial: &mut Option<Partial>,
     ) -> Result<bool, Outcome> {
         let Some(Partial { intake, resume_data, .. }) = partial.take() else { return Ok(false) };
-        let finished = context.environment.catalog.finish_download(self.image.clone(), intake).await;
+        let finished = context.environment.catalog.downloads.finish(self.image.clone(), intake).await;
         let failure = match finished {
             Ok(()) => return Ok(true),
             // The bytes are kept, and the record may be written later.

@@ -33,7 +33,7 @@ pub(in crate::northbound) async fn list(
 ) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
     let filters = Parameters::of_filters(&parts, &FILTERS)?;
-    let images = api.catalog.images().await.map_err(problem)?;
+    let images = api.catalog.images.list().await.map_err(problem)?;
     let views: Vec<_> =
         images.iter().filter(|image| matches(image, &filters)).map(|image| api.view(image)).collect();
     Ok(Json(views).into_response())
@@ -52,7 +52,7 @@ pub(in crate::northbound) async fn show(
     State(api): State<Northbound>,
     UrlPath(id): UrlPath<String>,
 ) -> Result<Response, Problem> {
-    let (image, findings) = api.catalog.image_in_full(ImageId(id)).await.map_err(problem)?;
+    let (image, findings) = api.catalog.images.get_with_findings(ImageId(id)).await.map_err(problem)?;
     let findings = findings.as_ref().map(Findings::from);
     Ok(Json(ImageInFull { image: api.view(&image), findings }).into_response())
 }

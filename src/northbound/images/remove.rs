@@ -53,7 +53,7 @@ pub(in crate::northbound) async fn delete(
         let detail = format!("say which images to delete, with at least one of {}", FILTERS.join(", "));
         return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
     }
-    let images = api.catalog.images().await.map_err(problem)?;
+    let images = api.catalog.images.list().await.map_err(problem)?;
     let ids: Vec<ImageId> =
         images.into_iter().filter(|image| matches(image, &filters)).map(|image| image.id).collect();
     let removed = run_to_completion(remove(api.clone(), ids)).await?;
@@ -78,7 +78,7 @@ async fn remove(api: Northbound, ids: Vec<ImageId>) -> Result<Vec<Image>, Proble
     }
     let removed = match busy {
         Some(error) => Err(problem(error)),
-        None => api.catalog.remove_images(ids).await.map_err(problem),
+        None => api.catalog.registration.remove(ids).await.map_err(problem),
     };
     for work in paused {
         match &removed {

@@ -14,7 +14,7 @@ pub(super) async fn reserve(api: &Northbound, parameters: &Parameters) -> Result
     let name = parameters.required("name", ImageName::new)?;
     let version = parameters.required("version", ImageVersion::new)?;
     let tree = parameters.optional("tree", tree)?;
-    api.catalog.reserve(name, version, tree).await.map_err(problem)
+    api.catalog.registration.reserve(name, version, tree).await.map_err(problem)
 }
 
 fn tree(word: String) -> Result<TreeKind, String> {

@@ -47,6 +47,7 @@ pub(in crate::northbound) async fn show(
     let lines = offset..offset.saturating_add(limit);
     let browsed = api
         .catalog
+        .resolver
         .browse(ImageId(id), Browse { path: path.clone(), lines, search })
         .await
         .map_err(problem)?;

@@ -62,7 +62,7 @@ impl FromWeb {
         }
         let ended = download.ended_within(self.wait).await;
         match ended.map(|end| end.map_err(|failure| Failure::from(&failure))) {
-            None | Some(Ok(())) => match api.catalog.image(image.id).await {
+            None | Some(Ok(())) => match api.catalog.images.get(image.id).await {
                 // A client deleted it meanwhile.
                 Err(CatalogError::NoSuchImage) => Err(problem(Failure::Cancelled)),
                 image => image.map_err(problem),
@@ -73,7 +73,7 @@ impl FromWeb {
                 // The client learns of the failure, so no record is kept. An image that was in error before
                 // stays listed.
                 if !is_retry {
-                    let _ = api.catalog.remove_images(vec![image.id]).await;
+                    let _ = api.catalog.registration.remove(vec![image.id]).await;
                 }
                 Err(problem(failure).of_parameter("isoweb"))
             }

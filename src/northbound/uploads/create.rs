@@ -95,7 +95,7 @@ pub(in crate::northbound) async fn create(State(api): State<Northbound>, request
             Ok(appended) => offset = appended.offset,
             // The client does not learn the id, so it cannot go on with this upload.
             Err(problem) => {
-                if let Err(error) = api.catalog.discard_part(&id).await {
+                if let Err(error) = api.catalog.intakes.discard(&id).await {
                     tracing::debug!(%id, %error, "there is nothing to remove");
                 }
                 return tus(problem);
@@ -137,7 +137,7 @@ async fn begin(api: &Northbound, parts: &request::Parts) -> Result<UnfinishedFil
     let expected = ExpectedDigests::of_parameters(&parameters)?.expected();
     let id = UnfinishedFileId::random();
     let plan = Plan { name, size, expected, owner: Owner::Upload, resume_data: Value::Null };
-    let intake = api.catalog.begin_part(&id, kind, plan, None).await.map_err(problem)?;
+    let intake = api.catalog.intakes.begin(&id, kind, plan, None).await.map_err(problem)?;
     intake.suspend().await.map_err(problem)?;
     Ok(id)
 }

@@ -33,7 +33,7 @@ pub(in crate::northbound) async fn delete(
         fields::check_version(&headers, false)?;
         let id = known(&api, id)?;
         api.running.end(&id);
-        api.catalog.discard_part(&id).await.map_err(problem)?;
+        api.catalog.intakes.discard(&id).await.map_err(problem)?;
         Ok::<_, Problem>(())
     };
     match removed.await {

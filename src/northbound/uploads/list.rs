@@ -44,7 +44,7 @@ pub(in crate::northbound) struct UnfinishedUpload {
     )),
 )]
 pub(in crate::northbound) async fn list(State(api): State<Northbound>) -> Json<Vec<UnfinishedUpload>> {
-    let files = api.catalog.parts().into_iter();
+    let files = api.catalog.intakes.unfinished_files().into_iter();
     let uploads = files.filter(|(_, file)| file.plan.owner == Owner::Upload && !file.whole);
     Json(uploads.map(|(kind, file)| UnfinishedUpload::new(&api, kind, &file)).collect())
 }

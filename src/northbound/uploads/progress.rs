@@ -58,7 +58,7 @@ pub(in crate::northbound) async fn head(
         let id = known(&api, id)?;
         // A client that asks is about to go on with it.
         api.running.end(&id);
-        let (_, file) = api.catalog.settle_part(&id).await.map_err(locked)?;
+        let (_, file) = api.catalog.intakes.refresh(&id).await.map_err(locked)?;
         Ok::<_, Problem>((id, file))
     };
     match found.await {

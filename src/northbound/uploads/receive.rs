@@ -38,13 +38,13 @@ pub(super) async fn receive(
     checksum: Option<Checksum>,
     token: CancellationToken,
 ) -> Result<Appended, Problem> {
-    let (kind, file) = catalog.settle_part(id).await.map_err(locked)?;
+    let (kind, file) = catalog.intakes.refresh(id).await.map_err(locked)?;
     let first = piece.map_or(0, |piece| piece.offset);
     if file.whole && first == file.offset && body.expected().unwrap_or(0) == 0 {
         return Ok(Appended { offset: file.offset, stored: None });
     }
     if file.whole {
-        return Err(problem(CatalogError::Whole));
+        return Err(problem(CatalogError::Complete));
     }
     let total = piece.map_or(body.expected(), |piece| piece.total);
     let (mut intake, size) = open(catalog, id, piece, total, body.expected()).await?;
@@ -69,7 +69,7 @@ async fn open(
     total: Option<u64>,
     length: Option<u64>,
 ) -> Result<(Intake, Option<u64>), Problem> {
-    let mut intake = catalog.resume_part(id, None).await.map_err(locked)?;
+    let mut intake = catalog.intakes.resume(id, None).await.map_err(locked)?;
     match piece {
         None => intake.restart().await.map_err(problem)?,
         Some(piece) if piece.offset == intake.offset() => {}
@@ -78,7 +78,7 @@ async fn open(
             return Err(Problem::new(StatusCode::CONFLICT, detail));
         }
     }
-    let known = catalog.part(id).and_then(|(_, file)| file.plan.size);
+    let known = catalog.intakes.unfinished_file(id).and_then(|(_, file)| file.plan.size);
     let size = match (known, total) {
         (Some(known), Some(total)) if known != total => {
             let detail = format!("the upload is to have {known} bytes, not {total}");

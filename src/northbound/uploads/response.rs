@@ -50,7 +50,7 @@ pub(super) fn progress(api: &Northbound, id: &UnfinishedFileId, offset: u64) -> 
         }
     };
     add("upload-offset", offset.to_string());
-    if let Some((_, file)) = api.catalog.part(id) {
+    if let Some((_, file)) = api.catalog.intakes.unfinished_file(id) {
         match file.plan.size {
             Some(size) => add("upload-length", size.to_string()),
             None => add("upload-defer-length", "1".into()),
@@ -70,7 +70,8 @@ pub(super) fn expires(api: &Northbound, file: &UnfinishedFile) -> SystemTime {
 
 /// The id of an upload. Unfinished downloads have ids as well, but are none.
 pub(super) fn known(api: &Northbound, id: String) -> Result<UnfinishedFileId, Problem> {
-    let found = UnfinishedFileId::new(id).ok().and_then(|id| Some((api.catalog.part(&id)?.1, id)));
+    let found =
+        UnfinishedFileId::new(id).ok().and_then(|id| Some((api.catalog.intakes.unfinished_file(&id)?.1, id)));
     match found {
         Some((file, id)) if file.plan.owner == Owner::Upload => Ok(id),
         _ => Err(Problem::new(StatusCode::NOT_FOUND, "there is no such upload, or no more")),

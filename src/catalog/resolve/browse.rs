@@ -1,24 +1,27 @@
-//! What is inside an image, for people who look into it: one folder, or all names below it that contain a text. Looked up in the same tree
-//! and after the same checks as what machines fetch.
+//! Inside an image, for people: one folder, or all names below it that contain a text. It is looked up in the
+//! same tree and after the same checks as what machines fetch.
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Catalog, CatalogError, Inner};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
+
+use crate::catalog::error::CatalogError;
+use crate::catalog::resolve::resolver::Resolver;
+use crate::catalog::tasks::blocking;
 use crate::inventory::Snapshot;
 use crate::model::image::{Image, ImageId, Status};
 use crate::trees::{Directory, Entry, Found, LookupError, Matching, Search, Tree, sorted, text};
 
-/// Searches at once; more wait. Each may keep a processor busy for as long as it may take, and machines want to boot meanwhile.
-pub(super) const MAX_SEARCHES: usize = 2;
-
-/// Entries that a search looks at: as many as the largest tree of an ISO may have.
+/// Entries that a search visits: as many as the largest tree of an ISO may have.
 const SEARCH_ENTRIES: u64 = iso_reader::limits::ENTRIES as u64;
 
-/// The longest that a search may take; who types waits for it.
+/// The longest that a search may take, for a user waits for it.
 const SEARCH_TIME: Duration = Duration::from_secs(2);
 
-/// Where somebody looks, and for what.
+/// The part of an image that a client asks for.
 #[derive(Debug, Clone)]
 pub struct Browse {
     /// The names that lead to the folder, from the root of the image's tree.
@@ -29,7 +32,7 @@ pub struct Browse {
     pub search: Option<String>,
 }
 
-/// What somebody sees there.
+/// The lines that answer a [`Browse`].
 #[derive(Debug)]
 pub struct Browsed {
     /// The image.
@@ -38,48 +41,52 @@ pub struct Browsed {
     pub lines: Vec<Line>,
     /// How many there are.
     pub total: u64,
-    /// Whether a search has seen everything; `None` if nothing was searched.
+    /// Whether a search has visited everything; `None` if nothing was searched.
     pub complete: Option<bool>,
 }
 
-/// A line of what somebody sees.
+/// An entry and where it stands.
 #[derive(Debug)]
 pub struct Line {
-    /// The path of its folder, from the one that was looked into.
+    /// The path of its folder, from the one that was asked for.
     pub folder: Vec<Vec<u8>>,
     /// The entry.
     pub entry: Entry,
 }
 
-impl Catalog {
-    /// Looks into an image that is served.
-    pub async fn browse(&self, id: ImageId, browse: Browse) -> Result<Browsed, CatalogError> {
-        let snapshot = self.snapshot();
+impl Resolver {
+    /// Lists or searches a folder of an image that is served.
+    pub async fn browse(self: &Arc<Self>, id: ImageId, browse: Browse) -> Result<Browsed, CatalogError> {
+        let snapshot = self.images.records.snapshot();
         let image = snapshot.image(&id).ok_or(CatalogError::NoSuchImage)?;
-        // A disk that hangs must not take all threads, whichever door the requests come by.
-        let image = [image.name.as_str().into(), image.version.as_str().into()];
-        let place = self.0.lookups.enter(&image).await;
-        let search = match browse.search {
-            // The semaphore is never closed. Who waits for a place has waited as long as for an answer.
-            Some(_) => {
-                let place = self.0.searches.clone().acquire_owned();
-                Some(tokio::time::timeout(SEARCH_TIME, place).await.map_err(|_| CatalogError::Searching)?)
-            }
-            None => None,
-        };
-        let browsed = self.blocking(move |inner| {
-            let _places = (place, search);
-            let snapshot = inner.writer.snapshot();
+        // A disk that hangs must not take all threads, so these look-ups share the limit of the southbound.
+        let path = [image.name.as_str().into(), image.version.as_str().into()];
+        let lookup = self.lookups.enter(&path).await;
+        let search = if browse.search.is_some() { Some(self.search_permit().await?) } else { None };
+        let resolver = Arc::clone(self);
+        let browsed = blocking(move || {
+            let _permits = (lookup, search);
+            let snapshot = resolver.images.records.snapshot();
             let image = snapshot.image(&id).ok_or(CatalogError::NoSuchImage)?;
-            inner.browse(&snapshot, image, &browse)
+            resolver.browse_image(&snapshot, image, &browse)
         });
         browsed.await?
     }
-}
 
-impl Inner {
-    fn browse(&self, snapshot: &Snapshot, image: &Image, browse: &Browse) -> Result<Browsed, CatalogError> {
-        let image = self.examined(snapshot, image);
+    /// A client waits no longer for a permit than for an answer.
+    async fn search_permit(&self) -> Result<OwnedSemaphorePermit, CatalogError> {
+        let permit = timeout(SEARCH_TIME, self.searches.clone().acquire_owned()).await;
+        // The semaphore is never closed.
+        permit.ok().and_then(Result::ok).ok_or(CatalogError::Searching)
+    }
+
+    fn browse_image(
+        &self,
+        snapshot: &Snapshot,
+        image: &Image,
+        browse: &Browse,
+    ) -> Result<Browsed, CatalogError> {
+        let image = self.images.examined(snapshot, image);
         let refuse = |status| {
             let (name, version) = (image.name.clone(), image.version.clone());
             CatalogError::NotServed { name, version, status }
@@ -87,14 +94,14 @@ impl Inner {
         if image.status != Status::Ok {
             return Err(refuse(image.status.clone()));
         }
-        let opened = self.registered_tree(snapshot, &image).map_err(|error| match error {
+        let opened = self.images.registered_tree(snapshot, &image).map_err(|error| match error {
             LookupError::Unsettled => refuse(Status::Preparing),
             LookupError::NotFound | LookupError::Unreadable => {
                 refuse(Status::Error("its tree cannot be read; the service's log says why".to_owned()))
             }
             LookupError::Io(_) => CatalogError::Lookup(error),
         })?;
-        let (lines, total, complete) = look_into(&opened.tree, browse).map_err(|error| match error {
+        let (lines, total, complete) = lines_of(&opened.tree, browse).map_err(|error| match error {
             Refused::Nothing => CatalogError::NoSuchFolder(shown(&browse.path)),
             Refused::File => CatalogError::NotAFolder(shown(&browse.path)),
             Refused::Failed(error) => CatalogError::Lookup(error),
@@ -103,7 +110,7 @@ impl Inner {
     }
 }
 
-/// A path cannot be looked into.
+/// Why a path cannot be listed.
 enum Refused {
     /// There is nothing there.
     Nothing,
@@ -124,13 +131,14 @@ impl From<LookupError> for Refused {
     }
 }
 
-fn look_into(tree: &Tree, browse: &Browse) -> Result<(Vec<Line>, u64, Option<bool>), Refused> {
+/// The lines, how many there are, and whether a search has visited everything.
+fn lines_of(tree: &Tree, browse: &Browse) -> Result<(Vec<Line>, u64, Option<bool>), Refused> {
     let Found::Directory(directory) = tree.find(&browse.path, Matching::Lenient)? else {
         return Err(Refused::File);
     };
     let Some(text) = &browse.search else {
-        let (lines, total) = list(tree, &directory, &browse.lines)?;
-        return Ok((lines, total, None));
+        let (page, total) = list(tree, &directory, &browse.lines)?;
+        return Ok((page, total, None));
     };
     let deadline = Instant::now() + SEARCH_TIME;
     let matches =
@@ -144,7 +152,7 @@ fn look_into(tree: &Tree, browse: &Browse) -> Result<(Vec<Line>, u64, Option<boo
     Ok((lines.collect(), matches.total, Some(!matches.is_cut)))
 }
 
-/// A page of a folder. All of it is put in order for each page, which for 100,000 entries takes a twentieth of a second.
+/// A page of a folder. Each page sorts all of it, which for 100,000 entries takes a twentieth of a second.
 fn list(tree: &Tree, directory: &Directory, wanted: &Range<u64>) -> Result<(Vec<Line>, u64), LookupError> {
     let entries = tree.entries(directory)?;
     let position = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(entries.len());

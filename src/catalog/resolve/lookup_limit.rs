@@ -1,44 +1,45 @@
-//! StoreScan-ups that may wait for a disk, limited per image: those on a disk that hangs must not take all threads.
+//! A limit of look-ups per image: those that wait for a disk that hangs must not take all threads.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// StoreScan-ups at once in one lane; more wait as tasks, which cost no thread.
+/// Look-ups of one image at once; more wait as tasks, which cost no thread.
 const LOOKUPS_PER_IMAGE: usize = 32;
 
-/// The lanes in use, by the first two segments of the path.
+/// The images that are being looked up, by the first two components of the path.
 #[derive(Debug, Clone, Default)]
-pub(super) struct LookupLimit(Arc<Mutex<HashMap<Key, ImageLookups>>>);
+pub(super) struct LookupLimit(Arc<Mutex<HashMap<PathPrefix, ImageLookups>>>);
 
-type Key = Vec<Vec<u8>>;
+type PathPrefix = Vec<Vec<u8>>;
 
 #[derive(Debug)]
 struct ImageLookups {
     permits: Arc<Semaphore>,
-    /// Who has a place or waits for one. Clients choose the keys, so a lane goes with the last of them.
+    /// Look-ups that hold a permit or wait for one. Clients choose the keys, so an entry is removed with its
+    /// last user.
     users: usize,
 }
 
-/// A place in a lane; letting go of it makes room.
+/// A permit for one look-up, returned on drop.
 #[derive(Debug)]
 pub(super) struct LookupPermit {
     _permit: OwnedSemaphorePermit,
     _user: User,
 }
 
-/// Someone who has a place or waits for one.
+/// A look-up that holds a permit or waits for one.
 #[derive(Debug)]
 struct User {
     lookups: LookupLimit,
-    key: Key,
+    key: PathPrefix,
 }
 
 impl LookupLimit {
-    /// Waits for a place in the lane of a path.
+    /// Waits for a permit for a path.
     pub(super) async fn enter(&self, path: &[Vec<u8>]) -> Option<LookupPermit> {
-        let key: Key = path.iter().take(2).cloned().collect();
+        let key: PathPrefix = path.iter().take(2).cloned().collect();
         let permits = {
             let mut lookups = self.lock();
             let new = || ImageLookups { permits: Arc::new(Semaphore::new(LOOKUPS_PER_IMAGE)), users: 0 };
@@ -48,11 +49,11 @@ impl LookupLimit {
         };
         // Made before the wait, because a client may go away during it.
         let user = User { lookups: self.clone(), key };
-        // The semaphores are never closed, so there is always a place in the end.
+        // The semaphores are never closed, so there is always a permit in the end.
         Some(LookupPermit { _permit: permits.acquire_owned().await.ok()?, _user: user })
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, ImageLookups>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<PathPrefix, ImageLookups>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -87,7 +88,7 @@ mod tests {
         assert_eq!(
             lookups.lock().get(&path("centos/7")).map(|image| image.users),
             Some(LOOKUPS_PER_IMAGE),
-            "who gave up is gone"
+            "a look-up that was given up is counted no more"
         );
         assert!(lookups.enter(&path("centos/8")).await.is_some());
         permits.pop();

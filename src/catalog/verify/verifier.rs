@@ -1,13 +1,18 @@
-//! What is learnt by reading whole files: the digests of those that did not arrive through this program or changed behind its back, and
-//! whether those that did are still good.
+//! Results of reading whole files. They give the digests of files that did not arrive through this program,
+//! or changed on disk, and tell whether other files are still good.
 
 use std::fs::File;
 use std::io;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::files::named;
-use super::{Catalog, CatalogError, Inner};
+use crate::catalog::error::CatalogError;
+use crate::catalog::intake::IntakePermits;
+use crate::catalog::job_requests::{JobRequest, JobRequests};
+use crate::catalog::records::Writer;
+use crate::catalog::stores::{Stores, named};
+use crate::catalog::tasks::blocking;
 use crate::inventory::Records;
 use crate::model::digest::Sha256;
 use crate::model::identity::Identity;
@@ -15,34 +20,47 @@ use crate::model::names::FileName;
 use crate::model::stored_file::{Damage, FileRecord, Origin, StoreKind};
 use crate::trees::{FileError, open_regular};
 
-impl Catalog {
-    /// Opens a file whose digest is wanted; `None` if nothing has to be read any more to know how this very version is.
+/// Knows digests and damage.
+pub struct Verifier {
+    pub(in crate::catalog) records: Arc<Writer>,
+    pub(in crate::catalog) stores: Arc<Stores>,
+    pub(in crate::catalog) permits: IntakePermits,
+    pub(in crate::catalog) requests: JobRequests,
+}
+
+impl Verifier {
+    /// Requests a job that computes a file's digest.
+    pub fn want_digest(&self, kind: StoreKind, name: FileName) {
+        self.requests.post(JobRequest::Digest(kind, name));
+    }
+
+    /// Opens a file whose digest is wanted; `None` if this very version is known already.
     pub async fn open_for_digest(
-        &self,
+        self: &Arc<Self>,
         kind: StoreKind,
         name: FileName,
     ) -> Result<Option<(File, Identity)>, CatalogError> {
-        let key = name.clone();
-        let opened = self.blocking(move |inner| inner.open(kind, &name));
-        let (file, identity, _) = opened.await??;
-        let is_known = self.snapshot().file(kind, &key).is_some_and(|record| record.is_known(&identity));
+        let (file, identity, _) = self.open_to_verify(kind, name.clone()).await?;
+        let is_known =
+            self.records.snapshot().file(kind, &name).is_some_and(|record| record.is_known(&identity));
         Ok(if is_known { None } else { Some((file, identity)) })
     }
 
     /// Opens a file that is to be read whole, with the digest of this very version if that is known.
     pub async fn open_to_verify(
-        &self,
+        self: &Arc<Self>,
         kind: StoreKind,
         name: FileName,
     ) -> Result<(File, Identity, Option<Sha256>), CatalogError> {
-        self.blocking(move |inner| inner.open(kind, &name)).await?
+        let verifier = Arc::clone(self);
+        blocking(move || verifier.open(kind, &name)).await?
     }
 
-    /// Records the digest of the version `identity` of a file, all of whose bytes have just been read. Images made from the same bytes are
-    /// served (again) from this version. If another digest is on record of just this version, the bytes have rotted: that is recorded
-    /// instead, and images made from them are served no more.
+    /// Records the digest of the version `identity` of a file, all of whose bytes have just been read. Images
+    /// made from the same bytes are served (again) from this version. If another digest of this version is on
+    /// record, the bytes have rotted: the damage is recorded, and images made from them are served no more.
     pub async fn record_digest(
-        &self,
+        self: &Arc<Self>,
         kind: StoreKind,
         name: FileName,
         identity: Identity,
@@ -77,9 +95,10 @@ impl Catalog {
         .await
     }
 
-    /// Records that the disk does not give the bytes of the version `identity` of a file. Images made from them are served no more.
+    /// Records that the disk does not give the bytes of the version `identity` of a file. Images made from
+    /// them are served no more.
     pub async fn record_unreadable(
-        &self,
+        self: &Arc<Self>,
         kind: StoreKind,
         name: FileName,
         identity: Identity,
@@ -89,7 +108,7 @@ impl Catalog {
         self.record_reading(kind, name, identity, move |records, name| {
             let file = entry(records, kind, name, identity);
             if !file.identity.same_version(&identity) {
-                // What was known is about other bytes.
+                // The record is about other bytes.
                 let local = file.local.take();
                 *file = FileRecord::new(kind, name.clone(), identity, Origin::Folder);
                 if local.is_some() {
@@ -102,37 +121,63 @@ impl Catalog {
         .await
     }
 
-    /// Records what the reading of a file brought, if the file is still the one that was read: another may have its name by now.
+    /// Records the result of reading a file, if the file is still the one that was read: another may have its
+    /// name by now.
     async fn record_reading(
-        &self,
+        self: &Arc<Self>,
         kind: StoreKind,
         name: FileName,
         identity: Identity,
         change: impl FnOnce(&mut Records, &FileName) -> Recorded + Send + 'static,
     ) -> Result<Recorded, CatalogError> {
-        let asked = name.clone();
-        let now = self.blocking(move |inner| inner.look(kind, &asked)).await?;
+        let (verifier, wanted) = (Arc::clone(self), name.clone());
+        let now = blocking(move || verifier.identity(kind, &wanted)).await?;
         match now {
             Ok(now) if now != identity => return Ok(Recorded::Outdated),
             Err(CatalogError::NoSuchFile { .. } | CatalogError::Local(FileError::NotFound)) => {
                 return Ok(Recorded::Outdated);
             }
-            // A disk that fails here as well changes nothing about what was read.
+            // A disk that fails here as well changes nothing about the result.
             Ok(_) | Err(_) => {}
         }
         let shown = name.clone();
         // A digest can be computed again. Damage is found by chance, and must not be lost.
         let is_urgent = |recorded: &Recorded| matches!(recorded, Recorded::Damaged(_));
-        let recorded = self.0.writer.commit_when(is_urgent, move |records| Ok(change(records, &name)));
+        let recorded = self.records.commit_when(is_urgent, move |records| Ok(change(records, &name)));
         let recorded = recorded.await?;
         if let Recorded::Damaged(damage) = &recorded {
             tracing::error!(%kind, name = %shown, %damage, "a file is damaged");
         }
         Ok(recorded)
     }
+
+    /// Opens a file in its store, or where it was registered, with the digest of this very version if that is
+    /// known.
+    fn open(
+        &self,
+        kind: StoreKind,
+        name: &FileName,
+    ) -> Result<(File, Identity, Option<Sha256>), CatalogError> {
+        let snapshot = self.records.snapshot();
+        let record = snapshot.file(kind, name);
+        let (file, identity) = match record.and_then(|record| record.local.as_ref()) {
+            Some(path) => open_regular(path).map_err(CatalogError::Local)?,
+            None => self.stores.of(kind).open_file(name).map_err(|error| named(error, kind, name))?,
+        };
+        Ok((file, identity, record.and_then(|record| record.sha256_of(&identity))))
+    }
+
+    /// What a file is at this moment, in its store or where it was registered.
+    fn identity(&self, kind: StoreKind, name: &FileName) -> Result<Identity, CatalogError> {
+        let snapshot = self.records.snapshot();
+        match snapshot.file(kind, name).and_then(|record| record.local.as_ref()) {
+            Some(path) => open_regular(path).map(|opened| opened.1).map_err(CatalogError::Local),
+            None => self.stores.stat(kind, name),
+        }
+    }
 }
 
-/// What became of the result of a reading.
+/// How the result of a reading was recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recorded {
     /// The file is good.
@@ -151,29 +196,4 @@ fn entry<'a>(
 ) -> &'a mut FileRecord {
     let new = || FileRecord::new(kind, name.clone(), identity, Origin::Folder);
     records.files.get_or_insert_with((kind, name.clone()), new)
-}
-
-impl Inner {
-    /// Opens a file on a shelf, or where it was registered, with the digest of this very version if that is known.
-    pub(super) fn open(
-        &self,
-        kind: StoreKind,
-        name: &FileName,
-    ) -> Result<(File, Identity, Option<Sha256>), CatalogError> {
-        let snapshot = self.writer.snapshot();
-        let record = snapshot.file(kind, name);
-        let (file, identity) = match record.and_then(|record| record.local.as_ref()) {
-            Some(path) => open_regular(path).map_err(CatalogError::Local)?,
-            None => self.store(kind).open_file(name).map_err(|error| named(error, kind, name))?,
-        };
-        Ok((file, identity, record.and_then(|record| record.sha256_of(&identity))))
-    }
-    /// What a file on a shelf, or where it was registered, is at this moment.
-    fn look(&self, kind: StoreKind, name: &FileName) -> Result<Identity, CatalogError> {
-        let snapshot = self.writer.snapshot();
-        match snapshot.file(kind, name).and_then(|record| record.local.as_ref()) {
-            Some(path) => open_regular(path).map(|opened| opened.1).map_err(CatalogError::Local),
-            None => self.stat(kind, name),
-        }
-    }
 }

@@ -1,54 +1,58 @@
 //! The thread behind an intake: it writes and digests what it is handed, in order.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::locks::NameLock;
-use super::{Catalog, CatalogError};
+use crate::catalog::error::CatalogError;
+use crate::catalog::locks::NameLock;
+use crate::catalog::stores::Stores;
+use crate::catalog::tasks::Tasks;
 use crate::model::stored_file::StoreKind;
 use crate::model::unfinished_file::UnfinishedFileId;
 use crate::store::{CHECKPOINT_INTERVAL, Store, StoreError, Upload};
 
-/// Orders that may wait for the disk; the sender waits when there are more.
+/// Orders that may wait for the disk; with more of them the sender waits.
 const ORDERS: usize = 16;
 
-/// An upload, and the claim of whoever goes on with it if it is a part.
-type Held = (Upload, Option<NameLock<UnfinishedFileId>>);
+/// An upload and, if it can be resumed, the lock of its id.
+type LockedUpload = (Upload, Option<NameLock<UnfinishedFileId>>);
 
-/// The way to the thread. When it is let go, the thread ends the work for now.
+/// The way to the thread. When it is dropped, the thread suspends the upload.
 pub(super) struct Worker {
     orders: mpsc::Sender<Order>,
-    task: Option<JoinHandle<Result<Option<Held>, StoreError>>>,
+    task: Option<JoinHandle<Result<Option<LockedUpload>, StoreError>>>,
 }
 
-/// What is done between two writes.
-type Work = Box<dyn FnOnce(&mut Upload, &Store) + Send>;
+/// A step between two writes.
+type Step = Box<dyn FnOnce(&mut Upload, &Store) + Send>;
 
 enum Order {
     Write(Bytes),
-    Do(Work),
+    Do(Step),
     HandBack,
     Suspend,
 }
 
 impl Worker {
-    /// Starts the thread. A part's claim is held until its last byte is on disk, wherever the sender is by then.
+    /// Starts the thread. The lock is held until the last byte is on disk, wherever the sender is by then.
     pub(super) fn start(
-        catalog: &Catalog,
+        stores: Arc<Stores>,
+        tasks: Tasks,
         kind: StoreKind,
         upload: Upload,
         lock: Option<NameLock<UnfinishedFileId>>,
     ) -> Self {
         let (orders, queue) = mpsc::channel(ORDERS);
-        let desk = catalog.clone();
-        let is_part = lock.is_some();
-        let run = move || run(&desk, kind, (upload, lock), queue);
-        // The service does not end before what parts have got is safe; plain uploads end with their senders.
-        let task =
-            if is_part { catalog.0.changes.spawn_blocking(run) } else { tokio::task::spawn_blocking(run) };
+        let (can_resume, stop) = (lock.is_some(), tasks.stop());
+        let run = move || run(stores.of(kind), &stop, (upload, lock), queue);
+        // The program ends only after the bytes of unfinished files are safe; plain uploads end with their
+        // senders.
+        let task = if can_resume { tasks.spawn_blocking(run) } else { tokio::task::spawn_blocking(run) };
         Self { orders, task: Some(task) }
     }
 
@@ -57,13 +61,13 @@ impl Worker {
         self.order(Order::Write(bytes)).await
     }
 
-    /// Lets the thread do something between two writes, and waits until it is done.
+    /// Runs a step on the thread between two writes, and waits for its result.
     pub(super) async fn ask<T: Send + 'static>(
         &mut self,
         work: impl FnOnce(&mut Upload, &Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, CatalogError> {
         let (answer, answered) = oneshot::channel();
-        // Nobody waits for the answer if the sender has gone away.
+        // A sender that has gone away waits for no answer.
         let work = move |upload: &mut Upload, store: &Store| drop(answer.send(work(upload, store)));
         self.order(Order::Do(Box::new(work))).await?;
         match answered.await {
@@ -73,12 +77,12 @@ impl Worker {
     }
 
     /// Waits until all is written, and takes the upload over.
-    pub(super) async fn end(mut self) -> Result<Held, CatalogError> {
+    pub(super) async fn end(mut self) -> Result<LockedUpload, CatalogError> {
         self.order(Order::HandBack).await?;
         self.joined().await?.ok_or(CatalogError::Stopping)
     }
 
-    /// Waits until all is written and noted.
+    /// Waits until all is written and saved in a checkpoint.
     pub(super) async fn suspend(mut self) -> Result<(), CatalogError> {
         self.order(Order::Suspend).await?;
         self.joined().await.map(drop)
@@ -91,12 +95,12 @@ impl Worker {
         }
     }
 
-    /// Why the thread went away: most often the disk failed it.
+    /// The error that ended the thread, as a rule of the disk.
     async fn failure(&mut self) -> CatalogError {
         self.joined().await.err().unwrap_or(CatalogError::Stopping)
     }
 
-    async fn joined(&mut self) -> Result<Option<Held>, CatalogError> {
+    async fn joined(&mut self) -> Result<Option<LockedUpload>, CatalogError> {
         let task = self.task.take().ok_or(CatalogError::Stopping)?;
         match task.await {
             Ok(result) => result.map_err(CatalogError::from),
@@ -109,17 +113,15 @@ impl Worker {
 }
 
 fn run(
-    catalog: &Catalog,
-    kind: StoreKind,
-    (mut upload, lock): Held,
+    store: &Store,
+    stop: &CancellationToken,
+    (mut upload, lock): LockedUpload,
     mut queue: mpsc::Receiver<Order>,
-) -> Result<Option<Held>, StoreError> {
-    let store = catalog.0.store(kind);
-    let stop = catalog.0.stop.clone();
+) -> Result<Option<LockedUpload>, StoreError> {
     let runtime = Handle::current();
     loop {
         let next = match &lock {
-            Some(_) => runtime.block_on(next(&mut queue, &stop, upload.is_unnoted())),
+            Some(_) => runtime.block_on(next(&mut queue, stop, upload.is_unnoted())),
             None => queue.blocking_recv().map_or(Next::Order(Order::Suspend), Next::Order),
         };
         let done = match next {
@@ -134,17 +136,17 @@ fn run(
         };
         if let Err(error) = done {
             if let Err(error) = upload.suspend(store) {
-                tracing::debug!(%error, "what came last is not kept");
+                tracing::debug!(%error, "the last bytes of an upload are not kept");
             }
             return Err(error);
         }
     }
 }
 
-/// What the thread is to do next.
+/// The thread's next step.
 enum Next {
     Order(Order),
-    /// Nothing came for a while: time to note what did.
+    /// No bytes came for a while, which is the time for a checkpoint.
     Pause,
 }
 

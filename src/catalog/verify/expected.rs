@@ -1,10 +1,14 @@
-//! Files that lie there already, held against the digests that somebody expects of them before they become images.
+//! Files that are there already, compared with the digests that a client expects before they become images.
 
 use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Catalog, CatalogError, Recorded};
+use crate::catalog::error::CatalogError;
+use crate::catalog::tasks::blocking;
+use crate::catalog::verify::verifier::{Recorded, Verifier};
 use crate::model::digest::{Digests, Expected, Sha256};
 use crate::model::identity::Identity;
 use crate::model::names::FileName;
@@ -14,27 +18,26 @@ use crate::trees::{FileError, open_regular};
 
 /// A version of a file, and its digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Checked {
-    pub(super) identity: Identity,
-    pub(super) sha256: Sha256,
+pub(crate) struct Checked {
+    pub(in crate::catalog) identity: Identity,
+    pub(in crate::catalog) sha256: Sha256,
 }
 
-impl Catalog {
-    /// Whether the ISO `iso`, stored or local, is good, as far as that is known, and is what is expected. What had to be read for it is recorded, for it is true of the file
-    /// whatever was expected. Dropping the future ends the reading.
-    pub(super) async fn check_listed(
-        &self,
+impl Verifier {
+    /// Whether the ISO `iso`, stored or local, is good, as far as that is known, and is what is expected. A
+    /// digest that had to be computed is recorded, for it is true of the file whatever was expected. Dropping
+    /// the future ends the reading.
+    pub(crate) async fn check_listed(
+        self: &Arc<Self>,
         iso: &FileName,
         expected: Expected,
     ) -> Result<Option<Checked>, CatalogError> {
-        let snapshot = self.snapshot();
+        let snapshot = self.records.snapshot();
         let record = snapshot.file(StoreKind::Iso, iso).filter(|record| record.damage.is_some());
         if expected.is_nothing() && record.is_none() {
             return Ok(None);
         }
-        let name = iso.clone();
-        let opened = self.blocking(move |inner| inner.open(StoreKind::Iso, &name));
-        let (file, identity, known) = opened.await??;
+        let (file, identity, known) = self.open_to_verify(StoreKind::Iso, iso.clone()).await?;
         if let Some(damage) = record.and_then(|record| record.damage_of(&identity)) {
             return Err(CatalogError::Damaged { name: iso.clone(), how: damage.to_string() });
         }
@@ -58,9 +61,9 @@ impl Catalog {
     }
 
     /// Whether the file at `path`, which is to be called `iso`, is what is expected.
-    pub(super) async fn check_local(
+    pub(crate) async fn check_local(
         &self,
-        path: &std::path::Path,
+        path: &Path,
         iso: &FileName,
         expected: Expected,
     ) -> Result<Option<Checked>, CatalogError> {
@@ -68,14 +71,14 @@ impl Catalog {
             return Ok(None);
         }
         let path = path.to_owned();
-        let opened = self.blocking(move |_| open_regular(&path).map_err(CatalogError::from_file));
+        let opened = blocking(move || open_regular(&path).map_err(CatalogError::from_file));
         let (file, identity) = opened.await??;
         let digests = self.read(file, identity, iso, expected).await?;
         expected.check(&digests).map_err(StoreError::from)?;
         Ok(Some(Checked { identity, sha256: digests.sha256 }))
     }
 
-    /// Reads a file once, on a thread of its own, among as many others as uploads may be.
+    /// Reads a file once, on a thread of its own, within the limit of uploads.
     async fn read(
         &self,
         file: File,
@@ -83,11 +86,11 @@ impl Catalog {
         name: &FileName,
         expected: Expected,
     ) -> Result<Digests, CatalogError> {
-        let place = self.place()?;
+        let permit = self.permits.take()?;
         let stop = CancellationToken::new();
         let _stops_when_dropped = stop.clone().drop_guard();
-        let read = self.blocking(move |_| {
-            let _place = place;
+        let read = blocking(move || {
+            let _permit = permit;
             read_whole(&file, &expected, Way::Cache, |_| !stop.is_cancelled())
         });
         match read.await? {

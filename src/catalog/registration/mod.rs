@@ -1,0 +1,16 @@
+//! Images get their names here: a name and version are reserved, then the ISO is found or fetched, read, and
+//! recorded.
+
+mod downloads;
+mod image_records;
+mod local;
+mod part;
+mod prepare;
+mod received;
+mod removal;
+mod reservation;
+mod stored;
+
+pub use downloads::Downloads;
+pub use part::Registration;
+pub use reservation::Reservation;
