@@ -21,6 +21,23 @@ const VENDORED: &str = "vendor/";
 const IMPORT_MAP: &str = "importmap.json";
 
 fn main() {
+    name_crates();
+    embed_web_ui();
+}
+
+/// Tells the program the names of the workspace's crates, whose log lines it shows at the level that is set.
+fn name_crates() {
+    let folder = PathBuf::from(variable("CARGO_MANIFEST_DIR")).join("crates");
+    // A new crate is in the lock file too, and not each change of a source is.
+    println!("cargo:rerun-if-changed=Cargo.lock");
+    let entries = fs::read_dir(&folder).expect("the workspace has crates");
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut names: Vec<String> = names.map(|name| name.replace('-', "_")).collect();
+    names.sort();
+    println!("cargo:rustc-env=CRATES={}", names.join(","));
+}
+
+fn embed_web_ui() {
     let folder = PathBuf::from(variable("CARGO_MANIFEST_DIR")).join("web-ui");
     let out = PathBuf::from(variable("OUT_DIR"));
     println!("cargo:rerun-if-changed=web-ui");

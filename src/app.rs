@@ -16,18 +16,18 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::catalog::{Catalog, Restored, Storage};
 use crate::config::{Config, Endpoint, ImageBackend, Router};
-use crate::events::Events;
-use crate::inventory::{Inventory, JsonFile, Records};
-use crate::jobs::{self, Jobs};
-use crate::model::image::Status;
-use crate::model::stored_file::StoreKind;
 use crate::northbound::{self, Northbound, SouthboundAddress};
 use crate::southbound::Southbound;
-use crate::store::{Disks, Limits, Store};
-use crate::transfers::{self, Transfers};
-use crate::trees::{Mounts, Trees};
+use blobs::{Disks, Limits, Store};
+use http_service::transfers::{self, Transfers};
+use images::jobs::{self, Jobs};
+use images::trees::{Mounts, Trees};
+use images::{Catalog, Restored, Storage};
+use model::image::Status;
+use model::stored_file::StoreKind;
+use records::feed::Feed;
+use records::inventory::{Inventory, JsonFile, Records};
 
 /// Connections that may wait to be accepted: a rack that powers on comes all at once.
 const BACKLOG: u32 = 4096;
@@ -39,7 +39,7 @@ const FILE_DESCRIPTORS: u64 = 6000;
 pub async fn run(config: Config) -> Result<()> {
     let mut signals = Signals::listen()?;
     let descriptors = raise_descriptor_limit();
-    let events = Events::default();
+    let events = Feed::default();
     let catalog = open_catalog(&config, events.clone())?;
     let restored = catalog.restore().await?;
     let settings = jobs::JobSettings {
@@ -149,7 +149,7 @@ pub async fn run(config: Config) -> Result<()> {
     }
 }
 
-fn open_catalog(config: &Config, events: Events) -> Result<Catalog> {
+fn open_catalog(config: &Config, events: Feed) -> Result<Catalog> {
     for (key, folder) in [
         ("httpFileServiceRootDir", &config.root_dir),
         ("isoDir", &config.iso_dir),

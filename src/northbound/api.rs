@@ -8,11 +8,11 @@ use super::southbound_address::SouthboundAddress;
 use super::uploads::running::Running;
 use super::views;
 use super::web_ui::content::WebUi;
-use crate::catalog::Catalog;
-use crate::events::Events;
-use crate::jobs::Jobs;
-use crate::model::image::Image;
-use crate::transfers::Transfers;
+use http_service::transfers::Transfers;
+use images::Catalog;
+use images::jobs::Jobs;
+use model::image::Image;
+use records::feed::Feed;
 
 /// The management API. A clone shares all of it.
 #[derive(Clone)]
@@ -20,7 +20,7 @@ pub struct Northbound {
     pub(super) catalog: Catalog,
     pub(super) jobs: Jobs,
     pub(super) transfers: Transfers,
-    pub(super) events: Events,
+    pub(super) events: Feed,
     /// The southbound's URL prefix, which the paths of trees begin with.
     pub(super) api_root: Arc<str>,
     /// Requests that append to uploads now.
@@ -51,7 +51,7 @@ impl Northbound {
         catalog: Catalog,
         jobs: Jobs,
         transfers: Transfers,
-        events: Events,
+        events: Feed,
         api_root: &str,
         southbound: SouthboundAddress,
         settings: &Settings,

@@ -5,10 +5,10 @@ use url::Url;
 
 use super::api::Northbound;
 use super::problems::problem;
-use crate::model::link::Link;
 use http_service::Problem;
 use http_service::digest_fields::ExpectedDigests;
 use http_service::parameters::Parameters;
+use model::link::Link;
 
 /// The parameters.
 pub(super) const PARAMETERS: [&str; 2] = ["checksum", "signature"];

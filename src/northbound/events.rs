@@ -24,13 +24,14 @@ use super::problems::problem;
 use super::views::file::{FileReference, Store, StoredFile};
 use super::views::image::Image;
 use super::views::job::Job;
-use crate::catalog::CatalogError;
-use crate::events::{Change, Subscription, Told};
-use crate::model::image::ImageId;
-use crate::model::job::JobId;
 use http_service::Problem;
 use http_service::parameters::Parameters;
 use http_service::routes::Endless;
+use images::CatalogError;
+use model::image::ImageId;
+use model::job::JobId;
+use records::feed::{self, Subscription};
+use records::inventory::ChangedRecord;
 
 /// How often a stream without changes gets a comment: proxies commonly cut one that is silent for a minute.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -38,7 +39,7 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How long a client that lost its connection should wait before it comes back.
 const RETRY: Duration = Duration::from_secs(2);
 
-/// Events that wait for the connection of a slow client. Further changes wait in its subscription.
+/// Feed that wait for the connection of a slow client. Further changes wait in its subscription.
 const WAITING: usize = 1;
 
 pub(super) const FILTERS: [&str; 2] = ["types", "lastEventId"];
@@ -113,7 +114,7 @@ struct Wanted(Vec<String>);
     get, path = "/events", tag = "service", operation_id = "streamEvents",
     params(EventFilters, LastEvent),
     responses(
-        (status = 200, description = "Events, until one of the two goes away.",
+        (status = 200, description = "Feed, until one of the two goes away.",
             body = String, content_type = "text/event-stream", example = json!(examples::events())),
         SubscriptionRejected,
     ),
@@ -171,13 +172,13 @@ async fn tell(api: Northbound, mut subscription: Subscription, wanted: Wanted, c
 
 impl Northbound {
     /// The event of a change; `None` if the client did not choose its type, or the lookup failed.
-    async fn event(&self, told: Told, id: &str, wanted: &Wanted) -> Option<Event> {
+    async fn event(&self, told: feed::Event, id: &str, wanted: &Wanted) -> Option<Event> {
         let news = match told {
-            Told::Hello => News::Hello(EventCursor { id: id.to_owned() }),
-            Told::Reset => News::Reset(EventCursor { id: id.to_owned() }),
-            Told::Changed(change) => {
+            feed::Event::Hello => News::Hello(EventCursor { id: id.to_owned() }),
+            feed::Event::Reset => News::Reset(EventCursor { id: id.to_owned() }),
+            feed::Event::Changed(change) => {
                 // Components have events of their own.
-                let change = Change::of(&change).filter(|change| wanted.includes(change))?;
+                let change = ChangedRecord::of(&change).filter(|change| wanted.includes(change))?;
                 let shown = self.present(&change).await;
                 shown.inspect_err(|error| tracing::warn!(?change, %error, "a change cannot be shown")).ok()?
             }
@@ -186,18 +187,18 @@ impl Northbound {
     }
 
     /// The state of an image, a job or a file now, or that it is no more.
-    async fn present(&self, change: &Change) -> Result<News, CatalogError> {
+    async fn present(&self, change: &ChangedRecord) -> Result<News, CatalogError> {
         Ok(match change {
-            Change::Image(id) => match self.catalog.images.get(id.clone()).await {
+            ChangedRecord::Image(id) => match self.catalog.images.get(id.clone()).await {
                 Ok(image) => News::Image(Box::new(self.view(&image))),
                 Err(CatalogError::NoSuchImage) => News::ImageRemoved(RemovedImage { id: id.clone() }),
                 Err(error) => return Err(error),
             },
-            Change::Job(id) => match self.jobs.get(id) {
+            ChangedRecord::Job(id) => match self.jobs.get(id) {
                 Some(shown) => News::Job(Box::new((&shown).into())),
                 None => News::JobRemoved(RemovedJob { id: id.clone() }),
             },
-            Change::File(kind, name) => match self.catalog.files.get(*kind, name.clone()).await {
+            ChangedRecord::File(kind, name) => match self.catalog.files.get(*kind, name.clone()).await {
                 Ok(listed) => {
                     let file = StoredFile::listed(*kind, &listed);
                     News::File(Box::new(ChangedFile { file, store: (*kind).into() }))
@@ -234,11 +235,11 @@ impl Wanted {
         }
     }
 
-    fn includes(&self, change: &Change) -> bool {
+    fn includes(&self, change: &ChangedRecord) -> bool {
         let word = match change {
-            Change::Image(_) => "image",
-            Change::Job(_) => "job",
-            Change::File(..) => "file",
+            ChangedRecord::Image(_) => "image",
+            ChangedRecord::Job(_) => "job",
+            ChangedRecord::File(..) => "file",
         };
         self.0.iter().any(|wanted| wanted == word)
     }

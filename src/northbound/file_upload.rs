@@ -14,7 +14,7 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 
 use super::problems::problem;
-use crate::catalog::Intake;
+use images::Intake;
 
 /// For bodies up to this size the answer waits until the file is stored, so that every failure has its
 /// status.

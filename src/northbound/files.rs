@@ -10,13 +10,13 @@ use super::checksum_file::ChecksumFile;
 use super::file_upload::receive;
 use super::problems::{of_file, problem};
 use super::views::file::StoredFile;
-use crate::catalog::Intake;
-use crate::model::names::FileName;
-use crate::model::stored_file::StoreKind;
 use http_service::Problem;
 use http_service::digest_fields::ExpectedDigests;
 use http_service::parameters::Parameters;
 use http_service::request_body::{RequestBody, check_headers};
+use images::Intake;
+use model::names::FileName;
+use model::stored_file::StoreKind;
 
 pub(super) const FILTERS: [&str; 1] = ["name"];
 pub(super) const PUT_PARAMETERS: [&str; 5] = ["name", "sha256", "sha512", "checksum", "signature"];

@@ -9,9 +9,9 @@ use super::api_types::parameters::{DigestFields, FileFilter, FileName, IncomingF
 use super::api_types::problems::{BadFilter, BadParameter, EncodingRejected, FileRejected, FileStays};
 use super::files;
 use super::views::file::StoredFile;
-use crate::model::stored_file::StoreKind;
 use http_service::Problem;
 use http_service::openapi::Bytes;
+use model::stored_file::StoreKind;
 
 /// List the ISOs, or the one named.
 #[utoipa::path(

@@ -10,11 +10,11 @@ use super::api_types::parameters::JobFilters;
 use super::api_types::problems::{BadFilter, JobBusy, NoSuchJob, NotRetried};
 use super::problems::problem;
 use super::views::job::{Job, JobInFull};
-use crate::jobs::{Download, JobError, Shown, Work};
-use crate::model::job::JobId;
 use http_service::Problem;
 use http_service::parameters::Parameters;
 use http_service::run_to_completion;
+use images::jobs::{Download, JobError, Shown, Work};
+use model::job::JobId;
 
 pub(super) const FILTERS: [&str; 3] = ["kind", "state", "image"];
 

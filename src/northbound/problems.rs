@@ -6,12 +6,12 @@ use http::StatusCode;
 use http_service::Problem;
 use http_service::digest_fields::ExpectedDigests;
 
-use crate::catalog::CatalogError;
-use crate::events::SubscribeError;
-use crate::jobs::checksums::ChecksumError;
-use crate::jobs::{Failure, JobError};
-use crate::store::StoreError;
-use crate::trees::FileError;
+use blobs::StoreError;
+use images::CatalogError;
+use images::jobs::checksums::ChecksumError;
+use images::jobs::{Failure, JobError};
+use images::trees::FileError;
+use records::feed::SubscribeError;
 
 /// What a client reads of a failure that only the operator can repair.
 const LATER: &str = "the service cannot do this just now; its log says why";

@@ -9,9 +9,9 @@ use super::api::Northbound;
 use super::api_types::examples;
 use super::problems::problem;
 use super::views::file::Store;
-use crate::model::stored_file::StoreKind;
-use crate::store::{FileSystem, Usage};
+use blobs::{FileSystem, Usage};
 use http_service::Problem;
+use model::stored_file::StoreKind;
 
 /// What the stores hold, what is on its way to them, and what still fits. All sizes are bytes.
 #[derive(Debug, Serialize, ToSchema)]

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::api::Northbound;
 use super::api_types::examples;
 use super::views::time::Time;
-use crate::transfers::{Ended, Running};
+use http_service::transfers::{Ended, Running};
 
 /// Ended transfers that are shown.
 const SHOWN: usize = 200;

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use super::listing_page;
-use crate::model::media_range::rank;
-use crate::trees::{Entry, sorted, text};
+use images::trees::{Entry, sorted, text};
+use model::media_range::rank;
 
 /// The forms of a listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use jiff::fmt::temporal::DateTimePrinter;
 
 use super::listing::{modified, shown};
-use crate::model::segment::{plain, push_encoded};
-use crate::model::size;
-use crate::trees::Entry;
+use images::trees::Entry;
+use model::segment::{plain, push_encoded};
+use model::size;
 
 const STYLE: &str = include_str!("listing_page.css");
 
@@ -165,7 +165,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::segment::encoded;
+    use model::segment::encoded;
 
     #[test]
     fn hostile_names_stay_text_and_links_lead_back_to_them() {

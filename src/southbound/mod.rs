@@ -23,9 +23,9 @@ use http::{Method, Request, Response, StatusCode};
 use http_service::{Answer, HttpService};
 use rustix::io::Errno;
 
-use crate::catalog::{Catalog, Resolved};
-use crate::transfers::{Busy, Transfers};
-use crate::trees::LookupError;
+use http_service::transfers::{Busy, Transfers};
+use images::trees::LookupError;
+use images::{Catalog, Resolved};
 use listing::Form;
 use prepared::{Prepared, PreparedFile, PreparedListing};
 use response_cache::{ListingPreference, ResponseCache};

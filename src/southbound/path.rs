@@ -3,7 +3,7 @@
 
 use percent_encoding::percent_decode;
 
-use crate::catalog::Request;
+use images::Request;
 
 /// Longer paths cannot name anything on Linux (`PATH_MAX`).
 const MAX_PATH: usize = 4096;

@@ -11,10 +11,10 @@ use rustix::fs::{AtFlags, StatxFlags, statx};
 
 use super::listing::Form;
 use super::media_types;
-use crate::catalog::Listed;
-use crate::model::content::Content;
-use crate::model::identity::Identity;
-use crate::trees::Source;
+use images::Listed;
+use images::trees::Source;
+use model::content::Content;
+use model::identity::Identity;
 
 /// Files up to this size are answered from memory. Up to about twice this, copying cost less than `sendfile` where it was tried; the rest is
 /// left to keep the memory of all findings small.

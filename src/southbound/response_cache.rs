@@ -180,10 +180,10 @@ mod tests {
     use file_transport::{OpenFile, ReadAt};
 
     use super::*;
-    use crate::catalog::Listed;
-    use crate::model::content::Content;
-    use crate::model::identity::Identity;
     use crate::southbound::prepared::{PreparedFile, PreparedListing};
+    use images::Listed;
+    use model::content::Content;
+    use model::identity::Identity;
 
     fn listing() -> Prepared {
         let listed = Listed { entries: Vec::new(), source: None };

@@ -1,11 +1,11 @@
 //! How interrupted files are resumed, on servers that do it well, badly or not at all.
 
 use fetch::EgressPolicy;
+use fetch::{Fault, Fetched, Fetcher, Resume, Validator, fetch, small};
 use futures_util::TryStreamExt;
 use harness::ftp::{FtpOrigin, FtpSource, Rest, Transfer};
 use harness::source::{Ranges, Source};
 use harness::web::{Behaviour, Origin, refusing_port};
-use image_service::jobs::fetch::{Fault, Fetched, Fetcher, Resume, Validator, fetch, small};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::thread::JoinHandle;

@@ -1,12 +1,12 @@
 //! Checksum files and their signatures: files made by GnuPG are accepted or refused, for the right reason.
 
 use fetch::EgressPolicy;
+use fetch::checksums::{ChecksumError, ListingError, Promise, expected};
+use fetch::signature::{Keyring, SignatureError, Signer};
+use fetch::{Fault, Fetcher};
 use harness::gpg::Gpg;
 use harness::web::{Behaviour, Origin};
-use image_service::jobs::checksums::{ChecksumError, ListingError, Promise, expected};
-use image_service::jobs::fetch::{Fault, Fetcher};
-use image_service::jobs::signature::{Keyring, SignatureError, Signer};
-use image_service::model::digest::{Expected, Sha256};
+use model::digest::{Expected, Sha256};
 use pgp::composed::{ArmorOptions, Deserializable, DetachedSignature, SignedPublicKey, SignedSecretKey};
 use pgp::crypto::hash::HashAlgorithm;
 use pgp::packet::{KeyFlags, PublicSubkey, SignatureConfig, SignatureType, Subpacket, SubpacketData};

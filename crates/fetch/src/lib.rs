@@ -30,6 +30,8 @@ use url::Url;
 pub use client::Fetcher;
 pub use egress_policy::{EgressPolicy, HostPattern, SCHEMES};
 pub use fault::Fault;
+/// The HTTP client cannot be made.
+pub use reqwest::Error as ClientError;
 pub use validator::Validator;
 
 /// How long a small file may take in all, so that a server that trickles holds nobody up.

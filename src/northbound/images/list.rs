@@ -4,7 +4,6 @@ use axum::Json;
 use axum::extract::{Path as UrlPath, Request, State};
 use axum::response::{IntoResponse, Response};
 
-use crate::model::image::{Image, ImageId};
 use crate::northbound::api::Northbound;
 use crate::northbound::api_types::examples;
 use crate::northbound::api_types::parameters::ImageFilters;
@@ -14,6 +13,7 @@ use crate::northbound::views;
 use crate::northbound::views::image::{Findings, ImageInFull};
 use http_service::Problem;
 use http_service::parameters::Parameters;
+use model::image::{Image, ImageId};
 
 /// What images are chosen by.
 pub(in crate::northbound) const FILTERS: [&str; 5] = ["id", "name", "version", "iso", "status"];

@@ -10,8 +10,6 @@ use http::{HeaderMap, StatusCode};
 use super::reserve::reserve;
 use super::upload::upload;
 use super::web::FromWeb;
-use crate::model::image::Image;
-use crate::model::names::FileName;
 use crate::northbound::api::Northbound;
 use crate::northbound::api_types::examples;
 use crate::northbound::api_types::parameters::{DigestFields, Preference, Registration};
@@ -25,6 +23,8 @@ use http_service::Problem;
 use http_service::digest_fields::ExpectedDigests;
 use http_service::openapi::Bytes;
 use http_service::parameters::{Known, Parameters};
+use model::image::Image;
+use model::names::FileName;
 
 pub(in crate::northbound) const PARAMETERS: [&str; 12] = [
     "name",

@@ -8,7 +8,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::list::{FILTERS, matches};
-use crate::model::image::{Image, ImageId};
 use crate::northbound::api::Northbound;
 use crate::northbound::api_types::examples;
 use crate::northbound::api_types::parameters::ImageFilters;
@@ -18,6 +17,7 @@ use crate::northbound::views;
 use http_service::Problem;
 use http_service::parameters::Parameters;
 use http_service::run_to_completion;
+use model::image::{Image, ImageId};
 
 /// The images that were deleted.
 #[derive(Debug, Serialize, ToSchema)]

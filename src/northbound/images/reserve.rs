@@ -2,12 +2,12 @@
 
 use iso_reader::TreeKind;
 
-use crate::catalog::Reservation;
-use crate::model::names::{ImageName, ImageVersion};
 use crate::northbound::api::Northbound;
 use crate::northbound::problems::problem;
 use http_service::Problem;
 use http_service::parameters::Parameters;
+use images::Reservation;
+use model::names::{ImageName, ImageVersion};
 
 /// Reserves the name and the version of a new image.
 pub(super) async fn reserve(api: &Northbound, parameters: &Parameters) -> Result<Reservation, Problem> {

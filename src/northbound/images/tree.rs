@@ -5,8 +5,6 @@ use axum::extract::{Path as UrlPath, Request, State};
 use axum::response::{IntoResponse, Response};
 use percent_encoding::percent_decode_str;
 
-use crate::catalog::Browse;
-use crate::model::image::ImageId;
 use crate::northbound::api::Northbound;
 use crate::northbound::api_types::examples;
 use crate::northbound::api_types::parameters::Folder;
@@ -15,6 +13,8 @@ use crate::northbound::problems::problem;
 use crate::northbound::views::tree::TreeListing;
 use http_service::Problem;
 use http_service::parameters::Parameters;
+use images::Browse;
+use model::image::ImageId;
 
 pub(in crate::northbound) const PARAMETERS: [&str; 4] = ["path", "offset", "limit", "search"];
 

@@ -6,17 +6,17 @@ use futures_util::FutureExt;
 use http::{StatusCode, request};
 
 use super::reserve::reserve;
-use crate::catalog::Intake;
-use crate::model::names::FileName;
 use crate::northbound::api::Northbound;
 use crate::northbound::checksum_file::ChecksumFile;
 use crate::northbound::file_upload::receive;
 use crate::northbound::problems::{of_file, problem};
-use crate::trees::{NOT_AN_IMAGE, SIGNATURE_BYTES, declared_size};
 use http_service::Problem;
 use http_service::digest_fields::ExpectedDigests;
 use http_service::parameters::Parameters;
 use http_service::request_body::{RequestBody, check_headers};
+use images::Intake;
+use images::trees::{NOT_AN_IMAGE, SIGNATURE_BYTES, declared_size};
+use model::names::FileName;
 
 /// An upload that lacks more than this of what its beginning announces is cut short. Less may be padding that
 /// was trimmed.

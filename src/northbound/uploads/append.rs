@@ -10,7 +10,6 @@ use http::{StatusCode, request};
 use super::fields::{self, Checksum, Piece};
 use super::receive::{Appended, receive};
 use super::response::{self, known, tus};
-use crate::model::unfinished_file::UnfinishedFileId;
 use crate::northbound::api::Northbound;
 use crate::northbound::api_types::examples;
 use crate::northbound::api_types::parameters::{PieceChecksum, PieceFields, RangeFields, TusVersionRequired};
@@ -23,6 +22,7 @@ use crate::northbound::views::file::StoredFile;
 use http_service::Problem;
 use http_service::openapi::Bytes;
 use http_service::request_body::RequestBody;
+use model::unfinished_file::UnfinishedFileId;
 
 /// The body of a piece by tus.
 const PIECE: &str = "application/offset+octet-stream";

@@ -9,9 +9,6 @@ use serde_json::Value;
 use super::append::{append, is_piece};
 use super::fields::{self, Piece, VERSION};
 use super::response::{self, ALLOW_ALL, ALLOW_ONE, tus};
-use crate::model::names::FileName;
-use crate::model::stored_file::StoreKind;
-use crate::model::unfinished_file::{Owner, Plan, UnfinishedFileId};
 use crate::northbound::api::Northbound;
 use crate::northbound::api_types::parameters::{NewUpload, NewUploadFields, PieceChecksum, TusVersion};
 use crate::northbound::api_types::problems::{
@@ -24,6 +21,9 @@ use http_service::digest_fields::ExpectedDigests;
 use http_service::openapi::Bytes;
 use http_service::parameters::Parameters;
 use http_service::request_body::check_headers;
+use model::names::FileName;
+use model::stored_file::StoreKind;
+use model::unfinished_file::{Owner, Plan, UnfinishedFileId};
 
 /// The extensions of tus that are understood.
 const EXTENSIONS: &str =

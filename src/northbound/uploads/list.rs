@@ -6,13 +6,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::response::expires;
-use crate::model::names::FileName;
-use crate::model::stored_file::StoreKind;
-use crate::model::unfinished_file::{Owner, UnfinishedFile, UnfinishedFileId};
 use crate::northbound::api::Northbound;
 use crate::northbound::api_types::examples;
 use crate::northbound::views::file::Store;
 use crate::northbound::views::time::Time;
+use model::names::FileName;
+use model::stored_file::StoreKind;
+use model::unfinished_file::{Owner, UnfinishedFile, UnfinishedFileId};
 
 /// An upload that lacks bytes.
 #[derive(Debug, Serialize, ToSchema)]

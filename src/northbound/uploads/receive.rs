@@ -4,12 +4,12 @@ use http::StatusCode;
 use tokio_util::sync::CancellationToken;
 
 use super::fields::{Checksum, Piece};
-use crate::catalog::{Catalog, CatalogError, Intake};
-use crate::model::unfinished_file::UnfinishedFileId;
 use crate::northbound::problems::{checksum_mismatch, problem};
 use crate::northbound::views::file::StoredFile;
 use http_service::Problem;
 use http_service::request_body::RequestBody;
+use images::{Catalog, CatalogError, Intake};
+use model::unfinished_file::UnfinishedFileId;
 
 /// An upload after its bytes were appended.
 pub(super) struct Appended {

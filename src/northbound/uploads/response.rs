@@ -7,9 +7,9 @@ use http::StatusCode;
 use http::header::{HeaderName, HeaderValue};
 
 use super::fields::VERSION;
-use crate::model::unfinished_file::{Owner, UnfinishedFile, UnfinishedFileId};
 use crate::northbound::api::Northbound;
 use http_service::Problem;
+use model::unfinished_file::{Owner, UnfinishedFile, UnfinishedFileId};
 
 /// The headers of answers that pages of other origins may read.
 pub(in crate::northbound) const EXPOSED: [&str; 9] = [

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::model::unfinished_file::UnfinishedFileId;
+use model::unfinished_file::UnfinishedFileId;
 
 /// The requests that append now, by their uploads. A newer one ends an older one, whose connection most
 /// likely broke unnoticed.

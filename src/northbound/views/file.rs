@@ -4,12 +4,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::time::Time;
-use crate::catalog::ListedFile;
-use crate::model::digest::Sha256;
-use crate::model::image::Status;
-use crate::model::names::FileName;
-use crate::model::size;
-use crate::model::stored_file::{self, StoreKind};
+use images::ListedFile;
+use model::digest::Sha256;
+use model::image::Status;
+use model::names::FileName;
+use model::size;
+use model::stored_file::{self, StoreKind};
 
 /// A file of a store.
 #[derive(Debug, Clone, Serialize, ToSchema)]

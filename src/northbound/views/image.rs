@@ -6,15 +6,14 @@ use utoipa::ToSchema;
 
 use super::job::Progress;
 use super::time::Time;
-use crate::jobs;
-use crate::model::digest::Sha256;
-use crate::model::image::{self, ImageId, Status};
-use crate::model::job::JobId;
-use crate::model::link::Link;
-use crate::model::names::{FileName, ImageName, ImageVersion};
-use crate::model::segment::encoded;
-use crate::model::system;
-use crate::trees;
+use images::{jobs, trees};
+use model::digest::Sha256;
+use model::image::{self, ImageId, Status};
+use model::job::JobId;
+use model::link::Link;
+use model::names::{FileName, ImageName, ImageVersion};
+use model::segment::encoded;
+use model::system;
 
 /// A named, versioned tree, made from one ISO and served southbound.
 #[derive(Debug, Serialize, ToSchema)]

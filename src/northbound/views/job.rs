@@ -5,9 +5,9 @@ use utoipa::ToSchema;
 
 use super::file::FileReference;
 use super::time::Time;
-use crate::jobs::{self, Digest, Download, Work};
-use crate::model::image::ImageId;
-use crate::model::job::{self, JobId, State, WorkRecord};
+use images::jobs::{self, Digest, Download, Work};
+use model::image::ImageId;
+use model::job::{self, JobId, State, WorkRecord};
 
 /// Work that takes longer than a request.
 #[derive(Debug, Serialize, ToSchema)]

@@ -5,9 +5,9 @@ use utoipa::ToSchema;
 
 use super::image::path as path_of;
 use super::time::Time;
-use crate::catalog::{Browsed, Line};
-use crate::model::segment::{encoded, push_encoded};
-use crate::trees::text;
+use images::trees::text;
+use images::{Browsed, Line};
+use model::segment::{encoded, push_encoded};
 
 /// The entries of a folder inside an image, or what was found below it.
 #[derive(Debug, Serialize, ToSchema)]

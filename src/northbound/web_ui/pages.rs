@@ -8,10 +8,10 @@ use http::header::{ACCEPT, HeaderMap, HeaderValue, LOCATION, VARY};
 
 use super::content::not_here;
 use super::page::PageUrl;
-use crate::model::media_range::rank;
 use crate::northbound::about::{self, Index};
 use crate::northbound::api::Northbound;
 use crate::northbound::api_types::examples;
+use model::media_range::rank;
 
 /// Show the page to browsers, and what there is to all others.
 ///

@@ -1,0 +1,154 @@
+//! What the catalog refuses and what it could not do. Errors are told apart by the side that can repair them:
+//! the client (your request, your file) or the operator (our disk). The texts of the first kind go to clients
+//! and carry no path of the server.
+
+use crate::trees::{FileError, LookupError, TreeError};
+use blobs::StoreError;
+use model::image::Status;
+use model::names::{FileName, ImageName, ImageVersion, NameError};
+use model::stored_file::StoreKind;
+use records::inventory::{CommitError, InventoryError};
+
+/// Something cannot be done.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogError {
+    /// Your request: the name and version are taken.
+    #[error("an image {name} {version} exists already")]
+    Duplicate {
+        /// The image's name.
+        name: ImageName,
+        /// The image's version.
+        version: ImageVersion,
+    },
+    /// Your request: another request is working with the same name at this moment.
+    #[error("{0} is being worked on by another request; try again when that has ended")]
+    Busy(String),
+    /// Your request: the ISO may not go or change, because images need it.
+    #[error("the ISO {iso} is used by {}", images.join(", "))]
+    InUse {
+        /// The ISO.
+        iso: FileName,
+        /// The images that need it, as `name version`.
+        images: Vec<String>,
+    },
+    /// Your request: the name stands for a local ISO registered by reference.
+    #[error(
+        "the name {0} stands for another ISO, which is registered where it lies on the server; choose another name or delete that one"
+    )]
+    NameIsLocal(FileName),
+    /// Your request: the store already has a file of the local ISO's name.
+    #[error("the ISO store has another file named {0}")]
+    NameIsStored(FileName),
+    /// Your request: no image is like that.
+    #[error("no image matches")]
+    NoSuchImage,
+    /// Your request: there is no tree to look into, because the image is not served.
+    #[error("the image {name} {version} is not served: {status}")]
+    NotServed {
+        /// The image's name.
+        name: ImageName,
+        /// The image's version.
+        version: ImageVersion,
+        /// How far it has come, or why it failed.
+        status: Status,
+    },
+    /// Your request: there is nothing at this path of the image.
+    #[error("there is no folder '{0}' in the image")]
+    NoSuchFolder(String),
+    /// Your request: what is at this path of the image cannot be looked into.
+    #[error("'{0}' is a file of the image, not a folder")]
+    NotAFolder(String),
+    /// Our disk: the tree could not be looked into.
+    #[error("{0}")]
+    Lookup(LookupError),
+    /// Your request: no file of that name.
+    #[error("the {kind} store has no file named {name}")]
+    NoSuchFile {
+        /// Which store.
+        kind: StoreKind,
+        /// The name asked for.
+        name: FileName,
+    },
+    /// Your file: it is known to be bad.
+    #[error("the file {name} is damaged: {how}")]
+    Damaged {
+        /// The file.
+        name: FileName,
+        /// What is wrong with it.
+        how: String,
+    },
+    /// Your file: it is being written to, so there is nothing to say of its bytes.
+    #[error("the file {0} changed while it was read; try again when nobody writes to it")]
+    Changing(FileName),
+    /// Your request: nothing was sent.
+    #[error("the upload is empty")]
+    Empty,
+    /// Your request: there is nothing to add to a file that is complete.
+    #[error("the file is whole already")]
+    Complete,
+    /// Your file: the base name of the local path cannot be listed in the store.
+    #[error("the base name {0}")]
+    LocalName(NameError),
+    /// Your file: the local path does not lead to a readable file.
+    #[error("{0}")]
+    Local(FileError),
+    /// Your file: it is not an image, and why.
+    #[error("{0}")]
+    NotAnImage(String),
+    /// Your request: the tree that was asked for cannot be served.
+    #[error("{0}")]
+    TreeChoice(String),
+    /// Our disk: the tree could not be opened.
+    #[error("{0}")]
+    Tree(TreeError),
+    /// Our disk, or the size of your file.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Our disk: the change was not made, because it could not be saved.
+    #[error(transparent)]
+    Inventory(std::sync::Arc<InventoryError>),
+    /// Too much at once.
+    #[error("too many files are arriving at this moment; try again later")]
+    Crowded,
+    /// Too many searches at once.
+    #[error("others are searching at this moment; try again later")]
+    Searching,
+    /// The service is being stopped.
+    #[error("the service is stopping")]
+    Stopping,
+}
+
+impl From<TreeError> for CatalogError {
+    fn from(error: TreeError) -> Self {
+        match error {
+            TreeError::NotAnImage(reason) => Self::NotAnImage(reason),
+            TreeError::NoSuchTree { .. } | TreeError::NoChoice | TreeError::OneTree(_) => {
+                Self::TreeChoice(error.to_string())
+            }
+            TreeError::Mount(loop_mount::Error::NotAnImage { reason, .. }) => {
+                Self::NotAnImage(format!("not an image that the kernel mounts: {reason}"))
+            }
+            TreeError::File(error) => Self::from_file(error),
+            other => Self::Tree(other),
+        }
+    }
+}
+
+impl From<CommitError> for CatalogError {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Unsaved(error) => Self::Inventory(error),
+            CommitError::Stopping => Self::Stopping,
+        }
+    }
+}
+
+impl CatalogError {
+    /// A path that leads to no readable file is the client's fault, a disk that fails is ours.
+    pub(crate) fn from_file(error: FileError) -> Self {
+        match error {
+            FileError::Io(_) => Self::Tree(TreeError::File(error)),
+            other => Self::Local(other),
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Listings of the stores.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::error::CatalogError;
+use crate::files::shared_bytes::SharedBytes;
+use crate::job_requests::{JobRequest, JobRequests};
+use crate::locks::FileLocks;
+use crate::records::Writer;
+use crate::stores::Stores;
+use crate::tasks::{Tasks, blocking};
+use blobs::Usage;
+use model::identity::Identity;
+use model::image::Status;
+use model::names::FileName;
+use model::stored_file::{StoreKind, StoredFile};
+use records::feed::Feed;
+use records::inventory::{Snapshot, users_by_iso, users_of};
+
+/// The files of the stores.
+pub struct Files {
+    pub(crate) records: Arc<Writer>,
+    pub(crate) stores: Arc<Stores>,
+    pub(crate) events: Feed,
+    pub(crate) tasks: Tasks,
+    pub(crate) locks: FileLocks,
+    pub(crate) requests: JobRequests,
+    /// A file written to within this time may not be complete.
+    pub(crate) settling: Duration,
+}
+
+/// A file and the images that need it.
+#[derive(Debug, Clone)]
+pub struct ListedFile {
+    /// The file.
+    pub file: StoredFile,
+    /// The images made from it, as `name version`.
+    pub used_by: Vec<String>,
+    /// The other files that have the same bytes on disk.
+    pub shared_with: Vec<(StoreKind, FileName)>,
+}
+
+impl Files {
+    /// All files of a store, by name. For each whose digest is not known a job is requested.
+    pub async fn list(self: &Arc<Self>, kind: StoreKind) -> Result<Vec<ListedFile>, CatalogError> {
+        let files = Arc::clone(self);
+        blocking(move || files.listed(kind)).await?
+    }
+
+    /// One file of a store, as it is listed.
+    pub async fn get(self: &Arc<Self>, kind: StoreKind, name: FileName) -> Result<ListedFile, CatalogError> {
+        let files = Arc::clone(self);
+        blocking(move || files.find(kind, name)).await?
+    }
+
+    /// The space that each store takes and could take.
+    pub async fn usage(&self) -> Result<Vec<(StoreKind, Usage)>, CatalogError> {
+        let stores = Arc::clone(&self.stores);
+        blocking(move || {
+            let usage = |kind| Ok((kind, stores.of(kind).usage()?));
+            [StoreKind::Iso, StoreKind::Microkernel].into_iter().map(usage).collect()
+        })
+        .await?
+    }
+
+    fn listed(&self, kind: StoreKind) -> Result<Vec<ListedFile>, CatalogError> {
+        let snapshot = self.records.snapshot();
+        let stored = self.stores.of(kind).list()?;
+        let mut files: BTreeMap<FileName, Option<Identity>> =
+            stored.into_iter().map(|(name, identity)| (name, Some(identity))).collect();
+        for record in snapshot.files(kind) {
+            if let Some(path) = &record.local {
+                files.insert(record.name.clone(), identity_at(path));
+            }
+        }
+        let shared = SharedBytes::of(&self.stores, &snapshot);
+        let mut used =
+            if kind == StoreKind::Iso { users_by_iso(snapshot.records()) } else { BTreeMap::new() };
+        let listed = files.into_iter().filter_map(|(name, identity)| {
+            let used_by = used.remove(&name).unwrap_or_default();
+            let shared_with = shared.others(kind, &name);
+            Some(ListedFile { file: self.described(&snapshot, kind, name, identity)?, used_by, shared_with })
+        });
+        Ok(listed.collect())
+    }
+
+    fn find(&self, kind: StoreKind, name: FileName) -> Result<ListedFile, CatalogError> {
+        let snapshot = self.records.snapshot();
+        let local = snapshot.file(kind, &name).and_then(|record| record.local.as_ref());
+        let identity = match local {
+            Some(path) => identity_at(path),
+            None => Some(self.stores.stat(kind, &name)?),
+        };
+        let used_by =
+            if kind == StoreKind::Iso { users_of(snapshot.records(), &name, None) } else { Vec::new() };
+        let missing = || CatalogError::NoSuchFile { kind, name: name.clone() };
+        let file = self.described(&snapshot, kind, name.clone(), identity).ok_or_else(missing)?;
+        let shared_with = SharedBytes::of(&self.stores, &snapshot).others(kind, &name);
+        Ok(ListedFile { file, used_by, shared_with })
+    }
+
+    /// What is known of a file that is now `identity`. If its digest is not known and the file is complete, a
+    /// job is requested. A local ISO that is missing is described by its record.
+    fn described(
+        &self,
+        snapshot: &Snapshot,
+        kind: StoreKind,
+        name: FileName,
+        identity: Option<Identity>,
+    ) -> Option<StoredFile> {
+        let record = snapshot.file(kind, &name);
+        let latest = identity.or_else(|| record.map(|record| record.identity))?;
+        let mut file = StoredFile::new(name, latest, record);
+        if identity.is_none() {
+            file.status = Status::Error("it is missing".into());
+        }
+        let is_complete =
+            || self.settling.is_zero() || latest.is_untouched_for(self.settling, SystemTime::now());
+        if file.status == Status::Preparing && is_complete() {
+            self.requests.post(JobRequest::Digest(kind, file.name.clone()));
+        }
+        Some(file)
+    }
+}
+
+/// What a local ISO is now; `None` if it is missing.
+fn identity_at(path: &Path) -> Option<Identity> {
+    fs::metadata(path).ok().map(|metadata| Identity::of(&metadata))
+}

@@ -1,0 +1,37 @@
+//! What the stores hold at this moment, for the folder scan.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::Arc;
+
+use crate::error::CatalogError;
+use crate::files::listing::Files;
+use crate::tasks::blocking;
+use model::identity::Identity;
+use model::names::FileName;
+use model::stored_file::StoreKind;
+
+/// The files of a store; `None` is a local ISO that does not lie where it was registered.
+pub type StoreScan = BTreeMap<FileName, Option<Identity>>;
+
+impl Files {
+    /// The identities of all files of a store. No file is read.
+    pub async fn scan(self: &Arc<Self>, kind: StoreKind) -> Result<StoreScan, CatalogError> {
+        let files = Arc::clone(self);
+        blocking(move || files.identities(kind)).await?
+    }
+
+    fn identities(&self, kind: StoreKind) -> Result<StoreScan, CatalogError> {
+        let store = self.stores.of(kind);
+        store.expect_in_place()?;
+        let mut scan: StoreScan =
+            store.list()?.into_iter().map(|(name, identity)| (name, Some(identity))).collect();
+        for record in self.records.snapshot().files(kind) {
+            if let Some(path) = &record.local {
+                let identity = fs::metadata(path).ok().filter(fs::Metadata::is_file);
+                scan.insert(record.name.clone(), identity.map(|metadata| Identity::of(&metadata)));
+            }
+        }
+        Ok(scan)
+    }
+}

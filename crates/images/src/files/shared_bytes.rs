@@ -1,0 +1,45 @@
+//! Files that share their bytes on disk.
+
+use std::collections::HashMap;
+
+use crate::stores::Stores;
+use blobs::Bytes;
+use model::digest::Sha256;
+use model::names::FileName;
+use model::stored_file::StoreKind;
+use records::inventory::Snapshot;
+
+/// The files that have the same bytes, by these. Clones that were written to since are told apart by their
+/// digests.
+pub(super) struct SharedBytes(HashMap<(Bytes, Option<Sha256>), Vec<(StoreKind, FileName)>>);
+
+impl SharedBytes {
+    /// The files of both stores, as far as it is certain that they share. A store that cannot be listed is
+    /// passed over.
+    pub(super) fn of(stores: &Stores, snapshot: &Snapshot) -> Self {
+        let mut shared: HashMap<_, Vec<_>> = HashMap::new();
+        for kind in [StoreKind::Iso, StoreKind::Microkernel] {
+            let listed = stores.of(kind).list_bytes().inspect_err(|error| {
+                tracing::warn!(%kind, %error, "it cannot be told which files share bytes");
+            });
+            for (name, identity, bytes) in listed.unwrap_or_default() {
+                let sha256 = snapshot.file(kind, &name).and_then(|record| record.sha256_of(&identity));
+                let key = match bytes {
+                    Some(linked @ Bytes::Linked { .. }) => (linked, None),
+                    Some(cloned @ Bytes::Cloned(_)) if sha256.is_some() => (cloned, sha256),
+                    _ => continue,
+                };
+                shared.entry(key).or_default().push((kind, name));
+            }
+        }
+        shared.retain(|_, names| names.len() > 1);
+        Self(shared)
+    }
+
+    /// The other files that have the bytes of this one.
+    pub(super) fn others(&self, kind: StoreKind, name: &FileName) -> Vec<(StoreKind, FileName)> {
+        let is_this = |(at, called): &&(StoreKind, FileName)| (*at, called) == (kind, name);
+        let group = self.0.values().find(|names| names.iter().any(|name| is_this(&name)));
+        group.into_iter().flatten().filter(|name| !is_this(name)).cloned().collect()
+    }
+}

@@ -1,0 +1,303 @@
+//! The handle of the catalog: opens its parts, hands them out, and closes them.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::error::CatalogError;
+use crate::files::Files;
+use crate::intake::{IntakePermits, Intakes};
+use crate::job_requests::{JobRequest, JobRequests};
+use crate::locks::{FileLocks, ImageLocks, NameLocks};
+use crate::previous_service::adopt_links;
+use crate::records::Writer;
+use crate::registration::{Downloads, Registration};
+use crate::resolve::{Folders, Images, Resolver};
+use crate::stores::Stores;
+use crate::tasks::{Tasks, blocking};
+use crate::trees::{Folder, Links, Tree, Trees};
+use crate::verify::Verifier;
+use blobs::Store;
+use records::feed::Feed;
+use records::inventory::ChangedRecord;
+use records::inventory::{Inventory, InventoryError, Records, Snapshot};
+
+/// What the catalog works with.
+pub struct Storage {
+    /// ISO files.
+    pub isos: Store,
+    /// Microkernel files.
+    pub microkernels: Store,
+    /// Trees of images.
+    pub trees: Trees,
+    /// The southbound root folder.
+    pub root: PathBuf,
+    /// The feed of changes.
+    pub events: Feed,
+    /// A file written to within this time may not be complete, so the folder scan asks for its digest later.
+    /// Zero if there is no scan.
+    pub settling: Duration,
+}
+
+/// The catalog. Clones are cheap and share the parts.
+#[derive(Clone)]
+pub struct Catalog {
+    /// Leads paths to content.
+    pub resolver: Arc<Resolver>,
+    /// Images as they are at this moment.
+    pub images: Arc<Images>,
+    /// The files of the stores.
+    pub files: Arc<Files>,
+    /// Files on their way in.
+    pub intakes: Arc<Intakes>,
+    /// Names images.
+    pub registration: Arc<Registration>,
+    /// Images whose ISO is fetched.
+    pub downloads: Arc<Downloads>,
+    /// Digests and damage.
+    pub verifier: Arc<Verifier>,
+    pub(super) records: Arc<Writer>,
+    trees: Arc<Trees>,
+    tasks: Tasks,
+    events: Feed,
+    job_requests: Arc<Mutex<Option<mpsc::Receiver<JobRequest>>>>,
+}
+
+/// The catalog cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The records cannot be read.
+    #[error(transparent)]
+    Inventory(#[from] InventoryError),
+    /// A folder cannot be opened or a thread not started.
+    #[error("cannot open {what}")]
+    Io {
+        /// What was attempted.
+        what: String,
+        /// The system's error.
+        source: std::io::Error,
+    },
+}
+
+impl Catalog {
+    /// Opens the catalog: loads the inventory and takes the stores into use.
+    pub fn open(storage: Storage, inventory: Inventory) -> Result<Self, OpenError> {
+        let Storage { isos, microkernels, trees, root, events, settling } = storage;
+        let loaded = adopt_links(inventory.load()?, &isos);
+        let stores = Arc::new(Stores { isos, microkernels });
+        settle_replaced(&stores, &loaded);
+        let folders = Folders {
+            root: open_folder(&root)?,
+            isos: open_folder(stores.isos.folder())?,
+            microkernels: open_folder(stores.microkernels.folder())?,
+        };
+        let records = Writer::start(inventory, loaded, events.clone())
+            .map_err(|source| OpenError::Io { what: "the inventory's thread".into(), source })?;
+        let (requests, received) = JobRequests::channel();
+        let shared = Shared {
+            records: Arc::new(records),
+            stores,
+            trees: Arc::new(trees),
+            events,
+            tasks: Tasks::default(),
+            requests,
+            permits: IntakePermits::default(),
+            image_locks: NameLocks::default(),
+            file_locks: NameLocks::default(),
+        };
+        Ok(Self::assemble(shared, folders, settling, received))
+    }
+
+    fn assemble(
+        shared: Shared,
+        folders: Folders,
+        settling: Duration,
+        job_requests: mpsc::Receiver<JobRequest>,
+    ) -> Self {
+        let images = Arc::new(shared.images());
+        let verifier = Arc::new(shared.verifier());
+        let intakes = Arc::new(shared.intakes());
+        let downloads = Arc::new(shared.downloads(&intakes));
+        Self {
+            resolver: Arc::new(Resolver::new(Arc::clone(&images), folders)),
+            registration: Arc::new(shared.registration(&images, &verifier, &intakes, &downloads)),
+            files: Arc::new(shared.files(settling)),
+            images,
+            verifier,
+            intakes,
+            downloads,
+            records: shared.records,
+            trees: shared.trees,
+            tasks: shared.tasks,
+            events: shared.events,
+            job_requests: Arc::new(Mutex::new(Some(job_requests))),
+        }
+    }
+
+    /// The state as it is known to be durable.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.records.snapshot()
+    }
+
+    /// Counts the changes of the state. A path that was resolved at another count may lead elsewhere now.
+    pub fn generation(&self) -> u64 {
+        self.records.generation()
+    }
+
+    /// Calls `listener` after each change, before its sender is answered. A listener closes the files that it
+    /// keeps open, because they may just have been removed.
+    pub fn on_change(&self, listener: impl Fn() + Send + Sync + 'static) {
+        self.records.listen(listener);
+    }
+
+    /// Publishes a change that no record shows, such as an ISO that has vanished.
+    pub fn tell(&self, change: ChangedRecord) {
+        self.events.publish(change);
+    }
+
+    /// The jobs that the catalog asks for. Handed out once.
+    pub fn take_job_requests(&self) -> Option<mpsc::Receiver<JobRequest>> {
+        self.job_requests.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Completes changes under way, checkpoints unfinished files, closes all trees and undoes mounts. For the
+    /// end of the program.
+    pub async fn close(&self) {
+        self.tasks.close().await;
+        if let Err(error) = self.records.flush().await {
+            tracing::error!(%error, "the last changes are lost");
+        }
+        let trees = Arc::clone(&self.trees);
+        let _: Result<(), CatalogError> = blocking(move || trees.close_all()).await;
+    }
+}
+
+/// What several parts work with. Each gets what it needs.
+struct Shared {
+    records: Arc<Writer>,
+    stores: Arc<Stores>,
+    trees: Arc<Trees>,
+    events: Feed,
+    tasks: Tasks,
+    requests: JobRequests,
+    permits: IntakePermits,
+    image_locks: ImageLocks,
+    file_locks: FileLocks,
+}
+
+impl Shared {
+    fn images(&self) -> Images {
+        Images {
+            records: Arc::clone(&self.records),
+            stores: Arc::clone(&self.stores),
+            trees: Arc::clone(&self.trees),
+            requests: self.requests.clone(),
+        }
+    }
+
+    fn verifier(&self) -> Verifier {
+        Verifier {
+            records: Arc::clone(&self.records),
+            stores: Arc::clone(&self.stores),
+            permits: self.permits.clone(),
+            requests: self.requests.clone(),
+        }
+    }
+
+    fn intakes(&self) -> Intakes {
+        Intakes {
+            records: Arc::clone(&self.records),
+            stores: Arc::clone(&self.stores),
+            trees: Arc::clone(&self.trees),
+            events: self.events.clone(),
+            tasks: self.tasks.clone(),
+            permits: self.permits.clone(),
+            file_locks: self.file_locks.clone(),
+            unfinished_locks: NameLocks::default(),
+            digest_locks: NameLocks::default(),
+        }
+    }
+
+    fn downloads(&self, intakes: &Arc<Intakes>) -> Downloads {
+        Downloads {
+            records: Arc::clone(&self.records),
+            intakes: Arc::clone(intakes),
+            tasks: self.tasks.clone(),
+            image_locks: self.image_locks.clone(),
+        }
+    }
+
+    fn registration(
+        &self,
+        images: &Arc<Images>,
+        verifier: &Arc<Verifier>,
+        intakes: &Arc<Intakes>,
+        downloads: &Arc<Downloads>,
+    ) -> Registration {
+        Registration {
+            records: Arc::clone(&self.records),
+            stores: Arc::clone(&self.stores),
+            trees: Arc::clone(&self.trees),
+            images: Arc::clone(images),
+            verifier: Arc::clone(verifier),
+            intakes: Arc::clone(intakes),
+            downloads: Arc::clone(downloads),
+            tasks: self.tasks.clone(),
+            requests: self.requests.clone(),
+            image_locks: self.image_locks.clone(),
+            file_locks: self.file_locks.clone(),
+        }
+    }
+
+    fn files(&self, settling: Duration) -> Files {
+        Files {
+            records: Arc::clone(&self.records),
+            stores: Arc::clone(&self.stores),
+            events: self.events.clone(),
+            tasks: self.tasks.clone(),
+            locks: self.file_locks.clone(),
+            requests: self.requests.clone(),
+            settling,
+        }
+    }
+}
+
+/// Completes or undoes replacements that a crash interrupted.
+fn settle_replaced(stores: &Stores, records: &Records) {
+    for store in stores.all() {
+        let files = records.files.values().filter(|file| file.kind == store.kind() && file.local.is_none());
+        store.settle_replaced(files.map(|file| (&file.name, &file.identity)));
+    }
+}
+
+fn open_folder(path: &Path) -> Result<Tree, OpenError> {
+    let opened = Folder::open(path, Links::Beneath);
+    opened
+        .map(Tree::Folder)
+        .map_err(|source| OpenError::Io { what: format!("the folder {}", path.display()), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+    use std::io;
+
+    use super::*;
+    use blobs::StoreError;
+    use model::stored_file::StoreKind;
+
+    #[test]
+    fn an_error_leaves_its_cause_to_its_source() {
+        let error = OpenError::Io { what: "a folder".into(), source: io::Error::other("on fire") };
+        assert_eq!(error.to_string(), "cannot open a folder");
+        assert_eq!(error.source().expect("a cause").to_string(), "on fire");
+        let error = CatalogError::from(StoreError::NotFound(StoreKind::Iso));
+        assert_eq!(error.to_string(), "the ISO store has no file of that name");
+        assert!(
+            error.source().is_none(),
+            "it has the text of its cause, so it must not have the cause as well"
+        );
+    }
+}

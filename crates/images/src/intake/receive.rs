@@ -1,0 +1,60 @@
+//! How files begin to arrive. Whatever can be refused before the first byte is refused here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::error::CatalogError;
+use crate::intake::intakes::Intakes;
+use crate::intake::receiving::{Intake, Receiving};
+use crate::intake::worker::Worker;
+use crate::locks::FileLock;
+use crate::tasks::blocking;
+use model::digest::Expected;
+use model::image::ImageId;
+use model::names::FileName;
+use model::stored_file::StoreKind;
+
+impl Intakes {
+    /// Begins to receive a file, of a `size` that the client may have told. A file that is not what is
+    /// `expected` is refused at its end.
+    pub async fn receive(
+        self: &Arc<Self>,
+        kind: StoreKind,
+        name: FileName,
+        size: Option<u64>,
+        expected: Expected,
+    ) -> Result<Intake, CatalogError> {
+        self.receive_for(None, kind, name, size, expected).await
+    }
+
+    /// The same for the ISO of an image that is recorded already, which does not keep the name from being
+    /// used.
+    pub(crate) async fn receive_for(
+        self: &Arc<Self>,
+        image: Option<&ImageId>,
+        kind: StoreKind,
+        name: FileName,
+        size: Option<u64>,
+        expected: Expected,
+    ) -> Result<Intake, CatalogError> {
+        let permit = self.permits.take()?;
+        let lock = self.lock_name(kind, &name, image, Duration::ZERO).await?;
+        let stores = Arc::clone(&self.stores);
+        let upload = blocking(move || stores.of(kind).receive(name, size, expected)).await??;
+        let worker = Worker::start(Arc::clone(&self.stores), self.tasks.clone(), kind, upload, None);
+        Ok(self.intake(kind, Receiving::Worker(worker), 0, lock, Some(permit)))
+    }
+
+    pub(super) fn intake(
+        self: &Arc<Self>,
+        kind: StoreKind,
+        bytes: Receiving,
+        offset: u64,
+        lock: FileLock,
+        permit: Option<OwnedSemaphorePermit>,
+    ) -> Intake {
+        Intake { intakes: Arc::clone(self), kind, bytes, offset, lock, _permit: permit }
+    }
+}

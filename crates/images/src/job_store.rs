@@ -1,0 +1,40 @@
+//! The records of jobs in the inventory.
+
+use ::jobs::{BoxError, BoxFuture, JobStore};
+
+use crate::error::CatalogError;
+use crate::handle::Catalog;
+use model::job::{Job, JobId};
+
+impl JobStore for Catalog {
+    fn save(&self, job: Option<Job>, forgotten: Vec<JobId>) -> BoxFuture<'_, Result<(), BoxError>> {
+        Box::pin(async {
+            let is_recorded = |id: &JobId| self.snapshot().records().jobs.contains_key(id);
+            if job.is_none() && !forgotten.iter().any(is_recorded) {
+                return Ok(());
+            }
+            Ok(self.save_jobs(job, forgotten).await?)
+        })
+    }
+}
+
+impl Catalog {
+    /// Records `job` and forgets `forgotten`. The disk has a job within a second, because work may be
+    /// repeated after a crash. A removal alone is on disk at once, because a client asked for it.
+    async fn save_jobs(&self, job: Option<Job>, forgotten: Vec<JobId>) -> Result<(), CatalogError> {
+        let is_urgent = job.is_none();
+        let saved = self.records.commit_when(
+            move |()| is_urgent,
+            move |records| {
+                for id in forgotten {
+                    records.jobs.remove(&id);
+                }
+                if let Some(job) = job {
+                    records.jobs.insert(job.id.clone(), job);
+                }
+                Ok(())
+            },
+        );
+        saved.await
+    }
+}

@@ -1,0 +1,166 @@
+//! The list of the kinds of work on images, and the engine that does them, with what the API asks of it.
+
+use std::sync::Arc;
+
+use ::jobs::{Begun, JobError, Kinds, Paused, Shown, Work};
+use fetch::checksums::{ChecksumError, Promise};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::digest::Digest;
+use super::download::{self, Download};
+use super::environment::{Environment, JobSettings};
+use super::scrub::{self, Scrub};
+use super::{folder_scan, requests};
+use crate::Catalog;
+use model::image::ImageId;
+use model::job::{Job, JobId};
+use model::link::Link;
+use model::stored_file::StoreKind;
+use records::inventory::ChangedRecord;
+
+/// The jobs on images and their files.
+#[derive(Clone)]
+pub struct Jobs {
+    engine: ::jobs::Jobs,
+    environment: Arc<Environment>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+/// The kinds of work on images. A disk gains nothing from two readers at once, so digests have one permit,
+/// and so have scrubs.
+fn kinds(environment: &Arc<Environment>) -> Kinds {
+    Kinds::default()
+        .queue(Download::QUEUE, environment.settings.max_downloads)
+        .with::<Download>(Arc::clone(environment))
+        .with::<Digest>(Arc::clone(environment))
+        .with::<Scrub>(Arc::clone(environment))
+}
+
+impl Jobs {
+    /// Starts the engine, and the tasks that ask it for work.
+    ///
+    /// # Errors
+    ///
+    /// The client for downloads cannot be made.
+    pub fn start(catalog: Catalog, settings: JobSettings) -> Result<Self, fetch::ClientError> {
+        let patience = ::jobs::Settings {
+            retries: settings.retries,
+            retry_delay: settings.retry_delay,
+            max_finished: settings.max_finished,
+        };
+        let environment = Arc::new(Environment::new(catalog.clone(), settings)?);
+        let subscribers = catalog.clone();
+        let on_change = move |id: &JobId| subscribers.tell(ChangedRecord::Job(id.clone()));
+        let jobs = Self {
+            engine: ::jobs::Jobs::start(kinds(&environment), catalog, on_change, patience),
+            environment,
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        };
+        jobs.start_tasks();
+        Ok(jobs)
+    }
+
+    fn start_tasks(&self) {
+        let Some(job_requests) = self.environment.catalog.take_job_requests() else { return };
+        let (environment, engine) = (|| Arc::clone(&self.environment), || self.engine.clone());
+        let stop = || self.stop.clone();
+        self.tasks.spawn(requests::run(environment(), engine(), stop(), job_requests));
+        self.tasks.spawn(scrub::run_when_due(environment(), engine(), stop()));
+        for kind in [StoreKind::Iso, StoreKind::Microkernel] {
+            self.tasks.spawn(folder_scan::run(environment(), stop(), kind));
+        }
+    }
+
+    /// Takes up the jobs on record, and the downloads of `images`: a program without jobs may have begun
+    /// those.
+    pub fn resume(&self, images: &[ImageId]) {
+        let snapshot = self.environment.catalog.snapshot();
+        self.engine.resume(snapshot.jobs().cloned());
+        for image in images.iter().filter_map(|id| snapshot.image(id)) {
+            drop(self.engine.begin(download::job_for(image)));
+        }
+    }
+
+    /// Stops all work. Interrupted jobs keep their state on record, and the next start takes them up.
+    pub async fn stop(&self) {
+        self.stop.cancel();
+        self.engine.stop().await;
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// The digests that a checksum file has for a file with one of `names`.
+    ///
+    /// # Errors
+    ///
+    /// An error that may pass says when to ask again, if the source said so.
+    pub async fn promised(
+        &self,
+        checksum: &Link,
+        signature: Option<&Link>,
+        names: &[&str],
+    ) -> Result<Promise, ChecksumError> {
+        self.environment.promised(checksum, signature, names).await
+    }
+
+    /// The job that fetches the ISO of an image, while there is one.
+    pub fn of_image(&self, image: &ImageId) -> Option<Shown> {
+        self.engine.find(&Download::new(image.clone()).record())
+    }
+
+    /// Interrupts the download of an image's ISO, and waits until it has stopped. See
+    /// [`halt`](::jobs::Jobs::halt).
+    ///
+    /// # Errors
+    ///
+    /// [`JobError::Busy`] if it does not stop in time.
+    pub async fn halt(&self, image: &ImageId) -> Result<Paused, JobError> {
+        self.engine.halt(&Download::new(image.clone()).record()).await
+    }
+
+    /// Goes on with what was interrupted. See [`go_on`](::jobs::Jobs::go_on).
+    pub fn go_on(&self, paused: Paused) {
+        self.engine.go_on(paused);
+    }
+
+    /// Ends what was interrupted. See [`drop_paused`](::jobs::Jobs::drop_paused).
+    pub async fn drop_paused(&self, paused: Paused) {
+        self.engine.drop_paused(paused).await;
+    }
+
+    /// Begins a job for work that was never asked for. See [`begin_new`](::jobs::Jobs::begin_new).
+    pub async fn begin_new(&self, job: Job) -> Begun {
+        self.engine.begin_new(job).await
+    }
+
+    /// All jobs in the list, the newest first.
+    pub fn all(&self) -> Vec<Shown> {
+        self.engine.all()
+    }
+
+    /// One job.
+    pub fn get(&self, id: &JobId) -> Option<Shown> {
+        self.engine.get(id)
+    }
+
+    /// Stops a job for good. See [`cancel`](::jobs::Jobs::cancel).
+    ///
+    /// # Errors
+    ///
+    /// Those of the engine. [`JobError::Refused`] holds a [`CatalogError`](crate::CatalogError).
+    pub async fn cancel(&self, id: &JobId) -> Result<Shown, JobError> {
+        self.engine.cancel(id).await
+    }
+
+    /// Begins a job again, or ends its wait. See [`retry`](::jobs::Jobs::retry).
+    ///
+    /// # Errors
+    ///
+    /// Those of the engine. [`JobError::Refused`] holds a [`CatalogError`](crate::CatalogError).
+    pub async fn retry(&self, id: &JobId) -> Result<Shown, JobError> {
+        self.engine.retry(id).await
+    }
+}

@@ -1,0 +1,103 @@
+//! Files that are there already, compared with the digests that a client expects before they become images.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::error::CatalogError;
+use crate::tasks::blocking;
+use crate::trees::{FileError, open_regular};
+use crate::verify::verifier::{Recorded, Verifier};
+use blobs::{StoreError, Way, read_whole};
+use model::digest::{Digests, Expected, Sha256};
+use model::identity::Identity;
+use model::names::FileName;
+use model::stored_file::StoreKind;
+
+/// A version of a file, and its digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Checked {
+    pub(crate) identity: Identity,
+    pub(crate) sha256: Sha256,
+}
+
+impl Verifier {
+    /// Whether the ISO `iso`, stored or local, is good, as far as that is known, and is what is expected. A
+    /// digest that had to be computed is recorded, for it is true of the file whatever was expected. Dropping
+    /// the future ends the reading.
+    pub(crate) async fn check_listed(
+        self: &Arc<Self>,
+        iso: &FileName,
+        expected: Expected,
+    ) -> Result<Option<Checked>, CatalogError> {
+        let snapshot = self.records.snapshot();
+        let record = snapshot.file(StoreKind::Iso, iso).filter(|record| record.damage.is_some());
+        if expected.is_nothing() && record.is_none() {
+            return Ok(None);
+        }
+        let (file, identity, known) = self.open_to_verify(StoreKind::Iso, iso.clone()).await?;
+        if let Some(damage) = record.and_then(|record| record.damage_of(&identity)) {
+            return Err(CatalogError::Damaged { name: iso.clone(), how: damage.to_string() });
+        }
+        if expected.is_nothing() {
+            return Ok(None);
+        }
+        if let Some(sha256) = known.filter(|_| expected.sha512.is_none()) {
+            expected.check(&Digests { sha256, sha512: None }).map_err(StoreError::from)?;
+            return Ok(Some(Checked { identity, sha256 }));
+        }
+        let digests = self.read(file, identity, iso, expected).await?;
+        match self.record_digest(StoreKind::Iso, iso.clone(), identity, digests.sha256).await? {
+            Recorded::Good => {}
+            Recorded::Damaged(damage) => {
+                return Err(CatalogError::Damaged { name: iso.clone(), how: damage.to_string() });
+            }
+            Recorded::Outdated => return Err(CatalogError::Changing(iso.clone())),
+        }
+        expected.check(&digests).map_err(StoreError::from)?;
+        Ok(Some(Checked { identity, sha256: digests.sha256 }))
+    }
+
+    /// Whether the file at `path`, which is to be called `iso`, is what is expected.
+    pub(crate) async fn check_local(
+        &self,
+        path: &Path,
+        iso: &FileName,
+        expected: Expected,
+    ) -> Result<Option<Checked>, CatalogError> {
+        if expected.is_nothing() {
+            return Ok(None);
+        }
+        let path = path.to_owned();
+        let opened = blocking(move || open_regular(&path).map_err(CatalogError::from_file));
+        let (file, identity) = opened.await??;
+        let digests = self.read(file, identity, iso, expected).await?;
+        expected.check(&digests).map_err(StoreError::from)?;
+        Ok(Some(Checked { identity, sha256: digests.sha256 }))
+    }
+
+    /// Reads a file once, on a thread of its own, within the limit of uploads.
+    async fn read(
+        &self,
+        file: File,
+        identity: Identity,
+        name: &FileName,
+        expected: Expected,
+    ) -> Result<Digests, CatalogError> {
+        let permit = self.permits.take()?;
+        let stop = CancellationToken::new();
+        let _stops_when_dropped = stop.clone().drop_guard();
+        let read = blocking(move || {
+            let _permit = permit;
+            read_whole(&file, &expected, Way::Cache, |_| !stop.is_cancelled())
+        });
+        match read.await? {
+            Ok(Some(whole)) if whole.identity == identity => Ok(whole.digests),
+            Ok(Some(_)) => Err(CatalogError::Changing(name.clone())),
+            Ok(None) => Err(CatalogError::Stopping),
+            Err(error) => Err(CatalogError::from_file(FileError::Io(error))),
+        }
+    }
+}

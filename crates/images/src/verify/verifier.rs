@@ -1,0 +1,199 @@
+//! Results of reading whole files. They give the digests of files that did not arrive through this program,
+//! or changed on disk, and tell whether other files are still good.
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::error::CatalogError;
+use crate::intake::IntakePermits;
+use crate::job_requests::{JobRequest, JobRequests};
+use crate::records::Writer;
+use crate::stores::{Stores, named};
+use crate::tasks::blocking;
+use crate::trees::{FileError, open_regular};
+use model::digest::Sha256;
+use model::identity::Identity;
+use model::names::FileName;
+use model::stored_file::{Damage, FileRecord, Origin, StoreKind};
+use records::inventory::Records;
+
+/// Knows digests and damage.
+pub struct Verifier {
+    pub(crate) records: Arc<Writer>,
+    pub(crate) stores: Arc<Stores>,
+    pub(crate) permits: IntakePermits,
+    pub(crate) requests: JobRequests,
+}
+
+impl Verifier {
+    /// Requests a job that computes a file's digest.
+    pub fn want_digest(&self, kind: StoreKind, name: FileName) {
+        self.requests.post(JobRequest::Digest(kind, name));
+    }
+
+    /// Opens a file whose digest is wanted; `None` if this very version is known already.
+    pub async fn open_for_digest(
+        self: &Arc<Self>,
+        kind: StoreKind,
+        name: FileName,
+    ) -> Result<Option<(File, Identity)>, CatalogError> {
+        let (file, identity, _) = self.open_to_verify(kind, name.clone()).await?;
+        let is_known =
+            self.records.snapshot().file(kind, &name).is_some_and(|record| record.is_known(&identity));
+        Ok(if is_known { None } else { Some((file, identity)) })
+    }
+
+    /// Opens a file that is to be read whole, with the digest of this very version if that is known.
+    pub async fn open_to_verify(
+        self: &Arc<Self>,
+        kind: StoreKind,
+        name: FileName,
+    ) -> Result<(File, Identity, Option<Sha256>), CatalogError> {
+        let verifier = Arc::clone(self);
+        blocking(move || verifier.open(kind, &name)).await?
+    }
+
+    /// Records the digest of the version `identity` of a file, all of whose bytes have just been read. Images
+    /// made from the same bytes are served (again) from this version. If another digest of this version is on
+    /// record, the bytes have rotted: the damage is recorded, and images made from them are served no more.
+    pub async fn record_digest(
+        self: &Arc<Self>,
+        kind: StoreKind,
+        name: FileName,
+        identity: Identity,
+        sha256: Sha256,
+    ) -> Result<Recorded, CatalogError> {
+        self.record_reading(kind, name, identity, move |records, name| {
+            let file = entry(records, kind, name, identity);
+            if let Some(recorded) = file.sha256_of(&identity).filter(|recorded| *recorded != sha256) {
+                let damage = Damage::Rotten { found: sha256, recorded, noticed: Timestamp::now() };
+                (file.identity, file.damage) = (identity, Some(damage.clone()));
+                return Recorded::Damaged(damage);
+            }
+            if file.sha256.is_some_and(|known| known != sha256) && file.local.is_none() {
+                // Other bytes, and they did not come through here.
+                file.origin = Some(Origin::Folder);
+            }
+            file.identity = identity;
+            file.verify(sha256);
+            let images = records.images.values();
+            let made_of_it = images.filter(|image| kind == StoreKind::Iso && image.iso == *name);
+            for id in made_of_it.map(|image| image.id.clone()).collect::<Vec<_>>() {
+                let Some(image) = records.images.get_mut(&id) else { continue };
+                let Some(known) = image.identity.as_mut() else { continue };
+                if image.sha256 == Some(sha256) {
+                    *known = identity;
+                } else if image.sha256.is_none() && known.same_version(&identity) {
+                    image.sha256 = Some(sha256);
+                }
+            }
+            Recorded::Good
+        })
+        .await
+    }
+
+    /// Records that the disk does not give the bytes of the version `identity` of a file. Images made from
+    /// them are served no more.
+    pub async fn record_unreadable(
+        self: &Arc<Self>,
+        kind: StoreKind,
+        name: FileName,
+        identity: Identity,
+        error: &io::Error,
+    ) -> Result<Recorded, CatalogError> {
+        let damage = Damage::Unreadable { error: error.to_string(), noticed: Timestamp::now() };
+        self.record_reading(kind, name, identity, move |records, name| {
+            let file = entry(records, kind, name, identity);
+            if !file.identity.same_version(&identity) {
+                // The record is about other bytes.
+                let local = file.local.take();
+                *file = FileRecord::new(kind, name.clone(), identity, Origin::Folder);
+                if local.is_some() {
+                    (file.local, file.origin) = (local, Some(Origin::Local));
+                }
+            }
+            (file.identity, file.damage) = (identity, Some(damage.clone()));
+            Recorded::Damaged(damage)
+        })
+        .await
+    }
+
+    /// Records the result of reading a file, if the file is still the one that was read: another may have its
+    /// name by now.
+    async fn record_reading(
+        self: &Arc<Self>,
+        kind: StoreKind,
+        name: FileName,
+        identity: Identity,
+        change: impl FnOnce(&mut Records, &FileName) -> Recorded + Send + 'static,
+    ) -> Result<Recorded, CatalogError> {
+        let (verifier, wanted) = (Arc::clone(self), name.clone());
+        let now = blocking(move || verifier.identity(kind, &wanted)).await?;
+        match now {
+            Ok(now) if now != identity => return Ok(Recorded::Outdated),
+            Err(CatalogError::NoSuchFile { .. } | CatalogError::Local(FileError::NotFound)) => {
+                return Ok(Recorded::Outdated);
+            }
+            // A disk that fails here as well changes nothing about the result.
+            Ok(_) | Err(_) => {}
+        }
+        let shown = name.clone();
+        // A digest can be computed again. Damage is found by chance, and must not be lost.
+        let is_urgent = |recorded: &Recorded| matches!(recorded, Recorded::Damaged(_));
+        let recorded = self.records.commit_when(is_urgent, move |records| Ok(change(records, &name)));
+        let recorded = recorded.await?;
+        if let Recorded::Damaged(damage) = &recorded {
+            tracing::error!(%kind, name = %shown, %damage, "a file is damaged");
+        }
+        Ok(recorded)
+    }
+
+    /// Opens a file in its store, or where it was registered, with the digest of this very version if that is
+    /// known.
+    fn open(
+        &self,
+        kind: StoreKind,
+        name: &FileName,
+    ) -> Result<(File, Identity, Option<Sha256>), CatalogError> {
+        let snapshot = self.records.snapshot();
+        let record = snapshot.file(kind, name);
+        let (file, identity) = match record.and_then(|record| record.local.as_ref()) {
+            Some(path) => open_regular(path).map_err(CatalogError::Local)?,
+            None => self.stores.of(kind).open_file(name).map_err(|error| named(error, kind, name))?,
+        };
+        Ok((file, identity, record.and_then(|record| record.sha256_of(&identity))))
+    }
+
+    /// What a file is at this moment, in its store or where it was registered.
+    fn identity(&self, kind: StoreKind, name: &FileName) -> Result<Identity, CatalogError> {
+        let snapshot = self.records.snapshot();
+        match snapshot.file(kind, name).and_then(|record| record.local.as_ref()) {
+            Some(path) => open_regular(path).map(|opened| opened.1).map_err(CatalogError::Local),
+            None => self.stores.stat(kind, name),
+        }
+    }
+}
+
+/// How the result of a reading was recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recorded {
+    /// The file is good.
+    Good,
+    /// It is damaged.
+    Damaged(Damage),
+    /// It is another file by now, so the result is worth nothing.
+    Outdated,
+}
+
+fn entry<'a>(
+    records: &'a mut Records,
+    kind: StoreKind,
+    name: &FileName,
+    identity: Identity,
+) -> &'a mut FileRecord {
+    let new = || FileRecord::new(kind, name.clone(), identity, Origin::Folder);
+    records.files.get_or_insert_with((kind, name.clone()), new)
+}

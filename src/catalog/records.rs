@@ -1,7 +1,0 @@
-//! The records, as the parts of the catalog change them.
-
-use crate::catalog::error::CatalogError;
-use crate::inventory::InventoryWriter;
-
-/// The writer of the inventory. A change of the catalog refuses with an error of the catalog.
-pub(crate) type Writer = InventoryWriter<CatalogError>;
