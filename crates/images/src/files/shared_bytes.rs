@@ -9,15 +9,17 @@ use model::names::FileName;
 use model::stored_file::StoreKind;
 use records::inventory::Snapshot;
 
+type FilesByBytes = HashMap<(Bytes, Option<Sha256>), Vec<(StoreKind, FileName)>>;
+
 /// The files that have the same bytes, by these. Clones that were written to since are told apart by their
 /// digests.
-pub(super) struct SharedBytes(HashMap<(Bytes, Option<Sha256>), Vec<(StoreKind, FileName)>>);
+pub(super) struct SharedBytes(FilesByBytes);
 
 impl SharedBytes {
     /// The files of both stores, as far as it is certain that they share. A store that cannot be listed is
     /// passed over.
     pub(super) fn of(stores: &Stores, snapshot: &Snapshot) -> Self {
-        let mut shared: HashMap<_, Vec<_>> = HashMap::new();
+        let mut shared = FilesByBytes::new();
         for kind in [StoreKind::Iso, StoreKind::Microkernel] {
             let listed = stores.of(kind).list_bytes().inspect_err(|error| {
                 tracing::warn!(%kind, %error, "it cannot be told which files share bytes");
