@@ -13,8 +13,8 @@ export interface paths {
         };
         /**
          * Show the page to browsers, and what there is to all others.
-         * @description Only where the two doors have endpoints of their own: else this is the root of the southbound. `/gui/` is the page everywhere, and `/about`
-         *     tells what there is.
+         * @description Only where the two doors have endpoints of their own: else this is the root of the southbound. `/gui/` is
+         *     the page everywhere, and `/about` tells what there is.
          */
         get: operations["showRoot"];
         put?: never;
@@ -53,19 +53,22 @@ export interface paths {
         get: operations["listImages"];
         /**
          * Register an image.
-         * @description Its ISO is a file of the store (`isostore`), a file of the server (`isolocal`), comes from the web (`isoweb`), or is the body of the request
-         *     (`isoclient`). A squashfs or an uncompressed tar will do as well. But for `isoclient`, the parameters may be in the query or in a JSON body;
-         *     the query wins. An image that is in error is registered anew in the same way.
+         * @description Its ISO is a file of the store (`isostore`), a file of the server (`isolocal`), comes from the web
+         *     (`isoweb`), or is the body of the request (`isoclient`). A squashfs or an uncompressed tar will do as
+         *     well. But for `isoclient`, the parameters may be in the query or in a JSON body; the query wins. An image
+         *     that is in error is registered anew in the same way.
          *
-         *     With `isoweb` the answer comes after three seconds at most, with the status that was reached by then; `wait` or `Prefer` wait longer, or not
-         *     at all. With `isoclient` it is text that tells each tenth as it comes, or, with `Accept: application/json`, the image at the end. If
-         *     something fails after the text has begun, it is cut, so that clients notice.
+         *     With `isoweb` the answer comes after three seconds at most, with the status that was reached by then;
+         *     `wait` or `Prefer` wait longer, or not at all. With `isoclient` it is text that tells each tenth as it
+         *     comes, or, with `Accept: application/json`, the image at the end. If something fails after the text has
+         *     begun, it is cut, so that clients notice.
          */
         put: operations["registerImage"];
         post?: never;
         /**
          * Delete the images that match all filters, of which there must be one at least.
-         * @description Downloads for them are stopped. Their ISOs stay in the store. The parameters may be in the query or in a JSON body; the query wins.
+         * @description Downloads for them are stopped. Their ISOs stay in the store. The parameters may be in the query or in a
+         *     JSON body; the query wins.
          */
         delete: operations["deleteImages"];
         options?: never;
@@ -176,9 +179,10 @@ export interface paths {
         get: operations["listIsos"];
         /**
          * Upload an ISO.
-         * @description The body is the file, whatever its Content-Type says. The answer is text that tells each tenth as it comes, or, with
-         *     `Accept: application/json`, the file at the end. If something fails after the text has begun, it is cut, so that clients notice. The name is
-         *     seen in the store when the file is complete and on disk; an older file of that name stays until then.
+         * @description The body is the file, whatever its Content-Type says. The answer is text that tells each tenth as it
+         *     comes, or, with `Accept: application/json`, the file at the end. If something fails after the text has
+         *     begun, it is cut, so that clients notice. The name is seen in the store when the file is complete and on
+         *     disk; an older file of that name stays until then.
          */
         put: operations["uploadIso"];
         post?: never;
@@ -203,9 +207,10 @@ export interface paths {
         get: operations["listMicrokernels"];
         /**
          * Upload a microkernel file.
-         * @description The body is the file, whatever its Content-Type says. The answer is text that tells each tenth as it comes, or, with
-         *     `Accept: application/json`, the file at the end. If something fails after the text has begun, it is cut, so that clients notice. The name is
-         *     seen in the store when the file is complete and on disk; an older file of that name stays until then.
+         * @description The body is the file, whatever its Content-Type says. The answer is text that tells each tenth as it
+         *     comes, or, with `Accept: application/json`, the file at the end. If something fails after the text has
+         *     begun, it is cut, so that clients notice. The name is seen in the store when the file is complete and on
+         *     disk; an older file of that name stays until then.
          */
         put: operations["uploadMicrokernel"];
         post?: never;
@@ -231,8 +236,9 @@ export interface paths {
         put?: never;
         /**
          * Begin an upload that can be resumed.
-         * @description By tus 1.0.0, whose fields are understood, or by plain clients, which say all in the query. With the Content-Type
-         *     `application/offset+octet-stream` the body has the first bytes. The upload is at the path that `Location` tells.
+         * @description By tus 1.0.0, whose fields are understood, or by plain clients, which say all in the query. With the
+         *     Content-Type `application/offset+octet-stream` the body has the first bytes. The upload is at the path
+         *     that `Location` tells.
          */
         post: operations["createUpload"];
         delete?: never;
@@ -251,7 +257,8 @@ export interface paths {
         };
         /**
          * Ask how far an upload has come.
-         * @description Whoever brings bytes for it at this moment is stopped: who asks is about to go on with it.
+         * @description A request that brings bytes for it at this moment is ended: the client that asks is about to go on with
+         *     it.
          */
         get: operations["showUpload"];
         /**
@@ -268,8 +275,8 @@ export interface paths {
         head: operations["headUpload"];
         /**
          * Bring more bytes, by tus.
-         * @description What came stays, also if the request breaks off, unless it has a checksum: then all counts or nothing. With the last byte the file is in
-         *     its store.
+         * @description What came stays, also if the request breaks off, unless it has a checksum: then all counts or nothing.
+         *     With the last byte the file is in its store.
          */
         patch: operations["appendToUpload"];
         trace?: never;
@@ -300,11 +307,12 @@ export interface paths {
         };
         /**
          * Be told of changes as server-sent events.
-         * @description Each event has a name (`event`), an id (`id`) and data (`data`), which is JSON in one line. The schema `News` has the data of each name:
-         *     `image`, `job` and `file` tell a thing as the lists show it, as it is when the event leaves; `image-removed`, `job-removed` and
-         *     `file-removed` that it is no more. A stream begins with `hello`. Who comes back with the id of the last event is told what changed since,
-         *     each thing once; if that cannot be told any more, a `reset` says that the lists must be read again. A comment every 15 seconds shows that the
-         *     stream lives.
+         * @description Each event has a name (`event`), an id (`id`) and data (`data`), which is JSON in one line. The schema
+         *     `News` has the data of each name: `image`, `job` and `file` tell a thing as the lists show it, as it is
+         *     when the event leaves; `image-removed`, `job-removed` and `file-removed` that it is no more. A stream
+         *     begins with `hello`. A client that comes back with the id of the last event is told what changed since,
+         *     each thing once; if that cannot be told any more, a `reset` says that the lists must be read again. A
+         *     comment every 15 seconds shows that the stream lives.
          */
         get: operations["streamEvents"];
         put?: never;
@@ -434,12 +442,12 @@ export interface components {
             total: number;
             /**
              * Format: int64
-             * @description Bytes that are taken, by whomever.
+             * @description Bytes that are taken, by files of any program.
              */
             used: number;
             /**
              * Format: int64
-             * @description Bytes that anybody may still write.
+             * @description Bytes that any program may still write.
              */
             free: number;
             /**
@@ -475,7 +483,10 @@ export interface components {
             version: string;
             /** @description Its ISO's name in the store. */
             iso: string;
-            /** @description `OK` when every byte is there and being served, `downloading iso` or `preparing` before that, or `error: ` and the reason. */
+            /**
+             * @description `OK` when every byte is there and being served, `downloading iso` or `preparing` before that, or
+             *     `error: ` and the reason.
+             */
             status: string;
             source: components["schemas"]["Source"];
             /** @description The path of its tree, below the southbound's root. */
@@ -578,13 +589,15 @@ export interface components {
             log: components["schemas"]["LogLine"][];
         };
         /**
-         * @description What a job does: it fetches the ISO of an image (`download`), computes the digest of a file that did not come through this service
-         *     (`digest`), or reads stored files again, to see whether they are what they were (`scrub`).
+         * @description What a job does: it fetches the ISO of an image (`download`), computes the digest of a file that did not
+         *     come through this service (`digest`), or reads stored files again, to see whether they are what they were
+         *     (`scrub`).
          * @enum {string}
          */
         JobKind: "download" | "digest" | "scrub";
         /**
-         * @description How far a job has come. One that is `waiting` did not go well and is tried again; `done`, `failed` and `cancelled` are ends.
+         * @description How far a job has come. One that is `waiting` did not go well and is tried again; `done`, `failed` and
+         *     `cancelled` are ends.
          * @enum {string}
          */
         JobState: "queued" | "running" | "waiting" | "done" | "failed" | "cancelled";
@@ -636,8 +649,8 @@ export interface components {
             event: "file-removed";
         };
         /**
-         * @description How a file came: somebody sent it (`upload`), it was fetched (`download`), it lies elsewhere (`local`), or somebody put it into the store's
-         *     folder (`folder`).
+         * @description How a file came: a client sent it (`upload`), it was fetched (`download`), it lies elsewhere (`local`), or
+         *     it was put into the store's folder (`folder`).
          * @enum {string}
          */
         Origin: "upload" | "download" | "local" | "folder";
@@ -688,11 +701,14 @@ export interface components {
             secondsLeft: number | null;
         };
         /**
-         * @description An image to be registered, and where its ISO comes from: one of `isostore`, `isolocal`, `isoweb` and `isoclient`. Of several, the first in
-         *     this order counts.
+         * @description An image to be registered, and where its ISO comes from: one of `isostore`, `isolocal`, `isoweb` and
+         *     `isoclient`. Of several, the first in this order counts.
          */
         Registration: {
-            /** @description First segment of the image's path: one safe path segment of at most 255 bytes. `iso`, `common` and `gui` are taken. */
+            /**
+             * @description First segment of the image's path: one safe path segment of at most 255 bytes. `iso`, `common` and
+             *     `gui` are taken.
+             */
             name: string;
             /** @description Second segment of the image's path. */
             version: string;
@@ -700,14 +716,21 @@ export interface components {
             isostore?: string | null;
             /** @description An absolute path on the server. The file is served where it lies, and never written to. */
             isolocal?: string | null;
-            /** @description A link to the ISO: http, https or ftp. Up to 16 may be given, of the same bytes; they are asked in order. */
+            /**
+             * @description A link to the ISO: http, https or ftp. Up to 16 may be given, of the same bytes; they are asked in
+             *     order.
+             */
             isoweb?: string[] | null;
-            /** @description The name that the ISO gets in the store. The body of the request is the ISO, so all parameters are in the query. */
+            /**
+             * @description The name that the ISO gets in the store. The body of the request is the ISO, so all parameters are in
+             *     the query.
+             */
             isoclient?: string | null;
             tree?: components["schemas"]["TreeChoice"] | null;
             /**
              * Format: int64
-             * @description Seconds to wait for the end of a download, 3 by default and 3600 at most. The answer tells the status that was reached by then.
+             * @description Seconds to wait for the end of a download, 3 by default and 3600 at most. The answer tells the status
+             *     that was reached by then.
              */
             wait?: number | null;
             /** @description The SHA-256 that the ISO must have, in hexadecimal. */
@@ -868,7 +891,10 @@ export interface components {
         };
         /** @description The entries of a folder inside an image, or what was found below it. */
         TreeListing: {
-            /** @description The path of the folder inside the image: percent-encoded, with a slash at its end; that of the root is empty. */
+            /**
+             * @description The path of the folder inside the image: percent-encoded, with a slash at its end; that of the root is
+             *     empty.
+             */
             path: string;
             /** @description The path of the folder below the southbound's root. */
             url: string;
@@ -889,7 +915,10 @@ export interface components {
         };
         /** @description What was found in an ISO. Before it was read there is only what was asked for. */
         TreeSummary: {
-            /** @description What is served: `rockridge`, `udf`, `joliet`, `enhanced` or `plain` of an ISO; `squashfs`; `tar`; or `mount`, where the kernel chose. */
+            /**
+             * @description What is served: `rockridge`, `udf`, `joliet`, `enhanced` or `plain` of an ISO; `squashfs`; `tar`; or
+             *     `mount`, where the kernel chose.
+             */
             kind?: string;
             /** @description The trees that the ISO has, best first, where that was looked for. */
             available?: string[];
@@ -1904,7 +1933,10 @@ export interface operations {
     registerImage: {
         parameters: {
             query?: {
-                /** @description First segment of the image's path: one safe path segment of at most 255 bytes. `iso`, `common` and `gui` are taken. */
+                /**
+                 * @description First segment of the image's path: one safe path segment of at most 255 bytes. `iso`, `common` and
+                 *     `gui` are taken.
+                 */
                 name?: string;
                 /** @description Second segment of the image's path. */
                 version?: string;
@@ -1912,13 +1944,22 @@ export interface operations {
                 isostore?: string;
                 /** @description An absolute path on the server. The file is served where it lies, and never written to. */
                 isolocal?: string;
-                /** @description A link to the ISO: http, https or ftp. Up to 16 may be given, of the same bytes; they are asked in order. */
+                /**
+                 * @description A link to the ISO: http, https or ftp. Up to 16 may be given, of the same bytes; they are asked in
+                 *     order.
+                 */
                 isoweb?: string[];
-                /** @description The name that the ISO gets in the store. The body of the request is the ISO, so all parameters are in the query. */
+                /**
+                 * @description The name that the ISO gets in the store. The body of the request is the ISO, so all parameters are in
+                 *     the query.
+                 */
                 isoclient?: string;
                 /** @description Which of the ISO's trees to serve; without it the best, in the order of this list. */
                 tree?: components["schemas"]["TreeChoice"];
-                /** @description Seconds to wait for the end of a download, 3 by default and 3600 at most. The answer tells the status that was reached by then. */
+                /**
+                 * @description Seconds to wait for the end of a download, 3 by default and 3600 at most. The answer tells the status
+                 *     that was reached by then.
+                 */
                 wait?: number;
                 /** @description The SHA-256 that the ISO must have, in hexadecimal. */
                 sha256?: string;
@@ -2154,7 +2195,8 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description The folder, as paths stand in answers: percent-encoded, for names need not be UTF-8. So it is encoded once more in the query.
+                 * @description The folder, as paths stand in answers: percent-encoded, for names need not be UTF-8. So it is encoded
+                 *     once more in the query.
                  * @example boot/grub/
                  */
                 path?: string;
@@ -2819,12 +2861,14 @@ export interface operations {
                  */
                 "Upload-Defer-Length"?: string;
                 /**
-                 * @description Pairs of a key and a value in Base64, separated by commas. The keys are those of the query, and `filename`, which is `name`.
+                 * @description Pairs of a key and a value in Base64, separated by commas. The keys are those of the query, and
+                 *     `filename`, which is `name`.
                  * @example filename bGludXguaXNv,store aXNv
                  */
                 "Upload-Metadata"?: string;
                 /**
-                 * @description `sha1`, `sha256` or `sha512`, and the digest of the body in Base64. Bytes with another digest are not kept.
+                 * @description `sha1`, `sha256` or `sha512`, and the digest of the body in Base64. Bytes with another digest are not
+                 *     kept.
                  * @example sha1 qUqP5cyxm6YcTAhz05Hph5gvu9M=
                  */
                 "Upload-Checksum"?: string;
@@ -2932,7 +2976,8 @@ export interface operations {
                 /** @description The same without the end. Without either, the body is the whole file. */
                 "Upload-Offset"?: number;
                 /**
-                 * @description `sha1`, `sha256` or `sha512`, and the digest of the body in Base64. Bytes with another digest are not kept.
+                 * @description `sha1`, `sha256` or `sha512`, and the digest of the body in Base64. Bytes with another digest are not
+                 *     kept.
                  * @example sha1 qUqP5cyxm6YcTAhz05Hph5gvu9M=
                  */
                 "Upload-Checksum"?: string;
@@ -3105,7 +3150,8 @@ export interface operations {
                 /** @description Bytes that the file will have, where that was not said before. */
                 "Upload-Length"?: number;
                 /**
-                 * @description `sha1`, `sha256` or `sha512`, and the digest of the body in Base64. Bytes with another digest are not kept.
+                 * @description `sha1`, `sha256` or `sha512`, and the digest of the body in Base64. Bytes with another digest are not
+                 *     kept.
                  * @example sha1 qUqP5cyxm6YcTAhz05Hph5gvu9M=
                  */
                 "Upload-Checksum"?: string;
