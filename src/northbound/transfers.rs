@@ -107,7 +107,7 @@ impl From<&Ended> for EndedTransfer {
             rate,
             started: Time::of_system(transfer.started),
             ended: Time::of_system(transfer.ended()),
-            outcome: if transfer.is_whole() { Outcome::Done } else { Outcome::BrokenOff },
+            outcome: if transfer.is_complete() { Outcome::Done } else { Outcome::BrokenOff },
         }
     }
 }

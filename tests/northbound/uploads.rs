@@ -282,9 +282,9 @@ fn curl_goes_on_where_it_stopped() {
     let service = Service::start(&json!({}));
     let body = images::pattern(4, 5_000_000);
     fs::write(service.path("a.iso"), &body).unwrap();
-    // The README's command, over a connection that is cut every second.
-    let readme = include_str!("../../README.md");
-    let block = readme.split("```sh\n").find(|block| block.contains("/uploads?name=big.iso")).unwrap();
+    // The command of docs/uploads.md, over a connection that is cut every second.
+    let page = include_str!("../../docs/uploads.md");
+    let block = page.split("```sh resume\n").find(|block| block.contains("/uploads?name=big.iso")).unwrap();
     let script = block.split("```").next().unwrap().replace("localhost:7070", "$NORTH");
     let script = script.replace(" -C ", " --limit-rate 2M --max-time 1 -C ").replace("big.iso", "a.iso");
     let script = format!("set -u; curl() {{ echo >>calls; command curl \"$@\"; }}\n{script}");

@@ -1,29 +1,28 @@
-//! The record of transfers: those that run, the last that ended, and sums; in parts, so that threads do not wait for each other.
+//! The record of transfers: those that run, the last that ended, and sums. It has shards, so that threads do not wait
+//! for each other.
 
 use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
-use super::{Totals, Transfer, lock};
+/// Shards of the record. More threads than this share some.
+const SHARDS: usize = 16;
 
-/// Parts of the record. More threads than this share some.
-const PARTS: usize = 16;
-
-/// Ended transfers that a part remembers.
+/// Ended transfers that a shard remembers.
 const REMEMBERED: usize = 128;
 
-/// The longest path that is remembered whole, in bytes.
+/// The longest path that is remembered in full, in bytes.
 const MAX_PATH: usize = 512;
 
 /// A transfer that has ended.
 #[derive(Debug, Clone)]
 pub struct Ended {
-    /// Who fetched.
+    /// The client that fetched.
     pub client: SocketAddr,
-    /// The path that was asked for, as it came; a very long one is cut.
+    /// The path of the request; a very long one is cut.
     pub path: String,
     /// Bytes that the answer had in all.
     pub size: u64,
@@ -36,8 +35,8 @@ pub struct Ended {
 }
 
 impl Ended {
-    /// Whether all bytes were handed to the system. Whether the client got them, the network alone knows.
-    pub fn is_whole(&self) -> bool {
+    /// Whether all bytes were handed to the system. That does not mean that the client received them.
+    pub fn is_complete(&self) -> bool {
         self.sent >= self.size
     }
 
@@ -47,45 +46,73 @@ impl Ended {
     }
 }
 
-#[derive(Default)]
-pub(super) struct Log {
-    parts: [Mutex<Shard>; PARTS],
+/// Numbers since the start, and of now.
+#[derive(Debug, Clone, Default)]
+pub struct Totals {
+    /// Answers by the first digit of their status.
+    pub answers: [u64; 6],
+    /// Bytes of bodies handed to the system.
+    pub bytes: u64,
+    /// Transfers that ended before all bytes were sent.
+    pub broken: u64,
+    /// Transfers that were refused because no permit was free.
+    pub refused: u64,
+    /// Transfers that wait for a permit now.
+    pub waiting: u64,
+    /// Transfers that run now.
+    pub running: u64,
 }
 
-#[derive(Default)]
-struct Shard {
-    running: HashMap<u64, Weak<Transfer>>,
+/// The record, with a handle `T` for each running transfer.
+pub(super) struct Log<T> {
+    shards: [Mutex<Shard<T>>; SHARDS],
+}
+
+struct Shard<T> {
+    running: HashMap<u64, Weak<T>>,
     next: u64,
     ended: VecDeque<Ended>,
     totals: Totals,
 }
 
-impl Log {
+impl<T> Default for Log<T> {
+    fn default() -> Self {
+        Self { shards: std::array::from_fn(|_| Mutex::default()) }
+    }
+}
+
+impl<T> Default for Shard<T> {
+    fn default() -> Self {
+        Self { running: HashMap::new(), next: 0, ended: VecDeque::new(), totals: Totals::default() }
+    }
+}
+
+impl<T> Log<T> {
     /// Records a transfer that begins; it is made with its number.
-    pub(super) fn begin(&self, make: impl FnOnce(u64) -> Transfer) -> Arc<Transfer> {
-        let index = own_part();
-        let mut part = self.lock(index);
-        part.next += 1;
-        // The number tells the part, for a transfer may end on another thread.
-        let number = part.next * PARTS as u64 + index as u64;
+    pub(super) fn begin(&self, make: impl FnOnce(u64) -> T) -> Arc<T> {
+        let index = own_shard();
+        let mut shard = self.lock(index);
+        shard.next += 1;
+        // The number leads to the shard, for a transfer may end on another thread.
+        let number = shard.next * SHARDS as u64 + index as u64;
         let transfer = Arc::new(make(number));
-        part.running.insert(number, Arc::downgrade(&transfer));
+        shard.running.insert(number, Arc::downgrade(&transfer));
         transfer
     }
 
     pub(super) fn end(&self, number: u64, ended: Ended) {
-        let mut part = self.lock(usize::try_from(number % PARTS as u64).unwrap_or(0));
-        part.running.remove(&number);
-        part.totals.broken += u64::from(!ended.is_whole());
-        part.remember(|slot| *slot = ended);
+        let mut shard = self.lock(usize::try_from(number % SHARDS as u64).unwrap_or(0));
+        shard.running.remove(&number);
+        shard.totals.broken += u64::from(!ended.is_complete());
+        shard.remember(|slot| *slot = ended);
     }
 
-    /// Records an answer that ended with its beginning. The place of the oldest record is used again, memory and all.
+    /// Records an answer that ended with its beginning, in the memory of the oldest record.
     pub(super) fn note(&self, client: SocketAddr, path: &str, size: u64) {
         let started = SystemTime::now();
-        let mut part = self.lock(own_part());
-        part.totals.bytes += size;
-        part.remember(|slot| {
+        let mut shard = self.lock(own_shard());
+        shard.totals.bytes += size;
+        shard.remember(|slot| {
             slot.path.clear();
             slot.path.push_str(shortened(path));
             (slot.client, slot.size, slot.sent, slot.started, slot.took) =
@@ -94,43 +121,43 @@ impl Log {
     }
 
     pub(super) fn answered(&self, status: u16) {
-        let mut part = self.lock(own_part());
-        if let Some(number) = part.totals.answers.get_mut(usize::from(status / 100)) {
+        let mut shard = self.lock(own_shard());
+        if let Some(number) = shard.totals.answers.get_mut(usize::from(status / 100)) {
             *number += 1;
         }
     }
 
-    pub(super) fn running(&self) -> Vec<Arc<Transfer>> {
+    pub(super) fn running(&self) -> Vec<Arc<T>> {
         let upgrade = |index| self.lock(index).running.values().filter_map(Weak::upgrade).collect::<Vec<_>>();
-        (0..PARTS).flat_map(upgrade).collect()
+        (0..SHARDS).flat_map(upgrade).collect()
     }
 
     pub(super) fn ended(&self) -> Vec<Ended> {
-        (0..PARTS).flat_map(|index| self.lock(index).ended.iter().cloned().collect::<Vec<_>>()).collect()
+        (0..SHARDS).flat_map(|index| self.lock(index).ended.iter().cloned().collect::<Vec<_>>()).collect()
     }
 
     pub(super) fn totals(&self) -> Totals {
         let mut sum = Totals::default();
-        for index in 0..PARTS {
-            let part = self.lock(index);
-            for (sum, number) in sum.answers.iter_mut().zip(part.totals.answers) {
+        for index in 0..SHARDS {
+            let shard = self.lock(index);
+            for (sum, number) in sum.answers.iter_mut().zip(shard.totals.answers) {
                 *sum += number;
             }
-            sum.bytes += part.totals.bytes;
-            sum.broken += part.totals.broken;
-            sum.running += part.running.len() as u64;
+            sum.bytes += shard.totals.bytes;
+            sum.broken += shard.totals.broken;
+            sum.running += shard.running.len() as u64;
         }
         sum
     }
 
-    fn lock(&self, index: usize) -> MutexGuard<'_, Shard> {
-        // Indices are always below the number of parts.
-        lock(self.parts.get(index).unwrap_or(&self.parts[0]))
+    fn lock(&self, index: usize) -> MutexGuard<'_, Shard<T>> {
+        // Indices are always below the number of shards.
+        lock(self.shards.get(index).unwrap_or(&self.shards[0]))
     }
 }
 
-impl Shard {
-    /// Lets `write` fill the slot of the newest record.
+impl<T> Shard<T> {
+    /// Has `write` fill the newest record.
     fn remember(&mut self, write: impl FnOnce(&mut Ended)) {
         let oldest = if self.ended.len() < REMEMBERED { None } else { self.ended.pop_front() };
         let mut slot = oldest.unwrap_or_else(|| Ended {
@@ -146,20 +173,25 @@ impl Shard {
     }
 }
 
-/// The path, or as much of it as is remembered.
+/// The path, or its beginning if it is too long to be remembered.
 pub(super) fn shortened(path: &str) -> &str {
     path.get(..path.floor_char_boundary(MAX_PATH)).unwrap_or_default()
 }
 
-/// The part of this thread. Threads get theirs in turn.
-fn own_part() -> usize {
+/// The shard of this thread. Threads get theirs in turn.
+fn own_shard() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local! {
         static OWN: Cell<Option<usize>> = const { Cell::new(None) };
     }
     OWN.with(|own| {
-        let part = own.get().unwrap_or_else(|| NEXT.fetch_add(1, Ordering::Relaxed) % PARTS);
-        own.set(Some(part));
-        part
+        let shard = own.get().unwrap_or_else(|| NEXT.fetch_add(1, Ordering::Relaxed) % SHARDS);
+        own.set(Some(shard));
+        shard
     })
+}
+
+/// Locks a mutex. A panic of another thread does not matter to counters and records.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

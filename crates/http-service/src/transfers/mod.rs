@@ -1,21 +1,20 @@
-//! The shelf of transfers: what is being sent to machines, what was sent lately, and how much may be sent at once. All of it is memory
-//! of a bounded size, and what a request costs here is a lock that only its own thread wants.
+//! Transfers: what is being sent to machines, what was sent lately, and how much may be sent at once. All of it is
+//! memory of a bounded size. A request costs a lock that only its own thread wants.
 
 mod log;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Instant, SystemTime};
 
 use file_transport::{BodyObserver, Counters, RateLimit};
+use model::identity::Identity;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use model::identity::Identity;
-
-pub use log::Ended;
-use log::Log;
+pub use log::{Ended, Totals};
+use log::{Log, lock};
 
 /// What may be sent at once. 0 means no limit.
 #[derive(Debug, Clone, Copy, Default)]
@@ -28,34 +27,34 @@ pub struct Limits {
     pub image_rate: u64,
 }
 
-/// The shelf. Handles are cheap clones.
+/// All transfers. Clones share them.
 #[derive(Clone)]
 pub struct Transfers(Arc<Inner>);
 
 struct Inner {
-    places: Option<Arc<Semaphore>>,
-    pace: Option<Arc<RateLimit>>,
+    permits: Option<Arc<Semaphore>>,
+    rate_limit: Option<Arc<RateLimit>>,
     image_rate: u64,
     /// By device and inode of the open file: all files of one image come from the same.
-    image_paces: Mutex<HashMap<(u64, u64), Weak<RateLimit>>>,
-    log: Log,
+    image_rate_limits: Mutex<HashMap<(u64, u64), Weak<RateLimit>>>,
+    log: Log<Transfer>,
     connections: Arc<Counters>,
     refused: AtomicU64,
     waiting: AtomicU64,
     bytes: AtomicU64,
 }
 
-/// The right to send, until it is let go of.
+/// The right to send, until it is dropped.
 #[derive(Debug, Default)]
 pub struct Permit {
     _permit: Option<OwnedSemaphorePermit>,
 }
 
-/// There is no place for another transfer just now.
+/// No permit is free for another transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Busy;
 
-/// A running transfer. It ends when the last who holds it lets go.
+/// A running transfer. It ends when its last handle is dropped.
 pub struct Transfer {
     transfers: Transfers,
     number: u64,
@@ -65,16 +64,16 @@ pub struct Transfer {
     started: SystemTime,
     begun: Instant,
     sent: AtomicU64,
-    paces: Vec<Arc<RateLimit>>,
+    rate_limits: Vec<Arc<RateLimit>>,
     _permit: Permit,
 }
 
-/// A running transfer as it is shown.
+/// The state of a running transfer.
 #[derive(Debug, Clone)]
 pub struct Running {
-    /// Who fetches.
+    /// The client that fetches.
     pub client: SocketAddr,
-    /// The path that was asked for, as it came; a very long one is cut.
+    /// The path of the request; a very long one is cut.
     pub path: String,
     /// Bytes that the answer has in all.
     pub size: u64,
@@ -86,32 +85,15 @@ pub struct Running {
     pub rate: u64,
 }
 
-/// Numbers since the start, and of this moment.
-#[derive(Debug, Clone, Default)]
-pub struct Totals {
-    /// Answers by the first digit of their status.
-    pub answers: [u64; 6],
-    /// Bytes of bodies handed to the system.
-    pub bytes: u64,
-    /// Transfers that did not get to their end.
-    pub broken: u64,
-    /// Transfers that were sent away because there was no place.
-    pub refused: u64,
-    /// Transfers that wait for a place now.
-    pub waiting: u64,
-    /// Transfers that run now.
-    pub running: u64,
-}
-
 impl Transfers {
-    /// An empty shelf. `connections` counts what happens to the connections that the transfers go over.
+    /// No transfers yet. `connections` counts what happens to the connections that they use.
     pub fn new(limits: Limits, connections: Arc<Counters>) -> Self {
-        let places = Some(limits.transfers).filter(|places| *places > 0);
+        let permits = Some(limits.transfers).filter(|permits| *permits > 0);
         Self(Arc::new(Inner {
-            places: places.map(|places| Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)))),
-            pace: Some(limits.rate).filter(|rate| *rate > 0).map(|rate| Arc::new(RateLimit::new(rate))),
+            permits: permits.map(|permits| Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS)))),
+            rate_limit: Some(limits.rate).filter(|rate| *rate > 0).map(|rate| Arc::new(RateLimit::new(rate))),
             image_rate: limits.image_rate,
-            image_paces: Mutex::default(),
+            image_rate_limits: Mutex::default(),
             log: Log::default(),
             connections,
             refused: AtomicU64::new(0),
@@ -120,15 +102,15 @@ impl Transfers {
         }))
     }
 
-    /// A place for a transfer. Who can wait does, in the order of coming; who cannot is told at once.
+    /// A permit for a transfer. Requests that can wait get theirs in the order in which they came.
     ///
     /// # Errors
     ///
-    /// [`Busy`] for those who cannot wait.
+    /// [`Busy`] at once for a request that cannot wait.
     pub async fn admit(&self, can_wait: bool) -> Result<Permit, Busy> {
-        let Some(places) = &self.0.places else { return Ok(Permit::default()) };
-        if let Ok(place) = Arc::clone(places).try_acquire_owned() {
-            return Ok(Permit { _permit: Some(place) });
+        let Some(permits) = &self.0.permits else { return Ok(Permit::default()) };
+        if let Ok(permit) = Arc::clone(permits).try_acquire_owned() {
+            return Ok(Permit { _permit: Some(permit) });
         }
         if !can_wait {
             self.0.refused.fetch_add(1, Ordering::Relaxed);
@@ -136,7 +118,7 @@ impl Transfers {
         }
         let _waiting = Waiting::new(&self.0.waiting);
         // The semaphore is never closed.
-        Ok(Permit { _permit: Arc::clone(places).acquire_owned().await.ok() })
+        Ok(Permit { _permit: Arc::clone(permits).acquire_owned().await.ok() })
     }
 
     /// A transfer of `size` bytes of `file` begins.
@@ -148,7 +130,7 @@ impl Transfers {
         size: u64,
         permit: Permit,
     ) -> Arc<Transfer> {
-        let (transfers, paces) = (self.clone(), self.paces(file));
+        let (transfers, rate_limits) = (self.clone(), self.rate_limits(file));
         self.0.log.begin(|number| Transfer {
             transfers,
             number,
@@ -158,21 +140,21 @@ impl Transfers {
             started: SystemTime::now(),
             begun: Instant::now(),
             sent: AtomicU64::new(0),
-            paces,
+            rate_limits,
             _permit: permit,
         })
     }
 
-    /// An answer of `size` bytes was given from memory, which is not worth following.
+    /// Records an answer of `size` bytes from memory, which is too short to be shown while it runs.
     pub fn note(&self, client: SocketAddr, path: &str, size: u64) {
-        if let Some(pace) = &self.0.pace {
-            // It waits for nobody, but what it takes is missing for those who do.
-            pace.take(size);
+        if let Some(rate_limit) = &self.0.rate_limit {
+            // It does not wait, but other transfers wait for the bytes that it takes.
+            rate_limit.take(size);
         }
         self.0.log.note(client, path, size);
     }
 
-    /// A request was answered with this status.
+    /// Counts an answer by its status.
     pub fn answered(&self, status: u16) {
         self.0.log.answered(status);
     }
@@ -205,20 +187,20 @@ impl Transfers {
         &self.0.connections
     }
 
-    fn paces(&self, file: Identity) -> Vec<Arc<RateLimit>> {
+    fn rate_limits(&self, file: Identity) -> Vec<Arc<RateLimit>> {
         let file = (file.device, file.inode);
-        let mut paces: Vec<Arc<RateLimit>> = self.0.pace.iter().cloned().collect();
+        let mut limits: Vec<Arc<RateLimit>> = self.0.rate_limit.iter().cloned().collect();
         if self.0.image_rate > 0 {
-            let mut known = lock(&self.0.image_paces);
-            let pace = known.get(&file).and_then(Weak::upgrade).unwrap_or_else(|| {
-                known.retain(|_, pace| pace.strong_count() > 0);
-                let pace = Arc::new(RateLimit::new(self.0.image_rate));
-                known.insert(file, Arc::downgrade(&pace));
-                pace
+            let mut known = lock(&self.0.image_rate_limits);
+            let limit = known.get(&file).and_then(Weak::upgrade).unwrap_or_else(|| {
+                known.retain(|_, limit| limit.strong_count() > 0);
+                let limit = Arc::new(RateLimit::new(self.0.image_rate));
+                known.insert(file, Arc::downgrade(&limit));
+                limit
             });
-            paces.push(pace);
+            limits.push(limit);
         }
-        paces
+        limits
     }
 }
 
@@ -244,7 +226,7 @@ impl BodyObserver for Transfer {
     }
 
     fn rate_limits(&self) -> &[Arc<RateLimit>] {
-        &self.paces
+        &self.rate_limits
     }
 }
 
@@ -262,7 +244,7 @@ impl Drop for Transfer {
     }
 }
 
-/// Counts one who waits, for as long as it lives.
+/// Counts a waiting request for as long as it lives.
 struct Waiting<'a>(&'a AtomicU64);
 
 impl<'a> Waiting<'a> {
@@ -276,10 +258,6 @@ impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -303,14 +281,14 @@ mod tests {
     #[tokio::test]
     async fn who_can_wait_waits_and_who_cannot_is_told() {
         let transfers = transfers(Limits { transfers: 1, ..Limits::default() });
-        let first = transfers.admit(false).await.expect("a place");
-        assert_eq!(transfers.admit(false).await.expect_err("no place"), Busy);
+        let first = transfers.admit(false).await.expect("a permit");
+        assert_eq!(transfers.admit(false).await.expect_err("no permit"), Busy);
         let second = tokio::time::timeout(Duration::from_millis(20), transfers.admit(true)).await;
         assert!(second.is_err(), "it waits");
         assert_eq!(
             (transfers.totals().refused, transfers.totals().waiting),
             (1, 0),
-            "who gave up no longer waits"
+            "a request that gave up no longer waits"
         );
         drop(first);
         assert!(transfers.admit(false).await.is_ok());
@@ -332,7 +310,7 @@ mod tests {
         transfers.answered(404);
         assert!(transfers.running().is_empty());
         let ended: Vec<_> =
-            transfers.ended().into_iter().map(|it| (it.is_whole(), it.path, it.sent)).collect();
+            transfers.ended().into_iter().map(|it| (it.is_complete(), it.path, it.sent)).collect();
         assert!(ended.contains(&(false, "/a/1/vmlinuz".into(), 60)), "{ended:?}");
         assert!(ended.contains(&(true, "/a/1/boot.cfg".into(), 40)), "{ended:?}");
         let totals = transfers.totals();
@@ -348,12 +326,12 @@ mod tests {
         let shares = |one: &Transfer, two: &Transfer| {
             one.rate_limits()
                 .iter()
-                .filter(|pace| two.rate_limits().iter().any(|its| Arc::ptr_eq(pace, its)))
+                .filter(|limit| two.rate_limits().iter().any(|its| Arc::ptr_eq(limit, its)))
                 .count()
         };
         assert_eq!((first.rate_limits().len(), shares(&first, &second), shares(&first, &other)), (2, 2, 1));
         drop((first, second, other));
         drop(begin(file(3)));
-        assert_eq!(lock(&transfers.0.image_paces).len(), 1, "paces that nobody uses are forgotten");
+        assert_eq!(lock(&transfers.0.image_rate_limits).len(), 1, "unused rate limits are dropped");
     }
 }
