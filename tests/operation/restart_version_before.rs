@@ -93,6 +93,10 @@ fn images_jobs_and_unfinished_files_of_the_version_before_are_taken_up() {
                 "{name}: {field}"
             );
         }
+        if name == "half" {
+            // All but the beginning of it is numbers.
+            continue;
+        }
         let hello = http::get(&service.south(&format!("/{name}/1/hello.txt"))).expect_status(200);
         assert_eq!(hello.text(), "hello\n", "{name}");
     }

@@ -105,7 +105,7 @@ pub enum CatalogError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Our disk: the change was not made, because it could not be saved.
-    #[error(transparent)]
+    #[error("{}", .0.with_cause())]
     Inventory(std::sync::Arc<InventoryError>),
     /// Too much at once.
     #[error("too many files are arriving at this moment; try again later")]

@@ -4,7 +4,7 @@ use ::jobs::{BoxError, BoxFuture, JobStore};
 
 use crate::error::CatalogError;
 use crate::handle::Catalog;
-use model::job::{Job, JobId};
+use model::job::{Job, JobId, State};
 
 impl JobStore for Catalog {
     fn save(&self, job: Option<Job>, forgotten: Vec<JobId>) -> BoxFuture<'_, Result<(), BoxError>> {
@@ -20,9 +20,10 @@ impl JobStore for Catalog {
 
 impl Catalog {
     /// Records `job` and forgets `forgotten`. The disk has a job within a second, because work may be
-    /// repeated after a crash. A removal alone is on disk at once, because a client asked for it.
+    /// repeated after a crash. A removal alone, and a job that begins again, are on disk at once, because a
+    /// client asked for them.
     async fn save_jobs(&self, job: Option<Job>, forgotten: Vec<JobId>) -> Result<(), CatalogError> {
-        let is_urgent = job.is_none();
+        let is_urgent = job.as_ref().is_none_or(|job| job.state == State::Queued);
         let saved = self.records.commit_when(
             move |()| is_urgent,
             move |records| {

@@ -45,8 +45,10 @@ async fn measure(files: u64, path: PathBuf) {
     let copied = once(|| {
         drop(records.files.iter().map(|(key, file)| (key.clone(), file.clone())).collect::<Vec<_>>())
     });
-    let shared = once(|| drop(records.clone()));
     let writer = InventoryWriter::<CommitError>::start(inventory, records, Feed::default()).expect("starts");
+    let snapshot = writer.snapshot();
+    let shared = once(|| drop(snapshot.records().clone()));
+    drop(snapshot);
 
     let mut urgent = Vec::new();
     for number in 0..10 {

@@ -52,7 +52,7 @@ impl Files {
         match forgotten {
             // The file is gone. A digest that outlives it is dropped when another file takes the name.
             Err(CatalogError::Inventory(error)) if !listed.file.local => {
-                tracing::warn!(%error, "the digest of a removed file stays recorded");
+                tracing::warn!(error = error.with_cause(), "the digest of a removed file stays recorded");
             }
             other => other?,
         }

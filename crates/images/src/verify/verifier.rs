@@ -71,7 +71,7 @@ impl Verifier {
             if let Some(recorded) = file.sha256_of(&identity).filter(|recorded| *recorded != sha256) {
                 let damage = Damage::Rotten { found: sha256, recorded, noticed: Timestamp::now() };
                 (file.identity, file.damage) = (identity, Some(damage.clone()));
-                return Recorded::Damaged(damage);
+                return (Recorded::Damaged(damage), true);
             }
             if file.sha256.is_some_and(|known| known != sha256) && file.local.is_none() {
                 // Other bytes, and they did not come through here.
@@ -81,16 +81,18 @@ impl Verifier {
             file.verify(sha256);
             let images = records.images.values();
             let made_of_it = images.filter(|image| kind == StoreKind::Iso && image.iso == *name);
+            let mut is_of_image = false;
             for id in made_of_it.map(|image| image.id.clone()).collect::<Vec<_>>() {
                 let Some(image) = records.images.get_mut(&id) else { continue };
                 let Some(known) = image.identity.as_mut() else { continue };
+                is_of_image = true;
                 if image.sha256 == Some(sha256) {
                     *known = identity;
                 } else if image.sha256.is_none() && known.same_version(&identity) {
                     image.sha256 = Some(sha256);
                 }
             }
-            Recorded::Good
+            (Recorded::Good, is_of_image)
         })
         .await
     }
@@ -116,19 +118,20 @@ impl Verifier {
                 }
             }
             (file.identity, file.damage) = (identity, Some(damage.clone()));
-            Recorded::Damaged(damage)
+            (Recorded::Damaged(damage), true)
         })
         .await
     }
 
     /// Records the result of reading a file, if the file is still the one that was read: another may have its
-    /// name by now.
+    /// name by now. `change` tells as well whether the disk must have it at once: a file's digest can be
+    /// computed again, but that of an image tells its ISO from another one, and damage is found by chance.
     async fn record_reading(
         self: &Arc<Self>,
         kind: StoreKind,
         name: FileName,
         identity: Identity,
-        change: impl FnOnce(&mut Records, &FileName) -> Recorded + Send + 'static,
+        change: impl FnOnce(&mut Records, &FileName) -> (Recorded, bool) + Send + 'static,
     ) -> Result<Recorded, CatalogError> {
         let (verifier, wanted) = (Arc::clone(self), name.clone());
         let now = blocking(move || verifier.identity(kind, &wanted)).await?;
@@ -141,10 +144,9 @@ impl Verifier {
             Ok(_) | Err(_) => {}
         }
         let shown = name.clone();
-        // A digest can be computed again. Damage is found by chance, and must not be lost.
-        let is_urgent = |recorded: &Recorded| matches!(recorded, Recorded::Damaged(_));
+        let is_urgent = |(_, is_urgent): &(Recorded, bool)| *is_urgent;
         let recorded = self.records.commit_when(is_urgent, move |records| Ok(change(records, &name)));
-        let recorded = recorded.await?;
+        let (recorded, _) = recorded.await?;
         if let Recorded::Damaged(damage) = &recorded {
             tracing::error!(%kind, name = %shown, %damage, "a file is damaged");
         }

@@ -122,8 +122,8 @@ pub enum InventoryError {
 }
 
 impl InventoryError {
-    /// For the log: the error and its cause.
-    fn with_cause(&self) -> String {
+    /// For logs that show no sources: the error and its cause.
+    pub fn with_cause(&self) -> String {
         match self {
             Self::Io { source, .. } => format!("{self}: {source}"),
             Self::Corrupt { .. } | Self::InUse(_) => self.to_string(),
