@@ -4,15 +4,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::southbound_address::SouthboundAddress;
-use super::uploads::running::Running;
-use super::views;
-use super::web_ui::content::WebUi;
 use http_service::transfers::Transfers;
 use images::Catalog;
 use images::jobs::Jobs;
 use model::image::Image;
 use records::feed::Feed;
+
+use super::southbound_address::SouthboundAddress;
+use super::uploads::running::Running;
+use super::views;
+use super::web_ui::content::WebUi;
 
 /// The management API. A clone shares all of it.
 #[derive(Clone)]

@@ -1,14 +1,14 @@
 //! The parameters `checksum` and `signature`: a file on the web that lists the digests of other files, and
 //! its OpenPGP signature.
 
-use url::Url;
-
-use super::api::Northbound;
-use super::problems::problem;
 use http_service::Problem;
 use http_service::digest_fields::ExpectedDigests;
 use http_service::parameters::Parameters;
 use model::link::Link;
+use url::Url;
+
+use super::api::Northbound;
+use super::problems::problem;
 
 /// The parameters.
 pub(super) const PARAMETERS: [&str; 2] = ["checksum", "signature"];

@@ -4,13 +4,13 @@
 use std::sync::LazyLock;
 
 use axum::Json;
+use http_service::openapi::finish;
 use utoipa::{Modify, OpenApi, openapi};
 
 use super::api_types::{problems, upload_progress};
 use super::uploads::{append, create, discard, list, method_override, progress};
 use super::web_ui::pages;
 use super::{about, events, images, iso, jobs, metrics, microkernel, storage, transfers};
-use http_service::openapi::finish;
 
 static DOCUMENT: LazyLock<openapi::OpenApi> = LazyLock::new(Document::openapi);
 

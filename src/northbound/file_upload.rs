@@ -10,11 +10,11 @@ use futures_util::future::BoxFuture;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use http_service::Problem;
 use http_service::request_body::RequestBody;
+use images::Intake;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
 use super::problems::problem;
-use images::Intake;
 
 /// For bodies up to this size the answer waits until the file is stored, so that every failure has its
 /// status.

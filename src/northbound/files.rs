@@ -4,12 +4,6 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
-
-use super::api::Northbound;
-use super::checksum_file::ChecksumFile;
-use super::file_upload::receive;
-use super::problems::{of_file, problem};
-use super::views::file::StoredFile;
 use http_service::Problem;
 use http_service::digest_fields::ExpectedDigests;
 use http_service::parameters::Parameters;
@@ -17,6 +11,12 @@ use http_service::request_body::{RequestBody, check_headers};
 use images::Intake;
 use model::names::FileName;
 use model::stored_file::StoreKind;
+
+use super::api::Northbound;
+use super::checksum_file::ChecksumFile;
+use super::file_upload::receive;
+use super::problems::{of_file, problem};
+use super::views::file::StoredFile;
 
 pub(super) const FILTERS: [&str; 1] = ["name"];
 pub(super) const PUT_PARAMETERS: [&str; 5] = ["name", "sha256", "sha512", "checksum", "signature"];

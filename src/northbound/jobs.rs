@@ -3,6 +3,11 @@
 use axum::Json;
 use axum::extract::{Path as UrlPath, Request, State};
 use axum::response::{IntoResponse, Response};
+use http_service::Problem;
+use http_service::parameters::Parameters;
+use http_service::run_to_completion;
+use images::jobs::{Download, JobError, Shown, Work};
+use model::job::JobId;
 
 use super::api::Northbound;
 use super::api_types::examples;
@@ -10,11 +15,6 @@ use super::api_types::parameters::JobFilters;
 use super::api_types::problems::{BadFilter, JobBusy, NoSuchJob, NotRetried};
 use super::problems::problem;
 use super::views::job::{Job, JobInFull};
-use http_service::Problem;
-use http_service::parameters::Parameters;
-use http_service::run_to_completion;
-use images::jobs::{Download, JobError, Shown, Work};
-use model::job::JobId;
 
 pub(super) const FILTERS: [&str; 3] = ["kind", "state", "image"];
 

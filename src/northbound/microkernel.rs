@@ -2,6 +2,9 @@
 
 use axum::extract::{Request, State};
 use axum::response::Response;
+use http_service::Problem;
+use http_service::openapi::Bytes;
+use model::stored_file::StoreKind;
 
 use super::api::Northbound;
 use super::api_types::examples;
@@ -9,9 +12,6 @@ use super::api_types::parameters::{DigestFields, FileFilter, FileName, IncomingF
 use super::api_types::problems::{BadFilter, BadParameter, EncodingRejected, FileRejected, FileStays};
 use super::files;
 use super::views::file::StoredFile;
-use http_service::Problem;
-use http_service::openapi::Bytes;
-use model::stored_file::StoreKind;
 
 /// List the microkernel files, or the one named.
 #[utoipa::path(

@@ -2,11 +2,10 @@
 //! it can repair. What only the operator can repair goes to the log, and the client reads a sentence without
 //! inner details.
 
+use blobs::StoreError;
 use http::StatusCode;
 use http_service::Problem;
 use http_service::digest_fields::ExpectedDigests;
-
-use blobs::StoreError;
 use images::CatalogError;
 use images::jobs::checksums::ChecksumError;
 use images::jobs::{Failure, JobError};

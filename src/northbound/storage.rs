@@ -2,6 +2,9 @@
 
 use axum::Json;
 use axum::extract::State;
+use blobs::{FileSystem, Usage};
+use http_service::Problem;
+use model::stored_file::StoreKind;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -9,9 +12,6 @@ use super::api::Northbound;
 use super::api_types::examples;
 use super::problems::problem;
 use super::views::file::Store;
-use blobs::{FileSystem, Usage};
-use http_service::Problem;
-use model::stored_file::StoreKind;
 
 /// What the stores hold, what is on its way to them, and what still fits. All sizes are bytes.
 #[derive(Debug, Serialize, ToSchema)]

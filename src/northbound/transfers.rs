@@ -2,13 +2,13 @@
 
 use axum::Json;
 use axum::extract::State;
+use http_service::transfers::{Ended, Running};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::api::Northbound;
 use super::api_types::examples;
 use super::views::time::Time;
-use http_service::transfers::{Ended, Running};
 
 /// Ended transfers that are shown.
 const SHOWN: usize = 200;

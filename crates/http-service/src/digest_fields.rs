@@ -6,11 +6,11 @@ use std::fmt::Display;
 
 use http::StatusCode;
 use http::header::HeaderMap;
+use model::digest::{Expected, Sha256, Sha512};
 
 use crate::parameters::Parameters;
 use crate::problem::Problem;
 use crate::structured::{self, MemberValue};
-use model::digest::{Expected, Sha256, Sha512};
 
 /// The parameters that state the digests of a file.
 pub const PARAMETERS: [&str; 2] = ["sha256", "sha512"];

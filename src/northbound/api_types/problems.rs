@@ -1,10 +1,10 @@
 //! The problem answers of the document. Each set is for operations that fail in the same ways; the examples
 //! are made by the code that makes the answers.
 
+use http_service::openapi::{Answers, Row, answers, references};
 use utoipa::IntoResponses;
 
 use crate::northbound::problems::checksum_mismatch;
-use http_service::openapi::{Answers, Row, answers, references};
 
 /// All problem answers of this API.
 pub(in crate::northbound) fn all() -> Answers {

@@ -1,12 +1,11 @@
 //! The answers with the headers that clients of tus read the progress of an upload from.
 
 use http::StatusCode;
+use http_service::openapi::Answers;
 use utoipa::IntoResponses;
 use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
 use utoipa::openapi::{Ref, RefOr, Response, ResponseBuilder};
-
-use http_service::openapi::Answers;
 
 /// The component that answers refer to, each with a description of its own.
 const NAME: &str = "UploadProgress";

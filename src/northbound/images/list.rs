@@ -3,6 +3,9 @@
 use axum::Json;
 use axum::extract::{Path as UrlPath, Request, State};
 use axum::response::{IntoResponse, Response};
+use http_service::Problem;
+use http_service::parameters::Parameters;
+use model::image::{Image, ImageId};
 
 use crate::northbound::api::Northbound;
 use crate::northbound::api_types::examples;
@@ -11,9 +14,6 @@ use crate::northbound::api_types::problems::{BadFilter, NoSuchImage};
 use crate::northbound::problems::problem;
 use crate::northbound::views;
 use crate::northbound::views::image::{Findings, ImageInFull};
-use http_service::Problem;
-use http_service::parameters::Parameters;
-use model::image::{Image, ImageId};
 
 /// What images are chosen by.
 pub(in crate::northbound) const FILTERS: [&str; 5] = ["id", "name", "version", "iso", "status"];

@@ -6,6 +6,12 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
+use http_service::Problem;
+use http_service::digest_fields::ExpectedDigests;
+use http_service::openapi::Bytes;
+use http_service::parameters::{Known, Parameters};
+use model::image::Image;
+use model::names::FileName;
 
 use super::reserve::reserve;
 use super::upload::upload;
@@ -19,12 +25,6 @@ use crate::northbound::api_types::problems::{
 use crate::northbound::checksum_file::ChecksumFile;
 use crate::northbound::problems::of_file;
 use crate::northbound::views;
-use http_service::Problem;
-use http_service::digest_fields::ExpectedDigests;
-use http_service::openapi::Bytes;
-use http_service::parameters::{Known, Parameters};
-use model::image::Image;
-use model::names::FileName;
 
 pub(in crate::northbound) const PARAMETERS: [&str; 12] = [
     "name",

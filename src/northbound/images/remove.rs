@@ -4,6 +4,10 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use http_service::Problem;
+use http_service::parameters::Parameters;
+use http_service::run_to_completion;
+use model::image::{Image, ImageId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -14,10 +18,6 @@ use crate::northbound::api_types::parameters::ImageFilters;
 use crate::northbound::api_types::problems::{BadParameter, ImagesInUse};
 use crate::northbound::problems::problem;
 use crate::northbound::views;
-use http_service::Problem;
-use http_service::parameters::Parameters;
-use http_service::run_to_completion;
-use model::image::{Image, ImageId};
 
 /// The images that were deleted.
 #[derive(Debug, Serialize, ToSchema)]

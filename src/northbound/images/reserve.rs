@@ -1,13 +1,13 @@
 //! Which image a registration makes.
 
-use iso_reader::TreeKind;
-
-use crate::northbound::api::Northbound;
-use crate::northbound::problems::problem;
 use http_service::Problem;
 use http_service::parameters::Parameters;
 use images::Reservation;
+use iso_reader::TreeKind;
 use model::names::{ImageName, ImageVersion};
+
+use crate::northbound::api::Northbound;
+use crate::northbound::problems::problem;
 
 /// Reserves the name and the version of a new image.
 pub(super) async fn reserve(api: &Northbound, parameters: &Parameters) -> Result<Reservation, Problem> {

@@ -3,6 +3,10 @@
 use axum::Json;
 use axum::extract::{Path as UrlPath, Request, State};
 use axum::response::{IntoResponse, Response};
+use http_service::Problem;
+use http_service::parameters::Parameters;
+use images::Browse;
+use model::image::ImageId;
 use percent_encoding::percent_decode_str;
 
 use crate::northbound::api::Northbound;
@@ -11,10 +15,6 @@ use crate::northbound::api_types::parameters::Folder;
 use crate::northbound::api_types::problems::NotBrowsed;
 use crate::northbound::problems::problem;
 use crate::northbound::views::tree::TreeListing;
-use http_service::Problem;
-use http_service::parameters::Parameters;
-use images::Browse;
-use model::image::ImageId;
 
 pub(in crate::northbound) const PARAMETERS: [&str; 4] = ["path", "offset", "limit", "search"];
 

@@ -4,12 +4,6 @@ use axum::body::Body;
 use axum::response::Response;
 use futures_util::FutureExt;
 use http::{StatusCode, request};
-
-use super::reserve::reserve;
-use crate::northbound::api::Northbound;
-use crate::northbound::checksum_file::ChecksumFile;
-use crate::northbound::file_upload::receive;
-use crate::northbound::problems::{of_file, problem};
 use http_service::Problem;
 use http_service::digest_fields::ExpectedDigests;
 use http_service::parameters::Parameters;
@@ -17,6 +11,12 @@ use http_service::request_body::{RequestBody, check_headers};
 use images::Intake;
 use images::trees::{NOT_AN_IMAGE, SIGNATURE_BYTES, declared_size};
 use model::names::FileName;
+
+use super::reserve::reserve;
+use crate::northbound::api::Northbound;
+use crate::northbound::checksum_file::ChecksumFile;
+use crate::northbound::file_upload::receive;
+use crate::northbound::problems::{of_file, problem};
 
 /// An upload that lacks more than this of what its beginning announces is cut short. Less may be padding that
 /// was trimmed.

@@ -3,10 +3,6 @@
 use std::time::Duration;
 
 use http::HeaderMap;
-
-use crate::northbound::api::Northbound;
-use crate::northbound::checksum_file::{ChecksumFile, link};
-use crate::northbound::problems::problem;
 use http_service::Problem;
 use http_service::digest_fields::ExpectedDigests;
 use http_service::parameters::Parameters;
@@ -14,6 +10,10 @@ use http_service::run_to_completion;
 use images::jobs::{Failure, download_job, provisional_name};
 use images::{CatalogError, Reservation};
 use model::image::{Image, WebSource};
+
+use crate::northbound::api::Northbound;
+use crate::northbound::checksum_file::{ChecksumFile, link};
+use crate::northbound::problems::problem;
 
 /// How long a registration from the web waits for its end by default: the download of a small ISO from a near
 /// server takes less.

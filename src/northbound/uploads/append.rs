@@ -6,6 +6,10 @@ use axum::extract::{Path as UrlPath, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use http::{StatusCode, request};
+use http_service::Problem;
+use http_service::openapi::Bytes;
+use http_service::request_body::RequestBody;
+use model::unfinished_file::UnfinishedFileId;
 
 use super::fields::{self, Checksum, Piece};
 use super::receive::{Appended, receive};
@@ -16,13 +20,8 @@ use crate::northbound::api_types::parameters::{PieceChecksum, PieceFields, Range
 use crate::northbound::api_types::problems::{
     BytesRejected, FileRejected, NoPiece, NoSuchUpload, OtherChecksum, OtherVersion, UploadLocked,
 };
-use crate::northbound::api_types::upload_progress::PieceStored;
-use crate::northbound::api_types::upload_progress::PieceStoredByPut;
+use crate::northbound::api_types::upload_progress::{PieceStored, PieceStoredByPut};
 use crate::northbound::views::file::StoredFile;
-use http_service::Problem;
-use http_service::openapi::Bytes;
-use http_service::request_body::RequestBody;
-use model::unfinished_file::UnfinishedFileId;
 
 /// The body of a piece by tus.
 const PIECE: &str = "application/offset+octet-stream";

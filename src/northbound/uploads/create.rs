@@ -4,6 +4,14 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use http::header::{HeaderValue, LOCATION};
 use http::{StatusCode, request};
+use http_service::Problem;
+use http_service::digest_fields::ExpectedDigests;
+use http_service::openapi::Bytes;
+use http_service::parameters::Parameters;
+use http_service::request_body::check_headers;
+use model::names::FileName;
+use model::stored_file::StoreKind;
+use model::unfinished_file::{Owner, Plan, UnfinishedFileId};
 use serde_json::Value;
 
 use super::append::{append, is_piece};
@@ -16,14 +24,6 @@ use crate::northbound::api_types::problems::{
 };
 use crate::northbound::api_types::upload_progress::UploadBegun;
 use crate::northbound::problems::problem;
-use http_service::Problem;
-use http_service::digest_fields::ExpectedDigests;
-use http_service::openapi::Bytes;
-use http_service::parameters::Parameters;
-use http_service::request_body::check_headers;
-use model::names::FileName;
-use model::stored_file::StoreKind;
-use model::unfinished_file::{Owner, Plan, UnfinishedFileId};
 
 /// The extensions of tus that are understood.
 const EXTENSIONS: &str =

@@ -4,6 +4,7 @@ use axum::extract::{Path as UrlPath, State};
 use axum::response::Response;
 use http::StatusCode;
 use http::header::HeaderMap;
+use http_service::Problem;
 
 use super::fields;
 use super::response::{known, tus};
@@ -11,7 +12,6 @@ use crate::northbound::api::Northbound;
 use crate::northbound::api_types::parameters::TusVersion;
 use crate::northbound::api_types::problems::{NoSuchUpload, OtherVersion, UploadBusy};
 use crate::northbound::problems::problem;
-use http_service::Problem;
 
 /// Forget an upload and what came of it.
 #[utoipa::path(

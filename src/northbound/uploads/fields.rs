@@ -5,9 +5,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{CONTENT_RANGE, HeaderMap};
 use http::{HeaderName, StatusCode};
-use sha2::Digest;
-
 use http_service::Problem;
+use sha2::Digest;
 
 /// The protocol's only version.
 pub(super) const VERSION: &str = "1.0.0";

@@ -2,6 +2,9 @@
 
 use axum::Json;
 use axum::extract::State;
+use model::names::FileName;
+use model::stored_file::StoreKind;
+use model::unfinished_file::{Owner, UnfinishedFile, UnfinishedFileId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -10,9 +13,6 @@ use crate::northbound::api::Northbound;
 use crate::northbound::api_types::examples;
 use crate::northbound::views::file::Store;
 use crate::northbound::views::time::Time;
-use model::names::FileName;
-use model::stored_file::StoreKind;
-use model::unfinished_file::{Owner, UnfinishedFile, UnfinishedFileId};
 
 /// An upload that lacks bytes.
 #[derive(Debug, Serialize, ToSchema)]

@@ -2,6 +2,8 @@
 
 use axum::extract::{Path as UrlPath, Request, State};
 use axum::response::Response;
+use http_service::Problem;
+use http_service::openapi::Bytes;
 
 use super::append::patch;
 use super::discard::delete;
@@ -13,10 +15,7 @@ use crate::northbound::api_types::parameters::MethodOverride;
 use crate::northbound::api_types::problems::{
     BytesRejected, FileRejected, NoPiece, NoSuchUpload, OtherChecksum, OtherVersion, UploadLocked,
 };
-use crate::northbound::api_types::upload_progress::AsByHead;
-use crate::northbound::api_types::upload_progress::AsByPatchOrDelete;
-use http_service::Problem;
-use http_service::openapi::Bytes;
+use crate::northbound::api_types::upload_progress::{AsByHead, AsByPatchOrDelete};
 
 /// Do what another method does, for clients whose proxies let only GET and POST pass.
 #[utoipa::path(

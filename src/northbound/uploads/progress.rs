@@ -4,6 +4,7 @@ use axum::extract::{Path as UrlPath, State};
 use axum::response::Response;
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
+use http_service::Problem;
 
 use super::fields;
 use super::receive::locked;
@@ -11,9 +12,7 @@ use super::response::{self, known, tus};
 use crate::northbound::api::Northbound;
 use crate::northbound::api_types::parameters::TusVersion;
 use crate::northbound::api_types::problems::{NoSuchUpload, OtherVersion, UploadLocked};
-use crate::northbound::api_types::upload_progress::ProgressInFields;
-use crate::northbound::api_types::upload_progress::ProgressShown;
-use http_service::Problem;
+use crate::northbound::api_types::upload_progress::{ProgressInFields, ProgressShown};
 
 /// Ask how far an upload has come.
 ///

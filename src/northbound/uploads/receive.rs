@@ -1,15 +1,15 @@
 //! From the body of a request to the unfinished file, as many bytes as arrive.
 
 use http::StatusCode;
+use http_service::Problem;
+use http_service::request_body::RequestBody;
+use images::{Catalog, CatalogError, Intake};
+use model::unfinished_file::UnfinishedFileId;
 use tokio_util::sync::CancellationToken;
 
 use super::fields::{Checksum, Piece};
 use crate::northbound::problems::{checksum_mismatch, problem};
 use crate::northbound::views::file::StoredFile;
-use http_service::Problem;
-use http_service::request_body::RequestBody;
-use images::{Catalog, CatalogError, Intake};
-use model::unfinished_file::UnfinishedFileId;
 
 /// An upload after its bytes were appended.
 pub(super) struct Appended {

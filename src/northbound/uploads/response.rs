@@ -5,11 +5,11 @@ use std::time::{Duration, SystemTime};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::{HeaderName, HeaderValue};
+use http_service::Problem;
+use model::unfinished_file::{Owner, UnfinishedFile, UnfinishedFileId};
 
 use super::fields::VERSION;
 use crate::northbound::api::Northbound;
-use http_service::Problem;
-use model::unfinished_file::{Owner, UnfinishedFile, UnfinishedFileId};
 
 /// The headers of answers that pages of other origins may read.
 pub(in crate::northbound) const EXPOSED: [&str; 9] = [

@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio_util::sync::CancellationToken;
-
 use model::unfinished_file::UnfinishedFileId;
+use tokio_util::sync::CancellationToken;
 
 /// The requests that append now, by their uploads. A newer one ends an older one, whose connection most
 /// likely broke unnoticed.

@@ -1,15 +1,15 @@
 //! Files of the stores.
 
-use serde::Serialize;
-use utoipa::ToSchema;
-
-use super::time::Time;
 use images::ListedFile;
 use model::digest::Sha256;
 use model::image::Status;
 use model::names::FileName;
 use model::size;
 use model::stored_file::{self, StoreKind};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::time::Time;
 
 /// A file of a store.
 #[derive(Debug, Clone, Serialize, ToSchema)]

@@ -1,12 +1,7 @@
 //! Images.
 
-use iso_reader::TreeKind;
-use serde::Serialize;
-use utoipa::ToSchema;
-
-use super::job::Progress;
-use super::time::Time;
 use images::{jobs, trees};
+use iso_reader::TreeKind;
 use model::digest::Sha256;
 use model::image::{self, ImageId, Status};
 use model::job::JobId;
@@ -14,6 +9,11 @@ use model::link::Link;
 use model::names::{FileName, ImageName, ImageVersion};
 use model::segment::encoded;
 use model::system;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::job::Progress;
+use super::time::Time;
 
 /// A named, versioned tree, made from one ISO and served southbound.
 #[derive(Debug, Serialize, ToSchema)]

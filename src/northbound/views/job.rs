@@ -1,13 +1,13 @@
 //! Jobs.
 
+use images::jobs::{self, Digest, Download, Work};
+use model::image::ImageId;
+use model::job::{self, JobId, State, WorkRecord};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::file::FileReference;
 use super::time::Time;
-use images::jobs::{self, Digest, Download, Work};
-use model::image::ImageId;
-use model::job::{self, JobId, State, WorkRecord};
 
 /// Work that takes longer than a request.
 #[derive(Debug, Serialize, ToSchema)]

@@ -1,13 +1,13 @@
 //! The files inside images. Paths are as they stand in URLs, names are text.
 
+use images::trees::text;
+use images::{Browsed, Line};
+use model::segment::{encoded, push_encoded};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::image::path as path_of;
 use super::time::Time;
-use images::trees::text;
-use images::{Browsed, Line};
-use model::segment::{encoded, push_encoded};
 
 /// The entries of a folder inside an image, or what was found below it.
 #[derive(Debug, Serialize, ToSchema)]

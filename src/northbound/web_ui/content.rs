@@ -12,10 +12,10 @@ use http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue,
     IF_NONE_MATCH, VARY,
 };
+use http_service::Problem;
 
 use super::files::{File, Files};
 use super::page::{Page, PageUrl};
-use http_service::Problem;
 
 /// The web UI: its pages, and the files that these refer to.
 #[derive(Clone)]

@@ -5,13 +5,13 @@ use axum::extract::{Path as UrlPath, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::{ACCEPT, HeaderMap, HeaderValue, LOCATION, VARY};
+use model::media_range::rank;
 
 use super::content::not_here;
 use super::page::PageUrl;
 use crate::northbound::about::{self, Index};
 use crate::northbound::api::Northbound;
 use crate::northbound::api_types::examples;
-use model::media_range::rank;
 
 /// Show the page to browsers, and what there is to all others.
 ///
