@@ -4,7 +4,9 @@ use std::fmt::Write;
 
 use axum::extract::State;
 use axum::response::IntoResponse;
+use file_transport::Counters;
 use http::header::CONTENT_TYPE;
+use http_service::transfers::Totals;
 
 use super::api::Northbound;
 use super::api_types::examples;
@@ -18,81 +20,99 @@ use super::api_types::examples;
     )),
 )]
 pub(super) async fn show(State(api): State<Northbound>) -> impl IntoResponse {
-    let (totals, connections) = (api.transfers.totals(), api.transfers.connections());
     let mut text = String::new();
-    let mut show = |name: &str, kind: &str, help: &str, values: &[(&str, u64)]| {
+    let metrics = of_transfers(&api.transfers.totals());
+    for metric in metrics.into_iter().chain(of_connections(api.transfers.connections())) {
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "# HELP image_service_{name} {help}\n# TYPE image_service_{name} {kind}");
-        for (labels, value) in values {
-            let _ = writeln!(text, "image_service_{name}{labels} {value}");
-        }
-    };
-    let [_, _, success, redirection, client, server] = totals.answers;
-    show(
-        "southbound_responses_total",
-        "counter",
-        "Answers given southbound, by status.",
-        &[
-            ("{status=\"2xx\"}", success),
-            ("{status=\"3xx\"}", redirection),
-            ("{status=\"4xx\"}", client),
-            ("{status=\"5xx\"}", server),
-        ],
-    );
-    show("southbound_bytes_total", "counter", "Bytes of files sent southbound.", &[("", totals.bytes)]);
-    show("transfers_running", "gauge", "Transfers under way.", &[("", totals.running)]);
-    show("transfers_waiting", "gauge", "Transfers that wait for a place.", &[("", totals.waiting)]);
-    show(
-        "transfers_broken_total",
-        "counter",
-        "Transfers that did not get to their end.",
-        &[("", totals.broken)],
-    );
-    show(
-        "transfers_refused_total",
-        "counter",
-        "Transfers answered with 503 for want of a place.",
-        &[("", totals.refused)],
-    );
-    show(
-        "connections_accepted_total",
-        "counter",
-        "Connections accepted.",
-        &[("", connections.accepted.get())],
-    );
-    show(
-        "connections_refused_total",
-        "counter",
-        "Connections closed because their address had too many.",
-        &[("", connections.refused.get())],
-    );
-    show(
-        "connections_crowded_total",
-        "counter",
-        "Times that the limit of connections was reached.",
-        &[("", connections.crowded.get())],
-    );
-    show(
-        "connections_failed_total",
-        "counter",
-        "Times that the system would not give a new connection.",
-        &[("", connections.failed.get())],
-    );
-    show(
-        "connections_cut_total",
-        "counter",
-        "Connections closed by us, by reason.",
-        &[
-            ("{reason=\"idle\"}", connections.idle.get()),
-            ("{reason=\"slow head\"}", connections.slow_heads.get()),
-            ("{reason=\"stalled\"}", connections.stalled.get()),
-        ],
-    );
-    show(
-        "connections_broken_total",
-        "counter",
-        "Connections that ended in the middle of something.",
-        &[("", connections.broken.get())],
-    );
+        let _ = metric.write(&mut text);
+    }
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
+}
+
+/// A metric with a value for each set of labels.
+struct Metric {
+    name: &'static str,
+    kind: &'static str,
+    help: &'static str,
+    values: Vec<(&'static str, u64)>,
+}
+
+impl Metric {
+    /// A number that only grows.
+    fn counter(name: &'static str, help: &'static str, value: u64) -> Self {
+        Self { name, kind: "counter", help, values: vec![("", value)] }
+    }
+
+    /// A number of now.
+    fn gauge(name: &'static str, help: &'static str, value: u64) -> Self {
+        Self { name, kind: "gauge", help, values: vec![("", value)] }
+    }
+
+    fn write(&self, text: &mut String) -> std::fmt::Result {
+        let Self { name, kind, help, values } = self;
+        writeln!(text, "# HELP image_service_{name} {help}\n# TYPE image_service_{name} {kind}")?;
+        values.iter().try_for_each(|(labels, value)| writeln!(text, "image_service_{name}{labels} {value}"))
+    }
+}
+
+fn of_transfers(totals: &Totals) -> [Metric; 6] {
+    let [_, _, success, redirection, client, server] = totals.answers;
+    [
+        Metric {
+            name: "southbound_responses_total",
+            kind: "counter",
+            help: "Answers given southbound, by status.",
+            values: vec![
+                ("{status=\"2xx\"}", success),
+                ("{status=\"3xx\"}", redirection),
+                ("{status=\"4xx\"}", client),
+                ("{status=\"5xx\"}", server),
+            ],
+        },
+        Metric::counter("southbound_bytes_total", "Bytes of files sent southbound.", totals.bytes),
+        Metric::gauge("transfers_running", "Transfers under way.", totals.running),
+        Metric::gauge("transfers_waiting", "Transfers that wait for a place.", totals.waiting),
+        Metric::counter("transfers_broken_total", "Transfers that did not get to their end.", totals.broken),
+        Metric::counter(
+            "transfers_refused_total",
+            "Transfers answered with 503 for want of a place.",
+            totals.refused,
+        ),
+    ]
+}
+
+fn of_connections(connections: &Counters) -> [Metric; 6] {
+    [
+        Metric::counter("connections_accepted_total", "Connections accepted.", connections.accepted.get()),
+        Metric::counter(
+            "connections_refused_total",
+            "Connections closed because their address had too many.",
+            connections.refused.get(),
+        ),
+        Metric::counter(
+            "connections_crowded_total",
+            "Times that the limit of connections was reached.",
+            connections.crowded.get(),
+        ),
+        Metric::counter(
+            "connections_failed_total",
+            "Times that the system would not give a new connection.",
+            connections.failed.get(),
+        ),
+        Metric {
+            name: "connections_cut_total",
+            kind: "counter",
+            help: "Connections closed by us, by reason.",
+            values: vec![
+                ("{reason=\"idle\"}", connections.idle.get()),
+                ("{reason=\"slow head\"}", connections.slow_heads.get()),
+                ("{reason=\"stalled\"}", connections.stalled.get()),
+            ],
+        },
+        Metric::counter(
+            "connections_broken_total",
+            "Connections that ended in the middle of something.",
+            connections.broken.get(),
+        ),
+    ]
 }
