@@ -43,7 +43,7 @@ async fn measure(files: u64, path: PathBuf) {
     records.files = (0..files).map(file).map(|file| ((file.kind, file.name.clone()), file)).collect();
     // What each change cost before clones shared their records.
     let copied = once(|| {
-        drop(records.files.iter().map(|(key, file)| (key.clone(), file.clone())).collect::<Vec<_>>())
+        drop(records.files.iter().map(|(key, file)| (key.clone(), file.clone())).collect::<Vec<_>>());
     });
     let writer = InventoryWriter::<CommitError>::start(inventory, records, Feed::default()).expect("starts");
     let snapshot = writer.snapshot();

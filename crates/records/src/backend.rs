@@ -1,6 +1,6 @@
 //! The closed set of databases. PostgreSQL will be one variant more.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::memory::{Memory, Pending};
 use crate::sqlite::Session;
@@ -27,6 +27,14 @@ pub(crate) enum Reading {
 }
 
 impl Backend {
+    /// Where it is, for errors.
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::Sqlite(path) => path,
+            Self::Memory(_) => Path::new("in memory"),
+        }
+    }
+
     pub(crate) fn writer(&self) -> Result<Writing, Error> {
         Ok(match self {
             Self::Sqlite(path) => Writing::Sqlite(Session::writer(path)?),

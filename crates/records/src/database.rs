@@ -82,6 +82,7 @@ impl Database {
     /// * If `change` returns an error or panics, nothing of it is kept.
     /// * If the disk refuses, nothing of it is kept, and the caller gets [`Error::Disk`].
     /// * A caller that goes away does not stop its change.
+    /// * While `change` runs, all others wait: it must not wait for anything itself.
     pub async fn commit<V, E>(
         &self,
         change: impl FnOnce(&mut Transaction<'_>) -> Result<V, E> + Send + 'static,

@@ -1,7 +1,8 @@
 //! What can go wrong with a database.
 
 use std::error::Error as StdError;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,8 +48,10 @@ pub enum Error {
         known: i64,
     },
     /// The disk refused. Nothing was changed.
-    #[error("cannot {action} the database")]
+    #[error("cannot {action} the database {}", path.display())]
     Disk {
+        /// The file.
+        path: PathBuf,
         /// What was attempted.
         action: &'static str,
         /// Whether space was missing.
@@ -132,6 +135,11 @@ pub enum Error {
 }
 
 impl Error {
+    pub(crate) fn disk(path: &Path, action: &'static str, source: io::Error) -> Self {
+        let full = source.kind() == io::ErrorKind::StorageFull;
+        Self::Disk { path: path.to_owned(), action, full, source: Arc::new(source) }
+    }
+
     /// Whether the database as a whole is at fault, so that all commits of a group fail together.
     pub(crate) fn is_of_database(&self) -> bool {
         matches!(self, Self::Disk { .. } | Self::Corrupt { .. } | Self::Closed)

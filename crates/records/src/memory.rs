@@ -48,7 +48,7 @@ impl Memory {
     pub(crate) fn commit(&self, pending: &Pending) -> Result<(), Error> {
         if self.broken.load(Ordering::Relaxed) {
             let source = Arc::new(io::Error::from(io::ErrorKind::StorageFull));
-            return Err(Error::Disk { action: "write", full: true, source });
+            return Err(Error::Disk { path: "in memory".into(), action: "write", full: true, source });
         }
         *self.durable.lock().unwrap_or_else(PoisonError::into_inner) = pending.tables.clone();
         Ok(())

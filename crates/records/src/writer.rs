@@ -1,7 +1,6 @@
 //! The one thread that changes a database. Changes that wait while the disk works are made durable together.
 
 use std::fs::File;
-use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -58,6 +57,7 @@ pub(crate) struct Started {
 pub(crate) fn start(backend: Backend, feed: Feed, declared: Declared) -> Result<Started, Error> {
     let (requests, mut queue) = mpsc::channel(QUEUE);
     let (answer, opened) = oneshot::channel();
+    let path = backend.path().to_owned();
     let run = move || match open(&backend) {
         Ok((_lock, backend)) => {
             let _ = answer.send(Ok(()));
@@ -66,13 +66,8 @@ pub(crate) fn start(backend: Backend, feed: Feed, declared: Declared) -> Result<
         Err(error) => drop(answer.send(Err(error))),
     };
     let thread = thread::Builder::new().name("records".into()).spawn(run);
-    let thread = thread.map_err(|error| disk("start a thread for", error))?;
+    let thread = thread.map_err(|error| Error::disk(&path, "start a thread for", error))?;
     Ok(Started { requests, thread, opened })
-}
-
-fn disk(action: &'static str, source: std::io::Error) -> Error {
-    let full = source.kind() == std::io::ErrorKind::StorageFull;
-    Error::Disk { action, full, source: Arc::new(source) }
 }
 
 /// The lock is released after the database is closed.
@@ -80,7 +75,7 @@ fn open(backend: &Backend) -> Result<(Option<File>, Writing), Error> {
     let lock = match backend {
         Backend::Memory(_) => None,
         Backend::Sqlite(path) => {
-            let locked = files::lock(path).map_err(|error| disk("lock", error))?;
+            let locked = files::lock(path).map_err(|error| Error::disk(path, "lock", error))?;
             Some(locked.ok_or_else(|| Error::InUse(path.clone()))?)
         }
     };

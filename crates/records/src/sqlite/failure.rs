@@ -10,11 +10,12 @@ use crate::Error;
 
 pub(super) fn of(path: &Path, action: &'static str, error: rusqlite::Error) -> Error {
     let source = Arc::new(error);
+    let path = path.to_owned();
     match source.sqlite_error_code() {
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
-            Error::Corrupt { path: path.to_owned(), problem: source.to_string() }
+            Error::Corrupt { path, problem: source.to_string() }
         }
-        Some(ErrorCode::DiskFull) => Error::Disk { action, full: true, source },
+        Some(ErrorCode::DiskFull) => Error::Disk { path, action, full: true, source },
         Some(
             ErrorCode::SystemIoFailure
             | ErrorCode::CannotOpen
@@ -23,7 +24,7 @@ pub(super) fn of(path: &Path, action: &'static str, error: rusqlite::Error) -> E
             | ErrorCode::FileLockingProtocolFailed
             | ErrorCode::DatabaseBusy
             | ErrorCode::OutOfMemory,
-        ) => Error::Disk { action, full: false, source },
+        ) => Error::Disk { path, action, full: false, source },
         Some(ErrorCode::OperationInterrupted) => Error::TooSlow(QUERY_TIME),
         _ => Error::Statement { action, source },
     }

@@ -46,12 +46,7 @@ pub(crate) struct Session {
 impl Session {
     /// Opens the file for the one writer, and makes it if it is missing. The caller holds the lock.
     pub(crate) fn writer(path: &Path) -> Result<Self, Error> {
-        let io = |source: std::io::Error| Error::Disk {
-            action: "create",
-            full: source.kind() == std::io::ErrorKind::StorageFull,
-            source: Arc::new(source),
-        };
-        files::create(path).map_err(io)?;
+        files::create(path).map_err(|error| Error::disk(path, "create", error))?;
         let session = Self::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         session.prepare_file()?;
         Ok(session)
@@ -104,7 +99,7 @@ impl Session {
             .map_err(|error| self.failed("prepare", error))?;
         if mode != "wal" {
             let source = std::io::Error::other("the file system allows no write-ahead log");
-            return Err(Error::Disk { action: "prepare", full: false, source: Arc::new(source) });
+            return Err(Error::disk(&self.path, "prepare", source));
         }
         self.run("prepare", &format!("PRAGMA synchronous = FULL; PRAGMA journal_size_limit = {LOG_BYTES}"))?;
         if is_empty {
