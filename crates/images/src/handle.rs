@@ -167,7 +167,7 @@ impl Catalog {
     pub async fn close(&self) {
         self.tasks.close().await;
         if let Err(error) = self.records.flush().await {
-            tracing::error!(%error, "the last changes are lost");
+            tracing::error!(error = &error as &dyn std::error::Error, "the last changes are lost");
         }
         let trees = Arc::clone(&self.trees);
         let _: Result<(), CatalogError> = blocking(move || trees.close_all()).await;
