@@ -3,6 +3,8 @@
 //! `docs/ARCHITECTURE.md` has the layers and the way of a request through them.
 
 pub mod app;
+pub mod cli;
+pub mod components;
 pub mod config;
 pub mod northbound;
 pub mod southbound;

@@ -1,21 +1,24 @@
-//! `httpEndpoints`: where to listen, which doors are open there, and whether what passes is encrypted.
+//! `httpEndpoints`: where to listen, which services are there, and whether connections are encrypted.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use component::ComponentType;
 use file_transport::{Tls, TlsError};
 use serde_json::Value;
 
 use super::folders::lies_below;
 use model::settings::{text, whole_number};
 
-/// A door.
+/// A service of an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Router {
     /// The management API.
     Northbound,
     /// The file server that machines boot from.
     Southbound,
+    /// A service of a component, by the component's word.
+    Component(&'static str),
 }
 
 impl Router {
@@ -24,6 +27,7 @@ impl Router {
         match self {
             Self::Northbound => "northbound",
             Self::Southbound => "southbound",
+            Self::Component(word) => word,
         }
     }
 }
@@ -33,13 +37,20 @@ impl Router {
 pub struct Endpoint {
     /// Address and port; port 0 lets the system choose.
     pub address: SocketAddr,
-    /// One door, or both.
+    /// Its services, in any order.
     pub routers: Vec<Router>,
     /// Certificate and key of an endpoint that speaks HTTPS, and then nothing else.
     pub tls: Option<Tls>,
 }
 
-/// Both doors on all addresses: northbound 7070, southbound 9090.
+impl Endpoint {
+    /// The scheme of its URLs.
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+}
+
+/// Both services on all addresses: northbound 7070, southbound 9090.
 pub(super) fn defaults() -> Vec<Endpoint> {
     let on = |port, router| Endpoint {
         address: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port),
@@ -50,7 +61,11 @@ pub(super) fn defaults() -> Vec<Endpoint> {
 }
 
 /// Reads the list; paths in it start from `folder`.
-pub(super) fn parse(value: &Value, folder: &Path) -> Result<Vec<Endpoint>, String> {
+pub(super) fn parse(
+    value: &Value,
+    components: &[ComponentType],
+    folder: &Path,
+) -> Result<Vec<Endpoint>, String> {
     let list = value
         .as_array()
         .filter(|list| !list.is_empty())
@@ -58,12 +73,14 @@ pub(super) fn parse(value: &Value, folder: &Path) -> Result<Vec<Endpoint>, Strin
     let endpoints: Result<Vec<Endpoint>, String> = list
         .iter()
         .enumerate()
-        .map(|(index, entry)| parse_one(entry, folder).map_err(|problem| format!("entry {index}: {problem}")))
+        .map(|(index, entry)| {
+            parse_one(entry, components, folder).map_err(|problem| format!("entry {index}: {problem}"))
+        })
         .collect();
     endpoints.and_then(|endpoints| check(&endpoints).map(|()| endpoints))
 }
 
-/// Opens a door at one address and nowhere else. A door that was open to HTTPS only stays so.
+/// Has a service at one address and nowhere else. A service that was there by HTTPS alone stays so.
 pub(super) fn move_to(endpoints: &mut Vec<Endpoint>, router: Router, address: SocketAddr) {
     let open = || endpoints.iter().filter(|endpoint| endpoint.routers.contains(&router));
     let plain = open().any(|endpoint| endpoint.tls.is_none());
@@ -84,7 +101,7 @@ pub(super) fn shown(endpoints: &[Endpoint]) -> String {
     addresses.join(", ")
 }
 
-/// Checks the list as a whole: each door is open somewhere, and no two endpoints want one port.
+/// Checks the list as a whole: northbound and southbound are somewhere, and no two endpoints want one port.
 pub(super) fn check(endpoints: &[Endpoint]) -> Result<(), String> {
     for router in [Router::Northbound, Router::Southbound] {
         if !endpoints.iter().any(|endpoint| endpoint.routers.contains(&router)) {
@@ -104,13 +121,13 @@ pub(super) fn check(endpoints: &[Endpoint]) -> Result<(), String> {
     Ok(())
 }
 
-/// Whoever has the key can pass for the service, so it must not lie where everything is served.
+/// The holder of the key can pass for the service, so it must not lie where everything is served.
 pub(super) fn check_key(endpoints: &[Endpoint], served: &Path) -> Result<(), PathBuf> {
     let mut keys = endpoints.iter().filter_map(|endpoint| endpoint.tls.as_ref()).map(Tls::key);
     keys.find(|key| lies_below(key, served)).map_or(Ok(()), |key| Err(key.to_owned()))
 }
 
-fn parse_one(entry: &Value, folder: &Path) -> Result<Endpoint, String> {
+fn parse_one(entry: &Value, components: &[ComponentType], folder: &Path) -> Result<Endpoint, String> {
     let fields = entry.as_object().ok_or("expected an object {address, port, routers, tls}")?;
     if let Some(unknown) =
         fields.keys().find(|key| !matches!(key.as_str(), "address" | "port" | "routers" | "tls"))
@@ -134,9 +151,9 @@ fn parse_one(entry: &Value, folder: &Path) -> Result<Endpoint, String> {
     })?;
     let routers = match fields.get("routers") {
         Some(Value::Array(list)) if !list.is_empty() => {
-            list.iter().map(router).collect::<Result<Vec<_>, _>>()?
+            list.iter().map(|word| router(word, components)).collect::<Result<Vec<_>, _>>()?
         }
-        Some(word @ Value::String(_)) => vec![router(word)?],
+        Some(word @ Value::String(_)) => vec![router(word, components)?],
         _ => return Err("`routers` must be \"northbound\", \"southbound\" or a list of both".into()),
     };
     let tls = fields.get("tls").map(|value| tls(value, folder)).transpose()?;
@@ -168,11 +185,15 @@ fn tls(value: &Value, folder: &Path) -> Result<Tls, String> {
     })
 }
 
-fn router(value: &Value) -> Result<Router, String> {
+fn router(value: &Value, components: &[ComponentType]) -> Result<Router, String> {
+    let words = components.iter().flat_map(|component| component.routers.iter().copied());
     match value.as_str() {
         Some("northbound") => Ok(Router::Northbound),
         Some("southbound") => Ok(Router::Southbound),
-        _ => Err(format!("`routers` holds {value}: expected \"northbound\" or \"southbound\"")),
+        word => words.clone().find(|known| word == Some(known)).map(Router::Component).ok_or_else(|| {
+            let more: String = words.map(|word| format!(" or \"{word}\"")).collect();
+            format!("`routers` holds {value}: expected \"northbound\" or \"southbound\"{more}")
+        }),
     }
 }
 

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use component::{Check, Core};
 use http_service::transfers::Transfers;
-use images::Catalog;
 use images::jobs::Jobs;
+use images::{Catalog, OpenImages};
 use model::image::Image;
 use records::feed::Feed;
 
@@ -29,6 +30,8 @@ pub struct Northbound {
     /// How long an unfinished upload may stay untouched.
     pub(super) upload_expiry: Duration,
     pub(super) southbound: Arc<SouthboundAddress>,
+    /// What must be well for the service to be ready.
+    pub(super) checks: Arc<[Check]>,
     pub(super) web_ui: WebUi,
 }
 
@@ -46,26 +49,26 @@ pub struct Settings {
 }
 
 impl Northbound {
-    /// Shows `catalog`, `jobs`, `transfers` and `events`. The southbound is at `southbound`, and its paths
-    /// begin with `api_root`.
+    /// Shows `core` and `images`. The southbound is at `southbound`, and its paths begin with `api_root`; `checks` tell
+    /// whether the service is ready.
     pub fn new(
-        catalog: Catalog,
-        jobs: Jobs,
-        transfers: Transfers,
-        events: Feed,
+        core: &Core,
+        images: &OpenImages,
         api_root: &str,
         southbound: SouthboundAddress,
+        checks: Vec<Check>,
         settings: &Settings,
     ) -> Self {
         Self {
-            catalog,
-            jobs,
-            transfers,
-            events,
+            catalog: images.catalog.clone(),
+            jobs: images.jobs.clone(),
+            transfers: core.transfers.clone(),
+            events: core.feed.clone(),
             api_root: Arc::from(api_root),
             running: Running::default(),
             upload_expiry: settings.upload_expiry,
             southbound: Arc::new(southbound),
+            checks: checks.into(),
             web_ui: WebUi::new(settings.web_ui.clone()),
         }
     }

@@ -15,6 +15,7 @@ mod jobs;
 mod metrics;
 mod microkernel;
 mod problems;
+mod readyz;
 mod routes;
 mod southbound_address;
 mod storage;

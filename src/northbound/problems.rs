@@ -11,6 +11,7 @@ use images::jobs::checksums::ChecksumError;
 use images::jobs::{Failure, JobError};
 use images::trees::FileError;
 use records::feed::SubscribeError;
+use records::inventory::CommitError;
 
 /// What a client reads of a failure that only the operator can repair.
 const LATER: &str = "the service cannot do this just now; its log says why";
@@ -132,9 +133,13 @@ impl IntoProblem for JobError {
             JobError::NoSuchJob => StatusCode::NOT_FOUND,
             JobError::NotOver(_) | JobError::Pointless(_) | JobError::Busy => StatusCode::CONFLICT,
             JobError::Refused(error) => {
-                return error
-                    .downcast::<CatalogError>()
-                    .map_or_else(|error| Problem::internal(error, LATER), |error| problem(*error));
+                return match error.downcast::<CatalogError>() {
+                    Ok(error) => problem(*error),
+                    Err(error) => match error.downcast::<CommitError>() {
+                        Ok(error) => problem(CatalogError::from(*error)),
+                        Err(error) => Problem::internal(error, LATER),
+                    },
+                };
             }
         };
         Problem::new(status, text)

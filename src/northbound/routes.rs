@@ -14,7 +14,7 @@ use http_service::{Answer, HttpService, Problem};
 use super::api::{Northbound, Settings};
 use super::uploads::{append, create, discard, list, method_override, progress, response};
 use super::web_ui::pages;
-use super::{about, document, events, images, iso, jobs, metrics, microkernel, storage, transfers};
+use super::{about, document, events, images, iso, jobs, metrics, microkernel, readyz, storage, transfers};
 
 /// The routes as a service that answers requests from the transport.
 #[derive(Clone)]
@@ -85,6 +85,7 @@ impl Northbound {
             .route("/storage", on("GET, HEAD, OPTIONS", get(storage::show)))
             .route("/events", on("GET, HEAD, OPTIONS", get(events::stream)))
             .route("/transfers", on("GET, HEAD, OPTIONS", get(transfers::list)))
+            .route("/readyz", on("GET, HEAD, OPTIONS", get(readyz::show)))
             .route("/metrics", on("GET, HEAD, OPTIONS", get(metrics::show)))
             .route("/openapi.json", on("GET, HEAD, OPTIONS", get(document::show)))
             .fallback(|| async {
@@ -110,6 +111,7 @@ impl HttpService for Routes {
                 | "/events"
                 | "/transfers"
                 | "/metrics"
+                | "/readyz"
                 | "/openapi.json"
                 | "/about"
                 | "/docs"

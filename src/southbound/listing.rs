@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use super::listing_page;
-use images::trees::{Entry, sorted, text};
+use component::Entry;
+use images::trees::{sorted, text};
 use model::media_range::rank;
 
 /// The forms of a listing.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::fmt::temporal::DateTimePrinter;
 
 use super::listing::{modified, shown};
-use images::trees::Entry;
+use component::Entry;
 use model::segment::{plain, push_encoded};
 use model::size;
 

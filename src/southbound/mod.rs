@@ -12,6 +12,7 @@ mod prepared;
 mod ranges;
 mod reply;
 mod response_cache;
+mod sources;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,17 +24,18 @@ use http::{Method, Request, Response, StatusCode};
 use http_service::{Answer, HttpService};
 use rustix::io::Errno;
 
+use component::{ContentSource, LookupError, LookupLimit, Resolved};
 use http_service::transfers::{Busy, Transfers};
-use images::trees::LookupError;
-use images::{Catalog, Resolved};
 use listing::Form;
 use prepared::{Prepared, PreparedFile, PreparedListing};
 use response_cache::{ListingPreference, ResponseCache};
+use sources::Sources;
 
 /// The door.
 #[derive(Clone)]
 pub struct Southbound {
-    catalog: Catalog,
+    sources: Sources,
+    lookups: LookupLimit,
     api_root: Arc<str>,
     cache: ResponseCache,
     transfers: Transfers,
@@ -51,13 +53,20 @@ const BUSY: &str = "Too busy\n";
 const IPXE: &[u8] = b"iPXE/";
 
 impl Southbound {
-    /// Serves what `catalog` resolves, below the URL prefix `api_root`, within the limits of `transfers`. Asks `idle_eviction` when there are no
-    /// descriptors left.
-    pub fn new(catalog: Catalog, transfers: Transfers, idle_eviction: IdleEviction, api_root: &str) -> Self {
+    /// Serves what `sources` publish, below the URL prefix `api_root`, within the limits of `transfers`. Has
+    /// `idle_eviction` close idle connections when there are no descriptors left.
+    pub fn new(
+        sources: Vec<Arc<dyn ContentSource>>,
+        transfers: Transfers,
+        idle_eviction: IdleEviction,
+        api_root: &str,
+    ) -> Self {
         let cache = ResponseCache::new();
-        let forget = cache.clone();
-        catalog.on_change(move || forget.clear());
-        Self { catalog, api_root: Arc::from(api_root), cache, transfers, idle_eviction }
+        let sources = Sources::new(sources);
+        let changed = cache.clone();
+        sources.on_change(move || changed.clear());
+        let lookups = LookupLimit::default();
+        Self { sources, lookups, api_root: Arc::from(api_root), cache, transfers, idle_eviction }
     }
 
     /// Answers one request.
@@ -76,7 +85,7 @@ impl Southbound {
             return response;
         }
         let (path, preference) = (request.uri().path(), preference(request.uri().query(), request.headers()));
-        let found = match self.cache.get(path, preference, self.catalog.generation()) {
+        let found = match self.cache.get(path, preference, self.sources.generation()) {
             Some(prepared) => Ok(prepared),
             // In a box, because a request's state is moved several times, and most requests do without this part of it.
             None => Box::pin(self.look_up_patiently(path, preference)).await,
@@ -158,7 +167,7 @@ impl Southbound {
         }
     }
 
-    /// Asks the desk, and prepares the answer for all who ask within the next moment.
+    /// Looks the path up where that may block, and prepares the answer for all clients that ask within the next moment.
     async fn look_up_once(
         &self,
         path: &str,
@@ -166,18 +175,25 @@ impl Southbound {
     ) -> Result<Arc<Prepared>, LookupError> {
         let mut wanted = path::parse(path, &self.api_root).ok_or(LookupError::NotFound)?;
         wanted.listing = preference.1;
-        let (cache, api_root) = (self.cache.clone(), Arc::clone(&self.api_root));
-        let (path, names, at) = (path.to_owned(), wanted.decoded.clone(), Instant::now());
-        let prepare = move |resolved, generation| {
-            let prepared = match resolved {
+        let permit = self.lookups.enter(&wanted.decoded).await;
+        let (southbound, path, at) = (self.clone(), path.to_owned(), Instant::now());
+        let look_up = move || {
+            let _permit = permit;
+            // Counted before, so that a change meanwhile makes the cached answer stale.
+            let generation = southbound.sources.generation();
+            let prepared = match southbound.sources.find(&wanted)? {
                 Resolved::File(content, name) => Prepared::File(Box::new(PreparedFile::new(content, &name))),
-                Resolved::Directory(listed) => {
-                    Prepared::Listing(PreparedListing::new(listed, preference.0, &api_root, &names))
-                }
+                Resolved::Directory(listed) => Prepared::Listing(PreparedListing::new(
+                    listed,
+                    preference.0,
+                    &southbound.api_root,
+                    &wanted.decoded,
+                )),
             };
-            cache.put(&path, preference, prepared, generation, at)
+            Ok(southbound.cache.put(&path, preference, prepared, generation, at))
         };
-        self.catalog.resolver.resolve(wanted, prepare).await
+        let found = tokio::task::spawn_blocking(look_up).await;
+        found.unwrap_or_else(|error| Err(LookupError::Io(std::io::Error::other(error))))
     }
 }
 

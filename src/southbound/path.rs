@@ -1,19 +1,18 @@
 //! From a request target to the components that are looked up. `//` collapses, `%XX` is decoded once, `+` is a plus, dot segments are
 //! removed (RFC 3986 §5.2.4) and can never climb above the root.
 
+use component::LookupRequest;
 use percent_encoding::percent_decode;
-
-use images::Request;
 
 /// Longer paths cannot name anything on Linux (`PATH_MAX`).
 const MAX_PATH: usize = 4096;
 
 /// Splits the path of a request below `api_root`; `None` if it lies outside or cannot be a path.
-pub(super) fn parse(path: &str, api_root: &str) -> Option<Request> {
+pub(super) fn parse(path: &str, api_root: &str) -> Option<LookupRequest> {
     if path.len() > MAX_PATH * 3 {
         return None;
     }
-    let mut request = Request::default();
+    let mut request = LookupRequest::default();
     for segment in path.split('/').filter(|segment| !segment.is_empty()) {
         let decoded: Vec<u8> = percent_decode(segment.as_bytes()).collect();
         match decoded.as_slice() {

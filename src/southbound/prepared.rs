@@ -11,8 +11,7 @@ use rustix::fs::{AtFlags, StatxFlags, statx};
 
 use super::listing::Form;
 use super::media_types;
-use images::Listed;
-use images::trees::Source;
+use component::{Listed, ListingSource};
 use model::content::Content;
 use model::identity::Identity;
 
@@ -47,7 +46,7 @@ pub(super) struct PreparedFile {
 pub(super) struct PreparedListing {
     pub(super) head: HeaderMap,
     pub(super) bytes: Bytes,
-    source: Option<Source>,
+    source: Option<ListingSource>,
 }
 
 impl Prepared {

@@ -181,7 +181,7 @@ mod tests {
 
     use super::*;
     use crate::southbound::prepared::{PreparedFile, PreparedListing};
-    use images::Listed;
+    use component::Listed;
     use model::content::Content;
     use model::identity::Identity;
 

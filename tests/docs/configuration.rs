@@ -2,6 +2,7 @@
 
 use super::pages::{block, blocks, read};
 use harness::program::{finish, program};
+use image_service::components::COMPONENTS;
 use image_service::config::{Config, Overrides, variable};
 use serde_json::{Value, json};
 use std::cell::RefCell;
@@ -33,7 +34,7 @@ fn explained() -> BTreeMap<String, Option<Value>> {
 
 /// The configuration that a file in `folder` with this text makes, as text.
 fn assembled(text: &str, folder: &Path) -> String {
-    let config = Config::assemble(Some(text), folder, |_| None, Overrides::default());
+    let config = Config::assemble(&COMPONENTS, Some(text), folder, |_| None, Overrides::default());
     format!("{:#?}", config.unwrap_or_else(|error| panic!("{text}: {error}")))
 }
 
@@ -47,7 +48,7 @@ fn variables(folder: &Path) -> BTreeSet<String> {
             None
         }
     };
-    Config::assemble(None, folder, environment, Overrides::default()).unwrap();
+    Config::assemble(&COMPONENTS, None, folder, environment, Overrides::default()).unwrap();
     asked.take()
 }
 

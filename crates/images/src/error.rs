@@ -2,8 +2,9 @@
 //! the client (your request, your file) or the operator (our disk). The texts of the first kind go to clients
 //! and carry no path of the server.
 
-use crate::trees::{FileError, LookupError, TreeError};
+use crate::trees::{FileError, TreeError};
 use blobs::StoreError;
+use component::LookupError;
 use model::image::Status;
 use model::names::{FileName, ImageName, ImageVersion, NameError};
 use model::stored_file::StoreKind;

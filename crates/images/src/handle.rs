@@ -21,8 +21,7 @@ use crate::trees::{Folder, Links, Tree, Trees};
 use crate::verify::Verifier;
 use blobs::Store;
 use records::feed::Feed;
-use records::inventory::ChangedRecord;
-use records::inventory::{Inventory, InventoryError, Records, Snapshot};
+use records::inventory::{ChangedRecord, Records, Snapshot};
 
 /// What the catalog works with.
 pub struct Storage {
@@ -34,8 +33,6 @@ pub struct Storage {
     pub trees: Trees,
     /// The southbound root folder.
     pub root: PathBuf,
-    /// The feed of changes.
-    pub events: Feed,
     /// A file written to within this time may not be complete, so the folder scan asks for its digest later.
     /// Zero if there is no scan.
     pub settling: Duration,
@@ -68,9 +65,9 @@ pub struct Catalog {
 /// The catalog cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The records cannot be read.
+    /// The disk refuses a record.
     #[error(transparent)]
-    Inventory(#[from] InventoryError),
+    Record(#[from] CatalogError),
     /// A folder cannot be opened or a thread not started.
     #[error("cannot open {what}")]
     Io {
@@ -82,19 +79,21 @@ pub enum OpenError {
 }
 
 impl Catalog {
-    /// Opens the catalog: loads the inventory and takes the stores into use.
-    pub fn open(storage: Storage, inventory: Inventory) -> Result<Self, OpenError> {
-        let Storage { isos, microkernels, trees, root, events, settling } = storage;
-        let loaded = adopt_links(inventory.load()?, &isos);
+    /// Opens the catalog: takes the records and the stores into use.
+    ///
+    /// # Errors
+    ///
+    /// A folder cannot be opened, or the disk refuses a record.
+    pub async fn open(storage: Storage, records: Writer, events: Feed) -> Result<Self, OpenError> {
+        let Storage { isos, microkernels, trees, root, settling } = storage;
+        adopt_links(&records, &isos).await?;
         let stores = Arc::new(Stores { isos, microkernels });
-        settle_replaced(&stores, &loaded);
+        settle_replaced(&stores, records.snapshot().records());
         let folders = Folders {
             root: open_folder(&root)?,
             isos: open_folder(stores.isos.folder())?,
             microkernels: open_folder(stores.microkernels.folder())?,
         };
-        let records = Writer::start(inventory, loaded, events.clone())
-            .map_err(|source| OpenError::Io { what: "the inventory's thread".into(), source })?;
         let (requests, received) = JobRequests::channel();
         let shared = Shared {
             records: Arc::new(records),
@@ -166,9 +165,6 @@ impl Catalog {
     /// end of the program.
     pub async fn close(&self) {
         self.tasks.close().await;
-        if let Err(error) = self.records.flush().await {
-            tracing::error!(error = &error as &dyn std::error::Error, "the last changes are lost");
-        }
         let trees = Arc::clone(&self.trees);
         let _: Result<(), CatalogError> = blocking(move || trees.close_all()).await;
     }

@@ -7,10 +7,11 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::*;
-use crate::trees::{FileError, LookupError, Trees};
+use crate::trees::{FileError, Trees};
 use ::records::feed::Feed;
-use ::records::inventory::{Inventory, JsonFile};
+use ::records::inventory::{Inventory, InventoryWriter, JsonFile};
 use blobs::{Disks, Limits, Store, StoreError};
+use component::{ContentSource, LookupError, LookupRequest, Resolved};
 use model::digest::{Expected, Sha256};
 use model::image::Image;
 use model::names::{FileName, ImageName, ImageVersion};
@@ -23,7 +24,7 @@ struct Fixture {
 }
 
 impl Fixture {
-    fn new() -> Self {
+    async fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let root = folder.path().join("static");
         let (limits, disks) = (Limits { max_file_size: 1 << 20, reserve: 0, quota: 0 }, Disks::default());
@@ -33,11 +34,14 @@ impl Fixture {
             microkernels: store(StoreKind::Microkernel, "common"),
             trees: Trees::extents(1 << 20),
             root: root.clone(),
-            events: Feed::default(),
             settling: Duration::ZERO,
         };
         let inventory = JsonFile::open(folder.path().join("inventory.json")).expect("an inventory");
-        let catalog = Catalog::open(storage, Inventory::JsonFile(inventory)).expect("a catalog");
+        let inventory = Inventory::JsonFile(inventory);
+        let records = inventory.load().expect("records");
+        let writer = InventoryWriter::<CatalogError>::start(inventory, records, Feed::default());
+        let opened = Catalog::open(storage, writer.expect("a thread"), Feed::default());
+        let catalog = opened.await.expect("a catalog");
         Self { catalog, folder }
     }
 
@@ -62,8 +66,8 @@ impl Fixture {
     /// The bytes at a southbound path.
     async fn fetch(&self, path: &str) -> Option<Vec<u8>> {
         let raw: Vec<Vec<u8>> = path.split('/').map(|name| name.as_bytes().to_vec()).collect();
-        let request = Request { decoded: raw.clone(), raw, listing: false };
-        let read = |resolved, _| match resolved {
+        let request = LookupRequest { decoded: raw.clone(), raw, listing: false };
+        let read = |resolved| match resolved {
             Resolved::File(content, _) => {
                 let mut bytes = vec![0; usize::try_from(content.size).expect("small")];
                 content.read(&mut bytes).expect("readable");
@@ -71,7 +75,7 @@ impl Fixture {
             }
             Resolved::Directory(_) => None,
         };
-        match self.catalog.resolver.resolve(request, read).await {
+        match self.catalog.resolver.find(&request).map(read) {
             Err(LookupError::NotFound) => None,
             resolved => resolved.expect("a working disk"),
         }
@@ -104,7 +108,7 @@ fn tar(name: &str, content: &str) -> Vec<u8> {
 
 #[tokio::test]
 async fn an_image_is_found_by_a_name_in_another_case_if_only_one_can_be_meant() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::new().await;
     for name in ["Linux", "twins", "Twins"] {
         fixture.register(name).await;
     }
@@ -127,7 +131,7 @@ async fn an_image_is_found_by_a_name_in_another_case_if_only_one_can_be_meant() 
 
 #[tokio::test]
 async fn files_that_other_requests_change_cannot_be_local_isos() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::new().await;
     for (name, path) in [("a", "common/a.iso"), ("b", "common/below/b.iso"), ("c", "iso/.incoming/c.iso")] {
         let path = fixture.path(path);
         fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
@@ -145,7 +149,7 @@ async fn files_that_other_requests_change_cannot_be_local_isos() {
 
 #[tokio::test]
 async fn only_a_file_that_can_still_become_right_stays_unfinished() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::new().await;
     let intakes = &fixture.catalog.intakes;
     let expected = Expected { sha256: Some(Sha256([7; 32])), sha512: None };
     for (id, bytes, expected) in [("wrong", &b"bytes"[..], expected), ("empty", b"", Expected::default())] {

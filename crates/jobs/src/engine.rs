@@ -1,6 +1,6 @@
 //! What the rest of the program asks of the engine.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use model::job::{Job, JobId, State, WorkRecord};
@@ -84,7 +84,7 @@ impl Jobs {
     ) -> Self {
         let runner = Runner {
             settings,
-            kinds,
+            kinds: RwLock::new(kinds),
             list: JobList::default(),
             store: Box::new(store),
             on_change: Box::new(on_change),
@@ -93,11 +93,16 @@ impl Jobs {
         Self { runner: Arc::new(runner), tasks: TaskTracker::new() }
     }
 
+    /// Registers the kinds of work of another component.
+    pub fn register(&self, kinds: Kinds) {
+        self.runner.kinds.write().unwrap_or_else(PoisonError::into_inner).add(kinds);
+    }
+
     /// Lists the jobs on record, and takes up those that have not ended. A job whose kind is not registered
     /// stays on record unlisted, until its component is back.
     pub fn resume(&self, jobs: impl IntoIterator<Item = Job>) {
         for mut job in jobs {
-            if !self.runner.kinds.has(&job.work.kind) {
+            if !self.runner.kinds().has(&job.work.kind) {
                 let (id, kind) = (&job.id, &job.work.kind);
                 tracing::warn!(job = %id, kind, "a job of an unknown kind stays on record");
                 continue;
@@ -109,7 +114,7 @@ impl Jobs {
                     job.enter(State::Queued);
                 }
             }
-            let rules = self.runner.kinds.rules(&job.work);
+            let rules = self.runner.kinds().rules(&job.work);
             if let Ok(entry) = self.runner.list.add(job, rules)
                 && !is_over
             {
@@ -123,7 +128,7 @@ impl Jobs {
     /// The engine records a durable job when it waits or ends. A component that must not lose it before that
     /// records it first, in one step with its own records.
     pub fn begin(&self, job: Job) -> Begun {
-        let rules = self.runner.kinds.rules(&job.work);
+        let rules = self.runner.kinds().rules(&job.work);
         Begun(self.runner.list.add(job, rules).map_or_else(
             |other| other,
             |entry| {
@@ -215,7 +220,7 @@ impl Jobs {
     }
 
     async fn begin_again(&self, entry: &Arc<Entry>) -> Result<(), JobError> {
-        let task = self.runner.kinds.task(&entry.work);
+        let task = self.runner.kinds().task(&entry.work);
         task.before_retry().await?;
         entry.change(|current| {
             current.failure = None;
@@ -273,7 +278,7 @@ impl Jobs {
 
     fn take_up(&self, entry: &Arc<Entry>) {
         entry.take_up(self.runner.stop.child_token());
-        self.run(entry, self.runner.kinds.task(&entry.work));
+        self.run(entry, self.runner.kinds().task(&entry.work));
     }
 
     /// Runs a job that was taken up.

@@ -51,6 +51,12 @@ impl Kinds {
         self
     }
 
+    /// Adds the kinds of another component.
+    pub(crate) fn add(&mut self, others: Self) {
+        self.kinds.extend(others.kinds);
+        self.queues.add(others.queues);
+    }
+
     /// Whether a component has registered this kind.
     pub(crate) fn has(&self, kind: &str) -> bool {
         self.kinds.contains_key(kind)

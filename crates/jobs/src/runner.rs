@@ -2,7 +2,7 @@
 //! while, and ends.
 
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -31,7 +31,7 @@ const MEASURE_INTERVAL: Duration = Duration::from_secs(2);
 /// Runs jobs.
 pub(crate) struct Runner {
     pub(crate) settings: Settings,
-    pub(crate) kinds: Kinds,
+    pub(crate) kinds: RwLock<Kinds>,
     pub(crate) list: JobList,
     pub(crate) store: Box<dyn JobStore>,
     pub(crate) on_change: Box<OnChange>,
@@ -82,7 +82,7 @@ impl Runner {
     /// Ends a job that has no runner as cancelled.
     pub(crate) async fn end(&self, entry: &Arc<Entry>) {
         entry.change(|current| current.has_runner = true);
-        let mut task = self.kinds.task(&entry.work);
+        let mut task = self.kinds().task(&entry.work);
         task.abandon(&self.context(entry), &Failure::Cancelled).await;
         self.finish(entry, Some(Failure::Cancelled), &*task).await;
     }
@@ -100,6 +100,10 @@ impl Runner {
         saved.is_ok()
     }
 
+    pub(crate) fn kinds(&self) -> RwLockReadGuard<'_, Kinds> {
+        self.kinds.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn changed(&self, id: &JobId) {
         (self.on_change)(id);
     }
@@ -110,7 +114,15 @@ impl Runner {
 
     /// Waits for a permit of the queue, and makes one attempt.
     async fn attempt(&self, context: &Context<'_>, entry: &Entry, task: &mut dyn Task) -> Outcome {
-        let permit = match context.unless_stopped(self.kinds.queues.permit(entry.rules.queue)).await {
+        let permits = self.kinds().queues.permits(entry.rules.queue);
+        let permit = async {
+            match permits {
+                // A semaphore is never closed here, so this gives a permit in the end.
+                Some(permits) => permits.acquire_owned().await.ok(),
+                None => None,
+            }
+        };
+        let permit = match context.unless_stopped(permit).await {
             Ok(permit) => permit,
             Err(stopped) => return stopped,
         };

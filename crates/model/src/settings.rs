@@ -7,7 +7,9 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display};
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
@@ -152,6 +154,35 @@ impl Settings {
         read(&value).map(Some).map_err(|problem| self.error(key, &value, &problem))
     }
 
+    /// A whole number, else `default`.
+    ///
+    /// # Errors
+    ///
+    /// The value is something else.
+    pub fn number(&self, key: &str, default: u64) -> Result<u64, ConfigError> {
+        Ok(self.get(key, whole_number)?.unwrap_or(default))
+    }
+
+    /// A time in milliseconds, else `default`.
+    ///
+    /// # Errors
+    ///
+    /// The value is no whole number.
+    pub fn milliseconds(&self, key: &str, default: u64) -> Result<Duration, ConfigError> {
+        Ok(Duration::from_millis(self.number(key, default)?))
+    }
+
+    /// A path, else `default`; a relative one starts from `folder`. It need not exist.
+    ///
+    /// # Errors
+    ///
+    /// The value is no text.
+    pub fn path(&self, key: &str, folder: &Path, default: &str) -> Result<PathBuf, ConfigError> {
+        let path = folder.join(self.get(key, text)?.unwrap_or_else(|| default.to_owned()));
+        // Collecting the components drops each `.` and doubled slash, so that paths are shown as people write them.
+        Ok(path.components().collect())
+    }
+
     /// The error that `value` of `key` cannot be used because of `problem`.
     pub fn error(&self, key: &str, value: &dyn Display, problem: &str) -> ConfigError {
         ConfigError::Value {
@@ -290,6 +321,21 @@ fn within<T: TryFrom<u64>>(value: &Value, least: u64, most: u64) -> Result<T, St
         .filter(|number| (least..=most).contains(number))
         .and_then(|number| T::try_from(number).ok())
         .ok_or_else(|| format!("expected a whole number from {least} to {most}"))
+}
+
+/// The least that a rate may be, in bytes a second. dnf gives up below 1,000, and clients share a rate.
+const MIN_RATE: u64 = 64 << 10;
+
+/// Reads bytes a second; 0 is no limit.
+///
+/// # Errors
+///
+/// The value is something else, or a rate below 64 KiB a second.
+pub fn rate(value: &Value) -> Result<u64, String> {
+    whole_number(value)
+        .ok()
+        .filter(|rate| *rate == 0 || *rate >= MIN_RATE)
+        .ok_or_else(|| format!("expected bytes a second, at least {MIN_RATE}, or 0 for no limit"))
 }
 
 /// Reads one of the words of `choices`.

@@ -15,6 +15,12 @@ use model::stored_file::StoreKind;
 pub type StoreScan = BTreeMap<FileName, Option<Identity>>;
 
 impl Files {
+    /// Fails if the folder of a store is not where it was opened: its disk may not be mounted.
+    pub async fn expect_in_place(self: &Arc<Self>, kind: StoreKind) -> Result<(), CatalogError> {
+        let files = Arc::clone(self);
+        blocking(move || Ok(files.stores.of(kind).expect_in_place()?)).await?
+    }
+
     /// The identities of all files of a store. No file is read.
     pub async fn scan(self: &Arc<Self>, kind: StoreKind) -> Result<StoreScan, CatalogError> {
         let files = Arc::clone(self);

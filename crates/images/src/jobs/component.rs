@@ -4,8 +4,6 @@ use std::sync::Arc;
 
 use ::jobs::{Begun, JobError, Kinds, Paused, Shown, Work};
 use fetch::checksums::{ChecksumError, Promise};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::digest::Digest;
 use super::download::{self, Download};
@@ -13,19 +11,17 @@ use super::environment::{Environment, JobSettings};
 use super::scrub::{self, Scrub};
 use super::{folder_scan, requests};
 use crate::Catalog;
+use component::Core;
 use model::image::ImageId;
 use model::job::{Job, JobId};
 use model::link::Link;
 use model::stored_file::StoreKind;
-use records::inventory::ChangedRecord;
 
 /// The jobs on images and their files.
 #[derive(Clone)]
 pub struct Jobs {
     engine: ::jobs::Jobs,
     environment: Arc<Environment>,
-    tasks: TaskTracker,
-    stop: CancellationToken,
 }
 
 /// The kinds of work on images. A disk gains nothing from two readers at once, so digests have one permit,
@@ -39,38 +35,23 @@ fn kinds(environment: &Arc<Environment>) -> Kinds {
 }
 
 impl Jobs {
-    /// Starts the engine, and the tasks that ask it for work.
-    ///
-    /// # Errors
-    ///
-    /// The client for downloads cannot be made.
-    pub fn start(catalog: Catalog, settings: JobSettings) -> Result<Self, fetch::ClientError> {
-        let patience = ::jobs::Settings {
-            retries: settings.retries,
-            retry_delay: settings.retry_delay,
-            max_finished: settings.max_finished,
-        };
-        let environment = Arc::new(Environment::new(catalog.clone(), settings)?);
-        let subscribers = catalog.clone();
-        let on_change = move |id: &JobId| subscribers.tell(ChangedRecord::Job(id.clone()));
-        let jobs = Self {
-            engine: ::jobs::Jobs::start(kinds(&environment), catalog, on_change, patience),
-            environment,
-            tasks: TaskTracker::new(),
-            stop: CancellationToken::new(),
-        };
-        jobs.start_tasks();
-        Ok(jobs)
+    /// Registers the kinds of work with the engine of `core`, and starts the tasks that ask it for work.
+    pub fn start(core: &Core, catalog: Catalog, settings: JobSettings) -> Self {
+        let environment = Arc::new(Environment { catalog, fetcher: core.fetcher.clone(), settings });
+        core.jobs.register(kinds(&environment));
+        let jobs = Self { engine: core.jobs.clone(), environment };
+        jobs.start_tasks(core);
+        jobs
     }
 
-    fn start_tasks(&self) {
+    fn start_tasks(&self, core: &Core) {
         let Some(job_requests) = self.environment.catalog.take_job_requests() else { return };
         let (environment, engine) = (|| Arc::clone(&self.environment), || self.engine.clone());
-        let stop = || self.stop.clone();
-        self.tasks.spawn(requests::run(environment(), engine(), stop(), job_requests));
-        self.tasks.spawn(scrub::run_when_due(environment(), engine(), stop()));
+        let stop = || core.stop.clone();
+        core.tasks.spawn(requests::run(environment(), engine(), stop(), job_requests));
+        core.tasks.spawn(scrub::run_when_due(environment(), engine(), stop()));
         for kind in [StoreKind::Iso, StoreKind::Microkernel] {
-            self.tasks.spawn(folder_scan::run(environment(), stop(), kind));
+            core.tasks.spawn(folder_scan::run(environment(), stop(), kind));
         }
     }
 
@@ -82,14 +63,6 @@ impl Jobs {
         for image in images.iter().filter_map(|id| snapshot.image(id)) {
             drop(self.engine.begin(download::job_for(image)));
         }
-    }
-
-    /// Stops all work. Interrupted jobs keep their state on record, and the next start takes them up.
-    pub async fn stop(&self) {
-        self.stop.cancel();
-        self.engine.stop().await;
-        self.tasks.close();
-        self.tasks.wait().await;
     }
 
     /// The digests that a checksum file has for a file with one of `names`.
@@ -150,7 +123,8 @@ impl Jobs {
     ///
     /// # Errors
     ///
-    /// Those of the engine. [`JobError::Refused`] holds a [`CatalogError`](crate::CatalogError).
+    /// Those of the engine. [`JobError::Refused`] holds a [`CatalogError`](crate::CatalogError), or the
+    /// [`CommitError`](records::inventory::CommitError) of a record that the disk refused.
     pub async fn cancel(&self, id: &JobId) -> Result<Shown, JobError> {
         self.engine.cancel(id).await
     }
@@ -159,7 +133,8 @@ impl Jobs {
     ///
     /// # Errors
     ///
-    /// Those of the engine. [`JobError::Refused`] holds a [`CatalogError`](crate::CatalogError).
+    /// Those of the engine. [`JobError::Refused`] holds a [`CatalogError`](crate::CatalogError), or the
+    /// [`CommitError`](records::inventory::CommitError) of a record that the disk refused.
     pub async fn retry(&self, id: &JobId) -> Result<Shown, JobError> {
         self.engine.retry(id).await
     }

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use fetch::Fetcher;
 use fetch::checksums::{self, ChecksumError, Promise};
-use fetch::{EgressPolicy, Fetcher};
 
 use crate::Catalog;
 use model::link::Link;
@@ -16,14 +16,6 @@ pub struct JobSettings {
     pub max_downloads: usize,
     /// A download that brings nothing for this long has failed.
     pub stall_timeout: Duration,
-    /// Attempts in a row without progress that may fail before a job fails, the first one not counted.
-    pub retries: u32,
-    /// The pause before the first retry.
-    pub retry_delay: Duration,
-    /// Jobs that are listed after their end.
-    pub max_finished: usize,
-    /// Where downloads may go.
-    pub egress: EgressPolicy,
     /// The folder of the keyrings for signatures.
     pub keyring: Option<PathBuf>,
     /// How often the folders of the stores are scanned; zero is never.
@@ -45,12 +37,6 @@ pub struct Environment {
 pub(super) type Context<'a> = ::jobs::Context<'a, Environment>;
 
 impl Environment {
-    /// Fails if the client for downloads cannot be made.
-    pub(super) fn new(catalog: Catalog, settings: JobSettings) -> Result<Self, fetch::ClientError> {
-        let fetcher = Fetcher::new(settings.egress.clone(), settings.stall_timeout)?;
-        Ok(Self { catalog, fetcher, settings })
-    }
-
     /// The digests that a checksum file has for a file with one of `names`.
     pub(super) async fn promised(
         &self,

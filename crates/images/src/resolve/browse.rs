@@ -11,7 +11,8 @@ use tokio::time::timeout;
 use crate::error::CatalogError;
 use crate::resolve::resolver::Resolver;
 use crate::tasks::blocking;
-use crate::trees::{Directory, Entry, Found, LookupError, Matching, Search, Tree, sorted, text};
+use crate::trees::{Directory, Found, Matching, Search, Tree, sorted, text};
+use component::{Entry, LookupError};
 use model::image::{Image, ImageId, Status};
 use records::inventory::Snapshot;
 

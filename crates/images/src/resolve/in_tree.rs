@@ -1,14 +1,14 @@
 //! A request looked up in one tree.
 
-use crate::resolve::request::{Listed, Request, Resolved};
-use crate::trees::{Directory, Found, LookupError, Matching, Tree};
+use crate::trees::{Directory, Found, Matching, Tree};
+use component::{Listed, LookupError, LookupRequest, Resolved};
 
 /// The file that stands in for the listing of its folder.
 const INDEX: &[u8] = b"index.html";
 
 /// Looks the path up below its first `skip` components: before decoding, then decoded, then leniently
 /// (`clients.md`, lookup order).
-pub(super) fn in_tree(tree: &Tree, request: &Request, skip: usize) -> Result<Resolved, LookupError> {
+pub(super) fn in_tree(tree: &Tree, request: &LookupRequest, skip: usize) -> Result<Resolved, LookupError> {
     let raw = request.raw.get(skip..).unwrap_or_default();
     let decoded = request.decoded.get(skip..).unwrap_or_default();
     let undecoded = if raw == decoded { Err(LookupError::NotFound) } else { tree.find(raw, Matching::Exact) };

@@ -3,12 +3,9 @@
 mod browse;
 mod images;
 mod in_tree;
-mod lookup_limit;
-mod request;
 mod resolver;
 
 pub use browse::{Browse, Browsed, Line};
 pub use images::Images;
-pub use request::{Listed, Request, Resolved};
 pub(crate) use resolver::Folders;
 pub use resolver::Resolver;

@@ -9,10 +9,8 @@ use tokio::sync::Semaphore;
 
 use crate::resolve::images::Images;
 use crate::resolve::in_tree::in_tree;
-use crate::resolve::lookup_limit::LookupLimit;
-use crate::resolve::request::{Listed, Request, Resolved};
-use crate::tasks::blocking;
-use crate::trees::{Entry, LookupError, Tree, open_regular};
+use crate::trees::{Tree, open_regular};
+use component::{ContentSource, Entry, Listed, LookupError, LookupLimit, LookupRequest, Resolved};
 use model::content::Content;
 use model::image::{Image, Status};
 use model::names::{FileName, ImageName, ImageVersion};
@@ -47,26 +45,7 @@ impl Resolver {
         Self { images, folders, lookups: LookupLimit::default(), searches }
     }
 
-    /// Resolves a southbound path, and calls `prepare` with the result on a thread that may wait for the
-    /// disk. `prepare` also gets the count of changes
-    /// ([`Catalog::generation`](crate::Catalog::generation)) at which the path led there.
-    pub async fn resolve<T: Send + 'static>(
-        self: &Arc<Self>,
-        request: Request,
-        prepare: impl FnOnce(Resolved, u64) -> T + Send + 'static,
-    ) -> Result<T, LookupError> {
-        let permit = self.lookups.enter(&request.decoded).await;
-        let resolver = Arc::clone(self);
-        let resolved = blocking(move || {
-            let _permit = permit;
-            let snapshot = resolver.images.records.snapshot();
-            let resolved = resolver.find(&snapshot, &request)?;
-            Ok(prepare(resolved, snapshot.generation()))
-        });
-        resolved.await.unwrap_or_else(|error| Err(LookupError::Io(std::io::Error::other(error))))
-    }
-
-    fn find(&self, snapshot: &Snapshot, request: &Request) -> Result<Resolved, LookupError> {
+    fn find_in(&self, snapshot: &Snapshot, request: &LookupRequest) -> Result<Resolved, LookupError> {
         match request.decoded.as_slice() {
             [] => self.listing_of_root(snapshot, request),
             [first, ..] if first == b"iso" => self.in_iso_store(snapshot, request),
@@ -96,7 +75,7 @@ impl Resolver {
         snapshot: &Snapshot,
         name: &ImageName,
         version: &ImageVersion,
-        request: &Request,
+        request: &LookupRequest,
     ) -> Result<Resolved, LookupError> {
         if let Some(image) = snapshot.image_at(name, version) {
             return self.in_image(snapshot, image, request);
@@ -108,7 +87,7 @@ impl Resolver {
     }
 
     /// What lies on disk below the southbound root. Links may lead from there into the stores.
-    fn in_root(&self, snapshot: &Snapshot, request: &Request) -> Result<Resolved, LookupError> {
+    fn in_root(&self, snapshot: &Snapshot, request: &LookupRequest) -> Result<Resolved, LookupError> {
         undamaged(snapshot, in_tree(&self.folders.root, request, 0)?)
     }
 
@@ -116,7 +95,7 @@ impl Resolver {
         &self,
         snapshot: &Snapshot,
         image: &Image,
-        request: &Request,
+        request: &LookupRequest,
     ) -> Result<Resolved, LookupError> {
         if image.status != Status::Ok {
             return Err(LookupError::NotFound);
@@ -124,7 +103,7 @@ impl Resolver {
         in_tree(&self.images.registered_tree(snapshot, image)?.tree, request, 2)
     }
 
-    fn in_iso_store(&self, snapshot: &Snapshot, request: &Request) -> Result<Resolved, LookupError> {
+    fn in_iso_store(&self, snapshot: &Snapshot, request: &LookupRequest) -> Result<Resolved, LookupError> {
         let name = match request.decoded.as_slice() {
             [_, name] => text(name).and_then(|name| FileName::existing(name).ok()),
             _ => None,
@@ -150,7 +129,7 @@ impl Resolver {
     }
 
     /// The root: what lies on disk, the two stores, and a folder for each image name.
-    fn listing_of_root(&self, snapshot: &Snapshot, request: &Request) -> Result<Resolved, LookupError> {
+    fn listing_of_root(&self, snapshot: &Snapshot, request: &LookupRequest) -> Result<Resolved, LookupError> {
         let found = self.in_root(snapshot, request)?;
         let Resolved::Directory(listed) = found else { return Ok(found) };
         let served = snapshot.names().filter_map(|name| {
@@ -170,7 +149,7 @@ impl Resolver {
         &self,
         snapshot: &Snapshot,
         name: &ImageName,
-        request: &Request,
+        request: &LookupRequest,
     ) -> Result<Resolved, LookupError> {
         let mut served = snapshot.versions(name).filter(|image| image.status == Status::Ok).peekable();
         let on_disk = self.in_root(snapshot, request);
@@ -186,6 +165,24 @@ impl Resolver {
         };
         let served = served.map(|image| folder(image.version.as_str(), Some(time_of(image))));
         Ok(Resolved::Directory(listed.with(served)))
+    }
+}
+
+impl ContentSource for Resolver {
+    fn prefix(&self) -> &str {
+        ""
+    }
+
+    fn generation(&self) -> u64 {
+        self.images.records.generation()
+    }
+
+    fn on_change(&self, listener: Box<dyn Fn() + Send + Sync>) {
+        self.images.records.listen(listener);
+    }
+
+    fn find(&self, request: &LookupRequest) -> Result<Resolved, LookupError> {
+        self.find_in(&self.images.records.snapshot(), request)
     }
 }
 
@@ -213,7 +210,7 @@ fn local_isos(snapshot: &Snapshot) -> impl Iterator<Item = Entry> {
 fn stored(
     snapshot: &Snapshot,
     kind: StoreKind,
-    request: &Request,
+    request: &LookupRequest,
     found: Resolved,
 ) -> Result<Resolved, LookupError> {
     let Resolved::File(mut content, name) = found else { return Ok(found) };

@@ -7,29 +7,6 @@ use iso_reader::TreeKind;
 
 use crate::trees::regular::FileError;
 
-/// A path leads nowhere, or to bytes that are not all there.
-#[derive(Debug, thiserror::Error)]
-pub enum LookupError {
-    /// Nothing of that name, or nothing that may be served.
-    #[error("no such file")]
-    NotFound,
-    /// The image has changed, and it is not yet known whether it is still the one that was registered.
-    #[error("the image's ISO has changed and is being looked at")]
-    Unsettled,
-    /// The image names the file, but its bytes are not (all) in it or are stored in a way that is not read.
-    #[error("the image is damaged here: the file cannot be read whole")]
-    Unreadable,
-    /// The disk failed.
-    #[error("cannot look up a file: {0}")]
-    Io(io::Error),
-}
-
-impl From<io::Error> for LookupError {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
-
 /// The file cannot be opened as a tree.
 #[derive(Debug, thiserror::Error)]
 pub enum TreeError {
@@ -116,6 +93,7 @@ mod tests {
     use std::error::Error;
 
     use super::*;
+    use component::LookupError;
 
     /// A log line that shows an error and all its sources must not show a cause twice.
     #[test]

@@ -12,10 +12,10 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags, Statx, StatxFlags, StatxTimestamp};
 use rustix::io::Errno;
 
-use crate::trees::error::LookupError;
-use crate::trees::found::{Directory, Entry, Found};
+use crate::trees::found::{Directory, Found};
 use crate::trees::matching::{Matching, bare, without_version};
 use crate::trees::search::{Matches, Search, below};
+use component::{Entry, LookupError};
 use model::content::Content;
 use model::identity::Identity;
 use model::names::FileName;

@@ -2,12 +2,10 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use file_transport::OpenFile;
 
 use model::content::Content;
-use model::identity::Identity;
 
 /// Damaged files that are named. An operator with more of them needs another copy of the image, not a list.
 pub(super) const MAX_DAMAGED: usize = 100;
@@ -36,20 +34,6 @@ pub enum Directory {
         path: PathBuf,
     },
 }
-
-/// A line of a listing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// The name as bytes: file systems promise no encoding.
-    pub name: Vec<u8>,
-    /// The size of a file; `None` for a directory.
-    pub size: Option<u64>,
-    /// Last modification, where known.
-    pub modified: Option<SystemTime>,
-}
-
-/// The open file that holds the names of a directory, and its identity when they were read.
-pub type Source = (Arc<OpenFile>, Identity);
 
 /// Oddities of an image, for people. Both lists are bounded; the summary has the counts.
 #[derive(Debug, Clone, PartialEq, Eq)]

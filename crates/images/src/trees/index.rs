@@ -9,10 +9,9 @@ use std::time::{Duration, SystemTime};
 
 use iso_reader::limits::{LINK_HOPS, LINK_NAMES};
 
-use crate::trees::error::LookupError;
-use crate::trees::found::Entry;
 use crate::trees::matching::{Matching, bare, without_version};
 use crate::trees::search::{Matches, Search, below};
+use component::{Entry, LookupError};
 
 /// The number of the root, in each index.
 pub(super) const ROOT: u32 = 0;
@@ -274,6 +273,7 @@ fn fold_cmp(one: &[u8], other: &[u8]) -> Ordering {
 mod tests {
     use super::*;
     use crate::trees::builder::{Builder, Item};
+    use component::Entry;
 
     fn index() -> Index {
         let mut builder = Builder::new();

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use file_transport::OpenFile;
 
-use crate::trees::error::LookupError;
-use crate::trees::found::{Directory, Entry, Findings, Found, MAX_DAMAGED, Source};
+use crate::trees::found::{Directory, Findings, Found, MAX_DAMAGED};
 use crate::trees::index::{EntryKind, Index};
 use crate::trees::matching::Matching;
 use crate::trees::search::{Matches, Search};
 use crate::trees::squashfs::Squashfs;
+use component::{Entry, ListingSource, LookupError};
 use model::content::{Content, Extent};
 use model::identity::Identity;
 
@@ -48,7 +48,7 @@ impl IndexedTree {
     }
 
     /// The image as it was opened.
-    pub(super) fn source(&self) -> Source {
+    pub(super) fn source(&self) -> ListingSource {
         (Arc::clone(&self.file), self.identity)
     }
 

@@ -10,11 +10,12 @@ use std::time::{Duration, SystemTime};
 use file_transport::{OpenFile, ReadAt};
 use iso_reader::{Encoding, ExtentData, NodeId, NodeKind, TreeKind, Unsupported};
 
-use crate::trees::error::{LookupError, TreeError};
-use crate::trees::found::{Directory, Entry, Findings, Found, MAX_DAMAGED, Source};
+use crate::trees::error::TreeError;
+use crate::trees::found::{Directory, Findings, Found, MAX_DAMAGED};
 use crate::trees::matching::Matching;
 use crate::trees::regular::check_unchanged;
 use crate::trees::search::{Matches, Search, below};
+use component::{Entry, ListingSource, LookupError};
 use model::content::{Content, Extent};
 use model::identity::Identity;
 use model::image::TreeSummary;
@@ -94,7 +95,7 @@ impl IsoTree {
     }
 
     /// The ISO as it was opened.
-    pub(super) fn source(&self) -> Source {
+    pub(super) fn source(&self) -> ListingSource {
         (Arc::clone(&self.file), self.identity)
     }
 

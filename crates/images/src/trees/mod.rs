@@ -23,9 +23,9 @@ mod tar;
 mod tar_header;
 mod tree;
 
-pub use error::{LookupError, TreeError};
+pub use error::TreeError;
 pub use folder::{Folder, Links};
-pub use found::{Directory, Entry, Findings, Found, Source};
+pub use found::{Directory, Findings, Found};
 pub use indexed::IndexedTree;
 pub use iso::IsoTree;
 pub use kind::{NOT_AN_IMAGE, SIGNATURE_BYTES, declared_size};

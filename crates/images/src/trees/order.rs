@@ -1,8 +1,7 @@
 //! The order of entries in each listing, and their names as text.
 
+use component::Entry;
 use std::borrow::Cow;
-
-use crate::trees::found::Entry;
 
 /// Directories first, then by name without regard to case.
 pub fn sorted(entries: &[Entry]) -> Vec<&Entry> {
@@ -33,6 +32,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use component::Entry;
 
     /// Names in which case, order and length of the lower-case text are not those of the bytes.
     fn names() -> impl Strategy<Value = Vec<u8>> {

@@ -6,9 +6,8 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::trees::error::LookupError;
-use crate::trees::found::Entry;
 use crate::trees::order::{folded, sorted};
+use component::{Entry, LookupError};
 
 /// Longer paths cannot be requested (`PATH_MAX` of Linux). Without a limit a few deep directories could make
 /// an answer of gigabytes.
@@ -130,6 +129,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use component::Entry;
 
     fn soon() -> Instant {
         Instant::now() + Duration::from_secs(3600)

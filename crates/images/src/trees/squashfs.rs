@@ -11,9 +11,10 @@ use squashfs_reader::{Error, Image, InodeRef, Kind, Layout, Location, Reader};
 
 use crate::trees::blocks::Blocks;
 use crate::trees::builder::{Builder, Item, TooLarge, Warnings};
-use crate::trees::error::{LookupError, TreeError};
+use crate::trees::error::TreeError;
 use crate::trees::index::{Index, ROOT, Stored};
 use crate::trees::regular::check_unchanged;
+use component::LookupError;
 
 /// Names in all directories: as many as may be indexed, and as many that are replaced. Directories can share
 /// a listing, in which one name stands any number of times.

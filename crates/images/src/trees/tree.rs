@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::trees::error::LookupError;
 use crate::trees::folder::Folder;
-use crate::trees::found::{Directory, Entry, Findings, Found, Source};
+use crate::trees::found::{Directory, Findings, Found};
 use crate::trees::indexed::IndexedTree;
 use crate::trees::iso::IsoTree;
 use crate::trees::matching::Matching;
 use crate::trees::search::{Matches, Search};
+use component::{Entry, ListingSource, LookupError};
 use model::identity::Identity;
 use model::image::TreeSummary;
 
@@ -64,7 +64,7 @@ impl Tree {
     }
 
     /// The file that holds the names in a directory of this tree: an image, or the folder itself.
-    pub fn source(&self, directory: &Directory) -> Option<Source> {
+    pub fn source(&self, directory: &Directory) -> Option<ListingSource> {
         match (self, directory) {
             (Self::Iso(tree), Directory::Node(_)) => Some(tree.source()),
             (Self::Indexed(tree), Directory::Entry(_)) => Some(tree.source()),

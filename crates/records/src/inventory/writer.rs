@@ -90,6 +90,17 @@ impl<E: From<CommitError> + Send + 'static> InventoryWriter<E> {
         Ok(Self { requests, published, listeners, error: PhantomData })
     }
 
+    /// Another handle of the same writer, whose callers refuse changes with errors `F`.
+    #[must_use]
+    pub fn handle<F: From<CommitError> + Send + 'static>(&self) -> InventoryWriter<F> {
+        InventoryWriter {
+            requests: self.requests.clone(),
+            published: Arc::clone(&self.published),
+            listeners: Arc::clone(&self.listeners),
+            error: PhantomData,
+        }
+    }
+
     /// Calls `listener` after each change, before its caller gets the answer.
     pub fn listen(&self, listener: impl Fn() + Send + Sync + 'static) {
         lock(&self.listeners).push(Box::new(listener));

@@ -10,7 +10,7 @@ const LOOKUPS_PER_IMAGE: usize = 32;
 
 /// The images that are being looked up, by the first two components of the path.
 #[derive(Debug, Clone, Default)]
-pub(super) struct LookupLimit(Arc<Mutex<HashMap<PathPrefix, ImageLookups>>>);
+pub struct LookupLimit(Arc<Mutex<HashMap<PathPrefix, ImageLookups>>>);
 
 type PathPrefix = Vec<Vec<u8>>;
 
@@ -24,7 +24,7 @@ struct ImageLookups {
 
 /// A permit for one look-up, returned on drop.
 #[derive(Debug)]
-pub(super) struct LookupPermit {
+pub struct LookupPermit {
     _permit: OwnedSemaphorePermit,
     _user: User,
 }
@@ -38,7 +38,7 @@ struct User {
 
 impl LookupLimit {
     /// Waits for a permit for a path.
-    pub(super) async fn enter(&self, path: &[Vec<u8>]) -> Option<LookupPermit> {
+    pub async fn enter(&self, path: &[Vec<u8>]) -> Option<LookupPermit> {
         let key: PathPrefix = path.iter().take(2).cloned().collect();
         let permits = {
             let mut lookups = self.lock();

@@ -1,0 +1,64 @@
+//! A component: how the program configures and opens it, and what it adds.
+
+use std::error::Error;
+use std::future::Future;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use http_service::HttpService;
+use model::settings::{ConfigError, Settings};
+
+use crate::check::Check;
+use crate::content::ContentSource;
+use crate::core::Core;
+
+/// Any error, for people.
+pub type BoxError = Box<dyn Error + Send + Sync>;
+
+/// A future of a type that is used as an object.
+pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// Opens a component that was configured.
+pub type OpenComponent = Box<dyn FnOnce(Core) -> BoxFuture<Result<Component, BoxError>> + Send>;
+
+/// What the program knows of a component before it is configured.
+#[derive(Clone, Copy)]
+pub struct ComponentType {
+    /// The name of its section of the settings, of its tables, and in the log.
+    pub name: &'static str,
+    /// The words that `routers` of an endpoint may have for its services.
+    pub routers: &'static [&'static str],
+    /// Reads its settings; `None` if they leave the component off. Opens and creates nothing.
+    pub configure: fn(&Setup<'_>) -> Result<Option<OpenComponent>, ConfigError>,
+}
+
+/// What a component is configured by.
+pub struct Setup<'a> {
+    /// Its own section of the settings.
+    pub settings: Settings,
+    /// The folder of the configuration file, where relative paths start.
+    pub folder: &'a Path,
+    /// The words in `routers` of all endpoints.
+    pub routers: &'a [String],
+}
+
+/// What an open component adds to the program. It declares its tables itself, by
+/// [`Database::declare`](records::Database::declare), and registers its kinds of work by
+/// [`Jobs::register`](jobs::Jobs::register); both before it returns.
+#[derive(Default)]
+pub struct Component {
+    /// Services for endpoints, each with its word in `routers`.
+    pub services: Vec<(&'static str, Arc<dyn HttpService>)>,
+    /// Files that machines fetch southbound.
+    pub content: Vec<Arc<dyn ContentSource>>,
+    /// What must be well for the component to do its work.
+    pub checks: Vec<Check>,
+}
+
+impl Setup<'_> {
+    /// Whether an endpoint has this router.
+    pub fn has_router(&self, router: &str) -> bool {
+        self.routers.iter().any(|word| word == router)
+    }
+}

@@ -1,0 +1,140 @@
+//! What all components build on. The program opens it once; each handle in it is a cheap clone.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use blobs::Disks;
+use fetch::{ClientError, EgressPolicy, Fetcher};
+use file_transport::Counters;
+use http_service::transfers::{Limits, Transfers};
+use jobs::{Jobs, Kinds};
+use model::job::JobId;
+use records::Database;
+use records::feed::Feed;
+use records::inventory::{ChangedRecord, Inventory, InventoryError, InventoryWriter, JsonFile};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::job_records::JobRecords;
+
+/// The file beside the inventory with the tables of components.
+const DATABASE: &str = "state.db";
+
+/// What all components build on.
+#[derive(Clone)]
+pub struct Core {
+    /// Images, files and jobs.
+    pub inventory: Arc<InventoryWriter>,
+    /// The tables of components. The first component that declares one opens it.
+    pub database: Database,
+    /// What has changed in both.
+    pub feed: Feed,
+    /// The space on disks, which all stores share.
+    pub disks: Disks,
+    /// The client for outgoing requests.
+    pub fetcher: Fetcher,
+    /// The engine for work that takes longer than a request.
+    pub jobs: Jobs,
+    /// What is sent to machines.
+    pub transfers: Transfers,
+    /// Tasks that the program waits for at its end.
+    pub tasks: TaskTracker,
+    /// Cancelled when the program ends.
+    pub stop: CancellationToken,
+}
+
+/// The settings of the core.
+#[derive(Debug, Clone)]
+pub struct CoreSettings {
+    /// The inventory's file. The tables of components lie beside it.
+    pub inventory_file: PathBuf,
+    /// Where outgoing requests may go.
+    pub egress: EgressPolicy,
+    /// An outgoing transfer that brings nothing for this long has failed.
+    pub stall_timeout: Duration,
+    /// The patience of jobs.
+    pub jobs: JobLimits,
+    /// The limits of what is sent to machines.
+    pub transfers: Limits,
+}
+
+/// The patience of jobs.
+#[derive(Debug, Clone, Copy)]
+pub struct JobLimits {
+    /// Attempts in a row without progress that may fail before a job fails, the first one not counted.
+    pub retries: u32,
+    /// The pause before the first retry. It doubles with each further one.
+    pub retry_delay: Duration,
+    /// Jobs that are listed after their end.
+    pub max_finished: usize,
+}
+
+/// The core cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum CoreError {
+    /// The inventory cannot be read.
+    #[error(transparent)]
+    Inventory(#[from] InventoryError),
+    /// The thread of the inventory cannot be started.
+    #[error("cannot start the thread of the inventory")]
+    Thread(#[source] io::Error),
+    /// The client for outgoing requests cannot be made.
+    #[error("cannot make the client for downloads")]
+    Client(#[source] ClientError),
+}
+
+impl Core {
+    /// Opens the inventory and starts the engine for jobs. `connections` counts what happens to the connections that
+    /// transfers go over.
+    ///
+    /// # Errors
+    ///
+    /// A part cannot be opened; nothing was changed.
+    pub fn open(settings: &CoreSettings, connections: Arc<Counters>) -> Result<Self, CoreError> {
+        let feed = Feed::default();
+        let inventory = Inventory::JsonFile(JsonFile::open(settings.inventory_file.clone())?);
+        let records = inventory.load()?;
+        let inventory =
+            InventoryWriter::start(inventory, records, feed.clone()).map_err(CoreError::Thread)?;
+        let fetcher =
+            Fetcher::new(settings.egress.clone(), settings.stall_timeout).map_err(CoreError::Client)?;
+        Ok(Self {
+            database: Database::at(settings.inventory_file.with_file_name(DATABASE), feed.clone()),
+            jobs: start_jobs(settings.jobs, &inventory, &feed),
+            inventory: Arc::new(inventory),
+            feed,
+            disks: Disks::default(),
+            fetcher,
+            transfers: Transfers::new(settings.transfers, connections),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        })
+    }
+
+    /// Stops all work, and waits until it has stopped. Interrupted jobs keep their state on record, and the next start
+    /// takes them up.
+    pub async fn stop_work(&self) {
+        self.stop.cancel();
+        self.jobs.stop().await;
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// Waits until all records are on disk, and closes the database. For the end of the program.
+    pub async fn close(&self) {
+        if let Err(error) = self.inventory.flush().await {
+            tracing::error!(error = &error as &dyn std::error::Error, "the last changes are lost");
+        }
+        self.database.close().await;
+    }
+}
+
+fn start_jobs(limits: JobLimits, inventory: &InventoryWriter, feed: &Feed) -> Jobs {
+    let JobLimits { retries, retry_delay, max_finished } = limits;
+    let settings = jobs::Settings { retries, retry_delay, max_finished };
+    let feed = feed.clone();
+    let on_change = move |id: &JobId| feed.publish(ChangedRecord::Job(id.clone()));
+    Jobs::start(Kinds::default(), JobRecords(inventory.handle()), on_change, settings)
+}

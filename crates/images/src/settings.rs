@@ -1,0 +1,89 @@
+//! The settings of images, their files and the jobs on them.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use model::settings::{ConfigError, Settings, at_least_one, choice, rate, text};
+
+use crate::jobs::JobSettings;
+
+/// The most that `maxDownloads` may say: each download has a thread or two that wait for the disk and the network.
+const MAX_DOWNLOADS: u64 = 64;
+
+/// How the trees inside ISOs are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ImageBackend {
+    /// By our own reader, straight from the file's extents.
+    Extents,
+    /// By the kernel, through a read-only mount. Needs privileges.
+    Mount,
+}
+
+/// The settings of images.
+#[derive(Debug, Clone)]
+pub struct ImageSettings {
+    /// The southbound root folder.
+    pub root_dir: PathBuf,
+    /// The ISO store.
+    pub iso_dir: PathBuf,
+    /// The microkernel store.
+    pub microkernel_dir: PathBuf,
+    /// How trees are read.
+    pub backend: ImageBackend,
+    /// The folder of mount points, where the kernel reads trees.
+    pub mount_dir: PathBuf,
+    /// Memory for the indexes of open trees, in bytes. One tree may take more, in place of all others.
+    pub tree_cache_bytes: u64,
+    /// The largest file that a store takes, in bytes.
+    pub max_file_size: u64,
+    /// Bytes of disk that stores leave free.
+    pub reserve_bytes: u64,
+    /// Bytes that the ISO store may hold; 0 is no limit.
+    pub iso_quota: u64,
+    /// Bytes that the microkernel store may hold; 0 is no limit.
+    pub microkernel_quota: u64,
+    /// An unfinished upload that no client has touched for so long is removed.
+    pub upload_expiry: Duration,
+    /// The settings of the jobs.
+    pub jobs: JobSettings,
+}
+
+impl ImageSettings {
+    /// Reads the settings; relative paths start from `folder`.
+    ///
+    /// # Errors
+    ///
+    /// The first value that cannot be used.
+    pub fn read(settings: &Settings, folder: &Path) -> Result<Self, ConfigError> {
+        let backends = [("extents", ImageBackend::Extents), ("mount", ImageBackend::Mount)];
+        let backend = settings.get("imageBackend", |value| choice(value, &backends))?;
+        Ok(Self {
+            root_dir: settings.path("httpFileServiceRootDir", folder, "./static")?,
+            iso_dir: settings.path("isoDir", folder, "./static/iso")?,
+            microkernel_dir: settings.path("microkernelDir", folder, "./static/common")?,
+            backend: backend.unwrap_or(ImageBackend::Extents),
+            mount_dir: settings.path("mountDir", folder, "./mounts")?,
+            tree_cache_bytes: settings.number("treeCacheBytes", 256 << 20)?,
+            max_file_size: settings.number("maxFileSize", 256 << 30)?,
+            reserve_bytes: settings.number("reserveBytes", 64 << 20)?,
+            iso_quota: settings.number("isoQuota", 0)?,
+            microkernel_quota: settings.number("microkernelQuota", 0)?,
+            upload_expiry: settings.milliseconds("uploadExpiry", 7 * 86_400_000)?,
+            jobs: read_jobs(settings, folder)?,
+        })
+    }
+}
+
+fn read_jobs(settings: &Settings, folder: &Path) -> Result<JobSettings, ConfigError> {
+    let keyring = settings.get("keyringDir", text)?;
+    Ok(JobSettings {
+        max_downloads: settings.get("maxDownloads", |value| at_least_one(value, MAX_DOWNLOADS))?.unwrap_or(4),
+        stall_timeout: settings
+            .get("downloadStallTimeout", |value| at_least_one(value, u64::MAX))?
+            .map_or(Duration::from_secs(60), Duration::from_millis),
+        keyring: keyring.map(|path| folder.join(path).components().collect()),
+        watch_interval: settings.milliseconds("watchInterval", 10_000)?,
+        scrub_interval: settings.milliseconds("scrubInterval", 30 * 86_400_000)?,
+        scrub_rate: settings.get("scrubRate", rate)?.unwrap_or(32 << 20),
+    })
+}

@@ -1,0 +1,54 @@
+//! The services that endpoints have.
+
+use std::sync::Arc;
+
+use component::{Component, Core};
+use file_transport::IdleEviction;
+use http_service::{HttpService, OnRuntime};
+use images::OpenImages;
+use tokio::runtime::Handle;
+
+use crate::config::{Config, Endpoint, Router};
+use crate::northbound::{Northbound, SouthboundAddress};
+use crate::southbound::Southbound;
+
+/// All services, each with its router, in the order in which an endpoint asks them.
+pub(super) struct Services(Vec<(Router, Arc<dyn HttpService>)>);
+
+impl Services {
+    /// Northbound and southbound, and between them the services of `components`. The southbound publishes the content of
+    /// all of them, and is last, for every path may be that of a file.
+    pub(super) fn new(
+        core: &Core,
+        images: &OpenImages,
+        components: Vec<Component>,
+        config: &Config,
+        southbound_address: SouthboundAddress,
+        idle_eviction: &IdleEviction,
+    ) -> Self {
+        let (mut others, mut content, mut checks) = (Vec::new(), Vec::new(), Vec::new());
+        for component in components {
+            others.extend(
+                component.services.into_iter().map(|(word, service)| (Router::Component(word), service)),
+            );
+            content.extend(component.content);
+            checks.extend(component.checks);
+        }
+        let northbound =
+            Northbound::new(core, images, &config.api_root, southbound_address, checks, &config.northbound);
+        // A long answer of the management API must not hold up machines, so it has the main runtime.
+        let northbound = OnRuntime::new(Handle::current(), Arc::new(northbound.router(&config.northbound)));
+        let southbound =
+            Southbound::new(content, core.transfers.clone(), idle_eviction.clone(), &config.api_root);
+        let mut all: Vec<(Router, Arc<dyn HttpService>)> = vec![(Router::Northbound, Arc::new(northbound))];
+        all.extend(others);
+        all.push((Router::Southbound, Arc::new(southbound)));
+        Self(all)
+    }
+
+    /// The services of one endpoint.
+    pub(super) fn at(&self, endpoint: &Endpoint) -> Vec<Arc<dyn HttpService>> {
+        let chosen = self.0.iter().filter(|(router, _)| endpoint.routers.contains(router));
+        chosen.map(|(_, service)| Arc::clone(service)).collect()
+    }
+}

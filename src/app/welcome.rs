@@ -1,0 +1,35 @@
+//! The lines on standard output that tell where the service is.
+
+use std::io::{Result, Write};
+
+use images::Restored;
+
+use super::endpoints::Listeners;
+use crate::config::{Config, Router};
+
+/// Prints the endpoints, the folders and the images.
+pub(super) fn print(config: &Config, listeners: &Listeners<'_>, restored: &Restored) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "image-service {}", env!("CARGO_PKG_VERSION"))?;
+    for (endpoint, listener) in listeners {
+        let address = listener.local_addr()?;
+        for router in &endpoint.routers {
+            let root = if *router == Router::Southbound { config.api_root.as_str() } else { "" };
+            writeln!(out, "{:<13} {}://{address}{root}/", router.as_str(), endpoint.scheme())?;
+        }
+    }
+    writeln!(out, "{:<13} {}", "isos", config.images.iso_dir.display())?;
+    writeln!(out, "{:<13} {}", "microkernels", config.images.microkernel_dir.display())?;
+    write!(out, "{:<13} {} restored", "images", restored.served)?;
+    if restored.looked_at > 0 {
+        write!(out, ", {} being looked at", restored.looked_at)?;
+    }
+    if restored.in_error > 0 {
+        write!(out, ", {} in error", restored.in_error)?;
+    }
+    if !restored.downloads.is_empty() {
+        write!(out, ", {} to be downloaded", restored.downloads.len())?;
+    }
+    writeln!(out)?;
+    out.flush()
+}

@@ -1,0 +1,202 @@
+//! The command line: arguments, configuration, log, run, exit status.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use clap::{Parser, Subcommand};
+use component::ComponentType;
+use serde_json::Value;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::prelude::*;
+
+use crate::app;
+use crate::config::{Config, LogFormat, LogSettings, Overrides};
+
+/// The configuration cannot be used; nothing was bound or changed.
+const EXIT_CONFIGURATION: u8 = 2;
+
+/// How long threads that wait for the system may hold up the exit.
+const EXIT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Registers operating-system ISOs and microkernels and serves them to machines that boot from the network.
+///
+/// Two doors: the northbound is the management API, the southbound is the static HTTP server that machines boot from.
+/// Without --config, ./config.json is used if it exists, and the defaults otherwise. Every key of the configuration can be set by an
+/// environment variable too: isoDir by IMAGE_SERVICE_ISO_DIR, and so on. Options win over variables, and variables over the file.
+#[derive(Parser)]
+#[command(version, after_help = EXAMPLES)]
+struct Arguments {
+    /// Configuration file; relative paths in it start from its folder
+    #[arg(long, global = true, env = "IMAGE_SERVICE_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Offer the management API at this address instead
+    #[arg(long, global = true, value_name = "ADDRESS:PORT")]
+    northbound: Option<SocketAddr>,
+    /// Serve machines at this address instead
+    #[arg(long, global = true, value_name = "ADDRESS:PORT")]
+    southbound: Option<SocketAddr>,
+    /// Southbound root folder (httpFileServiceRootDir)
+    #[arg(long, global = true, value_name = "FOLDER")]
+    root_dir: Option<PathBuf>,
+    /// Folder of the ISO store (isoDir)
+    #[arg(long, global = true, value_name = "FOLDER")]
+    iso_dir: Option<PathBuf>,
+    /// Folder of the microkernel store (microkernelDir)
+    #[arg(long, global = true, value_name = "FOLDER")]
+    microkernel_dir: Option<PathBuf>,
+    /// File that keeps the inventory (inventoryFile)
+    #[arg(long, global = true, value_name = "FILE")]
+    inventory_file: Option<PathBuf>,
+    /// How trees inside ISOs are read (imageBackend)
+    #[arg(long, global = true, value_name = "extents|mount")]
+    image_backend: Option<String>,
+    /// Read the web UI's files from this folder at each request, to work on it
+    #[arg(long, global = true, env = "IMAGE_SERVICE_WEB_UI", value_name = "FOLDER")]
+    web_ui: Option<PathBuf>,
+    /// 0 (everything) to 5 (nothing) (minLogLevel)
+    #[arg(long, global = true, value_name = "LEVEL")]
+    log_level: Option<u8>,
+    /// Lines for people, or a JSON object a line (logFormat)
+    #[arg(long, global = true, value_name = "human|json")]
+    log_format: Option<String>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Check the configuration, print what would be bound and used, and exit
+    CheckConfig,
+}
+
+const EXAMPLES: &str = "Examples:
+  image-service
+  image-service --config /etc/image-service/config.json
+  image-service --southbound 0.0.0.0:9191 --log-format json
+  IMAGE_SERVICE_ISO_DIR=/srv/iso image-service check-config
+
+Exit status: 0 after a stop, 1 if it failed, 2 if the arguments or the configuration cannot be used.";
+
+/// Does what the command line says, with these components.
+pub fn run(components: &[ComponentType]) -> ExitCode {
+    let arguments = Arguments::parse();
+    let config = match configure(&arguments, components) {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("image-service: {error:#}");
+            return ExitCode::from(EXIT_CONFIGURATION);
+        }
+    };
+    if let Some(Command::CheckConfig) = arguments.command {
+        print_config(&config);
+        return ExitCode::SUCCESS;
+    }
+    start_log(config.log);
+    let finished = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")
+        .and_then(|runtime| {
+            let finished = runtime.block_on(app::run(config));
+            // A thread may still wait for a silent server or a hanging disk; nothing that matters is left to it.
+            runtime.shutdown_timeout(EXIT_TIMEOUT);
+            finished
+        });
+    match finished {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("image-service: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn configure(arguments: &Arguments, components: &[ComponentType]) -> Result<Config> {
+    let here = std::env::current_dir().context("cannot find the current folder")?;
+    if let Some(folder) = &arguments.web_ui {
+        ensure!(here.join(folder).is_dir(), "`--web-ui` is {}: that is no folder", folder.display());
+    }
+    let path = here.join(arguments.config.as_deref().unwrap_or(Path::new("config.json")));
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => Some(text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && arguments.config.is_none() => None,
+        Err(error) => {
+            return Err(error)
+                .with_context(|| format!("cannot read the configuration file {}", path.display()));
+        }
+    };
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let config = Config::assemble(
+        components,
+        text.as_deref(),
+        folder,
+        |name| std::env::var(name).ok(),
+        overrides(arguments, &here),
+    );
+    config.with_context(|| format!("the configuration ({}) cannot be used", path.display()))
+}
+
+/// Paths on the command line are meant from where it was typed.
+fn overrides(arguments: &Arguments, here: &Path) -> Overrides {
+    let path = |path: &Option<PathBuf>| {
+        path.as_ref().map(|path| Value::from(here.join(path).to_string_lossy().into_owned()))
+    };
+    let text = |text: &Option<String>| text.clone().map(Value::from);
+    let values = [
+        ("httpFileServiceRootDir", path(&arguments.root_dir)),
+        ("isoDir", path(&arguments.iso_dir)),
+        ("microkernelDir", path(&arguments.microkernel_dir)),
+        ("inventoryFile", path(&arguments.inventory_file)),
+        ("imageBackend", text(&arguments.image_backend)),
+        ("minLogLevel", arguments.log_level.map(Value::from)),
+        ("logFormat", text(&arguments.log_format)),
+    ];
+    let values: BTreeMap<&str, Value> =
+        values.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
+    let web_ui = arguments.web_ui.as_ref().map(|folder| here.join(folder));
+    Overrides { values, northbound: arguments.northbound, southbound: arguments.southbound, web_ui }
+}
+
+fn print_config(config: &Config) {
+    println!("the configuration is valid");
+    for endpoint in &config.endpoints {
+        let routers: Vec<&str> = endpoint.routers.iter().map(|router| router.as_str()).collect();
+        println!("{:<13} {}://{} {}", "endpoint", endpoint.scheme(), endpoint.address, routers.join(" and "));
+    }
+    for (what, path) in [
+        ("root", &config.images.root_dir),
+        ("isos", &config.images.iso_dir),
+        ("microkernels", &config.images.microkernel_dir),
+        ("inventory", &config.core.inventory_file),
+    ] {
+        println!("{what:<13} {}", path.display());
+    }
+}
+
+/// The log goes to standard error, one line an event. Libraries speak only when something is wrong.
+fn start_log(settings: LogSettings) {
+    let level = match settings.min_level {
+        0 => LevelFilter::TRACE,
+        1 => LevelFilter::DEBUG,
+        2 => LevelFilter::INFO,
+        3 => LevelFilter::WARN,
+        4 => LevelFilter::ERROR,
+        _ => LevelFilter::OFF,
+    };
+    let ours = ["image_service", "file_transport", "http_service", "iso_reader", "loop_mount"];
+    let filter = Targets::new()
+        .with_default(level.min(LevelFilter::WARN))
+        .with_targets(ours.map(|target| (target, level)));
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let subscriber = tracing_subscriber::registry().with(filter);
+    match settings.format {
+        LogFormat::Human => subscriber.with(lines.with_ansi(std::io::stderr().is_terminal())).init(),
+        LogFormat::Json => subscriber.with(lines.json().flatten_event(true)).init(),
+    }
+}

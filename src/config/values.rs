@@ -1,0 +1,48 @@
+//! The values of settings that only the program itself knows.
+
+use model::settings::{text, whole_number};
+use serde_json::Value;
+
+pub(super) fn api_root(value: &Value) -> Result<String, String> {
+    let root = text(value)?;
+    let segments: Vec<&str> = root.split('/').filter(|segment| !segment.is_empty()).collect();
+    if !root.starts_with('/')
+        || segments.iter().any(|segment| matches!(*segment, "." | "..") || segment.contains(['?', '#', '%']))
+    {
+        return Err("expected a URL path that starts with '/', such as / or /files".into());
+    }
+    Ok(segments.iter().map(|segment| format!("/{segment}")).collect())
+}
+
+pub(super) fn log_level(value: &Value) -> Result<u8, String> {
+    whole_number(value)
+        .ok()
+        .and_then(|level| u8::try_from(level).ok())
+        .filter(|level| *level <= 5)
+        .ok_or_else(|| "expected a level from 0 (everything) to 5 (nothing)".into())
+}
+
+/// The URL of a folder, with a slash at its end.
+pub(super) fn root_url(value: &Value) -> Result<String, String> {
+    let url = value.as_str().and_then(|text| url::Url::parse(text).ok());
+    let url = url.filter(|url| {
+        matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.fragment().is_none()
+    });
+    let url = url.filter(|url| url.username().is_empty() && url.password().is_none());
+    let url = url.ok_or("expected a URL such as \"http://boot.example:9090/\"")?;
+    Ok(format!("{}/", url.as_str().trim_end_matches('/')))
+}
+
+pub(super) fn origins(value: &Value) -> Result<Vec<String>, String> {
+    const EXPECTED: &str =
+        "expected a list of origins such as [\"https://panel.example\"], or [\"*\"] for all";
+    let list = value.as_array().ok_or(EXPECTED)?;
+    list.iter()
+        .map(|origin| {
+            let origin = origin.as_str().ok_or(EXPECTED)?;
+            let valid = origin == "*"
+                || url::Url::parse(origin).is_ok_and(|url| url.origin().ascii_serialization() == origin);
+            if valid { Ok(origin.to_owned()) } else { Err(EXPECTED.to_owned()) }
+        })
+        .collect()
+}
