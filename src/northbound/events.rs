@@ -39,7 +39,7 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How long a client that lost its connection should wait before it comes back.
 const RETRY: Duration = Duration::from_secs(2);
 
-/// Feed that wait for the connection of a slow client. Further changes wait in its subscription.
+/// Events that wait for the connection of a slow client. Further changes wait in its subscription.
 const WAITING: usize = 1;
 
 pub(super) const FILTERS: [&str; 2] = ["types", "lastEventId"];
@@ -114,7 +114,7 @@ struct Wanted(Vec<String>);
     get, path = "/events", tag = "service", operation_id = "streamEvents",
     params(EventFilters, LastEvent),
     responses(
-        (status = 200, description = "Feed, until one of the two goes away.",
+        (status = 200, description = "Events, until one of the two goes away.",
             body = String, content_type = "text/event-stream", example = json!(examples::events())),
         SubscriptionRejected,
     ),
