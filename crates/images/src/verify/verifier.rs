@@ -81,18 +81,19 @@ impl Verifier {
             file.verify(sha256);
             let images = records.images.values();
             let made_of_it = images.filter(|image| kind == StoreKind::Iso && image.iso == *name);
-            let mut is_of_image = false;
+            let mut changes_image = false;
             for id in made_of_it.map(|image| image.id.clone()).collect::<Vec<_>>() {
                 let Some(image) = records.images.get_mut(&id) else { continue };
                 let Some(known) = image.identity.as_mut() else { continue };
-                is_of_image = true;
                 if image.sha256 == Some(sha256) {
+                    changes_image |= *known != identity;
                     *known = identity;
                 } else if image.sha256.is_none() && known.same_version(&identity) {
+                    changes_image = true;
                     image.sha256 = Some(sha256);
                 }
             }
-            (Recorded::Good, is_of_image)
+            (Recorded::Good, changes_image)
         })
         .await
     }
