@@ -14,8 +14,8 @@ cleanup() {
 }
 trap cleanup EXIT
 
-cargo build --quiet --locked --release
-program=$(realpath "${CARGO_TARGET_DIR:-target}/release/image-service")
+cargo build --quiet --locked --profile dist
+program=$(realpath "${CARGO_TARGET_DIR:-target}/dist/image-service")
 
 # One file of random bytes in an ISO, which is served by an instance of its own.
 mkdir -p "$work/source" "$work/origin/static/iso" "$work/service/static/iso"

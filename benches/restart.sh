@@ -14,8 +14,8 @@ cleanup() {
 }
 trap cleanup EXIT
 
-cargo build --quiet --locked --release
-program=$(realpath "${CARGO_TARGET_DIR:-target}/release/image-service")
+cargo build --quiet --locked --profile dist
+program=$(realpath "${CARGO_TARGET_DIR:-target}/dist/image-service")
 
 # An ISO with the directories of a small installer: 300 packages, a kernel.
 mkdir -p "$work/source/packages" "$work/source/boot" "$work/static/iso"

@@ -49,6 +49,7 @@ def arguments():
     parser.add_argument("--rounds", type=int, required=True)
     parser.add_argument("--quick", action="store_true", help="two short rounds, and nothing settles before them")
     parser.add_argument("--floor", action="store_true", help="what a request costs in the kernel, instead of the comparison")
+    parser.add_argument("--against", help="another image-service, in place of all other servers")
     parser.add_argument("--no-peers", action="store_true", help="leave other servers out")
     parser.add_argument("workloads", nargs="+")
     options = parser.parse_args()
@@ -65,10 +66,12 @@ def measure(options, chosen):
         + ("; **quick: whether it works, not how fast it is**" if options.quick else "")
     )
     started = time.monotonic()
-    peers = [] if options.no_peers or options.floor else servers.installed_peers()
+    peers = [] if options.no_peers or options.floor or options.against else servers.installed_peers()
     parts = [part for workload in chosen for part in workloads.parts(workload, peers)]
     if options.floor:
         parts = [part for part in parts if part.key in floor.WORKLOADS]
+    if options.against:
+        parts = [workloads.against(part) for part in parts if workloads.OURS in part.subjects]
     names = {name for part in parts for name in part.files}
     files.prepare(options.work, names, iso=any(workloads.INSIDE in part.subjects for part in parts))
     compare_bytes(options, parts)
@@ -94,7 +97,7 @@ def measure(options, chosen):
             continue
         say("\n" + " ".join(filter(None, (part.note, processors.since(busy)))))
         progress(f"{part.key} took {time.monotonic() - begun:.0f} s")
-    if not options.no_peers and not options.floor and len(peers) < len(servers.PEERS):
+    if not options.no_peers and not options.floor and not options.against and len(peers) < len(servers.PEERS):
         say(f"\nNot beside it, because not installed: {', '.join(sorted(set(servers.PEERS) - set(peers)))}.")
     say(f"\nThe whole run took {time.monotonic() - started:.0f} s.")
     if failed:
@@ -135,7 +138,8 @@ def rounds(part, options, settings):
 
 def start(name, options, stack):
     """Starts a server that ends with `stack`."""
-    server = servers.start(name, options.binary, options.work)
+    binary = options.against if name == workloads.OTHER.server else options.binary
+    server = servers.start(name, binary, options.work)
     stack.callback(server.stop)
     return server
 

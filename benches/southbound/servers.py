@@ -36,7 +36,7 @@ def start(name, binary, work):
     """Starts the server of that name, in a folder of its own."""
     folder = work / name.replace(" ", "-")
     folder.mkdir(exist_ok=True)
-    if name == "ours":
+    if name in ("ours", "ours before"):
         return ours(binary, work, folder)
     if name == "ours with an image":
         return ours(binary, work, folder, image=True)

@@ -69,6 +69,7 @@ class Workload:
 
 
 OURS = Subject("image-service", "ours")
+OTHER = Subject("the other program", "ours before")
 NGINX = Subject("nginx", "nginx")
 REUSEPORT = Subject("nginx reuseport", "reuseport")
 NOPUSH_OFF = Subject("nginx, tcp_nopush off", "nopush off")
@@ -210,6 +211,12 @@ FOR_PEERS = ("W1", "W2", "W3", "W4", "W5")
 
 # The others are slow and nothing is decided by them.
 ROUNDS_OF_PEERS = 2
+
+
+def against(workload):
+    """The workload with another image-service in place of all other servers."""
+    figures = tuple(dataclasses.replace(figure, goal=None) for figure in workload.figures)
+    return dataclasses.replace(workload, figures=figures, subjects=(OURS, OTHER), note="")
 
 
 def parts(workload, peers):
