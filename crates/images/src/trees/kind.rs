@@ -50,7 +50,7 @@ impl ImageKind {
         } else if beginning.starts_with(b"hsqs") {
             Some(Self::Squashfs)
         } else {
-            tar::has_header(beginning).then_some(Self::Tar)
+            tar_reader::has_header(beginning).then_some(Self::Tar)
         }
     }
 }

@@ -20,7 +20,6 @@ mod regular;
 mod search;
 mod squashfs;
 mod tar;
-mod tar_header;
 mod tree;
 
 pub use error::TreeError;

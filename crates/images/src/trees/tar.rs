@@ -1,153 +1,76 @@
 //! The tree inside an uncompressed tar: an index of where the files lie, as in an ISO. It equals the unpacked
 //! tar: of entries with one name the last counts, and no name leads outside.
 
-use std::io;
-use std::os::unix::fs::FileExt;
-
 use file_transport::OpenFile;
 use iso_reader::limits::{DEPTH, NAME_BYTES};
+use tar_reader::{Error, Kind, Member, Members};
 
 use crate::trees::builder::{Builder, Item, TooLarge, Warnings};
 use crate::trees::error::TreeError;
 use crate::trees::index::{EntryKind, Index, ROOT, Stored};
-use crate::trees::tar_header::{BLOCK, Extensions, Header, Member, Type};
-
-/// Bytes of one extended header; a name and other fields take a few hundred.
-const EXTENDED_BYTES: u64 = 1 << 20;
-
-/// Headers of all kinds: two before each entry that may be indexed, and as many for replaced entries.
-const HEADERS: u64 = 4 << 20;
-
-/// Whether a file that begins like this is a tar: a header with the magic number of POSIX or GNU and the
-/// right checksum.
-pub(super) fn has_header(beginning: &[u8]) -> bool {
-    beginning.first_chunk::<BLOCK>().is_some_and(|block| Header::parse(block).is_some())
-}
 
 /// Reads the headers of a tar of `size` bytes. Returns its index, the warnings, and its label.
 pub(super) fn open(file: &OpenFile, size: u64) -> Result<(Index, Warnings, String), TreeError> {
-    let mut walk = Walk { file, size, builder: Builder::new(), label: String::new() };
-    walk.run()?;
-    let (index, warnings) = walk.builder.finish();
-    Ok((index, warnings, walk.label))
+    let mut tree = Unpacked { builder: Builder::new(), label: String::new() };
+    for member in Members::new(&**file, size) {
+        tree.add(&member.map_err(refuse)?)?;
+    }
+    let (index, warnings) = tree.builder.finish();
+    Ok((index, warnings, tree.label))
 }
 
-struct Walk<'a> {
-    file: &'a OpenFile,
-    size: u64,
+fn refuse(error: Error) -> TreeError {
+    match error {
+        Error::Io(error) => TreeError::Io(error),
+        other => TreeError::NotAnImage(other.to_string()),
+    }
+}
+
+/// The tree that unpacking leaves.
+struct Unpacked {
     builder: Builder,
     label: String,
 }
 
-impl Walk<'_> {
-    /// Goes from header to header up to the block of zeros that ends a tar.
-    fn run(&mut self) -> Result<(), TreeError> {
-        let (mut at, mut headers, mut extensions) = (0, 0, Extensions::default());
-        loop {
-            let block = self.block(at)?;
-            if block == [0; BLOCK] {
-                return Ok(());
-            }
-            headers += 1;
-            if headers > HEADERS {
-                return Err(too_large(TooLarge("it has too many entries")));
-            }
-            let Some(header) = Header::parse(&block) else {
-                return Err(damaged(format!("there is no header at byte {at}")));
-            };
-            let begin = at + BLOCK as u64;
-            let member = match header.kind {
-                Type::Extended | Type::LongName | Type::LongLink => {
-                    let bytes = self.extended(begin, header.size)?;
-                    extensions.add(header.kind, &bytes);
-                    at = self.end_of(begin, header.size)?;
-                    continue;
-                }
-                _ => extensions.complete(&header),
-            };
-            extensions = Extensions::default();
-            // In GNU tar the map of a sparse file continues in blocks of its own, before the data.
-            let begin = if header.kind == Type::Sparse { self.end_of_map(&block, begin)? } else { begin };
-            at = self.end_of(begin, member.stored)?;
-            self.add(&member, begin)?;
-        }
-    }
-
-    /// The next header. A tar without an end mark has been cut between two entries.
-    fn block(&self, at: u64) -> Result<[u8; BLOCK], TreeError> {
-        let mut block = [0; BLOCK];
-        self.read(&mut block, at)?;
-        Ok(block)
-    }
-
-    fn extended(&self, begin: u64, size: u64) -> Result<Vec<u8>, TreeError> {
-        if size > EXTENDED_BYTES {
-            return Err(damaged(format!("the extended header at byte {begin} is too long")));
-        }
-        let mut bytes = vec![0; usize::try_from(size).unwrap_or_default()];
-        self.read(&mut bytes, begin)?;
-        Ok(bytes)
-    }
-
-    fn read(&self, buffer: &mut [u8], at: u64) -> Result<(), TreeError> {
-        self.file.read_exact_at(buffer, at).map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => cut_short(self.size),
-            _ => TreeError::Io(error),
-        })
-    }
-
-    /// The position of the next header. All bytes before it must be in the file.
-    fn end_of(&self, begin: u64, stored: u64) -> Result<u64, TreeError> {
-        let end = begin.checked_add(stored).filter(|end| *end <= self.size);
-        end.and_then(|end| end.checked_next_multiple_of(BLOCK as u64)).ok_or_else(|| cut_short(self.size))
-    }
-
-    fn end_of_map(&self, header: &[u8; BLOCK], begin: u64) -> Result<u64, TreeError> {
-        let (mut goes_on, mut at) = (header[482] != 0, begin);
-        while goes_on {
-            let block = self.block(at)?;
-            goes_on = block[504] != 0;
-            at += BLOCK as u64;
-        }
-        Ok(at)
-    }
-
+impl Unpacked {
     /// Adds an entry, or warns why it is left out.
-    fn add(&mut self, member: &Member, begin: u64) -> Result<(), TreeError> {
-        if member.kind == Type::Label {
+    fn add(&mut self, member: &Member) -> Result<(), TreeError> {
+        if member.kind == Kind::Label {
             let label = member.path.get(..NAME_BYTES).unwrap_or(&member.path);
             self.label = String::from_utf8_lossy(label).into_owned();
         }
         // Devices and pipes are left out as in any other image.
-        if matches!(member.kind, Type::Label | Type::Global | Type::Special) {
+        if matches!(member.kind, Kind::Label | Kind::Special) {
             return Ok(());
         }
-        if let Some(reason) = self.place(member, begin)? {
+        if let Some(reason) = self.place(member)? {
             self.builder.warnings.add(&member.path, reason);
         }
         Ok(())
     }
 
     /// Puts an entry into its directory; returns the reason if that is not possible.
-    fn place(&mut self, member: &Member, begin: u64) -> Result<Option<&'static str>, TreeError> {
+    fn place(&mut self, member: &Member) -> Result<Option<&'static str>, TreeError> {
         let Some(path) = clean(&member.path) else { return Ok(Some("it climbs out of the tree")) };
         if path.len() > DEPTH {
             return Ok(Some("it is too deep in the tree"));
         }
+        // A time as far as an index holds it.
+        let modified = u32::try_from(member.modified).unwrap_or(u32::MAX);
         let Some((name, parents)) = path.split_last() else {
-            if member.kind != Type::Directory {
+            if member.kind != Kind::Directory {
                 return Ok(Some("it has no name"));
             }
-            self.builder.set_modified(ROOT, member.modified);
+            self.builder.set_modified(ROOT, modified);
             return Ok(None);
         };
         let target;
         let item = match member.kind {
-            Type::Directory => Item::Directory,
-            Type::File => Item::File(Stored { place: begin, size: member.size, damaged: false }),
-            Type::Sparse => Item::File(Stored { place: begin, size: member.size, damaged: true }),
-            Type::Link => Item::Link(&member.target),
-            Type::HardLink => match self.linked(&member.target) {
+            Kind::Directory => Item::Directory,
+            Kind::File => Item::File(Stored { place: member.offset, size: member.size, damaged: false }),
+            Kind::Sparse => Item::File(Stored { place: member.offset, size: member.size, damaged: true }),
+            Kind::Link => Item::Link(&member.target),
+            Kind::HardLink => match self.linked(&member.target) {
                 Some(EntryKind::File(stored)) => Item::File(stored),
                 Some(EntryKind::Link(text)) => {
                     target = self.builder.text(text).to_vec();
@@ -160,7 +83,7 @@ impl Walk<'_> {
         let Some(parent) = self.parent(parents)? else {
             return Ok(Some("something else is where its directory should be"));
         };
-        self.builder.add(parent, name, member.modified, item).map_err(too_large)?;
+        self.builder.add(parent, name, modified, item).map_err(too_large)?;
         Ok(None)
     }
 
@@ -198,14 +121,6 @@ fn clean(path: &[u8]) -> Option<Vec<&[u8]>> {
     names.map(|name| (name != b"..").then_some(name)).collect()
 }
 
-fn damaged(what: String) -> TreeError {
-    TreeError::NotAnImage(format!("the tar is damaged: {what}"))
-}
-
-fn cut_short(size: u64) -> TreeError {
-    TreeError::NotAnImage(format!("the tar is cut short: it goes on where the file ends, after {size} bytes"))
-}
-
 fn too_large(TooLarge(what): TooLarge) -> TreeError {
     TreeError::NotAnImage(format!("the tar is too large to index: {what}"))
 }
@@ -213,6 +128,8 @@ fn too_large(TooLarge(what): TooLarge) -> TreeError {
 #[cfg(test)]
 mod tests {
     use std::fs::File;
+
+    use tar_reader::BLOCK_BYTES as BLOCK;
 
     use super::*;
 
@@ -340,22 +257,6 @@ mod tests {
             }
         }
         assert!(refused > 500 && read > 500, "{refused} refused, {read} read");
-    }
-
-    /// Where GNU tar marks that a map continues, POSIX has the end of a long path.
-    #[test]
-    fn only_the_maps_of_gnu_go_on_behind_the_header() {
-        let mut tar = Vec::new();
-        entry(&mut tar, b"x", b'x', b"22 GNU.sparse.major=1\n");
-        let mut block = header(b"sparse", b'0', b"", 5);
-        block[345..500].fill(b'p');
-        seal(&mut block);
-        push(&mut tar, &block, b"bytes");
-        entry(&mut tar, b"after", b'0', b"all right");
-        tar.extend([0; 2 * BLOCK]);
-        let (index, ..) = opened(&tar).expect("a sound tar");
-        assert_eq!((index.nodes.len(), index.damaged().count()), (4, 1));
-        check(&index, &tar);
     }
 
     /// The record of the image holds it.
