@@ -1,4 +1,4 @@
-//! Directory listings: which form a client wants, and the entries in that form.
+//! Directory listings: the form that a client prefers, and the entries as names, objects or lines.
 
 use std::borrow::Cow;
 
@@ -6,9 +6,8 @@ use http::header::{ACCEPT, HeaderMap};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-use super::listing_page;
 use component::Entry;
-use images::trees::{sorted, text};
+use images::trees::text;
 use model::media_range::rank;
 
 /// The forms of a listing.
@@ -37,8 +36,8 @@ impl Form {
         }
     }
 
-    /// The form that the client prefers (RFC 9110 §12.5.1). Between equals, the type that is named wins over a wildcard, then the one
-    /// named first; a client without preference gets the page.
+    /// The form that the client prefers (RFC 9110 §12.5.1). Between equals, a named type wins over a wildcard,
+    /// then the type that is named first. A client without preference gets the page.
     pub(super) fn accepted(headers: &HeaderMap) -> Self {
         let accept: Vec<&str> =
             headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
@@ -62,26 +61,30 @@ impl Form {
             Self::Lines => "text/plain; charset=utf-8",
         }
     }
-
-    /// Renders the listing of the directory at `path`, given by its components from the southbound root.
-    pub(super) fn render(self, entries: Vec<Entry>, api_root: &str, path: &[Vec<u8>]) -> String {
-        let entries = sorted(&entries);
-        match self {
-            Self::Page => listing_page::render(entries, api_root, path),
-            Self::Names => json(entries.iter().map(|entry| text(&entry.name))),
-            Self::Objects => json(entries.iter().map(|entry| Object::of(entry))),
-            Self::Lines => entries.iter().flat_map(|entry| [shown(&entry.name), "\n".into()]).collect(),
-        }
-    }
 }
 
-/// A name for lines and pages: control characters, which would break a line, become U+FFFD too.
+/// A JSON array of names.
+pub(super) fn names(entries: &[&Entry]) -> String {
+    json(entries.iter().map(|entry| text(&entry.name)))
+}
+
+/// A JSON array of objects.
+pub(super) fn objects(entries: &[&Entry]) -> String {
+    json(entries.iter().map(|entry| Object::of(entry)))
+}
+
+/// One name a line.
+pub(super) fn lines(entries: &[&Entry]) -> String {
+    entries.iter().flat_map(|entry| [shown(&entry.name), "\n".into()]).collect()
+}
+
+/// A name for lines and pages. Control characters, which would break a line, become U+FFFD too.
 pub(super) fn shown(name: &[u8]) -> Cow<'_, str> {
     let text = text(name);
     if text.contains(char::is_control) { text.replace(char::is_control, "\u{fffd}").into() } else { text }
 }
 
-/// When an entry was modified. Directories keep whole seconds, and so do listings: `{:.0}`.
+/// When an entry was modified.
 pub(super) fn modified(entry: &Entry) -> Option<Timestamp> {
     Timestamp::try_from(entry.modified?).ok()
 }
@@ -107,7 +110,7 @@ impl<'a> Object<'a> {
     }
 }
 
-/// ISO 8601.
+/// ISO 8601, in whole seconds like the times of ISOs.
 fn in_seconds<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
     match time {
         Some(time) => serializer.collect_str(&format_args!("{time:.0}")),
@@ -115,9 +118,9 @@ fn in_seconds<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<
     }
 }
 
-/// A JSON array on one line.
+/// Writes a JSON array on one line.
 fn json(items: impl Iterator<Item = impl Serialize>) -> String {
-    // Texts and numbers can always be written to a string.
+    // Writing texts and numbers to a string cannot fail.
     serde_json::to_string(&items.collect::<Vec<_>>()).unwrap_or_default() + "\n"
 }
 
@@ -130,6 +133,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use images::trees::sorted;
 
     #[test]
     fn the_form_follows_the_clients_preference() {
@@ -166,13 +170,10 @@ mod tests {
             entry(b"a\nb\xff", Some(3)),
             entry(b".t", Some(4)),
         ];
-        assert_eq!(Form::Lines.render(entries.clone(), "", &[]), "z\n.t\nA\na\u{fffd}b\u{fffd}\nb\n");
-        assert_eq!(
-            Form::Names.render(entries.clone(), "", &[]),
-            "[\"z\",\".t\",\"A\",\"a\\nb\u{fffd}\",\"b\"]\n"
-        );
-        let objects: serde_json::Value =
-            serde_json::from_str(&Form::Objects.render(entries, "", &[])).expect("JSON");
+        let entries = sorted(&entries);
+        assert_eq!(lines(&entries), "z\n.t\nA\na\u{fffd}b\u{fffd}\nb\n");
+        assert_eq!(names(&entries), "[\"z\",\".t\",\"A\",\"a\\nb\u{fffd}\",\"b\"]\n");
+        let objects: serde_json::Value = serde_json::from_str(&objects(&entries)).expect("JSON");
         assert_eq!(
             objects[0],
             json!({"name": "z", "type": "directory", "size": null, "modified": "1970-01-01T00:00:00Z"})
@@ -181,14 +182,14 @@ mod tests {
     }
 
     /// Names in which case, order and length of the lower-case text are not those of the bytes.
-    fn names() -> impl Strategy<Value = Vec<u8>> {
+    fn any_name() -> impl Strategy<Value = Vec<u8>> {
         let text = "[aAbBkKzZ_~.0-9 \u{130}\u{131}\u{212a}\u{3a3}\u{3c3}\u{3c2}ßẞÉé\u{301}日😀\u{1}]{1,6}";
         prop_oneof![text.prop_map(String::into_bytes), prop::collection::vec(1_u8.., 1..5)]
     }
 
     proptest! {
         #[test]
-        fn what_is_shown_keeps_to_its_line(name in names()) {
+        fn what_is_shown_keeps_to_its_line(name in any_name()) {
             let replaced = |character: char| if character.is_control() { '\u{fffd}' } else { character };
             let expected: String = String::from_utf8_lossy(&name).chars().map(replaced).collect();
             prop_assert_eq!(shown(&name), expected);
@@ -202,7 +203,7 @@ mod tests {
             let entry = Entry { name: b"x".to_vec(), size: Some(1), modified: Some(time.into()) };
             let shown = time.strftime("%Y-%m-%dT%H:%M:%SZ");
             prop_assert_eq!(
-                Form::Objects.render(vec![entry], "", &[]),
+                objects(&[&entry]),
                 format!("[{{\"name\":\"x\",\"type\":\"file\",\"size\":1,\"modified\":\"{shown}\"}}]\n")
             );
         }

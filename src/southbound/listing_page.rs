@@ -1,4 +1,5 @@
-//! The listing as a page: one document without scripts, images or requests of its own, for phones, wide screens and the dark.
+//! The listing as an HTML page: one document without scripts, images or further requests. It fits phones and wide
+//! screens, in light and dark colours.
 
 use std::fmt::Write;
 
@@ -19,8 +20,8 @@ const HEAD: &str = "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\
 const TABLE: &str = "<table>\n<thead><tr><th scope=\"col\">Name</th><th scope=\"col\" class=\"n\">Size</th>\
     <th scope=\"col\" class=\"t\">Modified (UTC)</th></tr></thead>\n<tbody>\n";
 
-/// Renders the page of the directory at `path`, whose entries are sorted. Links are absolute, so it does not matter whether the page was
-/// asked for with a closing slash.
+/// Renders the page of the directory at `path`, whose entries are sorted. Links are absolute, so they work with
+/// and without a closing slash in the request.
 pub(super) fn render<'a>(
     entries: impl IntoIterator<Item = &'a Entry>,
     api_root: &str,
@@ -28,7 +29,7 @@ pub(super) fn render<'a>(
 ) -> String {
     let entries: Vec<&Entry> = entries.into_iter().collect();
     let base = link(api_root, path);
-    // What a line holds besides the folder's path and the name, twice, is about 192 bytes.
+    // A row is about 192 bytes, besides the folder's path and twice the name.
     let names: usize = entries.iter().map(|entry| entry.name.len()).sum();
     let mut page = String::with_capacity(2048 + STYLE.len() + entries.len() * (192 + base.len()) + 2 * names);
     page.push_str(HEAD);
@@ -77,7 +78,7 @@ fn breadcrumbs(page: &mut String, api_root: &str, path: &[Vec<u8>]) {
     page.push_str("</h1></nav>\n");
 }
 
-/// A line of the table. There can be many thousands, so all is written straight into the page.
+/// A row of the table. There can be many thousands, so each is written straight into the page.
 fn row(page: &mut String, base: &str, entry: &Entry) {
     let (class, slash) = if entry.size.is_some() { ("f", "") } else { ("d", "/") };
     page.push_str("<tr><td class=\"");
@@ -116,7 +117,7 @@ fn row(page: &mut String, base: &str, entry: &Entry) {
 /// Times in whole seconds.
 const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(0));
 
-/// `2020-02-03T04:05:06Z` for programs, and of that `2020-02-03 04:05` for people.
+/// `2020-02-03T04:05:06Z` for programs, `2020-02-03 04:05` for people.
 fn push_time(page: &mut String, time: Timestamp) {
     page.push_str("<time datetime=\"");
     let start = page.len();
@@ -131,7 +132,7 @@ fn push_time(page: &mut String, time: Timestamp) {
     page.push_str("</time>");
 }
 
-/// A name as text of the page.
+/// Appends a name as HTML text.
 fn push_text(page: &mut String, name: &[u8]) {
     for character in shown(name).chars() {
         match character {

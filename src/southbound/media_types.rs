@@ -1,9 +1,10 @@
-//! Media types by the end of a name. Firmware compares some of them letter by letter; nothing is ever sniffed.
+//! Media types by file name extension. Firmware compares some of them byte for byte. Contents are never read
+//! for them.
 
-/// What is sent when the name says nothing.
+/// For names without a known extension.
 const ANYTHING: &str = "application/octet-stream";
 
-/// How UEFI HTTP boot names itself.
+/// The beginning of the `User-Agent` of UEFI HTTP boot.
 pub(super) const UEFI: &[u8] = b"UefiHttpBoot";
 
 /// Whether a `User-Agent` is that of UEFI firmware.
@@ -11,15 +12,15 @@ pub(super) fn is_uefi(user_agent: &[u8]) -> bool {
     user_agent.starts_with(UEFI)
 }
 
-/// A media type, and whether another client would get another one.
+/// A media type, and whether it depends on the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct MediaType {
     pub(super) name: &'static str,
-    /// The answer depends on `User-Agent`, which caches must be told (`Vary`).
+    /// Depends on `User-Agent`, so the response needs `Vary` for caches.
     pub(super) varies: bool,
 }
 
-/// The media type of a file. UEFI HTTP boot (EDK2 `HttpBootSupport.c`) wants its own types for disk images.
+/// The media type of a file. UEFI HTTP boot (EDK2 `HttpBootSupport.c`) needs types of its own for disk images.
 pub(super) fn of(name: &[u8], user_agent: Option<&[u8]>) -> MediaType {
     let extension = name.rsplit(|byte| *byte == b'.').next().filter(|extension| extension.len() < name.len());
     let extension = extension.map(<[u8]>::to_ascii_lowercase).unwrap_or_default();
@@ -35,7 +36,7 @@ pub(super) fn of(name: &[u8], user_agent: Option<&[u8]>) -> MediaType {
             MediaType { name: if is_uefi { "application/vnd.efi-img" } else { ANYTHING }, varies: true }
         }
         b"ipxe" | b"cfg" | b"ks" | b"treeinfo" => fixed("text/plain"),
-        // An `index.html` stands in for a listing, so a browser must show it.
+        // An `index.html` replaces a listing, so a browser must show it.
         b"html" | b"htm" => fixed("text/html"),
         _ => fixed(ANYTHING),
     }

@@ -1,6 +1,7 @@
-//! The door for machines that boot: a static HTTP server whose answers are exact to the letter (`clients.md`).
+//! The API for machines that boot: a static HTTP server. Firmware depends on the exact bytes of its responses.
 //!
-//! A request passes in one line: method → path → look-up → preconditions → ranges → answer. Nothing here knows where bytes lie.
+//! The way of a request: method → path → look-up → preconditions → ranges → response. This module does not know
+//! where the bytes of files are.
 
 mod listing;
 mod listing_page;
@@ -31,7 +32,7 @@ use prepared::{Prepared, PreparedFile, PreparedListing};
 use response_cache::{ListingPreference, ResponseCache};
 use sources::Sources;
 
-/// The door.
+/// The file server. Clones share everything.
 #[derive(Clone)]
 pub struct Southbound {
     sources: Sources,
@@ -42,19 +43,21 @@ pub struct Southbound {
     idle_eviction: IdleEviction,
 }
 
-/// Idle connections that are asked to go when a file cannot be opened for want of a descriptor, and how long they get.
+/// Idle connections that are closed when no descriptor is left to open a file.
 const EVICTED: usize = 16;
+
+/// How long their closing may take before the file is opened again.
 const EVICTION_TIME: Duration = Duration::from_millis(20);
 
-/// There is no place, or no descriptor.
+/// The text of a 503 without a transfer permit or a descriptor.
 const BUSY: &str = "Too busy\n";
 
-/// Who says so retries a 503 after the time that it is told; all others take it for the end.
+/// The beginning of iPXE's `User-Agent`. iPXE retries a 503 after `Retry-After`; other firmware gives up.
 const IPXE: &[u8] = b"iPXE/";
 
 impl Southbound {
-    /// Serves what `sources` publish, below the URL prefix `api_root`, within the limits of `transfers`. Has
-    /// `idle_eviction` close idle connections when there are no descriptors left.
+    /// Serves the content of `sources` below the URL prefix `api_root`, within the limits of `transfers`. When no
+    /// descriptor is left, `idle_eviction` closes idle connections.
     pub fn new(
         sources: Vec<Arc<dyn ContentSource>>,
         transfers: Transfers,
@@ -69,7 +72,7 @@ impl Southbound {
         Self { sources, lookups, api_root: Arc::from(api_root), cache, transfers, idle_eviction }
     }
 
-    /// Answers one request.
+    /// Answers one request, counts it and logs it.
     async fn serve<B>(&self, request: &Request<B>, peer: SocketAddr) -> Response<Body> {
         let response = self.answer(request, peer).await;
         self.transfers.answered(response.status().as_u16());
@@ -87,35 +90,17 @@ impl Southbound {
         let (path, preference) = (request.uri().path(), preference(request.uri().query(), request.headers()));
         let found = match self.cache.get(path, preference, self.sources.generation()) {
             Some(prepared) => Ok(prepared),
-            // In a box, because a request's state is moved several times, and most requests do without this part of it.
-            None => Box::pin(self.look_up_patiently(path, preference)).await,
+            // Boxed: the state of a request is moved several times, and most requests need no look-up.
+            None => Box::pin(self.look_up_or_evict(path, preference)).await,
         };
         match found.as_deref() {
             Ok(Prepared::File(file)) => self.transfer(request, peer, file).await,
             Ok(Prepared::Listing(listed)) => reply::listing(listed),
-            Err(LookupError::NotFound) => reply::text(StatusCode::NOT_FOUND, "Not found\n"),
-            Err(LookupError::Unsettled) => {
-                let pause = is_ipxe(request.headers()).then(|| pause(peer));
-                reply::later("The image's ISO has changed and is being looked at\n", pause)
-            }
-            Err(error) => {
-                tracing::error!(path, %error, "a file cannot be served");
-                let (status, words) = match error {
-                    LookupError::Unreadable => (
-                        StatusCode::INTERNAL_SERVER_ERROR,
-                        "The image is damaged: this file cannot be read whole\n",
-                    ),
-                    LookupError::Io(error) if is_exhausted(error) => {
-                        return reply::later(BUSY, is_ipxe(request.headers()).then(|| pause(peer)));
-                    }
-                    _ => (StatusCode::INTERNAL_SERVER_ERROR, "The file cannot be read\n"),
-                };
-                reply::text(status, words)
-            }
+            Err(error) => failed_look_up(error, path, is_ipxe(request.headers()).then(|| pause(peer))),
         }
     }
 
-    /// Answers with a file. Bytes that come from a disk need a place among the transfers, and are followed.
+    /// Answers with a file. Bytes from a disk need a transfer permit, and their transfer is observed.
     async fn transfer<B>(
         &self,
         request: &Request<B>,
@@ -138,12 +123,12 @@ impl Southbound {
                 response.body_mut().observe(transfer);
                 response
             }
-            Err(Busy) => reply::later(BUSY, Some(pause(peer))),
+            Err(Busy) => reply::unavailable(BUSY, Some(pause(peer))),
         }
     }
 
-    /// Asks the desk; if there is no descriptor left, once more after others had time to make room.
-    async fn look_up_patiently(
+    /// Looks the path up. If no descriptor is left, evicts idle connections and tries once more.
+    async fn look_up_or_evict(
         &self,
         path: &str,
         preference: ListingPreference,
@@ -159,7 +144,7 @@ impl Southbound {
         }
     }
 
-    /// Looks the path up; once more if what was found changed meanwhile, for out of an ISO nothing may come but what was registered.
+    /// Looks the path up, and once more if the file changed meanwhile: an ISO serves only its registered version.
     async fn look_up(&self, path: &str, preference: ListingPreference) -> Result<Arc<Prepared>, LookupError> {
         match self.look_up_once(path, preference).await {
             Ok(prepared) if !prepared.is_unchanged() => self.look_up_once(path, preference).await,
@@ -167,7 +152,7 @@ impl Southbound {
         }
     }
 
-    /// Looks the path up where that may block, and prepares the answer for all clients that ask within the next moment.
+    /// Looks the path up on the blocking pool, and caches the prepared response.
     async fn look_up_once(
         &self,
         path: &str,
@@ -179,7 +164,7 @@ impl Southbound {
         let (southbound, path, at) = (self.clone(), path.to_owned(), Instant::now());
         let look_up = move || {
             let _permit = permit;
-            // Counted before, so that a change meanwhile makes the cached answer stale.
+            // Read before the look-up, so that a change during it invalidates the cached response.
             let generation = southbound.sources.generation();
             let prepared = match southbound.sources.find(&wanted)? {
                 Resolved::File(content, name) => Prepared::File(Box::new(PreparedFile::new(content, &name))),
@@ -211,17 +196,34 @@ fn is_ipxe(headers: &HeaderMap) -> bool {
     headers.get(header::USER_AGENT).is_some_and(|agent| agent.as_bytes().starts_with(IPXE))
 }
 
-/// Seconds after which a client should ask again: not the same for all, or they would all come back at once.
+/// The response to a look-up that failed. `pause`, in seconds, is for a client that retries.
+fn failed_look_up(error: &LookupError, path: &str, pause: Option<u16>) -> Response<Body> {
+    match error {
+        LookupError::NotFound => return reply::text(StatusCode::NOT_FOUND, "Not found\n"),
+        LookupError::Unsettled => {
+            return reply::unavailable("The image's ISO has changed and is being looked at\n", pause);
+        }
+        _ => tracing::error!(path, %error, "a file cannot be served"),
+    }
+    let words = match error {
+        LookupError::Io(error) if is_exhausted(error) => return reply::unavailable(BUSY, pause),
+        LookupError::Unreadable => "The image is damaged: this file cannot be read whole\n",
+        _ => "The file cannot be read\n",
+    };
+    reply::text(StatusCode::INTERNAL_SERVER_ERROR, words)
+}
+
+/// Seconds after which a client should retry. They differ by client, so that not all clients retry at once.
 fn pause(peer: SocketAddr) -> u16 {
     2 + peer.port() % 4
 }
 
-/// Whether the system has no descriptor left, for this process or at all. That passes.
+/// Whether this process or the system has no descriptor left, which is temporary.
 fn is_exhausted(error: &std::io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }
 
-/// How a listing is wanted: as the query says, else as the client prefers.
+/// The form of listings: the query's, else the one that the client prefers.
 fn preference(query: Option<&str>, headers: &HeaderMap) -> ListingPreference {
     match Form::asked(query) {
         Some(form) => (form, true),

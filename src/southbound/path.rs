@@ -1,13 +1,13 @@
-//! From a request target to the components that are looked up. `//` collapses, `%XX` is decoded once, `+` is a plus, dot segments are
-//! removed (RFC 3986 §5.2.4) and can never climb above the root.
+//! From a request target to the path components of the look-up. `//` collapses, `%XX` is decoded once, `+` is a
+//! plus. Dot segments are removed (RFC 3986 §5.2.4), and never lead above the root.
 
 use component::LookupRequest;
 use percent_encoding::percent_decode;
 
-/// Longer paths cannot name anything on Linux (`PATH_MAX`).
+/// Bytes of a decoded path. Longer paths cannot name anything on Linux (`PATH_MAX`).
 const MAX_PATH: usize = 4096;
 
-/// Splits the path of a request below `api_root`; `None` if it lies outside or cannot be a path.
+/// Splits the path of a request below `api_root`. `None` if it lies outside or cannot be a path.
 pub(super) fn parse(path: &str, api_root: &str) -> Option<LookupRequest> {
     if path.len() > MAX_PATH * 3 {
         return None;

@@ -1,45 +1,45 @@
-//! Conditional requests (RFC 9110 §13): pure decisions from the request's headers and what is known of the file.
+//! Conditional requests (RFC 9110 §13): pure functions of the request's headers and the file's validators.
 
 use std::time::{Duration, SystemTime};
 
 use http::header::{self, HeaderMap, HeaderValue};
 
-/// What the preconditions make of a request.
+/// The result of a request's preconditions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// Go on.
+pub(super) enum PreconditionResult {
+    /// They hold: the request is performed.
     Proceed,
-    /// The client has it already: 304.
+    /// The client has this version: 304.
     NotModified,
-    /// The client's assumption is wrong: 412.
+    /// The client expects another version: 412.
     Failed,
 }
 
-/// Evaluates in the order of RFC 9110 §13.2.2. `tag` is the strong entity tag with its quotes.
-pub(super) fn evaluate(headers: &HeaderMap, tag: &[u8], modified: SystemTime) -> Verdict {
+/// Evaluates the preconditions in the order of RFC 9110 §13.2.2. `tag` is the strong entity tag with its quotes.
+pub(super) fn evaluate(headers: &HeaderMap, tag: &[u8], modified: SystemTime) -> PreconditionResult {
     let if_match = headers.contains_key(header::IF_MATCH);
     if if_match {
         if !lists(headers, header::IF_MATCH, tag, Comparison::Strong) {
-            return Verdict::Failed;
+            return PreconditionResult::Failed;
         }
     } else if date(headers.get(header::IF_UNMODIFIED_SINCE))
         .is_some_and(|date| whole_seconds(modified) > date)
     {
-        return Verdict::Failed;
+        return PreconditionResult::Failed;
     }
     if headers.contains_key(header::IF_NONE_MATCH) {
         if lists(headers, header::IF_NONE_MATCH, tag, Comparison::Weak) {
-            return Verdict::NotModified;
+            return PreconditionResult::NotModified;
         }
     } else if date(headers.get(header::IF_MODIFIED_SINCE)).is_some_and(|date| whole_seconds(modified) <= date)
     {
-        return Verdict::NotModified;
+        return PreconditionResult::NotModified;
     }
-    Verdict::Proceed
+    PreconditionResult::Proceed
 }
 
-/// Whether `Range` applies (RFC 9110 §13.1.5): `If-Range` is absent, or names exactly this version. A date is a strong validator only
-/// when it is well in the past (§8.8.2.2); ours comes from the file, so an equal date is one that we sent.
+/// Whether `Range` applies (RFC 9110 §13.1.5): `If-Range` is absent, or names exactly this version. A date is a
+/// strong validator only if it is well in the past (§8.8.2.2). Ours is the file's, so an equal date was sent by us.
 pub(super) fn range_applies(headers: &HeaderMap, tag: &[u8], modified: SystemTime) -> bool {
     let Some(value) = headers.get(header::IF_RANGE) else { return true };
     match value.as_bytes().trim_ascii() {
@@ -72,7 +72,7 @@ fn date(value: Option<&HeaderValue>) -> Option<SystemTime> {
     httpdate::parse_http_date(value?.to_str().ok()?.trim()).ok()
 }
 
-/// HTTP dates have no fractions, so neither may what they are compared with.
+/// Drops the fraction of a second, which HTTP dates do not have.
 fn whole_seconds(time: SystemTime) -> SystemTime {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     SystemTime::UNIX_EPOCH + Duration::from_secs(since.as_secs())
@@ -99,24 +99,24 @@ mod tests {
     fn preconditions_are_evaluated_in_order() {
         use header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE};
         for (list, expected) in [
-            (&[][..], Verdict::Proceed),
-            (&[(IF_MATCH, "\"t\"")], Verdict::Proceed),
-            (&[(IF_MATCH, "\"x\", \"t\"")], Verdict::Proceed),
-            (&[(IF_MATCH, "*")], Verdict::Proceed),
-            (&[(IF_MATCH, "\"x\"")], Verdict::Failed),
-            (&[(IF_MATCH, "W/\"t\"")], Verdict::Failed),
-            (&[(IF_UNMODIFIED_SINCE, OLD)], Verdict::Failed),
-            (&[(IF_UNMODIFIED_SINCE, SAME)], Verdict::Proceed),
-            (&[(IF_MATCH, "\"t\""), (IF_UNMODIFIED_SINCE, OLD)], Verdict::Proceed),
-            (&[(IF_NONE_MATCH, "\"t\"")], Verdict::NotModified),
-            (&[(IF_NONE_MATCH, "W/\"t\"")], Verdict::NotModified),
-            (&[(IF_NONE_MATCH, "\"x\"")], Verdict::Proceed),
-            (&[(IF_NONE_MATCH, "\"x\""), (IF_MODIFIED_SINCE, NEW)], Verdict::Proceed),
-            (&[(IF_MODIFIED_SINCE, SAME)], Verdict::NotModified),
-            (&[(IF_MODIFIED_SINCE, NEW)], Verdict::NotModified),
-            (&[(IF_MODIFIED_SINCE, OLD)], Verdict::Proceed),
-            (&[(IF_MODIFIED_SINCE, "yesterday")], Verdict::Proceed),
-            (&[(IF_MATCH, "\"x\""), (IF_NONE_MATCH, "\"t\"")], Verdict::Failed),
+            (&[][..], PreconditionResult::Proceed),
+            (&[(IF_MATCH, "\"t\"")], PreconditionResult::Proceed),
+            (&[(IF_MATCH, "\"x\", \"t\"")], PreconditionResult::Proceed),
+            (&[(IF_MATCH, "*")], PreconditionResult::Proceed),
+            (&[(IF_MATCH, "\"x\"")], PreconditionResult::Failed),
+            (&[(IF_MATCH, "W/\"t\"")], PreconditionResult::Failed),
+            (&[(IF_UNMODIFIED_SINCE, OLD)], PreconditionResult::Failed),
+            (&[(IF_UNMODIFIED_SINCE, SAME)], PreconditionResult::Proceed),
+            (&[(IF_MATCH, "\"t\""), (IF_UNMODIFIED_SINCE, OLD)], PreconditionResult::Proceed),
+            (&[(IF_NONE_MATCH, "\"t\"")], PreconditionResult::NotModified),
+            (&[(IF_NONE_MATCH, "W/\"t\"")], PreconditionResult::NotModified),
+            (&[(IF_NONE_MATCH, "\"x\"")], PreconditionResult::Proceed),
+            (&[(IF_NONE_MATCH, "\"x\""), (IF_MODIFIED_SINCE, NEW)], PreconditionResult::Proceed),
+            (&[(IF_MODIFIED_SINCE, SAME)], PreconditionResult::NotModified),
+            (&[(IF_MODIFIED_SINCE, NEW)], PreconditionResult::NotModified),
+            (&[(IF_MODIFIED_SINCE, OLD)], PreconditionResult::Proceed),
+            (&[(IF_MODIFIED_SINCE, "yesterday")], PreconditionResult::Proceed),
+            (&[(IF_MATCH, "\"x\""), (IF_NONE_MATCH, "\"t\"")], PreconditionResult::Failed),
         ] {
             assert_eq!(evaluate(&headers(list), TAG, modified()), expected, "{list:?}");
         }

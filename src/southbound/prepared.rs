@@ -1,4 +1,4 @@
-//! Answers made ready once and given many times: head fields as they are sent, and the bytes of small files.
+//! Responses that are prepared once and sent many times: header fields, and the bytes of small files.
 
 use std::time::SystemTime;
 
@@ -9,20 +9,21 @@ use file_transport::{OpenFile, Piece};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use rustix::fs::{AtFlags, StatxFlags, statx};
 
-use super::listing::Form;
-use super::media_types;
-use component::{Listed, ListingSource};
+use super::listing::{self, Form};
+use super::{listing_page, media_types};
+use component::{Entry, Listed, ListingSource};
+use images::trees::sorted;
 use model::content::Content;
 use model::identity::Identity;
 
-/// Files up to this size are answered from memory. Up to about twice this, copying cost less than `sendfile` where it was tried; the rest is
-/// left to keep the memory of all findings small.
+/// Files up to this size, in bytes, are sent from memory. Up to about twice this, copying cost less than
+/// `sendfile` in measurements; half of that keeps the memory of all cached responses small.
 const SMALL: u64 = 16 << 10;
 
-/// The digest of the whole file, whatever part of it is sent (RFC 9530 §3).
+/// The digest of the whole file, whichever part of it is sent (RFC 9530 §3).
 pub(super) const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
 
-/// What a path led to, ready to be sent.
+/// The content at a path, ready to be sent.
 pub(super) enum Prepared {
     /// A file.
     File(Box<PreparedFile>),
@@ -30,12 +31,12 @@ pub(super) enum Prepared {
     Listing(PreparedListing),
 }
 
-/// A file with its head fields.
+/// A file with its header fields.
 pub(super) struct PreparedFile {
     pub(super) content: Content,
-    /// The fields of an answer with the whole file.
+    /// The fields of a response with the whole file.
     pub(super) head: HeaderMap,
-    /// For UEFI firmware, where that wants another media type.
+    /// The fields for UEFI firmware, if it needs another media type.
     pub(super) head_for_uefi: Option<HeaderMap>,
     pub(super) tag: HeaderValue,
     /// All of the file, if it is small.
@@ -50,8 +51,9 @@ pub(super) struct PreparedListing {
 }
 
 impl Prepared {
-    /// Whether both are the same ranges of the same version of a file. Under another name it may be of another type; and bytes that were
-    /// read stand for themselves, because a file can be written twice within one tick of the clock that dates it.
+    /// Whether both are the same ranges of the same version of a file, with the same header fields: another
+    /// name may mean another media type. Bytes in memory never count as the same, because a file can be
+    /// written twice within one tick of the clock that dates it.
     pub(super) fn is_same_file(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::File(one), Self::File(other)) => {
@@ -62,7 +64,7 @@ impl Prepared {
         }
     }
 
-    /// Bytes of memory that are kept for as long as this is.
+    /// The memory that this value occupies, in bytes.
     pub(super) fn memory(&self) -> u64 {
         match self {
             Self::File(file) => file.bytes.as_ref().map_or(0, Bytes::len) as u64 + file.content.memory(),
@@ -70,7 +72,7 @@ impl Prepared {
         }
     }
 
-    /// Whether the bytes are still those that were found.
+    /// Whether the file or directory is still as the look-up found it.
     pub(super) fn is_unchanged(&self) -> bool {
         match self {
             Self::File(file) => is_still(&file.content.file, &file.content.identity),
@@ -82,10 +84,10 @@ impl Prepared {
 }
 
 impl PreparedFile {
-    /// Makes a file ready. `name` decides the media type. May read from the disk.
+    /// Prepares a file. Its `name` decides the media type. May read from the disk.
     pub(super) fn new(content: Content, name: &[u8]) -> Self {
         let bytes = (content.size <= SMALL).then(|| read(&content)).flatten();
-        // What was written to meanwhile is better sent as it is then.
+        // A file that was written to during the read is sent from the disk.
         let bytes = bytes.filter(|_| is_still(&content.file, &content.identity));
         let tag = value(&format!("\"{}\"", content.tag));
         let media_type = media_types::of(name, None);
@@ -96,7 +98,7 @@ impl PreparedFile {
         head.insert(header::ETAG, tag.clone());
         head.insert(header::LAST_MODIFIED, value(&httpdate::fmt_http_date(not_in_future(content.modified))));
         if media_type.name == "text/html" {
-            // A page out of an image must not act as the page of whoever else is served at this address.
+            // A page out of an image must not act with the rights of this origin.
             head.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
         }
         if media_type.varies {
@@ -114,7 +116,7 @@ impl PreparedFile {
         Self { head, head_for_uefi, tag, bytes, content }
     }
 
-    /// The pieces that hold `length` bytes from `start` on, which must lie inside the file.
+    /// The pieces with `length` bytes from `start` on, which must lie inside the file.
     pub(super) fn pieces(&self, start: u64, length: u64) -> impl Iterator<Item = Piece> {
         let range = usize::try_from(start).ok().zip(usize::try_from(start + length).ok());
         let kept =
@@ -123,21 +125,21 @@ impl PreparedFile {
         kept.into_iter().chain(sent)
     }
 
-    /// Whether nothing has to be read to send it.
+    /// Whether it is sent without a read from the disk.
     pub(super) fn is_in_memory(&self) -> bool {
         self.bytes.is_some()
     }
 }
 
 impl PreparedListing {
-    /// Renders what was listed, in the given form.
+    /// Renders the listing of the directory at `path`, given by its components from the southbound root.
     pub(super) fn new(listed: Listed, form: Form, api_root: &str, path: &[Vec<u8>]) -> Self {
-        let bytes = Bytes::from(form.render(listed.entries, api_root, path));
+        let bytes = Bytes::from(render(form, &listed.entries, api_root, path));
         let mut head = HeaderMap::with_capacity(4);
         head.insert(header::CONTENT_TYPE, HeaderValue::from_static(form.media_type()));
         head.insert(header::VARY, HeaderValue::from_static("Accept"));
         if form == Form::Page {
-            // The page needs its own style and nothing else; a hostile name that got through would find everything shut.
+            // The page needs its own style alone. So a name that escaped the escaping could load nothing.
             let policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
             head.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
         }
@@ -146,8 +148,18 @@ impl PreparedListing {
     }
 }
 
-/// Whether an open file is what it was. Asks what the system knows, without a word to the server of a network file system. A file that
-/// has no name any more is not, so that one which was replaced or removed is noticed at once.
+fn render(form: Form, entries: &[Entry], api_root: &str, path: &[Vec<u8>]) -> String {
+    let entries = sorted(entries);
+    match form {
+        Form::Page => listing_page::render(entries, api_root, path),
+        Form::Names => listing::names(&entries),
+        Form::Objects => listing::objects(&entries),
+        Form::Lines => listing::lines(&entries),
+    }
+}
+
+/// Whether an open file is the version `identity`. Asks the kernel alone, never the server of a network file
+/// system. A file without a name counts as changed, so a replaced or removed file is noticed at once.
 fn is_still(file: &OpenFile, identity: &Identity) -> bool {
     let wanted = StatxFlags::SIZE | StatxFlags::MTIME | StatxFlags::NLINK;
     let found = statx(&**file, c"", AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC, wanted);
@@ -159,29 +171,29 @@ fn is_still(file: &OpenFile, identity: &Identity) -> bool {
     })
 }
 
-/// All bytes of a small file; `None` sends whoever wants them to the file itself, and to whatever error waits there.
+/// All bytes of a small file. `None` if the read fails: the transfer then reads the file and meets the error.
 fn read(content: &Content) -> Option<Bytes> {
     let mut bytes = vec![0; usize::try_from(content.size).ok()?];
     content.read(&mut bytes).ok()?;
     Some(bytes.into())
 }
 
-/// All values made here are plain ASCII.
+/// A header value. All texts that are made here are plain ASCII.
 pub(super) fn value(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
-/// The head field of a length.
+/// Sets `Content-Length`.
 pub(super) fn length(head: &mut HeaderMap, bytes: u64) {
     head.insert(header::CONTENT_LENGTH, HeaderValue::from(bytes));
 }
 
-/// Sets a field to a text made here.
+/// Sets a field to a text that is made here.
 pub(super) fn insert(head: &mut HeaderMap, name: HeaderName, text: &str) {
     head.insert(name, value(text));
 }
 
-/// A date later than the answer's own must not be sent (RFC 9110 §8.8.2.1).
+/// A date later than the response's own must not be sent (RFC 9110 §8.8.2.1).
 fn not_in_future(modified: SystemTime) -> SystemTime {
     modified.min(SystemTime::now())
 }

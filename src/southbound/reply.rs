@@ -1,4 +1,4 @@
-//! Responses as boot firmware wants them: a length on each, short plain texts for what is not there, nothing superfluous.
+//! Responses for boot firmware: each has a length, errors are short plain texts, and no field is superfluous.
 
 use bytes::Bytes;
 use file_transport::Body;
@@ -7,11 +7,11 @@ use http::{Method, Request, Response, StatusCode};
 
 use super::media_types;
 use super::multipart;
-use super::preconditions::{self, Verdict};
+use super::preconditions::{self, PreconditionResult};
 use super::prepared::{PreparedFile, PreparedListing, REPR_DIGEST, insert, length};
-use super::ranges::{self, Asked};
+use super::ranges::{self, RangeRequest};
 
-/// Answers with a short text.
+/// A response with a short text.
 pub(super) fn text(status: StatusCode, text: &'static str) -> Response<Body> {
     let mut response = Response::new(Body::from(Bytes::from_static(text.as_bytes())));
     *response.status_mut() = status;
@@ -21,8 +21,8 @@ pub(super) fn text(status: StatusCode, text: &'static str) -> Response<Body> {
     response
 }
 
-/// Tells a client why it cannot be served just now, and, if it will, to come back after so many seconds.
-pub(super) fn later(words: &'static str, pause: Option<u16>) -> Response<Body> {
+/// A 503 with its reason, and `Retry-After` for clients that retry after `pause` seconds.
+pub(super) fn unavailable(words: &'static str, pause: Option<u16>) -> Response<Body> {
     let mut response = text(StatusCode::SERVICE_UNAVAILABLE, words);
     if let Some(pause) = pause {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(pause));
@@ -30,44 +30,46 @@ pub(super) fn later(words: &'static str, pause: Option<u16>) -> Response<Body> {
     response
 }
 
-/// Answers with a directory's listing.
+/// A response with a directory's listing.
 pub(super) fn listing(listed: &PreparedListing) -> Response<Body> {
     with(StatusCode::OK, listed.head.clone(), Body::from(listed.bytes.clone()))
 }
 
-/// Answers with a file, as far as the request's preconditions and ranges ask for it.
+/// A response with a file, or the part of it that the request's preconditions and ranges select.
 pub(super) fn file<B>(request: &Request<B>, file: &PreparedFile) -> Response<Body> {
     let headers = request.headers();
     let is_uefi =
         || headers.get(header::USER_AGENT).is_some_and(|agent| media_types::is_uefi(agent.as_bytes()));
     let head = file.head_for_uefi.as_ref().filter(|_| is_uefi()).unwrap_or(&file.head);
     match preconditions::evaluate(headers, file.tag.as_bytes(), file.content.modified) {
-        Verdict::Proceed => bytes(request, file, head.clone()),
-        Verdict::NotModified => {
+        PreconditionResult::Proceed => bytes(request, file, head.clone()),
+        PreconditionResult::NotModified => {
             let mut head = head.clone();
             head.remove(header::CONTENT_TYPE);
-            // A 304 has no length of its own (RFC 9110 §8.6), and says no more of the file than caches need (§15.4.5).
+            // A 304 has no length of its own (RFC 9110 §8.6), and only the fields that caches need (§15.4.5).
             head.remove(header::CONTENT_LENGTH);
             head.remove(REPR_DIGEST);
             with(StatusCode::NOT_MODIFIED, head, Body::empty())
         }
-        Verdict::Failed => refusal(StatusCode::PRECONDITION_FAILED, "Precondition failed\n", head.clone()),
+        PreconditionResult::Failed => {
+            refusal(StatusCode::PRECONDITION_FAILED, "Precondition failed\n", head.clone())
+        }
     }
 }
 
 fn bytes<B>(request: &Request<B>, file: &PreparedFile, mut head: HeaderMap) -> Response<Body> {
     let (headers, size) = (request.headers(), file.content.size);
-    // Ranges are defined for GET alone (RFC 9110 §14.2); HEAD tells the whole.
+    // Ranges are defined for GET alone (RFC 9110 §14.2). HEAD describes the whole file.
     let range = headers.get(header::RANGE).filter(|_| request.method() == Method::GET);
     let range =
         range.filter(|_| preconditions::range_applies(headers, file.tag.as_bytes(), file.content.modified));
-    match range.map_or(Asked::Whole, |range| ranges::understand(range.as_bytes(), size)) {
-        Asked::Whole => with(StatusCode::OK, head, Body::from_pieces(file.pieces(0, size))),
-        Asked::Unsatisfiable => {
+    match range.map_or(RangeRequest::Whole, |range| ranges::parse(range.as_bytes(), size)) {
+        RangeRequest::Whole => with(StatusCode::OK, head, Body::from_pieces(file.pieces(0, size))),
+        RangeRequest::Unsatisfiable => {
             insert(&mut head, header::CONTENT_RANGE, &format!("bytes */{size}"));
             refusal(StatusCode::RANGE_NOT_SATISFIABLE, "Range not satisfiable\n", head)
         }
-        Asked::Ranges(list) => match list.as_slice() {
+        RangeRequest::Ranges(list) => match list.as_slice() {
             [only] => {
                 insert(
                     &mut head,
@@ -95,7 +97,7 @@ fn bytes<B>(request: &Request<B>, file: &PreparedFile, mut head: HeaderMap) -> R
     }
 }
 
-/// A short text instead of the file, whose validators are sent all the same.
+/// A short text instead of the file, with the file's validators.
 fn refusal(status: StatusCode, words: &'static str, mut head: HeaderMap) -> Response<Body> {
     let mut response = text(status, words);
     for name in [header::CONTENT_TYPE, header::CONTENT_LENGTH, REPR_DIGEST] {

@@ -1,5 +1,6 @@
-//! What was answered a moment ago. Many machines ask for the same few files at once: for a hundredth of a second they get what the first
-//! of them found, without another look-up; and while somebody looks again, all others go on with what there is.
+//! A cache of prepared responses. Many machines request the same few files at once, so a response serves all
+//! requests of 10 ms without another look-up. After that it is served stale while one request renews it
+//! (stale-while-revalidate, RFC 5861 §3).
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -13,27 +14,27 @@ use tokio::runtime::Handle;
 use super::listing::Form;
 use super::prepared::Prepared;
 
-/// How long a finding is trusted: long enough to be found by thousands of requests, too short for a person to notice that a file which
-/// was moved away is still there.
+/// How long a response is fresh: long enough to serve thousands of requests, and too short for a person to notice
+/// that a file which was moved away is still served.
 const FRESH_FOR: Duration = Duration::from_millis(10);
 
-/// How long a finding serves those who come while another looks again, and how long it may keep its file open: a file that an operator
-/// removed must give its space back.
+/// How long a response may be served while another request renews it, and how long it may keep its file open. A
+/// removed file must give its space back to the disk.
 const STALE_FOR: Duration = Duration::from_secs(1);
 
-/// Responses at once. Each may hold a descriptor and the bytes of a small file.
+/// Responses in the cache. Each may hold a descriptor and the bytes of a small file.
 const MAX_RESPONSES: usize = 1024;
 
-/// What each finding counts for beside the memory that it says it takes, so that this bounds their number as well.
+/// Bytes that each response counts for, besides its memory, so that the cache's weight bounds their number too.
 const WEIGHT: u64 = 128 << 10;
 
-/// Few, because each keeps only what fits into half of its part, and the listing of a large folder has megabytes.
+/// Few, because a shard keeps only what fits into half of it, and the listing of a large folder has megabytes.
 const SHARDS: usize = 8;
 
-/// The form of a listing, should the path be that of a folder; and whether the request insists on a listing.
+/// The form of a listing, if the path is that of a folder, and whether the request insists on a listing.
 pub(super) type ListingPreference = (Form, bool);
 
-/// The findings of the last moments.
+/// The prepared responses of the last second.
 #[derive(Clone)]
 pub(super) struct ResponseCache(Arc<Responses>);
 
@@ -45,13 +46,13 @@ struct Responses {
 struct CachedResponse {
     prepared: Arc<Prepared>,
     at: Instant,
-    /// The state in which it was found; another state may mean another finding.
+    /// The generation of the sources at the look-up. In another generation the response is invalid.
     generation: u64,
-    /// Somebody looks again.
+    /// Whether a request renews it.
     renewing: AtomicBool,
 }
 
-/// Weighs findings: one path can be spelled in any number of ways, and each spelling has a finding of its own.
+/// Weighs responses by memory. One path has any number of spellings, and each has a response of its own.
 #[derive(Clone)]
 struct ByMemory;
 
@@ -67,26 +68,26 @@ struct Key {
     preference: ListingPreference,
 }
 
-/// A key that owns nothing.
-struct Asked<'a> {
+/// A [`Key`] for look-ups, without an allocation.
+struct BorrowedKey<'a> {
     path: &'a str,
     preference: ListingPreference,
 }
 
 impl Hash for Key {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
-        Asked { path: &self.path, preference: self.preference }.hash(hasher);
+        BorrowedKey { path: &self.path, preference: self.preference }.hash(hasher);
     }
 }
 
-impl Hash for Asked<'_> {
+impl Hash for BorrowedKey<'_> {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         self.path.hash(hasher);
         self.preference.hash(hasher);
     }
 }
 
-impl Equivalent<Key> for Asked<'_> {
+impl Equivalent<Key> for BorrowedKey<'_> {
     fn equivalent(&self, key: &Key) -> bool {
         *self.path == *key.path && self.preference == key.preference
     }
@@ -109,24 +110,24 @@ impl ResponseCache {
         Self(Arc::new(Responses { by_request, sweeping: AtomicBool::new(false) }))
     }
 
-    /// What the same request found a moment ago, in the same state. `None` asks the caller to look.
+    /// The response to the same request, if it can be served. `None` if the caller must look the path up.
     pub(super) fn get(
         &self,
         path: &str,
         preference: ListingPreference,
         generation: u64,
     ) -> Option<Arc<Prepared>> {
-        let response = self.0.by_request.get(&Asked { path, preference })?;
+        let response = self.0.by_request.get(&BorrowedKey { path, preference })?;
         let age = response.at.elapsed();
         let valid = response.generation == generation
             && (age < FRESH_FOR || age < STALE_FOR && response.renewing.swap(true, Ordering::Relaxed))
-            // A file that is being written to has other bytes, and so must have another tag, from one moment to the next.
+            // A file that is being written to has other bytes at each moment, and must have another tag.
             && response.prepared.is_unchanged();
         valid.then(|| Arc::clone(&response.prepared))
     }
 
-    /// Remembers what was found at `at`, before the look-up began, and returns it. A file that was found before and is still the same
-    /// stays open as it is: its open file knows which of its bytes are in memory.
+    /// Keeps the result of a look-up that began at `at`, and returns it. If the cache has the same version of the
+    /// file already, its descriptor stays in use, because it knows which bytes are in the page cache.
     pub(super) fn put(
         &self,
         path: &str,
@@ -135,7 +136,7 @@ impl ResponseCache {
         generation: u64,
         at: Instant,
     ) -> Arc<Prepared> {
-        let before = self.0.by_request.get(&Asked { path, preference });
+        let before = self.0.by_request.get(&BorrowedKey { path, preference });
         let same = before.filter(|before| before.prepared.is_same_file(&found));
         let prepared = same.map_or_else(|| Arc::new(found), |before| Arc::clone(&before.prepared));
         let response = CachedResponse {
@@ -151,12 +152,12 @@ impl ResponseCache {
         prepared
     }
 
-    /// Forgets everything, so that no file stays open.
+    /// Drops all responses, so that none keeps a file open.
     pub(super) fn clear(&self) {
         self.0.by_request.clear();
     }
 
-    /// Forgets old findings until there are none. Nothing runs while nobody asks.
+    /// Drops old responses until the cache is empty. So no task runs without requests.
     async fn sweep(self) {
         loop {
             while !self.0.by_request.is_empty() {
@@ -164,7 +165,8 @@ impl ResponseCache {
                 self.0.by_request.retain(|_, response| response.at.elapsed() < STALE_FOR);
             }
             self.0.sweeping.store(false, Ordering::SeqCst);
-            // Who put something between the look and the word relied on this sweeper, unless it has begun one of its own since.
+            // A request that put a response between the check and the store relied on this sweeper, unless it
+            // started a sweeper since.
             if self.0.by_request.is_empty() || self.0.sweeping.swap(true, Ordering::SeqCst) {
                 return;
             }
@@ -190,7 +192,7 @@ mod tests {
         Prepared::Listing(PreparedListing::new(listed, Form::Lines, "", &[]))
     }
 
-    /// A file that differs from others of its place in its size alone.
+    /// A file that differs from the others in its size alone.
     fn file(size: u64) -> Prepared {
         let identity = Identity { device: 1, inode: 2, size, seconds: 3, nanoseconds: 4 };
         let open = std::fs::File::open("/dev/null").expect("a null device");
@@ -231,7 +233,7 @@ mod tests {
         assert!(alive >= 8 << 20 && alive <= MAX_RESPONSES as u64 * WEIGHT, "{alive} bytes");
     }
 
-    /// Whoever comes while the sweeper finds nothing left and ends must not be left unswept.
+    /// A response that comes while the sweeper ends must get a sweeper too.
     #[tokio::test(start_paused = true)]
     async fn there_is_a_sweeper_as_long_as_there_is_a_finding() {
         let (cache, handle) = (ResponseCache::new(), Handle::current());
@@ -245,7 +247,7 @@ mod tests {
                 for _ in 0..50 {
                     std::hint::spin_loop();
                 }
-                // The sweeper may be about to take notice.
+                // The sweeper may be about to notice.
                 let is_swept = || cache.0.sweeping.load(Ordering::SeqCst);
                 unswept += u32::from(!(0..100_000).any(|_| is_swept()));
             }
@@ -268,8 +270,8 @@ mod tests {
         assert!(cache.get("/b", preference, 7).is_none());
         let ago = |age| Instant::now().checked_sub(age).expect("a machine that runs for a second");
         put(ago(FRESH_FOR));
-        assert!(cache.get("/a", preference, 7).is_none(), "the first one looks again");
-        assert!(cache.get("/a", preference, 7).is_some(), "others go on meanwhile");
+        assert!(cache.get("/a", preference, 7).is_none(), "the first request renews it");
+        assert!(cache.get("/a", preference, 7).is_some(), "the others get it stale");
         put(ago(STALE_FOR));
         assert!(cache.get("/a", preference, 7).is_none() && cache.get("/a", preference, 7).is_none());
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use component::{ContentSource, Entry, Listed, LookupError, LookupRequest, Resolved};
 
-/// All sources of content. A path is answered by the source whose prefix is its first component, else by the one
+/// All sources of content. A path belongs to the source whose prefix is its first component, else to the source
 /// without a prefix.
 #[derive(Clone)]
 pub(super) struct Sources(Arc<[Arc<dyn ContentSource>]>);
@@ -26,7 +26,7 @@ impl Sources {
         }
     }
 
-    /// Leads a path to its content. Blocks on the disk.
+    /// Finds the content at a path. Blocks on the disk.
     pub(super) fn find(&self, request: &LookupRequest) -> Result<Resolved, LookupError> {
         let of = |prefix: &[u8]| self.0.iter().find(|source| source.prefix().as_bytes() == prefix);
         if let Some(source) =
@@ -43,7 +43,7 @@ impl Sources {
         })
     }
 
-    /// The listing of the root has a folder for each prefix.
+    /// Adds a folder for each prefix to the listing of the root.
     fn with_prefixes(&self, listed: Listed) -> Listed {
         let prefixes = self.0.iter().map(|source| source.prefix()).filter(|prefix| !prefix.is_empty());
         listed.with(prefixes.map(|prefix| Entry { name: prefix.into(), size: None, modified: None }))
