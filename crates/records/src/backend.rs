@@ -14,13 +14,13 @@ pub(crate) enum Backend {
     Memory(Memory),
 }
 
-/// What the writer's thread works with.
+/// The writer's access.
 pub(crate) enum Writing {
     Sqlite(Session),
     Memory(Memory, Pending),
 }
 
-/// What one reader works with.
+/// The access of one reader.
 pub(crate) enum Reading {
     Sqlite(Session),
     Memory(Memory),
@@ -54,7 +54,7 @@ impl Writing {
     pub(crate) fn declare(&self, schema: &Schema) -> Result<(), Error> {
         match self {
             Self::Sqlite(session) => session.declare(schema),
-            // It has no past, and makes tables when they get rows.
+            // Tables in memory are created by their first row.
             Self::Memory(..) => Ok(()),
         }
     }

@@ -64,7 +64,7 @@ impl Database {
     /// Creates or upgrades the tables of a component. The first call opens the database.
     ///
     /// * All of it happens or nothing.
-    /// * What a newer version wrote is refused with [`Error::Newer`].
+    /// * Tables of a newer version are refused with [`Error::Newer`].
     /// * Tables of components that declare none stay as they are.
     pub async fn declare(&self, schema: Schema) -> Result<(), Error> {
         schema.check()?;
@@ -82,7 +82,7 @@ impl Database {
     /// * If `change` returns an error or panics, nothing of it is kept.
     /// * If the disk refuses, nothing of it is kept, and the caller gets [`Error::Disk`].
     /// * A caller that goes away does not stop its change.
-    /// * While `change` runs, all others wait: it must not wait for anything itself.
+    /// * While `change` runs, all other changes wait. So it must not block.
     pub async fn commit<V, E>(
         &self,
         change: impl FnOnce(&mut Transaction<'_>) -> Result<V, E> + Send + 'static,
@@ -143,7 +143,7 @@ impl Database {
     /// Waits for the changes and reads that have begun, and closes the database.
     pub async fn close(&self) {
         let Some(open) = self.0.open.get() else { return };
-        // Readers first: the writer's connection then tidies up the log when it closes last.
+        // Readers close first, because the connection that closes last truncates the log.
         let _permits = self.0.readers.acquire_many(READERS).await;
         self.0.readers.close();
         lock(&self.0.idle).clear();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What the system or a library said, shared by all commits of a group.
+/// The error of the system or a library, shared by all commits of a group.
 pub type Cause = Arc<dyn StdError + Send + Sync>;
 
 /// A database could not be opened, read or changed. Except for [`Error::Disk`] with `full`, a repetition
@@ -19,7 +19,7 @@ pub enum Error {
     /// Another process has the file.
     #[error("the database {} is in use by another process", .0.display())]
     InUse(PathBuf),
-    /// The file holds something that cannot be understood.
+    /// The file is damaged, or belongs to another program.
     #[error(
         "the database {} cannot be read: {problem}. Nothing was deleted. Restore it from a backup, or move it away \
          together with the files whose names begin with its own",
@@ -68,7 +68,7 @@ pub enum Error {
         /// What is wrong.
         problem: String,
     },
-    /// Nobody declared this table: a bug of its component, or the component is off.
+    /// No component declared this table: a bug of its component, or the component is off.
     #[error("the table {0} is not declared")]
     Undeclared(&'static str),
     /// A query asks for what its table does not have, such as an order without an index.

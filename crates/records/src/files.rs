@@ -1,4 +1,4 @@
-//! Files that hold records: made for their owner alone, durable, locked against other processes.
+//! Files with records: readable by their owner alone, durable, locked against other processes.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter};
@@ -10,7 +10,7 @@ use rustix::fs::FlockOperation;
 /// Bytes that are collected for one write.
 const WRITE_BUFFER: usize = 64 << 10;
 
-/// The file that belongs to the one at `path` for a purpose.
+/// The path of the file `<path>.<suffix>`.
 pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".");
@@ -18,7 +18,7 @@ pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Makes the names in the folder of `path` survive a power cut.
+/// Syncs the folder of `path`, so that its names survive a power cut.
 pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()

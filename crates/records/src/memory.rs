@@ -1,5 +1,5 @@
-//! Tables in memory, for tests: the same answers as SQL gives by other means, and a switch that makes commits
-//! fail like a full disk.
+//! Tables in memory, for tests. Queries have the same results as in SQL. A switch makes commits fail like a
+//! full disk.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -28,7 +28,7 @@ struct Row {
     text: String,
 }
 
-/// What the writer has begun.
+/// Changes that are not committed yet.
 #[derive(Default)]
 pub(crate) struct Pending {
     pub(crate) tables: Tables,

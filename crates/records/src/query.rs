@@ -1,4 +1,4 @@
-//! Which rows a caller wants, in which order, and how many of them.
+//! Queries: filters, order and limit of the rows that a caller gets.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,8 +14,8 @@ pub const MAX_PAGE_BYTES: usize = 8 << 20;
 /// Rows that a numbered page may lie behind the first. Each of them costs a step of the index.
 pub const MAX_SKIP: u32 = 10_000_000;
 
-/// A question to one table. Without an order, rows come in the order of their keys; rows that are equal in
-/// it, too.
+/// A query of one table. Without an order, rows come in the order of their keys; with an order, so do rows
+/// that are equal in it.
 ///
 /// An order needs an index that begins with columns of the filters, if any, and ends with the column of the
 /// order. Filters that have no part in an index are checked row by row.
@@ -57,7 +57,7 @@ pub(crate) struct Found {
 }
 
 impl Found {
-    /// Takes a page from rows that go on for one more at least.
+    /// Takes a page from `rows`, which must have one row more than the page.
     pub(crate) fn take<E>(
         query: &Query,
         rows: impl Iterator<Item = Result<(Value, String), E>>,
@@ -140,7 +140,7 @@ impl Query {
         self.order.unwrap_or(KEY)
     }
 
-    /// Whether the table can answer: types fit, and an index serves the order.
+    /// Checks that types fit and that an index serves the order.
     pub(crate) fn check(&self, spec: &TableSpec) -> Result<(), Error> {
         let refuse = |problem: String| Err(Error::Query { table: spec.name, problem });
         let leading = self.leading();

@@ -1,4 +1,4 @@
-//! What a component stores, and how rows of its earlier versions become rows of today.
+//! The tables of a component, and the migrations of rows of its earlier versions.
 
 use serde_json::Value as Json;
 
@@ -18,10 +18,10 @@ pub struct Schema {
     pub migrations: &'static [Migration],
 }
 
-/// Turns what one version stored into what the next one stores.
+/// Changes the rows of one version into those of the next.
 pub type Migration = fn(&mut Upgrade<'_>) -> Result<(), Error>;
 
-/// What a migration can do. All migrations of a component happen together or not at all.
+/// The operations of a migration. All migrations of a component happen together or not at all.
 pub struct Upgrade<'a> {
     session: &'a sqlite::Session,
 }

@@ -5,7 +5,7 @@
 use crate::table::{KEY, ROW};
 use crate::{Query, TableSpec, Value, ValueType};
 
-/// What components have which version, and which tables exist in which shape.
+/// The versions of components, and the shapes of tables.
 pub(crate) const CREATE_OWN_TABLES: &str = r#"
 CREATE TABLE IF NOT EXISTS "records.components" ("name" TEXT NOT NULL PRIMARY KEY, "version" BIGINT NOT NULL);
 CREATE TABLE IF NOT EXISTS "records.tables" ("name" TEXT NOT NULL PRIMARY KEY, "shape" TEXT NOT NULL);

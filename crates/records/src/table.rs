@@ -1,5 +1,4 @@
-//! What a component says of a table: its name, its key, its row, and the columns that queries filter and
-//! order by.
+//! The declaration of a table: its name, its key, its row, and the columns that queries filter and order by.
 
 use std::fmt;
 
@@ -8,22 +7,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 
-/// Bytes of a row as JSON. Larger things are blobs, and belong into a store.
+/// Bytes of a row as JSON. Larger data belongs into a store of blobs.
 pub const MAX_ROW: usize = 1 << 20;
 
 /// Bytes of a text in a key or a column. An entry of an index of PostgreSQL holds 2,704 bytes.
 pub const MAX_TEXT: usize = 2_000;
 
-/// Bytes of the name of a table or an index: PostgreSQL cuts longer ones.
+/// Bytes of the name of a table or an index. PostgreSQL truncates longer names.
 const MAX_NAME: usize = 63;
 
 /// A table of a component. Rows are stored as JSON beside the columns that are taken from them.
 pub trait Table: 'static {
     /// `<component>.<table>`, in lower-case ASCII letters, digits, `_` and `-`, such as `ims.recipes`.
     const NAME: &'static str;
-    /// What a row is found by.
+    /// The type of keys.
     type Key: Key;
-    /// What is stored. Fields that come later have a default (`serde(default)`), or a migration adds them.
+    /// The type of rows. Fields of a later version have a default (`serde(default)`), or a migration adds
+    /// them.
     type Row: Serialize + DeserializeOwned + Clone + Send + 'static;
     /// The columns that queries filter and order by.
     const COLUMNS: &'static [Column] = &[];
@@ -38,13 +38,13 @@ pub trait Table: 'static {
 
 /// A value that finds a row: text or an integer. Its order is the order of the table.
 pub trait Key: Clone + Ord + Send + 'static {
-    /// How it is stored.
+    /// The type of its stored value.
     const TYPE: ValueType;
 
-    /// As it is stored.
+    /// Its stored value.
     fn to_value(&self) -> Value;
 
-    /// As it was before it was stored; `None` for a value that is none of these keys.
+    /// The key of a stored value. `None` for a value that is no such key.
     fn from_value(value: Value) -> Option<Self>;
 }
 
@@ -169,7 +169,7 @@ impl From<&str> for Value {
     }
 }
 
-/// A table without its types: what backends know of it.
+/// A table without its Rust types, for backends.
 #[derive(Clone, Copy)]
 pub struct TableSpec {
     pub(crate) name: &'static str,
@@ -220,7 +220,7 @@ impl TableSpec {
         Err(Error::Value { table: self.name, column, value: shown })
     }
 
-    /// Whether names and indexes can be what they are.
+    /// Checks names and indexes.
     pub(crate) fn check_declaration(&self, component: &str) -> Result<(), Error> {
         let refuse = |problem: String| Err(Error::Declaration { name: self.name.to_owned(), problem });
         let Some((owner, own)) = self.name.split_once('.') else {
@@ -251,7 +251,7 @@ impl TableSpec {
         format!("{}:{}", self.name, index.join(":"))
     }
 
-    /// Differs when the table must be built anew from its rows.
+    /// Columns and indexes as text. When it differs, the table must be built anew from its rows.
     pub(crate) fn shape(&self) -> String {
         serde_json::json!({ "key": self.key, "columns": self.columns, "indexes": self.indexes }).to_string()
     }
@@ -322,7 +322,7 @@ fn extract<T: Table>(key: &Value, row: &str) -> Result<Vec<Value>, Error> {
     columns_of::<T>(&decode::<T>(key, row)?)
 }
 
-/// Whether this can be a part of a name in every database.
+/// Whether `name` can be a part of a name in every database.
 pub(crate) fn is_word(name: &str) -> bool {
     let is_plain =
         |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-');

@@ -1,4 +1,4 @@
-//! What a change may do and what a read sees.
+//! The operations of a change and of a read.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -99,7 +99,7 @@ impl<'a> Transaction<'a> {
         Self { rows, declared, touched: Vec::new(), failure: None }
     }
 
-    /// What was touched, or why the database cannot go on.
+    /// The touched rows, or the failure of the database.
     pub(crate) fn finish(self) -> Result<Vec<Change>, Error> {
         self.failure.map_or(Ok(self.touched), Err)
     }
@@ -107,19 +107,19 @@ impl<'a> Transaction<'a> {
     /// The row with this key, as this change and all before it left it.
     pub fn get<T: Table>(&mut self, key: &T::Key) -> Result<Option<T::Row>, Error> {
         let found = self.reader().get::<T>(key);
-        self.note(found)
+        self.record_failure(found)
     }
 
     /// The rows that a query finds, up to its limit.
     pub fn page<T: Table>(&mut self, query: &Query) -> Result<Page<T>, Error> {
         let found = self.reader().page::<T>(query);
-        self.note(found)
+        self.record_failure(found)
     }
 
     /// How many rows the filters and bounds of a query leave.
     pub fn count<T: Table>(&mut self, query: &Query) -> Result<u64, Error> {
         let found = self.reader().count::<T>(query);
-        self.note(found)
+        self.record_failure(found)
     }
 
     /// Inserts a row, or replaces the one with this key.
@@ -134,7 +134,7 @@ impl<'a> Transaction<'a> {
                 Ok(())
             }
         };
-        self.note(done)?;
+        self.record_failure(done)?;
         self.touched.push(change);
         Ok(())
     }
@@ -148,7 +148,7 @@ impl<'a> Transaction<'a> {
             ChangedRows::Sqlite(session) => session.remove(&spec, &key),
             ChangedRows::Memory(pending) => Ok(pending.remove(&spec, &key)),
         };
-        let was_there = self.note(removed)?;
+        let was_there = self.record_failure(removed)?;
         if was_there {
             self.touched.push(Change { table: T::NAME, key: key.to_string() });
         }
@@ -163,7 +163,7 @@ impl<'a> Transaction<'a> {
         Reader::new(rows, self.declared)
     }
 
-    fn note<V>(&mut self, result: Result<V, Error>) -> Result<V, Error> {
+    fn record_failure<V>(&mut self, result: Result<V, Error>) -> Result<V, Error> {
         if let Err(error) = &result
             && error.is_of_database()
         {

@@ -35,7 +35,7 @@ type Answer = Box<dyn FnOnce(&Result<(), Error>) + Send>;
 pub(crate) struct Applied {
     /// Whether its caller wants it kept.
     pub(crate) keep: bool,
-    /// Is due in any case.
+    /// Called in any case.
     pub(crate) answer: Answer,
 }
 
@@ -45,7 +45,7 @@ struct Writer {
     declared: Declared,
 }
 
-/// The thread, and the way to it.
+/// The thread and its queue.
 pub(crate) struct Started {
     pub(crate) requests: mpsc::Sender<Request>,
     pub(crate) thread: JoinHandle<()>,

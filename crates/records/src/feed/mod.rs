@@ -9,10 +9,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use ring::{Forgotten, Ring};
 
-/// Things whose last change is remembered. A subscriber that missed more must read everything anew.
+/// Rows whose last change is remembered. A subscriber that missed more must read all rows anew.
 const MAX_THINGS: usize = 4096;
 
-/// Subscribers at once. Each of them reads each thing that changes.
+/// Subscribers at once. Each of them reads each row that changes.
 const MAX_SUBSCRIBERS: usize = 128;
 
 /// A row that was inserted, changed or removed.
@@ -40,7 +40,7 @@ struct Inner {
 /// A subscription cannot begin now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SubscribeError {
-    /// There are enough subscribers.
+    /// All permits are taken.
     #[error("{MAX_SUBSCRIBERS} clients are being told of changes already; try again later")]
     Crowded,
     /// The program ends.
@@ -59,7 +59,7 @@ pub enum Event {
     Changed(Change),
 }
 
-/// A subscriber's place in the feed. It gets changes in their order, at its own speed.
+/// A subscriber's position in the feed. It gets changes in their order, at its own speed.
 pub struct Subscription {
     feed: Feed,
     /// The number of the last change that it got.
@@ -103,7 +103,7 @@ impl Feed {
     }
 
     /// Begins a subscription, after the event with the id `last` ([`Subscription::id`]) where there is one.
-    /// If that place is unknown, the first event is [`Event::Reset`].
+    /// If that event is unknown, the first one is [`Event::Reset`].
     pub fn subscribe(&self, last: Option<&str>) -> Result<Subscription, SubscribeError> {
         let pulse = self.0.pulse.subscribe();
         if *pulse.borrow() {

@@ -1,11 +1,11 @@
-//! The last change of each thing, numbered in the order in which changes came.
+//! The last change of each row, numbered in the order of the changes.
 
 use std::collections::{BTreeMap, HashMap};
 
 use super::Change;
 
-/// Numbered changes. A thing that changes again gives up its old number. So one that changes often takes no
-/// space from the rest, and a subscriber that is behind meets each thing once.
+/// Numbered changes. A row that changes again gives up its old number. So a row that changes often takes no
+/// space from the others, and a subscriber that is behind gets each row once.
 pub(super) struct Ring {
     capacity: usize,
     latest: u64,
@@ -20,7 +20,7 @@ pub(super) struct Ring {
 pub(super) struct Forgotten;
 
 impl Ring {
-    /// A ring of at most so many things.
+    /// A ring of at most `capacity` rows.
     pub(super) fn new(capacity: usize) -> Self {
         Self { capacity, latest: 0, forgotten: 0, changes: BTreeMap::new(), numbers: HashMap::new() }
     }

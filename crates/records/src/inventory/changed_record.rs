@@ -13,7 +13,7 @@ const JOBS: &str = "jobs";
 const ISOS: &str = "isos";
 const MICROKERNELS: &str = "microkernels";
 
-/// A thing of the inventory that changed, or is no more.
+/// A record of the inventory that changed or was removed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ChangedRecord {
     /// An image.
@@ -25,7 +25,7 @@ pub enum ChangedRecord {
 }
 
 impl ChangedRecord {
-    /// What a change of the feed is about; `None` if that is a table of a component.
+    /// The record of a change in the feed. `None` if the change is in a table of a component.
     pub fn of(change: &Change) -> Option<Self> {
         let file = |kind| Some(Self::File(kind, FileName::existing(change.key.as_str()).ok()?));
         match change.table {

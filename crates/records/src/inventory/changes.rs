@@ -1,4 +1,4 @@
-//! What a change of the records changed: all things that look different to clients afterwards.
+//! The difference of two states: all records that look different to clients.
 
 use std::collections::BTreeSet;
 
@@ -8,15 +8,14 @@ use model::stored_file::StoreKind;
 
 use super::{ChangedRecord, Records, Touched};
 
-/// The images and files that are not in `new` what they were in `old`. Only those that were touched are
-/// compared.
+/// The images and files that differ between `old` and `new`. Only touched records are compared.
 pub(super) fn between(old: &Records, new: &Records, touched: &Touched) -> Vec<ChangedRecord> {
     let images = touched.images.iter().map(|id| (id, old.images.get(id), new.images.get(id)));
     let images: Vec<_> = images.filter(|(_, before, after)| before != after).collect();
     let files = touched.files.iter().filter(|key| old.files.get(key) != new.files.get(key));
     let mut files: BTreeSet<_> = files.cloned().collect();
     let mut ids: BTreeSet<_> = images.iter().map(|(id, ..)| (*id).clone()).collect();
-    // How an image is that is served, depends on its ISO as it is now.
+    // The status of a served image depends on the current state of its ISO.
     if files.iter().any(|(kind, _)| *kind == StoreKind::Iso) {
         let served = new.images.values().filter(|image| image.status == Status::Ok);
         let touched = served.filter(|image| files.contains(&(StoreKind::Iso, image.iso.clone())));

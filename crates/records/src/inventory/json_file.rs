@@ -15,10 +15,11 @@ use model::image::{Image, ImageId, Source};
 use model::job::Job;
 use model::stored_file::FileRecord;
 
-/// The version this program writes. Version 1 is the old service's file, which has no version field.
+/// The version that this program writes. Version 1 is the file of the Node.js service, without a version
+/// field.
 const VERSION: u32 = 2;
 
-/// No honest inventory comes near this size (about a million images); reading stops there.
+/// Bytes after which reading stops: about a million images.
 const MAX_BYTES: u64 = 1 << 30;
 
 /// The inventory file, locked against other processes for as long as this value lives.
@@ -34,7 +35,7 @@ struct DocumentOut<'a> {
     images: Vec<&'a Image>,
     files: Vec<&'a FileRecord>,
     jobs: Vec<&'a Job>,
-    /// What the links of images hide.
+    /// The links of images in full, sealed.
     #[serde(skip_serializing_if = "Entries::is_empty")]
     sealed: &'a Entries,
 }
@@ -50,7 +51,7 @@ struct Document {
     sealed: BTreeMap<ImageId, String>,
 }
 
-/// Whether links are there in full. Programs before this one wrote them so.
+/// Whether links are in the file in full, as earlier versions wrote them.
 fn hides_something(records: &Records) -> bool {
     let mut sources = records.images.values().map(|image| &image.source);
     sources.any(|source| match source {
@@ -73,7 +74,7 @@ impl JsonFile {
         let mut text = String::new();
         match File::open(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                // Creating it now shows at the start, not at the first registration, that it can be written.
+                // Its creation shows at the start, not at the first registration, whether it can be written.
                 self.save(&Records::default())?;
                 return Ok(Records::default());
             }
@@ -86,7 +87,7 @@ impl JsonFile {
                 Err(source) => return Err(self.io("read", source)),
             },
         }
-        self.understand(&text)
+        self.parse(&text)
     }
 
     pub(super) fn save(&self, records: &Records) -> Result<(), InventoryError> {
@@ -105,13 +106,13 @@ impl JsonFile {
         });
         let written = written.and_then(|()| self.stage_previous());
         if let Err(source) = written {
-            // Gives its space back to a full disk; if this fails too, the next save overwrites it.
+            // Gives its space back to a full disk. If this fails too, the next save overwrites it.
             let _ = fs::remove_file(&fresh);
             return Err(self.io("write", source));
         }
         fs::rename(&fresh, &self.path).map_err(|source| self.io("replace", source))?;
         self.seals.keep(sealed);
-        // The copy is a convenience: the new state is in its place by now.
+        // A failure is harmless: the new state is in place already.
         if let Err(error) = fs::rename(beside(&self.path, "previous.new"), beside(&self.path, "previous"))
             && error.kind() != io::ErrorKind::NotFound
         {
@@ -120,7 +121,7 @@ impl JsonFile {
         sync_folder(&self.path).map_err(|source| self.io("sync", source))
     }
 
-    fn understand(&self, text: &str) -> Result<Records, InventoryError> {
+    fn parse(&self, text: &str) -> Result<Records, InventoryError> {
         let value: serde_json::Value =
             serde_json::from_str(text).map_err(|error| self.corrupt(error.to_string()))?;
         let version = match value.get("version") {
@@ -130,7 +131,9 @@ impl JsonFile {
                 write_durably(&kept, |file| file.write_all(text.as_bytes()))
                     .map_err(|source| self.io("keep a copy of", source))?;
                 self.save(&records)?;
-                tracing::info!(images = records.images.len(), copy = %kept.display(), "upgraded the inventory of the previous service");
+                let images = records.images.len();
+                let copy = kept.display();
+                tracing::info!(images, %copy, "upgraded the inventory of the previous service");
                 return Ok(records);
             }
             Some(version) => version.as_u64(),
@@ -157,7 +160,7 @@ impl JsonFile {
         let is_in_the_clear = hides_something(&records);
         self.seals.open(&mut records.images, document.sealed);
         if is_in_the_clear {
-            // Twice, so that the copy of the state before is without credentials as well.
+            // Twice, so that the previous state on disk is without credentials as well.
             let saved = self.save(&records).and_then(|()| self.save(&records));
             if let Err(error) = saved {
                 tracing::warn!(%error, "the inventory still holds links with credentials in the clear");
@@ -166,7 +169,7 @@ impl JsonFile {
         Ok(records)
     }
 
-    /// Gives the current state a second name, which stays when the first goes to the new state.
+    /// Gives the current state a second name, which it keeps when the new state takes the first.
     fn stage_previous(&self) -> io::Result<()> {
         let staged = beside(&self.path, "previous.new");
         match fs::remove_file(&staged) {

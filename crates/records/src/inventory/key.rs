@@ -1,5 +1,5 @@
-//! The key under which the inventory seals what may not be shown: ChaCha20-Poly1305 (RFC 8439), in a file
-//! that only its owner may read.
+//! The key with which the inventory seals secrets: ChaCha20-Poly1305 (RFC 8439), in a file that only its
+//! owner may read.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -13,7 +13,7 @@ use crate::files::{beside, sync_folder, write_durably};
 /// The length of a key, and of the file that holds it.
 const KEY_BYTES: usize = 32;
 
-/// A key. On the heap, for it takes half a kilobyte.
+/// A key. On the heap, because it takes half a kilobyte.
 pub(super) struct SealKey(Box<LessSafeKey>);
 
 impl SealKey {
@@ -29,12 +29,12 @@ impl SealKey {
         Self::of(&bytes).map(Some)
     }
 
-    /// Makes a new key and leaves it in `path`, where it survives a power cut.
+    /// Creates a key in `path`, where it survives a power cut.
     pub(super) fn make(path: &Path) -> io::Result<Self> {
         let mut bytes = [0; KEY_BYTES];
         random(&mut bytes)?;
         let fresh = beside(path, "new");
-        // What an interrupted attempt left may be readable to others.
+        // The file of an interrupted attempt may be readable to others.
         match fs::remove_file(&fresh) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -51,8 +51,8 @@ impl SealKey {
             .map_err(|_| io::Error::other(format!("a key has {KEY_BYTES} bytes")))
     }
 
-    /// Seals `bytes` for `owner` as hexadecimal digits. Each seal gets a random nonce. No inventory has so many
-    /// seals that two equal ones become probable.
+    /// Seals `bytes` for `owner` as hexadecimal digits. Each seal gets a random nonce. No inventory has
+    /// enough seals to make two equal nonces probable.
     pub(super) fn seal(&self, owner: &str, mut bytes: Vec<u8>) -> io::Result<String> {
         let mut nonce = [0; NONCE_LEN];
         random(&mut nonce)?;
@@ -62,7 +62,7 @@ impl SealKey {
         Ok(nonce.iter().chain(&bytes).map(|byte| format!("{byte:02x}")).collect())
     }
 
-    /// What was sealed for `owner` under this key; `None` if it was not.
+    /// Opens a text that was sealed for `owner` with this key. `None` for any other text.
     pub(super) fn open(&self, owner: &str, sealed: &str) -> Option<Vec<u8>> {
         let bytes: Option<Vec<u8>> = sealed.as_bytes().chunks(2).map(byte_of).collect();
         let mut bytes = bytes?;
@@ -78,7 +78,7 @@ fn random(bytes: &mut [u8]) -> io::Result<()> {
 }
 
 fn byte_of(digits: &[u8]) -> Option<u8> {
-    // A sign would be taken for part of a number.
+    // `from_str_radix` accepts a sign.
     let digits = std::str::from_utf8(digits).ok().filter(|digits| !digits.starts_with('+'))?;
     u8::from_str_radix(digits, 16).ok()
 }

@@ -30,7 +30,7 @@ pub use record_map::RecordMap;
 pub use snapshot::{Snapshot, users_by_iso, users_of};
 pub use writer::{CommitError, InventoryWriter};
 
-/// Everything that is remembered. A clone costs next to nothing.
+/// All records. A clone copies none of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Records {
     /// Images by id.
@@ -41,7 +41,7 @@ pub struct Records {
     pub jobs: RecordMap<JobId, Job>,
 }
 
-/// The records that a change touched. Jobs tell of their changes themselves.
+/// The records that a change touched. Jobs publish their changes themselves.
 struct Touched {
     images: BTreeSet<ImageId>,
     files: BTreeSet<(StoreKind, FileName)>,
@@ -87,7 +87,7 @@ impl Inventory {
 /// The inventory could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum InventoryError {
-    /// What was saved cannot be understood. Nothing was changed.
+    /// The saved state cannot be read. Nothing was changed.
     #[error(
         "the inventory {} cannot be read: {problem}. Nothing was changed. {}", path.display(),
         match previous {

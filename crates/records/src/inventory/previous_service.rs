@@ -18,9 +18,8 @@ struct OldImage {
     status: String,
 }
 
-/// Turns the old records into ours. The old service wrote `OK` before it was true, so such images are read
-/// anew ([`Status::Preparing`]); unfinished work cannot be resumed, because the old service did not record
-/// where it came from.
+/// Converts the records of the previous service. It wrote `OK` before it was true, so such images are read
+/// anew ([`Status::Preparing`]). Unfinished work cannot be resumed, because its source was not recorded.
 pub(super) fn upgrade(document: &Value) -> Result<Records, String> {
     let images = document
         .get("images")

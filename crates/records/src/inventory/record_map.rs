@@ -1,5 +1,4 @@
-//! Records by key, in order, of which a clone costs next to nothing: a change copies the one chunk that it
-//! touches.
+//! Records by key, in order. A clone copies no records; a change copies the one chunk that it touches.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -19,8 +18,8 @@ pub struct RecordMap<K, V> {
 /// Sorted by key.
 type Chunk<K, V> = Vec<(K, Arc<V>)>;
 
-/// Where a key is, or belongs: the number of its chunk, and its place there.
-type Place = (usize, Result<usize, usize>);
+/// Where a key is, or belongs: the index of its chunk, and its index in the chunk.
+type Position = (usize, Result<usize, usize>);
 
 impl<K: Ord + Clone, V: Clone> RecordMap<K, V> {
     /// How many records there are.
@@ -35,8 +34,8 @@ impl<K: Ord + Clone, V: Clone> RecordMap<K, V> {
 
     /// The record with this key.
     pub fn get(&self, key: &K) -> Option<&V> {
-        let (chunk, place) = self.find(key);
-        Some(&*self.chunks.get(chunk)?.get(place.ok()?)?.1)
+        let (chunk, index) = self.find(key);
+        Some(&*self.chunks.get(chunk)?.get(index.ok()?)?.1)
     }
 
     /// Whether there is a record with this key.
@@ -46,16 +45,16 @@ impl<K: Ord + Clone, V: Clone> RecordMap<K, V> {
 
     /// The record with this key, to be changed.
     pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        let (chunk, place) = self.find(key);
-        let place = place.ok()?;
+        let (chunk, index) = self.find(key);
+        let index = index.ok()?;
         self.touched.insert(key.clone());
         let chunk = Arc::make_mut(Arc::make_mut(&mut self.chunks).get_mut(chunk)?);
-        Some(Arc::make_mut(&mut chunk.get_mut(place)?.1))
+        Some(Arc::make_mut(&mut chunk.get_mut(index)?.1))
     }
 
     /// Inserts a record; returns the one that had its key.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
-        let (chunk, place) = self.find(&key);
+        let (chunk, index) = self.find(&key);
         self.touched.insert(key.clone());
         let chunks = Arc::make_mut(&mut self.chunks);
         let Some(shared) = chunks.get_mut(chunk) else {
@@ -64,13 +63,13 @@ impl<K: Ord + Clone, V: Clone> RecordMap<K, V> {
             return None;
         };
         let records = Arc::make_mut(shared);
-        match place {
-            Ok(place) => {
-                let before = std::mem::replace(&mut records[place].1, Arc::new(value));
+        match index {
+            Ok(index) => {
+                let before = std::mem::replace(&mut records[index].1, Arc::new(value));
                 Some(Arc::unwrap_or_clone(before))
             }
-            Err(place) => {
-                records.insert(place, (key, Arc::new(value)));
+            Err(index) => {
+                records.insert(index, (key, Arc::new(value)));
                 if records.len() > CHUNK {
                     let second = records.split_off(CHUNK / 2);
                     chunks.insert(chunk + 1, Arc::new(second));
@@ -83,12 +82,12 @@ impl<K: Ord + Clone, V: Clone> RecordMap<K, V> {
 
     /// Removes and returns a record.
     pub fn remove(&mut self, key: &K) -> Option<V> {
-        let (chunk, place) = self.find(key);
-        let place = place.ok()?;
+        let (chunk, index) = self.find(key);
+        let index = index.ok()?;
         self.touched.insert(key.clone());
         let chunks = Arc::make_mut(&mut self.chunks);
         let records = Arc::make_mut(&mut chunks[chunk]);
-        let (_, value) = records.remove(place);
+        let (_, value) = records.remove(index);
         if records.is_empty() {
             chunks.remove(chunk);
         }
@@ -114,21 +113,21 @@ impl<K: Ord + Clone, V: Clone> RecordMap<K, V> {
         self.iter().map(|(_, value)| value)
     }
 
-    /// The keys that were inserted, changed or removed since this was asked last. Clones begin with those of
-    /// their origin.
+    /// The keys that were inserted, changed or removed since the last call. A clone begins with those of its
+    /// original.
     pub(crate) fn take_touched(&mut self) -> BTreeSet<K> {
         std::mem::take(&mut self.touched)
     }
 
-    fn find(&self, key: &K) -> Place {
+    fn find(&self, key: &K) -> Position {
         let behind =
             self.chunks.partition_point(|chunk| chunk.first().is_some_and(|(first, _)| first <= key));
         let chunk = behind.saturating_sub(1);
-        let place = self
+        let index = self
             .chunks
             .get(chunk)
             .map_or(Err(0), |chunk| chunk.binary_search_by(|(known, _)| known.cmp(key)));
-        (chunk, place)
+        (chunk, index)
     }
 }
 
@@ -191,7 +190,11 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+        #![proptest_config(ProptestConfig {
+            cases: 24,
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
 
         #[test]
         fn it_is_a_map_and_its_clones_stay_as_they_were(steps in steps()) {
@@ -199,7 +202,9 @@ mod tests {
             let mut clones = Vec::new();
             for step in steps {
                 match step {
-                    Step::Insert(key, value) => prop_assert_eq!(map.insert(key, value), model.insert(key, value)),
+                    Step::Insert(key, value) => {
+                        prop_assert_eq!(map.insert(key, value), model.insert(key, value));
+                    }
                     Step::Remove(key) => prop_assert_eq!(map.remove(&key), model.remove(&key)),
                     Step::Change(key) => {
                         let (one, other) = (map.get_mut(&key), model.get_mut(&key));

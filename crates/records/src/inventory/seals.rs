@@ -1,6 +1,6 @@
-//! What links hide, sealed. The inventory holds links as they may be shown, and beside them the links in full,
-//! encrypted. The key is in a file of its own. So the inventory alone, such as a backup, reveals no credentials
-//! and allows no forgery.
+//! Links with credentials, sealed. The inventory has links without credentials, and beside them the links in
+//! full, encrypted. The key is in a file of its own. So the inventory alone, such as a backup, reveals no
+//! credentials and allows no forgery.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -23,21 +23,21 @@ pub(super) struct Seals {
 
 #[derive(Default)]
 struct State {
-    key: Looked,
+    key: KeyState,
     entries: Entries,
 }
 
-/// Whether the key was read yet, and with what result.
+/// The key, if it was read already.
 #[derive(Default)]
-enum Looked {
+enum KeyState {
     #[default]
-    NotYet,
+    Unread,
     Found(SealKey),
     /// The file holds no key. It is left alone, and nothing is sealed.
     Unusable,
 }
 
-/// What is sealed, by image.
+/// Sealed links by image.
 pub(super) type Entries = BTreeMap<ImageId, Entry>;
 
 /// The links of one image. While they do not change, neither does their sealed text. So a text that cannot be
@@ -55,7 +55,7 @@ impl Serialize for Entry {
 }
 
 impl Seals {
-    /// Those whose key is in the file `path`, which is made when there is something to seal.
+    /// Seals with the key in the file `path`, which is created when there is something to seal.
     pub(super) fn new(path: PathBuf) -> Self {
         Self { path, state: Mutex::default() }
     }
@@ -69,7 +69,7 @@ impl Seals {
         }
         let problem = match SealKey::read(&self.path) {
             Ok(Some(key)) => {
-                state.key = Looked::Found(key);
+                state.key = KeyState::Found(key);
                 "it is not the key under which they were sealed"
             }
             Ok(None) => "it is missing",
@@ -79,22 +79,23 @@ impl Seals {
         for (id, sealed) in sealed {
             let Some(Source::Web(web)) = images.get_mut(&id).map(|image| &mut image.source) else { continue };
             let opened = match &state.key {
-                Looked::Found(key) => unseal(key, &id, &sealed),
-                Looked::NotYet | Looked::Unusable => None,
+                KeyState::Found(key) => unseal(key, &id, &sealed),
+                KeyState::Unread | KeyState::Unusable => None,
             };
             lost += usize::from(opened.is_none());
-            let is_current = opened.is_none_or(|full| give_back(web, full));
+            let is_current = opened.is_none_or(|full| restore_links(web, full));
             if is_current {
                 let links = web.all_links().into_iter().cloned().collect();
                 state.entries.insert(id, Entry { links, sealed: sealed.into() });
             }
         }
         if lost > 0 {
-            tracing::warn!(images = lost, key = %self.path.display(), problem, "links are used without their credentials");
+            let key = self.path.display();
+            tracing::warn!(images = lost, %key, problem, "links are used without their credentials");
         }
     }
 
-    /// Seals what the links of `images` hide. What was sealed before and has not changed stays as it is.
+    /// Seals the links of `images` that have credentials. Links that did not change keep their sealed text.
     pub(super) fn seal(&self, images: &RecordMap<ImageId, Image>) -> io::Result<Entries> {
         let mut state = self.lock();
         let mut entries = Entries::new();
@@ -116,26 +117,31 @@ impl Seals {
         Ok(entries)
     }
 
-    /// These entries are what the inventory holds now.
+    /// Remembers the entries that the inventory has now.
     pub(super) fn keep(&self, entries: Entries) {
         self.lock().entries = entries;
     }
 
-    /// The key, a new one if there was none; `None` if what is there cannot be used.
+    /// The key, or a new one if there is none. `None` if the file cannot be used.
     fn key<'a>(&self, state: &'a mut State) -> io::Result<Option<&'a SealKey>> {
-        if matches!(state.key, Looked::NotYet) {
+        if matches!(state.key, KeyState::Unread) {
             state.key = match SealKey::read(&self.path) {
-                Ok(Some(key)) => Looked::Found(key),
-                Ok(None) => Looked::Found(SealKey::make(&self.path)?),
+                Ok(Some(key)) => KeyState::Found(key),
+                Ok(None) => KeyState::Found(SealKey::make(&self.path)?),
                 Err(error) => {
-                    tracing::warn!(key = %self.path.display(), %error, "the key cannot be used, so links will not keep their credentials over a restart");
-                    Looked::Unusable
+                    let key = self.path.display();
+                    tracing::warn!(
+                        %key,
+                        %error,
+                        "the key cannot be used, so links will not keep their credentials over a restart"
+                    );
+                    KeyState::Unusable
                 }
             };
         }
         Ok(match &state.key {
-            Looked::Found(key) => Some(key),
-            Looked::NotYet | Looked::Unusable => None,
+            KeyState::Found(key) => Some(key),
+            KeyState::Unread | KeyState::Unusable => None,
         })
     }
 
@@ -144,9 +150,9 @@ impl Seals {
     }
 }
 
-/// Puts in the links in full; `false` if some of them are others by now. A person may have written another link
-/// into the inventory, which must not get the credentials of the first.
-fn give_back(web: &mut WebSource, full: Vec<Url>) -> bool {
+/// Puts the links in full into `web`. `false` if some of its links are others by now: a person may have
+/// written another link into the inventory, which must not get the credentials of the first.
+fn restore_links(web: &mut WebSource, full: Vec<Url>) -> bool {
     let mut links = web.all_links_mut();
     let mut are_the_same = links.len() == full.len();
     for (link, full) in links.iter_mut().zip(full.into_iter().map(Link::from)) {

@@ -1,4 +1,4 @@
-//! An immutable picture of the state, shared by all readers without a lock.
+//! An immutable snapshot of the state, shared by all readers without a lock.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,14 +12,14 @@ use model::stored_file::{FileRecord, StoreKind};
 
 use super::{Records, Touched};
 
-/// The records, and the paths that lead to them. States that follow each other share what did not change.
+/// The records, and an index of images by path. Successive states share what did not change.
 #[derive(Debug, Default)]
 pub struct Snapshot {
     /// Counts the states since the start.
     generation: u64,
     records: Records,
     paths: Arc<Paths>,
-    /// The versions of files that are known to be bad.
+    /// The versions of files that are known to be damaged.
     damaged: Arc<Vec<Identity>>,
 }
 
@@ -47,12 +47,12 @@ impl Snapshot {
         Self { generation: self.generation + 1, records, paths, damaged }
     }
 
-    /// Which state it is, counted from the start.
+    /// The number of this state, counted from the start.
     pub fn generation(&self) -> u64 {
         self.generation
     }
 
-    /// What is remembered.
+    /// All records.
     pub fn records(&self) -> &Records {
         &self.records
     }
@@ -72,8 +72,8 @@ impl Snapshot {
         self.records.images.get(self.paths.get(name)?.get(version)?)
     }
 
-    /// The only image whose name and version differ from these in ASCII case alone: what firmware asks for in
-    /// its own spelling.
+    /// The only image whose name and version differ from these in ASCII case alone. Firmware requests names
+    /// in a case of its own.
     pub fn image_like(&self, name: &ImageName, version: &ImageVersion) -> Option<&Image> {
         let wanted = (name.as_str(), version.as_str());
         let is_like = |image: &&Image| {
@@ -83,14 +83,14 @@ impl Snapshot {
         only(self.images().filter(is_like))
     }
 
-    /// The only local ISO whose name differs from this one in ASCII case alone, and where it lies.
+    /// The only local ISO whose name differs from this one in ASCII case alone, and its path.
     pub fn local_like(&self, name: &FileName) -> Option<(&FileRecord, &PathBuf)> {
         let like =
             self.files(StoreKind::Iso).filter(|file| file.name.as_str().eq_ignore_ascii_case(name.as_str()));
         only(like.filter_map(|file| Some((file, file.local.as_ref()?))))
     }
 
-    /// The jobs that are remembered.
+    /// All durable jobs.
     pub fn jobs(&self) -> impl Iterator<Item = &Job> {
         self.records.jobs.values()
     }
@@ -106,18 +106,18 @@ impl Snapshot {
         versions.filter_map(|id| self.records.images.get(id))
     }
 
-    /// What is remembered of a file.
+    /// The record of a file.
     pub fn file(&self, kind: StoreKind, name: &FileName) -> Option<&FileRecord> {
         self.records.files.get(&(kind, name.clone()))
     }
 
-    /// Whether this version of a file is known to be bad, whatever its name is. Numbers of devices change
-    /// between boots, those of files do not.
+    /// Whether this version of a file is known to be damaged, under any name. Device numbers change between
+    /// boots, inode numbers do not.
     pub fn is_damaged(&self, found: &Identity) -> bool {
         self.damaged.iter().any(|known| known.inode == found.inode && known.same_version(found))
     }
 
-    /// What is remembered of all files of a store.
+    /// The records of all files of a store.
     pub fn files(&self, kind: StoreKind) -> impl Iterator<Item = &FileRecord> {
         self.records.files.values().filter(move |file| file.kind == kind)
     }

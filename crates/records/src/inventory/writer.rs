@@ -22,9 +22,9 @@ const QUEUE: usize = 256;
 const SAVE_PAUSE: Duration = Duration::from_secs(1);
 
 type Saved = Result<(), Arc<InventoryError>>;
-/// Tells the caller how its change ended.
-type Answer = Box<dyn FnOnce(&Saved) + Send>;
-/// Is called after each change.
+/// Tells the caller whether its change was saved.
+type SaveCallback = Box<dyn FnOnce(&Saved) + Send>;
+/// Called after each change.
 type Listener = Box<dyn Fn() + Send + Sync>;
 
 /// A change was not made.
@@ -38,32 +38,34 @@ pub enum CommitError {
     Stopping,
 }
 
-/// The way to the writer's thread, and what it last published. Its callers refuse changes with errors `E`.
+/// The queue of the writer's thread, and the state that it published last. Changes are refused with errors
+/// `E`.
 pub struct InventoryWriter<E = CommitError> {
-    requests: mpsc::Sender<Request>,
+    requests: mpsc::Sender<ChangeRequest>,
     published: Arc<ArcSwap<Snapshot>>,
     listeners: Arc<Mutex<Vec<Listener>>>,
     error: PhantomData<fn() -> E>,
 }
 
 /// Applies a change. One that is refused must not have changed anything.
-type Request = Box<dyn FnOnce(&mut Records) -> Applied + Send>;
+type ChangeRequest = Box<dyn FnOnce(&mut Records) -> ChangeOutcome + Send>;
 
-struct Applied {
+/// The outcome of one change.
+struct ChangeOutcome {
     effect: Effect,
-    /// Is due in any case.
-    answer: Answer,
+    /// Called in any case.
+    answer: SaveCallback,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Effect {
     /// Nothing changed.
     Refused,
-    /// Nothing changed, but all that is not saved yet is to be.
+    /// Nothing changed, but all unsaved changes are to be saved.
     Flush,
     /// The caller waits until the change is durable.
     Now,
-    /// The caller goes on at once.
+    /// The caller does not wait for the save.
     Soon,
 }
 
@@ -72,12 +74,12 @@ struct Thread {
     published: Arc<ArcSwap<Snapshot>>,
     listeners: Arc<Mutex<Vec<Listener>>>,
     feed: Feed,
-    /// When the published state is to be saved, if it is not.
+    /// When the published state is to be saved; `None` if it is saved.
     save_at: Option<Instant>,
 }
 
 impl<E: From<CommitError> + Send + 'static> InventoryWriter<E> {
-    /// Starts the thread. `records` is what `inventory` holds; `feed` gets their changes.
+    /// Starts the thread. `records` is the state of `inventory`, and `feed` gets its changes.
     pub fn start(inventory: Inventory, mut records: Records, feed: Feed) -> std::io::Result<Self> {
         records.take_touched();
         let published = Arc::new(ArcSwap::from_pointee(Snapshot::first(records)));
@@ -106,7 +108,7 @@ impl<E: From<CommitError> + Send + 'static> InventoryWriter<E> {
         lock(&self.listeners).push(Box::new(listener));
     }
 
-    /// Which state it is, counted from the start.
+    /// The number of the current state, counted from the start.
     pub fn generation(&self) -> u64 {
         self.published.load().generation()
     }
@@ -130,8 +132,8 @@ impl<E: From<CommitError> + Send + 'static> InventoryWriter<E> {
     }
 
     /// Applies `change` and returns when it is published. It becomes durable with the next
-    /// [`InventoryWriter::commit`], or within a second; a crash before that undoes it. For what can be found
-    /// out again.
+    /// [`InventoryWriter::commit`], or within a second; a crash before that undoes it. For values that can be
+    /// computed anew.
     pub async fn commit_soon<T>(
         &self,
         change: impl FnOnce(&mut Records) -> Result<T, E> + Send + 'static,
@@ -142,7 +144,7 @@ impl<E: From<CommitError> + Send + 'static> InventoryWriter<E> {
         self.commit_when(|_| false, change).await
     }
 
-    /// Like [`InventoryWriter::commit`] where `is_urgent` says so of the change's value, else like
+    /// Like [`InventoryWriter::commit`] if `is_urgent` is true for the change's value, else like
     /// [`InventoryWriter::commit_soon`].
     pub async fn commit_when<T>(
         &self,
@@ -165,26 +167,26 @@ impl<E: From<CommitError> + Send + 'static> InventoryWriter<E> {
                 // A caller that went away needs no answer.
                 let _ = sender.send(outcome.and_then(|value| saved.clone().map(|()| value).map_err(unsaved)));
             });
-            Applied { effect, answer }
+            ChangeOutcome { effect, answer }
         });
         self.requests.send(request).await.map_err(|_| CommitError::Stopping)?;
         receiver.await.map_err(|_| CommitError::Stopping)?
     }
 
-    /// Makes durable what is published.
+    /// Makes all published changes durable.
     pub async fn flush(&self) -> Result<(), CommitError> {
         let (sender, receiver) = oneshot::channel();
         let answer = Box::new(move |saved: &Saved| {
             let _ = sender.send(saved.clone().map_err(CommitError::Unsaved));
         });
-        let flush = Box::new(|_: &mut Records| Applied { effect: Effect::Flush, answer });
+        let flush = Box::new(|_: &mut Records| ChangeOutcome { effect: Effect::Flush, answer });
         self.requests.send(flush).await.map_err(|_| CommitError::Stopping)?;
         receiver.await.map_err(|_| CommitError::Stopping)?
     }
 }
 
 impl Thread {
-    fn run(mut self, runtime: &Runtime, mut queue: mpsc::Receiver<Request>) {
+    fn run(mut self, runtime: &Runtime, mut queue: mpsc::Receiver<ChangeRequest>) {
         loop {
             let request = match self.save_at {
                 None => runtime.block_on(queue.recv()),
@@ -207,9 +209,8 @@ impl Thread {
         }
     }
 
-    /// Applies the change and those that wait. They are saved together if one of their callers waits for
-    /// that.
-    fn group(&mut self, first: Request, queue: &mut mpsc::Receiver<Request>) {
+    /// Applies the change and those that wait. They are saved together if a caller waits for that.
+    fn group(&mut self, first: ChangeRequest, queue: &mut mpsc::Receiver<ChangeRequest>) {
         let current = self.published.load_full();
         let mut records = current.records().clone();
         let mut answers = Vec::new();
@@ -258,7 +259,7 @@ impl Thread {
         self.feed.publish_all(changes::between(current.records(), next.records(), &touched));
     }
 
-    /// Saves what callers did not wait for. If the disk refuses, it stays published, and is saved later.
+    /// Saves changes for which no caller waits. If the disk refuses, they stay published and are saved later.
     fn save_published(&mut self) {
         self.save_at = match self.inventory.save(self.published.load().records()) {
             Ok(()) => None,

@@ -1,4 +1,4 @@
-//! What an error of SQLite means to a caller.
+//! From errors of SQLite to [`Error`].
 
 use std::path::Path;
 use std::sync::Arc;

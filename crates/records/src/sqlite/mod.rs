@@ -19,7 +19,7 @@ use crate::{Error, Query, TableSpec, Value, files, sql};
 /// A query that takes longer is stopped: an index is missing, or the page lies too far behind.
 const QUERY_TIME: Duration = Duration::from_secs(5);
 
-/// Steps of SQLite's machine between two looks at the clock: some tens of microseconds.
+/// Steps of SQLite's virtual machine between two checks of the clock: some tens of microseconds.
 const STEPS: i32 = 5_000;
 
 /// Statements that a connection keeps compiled.
@@ -31,7 +31,7 @@ const APPLICATION: i64 = 0x696d_7376;
 /// The version of this crate's own tables (`PRAGMA user_version`).
 const LAYOUT: i64 = 1;
 
-/// A rollback of the log's file to this size, in bytes, after changes that were too large for it.
+/// The log is truncated to this size, in bytes, after larger changes.
 const LOG_BYTES: i64 = 64 << 20;
 
 /// One connection. Threads use one after the other.
@@ -77,7 +77,7 @@ impl Session {
         Ok(Self { connection, path: path.to_owned(), deadline, opened })
     }
 
-    /// Checks that the file is ours, and makes it ours if it is empty.
+    /// Checks that the file is a database of this crate. Initializes an empty file.
     fn prepare_file(&self) -> Result<(), Error> {
         let ask = |question: &str| -> Result<i64, Error> {
             let answer = self.connection.query_row(question, [], |row| row.get(0));
@@ -123,7 +123,7 @@ impl Session {
         self.run("read", "BEGIN")
     }
 
-    /// Makes durable what was done since [`Session::begin`], or undoes it.
+    /// Makes all changes since [`Session::begin`] durable, or undoes them.
     pub(crate) fn commit(&self) -> Result<(), Error> {
         let committed = self.run("write", "COMMIT");
         if committed.is_err() {
@@ -133,7 +133,7 @@ impl Session {
     }
 
     pub(crate) fn rollback(&self) {
-        // Some failures have done so already.
+        // Some failures have rolled back already.
         if !self.connection.is_autocommit()
             && let Err(error) = self.run("roll back", "ROLLBACK")
         {
@@ -197,8 +197,8 @@ impl Session {
         self.connection.execute_batch(text).map_err(|error| self.failed(action, error))
     }
 
-    /// Runs a query for no longer than it may take. Statements that write are never stopped: that would undo
-    /// the changes of others.
+    /// Runs a query for [`QUERY_TIME`] at most. Statements that write are never stopped: that would undo the
+    /// changes of other callers.
     fn timed<V>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<V>) -> Result<V, Error> {
         let limit = (self.opened.elapsed() + QUERY_TIME).as_millis();
         self.deadline.store(u64::try_from(limit).unwrap_or(u64::MAX), Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! Makes the tables of a component what its declaration says, whatever earlier versions left.
+//! Creates the tables of a component, or upgrades those of an earlier version.
 
 use rusqlite::OptionalExtension;
 use serde_json::Value as Json;
@@ -8,7 +8,7 @@ use crate::schema::Upgrade;
 use crate::table::Stored;
 use crate::{Error, Schema, TableSpec, Value, sql};
 
-/// Where rows are put while their table is built anew. No component can have this name.
+/// The table that gets the rows while their table is built anew. No component can have this name.
 const REBUILT: &str = "records.rebuilt";
 
 impl Session {
@@ -84,7 +84,7 @@ impl Session {
         found.map_err(|error| self.failed("read", error))
     }
 
-    /// Creates a table, or builds it anew when its columns or indexes are others now.
+    /// Creates a table, or builds it anew if its columns or indexes changed.
     fn shape(&self, spec: &TableSpec) -> Result<(), Error> {
         let (found, wanted) = (self.shape_of(spec.name)?, spec.shape());
         match found {
