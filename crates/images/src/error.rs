@@ -10,7 +10,7 @@ use model::names::{FileName, ImageName, ImageVersion, NameError};
 use model::stored_file::StoreKind;
 use records::inventory::{CommitError, InventoryError};
 
-/// Something cannot be done.
+/// The catalog refuses or fails.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogError {
     /// Your request: the name and version are taken.
@@ -40,26 +40,26 @@ pub enum CatalogError {
     /// Your request: the store already has a file of the local ISO's name.
     #[error("the ISO store has another file named {0}")]
     NameIsStored(FileName),
-    /// Your request: no image is like that.
+    /// Your request: there is no such image.
     #[error("no image matches")]
     NoSuchImage,
-    /// Your request: there is no tree to look into, because the image is not served.
+    /// Your request: the image is not served, so it has no tree.
     #[error("the image {name} {version} is not served: {status}")]
     NotServed {
         /// The image's name.
         name: ImageName,
         /// The image's version.
         version: ImageVersion,
-        /// How far it has come, or why it failed.
+        /// Its status, with the reason if it failed.
         status: Status,
     },
     /// Your request: there is nothing at this path of the image.
     #[error("there is no folder '{0}' in the image")]
     NoSuchFolder(String),
-    /// Your request: what is at this path of the image cannot be looked into.
+    /// Your request: the entry at this path of the image is no folder.
     #[error("'{0}' is a file of the image, not a folder")]
     NotAFolder(String),
-    /// Our disk: the tree could not be looked into.
+    /// Our disk: the tree cannot be read.
     #[error("{0}")]
     Lookup(LookupError),
     /// Your request: no file of that name.
@@ -70,7 +70,7 @@ pub enum CatalogError {
         /// The name asked for.
         name: FileName,
     },
-    /// Your file: it is known to be bad.
+    /// Your file: it is damaged.
     #[error("the file {name} is damaged: {how}")]
     Damaged {
         /// The file.
@@ -78,13 +78,13 @@ pub enum CatalogError {
         /// What is wrong with it.
         how: String,
     },
-    /// Your file: it is being written to, so there is nothing to say of its bytes.
+    /// Your file: a program writes to it, so its bytes have no digest.
     #[error("the file {0} changed while it was read; try again when nobody writes to it")]
     Changing(FileName),
-    /// Your request: nothing was sent.
+    /// Your request: the body is empty.
     #[error("the upload is empty")]
     Empty,
-    /// Your request: there is nothing to add to a file that is complete.
+    /// Your request: the file is complete and takes no more bytes.
     #[error("the file is whole already")]
     Complete,
     /// Your file: the base name of the local path cannot be listed in the store.
@@ -108,10 +108,10 @@ pub enum CatalogError {
     /// Our disk: the change was not made, because it could not be saved.
     #[error("{}", .0.with_cause())]
     Inventory(std::sync::Arc<InventoryError>),
-    /// Too much at once.
+    /// All permits of uploads are taken.
     #[error("too many files are arriving at this moment; try again later")]
     Crowded,
-    /// Too many searches at once.
+    /// All permits of searches are taken.
     #[error("others are searching at this moment; try again later")]
     Searching,
     /// The service is being stopped.

@@ -23,7 +23,7 @@ use blobs::Store;
 use records::feed::Feed;
 use records::inventory::{ChangedRecord, Records, Snapshot};
 
-/// What the catalog works with.
+/// The stores, trees and settings of a catalog.
 pub struct Storage {
     /// ISO files.
     pub isos: Store,
@@ -41,15 +41,15 @@ pub struct Storage {
 /// The catalog. Clones are cheap and share the parts.
 #[derive(Clone)]
 pub struct Catalog {
-    /// Leads paths to content.
+    /// Finds the content at a path.
     pub resolver: Arc<Resolver>,
     /// Images as they are at this moment.
     pub images: Arc<Images>,
     /// The files of the stores.
     pub files: Arc<Files>,
-    /// Files on their way in.
+    /// Files that are being received.
     pub intakes: Arc<Intakes>,
-    /// Names images.
+    /// Registers images.
     pub registration: Arc<Registration>,
     /// Images whose ISO is fetched.
     pub downloads: Arc<Downloads>,
@@ -79,7 +79,7 @@ pub enum OpenError {
 }
 
 impl Catalog {
-    /// Opens the catalog: takes the records and the stores into use.
+    /// Opens the catalog over the records and the stores.
     ///
     /// # Errors
     ///
@@ -135,18 +135,18 @@ impl Catalog {
         }
     }
 
-    /// The state as it is known to be durable.
+    /// The current state.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.records.snapshot()
     }
 
-    /// Counts the changes of the state. A path that was resolved at another count may lead elsewhere now.
+    /// The number of changes. A path that was resolved at another number may lead elsewhere now.
     pub fn generation(&self) -> u64 {
         self.records.generation()
     }
 
-    /// Calls `listener` after each change, before its sender is answered. A listener closes the files that it
-    /// keeps open, because they may just have been removed.
+    /// Calls `listener` after each change, before the caller gets its result. A listener closes the files
+    /// that it keeps open, because the change may have removed them.
     pub fn on_change(&self, listener: impl Fn() + Send + Sync + 'static) {
         self.records.listen(listener);
     }
@@ -156,7 +156,7 @@ impl Catalog {
         self.events.publish(change);
     }
 
-    /// The jobs that the catalog asks for. Handed out once.
+    /// The jobs that the catalog requests. `None` after the first call.
     pub fn take_job_requests(&self) -> Option<mpsc::Receiver<JobRequest>> {
         self.job_requests.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -170,7 +170,7 @@ impl Catalog {
     }
 }
 
-/// What several parts work with. Each gets what it needs.
+/// The fields that several parts share. Each part gets those that it needs.
 struct Shared {
     records: Arc<Writer>,
     stores: Arc<Stores>,

@@ -1,18 +1,4 @@
-//! The catalog: the only writer of state. The API, the file service and jobs ask its parts, which keep
-//! records and files in step.
-//!
-//! [`Catalog`] is the handle. Each part has only the fields that it needs:
-//!
-//! | part | work |
-//! | --- | --- |
-//! | [`Resolver`] | leads a path to content, and looks into images |
-//! | [`Images`] | tells the status that images have at this moment |
-//! | [`Files`] | lists and removes the files of the stores |
-//! | [`Intakes`] | takes files in |
-//! | [`Registration`], [`Downloads`] | name images, from an ISO that is there or is being fetched |
-//! | [`Verifier`] | knows digests and damage |
-//!
-//! Readers use immutable snapshots of the records. Work that blocks on the disk runs on the blocking pool.
+#![doc = include_str!("../README.md")]
 
 mod error;
 mod file_names;

@@ -24,16 +24,16 @@ pub struct OpenImages {
     pub catalog: Catalog,
     /// The jobs on images.
     pub jobs: Jobs,
-    /// What there is to serve and to do after a start.
+    /// The state of images and downloads after the start.
     pub restored: Restored,
-    /// What images add to the program.
+    /// The services, content, tasks and checks of images.
     pub component: Component,
 }
 
 /// Images cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenImagesError {
-    /// A folder cannot be made.
+    /// A folder cannot be created.
     #[error("cannot make the folder {} (`{key}`)", path.display())]
     Folder {
         /// The setting.
@@ -52,16 +52,16 @@ pub enum OpenImagesError {
     /// The catalog cannot be opened.
     #[error(transparent)]
     Catalog(#[from] OpenError),
-    /// The images of the last run cannot be looked at.
+    /// The images of the last run cannot be checked.
     #[error(transparent)]
     Restore(#[from] CatalogError),
 }
 
-/// Opens images: makes the folders, takes stores and trees into use, looks at all images, and starts the jobs.
+/// Opens images: creates the folders, opens stores and trees, checks all images, and starts the jobs.
 ///
 /// # Errors
 ///
-/// A part cannot be opened. Records and files stay as they are.
+/// A folder, a store, the mounts or the catalog cannot be opened. Records and files stay as they are.
 pub async fn open(core: &Core, settings: &ImageSettings) -> Result<OpenImages, OpenImagesError> {
     make_folders(settings)?;
     let isos = open_store(StoreKind::Iso, settings, &core.disks)?;
@@ -109,7 +109,7 @@ fn open_store(kind: StoreKind, settings: &ImageSettings, disks: &Disks) -> Resul
     Store::open(kind, folder.clone(), limits, disks)
 }
 
-/// Mounts of an earlier run are kept where an image still wants exactly them.
+/// Mounts of an earlier run are kept if an image needs exactly them.
 fn take_mounts(
     settings: &ImageSettings,
     records: &Snapshot,

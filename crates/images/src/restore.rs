@@ -6,12 +6,12 @@ use crate::handle::Catalog;
 use model::image::{ImageId, Source, Status};
 use model::stored_file::StoreKind;
 
-/// What there is to serve and to do after a start.
+/// The state of images and downloads after a start.
 #[derive(Debug, Default)]
 pub struct Restored {
     /// Images that are served again.
     pub served: usize,
-    /// Images whose ISOs look different, and whose digests are being computed.
+    /// Images whose ISOs differ in size or time, so their digests are being computed.
     pub looked_at: usize,
     /// Images in error.
     pub in_error: usize,

@@ -7,13 +7,13 @@ use model::settings::{ConfigError, Settings, at_least_one, choice, rate, text};
 
 use crate::jobs::JobSettings;
 
-/// The most that `maxDownloads` may say: each download has a thread or two that wait for the disk and the network.
+/// The limit of `maxDownloads`: each download has a thread or two that wait for the disk and the network.
 const MAX_DOWNLOADS: u64 = 64;
 
 /// How the trees inside ISOs are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ImageBackend {
-    /// By our own reader, straight from the file's extents.
+    /// By this program, straight from the file's extents.
     Extents,
     /// By the kernel, through a read-only mount. Needs privileges.
     Mount,
@@ -42,7 +42,7 @@ pub struct ImageSettings {
     pub iso_quota: u64,
     /// Bytes that the microkernel store may hold; 0 is no limit.
     pub microkernel_quota: u64,
-    /// An unfinished upload that no client has touched for so long is removed.
+    /// The age, since the last request, at which an unfinished upload is removed.
     pub upload_expiry: Duration,
     /// The settings of the jobs.
     pub jobs: JobSettings,

@@ -127,7 +127,7 @@ impl Files {
     }
 }
 
-/// What a local ISO is now; `None` if it is missing.
+/// The identity of a local ISO on disk. `None` if it is missing.
 fn identity_at(path: &Path) -> Option<Identity> {
     fs::metadata(path).ok().map(|metadata| Identity::of(&metadata))
 }

@@ -16,13 +16,12 @@ type FilesByBytes = HashMap<(Bytes, Option<Sha256>), Vec<(StoreKind, FileName)>>
 pub(super) struct SharedBytes(FilesByBytes);
 
 impl SharedBytes {
-    /// The files of both stores, as far as it is certain that they share. A store that cannot be listed is
-    /// passed over.
+    /// The files of both stores that are known to share bytes. A store that cannot be listed is left out.
     pub(super) fn of(stores: &Stores, snapshot: &Snapshot) -> Self {
         let mut shared = FilesByBytes::new();
         for kind in [StoreKind::Iso, StoreKind::Microkernel] {
             let listed = stores.of(kind).list_bytes().inspect_err(|error| {
-                tracing::warn!(%kind, %error, "it cannot be told which files share bytes");
+                tracing::warn!(%kind, %error, "a store cannot be checked for shared bytes");
             });
             for (name, identity, bytes) in listed.unwrap_or_default() {
                 let sha256 = snapshot.file(kind, &name).and_then(|record| record.sha256_of(&identity));

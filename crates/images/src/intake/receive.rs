@@ -1,4 +1,4 @@
-//! How files begin to arrive. Whatever can be refused before the first byte is refused here.
+//! The begin of an intake. All that can be refused before the first byte is refused here.
 
 use std::sync::Arc;
 use std::time::Duration;

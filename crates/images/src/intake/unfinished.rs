@@ -24,7 +24,7 @@ const WRITE_TIME: Duration = Duration::from_secs(10);
 const NAME_TIME: Duration = Duration::from_secs(1);
 
 impl Intakes {
-    /// Begins an unfinished file. Whatever can be refused before the first byte is refused here. `image` is
+    /// Begins an unfinished file. All that can be refused before the first byte is refused here. `image` is
     /// what the file is for, if that is recorded already. Uploads take a permit; jobs have a limit of their
     /// own.
     pub async fn begin(

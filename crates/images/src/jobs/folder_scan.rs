@@ -61,7 +61,7 @@ struct FolderScan {
     catalog: Catalog,
     kind: StoreKind,
     interval: Duration,
-    /// What the scan before found.
+    /// The result of the previous scan.
     before: Option<StoreScan>,
     /// The version of a file whose digest was asked for, and when.
     asked: BTreeMap<FileName, (Identity, Instant)>,
@@ -152,7 +152,7 @@ impl FolderScan {
             let before = self.seen.insert(image.id.clone(), status.clone());
             if before.unwrap_or_else(|| image.status.clone()) != status {
                 let (id, name, version) = (&image.id, &image.name, &image.version);
-                tracing::info!(%id, %name, %version, %status, "the ISO of an image is not what it was");
+                tracing::info!(%id, %name, %version, %status, "the ISO of an image changed");
                 self.catalog.tell(ChangedRecord::Image(image.id.clone()));
             }
         }

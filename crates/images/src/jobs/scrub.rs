@@ -48,7 +48,7 @@ struct Due {
     verified: Option<Timestamp>,
 }
 
-/// What reading a file showed.
+/// The result of reading a file.
 #[derive(Debug)]
 enum Verdict {
     /// The file has its digest.
@@ -118,7 +118,7 @@ pub(super) async fn run_when_due(environment: Arc<Environment>, jobs: Jobs, stop
         match due(&environment.catalog, interval).await {
             Ok(due) if due.is_empty() => {}
             Ok(_) => drop(jobs.begin(Scrub {}.job("reading what was not verified for long"))),
-            Err(error) => tracing::warn!(%error, "the stores cannot be looked at for the scrub"),
+            Err(error) => tracing::warn!(%error, "the stores cannot be listed for the scrub"),
         }
     }
 }

@@ -10,7 +10,7 @@ use model::image::{Image, ImageId, TreeSummary};
 use model::stored_file::{FileRecord, StoreKind};
 use records::inventory::Records;
 
-/// Inserts an image. Its name and version are its alone, whatever happened since they were reserved.
+/// Inserts an image. Fails if another image has its name and version by now.
 pub(super) fn insert(
     records: &mut Records,
     mut image: Image,

@@ -13,7 +13,7 @@ use crate::tasks::Tasks;
 use crate::trees::Trees;
 use crate::verify::Verifier;
 
-/// Names images.
+/// Registers images.
 pub struct Registration {
     pub(crate) records: Arc<Writer>,
     pub(crate) stores: Arc<Stores>,

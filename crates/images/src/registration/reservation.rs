@@ -26,7 +26,7 @@ pub struct Reservation {
     pub(super) version: ImageVersion,
     /// A failed image of this name, which is tried again under its old id.
     pub(super) failed: Option<Image>,
-    /// The tree that the image is to serve.
+    /// The tree that the client requests.
     pub(super) asked_tree: Option<TreeKind>,
     _lock: ImageLock,
 }
@@ -137,7 +137,7 @@ impl Reservation {
         let attempted = image.clone();
         let recorded = records.commit(move |records| {
             if job.is_some() {
-                // Of two downloads with one file name, both would be refused it at their end.
+                // Two downloads with one file name would both be refused at their end.
                 check_free(records, StoreKind::Iso, &image.iso, Some(&image.id))?;
             }
             let image = insert(records, image, file)?;

@@ -19,7 +19,7 @@ use records::inventory::Snapshot;
 /// Entries that a search visits: as many as the largest tree of an ISO may have.
 const SEARCH_ENTRIES: u64 = iso_reader::limits::ENTRIES as u64;
 
-/// The longest that a search may take, for a user waits for it.
+/// The time limit of a search, because a user waits for it.
 const SEARCH_TIME: Duration = Duration::from_secs(2);
 
 /// The part of an image that a client asks for.
@@ -27,9 +27,9 @@ const SEARCH_TIME: Duration = Duration::from_secs(2);
 pub struct Browse {
     /// The names that lead to the folder, from the root of the image's tree.
     pub path: Vec<Vec<u8>>,
-    /// Which of the lines are wanted.
+    /// The range of lines to return.
     pub lines: Range<u64>,
-    /// What names must contain, here and in all folders below.
+    /// A text that names must contain, in this folder and all folders below.
     pub search: Option<String>,
 }
 
@@ -38,15 +38,15 @@ pub struct Browse {
 pub struct Browsed {
     /// The image.
     pub image: Image,
-    /// The lines that were wanted.
+    /// The lines of the range.
     pub lines: Vec<Line>,
-    /// How many there are.
+    /// The number of all lines.
     pub total: u64,
     /// Whether a search has visited everything; `None` if nothing was searched.
     pub complete: Option<bool>,
 }
 
-/// An entry and where it stands.
+/// An entry and its path.
 #[derive(Debug)]
 pub struct Line {
     /// The path of its folder, from the one that was asked for.

@@ -66,7 +66,7 @@ impl Images {
         .await?
     }
 
-    /// The image with the status that holds at this moment.
+    /// The image with its current status.
     pub(crate) fn examined(&self, snapshot: &Snapshot, image: &Image) -> Image {
         let mut examined = image.clone();
         if image.status == Status::Preparing && image.identity.is_none() && image.source == Source::Store {
@@ -119,7 +119,7 @@ impl Images {
         )
     }
 
-    /// Read from the tree, which is opened for it if need be. The inventory does not hold them.
+    /// Reads the oddities from the tree, which it opens if necessary. The inventory does not hold them.
     fn findings(&self, snapshot: &Snapshot, image: &Image) -> Option<Findings> {
         let path = self.stores.iso_path(snapshot, &image.iso);
         match self.trees.open(&image.name, &image.version, &path, image.asked_tree) {
@@ -223,7 +223,7 @@ impl Images {
 enum Comparison {
     /// It is the same.
     Same,
-    /// It looks different; its digest is being computed.
+    /// Its size or time differs, and its digest is being computed.
     Undecided,
     /// It is another one.
     Different,

@@ -3,11 +3,11 @@
 use crate::trees::{Directory, Found, Matching, Tree};
 use component::{Listed, LookupError, LookupRequest, Resolved};
 
-/// The file that stands in for the listing of its folder.
+/// The file that replaces the listing of its folder.
 const INDEX: &[u8] = b"index.html";
 
-/// Looks the path up below its first `skip` components: before decoding, then decoded, then leniently
-/// (`clients.md`, lookup order).
+/// Looks the path up below its first `skip` components: before decoding, then decoded, then leniently.
+/// Old clients request names in another case or without a version number.
 pub(super) fn in_tree(tree: &Tree, request: &LookupRequest, skip: usize) -> Result<Resolved, LookupError> {
     let raw = request.raw.get(skip..).unwrap_or_default();
     let decoded = request.decoded.get(skip..).unwrap_or_default();
@@ -40,7 +40,7 @@ fn in_directory(
     }
     let source = tree.source(directory);
     let entries = tree.entries(directory)?;
-    // The only name that differs in case will do as well, as everywhere.
+    // The only name that differs in case is accepted as well, as in every look-up.
     let mut similar = entries.iter().filter(|entry| !listing && entry.name.eq_ignore_ascii_case(INDEX));
     if let (Some(only), None) = (similar.next(), similar.next())
         && let Some(found) = index(&only.name)

@@ -17,11 +17,10 @@ use model::names::{FileName, ImageName, ImageVersion};
 use model::stored_file::{FileRecord, StoreKind};
 use records::inventory::Snapshot;
 
-/// Searches at once; more wait. Each may keep a processor busy for as long as it may take, and machines want
-/// to boot meanwhile.
+/// Searches at once; more wait. Each may keep a processor busy for its whole time limit, while machines boot.
 const MAX_SEARCHES: usize = 2;
 
-/// Leads paths to content. It changes no record.
+/// Finds the content at a path. It changes no record.
 pub struct Resolver {
     pub(super) images: Arc<Images>,
     folders: Folders,
@@ -68,7 +67,7 @@ impl Resolver {
         }
     }
 
-    /// An image of exactly this name, else what lies on disk there, else the only image whose name differs in
+    /// Finds an image of exactly this name, else a file on disk, else the only image whose name differs in
     /// case.
     fn in_version(
         &self,
@@ -86,7 +85,7 @@ impl Resolver {
         }
     }
 
-    /// What lies on disk below the southbound root. Links may lead from there into the stores.
+    /// Finds a file or folder on disk below the southbound root. Links may lead from there into the stores.
     fn in_root(&self, snapshot: &Snapshot, request: &LookupRequest) -> Result<Resolved, LookupError> {
         undamaged(snapshot, in_tree(&self.folders.root, request, 0)?)
     }
@@ -128,7 +127,7 @@ impl Resolver {
         }
     }
 
-    /// The root: what lies on disk, the two stores, and a folder for each image name.
+    /// Lists the root: its entries on disk, the two stores, and a folder for each image name.
     fn listing_of_root(&self, snapshot: &Snapshot, request: &LookupRequest) -> Result<Resolved, LookupError> {
         let found = self.in_root(snapshot, request)?;
         let Resolved::Directory(listed) = found else { return Ok(found) };
@@ -144,7 +143,7 @@ impl Resolver {
         Ok(Resolved::Directory(listed.with(stores.into_iter().chain(served))))
     }
 
-    /// `/<name>`: the served versions, beside what lies on disk there.
+    /// Lists `/<name>`: the served versions, and the entries on disk.
     fn listing_of_versions(
         &self,
         snapshot: &Snapshot,
@@ -205,8 +204,8 @@ fn local_isos(snapshot: &Snapshot) -> impl Iterator<Item = Entry> {
     })
 }
 
-/// What was found in a store: nothing, if it is known to be bad. A file gets its digest if the request spells
-/// its name exactly.
+/// The result of a look-up in a store. A damaged file is refused. A file gets its digest if the request
+/// spells its name exactly.
 fn stored(
     snapshot: &Snapshot,
     kind: StoreKind,
@@ -224,7 +223,7 @@ fn stored(
     undamaged(snapshot, Resolved::File(content, name))
 }
 
-/// What was found, unless it is a file that is known to be bad, by whatever path it was reached.
+/// The result of a look-up. A damaged file is refused, by any path that leads to it.
 fn undamaged(snapshot: &Snapshot, found: Resolved) -> Result<Resolved, LookupError> {
     match found {
         Resolved::File(content, _) if snapshot.is_damaged(&content.identity) => Err(LookupError::NotFound),

@@ -23,7 +23,7 @@ use model::names::FileName;
 /// Bytes of directory entries that the kernel is asked for at a time, as many as the C library asks for.
 const NAMES_AT_ONCE: usize = 32 * 1024;
 
-/// How links are followed whose target is absolute or climbs above the folder.
+/// How links are followed that have an absolute target or lead above the folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Links {
     /// They lead nowhere, unless their target lies in the folder after all.

@@ -1,4 +1,4 @@
-//! A tree of files, whatever holds them.
+//! A tree of files of any format.
 
 use std::sync::Arc;
 
@@ -101,6 +101,6 @@ pub struct ImageTree {
     pub tree: Tree,
     /// Identity of the file when it was opened.
     pub identity: Identity,
-    /// What was found.
+    /// The summary for its record.
     pub summary: TreeSummary,
 }

@@ -24,9 +24,9 @@ pub(crate) struct Checked {
 }
 
 impl Verifier {
-    /// Whether the ISO `iso`, stored or local, is good, as far as that is known, and is what is expected. A
-    /// digest that had to be computed is recorded, for it is true of the file whatever was expected. Dropping
-    /// the future ends the reading.
+    /// Checks that the ISO `iso`, stored or local, is not damaged and has the expected digests. A digest that
+    /// was computed for it is recorded, even if another one was expected. Dropping the future ends the
+    /// reading.
     pub(crate) async fn check_listed(
         self: &Arc<Self>,
         iso: &FileName,
@@ -60,7 +60,7 @@ impl Verifier {
         Ok(Some(Checked { identity, sha256: digests.sha256 }))
     }
 
-    /// Whether the file at `path`, which is to be called `iso`, is what is expected.
+    /// Checks that the file at `path`, which gets the name `iso`, has the expected digests.
     pub(crate) async fn check_local(
         &self,
         path: &Path,

@@ -34,7 +34,7 @@ impl Verifier {
         self.requests.post(JobRequest::Digest(kind, name));
     }
 
-    /// Opens a file whose digest is wanted; `None` if this very version is known already.
+    /// Opens a file to compute its digest. `None` if the digest of this version is known already.
     pub async fn open_for_digest(
         self: &Arc<Self>,
         kind: StoreKind,
@@ -187,7 +187,7 @@ pub enum Recorded {
     Good,
     /// It is damaged.
     Damaged(Damage),
-    /// It is another file by now, so the result is worth nothing.
+    /// It is another file by now, so the result does not count.
     Outdated,
 }
 
