@@ -1,4 +1,5 @@
-//! Holds the sources against the rules of `docs/ARCHITECTURE.md`, and names each offender with its file and line.
+//! Checks the sources against the rules of `docs/ARCHITECTURE.md`, and names each offender with file and
+//! line.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod layers;

@@ -1,8 +1,8 @@
 //! Rule 2: the modules of a crate are a graph without circles.
 //!
-//! A module is a file. It knows another one if a path in it leads to something that the other one defines. A name that a
-//! module only hands on (`pub use`) leads to the module that defines it, so a parent that declares and re-exports its
-//! children is no part of a circle. Tests are left out.
+//! A module is a file. It knows another module if a path in it leads to an item of that module. A name that a
+//! module re-exports (`pub use`) leads to the module that defines it. So a parent that declares and
+//! re-exports its children is no part of a circle. Tests are left out.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -91,7 +91,8 @@ fn shown(name: &Name) -> String {
     if name.is_empty() { "the root".to_owned() } else { name.join("::") }
 }
 
-/// `src/model/image.rs` is `model::image`; `src/model/mod.rs` is `model`; `src/lib.rs` is the root, `src/main.rs` another.
+/// `src/model/image.rs` is `model::image`, and `src/model/mod.rs` is `model`. `src/lib.rs` is the root;
+/// `src/main.rs` is a crate of its own.
 fn module_name(source: &Source) -> Name {
     let path = source.path.with_extension("");
     let mut names: Name = path
@@ -138,7 +139,7 @@ impl Reader {
             syn::UseTree::Path(tree) => self.import(&path(&tree.ident), &tree.tree),
             syn::UseTree::Group(group) => group.items.iter().for_each(|tree| self.import(before, tree)),
             syn::UseTree::Glob(_) => {
-                self.module.paths.push(before.iter().cloned().chain(["*".to_owned()]).collect())
+                self.module.paths.push(before.iter().cloned().chain(["*".to_owned()]).collect());
             }
             syn::UseTree::Name(name) if name.ident == "self" => {
                 let last = before.last().cloned().unwrap_or_default();
@@ -239,7 +240,8 @@ impl<'ast> Visit<'ast> for Reader {
     }
 }
 
-/// The module that defines what `path` means in `module`; `None` for paths out of the crate, and for modules themselves.
+/// The module that defines the item at `path` in `module`. `None` for paths out of the crate, and for modules
+/// themselves.
 fn resolve(modules: &BTreeMap<Name, Module>, module: &Name, path: &[String], depth: usize) -> Option<Name> {
     /// Aliases of aliases.
     const DEEPEST: usize = 16;

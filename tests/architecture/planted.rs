@@ -34,7 +34,8 @@ fn a_planted_violation_is_found() {
         let offences = layers::offences(&[crate_of(name, &[other], Vec::new())]);
         assert_eq!(offences.len(), 1, "{name} → {other}: {offences:?}");
     }
-    let manifest = "[package]\nname = \"x\"\n[dependencies]\nblobs = { path = \"../blobs\" }\nfetch.workspace = true\n\
+    let manifest = "[package]\nname = \"x\"\n[dependencies]\nblobs = { path = \"../blobs\" }\n\
+                    fetch.workspace = true\n\
                     y = { package = \"jobs\" }\n[dependencies.model]\npath = \"../model\"\n\
                     [dev-dependencies]\nharness = \"1\"\n[dev-dependencies.images]\npath = \"x\"";
     assert_eq!(dependencies(manifest), ["blobs", "fetch", "jobs", "model"]);

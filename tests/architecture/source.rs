@@ -45,7 +45,7 @@ impl Crate {
 }
 
 impl Source {
-    /// All Rust files of the repository that are written by hand: sources, tests, examples, benches, fuzz targets.
+    /// All Rust files of the repository that people write: sources, tests, examples, benches, fuzz targets.
     pub(crate) fn everywhere() -> Vec<Self> {
         let folders = ["src", "crates", "tests", "fuzz", "benches", "build.rs"].map(|name| root().join(name));
         folders.iter().filter(|folder| folder.exists()).flat_map(|folder| Self::below(folder)).collect()
@@ -102,8 +102,8 @@ fn package(folder: &Path) -> String {
     line.unwrap().trim_start_matches("name = ").trim_matches('"').to_owned()
 }
 
-/// The packages that the `[dependencies]` of a manifest name: `x = …`, `x.workspace = true`, `[dependencies.x]`, and
-/// `y = { package = "x" }`. What only tests and builds need may come from any layer.
+/// The packages in the `[dependencies]` of a manifest: `x = …`, `x.workspace = true`, `[dependencies.x]`, and
+/// `y = { package = "x" }`. Dependencies of tests and builds alone may come from any layer.
 pub(crate) fn dependencies(manifest: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut section = String::new();

@@ -24,9 +24,10 @@ pub(crate) fn status_code(source: &Source) -> Option<String> {
     if is_api || at_home.iter().any(|folder| source.path.starts_with(folder)) {
         return None;
     }
-    let items = source.parsed().items.into_iter().filter(|item| !is_test_item(item));
-    let names = |item: syn::Item| mentions(&quote(&item), "StatusCode");
-    items.map(names).any(|found| found).then(|| format!("{}", source.path.display()))
+    let items = source.parsed().items;
+    let mut code = items.iter().filter(|item| !is_test_item(item));
+    let is_named = code.any(|item| mentions(&quote(item), "StatusCode"));
+    is_named.then(|| source.path.display().to_string())
 }
 
 /// Rule 4.
