@@ -62,6 +62,7 @@ fn expect_refused(text: &str, environment: &[(&str, &str)], parts: &[&str]) {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn each_fault_is_told_with_key_and_value_before_anything_is_bound() {
     for (key, value, shown) in [
         ("httpPort", json!(7070), "7070"),

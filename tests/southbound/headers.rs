@@ -139,6 +139,7 @@ fn fill(expected: &str, answer: &Response) -> String {
 
 /// Complete heads, byte for byte: fields, their order and spelling, one space, CRLF, nothing superfluous.
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn heads_have_exactly_these_bytes() {
     let service = service();
     let file = "Accept-Ranges: bytes\nEtag: TAG\nLast-Modified: TIME\n";
