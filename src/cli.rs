@@ -18,17 +18,18 @@ use tracing_subscriber::prelude::*;
 use crate::app;
 use crate::config::{Config, LogFormat, LogSettings, Overrides};
 
-/// The configuration cannot be used; nothing was bound or changed.
+/// The configuration cannot be used. Nothing was bound or changed.
 const EXIT_CONFIGURATION: u8 = 2;
 
-/// How long threads that wait for the system may hold up the exit.
+/// How long threads that wait for the system may delay the exit.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Registers operating-system ISOs and microkernels and serves them to machines that boot from the network.
 ///
-/// Two doors: the northbound is the management API, the southbound is the static HTTP server that machines boot from.
-/// Without --config, ./config.json is used if it exists, and the defaults otherwise. Every key of the configuration can be set by an
-/// environment variable too: isoDir by IMAGE_SERVICE_ISO_DIR, and so on. Options win over variables, and variables over the file.
+/// The northbound is the management API, the southbound is the static HTTP server that machines boot from.
+/// Without --config, ./config.json is used if it exists, and the defaults otherwise. Every key of the
+/// configuration can be set by an environment variable too: isoDir by IMAGE_SERVICE_ISO_DIR, and so on.
+/// Options win over variables, and variables over the file.
 #[derive(Parser)]
 #[command(version, after_help = EXAMPLES)]
 struct Arguments {
@@ -83,7 +84,7 @@ const EXAMPLES: &str = "Examples:
 
 Exit status: 0 after a stop, 1 if it failed, 2 if the arguments or the configuration cannot be used.";
 
-/// Does what the command line says, with these components.
+/// Runs the command of the command line, with these components.
 pub fn run(components: &[ComponentType]) -> ExitCode {
     let arguments = Arguments::parse();
     let config = match configure(&arguments, components) {
@@ -104,7 +105,7 @@ pub fn run(components: &[ComponentType]) -> ExitCode {
         .context("cannot start the runtime")
         .and_then(|runtime| {
             let finished = runtime.block_on(app::run(config));
-            // A thread may still wait for a silent server or a hanging disk; nothing that matters is left to it.
+            // A thread may still wait for a silent server or a hanging disk. It has no work that matters.
             runtime.shutdown_timeout(EXIT_TIMEOUT);
             finished
         });
@@ -142,7 +143,7 @@ fn configure(arguments: &Arguments, components: &[ComponentType]) -> Result<Conf
     config.with_context(|| format!("the configuration ({}) cannot be used", path.display()))
 }
 
-/// Paths on the command line are meant from where it was typed.
+/// Relative paths on the command line start from the current folder `here`.
 fn overrides(arguments: &Arguments, here: &Path) -> Overrides {
     let path = |path: &Option<PathBuf>| {
         path.as_ref().map(|path| Value::from(here.join(path).to_string_lossy().into_owned()))
@@ -179,7 +180,20 @@ fn print_config(config: &Config) {
     }
 }
 
-/// The log goes to standard error, one line an event. Libraries speak only when something is wrong.
+/// The crates of this program, whose events follow `minLogLevel`.
+const TARGETS: [&str; 9] = [
+    "blobs",
+    "component",
+    "fetch",
+    "file_transport",
+    "http_service",
+    "image_service",
+    "images",
+    "jobs",
+    "records",
+];
+
+/// The log goes to standard error, one line an event. Of other crates only warnings and errors are written.
 fn start_log(settings: LogSettings) {
     let level = match settings.min_level {
         0 => LevelFilter::TRACE,
@@ -189,14 +203,32 @@ fn start_log(settings: LogSettings) {
         4 => LevelFilter::ERROR,
         _ => LevelFilter::OFF,
     };
-    let ours = ["image_service", "file_transport", "http_service", "iso_reader", "loop_mount"];
     let filter = Targets::new()
         .with_default(level.min(LevelFilter::WARN))
-        .with_targets(ours.map(|target| (target, level)));
+        .with_targets(TARGETS.map(|target| (target, level)));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
     let subscriber = tracing_subscriber::registry().with(filter);
     match settings.format {
         LogFormat::Human => subscriber.with(lines.with_ansi(std::io::stderr().is_terminal())).init(),
         LogFormat::Json => subscriber.with(lines.json().flatten_event(true)).init(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn the_log_has_the_events_of_all_crates() {
+        let crates = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/crates")).expect("crates");
+        for folder in crates.map(|entry| entry.expect("an entry").path()) {
+            let manifest = fs::read_to_string(folder.join("Cargo.toml")).unwrap_or_default();
+            let name = folder.file_name().and_then(|name| name.to_str()).expect("a name").replace('-', "_");
+            let logs = manifest.contains("\ntracing");
+            assert_eq!(TARGETS.contains(&name.as_str()), logs, "{name}");
+        }
+        assert!(TARGETS.contains(&"image_service"));
     }
 }
