@@ -23,7 +23,7 @@ use signals::Signals;
 ///
 /// # Errors
 ///
-/// A part cannot be opened, or an endpoint cannot be served.
+/// The core, images or a component cannot be opened, or an endpoint cannot be served.
 pub async fn run(mut config: Config) -> Result<()> {
     let mut signals = Signals::listen()?;
     let descriptors = descriptors::raise_limit();
@@ -37,7 +37,7 @@ pub async fn run(mut config: Config) -> Result<()> {
     let southbound_address = endpoints::southbound_address(&config, &listeners)?;
     let services = Services::new(&core, &images, components, &config, southbound_address, &idle_eviction);
     if let Err(error) = welcome::print(&config, &listeners, &images.restored) {
-        // Standard output may be closed; the service runs all the same.
+        // Standard output may be closed, which stops no service.
         tracing::warn!(%error, "cannot print where the service is");
     }
     images.jobs.resume(&images.restored.downloads);
@@ -67,7 +67,7 @@ pub async fn run(mut config: Config) -> Result<()> {
     };
     tracing::info!(limit = ?config.connections.drain_timeout, "stopping: transfers in flight may end");
     stop.cancel();
-    // Subscribers of changes would stay for as long as they like.
+    // Subscribers of the change feed would stay connected until the drain timeout.
     core.feed.close();
     tokio::select! {
         () = async { while servers.join_next().await.is_some() {} } => {}
@@ -77,7 +77,7 @@ pub async fn run(mut config: Config) -> Result<()> {
     images.catalog.close().await;
     core.close().await;
     tracing::info!("stopped");
-    // A server ends only if it could not even begin.
+    // A server ends before the stop only if it could not begin.
     match failed {
         Some(Ok(Err(error))) => Err(error).context("an endpoint cannot be served"),
         Some(Err(error)) => Err(error).context("an endpoint is no longer served"),
@@ -85,7 +85,7 @@ pub async fn run(mut config: Config) -> Result<()> {
     }
 }
 
-/// Opens the components that are on, in the order of the list.
+/// Opens the components that are on, in the order of `components.rs`.
 async fn open_components(core: &Core, components: Components) -> Result<Vec<Component>> {
     let mut open = Vec::new();
     for (name, component) in components.0 {

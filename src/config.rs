@@ -1,4 +1,4 @@
-//! `config.json`, environment and command line as one validated value. Nothing is created or bound here.
+//! `config.json`, environment and command line as one validated value. This module creates and binds nothing.
 
 mod egress;
 mod endpoint;
@@ -21,14 +21,16 @@ pub use endpoint::{Endpoint, Router};
 pub use model::settings::{ConfigError, Origin, variable};
 use model::settings::{Settings, at_least_one, at_most, choice, rate};
 
-/// The most that `downloadRetries` and `downloadRetryDelay` (in milliseconds, an hour) may say: the pauses double.
+/// The limit of `downloadRetries`.
 const MAX_RETRIES: u64 = 1000;
+
+/// The limit of `downloadRetryDelay`, in milliseconds: an hour, and each pause doubles.
 const MAX_RETRY_DELAY: u64 = 3_600_000;
 
-/// The most that the limits of connections may say: no system gives a process more descriptors.
+/// The limit of `maxConnections` and `maxConnectionsPerAddress`: no system gives a process more descriptors.
 const MAX_CONNECTIONS: u64 = 1 << 20;
 
-/// The most that `maxFinishedJobs` may say: each is in the inventory, which is written whole.
+/// The limit of `maxFinishedJobs`: each is in the inventory, which is written whole.
 const MAX_FINISHED_JOBS: u64 = 10_000;
 
 /// How logs are written.
@@ -49,31 +51,32 @@ pub struct LogSettings {
     pub format: LogFormat,
 }
 
-/// Limits of connections, of each endpoint.
+/// Limits of the connections of each endpoint.
 #[derive(Debug, Clone, Copy)]
 pub struct ConnectionLimits {
-    /// Connections at once.
+    /// Connections at the same time.
     pub all: usize,
-    /// Connections at once from one address.
+    /// Connections at the same time from one address.
     pub per_address: usize,
-    /// How long running transfers may go on after a stop was asked for.
+    /// How long transfers may go on after a signal to stop.
     pub drain_timeout: Duration,
 }
 
 /// The validated configuration. Paths are absolute.
 #[derive(Debug)]
 pub struct Config {
-    /// What to bind, and what is offered there.
+    /// Addresses to bind, and the services of each.
     pub endpoints: Vec<Endpoint>,
     /// The southbound's URL prefix: empty, or `/a/b` without a closing slash.
     pub api_root: String,
-    /// The URL of the southbound's root as machines know it, with a slash at its end, where the endpoints do not tell it.
+    /// The URL of the southbound's root for machines, with a slash at its end. `None` if it follows from the
+    /// endpoints.
     pub southbound_url: Option<String>,
     /// The log.
     pub log: LogSettings,
     /// Limits of connections.
     pub connections: ConnectionLimits,
-    /// What all components build on.
+    /// The core of all components.
     pub core: CoreSettings,
     /// Images.
     pub images: ImageSettings,
@@ -93,7 +96,7 @@ impl fmt::Debug for Components {
     }
 }
 
-/// What the command line says; it wins over everything.
+/// Values of the command line, which win over all others.
 #[derive(Debug, Clone, Default)]
 pub struct Overrides {
     /// Values by key.
@@ -109,8 +112,8 @@ pub struct Overrides {
 impl Config {
     /// Puts a configuration together.
     ///
-    /// `components` are those that the program has. `file` is the text of `config.json`, if there is one; `folder` is where
-    /// it lies, the base of relative paths; `environment` looks a variable up.
+    /// `components` are those that the program has. `file` is the text of `config.json`, if it exists. Its
+    /// folder, `folder`, is the base of relative paths. `environment` looks a variable up.
     ///
     /// # Errors
     ///
@@ -141,7 +144,7 @@ impl Config {
         Ok(config)
     }
 
-    /// Folders must be usable before anything is bound: existing and writable, or possible to create.
+    /// Checks that folders are writable, or can be created, before anything is bound.
     fn check_folders(&self, settings: &Settings) -> Result<(), ConfigError> {
         let inventory_folder = self.core.inventory_file.parent().unwrap_or(Path::new("/"));
         if self.core.inventory_file.is_dir() {
@@ -168,7 +171,7 @@ impl Config {
         if let Some(folder) = self.images.jobs.keyring.as_ref().filter(|folder| !folder.is_dir()) {
             return Err(settings.error("keyringDir", &folder.display(), "is not a folder"));
         }
-        // Beside it lies the key to what its links hide, and everything below these folders is served.
+        // All files below these folders are served. Beside the inventory lies the key of its sealed links.
         for (key, folder) in folders.iter().take(3).map(|(key, _, folder)| (key, folder)) {
             if folders::lies_below(&self.core.inventory_file, folder) {
                 let problem = format!("lies below `{key}`, where everything is served to everybody");

@@ -1,13 +1,14 @@
-//! File descriptors: how many there are, and how connections share them.
+//! File descriptors: the limit of the process, and the share of connections.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::config::{Endpoint, Router};
 
-/// Descriptors that are kept for files: those of open trees, of cached answers, and of uploads and downloads.
+/// Descriptors that are kept for files: open trees, cached responses, uploads and downloads.
 const FILE_DESCRIPTORS: u64 = 6000;
 
-/// Each connection and each open file needs a descriptor, and the usual soft limit of 1,024 is soon used up. Tells how many there are.
+/// Raises the soft limit of descriptors to the hard limit, and returns it. Each connection and each open file
+/// needs one, and the usual soft limit of 1,024 is soon used up.
 pub(super) fn raise_limit() -> u64 {
     let limit = getrlimit(Resource::Nofile);
     if limit.current == limit.maximum {
@@ -23,8 +24,9 @@ pub(super) fn raise_limit() -> u64 {
     }
 }
 
-/// How many of the descriptors the connections of an endpoint may take, so that there are always some for the files that they want. Machines
-/// come in thousands, those who manage them do not.
+/// Connections that an endpoint may have, so that descriptors are left for the files that clients request. An
+/// endpoint with the southbound gets seven shares, any other one: machines come in thousands, their
+/// administrators do not.
 pub(super) fn connection_limit(descriptors: u64, endpoint: &Endpoint, all: &[Endpoint]) -> usize {
     let share = |endpoint: &Endpoint| if endpoint.routers.contains(&Router::Southbound) { 7 } else { 1 };
     let shares: u64 = all.iter().map(share).sum();

@@ -1,4 +1,4 @@
-//! The sockets of endpoints, and where machines find the southbound.
+//! The sockets of endpoints, and the address of the southbound.
 
 use std::net::{SocketAddr, TcpListener};
 
@@ -8,7 +8,7 @@ use tokio::net::TcpSocket;
 use crate::config::{Config, Endpoint, Router};
 use crate::northbound::SouthboundAddress;
 
-/// Connections that may wait to be accepted: a rack that powers on comes all at once.
+/// Connections that may wait to be accepted: all machines of a rack power on at once.
 const BACKLOG: u32 = 4096;
 
 /// The endpoints with their sockets.
@@ -27,14 +27,14 @@ pub(super) fn listen(endpoints: &[Endpoint]) -> Result<Listeners<'_>> {
 
 fn listen_at(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    // A restart must not wait for connections of the run before to time out.
+    // A restart must not wait until connections of the previous run time out.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)?.into_std()
 }
 
-/// Where machines find the southbound: as it was configured, else at the first of its endpoints. Not all firmware speaks
-/// TLS, so one without it goes first.
+/// The address of the southbound for machines: the configured URL, else the first southbound endpoint. An
+/// endpoint without TLS comes first, because not all firmware speaks it.
 pub(super) fn southbound_address(config: &Config, listeners: &Listeners<'_>) -> Result<SouthboundAddress> {
     if let Some(url) = &config.southbound_url {
         return Ok(SouthboundAddress::Known(url.clone()));

@@ -1,4 +1,4 @@
-//! The services that endpoints have.
+//! The services of endpoints.
 
 use std::sync::Arc;
 
@@ -16,8 +16,8 @@ use crate::southbound::Southbound;
 pub(super) struct Services(Vec<(Router, Arc<dyn HttpService>)>);
 
 impl Services {
-    /// Northbound and southbound, and between them the services of `components`. The southbound publishes the content of
-    /// all of them, and is last, for every path may be that of a file.
+    /// Northbound and southbound, and between them the services of `components`. The southbound publishes the
+    /// content of all components. It is last, because it takes every path.
     pub(super) fn new(
         core: &Core,
         images: &OpenImages,
@@ -28,15 +28,14 @@ impl Services {
     ) -> Self {
         let (mut others, mut content, mut checks) = (Vec::new(), Vec::new(), Vec::new());
         for component in components {
-            others.extend(
-                component.services.into_iter().map(|(word, service)| (Router::Component(word), service)),
-            );
+            let services = component.services.into_iter();
+            others.extend(services.map(|(word, service)| (Router::Component(word), service)));
             content.extend(component.content);
             checks.extend(component.checks);
         }
         let northbound =
             Northbound::new(core, images, &config.api_root, southbound_address, checks, &config.northbound);
-        // A long answer of the management API must not hold up machines, so it has the main runtime.
+        // The management API runs on the main runtime, so that a long response of it does not delay machines.
         let northbound = OnRuntime::new(Handle::current(), Arc::new(northbound.router(&config.northbound)));
         let southbound =
             Southbound::new(content, core.transfers.clone(), idle_eviction.clone(), &config.api_root);

@@ -4,6 +4,7 @@ use std::io::Result;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+/// SIGTERM and SIGINT.
 pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -14,6 +15,7 @@ impl Signals {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
+    /// Waits for the next signal.
     pub(super) async fn wait(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}

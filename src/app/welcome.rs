@@ -1,4 +1,4 @@
-//! The lines on standard output that tell where the service is.
+//! The lines on standard output with the addresses and folders of the service.
 
 use std::io::{Result, Write};
 

@@ -1,4 +1,4 @@
-//! `httpEndpoints`: where to listen, which services are there, and whether connections are encrypted.
+//! `httpEndpoints`: the addresses to listen at, the services of each, and whether connections are encrypted.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -32,14 +32,14 @@ impl Router {
     }
 }
 
-/// An address to bind and what is offered there.
+/// An address to bind, and its services.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
-    /// Address and port; port 0 lets the system choose.
+    /// Address and port. Port 0 lets the system choose.
     pub address: SocketAddr,
     /// Its services, in any order.
     pub routers: Vec<Router>,
-    /// Certificate and key of an endpoint that speaks HTTPS, and then nothing else.
+    /// Certificate and key of an endpoint that speaks HTTPS alone.
     pub tls: Option<Tls>,
 }
 
@@ -60,7 +60,7 @@ pub(super) fn defaults() -> Vec<Endpoint> {
     vec![on(7070, Router::Northbound), on(9090, Router::Southbound)]
 }
 
-/// Reads the list; paths in it start from `folder`.
+/// Reads the list. Relative paths in it start from `folder`.
 pub(super) fn parse(
     value: &Value,
     components: &[ComponentType],
@@ -80,7 +80,7 @@ pub(super) fn parse(
     endpoints.and_then(|endpoints| check(&endpoints).map(|()| endpoints))
 }
 
-/// Has a service at one address and nowhere else. A service that was there by HTTPS alone stays so.
+/// Moves a service to one address. A service that had HTTPS alone keeps it.
 pub(super) fn move_to(endpoints: &mut Vec<Endpoint>, router: Router, address: SocketAddr) {
     let open = || endpoints.iter().filter(|endpoint| endpoint.routers.contains(&router));
     let plain = open().any(|endpoint| endpoint.tls.is_none());
@@ -121,7 +121,7 @@ pub(super) fn check(endpoints: &[Endpoint]) -> Result<(), String> {
     Ok(())
 }
 
-/// The holder of the key can pass for the service, so it must not lie where everything is served.
+/// A client with the key can pass for the service, so the key must not lie below a served folder.
 pub(super) fn check_key(endpoints: &[Endpoint], served: &Path) -> Result<(), PathBuf> {
     let mut keys = endpoints.iter().filter_map(|endpoint| endpoint.tls.as_ref()).map(Tls::key);
     keys.find(|key| lies_below(key, served)).map_or(Ok(()), |key| Err(key.to_owned()))

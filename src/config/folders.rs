@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-/// Whether `path` is in `folder`, as it is written or when links are followed. Neither need exist.
+/// Whether `path` is in `folder`, as written or after links are followed. Neither needs to exist.
 pub(super) fn lies_below(path: &Path, folder: &Path) -> bool {
     let real = |path: &Path| {
         let found = path.ancestors().find_map(|above| Some((fs::canonicalize(above).ok()?, above)));
@@ -15,7 +15,7 @@ pub(super) fn lies_below(path: &Path, folder: &Path) -> bool {
     path.starts_with(folder) || real(path).starts_with(real(folder))
 }
 
-/// Whether files can be made in `folder`, or `folder` itself in the nearest folder above it that exists.
+/// Checks that files can be created in `folder`, or `folder` in the nearest existing folder above it.
 pub(super) fn check_folder(folder: &Path) -> Result<(), String> {
     use rustix::fs::{Access, access};
 

@@ -112,7 +112,7 @@ fn a_door_can_be_moved_alone() {
     assert!(moved(None, Some("127.0.0.1:7070")).expect_err("clashes").to_string().contains("clash"));
 }
 
-/// Who made a door private must not find it open because its address was changed.
+/// A change of its address must not make a private API public.
 #[test]
 fn a_door_that_was_open_to_https_only_stays_so_when_it_is_moved() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -1,4 +1,4 @@
-//! The values of settings that only the program itself knows.
+//! Values of settings that belong to no crate.
 
 use model::settings::{text, whole_number};
 use serde_json::Value;

@@ -36,8 +36,8 @@ impl Form {
         }
     }
 
-    /// The form that the client prefers (RFC 9110 §12.5.1). Between equals, a named type wins over a wildcard,
-    /// then the type that is named first. A client without preference gets the page.
+    /// The form that the client prefers (RFC 9110 §12.5.1). Between equals, a named type wins over a
+    /// wildcard, then the type that is named first. A client without preference gets the page.
     pub(super) fn accepted(headers: &HeaderMap) -> Self {
         let accept: Vec<&str> =
             headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();

@@ -1,5 +1,5 @@
-//! The listing as an HTML page: one document without scripts, images or further requests. It fits phones and wide
-//! screens, in light and dark colours.
+//! The listing as an HTML page: one document without scripts, images or further requests. It fits phones and
+//! wide screens, in light and dark colours.
 
 use std::fmt::Write;
 
@@ -20,8 +20,8 @@ const HEAD: &str = "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\
 const TABLE: &str = "<table>\n<thead><tr><th scope=\"col\">Name</th><th scope=\"col\" class=\"n\">Size</th>\
     <th scope=\"col\" class=\"t\">Modified (UTC)</th></tr></thead>\n<tbody>\n";
 
-/// Renders the page of the directory at `path`, whose entries are sorted. Links are absolute, so they work with
-/// and without a closing slash in the request.
+/// Renders the page of the directory at `path`, whose entries are sorted. Links are absolute, so they work
+/// with and without a closing slash in the request.
 pub(super) fn render<'a>(
     entries: impl IntoIterator<Item = &'a Entry>,
     api_root: &str,

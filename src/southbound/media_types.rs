@@ -20,7 +20,8 @@ pub(super) struct MediaType {
     pub(super) varies: bool,
 }
 
-/// The media type of a file. UEFI HTTP boot (EDK2 `HttpBootSupport.c`) needs types of its own for disk images.
+/// The media type of a file. UEFI HTTP boot (EDK2 `HttpBootSupport.c`) needs types of its own for disk
+/// images.
 pub(super) fn of(name: &[u8], user_agent: Option<&[u8]>) -> MediaType {
     let extension = name.rsplit(|byte| *byte == b'.').next().filter(|extension| extension.len() < name.len());
     let extension = extension.map(<[u8]>::to_ascii_lowercase).unwrap_or_default();

@@ -1,7 +1,8 @@
-//! The API for machines that boot: a static HTTP server. Firmware depends on the exact bytes of its responses.
+//! The API for machines that boot: a static HTTP server. Firmware depends on the exact bytes of its
+//! responses.
 //!
-//! The way of a request: method → path → look-up → preconditions → ranges → response. This module does not know
-//! where the bytes of files are.
+//! The way of a request: method → path → look-up → preconditions → ranges → response. This module does not
+//! know where the bytes of files are.
 
 mod listing;
 mod listing_page;
@@ -56,8 +57,8 @@ const BUSY: &str = "Too busy\n";
 const IPXE: &[u8] = b"iPXE/";
 
 impl Southbound {
-    /// Serves the content of `sources` below the URL prefix `api_root`, within the limits of `transfers`. When no
-    /// descriptor is left, `idle_eviction` closes idle connections.
+    /// Serves the content of `sources` below the URL prefix `api_root`, within the limits of `transfers`.
+    /// When no descriptor is left, `idle_eviction` closes idle connections.
     pub fn new(
         sources: Vec<Arc<dyn ContentSource>>,
         transfers: Transfers,
@@ -76,8 +77,9 @@ impl Southbound {
     async fn serve<B>(&self, request: &Request<B>, peer: SocketAddr) -> Response<Body> {
         let response = self.answer(request, peer).await;
         self.transfers.answered(response.status().as_u16());
+        let (method, path) = (request.method(), request.uri().path());
         let (status, length) = (response.status().as_u16(), response.body().length());
-        tracing::debug!(%peer, method = %request.method(), path = request.uri().path(), status, length, "southbound");
+        tracing::debug!(%peer, %method, path, status, length, "southbound");
         response
     }
 
@@ -144,7 +146,8 @@ impl Southbound {
         }
     }
 
-    /// Looks the path up, and once more if the file changed meanwhile: an ISO serves only its registered version.
+    /// Looks the path up, and once more if the file changed meanwhile: an ISO serves only its registered
+    /// version.
     async fn look_up(&self, path: &str, preference: ListingPreference) -> Result<Arc<Prepared>, LookupError> {
         match self.look_up_once(path, preference).await {
             Ok(prepared) if !prepared.is_unchanged() => self.look_up_once(path, preference).await,

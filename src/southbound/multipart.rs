@@ -1,5 +1,5 @@
-//! Several ranges in one response: `multipart/byteranges` (RFC 9110 §14.6). The heads of the parts are in memory,
-//! their bodies are ranges of the file.
+//! Several ranges in one response: `multipart/byteranges` (RFC 9110 §14.6). The heads of the parts are in
+//! memory, their bodies are ranges of the file.
 
 use bytes::Bytes;
 use file_transport::Piece;
@@ -7,8 +7,8 @@ use file_transport::Piece;
 use super::prepared::PreparedFile;
 use super::ranges::ByteRange;
 
-/// The body of a response with `ranges` of a file. `boundary` must not be guessable, so that no file can contain
-/// it.
+/// The body of a response with `ranges` of a file. `boundary` must not be guessable, so that no file can
+/// contain it.
 pub(super) fn assemble(
     file: &PreparedFile,
     ranges: &[ByteRange],

@@ -1,5 +1,5 @@
-//! From a request target to the path components of the look-up. `//` collapses, `%XX` is decoded once, `+` is a
-//! plus. Dot segments are removed (RFC 3986 §5.2.4), and never lead above the root.
+//! From a request target to the path components of the look-up. `//` collapses, `%XX` is decoded once, `+` is
+//! a plus. Dot segments are removed (RFC 3986 §5.2.4), and never lead above the root.
 
 use component::LookupRequest;
 use percent_encoding::percent_decode;

@@ -15,7 +15,8 @@ pub(super) enum PreconditionResult {
     Failed,
 }
 
-/// Evaluates the preconditions in the order of RFC 9110 §13.2.2. `tag` is the strong entity tag with its quotes.
+/// Evaluates the preconditions in the order of RFC 9110 §13.2.2. `tag` is the strong entity tag with its
+/// quotes.
 pub(super) fn evaluate(headers: &HeaderMap, tag: &[u8], modified: SystemTime) -> PreconditionResult {
     let if_match = headers.contains_key(header::IF_MATCH);
     if if_match {
@@ -38,8 +39,9 @@ pub(super) fn evaluate(headers: &HeaderMap, tag: &[u8], modified: SystemTime) ->
     PreconditionResult::Proceed
 }
 
-/// Whether `Range` applies (RFC 9110 §13.1.5): `If-Range` is absent, or names exactly this version. A date is a
-/// strong validator only if it is well in the past (§8.8.2.2). Ours is the file's, so an equal date was sent by us.
+/// Whether `Range` applies (RFC 9110 §13.1.5): `If-Range` is absent, or names exactly this version. A date is
+/// a strong validator only if it is well in the past (§8.8.2.2). Ours is the file's, so an equal date was
+/// sent by us.
 pub(super) fn range_applies(headers: &HeaderMap, tag: &[u8], modified: SystemTime) -> bool {
     let Some(value) = headers.get(header::IF_RANGE) else { return true };
     match value.as_bytes().trim_ascii() {

@@ -97,8 +97,8 @@ fn number(text: &str) -> Option<u64> {
 }
 
 /// 32-bit builds of iPXE print offsets from 2 GiB on as negative numbers (`bytes=-1540874240--1540857857`,
-/// ipxe#767). With two dashes in a row, or three in all, this is no valid range. So it can be read as iPXE means
-/// it: as offsets modulo 2³². In a file beyond 4 GiB such an offset is ambiguous, and is not repaired.
+/// ipxe#767). With two dashes in a row, or three in all, this is no valid range. So it can be read as iPXE
+/// means it: as offsets modulo 2³². In a file beyond 4 GiB such an offset is ambiguous, and is not repaired.
 fn signed(spec: &str, size: u64) -> Option<Spec> {
     let split = spec.get(1..)?.find('-')? + 1;
     let (first, last) = (spec.get(..split)?, spec.get(split + 1..)?);

@@ -14,21 +14,23 @@ use tokio::runtime::Handle;
 use super::listing::Form;
 use super::prepared::Prepared;
 
-/// How long a response is fresh: long enough to serve thousands of requests, and too short for a person to notice
-/// that a file which was moved away is still served.
+/// How long a response is fresh: long enough to serve thousands of requests, and too short for a person to
+/// notice that a file which was moved away is still served.
 const FRESH_FOR: Duration = Duration::from_millis(10);
 
-/// How long a response may be served while another request renews it, and how long it may keep its file open. A
-/// removed file must give its space back to the disk.
+/// How long a response may be served while another request renews it, and how long it may keep its file open.
+/// A removed file must give its space back to the disk.
 const STALE_FOR: Duration = Duration::from_secs(1);
 
 /// Responses in the cache. Each may hold a descriptor and the bytes of a small file.
 const MAX_RESPONSES: usize = 1024;
 
-/// Bytes that each response counts for, besides its memory, so that the cache's weight bounds their number too.
+/// Bytes that each response counts for, besides its memory, so that the cache's weight bounds their number
+/// too.
 const WEIGHT: u64 = 128 << 10;
 
-/// Few, because a shard keeps only what fits into half of it, and the listing of a large folder has megabytes.
+/// Few, because a shard keeps only what fits into half of it, and the listing of a large folder has
+/// megabytes.
 const SHARDS: usize = 8;
 
 /// The form of a listing, if the path is that of a folder, and whether the request insists on a listing.
@@ -126,8 +128,8 @@ impl ResponseCache {
         valid.then(|| Arc::clone(&response.prepared))
     }
 
-    /// Keeps the result of a look-up that began at `at`, and returns it. If the cache has the same version of the
-    /// file already, its descriptor stays in use, because it knows which bytes are in the page cache.
+    /// Keeps the result of a look-up that began at `at`, and returns it. If the cache has the same version of
+    /// the file already, its descriptor stays in use, because it knows which bytes are in the page cache.
     pub(super) fn put(
         &self,
         path: &str,

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use component::{ContentSource, Entry, Listed, LookupError, LookupRequest, Resolved};
 
-/// All sources of content. A path belongs to the source whose prefix is its first component, else to the source
-/// without a prefix.
+/// All sources of content. A path belongs to the source whose prefix is its first component, else to the
+/// source without a prefix.
 #[derive(Clone)]
 pub(super) struct Sources(Arc<[Arc<dyn ContentSource>]>);
 
