@@ -357,6 +357,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/readyz": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tells whether the service is ready
+         * @description Runs the readiness checks of all components. A load balancer reads the status alone; people ask for `?verbose`.
+         */
+        get: operations["showReadiness"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/openapi.json": {
         parameters: {
             query?: never;
@@ -3366,6 +3386,39 @@ export interface operations {
                      *     # TYPE image_service_transfers_running gauge
                      *     image_service_transfers_running 1
                      */
+                    "text/plain": string;
+                };
+            };
+            default: components["responses"]["OtherProblem"];
+        };
+    };
+    showReadiness: {
+        parameters: {
+            query?: {
+                /** @description With any value, each check has a line. */
+                verbose?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All checks pass. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description A check fails; its line says why. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
                     "text/plain": string;
                 };
             };

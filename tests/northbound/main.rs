@@ -15,6 +15,7 @@ mod local_isos;
 mod openapi;
 mod openapi_answers;
 mod protocol;
+mod readyz;
 mod retries;
 mod sharing;
 mod storage;

@@ -46,7 +46,7 @@ fn the_document_is_the_one_that_is_kept() {
     assert!(
         kept == served,
         "docs/openapi.json is not what the service tells (they differ in line {}). If that is meant, renew it with \
-         `{RENEW}=1 cargo test --test openapi the_document`, and web-ui/api.d.ts, which is made from it.",
+         `{RENEW}=1 cargo test --test northbound the_document`, and web-ui/api.d.ts, which is made from it.",
         differing.map_or(kept.lines().count().min(served.lines().count()) + 1, |line| line + 1),
     );
 }

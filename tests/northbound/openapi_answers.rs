@@ -112,6 +112,7 @@ fn answers_are_as_the_document_says() {
         checked.get(path);
     }
     checked.on("GET", "/metrics", "/metrics", 200);
+    checked.on("GET", "/readyz", "/readyz?verbose", 200);
     let page = [("Accept", "text/html")];
     checked.ask("GET", "/", "/", &page, "").expect_status(200);
     checked.ask("OPTIONS", "/uploads", "/uploads", &[], "").expect_status(204);
