@@ -80,6 +80,17 @@ fn prose(page: &str) -> Vec<String> {
     read(page).lines().filter(keep).map(str::to_owned).collect()
 }
 
+/// The files and folders that a text names in backticks: words with a slash inside, and names of Rust files and
+/// pages.
+fn paths(text: &str) -> impl Iterator<Item = &str> {
+    let is_path = |word: &&str| {
+        let is_plain = |character: char| character.is_ascii_alphanumeric() || "/.-_".contains(character);
+        let is_file = word.contains('/') || word.ends_with(".rs") || word.ends_with(".md");
+        is_file && !word.starts_with('/') && word.chars().all(is_plain)
+    };
+    text.split('`').skip(1).step_by(2).filter(is_path)
+}
+
 /// The targets of the links in a text.
 fn links(text: &str) -> impl Iterator<Item = &str> {
     text.split("](").skip(1).filter_map(|rest| rest.split(')').next())
@@ -129,8 +140,36 @@ fn links_lead_to_files_and_headings() {
 }
 
 #[test]
+fn the_map_is_short_and_all_its_paths_exist() {
+    let map = read("docs/ARCHITECTURE.md");
+    assert!(map.lines().count() <= 150, "docs/ARCHITECTURE.md has {} lines", map.lines().count());
+    let named: BTreeSet<&str> = paths(&map).collect();
+    assert!(named.len() > 50, "does this test still find the paths? {named:?}");
+    let missing: Vec<&&str> = named.iter().filter(|named| !path(named).exists()).collect();
+    assert_eq!(missing, [] as [&&str; 0], "docs/ARCHITECTURE.md names what is not there");
+    for folder in fs::read_dir(path("crates")).unwrap().map(|entry| entry.unwrap().file_name()) {
+        let folder = format!("crates/{}", folder.to_str().unwrap());
+        assert!(named.contains(folder.as_str()), "docs/ARCHITECTURE.md leaves out {folder}");
+    }
+}
+
+#[test]
+fn pages_name_files_that_exist() {
+    // `tests/…` and the like are files of the project; other words with a slash are paths of a machine or a URL.
+    let ours = ["benches", "crates", "docs", "packaging", "src", "static", "tests", "web-ui"];
+    for page in PAGES.iter().chain(&["CHANGELOG.md"]) {
+        for line in prose(page) {
+            let is_ours = |named: &&str| ours.iter().any(|folder| named.split('/').next() == Some(folder));
+            for named in paths(&line).filter(is_ours) {
+                assert!(path(named).exists(), "{page} names {named}, which does not exist");
+            }
+        }
+    }
+}
+
+#[test]
 fn lines_are_short_outside_of_tables_and_blocks() {
-    for page in PAGES.iter().chain(&["CHANGELOG.md", "static/README.md"]) {
+    for page in PAGES.iter().chain(&["CHANGELOG.md", "static/README.md", "docs/ARCHITECTURE.md"]) {
         for line in prose(page).iter().filter(|line| !line.starts_with('|') && !line.starts_with('!')) {
             assert!(line.chars().count() <= 110, "{page}: {line}");
         }
