@@ -177,6 +177,37 @@ fn lines_are_short_outside_of_tables_and_blocks() {
 }
 
 #[test]
+fn the_code_has_the_words_of_the_style_page() {
+    let style = read("docs/STYLE.md");
+    let (_, table) = style.split_once("| say | for | not |").unwrap();
+    let (table, _) = table.split_once("\n## ").unwrap();
+    let said = table.lines().filter_map(|row| row.split('|').nth(1));
+    let words: BTreeSet<&str> = said.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+    assert!(words.len() > 30, "does this test still find the words? {words:?}");
+    let mut code = sources(&path("src"));
+    for name in fs::read_dir(path("crates")).unwrap().map(|entry| entry.unwrap().path()) {
+        code += &sources(&name.join("src"));
+    }
+    let is_part = |character: char| character.is_alphanumeric() || character == '_';
+    let used: BTreeSet<&str> = code.split(|character| !is_part(character)).collect();
+    let unused: Vec<&&str> = words.iter().filter(|word| **word != "…" && !used.contains(*word)).collect();
+    assert_eq!(unused, [] as [&&str; 0], "docs/STYLE.md asks for words that the code does not have");
+}
+
+/// The text of all Rust files below a folder.
+fn sources(folder: &Path) -> String {
+    let mut text = String::new();
+    for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.is_dir() {
+            text += &sources(&entry);
+        } else if entry.extension().is_some_and(|extension| extension == "rs") {
+            text += &fs::read_to_string(entry).unwrap();
+        }
+    }
+    text
+}
+
+#[test]
 fn pages_use_the_words_of_the_style_page() {
     let avoided =
         ["whoever", "somebody", "nobody", "someone", "desk", "shelf", "shelves", "door", "doors", "lane"];
