@@ -1,4 +1,4 @@
-// The page: what stands around the views, and which of them is shown.
+// The page: its frame, and the view that is shown.
 import { render } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { about, connection, follow, isLoaded } from './lib/live.js';

@@ -1,4 +1,4 @@
-// The page about the API, made from the document that the service itself tells of it.
+// The page about the API, made from the OpenAPI document of the service.
 import { render } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { Contents } from './docs/contents.js';
@@ -18,7 +18,7 @@ function Docs({ document: described }) {
   const [sought, setSought] = useState('');
   useEffect(() => {
     document.title = `${text.docs.title} · ${text.product}`;
-    // What the address leads to was not there when the browser looked for it.
+    // The target of the fragment did not exist yet when the browser looked for it.
     document.getElementById(decodeURIComponent(location.hash.slice(1)))?.scrollIntoView();
   }, []);
   const words = sought.toLowerCase().split(/\s+/).filter(Boolean);
@@ -69,7 +69,11 @@ function Docs({ document: described }) {
   `;
 }
 
-/** All operations, in the order of the document, with their answers instead of references to them. @param {OpenApi} described @returns {Described[]} */
+/**
+ * All operations in the order of the document, with references resolved.
+ * @param {OpenApi} described
+ * @returns {Described[]}
+ */
 function operations({ paths, components }) {
   return Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => {

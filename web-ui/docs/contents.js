@@ -7,7 +7,9 @@ import { typePlace } from './schema.js';
 
 /** @import {Described} from './openapi.js' */
 
-/** @param {{groups: {name: string, operations: Described[]}[], types: string[], sought: string, onSeek: (words: string) => void}} props */
+/**
+ * @param {{groups: {name: string, operations: Described[]}[], types: string[], sought: string, onSeek: (words: string) => void}} props
+ */
 export const Contents = ({ groups, types, sought, onSeek }) => html`
   <nav class="contents" aria-label=${text.docs.contents}>
     <label class="search"><span class="offscreen">${text.docs.search}</span><${Icon} name="search" />

@@ -1,4 +1,4 @@
-// One operation: what it does, what it wants to be told, and what it answers.
+// One operation: what it does, its parameters, and its answers.
 import { root } from '../lib/api.js';
 import { Code } from '../parts/copy.js';
 import { html } from '../parts/html.js';
@@ -8,7 +8,7 @@ import { Members, Schema, Type } from './schema.js';
 
 /** @import {Described, Media, ResolvedAnswer, Schema as SchemaObject} from './openapi.js' */
 
-/** Where an operation is told of, as a fragment of the page's URL. @param {{method: string, path: string}} operation */
+/** The fragment of an operation in the page's URL. @param {{method: string, path: string}} operation */
 export const place = ({ method, path }) => `/${method}${path}`;
 
 /** @param {{described: Described, schemas: Record<string, SchemaObject>}} props */

@@ -5,7 +5,7 @@ import { Inline } from './markdown.js';
 
 /** @import {Schema as SchemaObject} from './openapi.js' */
 
-/** Where a type is told of, as a fragment of the page's URL. @param {string} name */
+/** The fragment of a type in the page's URL. @param {string} name */
 export const typePlace = (name) => `/type/${name}`;
 
 /** @param {string} reference */

@@ -1,10 +1,10 @@
-// The API over HTTP: the same requests that everybody else can make.
+// The API over HTTP: the same requests that every client can make.
 import { text } from '../text.js';
 
 /** The service's root, wherever a proxy has put it: this file lies three folders below. */
 export const root = new URL('../../../', import.meta.url);
 
-/** What a request came to when it was not what was hoped for. */
+/** A request that failed. */
 export class ApiError extends Error {
   /**
    * @param {string} message text for the user
@@ -21,7 +21,7 @@ export class ApiError extends Error {
 /** @typedef {Record<string, string | number | string[] | null | undefined>} Parameters */
 
 /**
- * The URL of a path of the API. Parameters without a value are left away.
+ * The URL of a path of the API. Parameters without a value are left out.
  * @param {string} path from the root, without a leading slash
  * @param {Parameters} [parameters]
  */
@@ -51,7 +51,7 @@ export async function request(method, path, parameters, signal) {
     if (signal?.aborted) throw error;
     throw new ApiError(text.errors.unreachable, 0);
   }
-  // An empty body is a valid answer. One that broke off, or came from a proxy, is none.
+  // An empty body is a valid answer; a truncated one, or one of a proxy, is not.
   const body = answer.status === 204 ? null : await answer.json().catch(() => undefined);
   if (answer.ok && body === undefined) throw new ApiError(text.errors.unreachable, 0);
   if (answer.ok) return body;

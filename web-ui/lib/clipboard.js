@@ -1,7 +1,7 @@
-// Copying, also on pages that came by plain HTTP, where browsers hide their clipboard from scripts.
+// Copying, also on pages from plain HTTP, where browsers hide the clipboard from scripts.
 
 /**
- * Puts text onto the clipboard; tells whether that went well.
+ * Puts text onto the clipboard; returns whether it did.
  * @param {string} value
  */
 export async function copy(value) {

@@ -4,7 +4,7 @@ import { signal } from '@preact/signals';
 const UNITS = ['B', 'KB', 'MB', 'GB', 'TB', 'PB'];
 const whole = new Intl.NumberFormat('en');
 
-/** What was percent-encoded, or the same where it is not UTF-8, which can only be shown as it is written in URLs. @param {string} text */
+/** A path, percent-decoded; unchanged if that is not UTF-8. @param {string} text */
 export function decoded(text) {
   try {
     return decodeURIComponent(text);
@@ -39,7 +39,7 @@ export function duration(seconds) {
   return `${Math.floor(left / 86_400)} d ${Math.floor((left % 86_400) / 3600)} h`;
 }
 
-/** The time, often enough for times that are told from now. */
+/** The time now, updated often enough for relative times. */
 export const now = signal(Date.now());
 setInterval(() => (now.value = Date.now()), 15_000);
 

@@ -24,7 +24,7 @@ export function kind({ tree }) {
   return text.image.trees[/** @type {keyof typeof text.image.trees} */ (tree.kind)] ?? tree.kind;
 }
 
-/** What is done for it now, or was last. @param {Image} image @returns {Job | undefined} */
+/** The job of an image that runs, or ran last. @param {Image} image @returns {Job | undefined} */
 export const job = (image) => jobOfImage.value.get(image.id) ?? (image.job ? jobs.value.get(image.job) : undefined);
 
 /** Where machines find something, by its path from the southbound's root. @param {string} path */

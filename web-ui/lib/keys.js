@@ -1,4 +1,5 @@
-// Single keys as shortcuts. Users whose software types them for other purposes can turn them off (WCAG 2.1.4).
+// Single keys as shortcuts. Users whose software types them for other purposes can turn them off (WCAG
+// 2.1.4).
 import { signal } from '@preact/signals';
 import { adjust, go } from './route.js';
 import * as storage from './storage.js';

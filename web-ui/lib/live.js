@@ -1,4 +1,4 @@
-// What the service knows, as it is now: the lists, kept up to date by `/events`.
+// The lists of the service, kept up to date by `/events`.
 import { computed, signal } from '@preact/signals';
 import * as api from './api.js';
 
@@ -13,7 +13,7 @@ export const files = { iso: signal(new Map()), microkernel: signal(new Map()) };
 /** @type {import('@preact/signals').Signal<Index | null>} */
 export const about = signal(null);
 
-/** Whether what is shown is what is: not before the lists are here, and not while the service cannot be reached. */
+/** Whether the lists are up to date: they were read, and the service can be reached. */
 export const connection = signal(/** @type {'connecting' | 'live' | 'lost'} */ ('connecting'));
 /** Whether the lists have been read at all. */
 export const isLoaded = signal(false);
@@ -28,11 +28,13 @@ export const jobOfImage = computed(() => {
   return /** @type {Map<string, Job>} */ (byImage);
 });
 
-/** A hidden page gives up its events after this, milliseconds. Browsers allow few connections to one server. */
+/** After this a hidden page closes its events, milliseconds: browsers allow few connections to one server. */
 const UNSEEN = 30_000;
-/** How often a stream that seems to live is doubted, milliseconds: a computer that slept does not notice that its connections are gone. */
+/**
+ * How often an open stream is checked, milliseconds. A computer that slept does not notice lost connections.
+ */
 const DOUBT = 30_000;
-/** How long the answer to a doubt, and the lists, may take, milliseconds. */
+/** How long the answer to a check, and the lists, may take, milliseconds. */
 const ANSWER = 10_000;
 const LISTS = 60_000;
 /** Pauses between tries to connect, milliseconds. */
@@ -75,7 +77,7 @@ export function follow() {
 }
 
 /**
- * Takes a thing off a list that it was just deleted from, before the service tells of it.
+ * Removes from a list what was just deleted, before its event comes.
  * @param {import('@preact/signals').Signal<Map<string, any>>} list
  * @param {string} key
  */
@@ -85,7 +87,7 @@ export function forget(list, key) {
   list.value = left;
 }
 
-/** Takes an answer for what is known of an image, unless something newer was told meanwhile. @param {Image} image */
+/** Puts an answer about an image into the list, unless a newer event came meanwhile. @param {Image} image */
 export function learn(image) {
   const known = images.value.get(image.id);
   if (!known || known.updated <= image.updated) images.value = new Map(images.value).set(image.id, image);
@@ -111,19 +113,20 @@ function connect() {
     }
   }
   source.addEventListener('open', () => {
-    // A stream that goes on from the last event tells only changes; any other begins with `hello` or `reset`, on which the lists are read.
+    // A resumed stream has only changes. Any other begins with `hello` or `reset`, on which the lists are
+    // read.
     if (lastEventId && isLoaded.value) arrived();
   });
   source.addEventListener('error', () => source === stream && lost());
 }
 
-/** What is shown is what is. */
+/** The lists are up to date. */
 function arrived() {
   failures = 0;
   connection.value = 'live';
 }
 
-/** Comes back after a pause. Browsers do that by themselves after some errors only. */
+/** Connects again after a pause. Browsers do so themselves only after some errors. */
 function lost() {
   disconnect();
   connection.value = isLoaded.value || failures > 0 ? 'lost' : 'connecting';
@@ -146,12 +149,12 @@ async function doubt() {
   }
 }
 
-/** Reads all lists, in place of a reading that may be under way. What changes meanwhile is applied to them afterwards. */
+/** Reads all lists and aborts an earlier reading. Events that come meanwhile are applied afterwards. */
 async function load() {
   loading?.abort();
   const mine = new AbortController();
   loading = mine;
-  // What was told before is in the lists.
+  // The lists contain earlier events.
   waiting = [];
   const signal = AbortSignal.any([mine.signal, AbortSignal.timeout(LISTS)]);
   try {
@@ -167,7 +170,7 @@ async function load() {
     apply();
   } catch {
     if (loading !== mine) return;
-    // The lists must not stay behind: begin anew.
+    // The lists would stay behind: connect again.
     lastEventId = '';
     lost();
   }

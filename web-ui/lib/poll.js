@@ -1,14 +1,17 @@
-// Asking again and again, where the service tells nothing by itself.
+// Polling, for what has no events.
 import { useEffect, useState } from 'preact/hooks';
 import * as api from './api.js';
 
 /** How long an answer may take, milliseconds. */
 const PATIENCE = 15_000;
-/** A service or a page that is slow is asked less often: the pause is at least this many times as long as the answer took. */
+/**
+ * The pause is at least this many times as long as the answer took, so that a slow service is asked less
+ * often.
+ */
 const REST = 4;
 
 /**
- * What is at a path, read while the component is shown and the page is seen, never twice at a time; null before it is known.
+ * The answer at a path, read again while the component and the page are visible; null before the first one.
  * @param {string} path
  * @param {number} pause between two readings, milliseconds; 0 stops
  * @param {unknown} [occasion] when this changes, it is read at once
@@ -27,7 +30,7 @@ export function usePolled(path, pause, occasion) {
       if (isBusy || document.hidden) return;
       isBusy = true;
       const began = performance.now();
-      // What was read before stays when the service does not answer; the top of the page tells of that.
+      // The last answer stays while the service does not answer; the head of the page tells so.
       await api.get(path, {}, AbortSignal.any([ended.signal, AbortSignal.timeout(PATIENCE)])).then(
         (found) => ended.signal.aborted || setAnswer(found),
         () => {},

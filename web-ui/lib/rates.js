@@ -1,9 +1,11 @@
-// How fast transfers are at this moment. The service tells how fast they were on average.
+// The present rates of transfers. The service tells their average rates.
 import { useRef } from 'preact/hooks';
 
 /** @import {RunningTransfer, Transfers} from '../types' */
 
-/** @typedef {{sent: number, now: number, still: number}} Pace `now`: bytes a second; `still`: for how long nothing was sent, milliseconds */
+/**
+ * @typedef {{sent: number, now: number, still: number}} Pace `now`: bytes a second; `still`: for how long nothing was sent, milliseconds
+ */
 
 /** How much of the last measurement goes into a rate, so that figures do not jump. */
 const WEIGHT = 0.4;
@@ -11,7 +13,11 @@ const WEIGHT = 0.4;
 /** @param {RunningTransfer} transfer */
 export const keyOf = ({ client, path, started }) => `${client} ${started} ${path}`;
 
-/** The pace of each transfer, from one reading to the next. @param {Transfers | null} all @returns {Map<string, Pace>} */
+/**
+ * The pace of each transfer, from one reading to the next.
+ * @param {Transfers | null} all
+ * @returns {Map<string, Pace>}
+ */
 export function usePaces(all) {
   const last = useRef({ all: /** @type {Transfers | null} */ (null), at: 0, paces: /** @type {Map<string, Pace>} */ (new Map()) });
   if (all && all !== last.current.all) {
@@ -22,7 +28,12 @@ export function usePaces(all) {
   return last.current.paces;
 }
 
-/** @param {RunningTransfer} one @param {Pace | undefined} known @param {number} passed since then, milliseconds @returns {Pace} */
+/**
+ * @param {RunningTransfer} one
+ * @param {Pace | undefined} known
+ * @param {number} passed since then, milliseconds
+ * @returns {Pace}
+ */
 function pace({ sent, rate }, known, passed) {
   if (!known) return { sent, now: rate, still: 0 };
   const moved = sent - known.sent;

@@ -44,7 +44,7 @@ export function go(path, query) {
  * @param {{push?: boolean}} [how] with `push` the way back leads to what was before
  */
 export function adjust(changes, { push = false } = {}) {
-  // The URL may be further than what was heard of it: a link that was followed in this moment must not be undone.
+  // The URL may be newer than the last event about it: a link that was just followed must not be undone.
   const { path, query } = read();
   const next = href(path, { ...Object.fromEntries(query), ...changes });
   if (next === location.hash) return;

@@ -1,4 +1,5 @@
-// The order of a list, as the query of the page's URL has it: `sort=size`, or `sort=-size` for the other way round.
+// The order of a list, as the query of the page's URL has it: `sort=size`, or `sort=-size` for the other way
+// round.
 import { adjust, route } from './route.js';
 
 /** How names compare: `7.9` comes before `7.10`. */

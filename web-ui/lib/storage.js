@@ -1,4 +1,4 @@
-// What the browser keeps for this page; for as long as the page is open, where site data is blocked.
+// The browser's storage of this page. Where site data is blocked, it lasts as long as the page.
 
 /** @type {Map<string, string>} */
 const instead = new Map();

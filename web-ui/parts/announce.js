@@ -15,10 +15,13 @@ const messages = signal([]);
 const spoken = signal('');
 let count = 0;
 
-/** The open dialogs, the last on top: what is outside of it can be neither seen nor heard. @type {import('@preact/signals').Signal<HTMLElement[]>} */
+/**
+ * The open dialogs, the last on top. Screen readers do not read what is outside of it.
+ * @type {import('@preact/signals').Signal<HTMLElement[]>}
+ */
 const stages = signal([]);
 
-/** From now on messages are told inside a dialog, until what this returns is called. @param {HTMLElement} dialog */
+/** Shows messages inside a dialog, until the returned function is called. @param {HTMLElement} dialog */
 export function enter(dialog) {
   stages.value = [...stages.value, dialog];
   return () => void (stages.value = stages.value.filter((one) => one !== dialog));
@@ -34,10 +37,10 @@ function show(words, isError = false) {
 /** @param {number} id */
 const close = (id) => (messages.value = messages.value.filter((message) => message.id !== id));
 
-/** Tells of something that went well. @param {string} words */
+/** Shows a success. @param {string} words */
 export const tell = (words) => show(words);
 
-/** Tells of something that did not. @param {unknown} error */
+/** Shows an error. @param {unknown} error */
 export const complain = (error) => show(error instanceof Error ? error.message : String(error), true);
 
 /** Announces a change to screen readers. @param {string} words */
@@ -46,7 +49,7 @@ export function say(words) {
   setTimeout(() => (spoken.value = words), 50);
 }
 
-/** Does something, and tells what went wrong with it. @param {() => Promise<unknown>} action */
+/** Runs an action and shows its error. @param {() => Promise<unknown>} action */
 export const attempt = async (action) => {
   try {
     await action();
@@ -57,7 +60,7 @@ export const attempt = async (action) => {
   }
 };
 
-/** Where all that is shown; once in the page. */
+/** The place of all messages; once in the page. */
 export function Announcements() {
   const stage = stages.value.at(-1);
   return stage ? createPortal(html`<${Told} />`, stage) : html`<${Told} />`;

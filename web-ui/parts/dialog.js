@@ -1,4 +1,4 @@
-// A dialog: the browser's own, so that focus stays inside, Escape closes it and focus goes back to where it was.
+// A dialog of the browser, so that the focus stays inside and returns, and Escape closes it.
 import { useEffect, useId, useRef } from 'preact/hooks';
 import { text } from '../text.js';
 import { enter } from './announce.js';
@@ -24,13 +24,13 @@ export function Dialog({ title, onClose, wide = false, children }) {
       setTimeout(() => document.activeElement === document.body && document.querySelector('main')?.focus());
     };
   }, []);
-  /** A press beside it closes it, unless there is something in it that was typed. @param {MouseEvent} event */
+  /** A click beside it closes it, unless something was typed in it. @param {MouseEvent} event */
   const onPress = ({ target, clientX: x, clientY: y }) => {
     const box = dialog.current?.getBoundingClientRect();
     if (wide || target !== dialog.current || !box) return;
     if (x < box.left || x > box.right || y < box.top || y > box.bottom) onClose();
   };
-  /** Choosers of files tell in the same way that nothing was chosen. @param {Event} event */
+  /** File choosers send the same event when they are cancelled. @param {Event} event */
   const onCancel = (event) => {
     if (event.target !== dialog.current) return;
     event.preventDefault();

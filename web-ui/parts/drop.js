@@ -1,4 +1,4 @@
-// Files that are dragged into the page. Wherever they are dropped, the browser must not leave the page to show them.
+// Files that are dragged into the page. The browser must never leave the page to show them.
 import { signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 
@@ -7,10 +7,10 @@ import { useEffect } from 'preact/hooks';
 /** @typedef {{picked: Picked[], folders: string[]}} Dropped */
 /** @typedef {(dropped: Dropped) => void} Receiver */
 
-/** How long after the last sign of them files are taken to be dragged no more, milliseconds. */
+/** How long after the last event a drag is over, milliseconds. */
 export const GONE = 900;
 
-/** Whether files are dragged over the page, and a view takes them wherever they are dropped. */
+/** Whether files are dragged over a page whose view takes them. */
 export const isOver = signal(false);
 
 /** @type {Receiver | null} */
@@ -24,7 +24,7 @@ export const hasFiles = (event) => Boolean(event.dataTransfer?.types.includes('F
 const isTaken = () => receiver !== null && !document.querySelector('dialog[open]');
 
 addEventListener('dragover', (event) => {
-  // What a smaller area takes is not for the page.
+  // A smaller area has taken them.
   if (!hasFiles(event) || event.defaultPrevented) return;
   event.preventDefault();
   if (event.dataTransfer) event.dataTransfer.dropEffect = isTaken() ? 'copy' : 'none';
@@ -40,7 +40,7 @@ addEventListener('drop', (event) => {
   if (isTaken() && event.dataTransfer) void read(event.dataTransfer).then(receiver);
 });
 
-/** While a view is shown, it takes what is dropped anywhere. @param {Receiver} receive */
+/** While a view is shown, it takes files that are dropped anywhere. @param {Receiver} receive */
 export function useDrops(receive) {
   useEffect(() => {
     receiver = receive;
@@ -48,7 +48,11 @@ export function useDrops(receive) {
   });
 }
 
-/** The files that were dropped. To be called before anything else happens, for the browser forgets them. @param {DataTransfer} data @returns {Promise<Dropped>} */
+/**
+ * The dropped files. Must be called in the event, because the browser forgets them after it.
+ * @param {DataTransfer} data
+ * @returns {Promise<Dropped>}
+ */
 export async function read(data) {
   const items = [...data.items].filter((item) => item.kind === 'file');
   const found = items.map((item) => ({

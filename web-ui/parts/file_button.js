@@ -21,7 +21,7 @@ export function FileButton({ label, name, onPick, multiple = false, className = 
       const handles = await choose({ multiple });
       onPick(await Promise.all(handles.map(async (handle) => ({ file: await handle.getFile(), handle }))));
     } catch (error) {
-      // Where the browser has this, but does not let it be used, there is still the field.
+      // If the browser refuses this, the field remains.
       if (!(error instanceof DOMException && error.name === 'AbortError')) field.showPicker?.();
     }
   };

@@ -27,7 +27,7 @@ const PATHS = {
 /** @typedef {keyof typeof PATHS} IconName */
 
 /**
- * An icon that says nothing by itself: words stand beside it, or name the button around it.
+ * An icon without a name of its own: text stands beside it, or names its button.
  * @param {{name: IconName}} props
  */
 export const Icon = ({ name }) =>

@@ -7,7 +7,7 @@ import { html } from './html.js';
 
 /** @import {Job, JobInFull} from '../types' */
 
-/** How long a log that was just read is good for, milliseconds. */
+/** How long a log stays fresh after it was read, milliseconds. */
 const REST = 3000;
 
 /** @param {{job: Job | undefined, empty: string}} props `empty` stands where there is no log */
@@ -21,7 +21,8 @@ export function Log({ job, empty }) {
       return;
     }
     const asked = new AbortController();
-    // A job that goes on is told anew each second; its log is read when it is left alone for a moment, or was not for some time.
+    // A running job has an event each second. Its log is read after a pause of events, or when it is no
+    // longer fresh.
     const wait = setTimeout(() => {
       last.current = Date.now();
       api.get(`jobs/${api.path(id)}`, {}, asked.signal).then(setFull, () => {});

@@ -23,7 +23,7 @@ export function PickFile({ picked, onPick, complaint }) {
     event.preventDefault();
     if (event.dataTransfer) event.dataTransfer.dropEffect = 'copy';
     setOver(true);
-    // Not all ways to leave are told.
+    // Browsers do not report every way to leave.
     clearTimeout(gone.current);
     gone.current = setTimeout(() => setOver(false), GONE);
   };

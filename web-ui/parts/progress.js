@@ -25,7 +25,7 @@ export function percent({ done, total, rate: speed, secondsLeft }) {
 }
 
 /**
- * A bar, which also stands for what has no known end.
+ * A bar, also for work of unknown size.
  * @param {{done: number, total?: number | null, label: string}} props
  */
 export function Bar({ done, total, label }) {

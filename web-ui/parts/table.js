@@ -1,4 +1,4 @@
-// A table of any number of rows, of which only those near the window are in the page. All rows are equally high.
+// A table of any number of rows of one height. Only rows near the window are in the page.
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { text } from '../text.js';
 import { html } from './html.js';
@@ -47,7 +47,7 @@ export function Table({ label, columns, count, rowHeight, row, keyOf, className 
     };
   }, [count, rowHeight]);
   useEffect(() => onRange?.(range.first, range.end), [range, onRange]);
-  // At once: an effect of an earlier drawing, which has no such row yet, must not come in between.
+  // At once, before an effect of an earlier drawing that lacks this row.
   useLayoutEffect(() => {
     if (wanted.current < 0) return;
     const link = /** @type {HTMLElement | null} */ (body.current?.querySelector(`[aria-rowindex="${wanted.current + 2}"] [data-row]`));

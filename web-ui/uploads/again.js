@@ -1,4 +1,4 @@
-// Files for uploads that have none, as after a reload. A file that is not the one from before must not be mixed with it.
+// Files for uploads that have none, as after a reload. Bytes of two files must not be mixed.
 import { say } from '../parts/announce.js';
 import { text } from '../text.js';
 import { next } from './attempts.js';
@@ -7,7 +7,11 @@ import { change, find, work } from './list.js';
 
 /** @import {Picked} from './list.js' */
 
-/** Offers a file for an upload that has none. One that may be another asks first. @param {string} key @param {Picked} picked */
+/**
+ * Offers a file for an upload that has none. If it may be another one, the user is asked.
+ * @param {string} key
+ * @param {Picked} picked
+ */
 export function offer(key, picked) {
   const upload = find(key);
   if (!upload) return;
@@ -24,7 +28,11 @@ export function offer(key, picked) {
   }
 }
 
-/** Goes on with a file, or with the one that was offered. @param {string} key @param {Picked | undefined} [picked] */
+/**
+ * Resumes with a file, or with the one that was offered.
+ * @param {string} key
+ * @param {Picked | undefined} [picked]
+ */
 export function accept(key, picked = work(key).offered) {
   if (!picked) return;
   Object.assign(work(key), { file: picked.file, handle: picked.handle, offered: undefined, attempts: 0 });
@@ -33,13 +41,17 @@ export function accept(key, picked = work(key).offered) {
   next();
 }
 
-/** Not this file. @param {string} key */
+/** Refuses the offered file. @param {string} key */
 export function refuse(key) {
   work(key).offered = undefined;
   change(key, { state: 'stopped', question: undefined, offered: undefined, reason: undefined });
 }
 
-/** Reads the file again by its handle; `ask` where the user has just agreed. @param {string} key @param {{ask: boolean}} how */
+/**
+ * Reads the file again by its handle; `ask` where the user has just agreed.
+ * @param {string} key
+ * @param {{ask: boolean}} how
+ */
 export async function reopen(key, { ask }) {
   const [upload, { handle }] = [find(key), work(key)];
   if (!upload || !handle) return;

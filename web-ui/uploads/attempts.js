@@ -1,4 +1,4 @@
-// Uploads as they go: which may send now, how each attempt ends, and when the next one begins.
+// Attempts: which uploads may send now, how an attempt ends, and when the next one begins.
 import { computed, effect, signal, untracked } from '@preact/signals';
 import * as api from '../lib/api.js';
 import { title } from '../lib/image.js';
@@ -16,22 +16,27 @@ import { send, standing } from './sending.js';
 /** The time, while an upload waits for its next attempt. */
 export const moment = signal(Date.now());
 
-/** How long an image may take to be registered, milliseconds: its ISO is here already, but it may have to be digested. */
+/** How long a registration may take, milliseconds. Its ISO may have to be digested. */
 const REGISTRATION = 600_000;
 
-/** Uploads that are sent at the same time: more share the same line and are each later. */
+/** Uploads that are sent at once. More would share the same network, and each would end later. */
 const AT_ONCE = 3;
 /** How often progress is shown, milliseconds. */
 const TICK = 500;
 /** Pauses before another attempt, milliseconds; they start over when bytes get through. */
 const PAUSES = [1000, 2000, 4000, 8000, 15_000, 30_000];
-/** How long a connection may take no byte before it is given up, and how long the service may take to finish a file, milliseconds. */
+/**
+ * How long a connection may take no byte, and how long the service may take to finish a file, milliseconds.
+ */
 const STALL = 60_000;
 const FINISH = 15 * 60_000;
-/** Answers that may be others later, and after how many attempts without a byte they are taken for final. @type {Record<number, number>} */
+/**
+ * Statuses that may pass, and after how many attempts without a byte each is final.
+ * @type {Record<number, number>}
+ */
 const PASSING = { 0: Infinity, 408: Infinity, 409: 3, 423: Infinity, 429: Infinity, 500: 5, 502: Infinity, 503: Infinity, 504: Infinity };
 
-/** Begins what there is a place for, and asks at once what will have to be asked. */
+/** Starts as many uploads as may send at once, and asks the questions of all. */
 export function next() {
   if (!isLoaded.value) return;
   let places = AT_ONCE - uploads.value.filter((one) => one.state === 'sending' || one.state === 'finishing').length;
@@ -81,7 +86,7 @@ function begin(upload) {
   });
 }
 
-/** All bytes of it are in the store. @param {string} key */
+/** All bytes are in the store. @param {string} key */
 export function complete(key) {
   const upload = find(key);
   if (!upload) return;
@@ -121,10 +126,10 @@ function added(upload, image) {
   report(text.uploads.added(title(image)));
 }
 
-/** Tells that all went well; where the list is, it shows that too. @param {string} words */
+/** Announces success. Where the list is shown, it tells so itself. @param {string} words */
 const report = (words) => (route.value.path[0] === 'files' ? say : tell)(words);
 
-/** An attempt to send came to nothing: finds out why. @param {string} key @param {api.ApiError} error */
+/** An attempt to send failed: finds out why. @param {string} key @param {api.ApiError} error */
 async function failed(key, error) {
   const mine = work(key);
   mine.halt();
@@ -146,7 +151,10 @@ async function failed(key, error) {
   fail(key, error);
 }
 
-/** The service does not know the upload any more: either it is complete, and the answer was lost, or it was removed. @param {string} key */
+/**
+ * The service no longer knows the upload: it is complete and the answer was lost, or it was removed.
+ * @param {string} key
+ */
 async function lost(key) {
   const upload = find(key);
   if (!upload) return;
@@ -164,7 +172,7 @@ async function lost(key) {
   fail(key, new api.ApiError(text.uploads.begunAgain, 0));
 }
 
-/** The service has nothing of it any more. @param {string} key */
+/** The service has none of its bytes any more. @param {string} key */
 function forgotten(key) {
   work(key).speed.start(0);
   change(key, { id: undefined, done: 0 });
@@ -180,7 +188,7 @@ async function isReadable(file) {
   }
 }
 
-/** Waits and tries again, or gives up. @param {string} key @param {unknown} error */
+/** Schedules the next attempt, or fails. @param {string} key @param {unknown} error */
 export function fail(key, error) {
   const upload = find(key);
   if (!upload) return;
@@ -210,7 +218,7 @@ export function retry(key) {
   next();
 }
 
-/** What waits for the service or the network need not wait any longer. */
+/** Uploads that wait for the service or the network try at once. */
 function hurry() {
   for (const { key, state, status } of uploads.value) if (state === 'retrying' && status === 0) retry(key);
 }

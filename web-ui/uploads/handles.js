@@ -1,4 +1,5 @@
-// Handles of files, where the browser has such: with one, a file can be read again after a reload without being chosen again.
+// File handles, in browsers that have them. With a handle a file can be read after a reload without being
+// chosen again.
 import { root } from '../lib/api.js';
 
 const STORE = 'handles';
@@ -14,7 +15,7 @@ function open() {
 }
 
 /**
- * Does one thing with the stored handles. Without them everything works too, so what goes wrong here is nothing to tell of.
+ * Runs one request on the stored handles. Uploads work without them, so errors are not shown.
  * @param {IDBTransactionMode} mode
  * @param {(store: IDBObjectStore) => IDBRequest} action
  */
@@ -41,14 +42,14 @@ export const find = (key) => within('readonly', (store) => store.get(key));
 export const forget = (key) => within('readwrite', (store) => store.delete(key));
 
 /**
- * The file behind a handle, if the browser lets it be read; asking the user is possible only where they have just pressed something.
+ * The file behind a handle, if the browser allows it. It can ask the user only right after a click or key.
  * @param {FileSystemFileHandle} handle
  * @param {{ask: boolean}} how
  * @returns {Promise<File | 'refused' | 'gone'>}
  */
 export async function fileOf(handle, { ask }) {
   try {
-    // Not in all browsers, and so not in the types.
+    // Not all browsers have this, so the types lack it.
     const asking = /** @type {any} */ (handle);
     const options = { mode: 'read' };
     const leave = ask ? await asking.requestPermission?.(options) : await asking.queryPermission?.(options);

@@ -33,7 +33,7 @@ const FIELDS = /** @type {const} */ (['key', 'begun', 'name', 'store', 'size', '
 
 /** How long another tab has to say that it is still there, milliseconds. */
 const ANSWER = 700;
-/** How long two tabs that want the same upload need to notice each other, milliseconds. */
+/** How long two tabs that want the same upload need to notice that, milliseconds. */
 const CONTEST = 150;
 
 /** A random name; `crypto.randomUUID` is hidden from pages that came by plain HTTP. */
@@ -82,7 +82,8 @@ function read(text) {
 }
 
 /**
- * Makes this tab the one that works on an upload; tells whether it is. A tab that is gone without a word does not answer, and loses what it had.
+ * Makes this tab the owner of an upload; returns whether it is. A tab that was closed does not answer, and
+ * loses its uploads.
  * @param {string} key
  */
 export async function claim(key) {
@@ -94,7 +95,7 @@ export async function claim(key) {
   return storage.read(OWNER + key) === tab;
 }
 
-/** Makes this tab the one that works on an upload that no other can know of. @param {string} key */
+/** Makes this tab the owner of a new upload. @param {string} key */
 export function take(key) {
   storage.write(OWNER + key, tab);
 }
@@ -120,7 +121,8 @@ function isThere(owner) {
 }
 
 /**
- * Tells what other tabs do: `noted` of a new or changed note, `ended` when one is gone, `freed` when no tab works on it any more.
+ * Reports what other tabs do: `noted` for a new or changed note, `ended` for a removed one, `freed` for one
+ * without an owner.
  * @param {{noted: (key: string) => void, ended: (key: string) => void, freed: (key: string) => void}} told
  */
 export function follow({ noted, ended, freed }) {

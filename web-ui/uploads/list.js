@@ -1,4 +1,4 @@
-// The list of this browser's uploads, with what there is to know of each.
+// The list of this browser's uploads, with the state of each.
 import { signal } from '@preact/signals';
 import { route } from '../lib/route.js';
 import { complain, say } from '../parts/announce.js';
@@ -8,23 +8,27 @@ import { Speed } from './speed.js';
 
 /** @import {Kept} from './kept.js' */
 
-/** @typedef {{file: File, handle?: FileSystemFileHandle}} Picked a file that the user has chosen or dropped */
 /**
- * `asking`: the user has to answer; `waiting` until fewer uploads run; `sending`; `finishing`: all is sent, and the service works; `retrying` after a pause;
- * `paused`; `stopped`: the file has to be chosen again; `registering`: the image is added; `elsewhere`: another tab does it; `failed`; `done`
+ * @typedef {{file: File, handle?: FileSystemFileHandle}} Picked a file that the user has chosen or dropped
+ */
+/**
+ * `asking`: the user has to answer; `waiting` until fewer uploads run; `sending`; `finishing`: all is sent,
+ * and the service works; `retrying` after a pause; `paused`; `stopped`: the file has to be chosen again;
+ * `registering`: the image is added; `elsewhere`: another tab does it; `failed`; `done`
  * @typedef {'asking' | 'waiting' | 'sending' | 'finishing' | 'retrying' | 'paused' | 'stopped' | 'registering' | 'elsewhere' | 'failed' | 'done'} State
  */
 /** @typedef {'name' | 'exists' | 'used' | 'local' | 'twice' | 'other'} Question */
 /**
  * @typedef {Kept & {state: State, done: number, rate?: number | null, secondsLeft?: number | null, question?: Question, reason?: string, status?: number,
  *   until?: number, hasHandle?: boolean, offered?: string, added?: string}} Upload
- * `reason` is text for the user, `status` that of the answer; `until` the next attempt; `offered` a file that may be another; `added` the image's id.
+ * `reason` is text for the user, `status` that of the answer; `until` the next attempt; `offered` a file that
+ * may be another; `added` the image's id.
  */
 
 /** @type {import('@preact/signals').Signal<Upload[]>} */
 export const uploads = signal([]);
 
-/** What this tab alone has of an upload. */
+/** What only this tab has of an upload. */
 class Work {
   /** @type {File | undefined} */
   file;
@@ -37,7 +41,7 @@ class Work {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   again;
   attempts = 0;
-  /** Whether it was looked at for questions once. */
+  /** Whether its questions were checked once. */
   isExamined = false;
   speed = new Speed();
 
@@ -57,7 +61,7 @@ export function work(key) {
   return found;
 }
 
-/** Ids of uploads that were ended here, which a list from a moment ago may still hold. @type {Set<string>} */
+/** Ids of uploads that ended here; an older list of the service may still have them. @type {Set<string>} */
 export const ended = new Set();
 
 /** @param {string} key */
@@ -85,7 +89,7 @@ export function add(added) {
   uploads.value = others.toSpliced(at < 0 ? others.length : at, 0, added);
 }
 
-/** Lets go of an upload that is over. @param {Upload} upload */
+/** Removes an upload that is over. @param {Upload} upload */
 export function end({ key, id }) {
   works.get(key)?.halt();
   works.delete(key);
@@ -94,7 +98,7 @@ export function end({ key, id }) {
   void handles.forget(key);
 }
 
-/** What the service says of uploads that this tab does not send just now. @param {Map<string, number>} offsets */
+/** The offsets of uploads that this tab is not sending. @param {Map<string, number>} offsets */
 export function learn(offsets) {
   for (const { key, id, state, done } of uploads.value) {
     const offset = id ? offsets.get(id) : undefined;

@@ -1,4 +1,4 @@
-// Unfinished uploads that the service has and this browser did not begin: those of curl and of other browsers.
+// Unfinished uploads that this browser did not begin: those of curl and of other browsers.
 import { computed, signal } from '@preact/signals';
 import * as api from '../lib/api.js';
 import { ended, learn, uploads } from './list.js';
@@ -20,7 +20,7 @@ export const others = computed(() => {
   return listed.value.filter((one) => !known.has(one.id) && !ended.has(one.id));
 });
 
-/** Asks what there is. */
+/** Reads the list. */
 export async function look() {
   try {
     const before = new Map(listed.value.map((one) => [one.id, one.offset]));
@@ -29,7 +29,7 @@ export async function look() {
     listed.value = found.map((one) => ({ ...one, moves: one.offset > (before.get(one.id) ?? one.offset) }));
     learn(new Map(found.map((one) => [one.id, one.offset])));
   } catch {
-    // What is known stays; the head of the page tells that the service cannot be reached.
+    // The old list stays; the head of the page tells that the service cannot be reached.
   }
 }
 
@@ -49,7 +49,7 @@ export function watch() {
   };
 }
 
-/** Removes one, and what has come of it. @param {Other} other */
+/** Removes one and its bytes. @param {Other} other */
 export async function remove({ id }) {
   try {
     await api.request('DELETE', `uploads/${api.path(id)}`);

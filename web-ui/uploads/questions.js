@@ -1,4 +1,4 @@
-// What has to be answered before a file is sent, so that nothing is replaced by surprise or sent in vain.
+// Questions before a file is sent, so that no file is replaced by surprise or sent in vain.
 import { state as stateOf } from '../lib/image.js';
 import { files } from '../lib/live.js';
 import { complaint } from '../lib/names.js';
@@ -8,7 +8,11 @@ import { uploads } from './list.js';
 /** @import {Store} from '../types' */
 /** @import {Question, Upload} from './list.js' */
 
-/** Why an upload cannot begin before the user decides. @param {Upload} upload @returns {Question | undefined} */
+/**
+ * Why an upload cannot begin before the user decides.
+ * @param {Upload} upload
+ * @returns {Question | undefined}
+ */
 export function question({ key, name, store, id, replaces }) {
   if (id) return undefined;
   if (complaint(name)) return 'name';
@@ -20,7 +24,7 @@ export function question({ key, name, store, id, replaces }) {
   return present && !replaces ? 'exists' : undefined;
 }
 
-/** Whether a file has a name, or is about to. @param {Store} store @param {string} name */
+/** Whether a file has this name, or will have it. @param {Store} store @param {string} name */
 export const isTaken = (store, name) => files[store].value.has(name) || uploads.value.some((one) => one.store === store && one.name === name);
 
 /** The question in words. @param {Upload} upload */

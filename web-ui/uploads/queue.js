@@ -1,5 +1,6 @@
-// The uploads of this browser: what can be asked for, and what can be done about each. They go on wherever in the page one is, and after a reload
-// as far as the browser lets them.
+// What users do with the uploads of this browser. Uploads go on in every view, and after a reload as far as
+// the
+// browser allows.
 import * as api from '../lib/api.js';
 import { files } from '../lib/live.js';
 import { complain, tell } from '../parts/announce.js';
@@ -60,7 +61,7 @@ export function resume(key) {
   next();
 }
 
-/** Ends an upload, and removes what has come of it. @param {string} key */
+/** Ends an upload and removes its bytes. @param {string} key */
 export async function cancel(key) {
   const upload = find(key);
   if (!upload) return;
@@ -90,13 +91,17 @@ export function dismiss(key) {
 
 export const clear = () => void (uploads.value = uploads.value.filter((one) => one.state !== 'done'));
 
-/** The file that has the name may go. @param {string} key */
+/** The user agrees that the file of this name is replaced. @param {string} key */
 export function replace(key) {
   change(key, { state: 'waiting', question: undefined, replaces: true });
   next();
 }
 
-/** Uploads it under another name, from the beginning if the service has begun with the one before. @param {string} key @param {string} name */
+/**
+ * Changes the name, and starts over if the service has bytes under the old one.
+ * @param {string} key
+ * @param {string} name
+ */
 export function rename(key, name) {
   const upload = find(key);
   if (!upload) return;

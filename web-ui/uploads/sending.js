@@ -1,11 +1,11 @@
-// One attempt to send a file, or what is left of it, by the protocol tus. When to try again is decided elsewhere.
+// One attempt to send a file, or the rest of it, by tus. `attempts.js` decides about the next one.
 import * as api from '../lib/api.js';
 import { text } from '../text.js';
 
 /** @import {Kept} from './kept.js' */
 /** @import {Upload, DetailedError} from 'tus-js-client' */
 
-/** What stands for an attempt that had no answer. */
+/** The status of an attempt without an answer. */
 const NO_ANSWER = 0;
 
 /**
@@ -17,7 +17,7 @@ const NO_ANSWER = 0;
  */
 
 /**
- * Begins to send. Returns what stops it; nothing is told after that.
+ * Begins to send. Returns a function that stops it; no callback is called after that.
  * @param {Kept} upload
  * @param {File} file
  * @param {Told} told
@@ -36,7 +36,7 @@ export function send(upload, file, told) {
         endpoint: id ? undefined : api.url('uploads').href,
         uploadUrl: id ? uploadUrl(id) : undefined,
         metadata: { name, store, ...(sha256 && { sha256 }) },
-        // What was begun is remembered here with more than tus knows, and the pauses between attempts are shown.
+        // This page keeps notes and retries itself, because it shows more than tus knows.
         storeFingerprintForResuming: false,
         retryDelays: null,
         onUploadUrlAvailable: unlessStopped(() => {
@@ -82,7 +82,7 @@ function understood(error) {
 }
 
 /**
- * What the service knows of an upload: how far it is, or that all is in the store, or nothing.
+ * What the service knows of an upload: its offset, that it is complete, or nothing.
  * @param {Kept} upload
  * @returns {Promise<{done: number} | 'stored' | 'unknown'>}
  */
@@ -92,7 +92,7 @@ export async function standing({ id, name, store, size, before }) {
     const listed = await api.get('uploads');
     const known = listed.find((one) => one.id === id);
     if (known && known.offset < size) return { done: known.offset };
-    // All bytes are there, and to be asked is enough for the service to give the file its name.
+    // All bytes are there; this request makes the service give the file its name.
     if (known) return (await fetch(uploadUrl(id), { method: 'HEAD' })).ok ? 'stored' : { done: size };
   }
   const [file] = await api.get(store, { name });

@@ -1,6 +1,6 @@
-// How fast something goes: the mean of the last seconds, which says more than a moment does.
+// The rate of a transfer: the mean of the last seconds.
 
-/** What is looked back at, milliseconds. */
+/** The time over which the mean is taken, milliseconds. */
 const WINDOW = 6000;
 /** How far apart two samples are at least, milliseconds. */
 const APART = 200;
@@ -12,7 +12,7 @@ export class Speed {
   #samples = [];
   #heard = 0;
 
-  /** Begins anew, from where it stands. @param {number} done */
+  /** Starts over from this number of bytes. @param {number} done */
   start(done) {
     const time = performance.now();
     this.done = done;
@@ -25,16 +25,16 @@ export class Speed {
     const time = performance.now();
     this.#heard = time;
     this.done = done;
-    // What went before this connection is told at its beginning, and is no speed.
+    // The first sample counts bytes of earlier connections, which are no rate.
     if (time - (this.#samples.at(-1)?.time ?? -APART) >= APART) this.#samples.push({ time, done });
   }
 
-  /** How long nothing was heard, milliseconds. */
+  /** How long no sample came, milliseconds. */
   get silence() {
     return performance.now() - this.#heard;
   }
 
-  /** Bytes a second; nothing as long as too little is known. */
+  /** Bytes a second; undefined while there are too few samples. */
   get rate() {
     const now = performance.now();
     const since = this.#samples.findLastIndex((sample) => now - sample.time >= WINDOW);

@@ -1,4 +1,4 @@
-// Uploads outlast a reload, and each belongs to one tab: here they are taken up, and let go of.
+// Uploads outlast a reload, and each has one tab as its owner: how tabs take and release them.
 import { reopen } from './again.js';
 import { complete, next } from './attempts.js';
 import * as handles from './handles.js';
@@ -6,10 +6,10 @@ import * as kept from './kept.js';
 import { add, change, find, uploads, work, works } from './list.js';
 import { standing } from './sending.js';
 
-/** How long a tab that let go of an upload has to come back, milliseconds: most often it is only reloaded. */
+/** How long a tab that released an upload may take to reload, milliseconds. */
 const RELOAD = 2500;
 
-/** Takes up an upload of which there is a note, unless another tab has it. @param {string} key */
+/** Takes an upload that has a note, unless another tab owns it. @param {string} key */
 async function revive(key) {
   const isMine = await kept.claim(key);
   const note = kept.note(key);
@@ -31,7 +31,10 @@ async function revive(key) {
   if (find(key)?.state === 'stopped') await reopen(key, { ask: false });
 }
 
-/** Asks how far an upload is, which may have ended although the answer was lost. @param {string} key */
+/**
+ * Asks for the offset of an upload, which may have ended although the answer was lost.
+ * @param {string} key
+ */
 async function settle(key) {
   const upload = find(key);
   if (!upload?.id) return;

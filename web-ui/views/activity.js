@@ -7,7 +7,7 @@ import { Jobs } from './jobs.js';
 import { Space, useStorage } from './images/space.js';
 import { Transfers, useTransfers } from './transfers.js';
 
-/** How long one part waits for the others, so that nothing moves when they come, milliseconds. */
+/** How long one part waits for the others, so that the layout does not move, milliseconds. */
 const PATIENCE = 1500;
 
 export function Activity() {

@@ -1,4 +1,4 @@
-// The work that takes longer than a request: what runs, what waits, and how the last of it ended.
+// Jobs: those that run, those that wait, and the last that ended.
 import { computed } from '@preact/signals';
 import { useEffect, useState } from 'preact/hooks';
 import * as api from '../lib/api.js';
@@ -18,7 +18,7 @@ import { text } from '../text.js';
 const STATES = /** @type {const} */ (['all', 'active', 'failed', 'ended']);
 /** Ended jobs that are shown before the user asks for all. */
 const FEW = 8;
-/** Jobs under way that are: files that come by themselves may have thousands. */
+/** Jobs under way that are shown at first. Files that other programs add may have thousands. */
 const MANY = 40;
 
 /** Which of the groups a job belongs to. @param {Job} job */
@@ -90,7 +90,7 @@ function Row({ job }) {
   `;
 }
 
-/** How it stands, in words. @param {Job} job */
+/** The state in words. @param {Job} job */
 function told(job) {
   const words_ = text.activity.jobs;
   const parts = [];
@@ -101,7 +101,7 @@ function told(job) {
   return html`${parts.map((part, at) => html`<span key=${at} class="wrap">${part} · </span>`)}<${Time} stamp=${job.updated} />`;
 }
 
-/** When the next try is, to the second. @param {{until: string}} props */
+/** When the next attempt begins, to the second. @param {{until: string}} props */
 function Countdown({ until }) {
   const [now, setNow] = useState(Date.now());
   useEffect(() => {
@@ -111,7 +111,7 @@ function Countdown({ until }) {
   return html`<span class="number">${text.activity.jobs.next(duration((Date.parse(until) - now) / 1000))}</span>`;
 }
 
-/** What it is about, in words that follow its kind. @param {Job} job */
+/** What a job works on, in words that follow its kind. @param {Job} job */
 const subject = ({ kind, title, file }) => (kind === 'scrub' ? '' : (file?.name ?? title));
 
 /** The same, as a link where it leads somewhere. @param {{job: Job}} props */

@@ -16,13 +16,13 @@ import { text } from '../text.js';
 /** @import {Pace} from '../lib/rates.js' */
 /** @import {EndedTransfer, Image, RunningTransfer, Transfers as All} from '../types' */
 
-/** How often it is looked at, milliseconds. */
+/** How often transfers are read, milliseconds. */
 const PAUSE = 1000;
 const ROW = 44;
-/** A transfer that has sent nothing for this long is said to stand still, milliseconds. */
+/** A transfer that has sent nothing for this long is shown as stalled, milliseconds. */
 const STILL = 5000;
 
-/** What is known of them, null before anything is. @param {boolean} isPaused */
+/** All transfers; null before the first answer. @param {boolean} isPaused */
 export const useTransfers = (isPaused) => /** @type {All | null} */ (usePolled('transfers', isPaused ? 0 : PAUSE));
 
 /** @param {{all: All | null, isPaused: boolean, onPause: () => void}} props */

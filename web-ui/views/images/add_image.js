@@ -1,4 +1,5 @@
-// The dialog that registers an image, whichever way its ISO comes. It sends what curl would send, and shows that.
+// The dialog that registers an image, from each of the four sources. It shows the curl command that does the
+// same.
 import { useMemo, useState } from 'preact/hooks';
 import * as api from '../../lib/api.js';
 import { decoded, size } from '../../lib/format.js';
@@ -24,16 +25,16 @@ const TREES = /** @type {const} */ (['rockridge', 'udf', 'joliet', 'enhanced', '
 
 /** @typedef {(typeof SOURCES)[number]} Source */
 
-/** What the service calls what a field asks for. @type {Record<string, string>} */
+/** The parameter of the API for each field. @type {Record<string, string>} */
 const FIELD_OF = { isoweb: 'link', isostore: 'iso', isolocal: 'path', isoclient: 'file' };
 
-/** Fields that are not seen at first. */
+/** Fields that are hidden at first. */
 const HIDDEN = ['sha256', 'checksum', 'tree'];
 
 /** The last part of a link or a path. @param {string} path */
 const baseName = (path) => decoded(path.replace(/[?#].*$/, '').split('/').pop() ?? '');
 
-/** What an image in error was asked for, to be asked again. @param {Image | undefined} image */
+/** The values with which an image in error was registered. @param {Image | undefined} image */
 function before(image) {
   const [iso, link] = [image?.iso ?? '', image?.url ?? ''];
   return { name: image?.name ?? '', version: image?.version ?? '', iso, link, mirrors: image?.mirrors?.join('\n') ?? '', checksum: image?.checksum ?? '' };

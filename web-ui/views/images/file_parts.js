@@ -1,4 +1,5 @@
-// What several views of files show: their status, the images that need them, and the files that share their bytes.
+// What several views of files show: their status, the images that need them, and the files that share their
+// bytes.
 import { computed, signal } from '@preact/signals';
 import { users } from '../../lib/files.js';
 import { reason, state } from '../../lib/image.js';
@@ -43,7 +44,10 @@ export const User = ({ user: { words, id } }) => (id ? html`<a href=${href(['ima
 /** All of them. @param {{file: StoredFile}} props */
 export const Users = ({ file }) => html`<ul class="plainly">${users(file).map((user) => html`<li key=${user.words}><${User} user=${user} /></li>`)}</ul>`;
 
-/** The other files that have the same bytes on disk. @param {{others: {store: Store, name: string}[]}} props */
+/**
+ * The other files that have the same bytes on disk.
+ * @param {{others: {store: Store, name: string}[]}} props
+ */
 export const Sharers = ({ others }) => html`
   <ul class="plainly">
     ${others.map(

@@ -11,13 +11,13 @@ import { text } from '../../text.js';
 /** @typedef {Storage['fileSystems'][number]} FileSystem */
 /** @typedef {Storage['stores'][number]} Usage */
 
-/** How often it is looked at, milliseconds: others write to the same disks. */
+/** How often it is read, milliseconds. Other programs write to the same disks. */
 const PAUSE = 15_000;
 
 /** Changes whenever a file comes or goes. */
 const contents = computed(() => Object.values(files).flatMap((list) => [...list.value.values()].map((file) => file.bytes)).join());
 
-/** What is known of it, null before anything is. */
+/** The last answer; null before the first. */
 export const useStorage = () => /** @type {Storage | null} */ (usePolled('storage', PAUSE, contents.value));
 
 /** @param {{storage: Storage | null}} props */

@@ -1,4 +1,5 @@
-// The files inside an image: one folder at a time, or what a search finds below it. Only what is looked at is fetched.
+// The files inside an image: one folder at a time, or the results of a search below it. Only visible pages
+// are fetched.
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import * as api from '../../lib/api.js';
 import { count, decoded, size } from '../../lib/format.js';
@@ -18,7 +19,7 @@ import { text } from '../../text.js';
 const ROW = 38;
 /** Entries that are fetched at once. */
 const PAGE = 500;
-/** How long typing may pause before what was typed is looked for, milliseconds. */
+/** How long typing pauses before a search begins, milliseconds. */
 const PAUSE = 250;
 
 /** @param {{image: Image}} props */
@@ -60,7 +61,7 @@ function Crumbs({ image, path }) {
 function Search({ search }) {
   const [typed, setTyped] = useState(search);
   const sought = useRef(search);
-  // A link leads to another search, or to none. What was typed here leads to itself, and more may have been typed meanwhile.
+  // A link leads to another search, or to none. A search that began here must not undo what was typed since.
   useEffect(() => {
     if (search === sought.current) return;
     sought.current = search;
@@ -148,7 +149,9 @@ function Listing({ image, path, search, onRetry }) {
   `;
 }
 
-/** @param {{image: Image, entry: TreeEntry | undefined, under?: string}} props `under`: what was searched, so that it is told where the entry lies */
+/**
+ * @param {{image: Image, entry: TreeEntry | undefined, under?: string}} props `under`: the folder that was searched; the path of the entry is shown from there
+ */
 function Row({ image, entry, under }) {
   if (!entry) return html`<td class="name dim">…</td><td class="size"></td><td class="modified"></td><td class="actions"></td>`;
   const url = southbound(image.path + entry.path);

@@ -1,4 +1,4 @@
-// The uploads of this browser, and those that others have left unfinished.
+// The uploads of this browser, and unfinished uploads of other clients.
 import { signal } from '@preact/signals';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { size } from '../../lib/format.js';
@@ -48,10 +48,10 @@ export function UploadList() {
   `;
 }
 
-/** Is drawn anew only when something changed, for there may be hundreds. @param {{upload: Upload}} props */
+/** Is drawn only when something changed, because there may be hundreds. @param {{upload: Upload}} props */
 const Row = ({ upload }) => useMemo(() => html`<${UploadRow} upload=${upload} />`, [upload]);
 
-/** When the button with the focus goes, the list gets the focus, so that keyboard users need not begin anew. */
+/** When the focused button goes, the list gets the focus, so that keyboard users stay there. */
 function useKeptFocus() {
   const list = useRef(/** @type {HTMLElement | null} */ (null));
   const isInside = useRef(false);

@@ -1,4 +1,4 @@
-// One upload of this browser: how far it is, what it waits for, and what can be done about it.
+// One upload of this browser: its progress, what it waits for, and its actions.
 import { useRef, useState } from 'preact/hooks';
 import { duration, size } from '../../lib/format.js';
 import { title } from '../../lib/image.js';
@@ -26,7 +26,7 @@ export function UploadRow({ upload }) {
   const asks = upload.stored || state === 'elsewhere' ? null : asked;
   const isOver = state === 'done' || (state === 'failed' && upload.stored);
   const hasBar = ['sending', 'finishing', 'registering'].includes(state) || (done > 0 && !isOver);
-  // What was asked is answered with no, so the focus goes back to where it was.
+  // The answer is no, so the focus goes back to where it was.
   const back = () => {
     setAsks(null);
     setTimeout(() => /** @type {HTMLElement | null} */ (row.current?.querySelector(':scope > .buttons > :last-child'))?.focus());
@@ -55,7 +55,7 @@ export function UploadRow({ upload }) {
 /** @param {HTMLElement | null} element */
 const focus = (element) => element?.focus();
 
-/** What there is to say. @param {Upload} upload */
+/** The state in words. @param {Upload} upload */
 function said(upload) {
   const { state, done, size: total, reason = '', image } = upload;
   const { uploads } = text;
@@ -95,7 +95,7 @@ function said(upload) {
   }
 }
 
-/** What can be answered where something is asked. @param {{upload: Upload, onRename: () => void}} props */
+/** The answers to a question. @param {{upload: Upload, onRename: () => void}} props */
 function Answers({ upload, onRename }) {
   const { key, state, question, name } = upload;
   const { uploads } = text;
@@ -151,7 +151,12 @@ function free({ name, store }) {
 function Actions({ upload, onCancel }) {
   const { key, name, state } = upload;
   const { uploads } = text;
-  /** @param {string} words @param {import('../../parts/icon.js').IconName} icon @param {() => void} act @param {string} [key] the focus stays on buttons of one key */
+  /**
+   * @param {string} words
+   * @param {import('../../parts/icon.js').IconName} icon
+   * @param {() => void} act
+   * @param {string} [key] the focus stays on buttons of one key
+   */
   const button = (words, icon, act, key = icon) => html`<button key=${key} type="button" class="plain" title=${words} aria-label=${words} onClick=${act}><${Icon} name=${icon} /></button>`;
   if (state === 'elsewhere') return null;
   if (state === 'done' || upload.stored) {
