@@ -80,8 +80,8 @@ fn prose(page: &str) -> Vec<String> {
     read(page).lines().filter(keep).map(str::to_owned).collect()
 }
 
-/// The files and folders that a text names in backticks: words with a slash inside, and names of Rust files and
-/// pages.
+/// The files and folders that a text names in backticks: words with a slash inside, and the names of Rust
+/// files and pages.
 fn paths(text: &str) -> impl Iterator<Item = &str> {
     let is_path = |word: &&str| {
         let is_plain = |character: char| character.is_ascii_alphanumeric() || "/.-_".contains(character);
@@ -155,7 +155,7 @@ fn the_map_is_short_and_all_its_paths_exist() {
 
 #[test]
 fn pages_name_files_that_exist() {
-    // `tests/…` and the like are files of the project; other words with a slash are paths of a machine or a URL.
+    // Other words with a slash are paths of a machine or of a URL.
     let ours = ["benches", "crates", "docs", "packaging", "src", "static", "tests", "web-ui"];
     for page in PAGES.iter().chain(&["CHANGELOG.md"]) {
         for line in prose(page) {

@@ -1,4 +1,4 @@
-//! `GET /readyz`: its status tells a load balancer whether the service can work, and its text names the checks.
+//! `GET /readyz`: its status tells a load balancer whether the service can work; its text names the checks.
 
 use harness::http::{self, Response};
 use harness::{Service, Setup};
