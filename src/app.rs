@@ -35,7 +35,7 @@ pub async fn run(mut config: Config) -> Result<()> {
     components.extend(open_components(&core, std::mem::take(&mut config.components)).await?);
     let listeners = endpoints::listen(&config.endpoints)?;
     let southbound_address = endpoints::southbound_address(&config, &listeners)?;
-    let services = Services::new(&core, &images, components, &config, southbound_address, &idle_eviction);
+    let services = Services::new(&core, &images, components, &config, southbound_address, &idle_eviction)?;
     if let Err(error) = welcome::print(&config, &listeners, &images.restored) {
         // Standard output may be closed, which stops no service.
         tracing::warn!(%error, "cannot print where the service is");

@@ -98,7 +98,7 @@ pub fn run(components: &[ComponentType]) -> ExitCode {
         print_config(&config);
         return ExitCode::SUCCESS;
     }
-    start_log(config.log);
+    start_log(config.log, components);
     let finished = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -119,6 +119,7 @@ pub fn run(components: &[ComponentType]) -> ExitCode {
 }
 
 fn configure(arguments: &Arguments, components: &[ComponentType]) -> Result<Config> {
+    component::check_names(components)?;
     let here = std::env::current_dir().context("cannot find the current folder")?;
     if let Some(folder) = &arguments.web_ui {
         ensure!(here.join(folder).is_dir(), "`--web-ui` is {}: that is no folder", folder.display());
@@ -180,21 +181,11 @@ fn print_config(config: &Config) {
     }
 }
 
-/// The crates of this program, whose events follow `minLogLevel`.
-const TARGETS: [&str; 9] = [
-    "blobs",
-    "component",
-    "fetch",
-    "file_transport",
-    "http_service",
-    "image_service",
-    "images",
-    "jobs",
-    "records",
-];
+/// The crates of this program, whose events follow `minLogLevel`. Components, whose crates have their names, are more.
+const CRATES: &str = env!("CRATES");
 
 /// The log goes to standard error, one line an event. Of other crates only warnings and errors are written.
-fn start_log(settings: LogSettings) {
+fn start_log(settings: LogSettings, components: &[ComponentType]) {
     let level = match settings.min_level {
         0 => LevelFilter::TRACE,
         1 => LevelFilter::DEBUG,
@@ -203,9 +194,11 @@ fn start_log(settings: LogSettings) {
         4 => LevelFilter::ERROR,
         _ => LevelFilter::OFF,
     };
+    let names = CRATES.split(',').chain(["image_service"]).map(str::to_owned);
+    let names = names.chain(components.iter().map(|component| component.name.replace('-', "_")));
     let filter = Targets::new()
         .with_default(level.min(LevelFilter::WARN))
-        .with_targets(TARGETS.map(|target| (target, level)));
+        .with_targets(names.map(|name| (name, level)));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
     let subscriber = tracing_subscriber::registry().with(filter);
     match settings.format {

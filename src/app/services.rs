@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use component::{Component, Core};
+use component::{Component, ContentSource, Core, NameError};
 use file_transport::IdleEviction;
 use http_service::{HttpService, OnRuntime};
-use images::OpenImages;
+use images::{OpenImages, Snapshot};
 use tokio::runtime::Handle;
 
 use crate::config::{Config, Endpoint, Router};
@@ -18,6 +18,10 @@ pub(super) struct Services(Vec<(Router, Arc<dyn HttpService>)>);
 impl Services {
     /// Northbound and southbound, and between them the services of `components`. The southbound publishes the
     /// content of all components. It is last, because it takes every path.
+    ///
+    /// # Errors
+    ///
+    /// Two components publish at the same prefix, or one at a prefix of the program.
     pub(super) fn new(
         core: &Core,
         images: &OpenImages,
@@ -25,7 +29,7 @@ impl Services {
         config: &Config,
         southbound_address: SouthboundAddress,
         idle_eviction: &IdleEviction,
-    ) -> Self {
+    ) -> Result<Self, NameError> {
         let (mut others, mut content, mut checks) = (Vec::new(), Vec::new(), Vec::new());
         for component in components {
             let services = component.services.into_iter();
@@ -37,17 +41,29 @@ impl Services {
             Northbound::new(core, images, &config.api_root, southbound_address, checks, &config.northbound);
         // The management API runs on the main runtime, so that a long response of it does not delay machines.
         let northbound = OnRuntime::new(Handle::current(), Arc::new(northbound.router(&config.northbound)));
+        warn_of_hidden_images(&content, &images.catalog.snapshot());
         let southbound =
-            Southbound::new(content, core.transfers.clone(), idle_eviction.clone(), &config.api_root);
+            Southbound::new(content, core.transfers.clone(), idle_eviction.clone(), &config.api_root)?;
         let mut all: Vec<(Router, Arc<dyn HttpService>)> = vec![(Router::Northbound, Arc::new(northbound))];
         all.extend(others);
         all.push((Router::Southbound, Arc::new(southbound)));
-        Self(all)
+        Ok(Self(all))
     }
 
     /// The services of one endpoint.
     pub(super) fn at(&self, endpoint: &Endpoint) -> Vec<Arc<dyn HttpService>> {
         let chosen = self.0.iter().filter(|(router, _)| endpoint.routers.contains(router));
         chosen.map(|(_, service)| Arc::clone(service)).collect()
+    }
+}
+
+/// A component may have come to a program that has images of its name. Its files go first.
+fn warn_of_hidden_images(content: &[Arc<dyn ContentSource>], records: &Snapshot) {
+    for image in records.images() {
+        if let Some(source) = content.iter().find(|source| source.prefix() == image.name.as_str()) {
+            let (name, version) = (image.name.as_str(), image.version.as_str());
+            let prefix = source.prefix();
+            tracing::warn!(name, version, "machines do not reach this image: /{prefix}/ is a component's");
+        }
     }
 }

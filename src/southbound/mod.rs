@@ -26,7 +26,7 @@ use http::{Method, Request, Response, StatusCode};
 use http_service::{Answer, HttpService};
 use rustix::io::Errno;
 
-use component::{ContentSource, LookupError, LookupLimit, Resolved};
+use component::{ContentSource, LookupError, LookupLimit, NameError, Resolved};
 use http_service::transfers::{Busy, Transfers};
 use listing::Form;
 use prepared::{Prepared, PreparedFile, PreparedListing};
@@ -59,18 +59,22 @@ const IPXE: &[u8] = b"iPXE/";
 impl Southbound {
     /// Serves the content of `sources` below the URL prefix `api_root`, within the limits of `transfers`.
     /// When no descriptor is left, `idle_eviction` closes idle connections.
+    ///
+    /// # Errors
+    ///
+    /// Two sources have the same prefix, or one has a prefix of the program.
     pub fn new(
         sources: Vec<Arc<dyn ContentSource>>,
         transfers: Transfers,
         idle_eviction: IdleEviction,
         api_root: &str,
-    ) -> Self {
+    ) -> Result<Self, NameError> {
         let cache = ResponseCache::new();
-        let sources = Sources::new(sources);
+        let sources = Sources::new(sources)?;
         let changed = cache.clone();
         sources.on_change(move || changed.clear());
         let lookups = LookupLimit::default();
-        Self { sources, lookups, api_root: Arc::from(api_root), cache, transfers, idle_eviction }
+        Ok(Self { sources, lookups, api_root: Arc::from(api_root), cache, transfers, idle_eviction })
     }
 
     /// Answers one request, counts it and logs it.

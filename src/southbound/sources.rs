@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use component::{ContentSource, Entry, Listed, LookupError, LookupRequest, Resolved};
+use component::{
+    ContentSource, Entry, Listed, LookupError, LookupRequest, NameError, Resolved, check_prefixes,
+};
 
 /// All sources of content. A path belongs to the source whose prefix is its first component, else to the
 /// source without a prefix.
@@ -10,8 +12,9 @@ use component::{ContentSource, Entry, Listed, LookupError, LookupRequest, Resolv
 pub(super) struct Sources(Arc<[Arc<dyn ContentSource>]>);
 
 impl Sources {
-    pub(super) fn new(sources: Vec<Arc<dyn ContentSource>>) -> Self {
-        Self(sources.into())
+    pub(super) fn new(sources: Vec<Arc<dyn ContentSource>>) -> Result<Self, NameError> {
+        check_prefixes(sources.iter().map(|source| &**source))?;
+        Ok(Self(sources.into()))
     }
 
     /// Counts the changes of all sources.

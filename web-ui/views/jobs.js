@@ -62,8 +62,9 @@ export function Jobs() {
 function Row({ job }) {
   const [isOpen, setOpen] = useState(false);
   const words_ = text.activity.jobs;
+  const kind = words_.kinds[job.kind] ?? job.kind;
   const is = group(job);
-  const name = `${words_.kinds[job.kind]} ${subject(job)}`.trim();
+  const name = `${kind} ${subject(job)}`.trim();
   const colour = { active: job.state === 'running' ? 'working' : 'waits', failed: 'failed', ended: job.state === 'done' ? 'ready' : 'waits' }[is];
   /** @param {'cancel' | 'retry' | 'remove'} icon @param {'DELETE' | 'POST'} method @param {string} label */
   const button = (icon, method, label) => {
@@ -75,7 +76,7 @@ function Row({ job }) {
       <div class="job">
         <span class=${`status ${colour}`}><span class="dot" aria-hidden="true"></span><span class="word">${words_.states[job.state]}</span></span>
         <span class="what">
-          <span><span class="dim">${words_.kinds[job.kind]}</span> <${Subject} job=${job} /></span>
+          <span><span class="dim">${kind}</span> <${Subject} job=${job} /></span>
           <span class="second">${told(job)}</span>
           ${job.progress && html`<${Bar} done=${job.progress.done} total=${job.progress.total} label=${name} />`}
         </span>

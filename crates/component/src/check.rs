@@ -3,8 +3,14 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::component::BoxFuture;
+
+/// The longest that a check may take: load balancers ask every few seconds.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A readiness check. Clones are the same one.
 #[derive(Clone)]
@@ -27,14 +33,49 @@ impl Check {
     ///
     /// # Errors
     ///
-    /// Why the component cannot do its work.
+    /// Why the component cannot do its work. A check that panics, or takes longer than 5 seconds, has failed.
     pub async fn run(&self) -> Result<(), String> {
-        (self.run)().await
+        let run = Arc::clone(&self.run);
+        let check = AbortOnDropHandle::new(tokio::spawn(async move { run().await }));
+        match tokio::time::timeout(TIMEOUT, check).await {
+            Ok(Ok(checked)) => checked,
+            Ok(Err(_)) => Err("the check itself failed; the log says more".into()),
+            Err(_) => Err(format!("no answer within {} seconds", TIMEOUT.as_secs())),
+        }
     }
 }
 
 impl fmt::Debug for Check {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_tuple("Check").field(&self.name).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_check_tells_what_its_component_says() {
+        assert_eq!(Check::new("a", async || Ok(())).run().await, Ok(()));
+        assert_eq!(
+            Check::new("a", async || Err("the disk is full".into())).run().await,
+            Err("the disk is full".into())
+        );
+    }
+
+    #[tokio::test]
+    async fn a_check_that_panics_has_failed_and_harms_no_other() {
+        let early = Check::new("a", || -> std::future::Ready<_> { panic!("before the first wait") });
+        let late = Check::new("b", async || panic!("after it"));
+        for check in [early, late] {
+            assert!(check.run().await.is_err_and(|error| error.contains("the log")));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_check_that_hangs_has_failed() {
+        let hanging = Check::new("a", std::future::pending);
+        assert_eq!(hanging.run().await, Err("no answer within 5 seconds".into()));
     }
 }

@@ -8,15 +8,21 @@
 //! 2. [`OpenComponent`] opens it over the [`Core`] and returns a [`Component`]: what it adds to the program.
 //! 3. At the end the program cancels [`Core::stop`], and waits for the tasks of [`Core::tasks`].
 
+mod changes;
 mod check;
 mod component;
 mod content;
 mod core;
+mod generated;
 mod job_records;
 mod lookup_limit;
+mod names;
 
+pub use changes::ContentChanges;
 pub use check::Check;
 pub use component::{BoxError, BoxFuture, Component, ComponentType, OpenComponent, Setup};
 pub use content::{ContentSource, Entry, Listed, ListingSource, LookupError, LookupRequest, Resolved};
 pub use core::{Core, CoreError, CoreSettings, JobLimits};
+pub use generated::generated;
 pub use lookup_limit::{LookupLimit, LookupPermit};
+pub use names::{NameError, check_names, check_prefixes};

@@ -138,6 +138,40 @@ impl Jobs {
         ))
     }
 
+    /// Begins a durable job once it is on record: from the answer on, a crash does not lose it. If another job
+    /// does the same work, this is that one.
+    ///
+    /// # Errors
+    ///
+    /// [`JobError::Refused`] if the store does not record it. It does not begin then.
+    pub async fn begin_recorded(&self, job: Job) -> Result<Begun, JobError> {
+        let rules = self.runner.kinds().rules(&job.work);
+        let entry = match self.runner.list.add(job, rules) {
+            Ok(entry) => entry,
+            Err(other) => return Ok(Begun(other)),
+        };
+        entry.take_up(self.runner.stop.child_token());
+        let jobs = self.clone();
+        // A caller that goes away must not leave a job that is listed and never begins.
+        let recorded = self.tasks.spawn(async move {
+            match jobs.runner.store.save(Some(entry.current().job), Vec::new()).await {
+                Ok(()) => {
+                    jobs.run(&entry, jobs.runner.kinds().task(&entry.work));
+                    Ok(Begun(entry))
+                }
+                Err(error) => {
+                    jobs.runner.list.withdraw(&entry);
+                    entry.change(|current| {
+                        current.job.enter(State::Cancelled);
+                        current.has_runner = false;
+                    });
+                    Err(JobError::Refused(error))
+                }
+            }
+        });
+        recorded.await.unwrap_or_else(|error| Err(JobError::Refused(error.into())))
+    }
+
     /// Begins a job for work that was never asked for. A job that did the same work and has just failed may
     /// still be ending, so this waits for it.
     pub async fn begin_new(&self, job: Job) -> Begun {

@@ -91,6 +91,13 @@ impl JobList {
         ended.into_iter().map(|(_, id)| id).collect()
     }
 
+    /// Removes a job that did not begin.
+    pub(crate) fn withdraw(&self, entry: &Entry) {
+        let mut inner = self.lock();
+        inner.live.remove(&entry.work);
+        inner.entries.remove(&entry.id);
+    }
+
     /// Removes an ended job; `false` if it is not listed, or its end is not on record yet.
     pub(crate) fn remove(&self, id: &JobId) -> bool {
         let mut inner = self.lock();

@@ -2,7 +2,7 @@
 
 use images::jobs::{self, Digest, Download, Work};
 use model::image::ImageId;
-use model::job::{self, JobId, State, WorkRecord};
+use model::job::{self, JobId, State};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -56,15 +56,11 @@ pub(in crate::northbound) struct JobInFull {
 }
 
 /// What a job does: it fetches the ISO of an image (`download`), computes the digest of a file that did not
-/// come through this service (`digest`), or reads stored files again, to see whether they are what they were
-/// (`scrub`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub(in crate::northbound) enum JobKind {
-    Download,
-    Digest,
-    Scrub,
-}
+/// come through this service (`digest`), reads stored files again, to see whether they are what they were
+/// (`scrub`), or works for a further component.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(example = "download")]
+pub(in crate::northbound) struct JobKind(String);
 
 /// How far a job has come. One that is `waiting` did not go well and is tried again; `done`, `failed` and
 /// `cancelled` are ends.
@@ -113,7 +109,7 @@ impl From<&jobs::Shown> for Job {
         };
         Self {
             id: job.id.clone(),
-            kind: (&job.work).into(),
+            kind: JobKind(job.work.kind.clone()),
             title: job.title.clone(),
             state: (&job.state).into(),
             attempts: job.attempts,
@@ -131,17 +127,6 @@ impl From<&jobs::Shown> for Job {
 impl From<&jobs::Shown> for JobInFull {
     fn from(shown: &jobs::Shown) -> Self {
         Self { job: shown.into(), log: shown.job.log.iter().map(LogLine::from).collect() }
-    }
-}
-
-impl From<&WorkRecord> for JobKind {
-    fn from(work: &WorkRecord) -> Self {
-        match work.kind.as_str() {
-            Download::KIND => Self::Download,
-            Digest::KIND => Self::Digest,
-            // No other kind is registered, so no other is listed.
-            _ => Self::Scrub,
-        }
     }
 }
 

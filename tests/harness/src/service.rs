@@ -23,6 +23,8 @@ pub struct Setup {
     folder: TempDir,
     config: Value,
     environment: Vec<(String, String)>,
+    /// The program to start; `None` is the one that is released.
+    program: Option<PathBuf>,
 }
 
 impl Setup {
@@ -40,7 +42,7 @@ impl Setup {
             "reserveBytes": 0,
             "shutdownTimeout": 2000,
         });
-        Self { folder, config, environment: Vec::new() }
+        Self { folder, config, environment: Vec::new(), program: None }
     }
 
     /// Sets one key of the configuration; `null` removes it.
@@ -54,6 +56,13 @@ impl Setup {
     #[must_use]
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Starts another program than the one that is released.
+    #[must_use]
+    pub fn program(mut self, path: impl Into<PathBuf>) -> Self {
+        self.program = Some(path.into());
         self
     }
 
@@ -201,7 +210,7 @@ impl Service {
         let config = self.path("config.json");
         fs::write(&config, serde_json::to_vec_pretty(&self.setup.config).unwrap()).unwrap();
         let log = OpenOptions::new().create(true).append(true).open(self.path("stderr.log")).unwrap();
-        let mut command = Command::new(binary());
+        let mut command = Command::new(self.setup.program.clone().unwrap_or_else(binary));
         for (name, _) in std::env::vars_os().filter(|(name, _)| is_influence(&name.to_string_lossy())) {
             command.env_remove(name);
         }
@@ -312,7 +321,8 @@ impl Service {
         })
     }
 
-    fn url(&self, api: &str, path: &str) -> String {
+    /// The URL of a path on the first endpoint with this router; the path is not encoded.
+    pub fn url(&self, api: &str, path: &str) -> String {
         let lines = self.start_lines();
         let found = lines.iter().find(|(label, _)| *label == api);
         let (_, url) = found.unwrap_or_else(|| panic!("no {api} in {:?}", self.lines));
