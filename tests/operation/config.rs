@@ -106,6 +106,11 @@ fn each_fault_is_told_with_key_and_value_before_anything_is_bound() {
             "`address`",
         ),
         ("httpEndpoints", json!([{"address": "127.0.0.1", "port": 1, "routers": "eastbound"}]), "eastbound"),
+        (
+            "httpEndpoints",
+            json!([{"address": "127.0.0.1", "port": 1, "routers": ["northbound", "southbound", "notes"]}]),
+            r#"`routers` holds "notes": expected "northbound" or "southbound""#,
+        ),
         ("httpEndpoints", json!([{"address": "127.0.0.1", "port": 1, "routers": []}]), "`routers`"),
         (
             "httpEndpoints",

@@ -66,5 +66,5 @@ pub fn binary() -> PathBuf {
 /// A folder that outlives the test, for what is slow to make; it goes with `cargo clean`.
 pub fn kept_folder() -> PathBuf {
     // Where cargo has it too, as `CARGO_TARGET_TMPDIR`, which is told to test programs alone.
-    binary().ancestors().nth(2).unwrap().join("tmp")
+    env::current_exe().unwrap().ancestors().nth(3).unwrap().join("tmp")
 }

@@ -34,6 +34,36 @@ async fn a_job_that_was_interrupted_is_taken_up_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_job_that_is_recorded_first_survives_a_crash() {
+    let bench = Bench::new();
+    bench.world.script("a", [hold()]);
+    let job = copy("a");
+    assert!(bench.jobs.begin_recorded(job.clone()).await.is_ok());
+    assert_eq!(bench.disk.word(&job.id), Some("queued"));
+    assert!(
+        bench.jobs.begin_recorded(copy("a")).await.is_ok(),
+        "another that does the same work is this one"
+    );
+    assert_eq!((bench.jobs.all().len(), bench.disk.jobs().len()), (1, 1));
+    let after_crash = Bench::on(bench.disk.clone());
+    after_crash.jobs.resume(after_crash.disk.jobs());
+    after_crash.reaches(&job.id, "done").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_cannot_be_recorded_does_not_begin() {
+    let bench = Bench::new();
+    bench.disk.fail(true);
+    let job = copy("a");
+    let refused = bench.jobs.begin_recorded(job.clone()).await;
+    assert!(matches!(refused, Err(JobError::Refused(_))));
+    assert!(bench.jobs.all().is_empty() && bench.world.seen("a").is_empty());
+    bench.disk.fail(false);
+    assert!(bench.jobs.begin_recorded(copy("a")).await.is_ok(), "its work can be asked for again");
+    bench.jobs.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_job_that_waits_waits_on_after_a_restart_but_a_day_at_most() {
     for (after, left, most) in [(HOUR, HOUR, HOUR), (HOUR * 1000, HOUR * 23, HOUR * 24)] {
         let bench = Bench::new();
