@@ -219,9 +219,9 @@ mod tests {
         for folder in crates.map(|entry| entry.expect("an entry").path()) {
             let manifest = fs::read_to_string(folder.join("Cargo.toml")).unwrap_or_default();
             let name = folder.file_name().and_then(|name| name.to_str()).expect("a name").replace('-', "_");
-            let logs = manifest.contains("\ntracing");
-            assert_eq!(TARGETS.contains(&name.as_str()), logs, "{name}");
+            if manifest.contains("\ntracing") {
+                assert!(CRATES.split(',').any(|known| known == name), "{name}");
+            }
         }
-        assert!(TARGETS.contains(&"image_service"));
     }
 }

@@ -42,8 +42,13 @@ impl Services {
         // The management API runs on the main runtime, so that a long response of it does not delay machines.
         let northbound = OnRuntime::new(Handle::current(), Arc::new(northbound.router(&config.northbound)));
         warn_of_hidden_images(&content, &images.catalog.snapshot());
-        let southbound =
-            Southbound::new(content, core.transfers.clone(), idle_eviction.clone(), &config.api_root)?;
+        let southbound = Southbound::new(
+            content,
+            core.lookups.clone(),
+            core.transfers.clone(),
+            idle_eviction.clone(),
+            &config.api_root,
+        )?;
         let mut all: Vec<(Router, Arc<dyn HttpService>)> = vec![(Router::Northbound, Arc::new(northbound))];
         all.extend(others);
         all.push((Router::Southbound, Arc::new(southbound)));

@@ -65,6 +65,7 @@ impl Southbound {
     /// Two sources have the same prefix, or one has a prefix of the program.
     pub fn new(
         sources: Vec<Arc<dyn ContentSource>>,
+        lookups: LookupLimit,
         transfers: Transfers,
         idle_eviction: IdleEviction,
         api_root: &str,
@@ -73,7 +74,6 @@ impl Southbound {
         let sources = Sources::new(sources)?;
         let changed = cache.clone();
         sources.on_change(move || changed.clear());
-        let lookups = LookupLimit::default();
         Ok(Self { sources, lookups, api_root: Arc::from(api_root), cache, transfers, idle_eviction })
     }
 

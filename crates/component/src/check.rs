@@ -5,12 +5,12 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio_util::task::AbortOnDropHandle;
+use tokio::sync::Mutex;
 
 use crate::component::BoxFuture;
 
 /// The longest that a check may take: load balancers ask every few seconds.
-const TIMEOUT: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A readiness check. Clones are the same one.
 #[derive(Clone)]
@@ -18,6 +18,8 @@ pub struct Check {
     /// Names the check to operators, such as `inventory`.
     pub name: &'static str,
     run: Arc<dyn Fn() -> BoxFuture<Result<(), String>> + Send + Sync>,
+    /// At most one run is under way, so that checks of a disk that hangs cannot take all threads.
+    running: Arc<Mutex<()>>,
 }
 
 impl Check {
@@ -26,17 +28,26 @@ impl Check {
     where
         F: Future<Output = Result<(), String>> + Send + 'static,
     {
-        Self { name, run: Arc::new(move || Box::pin(run())) }
+        Self { name, run: Arc::new(move || Box::pin(run())), running: Arc::default() }
     }
 
     /// Checks now.
     ///
     /// # Errors
     ///
-    /// Why the component cannot do its work. A check that panics, or takes longer than 5 seconds, has failed.
+    /// Why the component cannot do its work. A check that panics, or takes longer than 2 seconds, has failed; so has
+    /// one whose earlier run hangs.
     pub async fn run(&self) -> Result<(), String> {
-        let run = Arc::clone(&self.run);
-        let check = AbortOnDropHandle::new(tokio::spawn(async move { run().await }));
+        let (run, running) = (Arc::clone(&self.run), Arc::clone(&self.running));
+        let check = async move {
+            let permit = running.lock_owned().await;
+            // A task of its own keeps the permit until the disk has answered, also when the caller has gone.
+            tokio::spawn(async move {
+                let _permit = permit;
+                run().await
+            })
+            .await
+        };
         match tokio::time::timeout(TIMEOUT, check).await {
             Ok(Ok(checked)) => checked,
             Ok(Err(_)) => Err("the check itself failed; the log says more".into()),
@@ -76,6 +87,6 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_check_that_hangs_has_failed() {
         let hanging = Check::new("a", std::future::pending);
-        assert_eq!(hanging.run().await, Err("no answer within 5 seconds".into()));
+        assert_eq!(hanging.run().await, Err("no answer within 2 seconds".into()));
     }
 }

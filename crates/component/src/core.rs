@@ -1,7 +1,8 @@
 //! What all components build on. The program opens it once; each handle in it is a cheap clone.
 
+use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::job_records::JobRecords;
+use crate::lookup_limit::LookupLimit;
 
 /// The file beside the inventory with the tables of components.
 const DATABASE: &str = "state.db";
@@ -33,6 +35,8 @@ pub struct Core {
     pub feed: Feed,
     /// The space on disks, which all stores share.
     pub disks: Disks,
+    /// The limit of look-ups, which all that look into images share.
+    pub lookups: LookupLimit,
     /// The client for outgoing requests.
     pub fetcher: Fetcher,
     /// The engine for work that takes longer than a request.
@@ -74,6 +78,14 @@ pub struct JobLimits {
 /// The core cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum CoreError {
+    /// The folder of the inventory cannot be made.
+    #[error("cannot make the folder {} (`inventoryFile`)", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
     /// The inventory cannot be read.
     #[error(transparent)]
     Inventory(#[from] InventoryError),
@@ -93,6 +105,8 @@ impl Core {
     ///
     /// A part cannot be opened; nothing was changed.
     pub fn open(settings: &CoreSettings, connections: Arc<Counters>) -> Result<Self, CoreError> {
+        let folder = settings.inventory_file.parent().unwrap_or(Path::new("/"));
+        fs::create_dir_all(folder).map_err(|source| CoreError::Folder { path: folder.to_owned(), source })?;
         let feed = Feed::default();
         let inventory = Inventory::JsonFile(JsonFile::open(settings.inventory_file.clone())?);
         let records = inventory.load()?;
@@ -106,6 +120,7 @@ impl Core {
             inventory: Arc::new(inventory),
             feed,
             disks: Disks::default(),
+            lookups: LookupLimit::default(),
             fetcher,
             transfers: Transfers::new(settings.transfers, connections),
             tasks: TaskTracker::new(),
@@ -125,7 +140,7 @@ impl Core {
     /// Waits until all records are on disk, and closes the database. For the end of the program.
     pub async fn close(&self) {
         if let Err(error) = self.inventory.flush().await {
-            tracing::error!(error = &error as &dyn std::error::Error, "the last changes are lost");
+            tracing::error!(%error, "the last changes are lost");
         }
         self.database.close().await;
     }

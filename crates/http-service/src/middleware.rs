@@ -34,9 +34,10 @@ impl Rules {
     /// Applies the rules to all routes.
     pub fn apply(&self, routes: Router) -> Router {
         routes
-            .layer(middleware::from_fn(refused_body::drain))
             .layer(option_layer(self.cors()))
             .layer(middleware::from_fn_with_state(self.timeout, limit_time))
+            // Outside the limit, because the answer is made already.
+            .layer(middleware::from_fn(refused_body::drain))
             .layer(CatchPanicLayer::custom(|_| Problem::mistake().into_response()))
             .layer(middleware::from_fn_with_state(self.name, log))
     }

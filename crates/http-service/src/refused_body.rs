@@ -24,7 +24,7 @@ const MAX_TIME: Duration = Duration::from_secs(2);
 /// Middleware that reads what a handler left of the body of a request that it refused. Clients with `Expect`
 /// stop sending by themselves.
 pub(crate) async fn drain(request: Request, next: Next) -> Response {
-    if request.headers().contains_key(EXPECT) {
+    if request.body().is_end_stream() || request.headers().contains_key(EXPECT) {
         return next.run(request).await;
     }
     let (sender, mut unread) = oneshot::channel();

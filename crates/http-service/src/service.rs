@@ -25,9 +25,7 @@ pub trait HttpService: Send + Sync + 'static {
 /// Has the first of `services` that owns the path answer the request. The last one takes what none of those before owns,
 /// so a service that is alone gets everything.
 ///
-/// # Panics
-///
-/// Never: an endpoint without services answers 404.
+/// An endpoint without services answers 404.
 pub fn answer(services: &[Arc<dyn HttpService>], request: Request<Incoming>, peer: SocketAddr) -> Answer {
     let Some((last, others)) = services.split_last() else {
         return Box::pin(std::future::ready(status(StatusCode::NOT_FOUND)));
@@ -57,9 +55,11 @@ impl<S: HttpService> HttpService for OnRuntime<S> {
     }
 
     fn handle(self: Arc<Self>, request: Request<Incoming>, peer: SocketAddr) -> Answer {
-        let answer = self.runtime.spawn(Arc::clone(&self.service).handle(request, peer));
+        // Dropping the answer ends the task, also before the first poll.
+        let answer =
+            AbortOnDropHandle::new(self.runtime.spawn(Arc::clone(&self.service).handle(request, peer)));
         Box::pin(async move {
-            AbortOnDropHandle::new(answer).await.unwrap_or_else(|error| {
+            answer.await.unwrap_or_else(|error| {
                 tracing::error!(%error, "a request ended early");
                 status(StatusCode::INTERNAL_SERVER_ERROR)
             })

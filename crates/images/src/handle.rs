@@ -20,6 +20,7 @@ use crate::tasks::{Tasks, blocking};
 use crate::trees::{Folder, Links, Tree, Trees};
 use crate::verify::Verifier;
 use blobs::Store;
+use component::LookupLimit;
 use records::feed::Feed;
 use records::inventory::{ChangedRecord, Records, Snapshot};
 
@@ -33,6 +34,8 @@ pub struct Storage {
     pub trees: Trees,
     /// The southbound root folder.
     pub root: PathBuf,
+    /// The limit of look-ups, shared with the southbound.
+    pub lookups: LookupLimit,
     /// A file written to within this time may not be complete, so the folder scan asks for its digest later.
     /// Zero if there is no scan.
     pub settling: Duration,
@@ -85,7 +88,7 @@ impl Catalog {
     ///
     /// A folder cannot be opened, or the disk refuses a record.
     pub async fn open(storage: Storage, records: Writer, events: Feed) -> Result<Self, OpenError> {
-        let Storage { isos, microkernels, trees, root, settling } = storage;
+        let Storage { isos, microkernels, trees, root, lookups, settling } = storage;
         adopt_links(&records, &isos).await?;
         let stores = Arc::new(Stores { isos, microkernels });
         settle_replaced(&stores, records.snapshot().records());
@@ -106,12 +109,13 @@ impl Catalog {
             image_locks: NameLocks::default(),
             file_locks: NameLocks::default(),
         };
-        Ok(Self::assemble(shared, folders, settling, received))
+        Ok(Self::assemble(shared, folders, lookups, settling, received))
     }
 
     fn assemble(
         shared: Shared,
         folders: Folders,
+        lookups: LookupLimit,
         settling: Duration,
         job_requests: mpsc::Receiver<JobRequest>,
     ) -> Self {
@@ -120,7 +124,7 @@ impl Catalog {
         let intakes = Arc::new(shared.intakes());
         let downloads = Arc::new(shared.downloads(&intakes));
         Self {
-            resolver: Arc::new(Resolver::new(Arc::clone(&images), folders)),
+            resolver: Arc::new(Resolver::new(Arc::clone(&images), folders, lookups)),
             registration: Arc::new(shared.registration(&images, &verifier, &intakes, &downloads)),
             files: Arc::new(shared.files(settling)),
             images,
@@ -138,17 +142,6 @@ impl Catalog {
     /// The current state.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.records.snapshot()
-    }
-
-    /// The number of changes. A path that was resolved at another number may lead elsewhere now.
-    pub fn generation(&self) -> u64 {
-        self.records.generation()
-    }
-
-    /// Calls `listener` after each change, before the caller gets its result. A listener closes the files
-    /// that it keeps open, because the change may have removed them.
-    pub fn on_change(&self, listener: impl Fn() + Send + Sync + 'static) {
-        self.records.listen(listener);
     }
 
     /// Publishes a change that no record shows, such as an ISO that has vanished.

@@ -74,6 +74,7 @@ pub async fn open(core: &Core, settings: &ImageSettings) -> Result<OpenImages, O
         microkernels: open_store(StoreKind::Microkernel, settings, &core.disks)?,
         trees,
         root: settings.root_dir.clone(),
+        lookups: core.lookups.clone(),
         settling: settings.jobs.watch_interval,
     };
     let catalog = Catalog::open(storage, core.inventory.handle(), core.feed.clone()).await?;

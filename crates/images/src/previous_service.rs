@@ -26,7 +26,8 @@ pub(crate) async fn adopt_links(records: &Writer, isos: &Store) -> Result<(), Ca
         }
         Ok(())
     };
-    records.commit(adopt).await
+    // It is found again at the next start, and a full disk must not keep the images from being served.
+    records.commit_soon(adopt).await
 }
 
 /// The record of the ISO to which the image's link leads.

@@ -34,6 +34,7 @@ impl Fixture {
             microkernels: store(StoreKind::Microkernel, "common"),
             trees: Trees::extents(1 << 20),
             root: root.clone(),
+            lookups: component::LookupLimit::default(),
             settling: Duration::ZERO,
         };
         let inventory = JsonFile::open(folder.path().join("inventory.json")).expect("an inventory");

@@ -107,6 +107,9 @@ impl Jobs {
                 tracing::warn!(job = %id, kind, "a job of an unknown kind stays on record");
                 continue;
             }
+            if let Some(work) = self.runner.kinds().known(&job.work) {
+                job.work = work;
+            }
             let is_over = job.state.is_end();
             if !is_over {
                 job.note("taken up again after a restart");

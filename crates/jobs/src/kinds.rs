@@ -21,6 +21,7 @@ pub struct Kinds {
 struct Kind {
     rules: Rules,
     task: Box<MakeTask>,
+    record: fn(&WorkRecord) -> Option<WorkRecord>,
 }
 
 /// Makes the work of a kind from the details of its record.
@@ -47,7 +48,11 @@ impl Kinds {
             let work: W = serde_json::from_value(details)?;
             Ok(Box::new(Known { work, environment: Arc::clone(&environment) }))
         });
-        self.kinds.insert(W::KIND, Kind { rules, task });
+        let record = |work: &WorkRecord| {
+            let work: W = serde_json::from_value(Value::Object(work.details.clone())).ok()?;
+            Some(work.record())
+        };
+        self.kinds.insert(W::KIND, Kind { rules, task, record });
         self
     }
 
@@ -60,6 +65,12 @@ impl Kinds {
     /// Whether a component has registered this kind.
     pub(crate) fn has(&self, kind: &str) -> bool {
         self.kinds.contains_key(kind)
+    }
+
+    /// The record without members that its kind does not know, which a later version or a person may have
+    /// added. Only then the same work has the same record.
+    pub(crate) fn known(&self, work: &WorkRecord) -> Option<WorkRecord> {
+        (self.kinds.get(work.kind.as_str())?.record)(work)
     }
 
     pub(crate) fn rules(&self, work: &WorkRecord) -> Rules {

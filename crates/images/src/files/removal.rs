@@ -70,7 +70,7 @@ impl Files {
         if !matches!(found, Err(StoreError::NotFound(_))) {
             return Ok(());
         }
-        let forgotten = self.records.commit_soon(move |records| {
+        let forgotten = self.records.commit(move |records| {
             let is_needed = kind == StoreKind::Iso && !users_of(records, &name, None).is_empty();
             let key = (kind, name.clone());
             if is_needed || records.files.get(&key).is_none_or(|file| file.local.is_some()) {

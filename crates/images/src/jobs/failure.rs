@@ -122,7 +122,7 @@ impl From<CatalogError> for Failure {
             | CatalogError::Damaged { .. } => Self::Conflict(text),
             CatalogError::NoSuchImage | CatalogError::Stopping => Self::Cancelled,
             CatalogError::Inventory(error) => {
-                tracing::error!(%error, "a job cannot be recorded");
+                tracing::error!(error = error.with_cause(), "a job cannot be recorded");
                 Self::Storage("the inventory cannot be written, see the service's log".into())
             }
             _ => {

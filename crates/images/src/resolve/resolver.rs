@@ -39,9 +39,9 @@ pub(crate) struct Folders {
 }
 
 impl Resolver {
-    pub(crate) fn new(images: Arc<Images>, folders: Folders) -> Self {
+    pub(crate) fn new(images: Arc<Images>, folders: Folders, lookups: LookupLimit) -> Self {
         let searches = Arc::new(Semaphore::new(MAX_SEARCHES));
-        Self { images, folders, lookups: LookupLimit::default(), searches }
+        Self { images, folders, lookups, searches }
     }
 
     fn find_in(&self, snapshot: &Snapshot, request: &LookupRequest) -> Result<Resolved, LookupError> {

@@ -77,23 +77,24 @@ impl Verifier {
                 // Other bytes, and they did not come through here.
                 file.origin = Some(Origin::Folder);
             }
+            // Damage that is lifted must not come back after a crash.
+            let mut is_urgent = file.damage.is_some();
             file.identity = identity;
             file.verify(sha256);
             let images = records.images.values();
             let made_of_it = images.filter(|image| kind == StoreKind::Iso && image.iso == *name);
-            let mut changes_image = false;
             for id in made_of_it.map(|image| image.id.clone()).collect::<Vec<_>>() {
                 let Some(image) = records.images.get_mut(&id) else { continue };
                 let Some(known) = image.identity.as_mut() else { continue };
                 if image.sha256 == Some(sha256) {
-                    changes_image |= *known != identity;
+                    is_urgent |= *known != identity;
                     *known = identity;
                 } else if image.sha256.is_none() && known.same_version(&identity) {
-                    changes_image = true;
+                    is_urgent = true;
                     image.sha256 = Some(sha256);
                 }
             }
-            (Recorded::Good, changes_image)
+            (Recorded::Good, is_urgent)
         })
         .await
     }

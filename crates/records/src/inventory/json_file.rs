@@ -163,7 +163,10 @@ impl JsonFile {
             // Twice, so that the previous state on disk is without credentials as well.
             let saved = self.save(&records).and_then(|()| self.save(&records));
             if let Err(error) = saved {
-                tracing::warn!(%error, "the inventory still holds links with credentials in the clear");
+                tracing::warn!(
+                    error = error.with_cause(),
+                    "the inventory still holds links with credentials in the clear"
+                );
             }
         }
         Ok(records)

@@ -21,6 +21,9 @@ const QUEUE: usize = 256;
 /// A change that no caller waits for is saved after this time, with all that came meanwhile.
 const SAVE_PAUSE: Duration = Duration::from_secs(1);
 
+/// The longest pause between saves while the disk refuses: each try writes until the disk is full.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
 type Saved = Result<(), Arc<InventoryError>>;
 /// Tells the caller whether its change was saved.
 type SaveCallback = Box<dyn FnOnce(&Saved) + Send>;
@@ -31,8 +34,8 @@ type Listener = Box<dyn Fn() + Send + Sync>;
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum CommitError {
     /// The inventory could not be saved.
-    #[error("the change cannot be saved")]
-    Unsaved(#[source] Arc<InventoryError>),
+    #[error("the change cannot be saved: {}", .0.with_cause())]
+    Unsaved(Arc<InventoryError>),
     /// The program ends.
     #[error("the service is stopping")]
     Stopping,
@@ -76,6 +79,8 @@ struct Thread {
     feed: Feed,
     /// When the published state is to be saved; `None` if it is saved.
     save_at: Option<Instant>,
+    /// How long the next save waits. It doubles while the disk refuses.
+    pause: Duration,
 }
 
 impl<E: From<CommitError> + Send + 'static> InventoryWriter<E> {
@@ -86,9 +91,26 @@ impl<E: From<CommitError> + Send + 'static> InventoryWriter<E> {
         let (requests, queue) = mpsc::channel(QUEUE);
         let listeners = Arc::default();
         let (shared, called) = (Arc::clone(&published), Arc::clone(&listeners));
-        let thread = Thread { inventory, published: shared, listeners: called, feed, save_at: None };
-        let runtime = Builder::new_current_thread().enable_time().build()?;
-        thread::Builder::new().name("inventory".into()).spawn(move || thread.run(&runtime, queue))?;
+        let thread = Thread {
+            inventory,
+            published: shared,
+            listeners: called,
+            feed,
+            save_at: None,
+            pause: SAVE_PAUSE,
+        };
+        let (begun, begins) = std::sync::mpsc::channel();
+        thread::Builder::new().name("inventory".into()).spawn(move || match Builder::new_current_thread()
+            .enable_time()
+            .build()
+        {
+            Ok(runtime) => {
+                let _ = begun.send(Ok(()));
+                thread.run(&runtime, queue);
+            }
+            Err(error) => drop(begun.send(Err(error))),
+        })?;
+        begins.recv().map_err(std::io::Error::other)??;
         Ok(Self { requests, published, listeners, error: PhantomData })
     }
 
@@ -233,7 +255,7 @@ impl Thread {
         match &saved {
             Ok(()) => {
                 if must_save {
-                    self.save_at = None;
+                    self.saved();
                 } else if is_changed && self.save_at.is_none() {
                     self.save_at = Some(Instant::now() + SAVE_PAUSE);
                 }
@@ -261,13 +283,24 @@ impl Thread {
 
     /// Saves changes for which no caller waits. If the disk refuses, they stay published and are saved later.
     fn save_published(&mut self) {
-        self.save_at = match self.inventory.save(self.published.load().records()) {
-            Ok(()) => None,
+        match self.inventory.save(self.published.load().records()) {
+            Ok(()) => self.saved(),
             Err(error) => {
-                tracing::error!(error = error.with_cause(), "changes that are in use cannot be saved yet");
-                Some(Instant::now() + SAVE_PAUSE)
+                if self.pause == SAVE_PAUSE {
+                    let error = error.with_cause();
+                    tracing::error!(error, "changes that are in use cannot be saved yet");
+                }
+                self.save_at = Some(Instant::now() + self.pause);
+                self.pause = (2 * self.pause).min(LONGEST_PAUSE);
             }
-        };
+        }
+    }
+
+    fn saved(&mut self) {
+        if self.pause > SAVE_PAUSE {
+            tracing::info!("changes can be saved again");
+        }
+        (self.save_at, self.pause) = (None, SAVE_PAUSE);
     }
 }
 
