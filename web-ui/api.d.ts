@@ -610,11 +610,13 @@ export interface components {
         };
         /**
          * @description What a job does: it fetches the ISO of an image (`download`), computes the digest of a file that did not
-         *     come through this service (`digest`), or reads stored files again, to see whether they are what they were
-         *     (`scrub`).
-         * @enum {string}
+         *     come through this service (`digest`), reads stored files again, to see whether they are what they were
+         *     (`scrub`), or works for a further component.
+         * @example download
+         * @example digest
+         * @example scrub
          */
-        JobKind: "download" | "digest" | "scrub";
+        JobKind: string;
         /**
          * @description How far a job has come. One that is `waiting` did not go well and is tried again; `done`, `failed` and
          *     `cancelled` are ends.

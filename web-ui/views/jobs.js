@@ -62,7 +62,8 @@ export function Jobs() {
 function Row({ job }) {
   const [isOpen, setOpen] = useState(false);
   const words_ = text.activity.jobs;
-  const kind = words_.kinds[job.kind] ?? job.kind;
+  // A further component has kinds of its own.
+  const kind = /** @type {Record<string, string>} */ (words_.kinds)[job.kind] ?? job.kind;
   const is = group(job);
   const name = `${kind} ${subject(job)}`.trim();
   const colour = { active: job.state === 'running' ? 'working' : 'waits', failed: 'failed', ended: job.state === 'done' ? 'ready' : 'waits' }[is];

@@ -59,7 +59,7 @@ pub(in crate::northbound) struct JobInFull {
 /// come through this service (`digest`), reads stored files again, to see whether they are what they were
 /// (`scrub`), or works for a further component.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-#[schema(example = "download")]
+#[schema(examples("download", "digest", "scrub"))]
 pub(in crate::northbound) struct JobKind(String);
 
 /// How far a job has come. One that is `waiting` did not go well and is tried again; `done`, `failed` and
