@@ -189,6 +189,16 @@ fn the_service_is_ready_while_its_check_passes() {
 }
 
 #[test]
+fn a_component_that_cannot_be_opened_is_named_with_the_cause() {
+    let failure = setup_on(&json!({})).file("state.db/in-the-way", "").try_start().err().expect("no start");
+    assert_eq!(failure.status.code(), Some(1), "{failure:?}");
+    let message = failure.stderr.lines().find(|line| line.starts_with("image-service: ")).unwrap_or_default();
+    assert!(message.contains("cannot open the component notes: "), "{failure:?}");
+    assert!(message.contains("state.db"), "{failure:?}");
+    setup().file("state.db/in-the-way", "").start();
+}
+
+#[test]
 fn an_image_of_the_same_name_is_told_of_in_the_log() {
     let mut service = setup().start();
     service.upload_iso("notes.iso", &harness::images::installer());
