@@ -28,8 +28,8 @@
 //! # Formats
 //!
 //! POSIX ustar and pax (IEEE Std 1003.1, pax, "Interchange Formats") and the extensions of GNU tar: long
-//! names, numbers in binary, sparse files. Headers without a magic number are refused: those of older formats,
-//! and the labels that GNU tar writes.
+//! names, numbers in binary, sparse files. Headers without a magic number are refused: those of older
+//! formats, and the labels that GNU tar writes.
 //!
 //! # Hostile tars
 //!

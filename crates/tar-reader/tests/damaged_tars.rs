@@ -136,7 +136,7 @@ fn a_damaged_tar_ends_in_an_error_or_in_other_members() {
                 accepted += 1;
             }
             Err(Error::NoHeader { .. } | Error::LongExtension { .. } | Error::Truncated { .. }) => {
-                refused += 1
+                refused += 1;
             }
             Err(other) => panic!("{other:?}"),
         }
@@ -144,20 +144,20 @@ fn a_damaged_tar_ends_in_an_error_or_in_other_members() {
     assert!(refused > 500 && accepted > 500, "{refused} refused, {accepted} accepted");
 }
 
-/// Where GNU tar marks that a map continues, POSIX has the end of a long path.
+/// Where GNU tar marks that a map continues, and has the size with holes, POSIX has the end of a long path.
 #[test]
 fn only_the_maps_of_gnu_go_on_behind_the_header() {
     let mut tar = Vec::new();
     entry(&mut tar, b"x", b'x', b"22 GNU.sparse.major=1\n");
     let mut block = header(b"sparse", b'0', b"", 5);
-    block[345..500].fill(b'p');
+    block[345..500].fill(b'7');
     seal(&mut block);
     push(&mut tar, &block, b"bytes");
     entry(&mut tar, b"after", b'0', b"all right");
     end(&mut tar);
     let members = read(&tar).unwrap();
-    let shown: Vec<_> = members.iter().map(|member| (member.kind, member.offset)).collect();
-    assert_eq!(shown, [(Kind::Sparse, 1536), (Kind::File, 2560)]);
+    let shown: Vec<_> = members.iter().map(|member| (member.kind, member.offset, member.size)).collect();
+    assert_eq!(shown, [(Kind::Sparse, 1536, 5), (Kind::File, 2560, 9)]);
     check(&members, &tar);
 }
 
@@ -195,6 +195,37 @@ fn extended_fields_replace_those_of_one_header() {
         .collect();
     let expected =
         ["pax target 1700000 644", "own  5 644", "old  0 644", "odd  0 0", "binary  4294967296 4755"];
+    assert_eq!(shown, expected);
+}
+
+/// A size of 8 GiB and more need not fit its field. A sparse file has its name and size in records of its
+/// own.
+#[test]
+fn sizes_and_names_in_records_count() {
+    let mut tar = Vec::new();
+    entry(&mut tar, b"x", b'x', b"12 size=600\n");
+    push(&mut tar, &header(b"large", b'0', b"", 0), &[1; 600]);
+    entry(&mut tar, b"x", b'x', b"12 size=6oo\n");
+    entry(&mut tar, b"odd", b'0', &[2; 7]);
+    entry(&mut tar, b"x", b'x', b"25 GNU.sparse.name=holes\n28 GNU.sparse.realsize=9000\n12 path=map\n");
+    entry(&mut tar, b"short", b'0', &[3; 8]);
+    // Records of a sparse file make no other kind one, and old formats know a directory by its final `/`.
+    entry(&mut tar, b"x", b'x', b"22 GNU.sparse.major=1\n");
+    entry(&mut tar, b"folder/", b'0', b"");
+    entry(&mut tar, b"after", b'7', b"");
+    end(&mut tar);
+    let members = read(&tar).unwrap();
+    let shown: Vec<_> = members
+        .iter()
+        .map(|member| (member.kind, &*member.path, member.offset, member.stored, member.size))
+        .collect();
+    let expected: [(Kind, &[u8], u64, u64, u64); 5] = [
+        (Kind::File, b"large", 1536, 600, 600),
+        (Kind::File, b"odd", 4096, 7, 7),
+        (Kind::Sparse, b"holes", 6144, 8, 9000),
+        (Kind::Directory, b"folder/", 8192, 0, 0),
+        (Kind::File, b"after", 8704, 0, 0),
+    ];
     assert_eq!(shown, expected);
 }
 
