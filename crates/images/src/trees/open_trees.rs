@@ -61,8 +61,8 @@ impl Trees {
         }
     }
 
-    /// Whether a file may become an image, by its first [`SIGNATURE_BYTES`] (or all it has). Saves the
-    /// transfer of the rest.
+    /// Whether a file may become an image, by its first [`SIGNATURE_BYTES`](super::SIGNATURE_BYTES) or all
+    /// that it has. Saves the transfer of the rest.
     pub fn may_be_image(&self, beginning: &[u8]) -> bool {
         match self {
             Self::Extents(_) => ImageKind::of(beginning).is_some(),
