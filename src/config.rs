@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use crate::northbound;
 pub use endpoint::{Endpoint, Router};
-pub use model::settings::{ConfigError, Origin, variable};
+pub use model::settings::{ConfigError, variable};
 use model::settings::{Settings, at_least_one, at_most, choice, rate};
 
 /// The limit of `downloadRetries`.

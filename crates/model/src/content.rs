@@ -1,5 +1,6 @@
-//! What a southbound path resolves to: ranges of an open file. A plain file, a whole ISO and a file inside an ISO
-//! differ only in how many ranges there are and where they begin. What is stored compressed is computed out of the file instead.
+//! What a southbound path resolves to: ranges of an open file. A plain file, a whole ISO and a file inside an
+//! ISO differ only in their number of ranges and in their offsets. Compressed bytes are computed from the
+//! file instead.
 
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -23,30 +24,30 @@ pub struct Extent {
 /// The bytes behind a path, ready to be sent, with what HTTP needs to know about them.
 #[derive(Debug, Clone)]
 pub struct Content {
-    /// The open file that holds the bytes, or what they are computed from.
+    /// The open file that holds the bytes, or those that they are computed from.
     pub file: Arc<OpenFile>,
-    /// What `file` was when it was opened.
+    /// The identity of `file` when it was opened.
     pub identity: Identity,
-    origin: Origin,
+    bytes: ByteSource,
     /// Sum of all lengths.
     pub size: u64,
     /// Last modification.
     pub modified: SystemTime,
     /// Strong validator without quotes (RFC 9110 §8.8.3); the same after a restart.
     pub tag: String,
-    /// The digest of all of it, where that is known.
+    /// The digest of the whole content, where it is known.
     pub sha256: Option<Sha256>,
 }
 
-/// How the bytes are had.
+/// Where the bytes come from.
 #[derive(Debug, Clone)]
-enum Origin {
-    /// They are ranges of the file, in this order.
+enum ByteSource {
+    /// Ranges of the file, in this order.
     Extents(Vec<Extent>),
-    /// They are computed.
+    /// A reader that computes them.
     Computed {
         source: Arc<dyn ReadAt>,
-        /// Bytes of memory that the source takes.
+        /// Bytes of memory that the reader takes.
         memory: u64,
     },
 }
@@ -55,7 +56,7 @@ impl Content {
     /// A whole plain file.
     pub fn whole(file: Arc<OpenFile>, identity: &Identity) -> Self {
         Self {
-            origin: Origin::Extents(vec![Extent { offset: Some(0), length: identity.size }]),
+            bytes: ByteSource::Extents(vec![Extent { offset: Some(0), length: identity.size }]),
             size: identity.size,
             modified: identity.modified(),
             tag: version_tag(identity),
@@ -65,7 +66,7 @@ impl Content {
         }
     }
 
-    /// A file inside `identity`'s file. An inner file is told from its neighbours by its place and its size.
+    /// A file inside `identity`'s file. Its offset and its size distinguish it from its neighbours.
     pub fn inside(
         file: Arc<OpenFile>,
         identity: &Identity,
@@ -77,7 +78,7 @@ impl Content {
         let tag = format!("{}-{first:x}-{size:x}", version_tag(identity));
         Self {
             tag,
-            origin: Origin::Extents(extents),
+            bytes: ByteSource::Extents(extents),
             size,
             modified,
             sha256: None,
@@ -86,19 +87,20 @@ impl Content {
         }
     }
 
-    /// A file of so many bytes that `source` computes out of `identity`'s file. It is told from its neighbours by its place, in the words
-    /// of the file's format, and its size. `source` takes `memory` bytes of memory.
+    /// A file of `size` bytes that `source` computes from `identity`'s file. Its `address`, as the file's
+    /// format counts, and its size distinguish it from its neighbours. `source` takes `memory` bytes of
+    /// memory.
     pub fn computed(
         file: Arc<OpenFile>,
         identity: &Identity,
-        (place, size): (u64, u64),
+        (address, size): (u64, u64),
         modified: SystemTime,
         (source, memory): (Arc<dyn ReadAt>, u64),
     ) -> Self {
-        let tag = format!("{}-{place:x}-{size:x}", version_tag(identity));
+        let tag = format!("{}-{address:x}-{size:x}", version_tag(identity));
         Self {
             tag,
-            origin: Origin::Computed { source, memory },
+            bytes: ByteSource::Computed { source, memory },
             size,
             modified,
             sha256: None,
@@ -107,44 +109,48 @@ impl Content {
         }
     }
 
-    /// Bytes of memory that knowing where the bytes are takes.
+    /// Bytes of memory that the list of extents or the reader takes.
     pub fn memory(&self) -> u64 {
-        match &self.origin {
-            Origin::Extents(extents) => (extents.capacity() * size_of::<Extent>()) as u64,
-            Origin::Computed { memory, .. } => *memory,
+        match &self.bytes {
+            ByteSource::Extents(extents) => (extents.capacity() * size_of::<Extent>()) as u64,
+            ByteSource::Computed { memory, .. } => *memory,
         }
     }
 
     /// Whether both are the same bytes of the same version of a file.
     pub fn is_same(&self, other: &Self) -> bool {
-        let is_same_place = match (&self.origin, &other.origin) {
-            (Origin::Extents(one), Origin::Extents(other)) => one == other,
-            // The tag holds the place.
-            (Origin::Computed { .. }, Origin::Computed { .. }) => self.tag == other.tag,
+        let are_same_bytes = match (&self.bytes, &other.bytes) {
+            (ByteSource::Extents(one), ByteSource::Extents(other)) => one == other,
+            // The tag contains the address.
+            (ByteSource::Computed { .. }, ByteSource::Computed { .. }) => self.tag == other.tag,
             _ => false,
         };
-        is_same_place && self.identity == other.identity
+        are_same_bytes && self.identity == other.identity
     }
 
-    /// What is to be sent for `length` bytes from `start` on, which must lie inside the content.
+    /// The pieces to send for `length` bytes from `start`, which must lie inside the content.
     pub fn pieces(&self, start: u64, length: u64) -> Vec<Piece> {
         let piece = |extent: Extent| match extent.offset {
             Some(offset) => Piece::File { file: Arc::clone(&self.file), offset, length: extent.length },
             None => Piece::Zeros(extent.length),
         };
-        match &self.origin {
-            Origin::Extents(extents) => slice(extents, start, length).map(piece).collect(),
-            Origin::Computed { source, .. } => {
+        match &self.bytes {
+            ByteSource::Extents(extents) => slice(extents, start, length).map(piece).collect(),
+            ByteSource::Computed { source, .. } => {
                 vec![Piece::Computed { source: Arc::clone(source), offset: start, length }]
             }
         }
     }
 
-    /// Reads all of a content that fits into `buffer` exactly. May wait for the disk.
+    /// Reads the whole content into `buffer`, which has its size. May block on the disk.
+    ///
+    /// # Errors
+    ///
+    /// The buffer is too small, or the file cannot be read.
     pub fn read(&self, buffer: &mut [u8]) -> io::Result<()> {
-        let extents = match &self.origin {
-            Origin::Extents(extents) => extents,
-            Origin::Computed { source, .. } => return source.read_exact_at(buffer, 0),
+        let extents = match &self.bytes {
+            ByteSource::Extents(extents) => extents,
+            ByteSource::Computed { source, .. } => return source.read_exact_at(buffer, 0),
         };
         let mut rest = buffer;
         for extent in extents {
@@ -160,7 +166,7 @@ impl Content {
     }
 }
 
-/// The parts of `extents` that hold `length` bytes from `start` on; bytes past the end are left out.
+/// The ranges of `extents` that hold `length` bytes from `start`; bytes past the end are left out.
 fn slice(extents: &[Extent], start: u64, length: u64) -> impl Iterator<Item = Extent> {
     let (mut skip, mut left) = (start, length);
     extents.iter().filter_map(move |extent| {
@@ -172,7 +178,7 @@ fn slice(extents: &[Extent], start: u64, length: u64) -> impl Iterator<Item = Ex
     })
 }
 
-/// Device numbers change between boots, so they stay out of what clients remember.
+/// The tag of a version of a file. Device numbers change between boots, so they are not in it.
 fn version_tag(identity: &Identity) -> String {
     format!("{:x}-{:x}-{:x}.{:x}", identity.inode, identity.size, identity.seconds, identity.nanoseconds)
 }

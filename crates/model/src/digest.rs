@@ -1,4 +1,4 @@
-//! Digests as values, shown as hexadecimal digits: what a file has, and what somebody expects of it.
+//! Digests as values, shown as hexadecimal digits: those that a file has, and those that a client expects.
 
 use std::fmt;
 
@@ -42,7 +42,7 @@ macro_rules! digest {
 digest!(Sha256, 32, "SHA-256");
 digest!(Sha512, 64, "SHA-512");
 
-/// The text was not a digest.
+/// The text is not a digest.
 #[derive(Debug, thiserror::Error)]
 #[error("is not a {algorithm} digest, which is {digits} hexadecimal digits")]
 pub struct NotADigest {
@@ -50,7 +50,7 @@ pub struct NotADigest {
     digits: usize,
 }
 
-/// What the digests of a file must be, as far as somebody said.
+/// The digests that a file must have, as far as they are given.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Expected {
     /// Its SHA-256.
@@ -61,16 +61,17 @@ pub struct Expected {
     pub sha512: Option<Sha512>,
 }
 
-/// What the digests of a file are.
+/// The digests of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Digests {
     /// Its SHA-256.
     pub sha256: Sha256,
-    /// Its SHA-512, where somebody expects one.
+    /// Its SHA-512, which is computed only where one is expected.
     pub sha512: Option<Sha512>,
 }
 
-/// A file is not what somebody expected. Both values are told, so that people can see which one is wrong.
+/// A file does not have an expected digest. The text has both values, so that people can see which one is
+/// wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("its {algorithm} is {found}, but {expected} was expected")]
 pub struct Mismatch {
@@ -80,12 +81,16 @@ pub struct Mismatch {
 }
 
 impl Expected {
-    /// Whether nobody expects anything.
+    /// Whether no digest is expected.
     pub fn is_nothing(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Adds what somebody else expects; `Err` with what both cannot have.
+    /// Adds the digests of another source.
+    ///
+    /// # Errors
+    ///
+    /// The two sources expect different digests.
     pub fn and(self, other: Self) -> Result<Self, Mismatch> {
         fn both<T: Copy + PartialEq + fmt::Display>(
             algorithm: &'static str,
@@ -103,7 +108,11 @@ impl Expected {
         })
     }
 
-    /// Holds a file's digests against what is expected. A digest that is expected and was not computed counts as a mismatch.
+    /// Compares a file's digests with the expected ones.
+    ///
+    /// # Errors
+    ///
+    /// A digest differs, or an expected one was not computed.
     pub fn check(&self, found: &Digests) -> Result<(), Mismatch> {
         if let Some(expected) = self.sha256.filter(|expected| *expected != found.sha256) {
             return Err(mismatch("SHA-256", &found.sha256, &expected));
@@ -121,7 +130,7 @@ fn mismatch(algorithm: &'static str, found: &dyn fmt::Display, expected: &dyn fm
 }
 
 fn from_hex<const BYTES: usize>(text: &str) -> Option<[u8; BYTES]> {
-    // A sign would be taken for part of a number.
+    // `from_str_radix` accepts a sign.
     if text.len() != 2 * BYTES || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }

@@ -1,4 +1,4 @@
-//! What tells one version of a file from the next without reading it.
+//! Distinguishes one version of a file from the next without reading it.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-/// The identity of a file: which inode it is, its size, and when it was last written.
+/// The identity of a file: its inode, its size, and the time of its last modification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Identity {
     /// Device number. Not stable across reboots, so only compared while the program runs.
@@ -22,7 +22,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Reads the identity out of what `stat` told.
+    /// The identity in the answer of `stat`.
     pub fn of(metadata: &Metadata) -> Self {
         Self {
             device: metadata.dev(),
@@ -38,7 +38,8 @@ impl Identity {
         (self.size, self.seconds, self.nanoseconds) == (other.size, other.seconds, other.nanoseconds)
     }
 
-    /// Whether nobody has written to the file for so long, as far as its time tells: a clock may be wrong, here or where the file lies.
+    /// Whether the file's time is at least `time` before `now`. A clock may be wrong, here or where the file
+    /// lies.
     pub fn is_untouched_for(&self, time: Duration, now: SystemTime) -> bool {
         now.duration_since(self.modified()).is_ok_and(|age| age >= time)
     }

@@ -1,4 +1,4 @@
-//! An image: a named, versioned tree made from one ISO, and how far it has come.
+//! An image: a named, versioned tree made from one ISO, and its status.
 
 use std::fmt;
 
@@ -12,13 +12,13 @@ use crate::link::Link;
 use crate::names::{FileName, ImageName, ImageVersion};
 use crate::system::System;
 
-/// The name under which scripts know an image. New ones are random UUIDs; the old service's are kept as they are.
+/// The identity of an image for scripts. New ones are random UUIDs; those of the old service are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ImageId(pub String);
 
 impl ImageId {
-    /// A new one that no other image has.
+    /// A new id that no other image has.
     pub fn random() -> Self {
         Self(uuid::Uuid::new_v4().to_string())
     }
@@ -30,17 +30,17 @@ impl fmt::Display for ImageId {
     }
 }
 
-/// How far an image has come. The words are fixed: scripts compare them.
+/// The status of an image. The words are fixed: scripts compare them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub enum Status {
     /// The ISO is being fetched.
     Downloading,
-    /// The ISO is here; its tree is being read.
+    /// The ISO is complete; its tree is being read.
     Preparing,
-    /// Every byte is there and is being served.
+    /// The image is complete and is served.
     Ok,
-    /// It failed, and why.
+    /// Registration failed, for this reason.
     Error(String),
 }
 
@@ -62,7 +62,7 @@ impl From<Status> for String {
 }
 
 impl From<String> for Status {
-    /// A word nobody knows is kept as the reason of an error: the record is worth more than the word.
+    /// An unknown word is kept as the reason of an error, so that the record is not lost.
     fn from(text: String) -> Self {
         match text.as_str() {
             "downloading iso" => Self::Downloading,
@@ -83,12 +83,12 @@ pub enum Source {
     Local,
     /// Uploaded together with the registration.
     Client,
-    /// A file that was in the store already.
+    /// A file that is already in the store.
     Store,
 }
 
 impl Source {
-    /// The word of the query parameter's end: `web`, `local`, `client`, `store`.
+    /// The word for clients: `web`, `local`, `client`, `store`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Web(_) => "web",
@@ -107,7 +107,7 @@ pub struct WebSource {
     /// Other links to the same bytes, in the order to ask them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mirrors: Vec<Link>,
-    /// A file that lists what the digest must be.
+    /// A file that lists the digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checksum: Option<Link>,
     /// An OpenPGP signature of that file.
@@ -121,35 +121,35 @@ impl WebSource {
         std::iter::once(&self.url).chain(&self.mirrors).collect()
     }
 
-    /// Every link there is, always in the same order.
+    /// All links, always in the same order.
     pub fn all_links(&self) -> Vec<&Link> {
         self.links().into_iter().chain(&self.checksum).chain(&self.signature).collect()
     }
 
-    /// The same, to be changed.
+    /// All links, mutable, in the same order.
     pub fn all_links_mut(&mut self) -> Vec<&mut Link> {
         let isos = std::iter::once(&mut self.url).chain(&mut self.mirrors);
         isos.chain(&mut self.checksum).chain(&mut self.signature).collect()
     }
 }
 
-/// What was found in the ISO when it was last read.
+/// A summary of the ISO's tree when it was last read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TreeSummary {
     /// Which of the ISO's trees is served, for example `rockridge`.
     pub kind: String,
-    /// The trees that the ISO has, best first. Empty where that was not looked for: in older records, and where the kernel chooses.
+    /// The trees that the ISO has, best first. Empty in older records, and where the kernel mounts the ISO.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub available: Vec<String>,
     /// The volume identifier.
     pub label: String,
     /// Files, directories and links.
     pub entries: u64,
-    /// Oddities that were passed over while reading.
+    /// Oddities that the reader passed over.
     pub warnings: u64,
     /// Files whose bytes are not all in the ISO.
     pub damaged: u64,
-    /// The operating system, if its files tell. Older records do not.
+    /// The operating system, where its files name it. Absent in older records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system: Option<System>,
 }
@@ -165,7 +165,7 @@ pub struct Image {
     pub version: ImageVersion,
     /// Its ISO's name in the store.
     pub iso: FileName,
-    /// How far it has come.
+    /// Its status.
     pub status: Status,
     /// Where its ISO came from.
     pub source: Source,
@@ -173,19 +173,19 @@ pub struct Image {
     pub created: Timestamp,
     /// When its status last changed.
     pub updated: Timestamp,
-    /// The version of the ISO that was read; `None` until it was, and for records of the old service.
+    /// The version of the ISO that was read; `None` before that, and in records of the old service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<Identity>,
     /// The digest of that version of the ISO, once known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<Sha256>,
-    /// What its digests must be, as whoever registered it said.
+    /// The digests that the client expected when it registered the image.
     #[serde(default, skip_serializing_if = "Expected::is_nothing")]
     pub expected: Expected,
-    /// What was found in the ISO.
+    /// A summary of the ISO's tree.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tree: Option<TreeSummary>,
-    /// The tree that was asked for; `None` leaves the choice to the reader of ISOs.
+    /// The tree that the client asked for; `None` leaves the choice to the reader of ISOs.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "super::tree_choice")]
     pub asked_tree: Option<TreeKind>,
 }

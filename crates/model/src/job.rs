@@ -1,5 +1,4 @@
-//! A job as a record: what is to be done, how far it has come, and what happened on the way. A record knows
-//! no kind of work.
+//! The record of a job: its work, its state and its log. A record knows no kind of work.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -29,13 +28,13 @@ impl fmt::Display for JobId {
     }
 }
 
-/// What is to be done: the name of a kind of work, and what that kind needs to know. Equal records are the
-/// same work.
+/// The work of a job: the name of its kind, and the details that the kind needs. Equal records are the same
+/// work.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct WorkRecord {
     /// The kind as clients know it.
     pub kind: String,
-    /// What the kind needs to know, by name. No name is that of a field of [`Job`] or [`State`].
+    /// The details of the kind, by name. No name is that of a field of [`Job`] or [`State`].
     #[serde(flatten, deserialize_with = "without_state")]
     pub details: Map<String, Value>,
 }
@@ -49,13 +48,13 @@ fn without_state<'de, D: Deserializer<'de>>(record: D) -> Result<Map<String, Val
     Ok(fields)
 }
 
-/// How far a job has come.
+/// The state of a job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "lowercase")]
 pub enum State {
     /// It waits for its turn in its queue.
     Queued,
-    /// It is being done.
+    /// It runs.
     Running,
     /// An attempt failed, and another follows.
     Waiting {
@@ -94,7 +93,7 @@ impl State {
     }
 }
 
-/// Something that happened to a job.
+/// An entry of a job's log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogLine {
     /// When it happened.
@@ -108,12 +107,12 @@ pub struct LogLine {
 pub struct Job {
     /// Its identity for clients.
     pub id: JobId,
-    /// What is to be done.
+    /// Its work.
     #[serde(flatten)]
     pub work: WorkRecord,
     /// What it is about, for people.
     pub title: String,
-    /// How far it has come.
+    /// Its state.
     #[serde(flatten)]
     pub state: State,
     /// Attempts that were begun.
@@ -122,7 +121,7 @@ pub struct Job {
     pub created: Timestamp,
     /// When its state last changed.
     pub updated: Timestamp,
-    /// What happened, oldest first.
+    /// Its log, oldest line first.
     #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
     pub log: VecDeque<LogLine>,
 }

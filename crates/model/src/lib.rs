@@ -1,4 +1,4 @@
-//! The nouns of the house: validated names, images, stored files and content. No I/O and no decisions.
+#![doc = include_str!("../README.md")]
 
 pub mod content;
 pub mod digest;

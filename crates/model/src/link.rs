@@ -1,5 +1,5 @@
-//! A link as somebody gave it. It may hold credentials, so what is printed, logged and written down is the form without them; who connects
-//! asks for the whole by a name that says what it is.
+//! A link from outside, which may contain credentials. It is printed, logged and stored without them; only a
+//! caller of [`Link::secret_url`] sees them.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use url::Url;
 pub struct Link(Url);
 
 impl Link {
-    /// The whole link, with user name, password and query. Not for eyes or files.
+    /// The whole link, with user name, password and query. For connecting, never for a text or a file.
     pub fn secret_url(&self) -> &Url {
         &self.0
     }
@@ -22,7 +22,7 @@ impl Link {
         shown(&self.0)
     }
 
-    /// Whether the whole holds something that is not shown.
+    /// Whether the link has parts that are not shown.
     pub fn hides_something(&self) -> bool {
         self.shown() != self.0
     }

@@ -1,6 +1,7 @@
-//! How much a client wants one media type rather than another (RFC 9110 §12.5.1), told from the text of its `Accept`.
+//! How much a client prefers one media type to another, by the text of its `Accept` (RFC 9110 §12.5.1).
 
-/// How much the client wants `main/sub`: quality in thousandths, how precisely it is named, and how early. `None`: not at all.
+/// How much the client prefers `main/sub`: the quality in thousandths, the precision of the range that names
+/// it, and the position of that range, negated. `None` if the client refuses it.
 pub fn rank(accept: &str, main: &str, sub: &str) -> Option<(u32, u32, i32)> {
     let mut best: Option<(u32, u32, i32)> = None;
     for (position, range) in (0..).zip(accept.split(',')) {
@@ -48,7 +49,7 @@ mod tests {
             ("text/html;q=0, */*", None),
             ("text/plain", None),
             ("", None),
-            // No quality is what RFC 9110 §12.4.2 has no form for.
+            // A malformed quality (RFC 9110 §12.4.2) is ignored.
             ("text/html;q=much", Some((1000, 3, 0))),
             ("text/html;q=4294967295.9", Some((1000, 3, 0))),
         ] {

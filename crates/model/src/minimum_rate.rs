@@ -1,11 +1,11 @@
-//! How fast bytes must come. A sender that trickles would hold its place for ever; dnf gives up below the same floor.
+//! The rate that a sender must keep. A slower one would hold its connection for ever; dnf has the same limit.
 
 use std::time::{Duration, Instant};
 
-/// Bytes a second below which a sender counts as gone.
-const FLOOR: f64 = 1000.0;
+/// Bytes a second below which a transfer is given up.
+const MINIMUM: f64 = 1000.0;
 
-/// Watches one transfer.
+/// Measures one transfer against the minimum rate.
 #[derive(Debug)]
 pub struct MinimumRate {
     window: Duration,
@@ -14,12 +14,12 @@ pub struct MinimumRate {
 }
 
 impl MinimumRate {
-    /// Begins to watch. The average over each `window` counts.
+    /// Begins to measure. The average over each `window` counts.
     pub fn new(window: Duration, now: Instant) -> Self {
         Self { window, since: now, bytes: 0 }
     }
 
-    /// Counts bytes that came; `false` if the window that ends now was below the floor.
+    /// Counts received bytes; `false` if the window that ends now was below the minimum rate.
     pub fn keeps_up(&mut self, bytes: usize, now: Instant) -> bool {
         self.bytes += bytes as u64;
         let passed = now.saturating_duration_since(self.since);
@@ -27,7 +27,7 @@ impl MinimumRate {
             return true;
         }
         #[expect(clippy::cast_precision_loss, reason = "an average needs no more than 53 bits")]
-        let keeps_up = self.bytes as f64 >= FLOOR * passed.as_secs_f64();
+        let keeps_up = self.bytes as f64 >= MINIMUM * passed.as_secs_f64();
         *self = Self::new(self.window, now);
         keeps_up
     }

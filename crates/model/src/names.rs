@@ -1,4 +1,4 @@
-//! Names that came from outside and were found safe: one path segment each, never a path.
+//! Validated names: each is one path segment, never a path.
 
 use std::fmt;
 
@@ -10,13 +10,13 @@ pub const MAX_NAME_BYTES: usize = 255;
 /// Top-level southbound folders that an image must not hide.
 pub const RESERVED_IMAGE_NAMES: [&str; 3] = ["iso", "common", "gui"];
 
-/// Characters that a shell would interpret. No image needs them, and names end up in operators' scripts.
+/// Characters that a shell interprets. No image needs them, and operators' scripts contain names.
 const SHELL_CHARACTERS: &str = "`$;|&<>*?\"'";
 
 /// Why a name was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
-    /// Nothing was given.
+    /// It has no characters.
     #[error("is empty")]
     Empty,
     /// More than [`MAX_NAME_BYTES`] bytes.
@@ -28,10 +28,10 @@ pub enum NameError {
     /// Starts with `-`, which command-line tools take for an option.
     #[error("must not start with '-'")]
     LeadingDash,
-    /// Begins or ends with white space, which nobody sees and nobody types.
+    /// Begins or ends with white space, which people overlook.
     #[error("must not begin or end with white space")]
     OuterSpace,
-    /// Holds a character that is not allowed.
+    /// Contains a character that is not allowed.
     #[error("must not contain {0}")]
     Forbidden(String),
     /// One of [`RESERVED_IMAGE_NAMES`].
@@ -66,7 +66,7 @@ fn validate(text: &str) -> Result<(), NameError> {
     Ok(())
 }
 
-/// The rule for names that are given now. What exists already is not held to it.
+/// The rule for new names. Existing ones are exempt from it.
 fn validate_new(text: &str) -> Result<(), NameError> {
     validate(text)?;
     if text.trim() != text {
@@ -80,23 +80,31 @@ fn validate_new(text: &str) -> Result<(), NameError> {
 
 /// The name of a file in a store.
 ///
-/// `.incoming` is the store's own: half-received files live below that folder.
+/// `.incoming` is reserved: unfinished files lie in that folder.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct FileName(String);
 
 impl FileName {
-    /// The folder inside a store that holds files not yet complete.
+    /// The folder inside a store for unfinished files.
     pub const INCOMING: &str = ".incoming";
 
-    /// A name that is given now; the error says what is wrong with it.
+    /// A new name.
+    ///
+    /// # Errors
+    ///
+    /// The rule that the name breaks.
     pub fn new(text: impl Into<String>) -> Result<Self, NameError> {
         let name = Self::existing(text)?;
         validate_new(&name.0)?;
         Ok(name)
     }
 
-    /// A name that exists already, on disk or in a record, and so need only be one safe path segment.
+    /// An existing name, on disk or in a record, which need only be one safe path segment.
+    ///
+    /// # Errors
+    ///
+    /// The rule that the name breaks.
     pub fn existing(text: impl Into<String>) -> Result<Self, NameError> {
         let text = text.into();
         validate(&text)?;
@@ -118,14 +126,22 @@ impl FileName {
 pub struct ImageName(String);
 
 impl ImageName {
-    /// A name that is given now; the error says what is wrong with it.
+    /// A new name.
+    ///
+    /// # Errors
+    ///
+    /// The rule that the name breaks.
     pub fn new(text: impl Into<String>) -> Result<Self, NameError> {
         let name = Self::existing(text)?;
         validate_new(&name.0)?;
         Ok(name)
     }
 
-    /// A name that exists already, on disk or in a record, and so need only be one safe path segment.
+    /// An existing name, on disk or in a record, which need only be one safe path segment.
+    ///
+    /// # Errors
+    ///
+    /// The rule that the name breaks.
     pub fn existing(text: impl Into<String>) -> Result<Self, NameError> {
         let text = text.into();
         validate(&text)?;
@@ -147,14 +163,22 @@ impl ImageName {
 pub struct ImageVersion(String);
 
 impl ImageVersion {
-    /// A name that is given now; the error says what is wrong with it.
+    /// A new name.
+    ///
+    /// # Errors
+    ///
+    /// The rule that the name breaks.
     pub fn new(text: impl Into<String>) -> Result<Self, NameError> {
         let name = Self::existing(text)?;
         validate_new(&name.0)?;
         Ok(name)
     }
 
-    /// A name that exists already, on disk or in a record, and so need only be one safe path segment.
+    /// An existing name, on disk or in a record, which need only be one safe path segment.
+    ///
+    /// # Errors
+    ///
+    /// The rule that the name breaks.
     pub fn existing(text: impl Into<String>) -> Result<Self, NameError> {
         let text = text.into();
         validate(&text)?;

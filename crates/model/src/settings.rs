@@ -1,8 +1,9 @@
-//! Reads settings by key, and knows where each value came from, so that a message can name key, value and origin.
+//! Reads settings by key, and knows the origin of each value, so that a message can name key, value and
+//! origin.
 //!
-//! The command line wins over the environment, and the environment over the file. A key is known once it was asked for:
-//! each part of the program reads its own keys, a component those of its own section, and what is left over in the file
-//! is an error ([`Settings::refuse_unknown`]).
+//! The command line wins over the environment, and the environment over the file. A key is known once it is
+//! read: each part of the program reads its own keys, a component those of its own section. An unknown key in
+//! the file is an error ([`Settings::refuse_unknown`]).
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,20 +14,20 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-/// Where a value came from.
+/// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
+pub enum SettingOrigin {
     /// The configuration file.
     File,
     /// The environment variable of this name.
     Environment(String),
     /// The command line.
     CommandLine,
-    /// The program: no setting says anything.
+    /// The program: no source sets the key.
     Default,
 }
 
-impl Display for Origin {
+impl Display for SettingOrigin {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File => formatter.write_str("the configuration file"),
@@ -43,27 +44,27 @@ pub enum ConfigError {
     /// The file is not JSON, or not an object.
     #[error("the configuration file is not a JSON object: {0}")]
     NotAnObject(String),
-    /// A key that means nothing.
+    /// A key that no part of the program reads.
     #[error("unknown key `{key}` with the value {value} in {origin}{hint}")]
     UnknownKey {
         /// The key.
         key: String,
         /// Its value.
         value: String,
-        /// Where it stands.
-        origin: Origin,
+        /// Where it comes from.
+        origin: SettingOrigin,
         /// The key that may have been meant.
         hint: String,
     },
-    /// A value that cannot be used.
+    /// An invalid value.
     #[error("`{key}` is {value} in {origin}: {problem}")]
     Value {
         /// The key.
         key: String,
         /// Its value.
         value: String,
-        /// Where it stands.
-        origin: Origin,
+        /// Where it comes from.
+        origin: SettingOrigin,
         /// What is wrong.
         problem: String,
     },
@@ -83,7 +84,7 @@ struct Sources {
     file: Map<String, Value>,
     environment: Environment,
     options: BTreeMap<&'static str, Value>,
-    /// The keys that were asked for, a key of a section with the section's name before it.
+    /// The keys that were read; those of a section have the section's name before them.
     known: RefCell<BTreeSet<String>>,
 }
 
@@ -101,8 +102,8 @@ pub fn variable(key: &str) -> String {
 }
 
 impl Settings {
-    /// Gathers the values of `file` (the text of the configuration file, if there is one), of the environment and of the
-    /// command line.
+    /// Gathers the values of `file` (the text of the configuration file, if there is one), of the environment
+    /// and of the command line.
     ///
     /// # Errors
     ///
@@ -129,7 +130,7 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// The file has something else than an object under this name.
+    /// The file has no object under this name, but another value.
     pub fn section(&self, name: &str) -> Result<Self, ConfigError> {
         let section = Self { sources: Rc::clone(&self.sources), section: Some(self.full_key(name)) };
         self.sources.known.borrow_mut().insert(self.full_key(name));
@@ -143,7 +144,7 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// What `read` says is wrong with the value, with key, value and origin.
+    /// The error of `read`, with key, value and origin.
     pub fn get<T>(
         &self,
         key: &str,
@@ -179,21 +180,23 @@ impl Settings {
     /// The value is no text.
     pub fn path(&self, key: &str, folder: &Path, default: &str) -> Result<PathBuf, ConfigError> {
         let path = folder.join(self.get(key, text)?.unwrap_or_else(|| default.to_owned()));
-        // Collecting the components drops each `.` and doubled slash, so that paths are shown as people write them.
+        // Collecting the components drops each `.` and doubled slash, so that paths are shown as people write
+        // them.
         Ok(path.components().collect())
     }
 
-    /// The error that `value` of `key` cannot be used because of `problem`.
+    /// The error that `value` of `key` is invalid because of `problem`.
     pub fn error(&self, key: &str, value: &dyn Display, problem: &str) -> ConfigError {
         ConfigError::Value {
             key: self.full_key(key),
             value: value.to_string(),
-            origin: self.find(key).map_or(Origin::Default, |(_, origin)| origin),
+            origin: self.find(key).map_or(SettingOrigin::Default, |(_, origin)| origin),
             problem: problem.to_owned(),
         }
     }
 
-    /// Refuses keys of the file for which no part of the program has asked. Called once, after all have read theirs.
+    /// Refuses keys of the file that no part of the program has read. Called once, after all have read
+    /// theirs.
     ///
     /// # Errors
     ///
@@ -212,7 +215,7 @@ impl Settings {
                     hint,
                     key,
                     value: value.to_string(),
-                    origin: Origin::File,
+                    origin: SettingOrigin::File,
                 });
             }
             let below = format!("{key}.");
@@ -229,18 +232,18 @@ impl Settings {
         self.section.as_ref().map_or_else(|| key.to_owned(), |section| format!("{section}.{key}"))
     }
 
-    fn find(&self, key: &str) -> Option<(Value, Origin)> {
+    fn find(&self, key: &str) -> Option<(Value, SettingOrigin)> {
         let full = self.full_key(key);
         if let Some(value) = self.sources.options.get(full.as_str()) {
-            return Some((value.clone(), Origin::CommandLine));
+            return Some((value.clone(), SettingOrigin::CommandLine));
         }
         let name = variable(&full);
         if let Some(text) = (self.sources.environment)(&name) {
-            // Lists and numbers are written as in the file; everything else is plain text.
+            // Lists and numbers are written as in the file; any other value is plain text.
             let value = serde_json::from_str(&text).unwrap_or(Value::String(text));
-            return Some((value, Origin::Environment(name)));
+            return Some((value, SettingOrigin::Environment(name)));
         }
-        self.in_file(key).map(|value| (value.clone(), Origin::File))
+        self.in_file(key).map(|value| (value.clone(), SettingOrigin::File))
     }
 
     fn in_file(&self, key: &str) -> Option<&Value> {
@@ -323,7 +326,7 @@ fn within<T: TryFrom<u64>>(value: &Value, least: u64, most: u64) -> Result<T, St
         .ok_or_else(|| format!("expected a whole number from {least} to {most}"))
 }
 
-/// The least that a rate may be, in bytes a second. dnf gives up below 1,000, and clients share a rate.
+/// The lowest rate, in bytes a second. dnf gives up below 1,000, and clients share a rate.
 const MIN_RATE: u64 = 64 << 10;
 
 /// Reads bytes a second; 0 is no limit.

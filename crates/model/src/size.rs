@@ -15,9 +15,10 @@ pub fn shown(bytes: u64) -> String {
     text
 }
 
-/// Appends the size. A listing has thousands, and the standard library's formatting takes several times as long.
+/// Appends the size. A listing has thousands, and the standard library's formatting takes several times as
+/// long.
 pub fn push(text: &mut String, bytes: u64) {
-    // What the next smaller unit would show as 1000.00 is 1.00 of this one.
+    // A size that the next smaller unit would show as 1000.00 is 1.00 of this one.
     let Some((unit, factor)) = UNITS.iter().find(|(_, factor)| bytes >= factor - factor / 200_000) else {
         push_number(text, bytes);
         text.push_str(" Byte");

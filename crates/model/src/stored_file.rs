@@ -1,4 +1,4 @@
-//! Files on the shelves: which shelf, what is remembered of each, and what a listing shows.
+//! Files of the stores: the kinds of store, the record of a file, and its state in a listing.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use crate::identity::Identity;
 use crate::image::Status;
 use crate::names::FileName;
 
-/// The two shelves.
+/// The two stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StoreKind {
@@ -31,25 +31,25 @@ impl fmt::Display for StoreKind {
     }
 }
 
-/// How a file came onto its shelf.
+/// How a file came into its store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Origin {
-    /// Somebody sent it.
+    /// A client sent it.
     Upload,
-    /// It was fetched.
+    /// A job fetched it.
     Download {
         /// From here, without credentials.
         url: Url,
     },
-    /// It lies elsewhere and is only referred to.
+    /// It lies outside the store and is only referred to.
     Local,
-    /// Somebody put it into the store's folder.
+    /// It was copied into the store's folder.
     Folder,
 }
 
 impl Origin {
-    /// The word for people and scripts.
+    /// The word for clients.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Upload => "upload",
@@ -60,22 +60,22 @@ impl Origin {
     }
 }
 
-/// Why a file that was good must not be used any more.
+/// Why a file that was good must no longer be used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Damage {
-    /// Its bytes are not what they were, and nobody has written to it.
+    /// Its bytes have changed although its identity has not: the disk has lost some.
     Rotten {
-        /// The digest that was found.
+        /// Its digest now.
         found: Sha256,
         /// The digest on record.
         recorded: Sha256,
         /// When that was noticed.
         noticed: Timestamp,
     },
-    /// The disk does not give its bytes.
+    /// The disk cannot read it.
     Unreadable {
-        /// What the system said.
+        /// The error of the system.
         error: String,
         /// When that was noticed.
         noticed: Timestamp,
@@ -102,10 +102,10 @@ impl fmt::Display for Damage {
     }
 }
 
-/// What the inventory remembers of a stored file.
+/// The record of a stored file in the inventory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileRecord {
-    /// Which shelf it stands on.
+    /// Its store.
     #[serde(rename = "shelf")]
     pub kind: StoreKind,
     /// Its name there.
@@ -118,13 +118,13 @@ pub struct FileRecord {
     /// The digest, once computed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<Sha256>,
-    /// How it came; older records do not tell.
+    /// How it came; absent in older records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
-    /// When all of its bytes were last read or written by this program and fitted the digest; older records do not tell.
+    /// When this program last read or wrote all bytes and they had the digest; absent in older records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verified: Option<Timestamp>,
-    /// When it came, where the file's own time does not tell because another file has the same bytes.
+    /// When it came, where the file's own time is that of another file with the same bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uploaded: Option<Timestamp>,
     /// What is wrong with it.
@@ -133,7 +133,7 @@ pub struct FileRecord {
 }
 
 impl FileRecord {
-    /// The record of a file whose bytes nobody has looked at.
+    /// The record of a file whose bytes have not been read.
     pub fn new(kind: StoreKind, name: FileName, identity: Identity, origin: Origin) -> Self {
         Self {
             kind,
@@ -148,15 +148,15 @@ impl FileRecord {
         }
     }
 
-    /// Notes that all bytes of the version on record have this digest now.
+    /// Records that all bytes of this version have this digest now.
     pub fn verify(&mut self, sha256: Sha256) {
         self.sha256 = Some(sha256);
         self.verified = Some(Timestamp::now());
         self.damage = None;
     }
 
-    /// Whether nothing has to be read to know how the version `found` of the file is. A damaged one that lies in another place on the disk
-    /// than it did may be good again.
+    /// Whether the state of the version `found` is known without reading it. A damaged file with a new inode
+    /// may be good again, so it is not known.
     pub fn is_known(&self, found: &Identity) -> bool {
         let is_same = self.identity.same_version(found);
         match &self.damage {
@@ -165,12 +165,12 @@ impl FileRecord {
         }
     }
 
-    /// What is wrong with the version `found` of the file.
+    /// The damage of the version `found`.
     pub fn damage_of(&self, found: &Identity) -> Option<&Damage> {
         self.damage.as_ref().filter(|_| self.identity.same_version(found))
     }
 
-    /// The digest of the version `found` of the file, where it is known.
+    /// The digest of the version `found`, where it is known.
     pub fn sha256_of(&self, found: &Identity) -> Option<Sha256> {
         self.sha256.filter(|_| self.identity.same_version(found))
     }
@@ -183,11 +183,11 @@ pub struct StoredFile {
     pub name: FileName,
     /// Its size and time.
     pub identity: Identity,
-    /// Whether it lies outside the store and is only referred to.
+    /// Whether it lies outside the store.
     pub local: bool,
     /// The digest of this very version, once known.
     pub sha256: Option<Sha256>,
-    /// How far it has come, in the words of images: `OK` is a file whose digest is known.
+    /// Its status, in the words of images: a file whose digest is known is `OK`.
     pub status: Status,
     /// How it came, where that is known.
     pub origin: Option<Origin>,
@@ -198,7 +198,8 @@ pub struct StoredFile {
 }
 
 impl StoredFile {
-    /// What the shelf and the records tell of a file together. A file that is not the version on record, or has none, came by itself.
+    /// The state of a file by its store and its record. A file without a record of this version was copied
+    /// into the folder.
     pub fn new(name: FileName, identity: Identity, record: Option<&FileRecord>) -> Self {
         let local = record.is_some_and(|record| record.local.is_some());
         let unknown = Self {

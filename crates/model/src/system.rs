@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What an image's files say of the system that they are. What they do not say is `None`.
+/// The system that an image's files describe. What they do not say is `None`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct System {
     /// A word for programs, as in `ID` of os-release: `ubuntu`, `rhel`, `esxi`.

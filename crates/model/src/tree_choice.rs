@@ -1,4 +1,4 @@
-//! How the choice of one of an ISO's trees is kept in records: as the word that users know the tree by, for example `joliet`.
+//! How a record holds the choice of one of an ISO's trees: as the word that clients use, such as `joliet`.
 
 use iso_reader::TreeKind;
 use serde::de::Error;

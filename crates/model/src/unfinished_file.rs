@@ -1,4 +1,4 @@
-//! Files that are not whole yet, and stay until somebody goes on with them.
+//! Files that are not complete yet, and stay until their owner continues them.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,80 +10,84 @@ use serde_json::Value;
 use crate::digest::{Expected, Sha256};
 use crate::names::FileName;
 
-/// The longest name of a part. A UUID has 36.
-const MAX_PART_ID_BYTES: usize = 64;
+/// The longest id of an unfinished file. A UUID has 36 bytes.
+const MAX_ID_BYTES: usize = 64;
 
-/// The name under which a part is found again, chosen by its owner: letters, digits and hyphens.
+/// The id of an unfinished file, chosen by its owner: letters, digits and hyphens.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct UnfinishedFileId(String);
 
-/// The text cannot name a part.
+/// The text is not the id of an unfinished file.
 #[derive(Debug, thiserror::Error)]
 #[error("is not the id of an unfinished file")]
 pub struct NotAnUnfinishedFileId;
 
-/// Who goes on with a part.
+/// The owner of an unfinished file, which continues it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Owner {
-    /// A client that uploads it. It goes when nobody has touched it for long.
+    /// A client that uploads it. The file is removed when it has not grown for long.
     Upload,
-    /// One of our jobs.
+    /// A job.
     Job,
 }
 
-/// What a part is to become, as its owner says when it is begun.
+/// What an unfinished file is to become, as its owner plans it at the beginning.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Plan {
-    /// The name that the whole file gets.
+    /// The name of the complete file.
     pub name: FileName,
     /// Its size, where that is known.
     pub size: Option<u64>,
-    /// What its digests must be.
+    /// The digests that it must have.
     pub expected: Expected,
-    /// Who goes on with it.
+    /// Its owner.
     pub owner: Owner,
-    /// What the owner wants to find again. Nobody else looks at it.
+    /// Data of the owner for a resume. Only the owner reads it.
     #[serde(rename = "memo")]
     pub resume_data: Value,
 }
 
-/// How far a part has come.
+/// The state of an unfinished file.
 #[derive(Debug, Clone)]
 pub struct UnfinishedFile {
-    /// Its name among the parts.
+    /// Its id.
     pub id: UnfinishedFileId,
     /// What it is to become.
     pub plan: Plan,
-    /// So many bytes are kept, whatever happens.
+    /// Bytes that are on disk and survive a crash.
     pub offset: u64,
-    /// Whether it is whole. It is still known for a while, for those who missed the answer.
+    /// Whether it is complete. It stays known for a while, for a client that missed the answer.
     pub whole: bool,
     /// When it was begun.
     pub created: Timestamp,
-    /// How long ago it last grew. The clock on the wall may have jumped meanwhile.
+    /// How long ago it last grew, by a clock that does not jump.
     pub age: Duration,
 }
 
 impl UnfinishedFileId {
-    /// An id that came from outside.
+    /// An id from outside.
+    ///
+    /// # Errors
+    ///
+    /// The text is empty, too long, or has other characters.
     pub fn new(text: impl Into<String>) -> Result<Self, NotAnUnfinishedFileId> {
         let text = text.into();
         let is_fine = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-        if (1..=MAX_PART_ID_BYTES).contains(&text.len()) && text.bytes().all(is_fine) {
+        if (1..=MAX_ID_BYTES).contains(&text.len()) && text.bytes().all(is_fine) {
             Ok(Self(text))
         } else {
             Err(NotAnUnfinishedFileId)
         }
     }
 
-    /// A new one that no other part has.
+    /// A new id that no other unfinished file has.
     pub fn random() -> Self {
         Self(uuid::Uuid::new_v4().to_string())
     }
 
-    /// The id of whatever has this digest.
+    /// The id of the file with this digest.
     pub fn of_digest(digest: &Sha256) -> Self {
         Self(digest.to_string())
     }
