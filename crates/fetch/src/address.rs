@@ -1,11 +1,11 @@
-//! What kind of address is this? The special ones by the registries of RFC 6890 and its successors, and those at which clouds tell
-//! their machines' secrets.
+//! The kinds of addresses: the special ones in the registries of RFC 6890 and its successors, and those where
+//! clouds serve the secrets of their machines.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{Ipv4Net, Ipv6Net};
 
-/// Which setting allows an address.
+/// The setting that allows an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Needs {
     /// `downloadLinkLocal`.
@@ -14,7 +14,7 @@ pub(super) enum Needs {
     Private,
 }
 
-/// The first entry that an address is in counts.
+/// The first entry that contains an address counts.
 const SPECIAL_V4: [(Ipv4Net, &str, Needs); 19] = [
     (v4([169, 254, 0, 0], 16), "link-local", Needs::LinkLocal),
     (v4([100, 100, 100, 200], 32), METADATA, Needs::LinkLocal),
@@ -52,24 +52,24 @@ const SPECIAL_V6: [(Ipv6Net, &str, Needs); 12] = [
     (v6([0x3fff, 0, 0, 0, 0, 0, 0, 0], 20), RESERVED, Needs::Private),
 ];
 
-/// Everything that is handed out for use in public is in here (RFC 4291 §2.4).
+/// Contains all public addresses (RFC 4291 §2.4).
 const GLOBAL_V6: Ipv6Net = v6([0x2000, 0, 0, 0, 0, 0, 0, 0], 3);
 
 const METADATA: &str = "tells the secrets of cloud machines";
 const RESERVED: &str = "reserved";
 
-/// For a network's own translation to IPv4 (RFC 8215). Its operator chooses where in here the IPv4 address stands (RFC 6052 §2.2), so it
-/// cannot be told for certain what such an address leads to.
+/// A network's own translation to IPv4 (RFC 8215). Its operator chooses the position of the IPv4 address in
+/// it (RFC 6052 §2.2), so the target of such an address is not certain.
 const LOCAL_NAT64: Ipv6Net = v6([0x64, 0xff9b, 1, 0, 0, 0, 0, 0], 48);
 
-/// What is special about an address and which setting it needs; `None` if it is like any other.
+/// Why an address is special and the setting that it needs; `None` for an ordinary one.
 pub(super) fn special(address: IpAddr) -> Option<(&'static str, Needs)> {
     let local = is_local_nat64(address).then_some(("a network's own NAT64", Needs::Private));
     of_unwrapped(unwrapped(address)).or(local)
 }
 
-/// The address that is reached in truth, as far as that is certain.
-pub(super) fn reached(address: IpAddr) -> IpAddr {
+/// The address that a connection reaches, as far as that is certain.
+pub(super) fn target(address: IpAddr) -> IpAddr {
     if is_local_nat64(address) { address } else { unwrapped(address) }
 }
 
@@ -91,7 +91,7 @@ fn of_unwrapped(address: IpAddr) -> Option<(&'static str, Needs)> {
     }
 }
 
-/// The IPv4 address that an IPv6 address stands for, if it does: whoever sends there reaches it.
+/// The IPv4 address that an IPv6 address translates to, if it does.
 fn unwrapped(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V6(address) => inner(address).map_or(IpAddr::V6(address), IpAddr::V4),
@@ -106,7 +106,8 @@ fn inner(address: Ipv6Addr) -> Option<Ipv4Addr> {
         [0, 0, 0, 0, 0, 0] if g == 0 => return None,
         // IPv4-compatible and IPv4-mapped (RFC 4291 §2.5.5), IPv4-translated (RFC 7915 §2).
         [0, 0, 0, 0, 0, 0 | 0xffff] | [0, 0, 0, 0, 0xffff, 0] => (g, h),
-        // NAT64, of all (RFC 6052 §2.1) and of one's own, where this is the likeliest place.
+        // NAT64, the well-known prefix (RFC 6052 §2.1) and a network's own, where this is the likeliest
+        // position.
         [0x64, 0xff9b, 0, 0, 0, 0] | [0x64, 0xff9b, 1, ..] => (g, h),
         // 6to4 (RFC 3056 §2).
         [0x2002, high, low, ..] => (high, low),

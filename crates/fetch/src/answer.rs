@@ -1,4 +1,4 @@
-//! What an answer over http means, decided from its head alone: does it continue the file, begin it anew, or is it no use?
+//! Interprets the head of an answer over http: it continues the file, starts over, or is useless.
 
 use std::time::SystemTime;
 
@@ -11,13 +11,13 @@ use super::{Fault, Resume, Validator, retry_after};
 /// What the body of an answer is.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Body {
-    /// The file from its first byte on.
-    Whole(Option<&'static str>),
-    /// What was missing, of a file of this size.
+    /// The whole file; after a resume, with the reason.
+    Complete(Option<&'static str>),
+    /// The missing bytes of a file of this size.
     Rest(Option<u64>),
-    /// Nothing is missing.
-    Complete,
-    /// Nothing that can be used, for this reason: the whole file has to be asked for.
+    /// No byte is missing.
+    NothingMissing,
+    /// Useless, for this reason: the whole file must be requested.
     Useless(&'static str),
 }
 
@@ -25,7 +25,7 @@ const CHANGED: &str = "the file has changed at its source";
 const NOT_CONTINUED: &str = "the source does not continue files";
 const WRONG_PART: &str = "the source answered with another part than the one asked for";
 
-/// Judges the answer to a request for the whole file.
+/// Checks the answer to a request for the whole file.
 pub(super) fn to_whole(status: StatusCode, headers: &HeaderMap) -> Result<(), Fault> {
     match status {
         StatusCode::OK => unencoded(headers),
@@ -33,19 +33,19 @@ pub(super) fn to_whole(status: StatusCode, headers: &HeaderMap) -> Result<(), Fa
     }
 }
 
-/// Judges the answer to a request for what is missing.
+/// Interprets the answer to a request for the missing bytes.
 pub(super) fn to_rest(status: StatusCode, headers: &HeaderMap, from: &Resume) -> Result<Body, Fault> {
     let denied = from.validator.as_ref().is_some_and(|validator| validator.is_denied_by(headers));
     let range = headers.get(CONTENT_RANGE).and_then(|value| content_range::read(value.to_str().ok()?));
     match (status, range) {
         (StatusCode::OK, _) => {
             unencoded(headers)?;
-            // A source that knows the file by the same mark could have continued it.
+            // With the same validator, the source could have continued the file.
             let same = from.validator.is_some() && from.validator == Validator::of(headers);
-            Ok(Body::Whole(Some(if same { NOT_CONTINUED } else { CHANGED })))
+            Ok(Body::Complete(Some(if same { NOT_CONTINUED } else { CHANGED })))
         }
         (StatusCode::PARTIAL_CONTENT, _) if denied => Ok(Body::Useless(CHANGED)),
-        (StatusCode::PARTIAL_CONTENT, Some(ContentRange::Part { first, total, .. }))
+        (StatusCode::PARTIAL_CONTENT, Some(ContentRange::Range { first, total, .. }))
             if first == from.offset =>
         {
             unencoded(headers)?;
@@ -58,14 +58,14 @@ pub(super) fn to_rest(status: StatusCode, headers: &HeaderMap, from: &Resume) ->
         (StatusCode::RANGE_NOT_SATISFIABLE, Some(ContentRange::Unsatisfied { total }))
             if total == from.offset && from.total.is_none_or(|announced| announced == total) && !denied =>
         {
-            Ok(Body::Complete)
+            Ok(Body::NothingMissing)
         }
         (StatusCode::RANGE_NOT_SATISFIABLE, _) => Ok(Body::Useless(CHANGED)),
         _ => Err(refusal(status, headers)),
     }
 }
 
-/// Whether a later request may go better (RFC 9110 §15, RFC 6585 §4, RFC 8470 §5.2).
+/// The fault of a refusal, by whether a later request may succeed (RFC 9110 §15, RFC 6585 §4, RFC 8470 §5.2).
 fn refusal(status: StatusCode, headers: &HeaderMap) -> Fault {
     let text = format!("the web server answered {status}");
     match status.as_u16() {
@@ -77,7 +77,7 @@ fn refusal(status: StatusCode, headers: &HeaderMap) -> Fault {
     }
 }
 
-/// An ISO must arrive bit for bit, so no encoding on the way.
+/// Refuses an encoded body, because the bytes must arrive unchanged.
 fn unencoded(headers: &HeaderMap) -> Result<(), Fault> {
     match headers
         .get(CONTENT_ENCODING)
@@ -131,8 +131,8 @@ mod tests {
                 headers(&[("content-type", "multipart/byteranges; boundary=x")]),
                 Body::Useless(WRONG_PART),
             ),
-            (200, headers(&[("etag", "\"a\"")]), Body::Whole(Some(NOT_CONTINUED))),
-            (200, headers(&[("etag", "\"b\"")]), Body::Whole(Some(CHANGED))),
+            (200, headers(&[("etag", "\"a\"")]), Body::Complete(Some(NOT_CONTINUED))),
+            (200, headers(&[("etag", "\"b\"")]), Body::Complete(Some(CHANGED))),
             (416, headers(&part("bytes */5")), Body::Useless(CHANGED)),
             (416, headers(&tagged("bytes */5", "\"b\"")), Body::Useless(CHANGED)),
             (416, headers(&part("bytes */3")), Body::Useless(CHANGED)),
@@ -142,8 +142,8 @@ mod tests {
             assert_eq!(to_rest(status, &head, &from), Ok(expected), "{status} {head:?}");
         }
         for (total, tag, expected) in [
-            (None, "\"a\"", Body::Complete),
-            (Some(5), "\"a\"", Body::Complete),
+            (None, "\"a\"", Body::NothingMissing),
+            (Some(5), "\"a\"", Body::NothingMissing),
             (Some(5), "\"b\"", Body::Useless(CHANGED)),
             (Some(6), "\"a\"", Body::Useless(CHANGED)),
         ] {

@@ -1,4 +1,4 @@
-//! What a file must be, as the file of checksums beside it says, and who signed that.
+//! Reads the digests of a file from a checksum file, and verifies the signature of that.
 
 mod listing;
 
@@ -15,49 +15,49 @@ pub use listing::ListingError;
 use model::digest::Expected;
 use model::link::shown;
 
-/// No distribution lists so many files that it needs more, and it is read whole.
+/// The largest checksum file, in bytes. Those of distributions are smaller, and it is read into memory.
 const MAX_FILE: usize = 1 << 20;
 
-/// What a file of checksums promises.
+/// The statement of a checksum file about one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Promise {
-    /// What the digests must be.
+    /// The digests.
     pub expected: Expected,
-    /// Who signed it, where that was verified.
+    /// The signer, if the signature was verified.
     pub signer: Option<Signer>,
 }
 
-/// Why a file of checksums does not tell what a file must be. The texts name no credentials and no path of the server.
+/// Why a checksum file gives no digest. The texts contain no credentials and no path of this machine.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ChecksumError {
     /// It, or its signature, cannot be fetched.
     #[error("cannot fetch {url}: {fault}")]
     Fetch {
-        /// From where, without credentials.
+        /// The link, without credentials.
         url: Url,
-        /// Why.
+        /// The reason.
         fault: Fault,
     },
-    /// It does not say what is asked for.
+    /// It does not list the file.
     #[error("the checksum file {url} {error}")]
     Listing {
-        /// Which one, without credentials.
+        /// Its link, without credentials.
         url: Url,
         /// What is wrong with it.
         error: ListingError,
     },
-    /// Nobody known has signed it.
+    /// No known key has signed it.
     #[error("the signature of the checksum file {url} cannot be trusted: {error}")]
     Signature {
-        /// Which one, without credentials.
+        /// Its link, without credentials.
         url: Url,
-        /// Why.
+        /// The reason.
         error: SignatureError,
     },
 }
 
 impl ChecksumError {
-    /// What went wrong on the way, if that was it.
+    /// The fault of the transfer, if that failed.
     pub fn fault(&self) -> Option<&Fault> {
         match self {
             Self::Fetch { fault, .. } => Some(fault),
@@ -66,9 +66,13 @@ impl ChecksumError {
     }
 }
 
-/// Fetches the file of checksums and reads what it says of a file that has one of `names`, of which the first that is listed counts; a name
-/// may have folders before it. With `signature` the file must be signed by it, and with a folder of keyrings a clear-signed file must be
-/// signed by one of their keys.
+/// Fetches a checksum file and reads the digests of the first of `names` that it lists; a name may have
+/// folders before it. With `signature`, that must be a valid signature of the checksum file. With a folder of
+/// keyrings, a clear-signed file must be signed by one of their keys.
+///
+/// # Errors
+///
+/// A file cannot be fetched, does not list the name, or its signature cannot be trusted.
 pub async fn expected(
     fetcher: &Fetcher,
     checksums: &Url,
@@ -104,7 +108,7 @@ async fn get(fetcher: &Fetcher, url: &Url) -> Result<Bytes, ChecksumError> {
     small(fetcher, url, MAX_FILE).await.map_err(|fault| ChecksumError::Fetch { url: shown(url), fault })
 }
 
-/// The text that was signed, and by whom. Reads files and takes its time to compute.
+/// The signed text and its signer. Blocks on the disk and computes for long.
 fn verify(folder: &Path, file: &[u8], signature: Option<&[u8]>) -> Result<(String, Signer), SignatureError> {
     let (keyring, now) = (Keyring::open(folder)?, SystemTime::now());
     match signature {

@@ -1,8 +1,9 @@
-//! The connections that all downloads share: straight ones, whose every address is held against the settings, and those through the proxies
-//! that the environment names.
+//! The HTTP clients that all downloads share: a direct one, which checks every address by the policy, and one
+//! for the proxies that the environment names.
 //!
-//! A proxy is the operator's choice, so its own address is exempt from the settings. What it connects to is out of sight; links and redirects
-//! that go through it are still held against the settings by scheme, host and address, and names by the addresses they have here.
+//! A proxy is the operator's choice, so its own address is exempt from the policy. The addresses that it
+//! connects to are unknown here. Links and redirects through it are still checked by scheme, host and
+//! address, and names by their addresses here.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,51 +20,55 @@ use crate::EgressPolicy;
 /// A host that does not answer the first packet for this long is down.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Fetches files, as far as the settings reach.
+/// Fetches files, as far as the egress policy allows. Clones share their connections.
 #[derive(Clone)]
 pub struct Fetcher {
     pub(super) egress: Arc<EgressPolicy>,
-    /// How long a source may send nothing.
+    /// The longest time in which a source may send nothing.
     pub(super) stall: Duration,
-    straight: Client,
+    direct: Client,
     proxied: Client,
     proxies: Arc<Matcher>,
 }
 
-/// The way that a link goes.
-pub(super) struct Way {
+/// The HTTP client for a link.
+pub(super) struct Route {
     pub(super) client: Client,
     pub(super) through_proxy: bool,
 }
 
 impl Fetcher {
-    /// Goes where `reach` allows. `stall` is how long a source may send nothing. Fails if the system lacks what https needs.
+    /// A fetcher under the policy `egress`. `stall` is the longest time in which a source may send nothing.
+    ///
+    /// # Errors
+    ///
+    /// The HTTP client cannot be made.
     pub fn new(egress: EgressPolicy, stall: Duration) -> Result<Self, reqwest::Error> {
-        // An error means that one is installed already, which is as good.
+        // An error means that a provider is already installed.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let egress = Arc::new(egress);
         let guarded = Arc::new(Guarded(Arc::clone(&egress)));
-        let straight = || builder(stall).no_proxy().dns_resolver(Arc::clone(&guarded));
+        let direct = || builder(stall).no_proxy().dns_resolver(Arc::clone(&guarded));
         let proxied = || builder(stall);
-        let (straight, proxied) = match straight().build() {
-            Ok(straight) => (straight, proxied().build()?),
+        let (direct, proxied) = match direct().build() {
+            Ok(direct) => (direct, proxied().build()?),
             Err(error) => {
-                // Minimal systems have no certificates. Everything but https works without.
+                // A minimal system has no certificates, which only https needs.
                 tracing::warn!(%error, "downloads over https will fail: this system has no CA certificates (package ca-certificates)");
-                (straight().tls_certs_only([]).build()?, proxied().tls_certs_only([]).build()?)
+                (direct().tls_certs_only([]).build()?, proxied().tls_certs_only([]).build()?)
             }
         };
-        // The client reads the same variables by the same rules.
-        Ok(Self { egress, stall, straight, proxied, proxies: Arc::new(Matcher::from_env()) })
+        // The HTTP client reads the same variables by the same rules.
+        Ok(Self { egress, stall, direct, proxied, proxies: Arc::new(Matcher::from_env()) })
     }
 
-    /// How to ask for `url`, if that is allowed.
-    pub(super) async fn way(&self, url: &Url) -> Result<Way, Fault> {
+    /// The client for `url`, if the policy allows the link.
+    pub(super) async fn route(&self, url: &Url) -> Result<Route, Fault> {
         egress::check_link(&self.egress, url)?;
-        // What the library cannot read goes straight, where every address is looked at.
+        // A link that the library cannot read goes direct, where every address is checked.
         let proxy = url.as_str().parse().ok().and_then(|uri| self.proxies.intercept(&uri));
         let Some(proxy) = proxy else {
-            return Ok(Way { client: self.straight.clone(), through_proxy: false });
+            return Ok(Route { client: self.direct.clone(), through_proxy: false });
         };
         if proxy.uri().scheme_str().is_some_and(|scheme| scheme.starts_with("socks")) {
             return Err(Fault::Permanent(
@@ -73,11 +78,11 @@ impl Fetcher {
         if let Some(host) = url.domain() {
             resolver::check_for_proxy(&self.egress, host).await?;
         }
-        Ok(Way { client: self.proxied.clone(), through_proxy: true })
+        Ok(Route { client: self.proxied.clone(), through_proxy: true })
     }
 }
 
-/// Redirects are followed by [`super::http`], which looks at each of them.
+/// The library follows no redirects, because [`super::http`] checks each of them.
 fn builder(stall: Duration) -> ClientBuilder {
     Client::builder()
         .user_agent(concat!("image-service/", env!("CARGO_PKG_VERSION")))

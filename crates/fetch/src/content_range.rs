@@ -1,25 +1,25 @@
 //! `Content-Range` (RFC 9110 §14.4) of an answer to a request for one range.
 
-/// What an answer says of its place in the whole.
+/// The position of an answer's bytes in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ContentRange {
-    /// The bytes from `first` on, up to and with `last`.
-    Part {
+    /// The bytes from `first` to `last`, both included.
+    Range {
         /// The first byte.
         first: u64,
         /// The last byte.
         last: u64,
-        /// The size of the whole, if it is known.
+        /// The size of the file, if it is known.
         total: Option<u64>,
     },
-    /// The range cannot be had of a file of this size.
+    /// A file of this size does not have the range.
     Unsatisfied {
-        /// The size of the whole.
+        /// The size of the file.
         total: u64,
     },
 }
 
-/// Reads the value; `None` if it is not of bytes or contradicts itself.
+/// Reads the value; `None` if its unit is not bytes or it contradicts itself.
 pub(super) fn read(text: &str) -> Option<ContentRange> {
     let (unit, rest) = text.trim().split_once(' ')?;
     let (range, total) = rest.trim().split_once('/')?;
@@ -33,11 +33,11 @@ pub(super) fn read(text: &str) -> Option<ContentRange> {
     let (first, last) = range.split_once('-')?;
     let (first, last) = (number(first)?, number(last)?);
     let fits = first <= last && total.is_none_or(|total| last < total);
-    fits.then_some(ContentRange::Part { first, last, total })
+    fits.then_some(ContentRange::Range { first, last, total })
 }
 
 fn number(text: &str) -> Option<u64> {
-    // The library would take a sign as well.
+    // `parse` accepts a sign as well.
     if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 
@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn only_whole_sense_is_read() {
-        let part = |first, last, total| Some(ContentRange::Part { first, last, total });
+        let part = |first, last, total| Some(ContentRange::Range { first, last, total });
         for (text, expected) in [
             ("bytes 5-9/10", part(5, 9, Some(10))),
             ("Bytes 0-0/*", part(0, 0, None)),

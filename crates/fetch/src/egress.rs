@@ -1,5 +1,5 @@
-//! Whether a link may be followed and an address connected to. A link comes from a client and a redirect from a stranger, so neither may
-//! lead this machine to what only it can see: the next machine's management, a cloud's metadata service.
+//! Applies the egress policy to links and addresses. A link comes from a client and a redirect from a server,
+//! so neither may lead to internal services: the management of a machine, the metadata service of a cloud.
 
 use std::net::IpAddr;
 
@@ -9,13 +9,13 @@ use super::Fault;
 use super::address::{self, Needs};
 use crate::EgressPolicy;
 
-/// The settings do not allow to go there.
+/// The policy refuses the link or the address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct Refusal(String);
 
 impl Refusal {
-    /// A name whose addresses cannot be known here.
+    /// A name whose addresses cannot be looked up here.
     pub(super) fn unknown(host: &str) -> Self {
         Self(format!(
             "the addresses of host {} are not known here (not within `downloadNetworks`)",
@@ -30,8 +30,8 @@ impl From<Refusal> for Fault {
     }
 }
 
-/// Holds a link's scheme, host and, where that is one, address against the settings. The addresses of a name are held against them when
-/// it is looked up, see [`check_address`].
+/// Checks a link's scheme and host, and its address if the host is one. The addresses of a name are checked
+/// when it is looked up, see [`check_address`].
 pub(super) fn check_link(egress: &EgressPolicy, url: &Url) -> Result<(), Refusal> {
     let scheme = url.scheme();
     if !egress.schemes.iter().any(|allowed| allowed == scheme) {
@@ -50,9 +50,9 @@ pub(super) fn check_link(egress: &EgressPolicy, url: &Url) -> Result<(), Refusal
     literal(url).map_or(Ok(()), |address| check_address(egress, host, address))
 }
 
-/// Holds an address that is about to be connected to against the settings. `host` is the name that led to it.
+/// Checks an address before a connection to it. `host` is the name that was looked up.
 pub(super) fn check_address(egress: &EgressPolicy, host: &str, found: IpAddr) -> Result<(), Refusal> {
-    let address = address::reached(found);
+    let address = address::target(found);
     let of_host = if host.trim_matches(['[', ']']).parse() == Ok(found) {
         String::new()
     } else {
@@ -73,7 +73,7 @@ pub(super) fn check_address(egress: &EgressPolicy, host: &str, found: IpAddr) ->
     }
 }
 
-/// The address that a link has in the place of a name.
+/// The address that a link has instead of a name.
 pub(super) fn literal(url: &Url) -> Option<IpAddr> {
     match url.host()? {
         Host::Ipv4(address) => Some(address.into()),
@@ -142,7 +142,7 @@ mod tests {
             ("file:///etc/passwd", &default, Some("scheme file")),
             ("http://a.example/x", &https, Some("`downloadSchemes`")),
             ("https://a.example/x", &https, None),
-            // All that a browser takes for the same address.
+            // Other spellings that a browser takes for the same address.
             ("http://169.254.169.254/latest", &default, Some("the address 169.254.169.254 may not")),
             ("http://2852039166/", &default, Some("169.254.169.254")),
             ("http://0xa9.0xfe.0xa9.0xfe/", &default, Some("169.254.169.254")),

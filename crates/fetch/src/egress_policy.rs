@@ -1,23 +1,24 @@
-//! Where downloads may go: schemes, hosts and networks. A link comes from a client, so without limits a client could have this
-//! machine fetch what only it can see.
+//! The egress policy: the schemes, hosts and networks of downloads. A link comes from a client, which could
+//! otherwise reach internal services through this machine.
 
 use ipnet::IpNet;
 
-/// The schemes that this program speaks.
+/// The schemes that this crate supports.
 pub const SCHEMES: [&str; 3] = ["http", "https", "ftp"];
 
-/// Where downloads may go.
+/// The links and addresses that downloads may use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EgressPolicy {
     /// The schemes of links and redirects.
     pub schemes: Vec<String>,
     /// The hosts of links and redirects; empty is all.
     pub hosts: Vec<HostPattern>,
-    /// The networks of addresses that are connected to; empty is all that the next two allow.
+    /// The networks of addresses; empty is all that the next two fields allow.
     pub networks: Vec<IpNet>,
-    /// Whether private and loopback addresses may be connected to, where `networks` is empty.
+    /// Whether private and loopback addresses are allowed, where `networks` is empty.
     pub private: bool,
-    /// Whether link-local addresses may be connected to, where `networks` is empty. Clouds tell their machines' secrets there.
+    /// Whether link-local addresses are allowed, where `networks` is empty. Clouds serve the secrets of
+    /// machines there.
     pub link_local: bool,
 }
 
@@ -33,7 +34,7 @@ impl Default for EgressPolicy {
     }
 }
 
-/// A host's name, or with `*.` before it all names below it.
+/// The name of a host, or `*.` and a name for all names below it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostPattern {
     name: String,
@@ -44,12 +45,12 @@ impl HostPattern {
     /// Reads a pattern; `None` if it names no host.
     pub fn new(text: &str) -> Option<Self> {
         let (below, name) = text.strip_prefix("*.").map_or((false, text), |name| (true, name));
-        // The URL library writes names as they are compared: lower case, punycode, addresses in brackets where they need some.
+        // The URL library normalizes names: lower case, punycode, IPv6 addresses in brackets.
         let host = url::Host::parse(name).ok()?;
         (!below || matches!(host, url::Host::Domain(_))).then(|| Self { name: host.to_string(), below })
     }
 
-    /// Whether `host`, as the URL library writes it, is meant.
+    /// Whether the pattern matches `host`, as the URL library writes it.
     pub fn fits(&self, host: &str) -> bool {
         let host = host.strip_suffix('.').unwrap_or(host);
         match host.strip_suffix(&self.name) {

@@ -1,4 +1,4 @@
-//! What went wrong below http, in words that hold no link: the library's own texts have it whole, credentials included.
+//! Texts for errors of the HTTP library. Its own texts contain the whole link, credentials included.
 
 use std::error::Error;
 use std::io;
@@ -6,7 +6,7 @@ use std::io;
 use super::Fault;
 use super::egress::Refusal;
 
-/// The innermost cause is what people need.
+/// The fault for an error, with the text of its innermost cause.
 pub(super) fn explain(error: &reqwest::Error, through_proxy: bool) -> Fault {
     let chain = || std::iter::successors(Some(error as &(dyn Error + 'static)), |error| (*error).source());
     if let Some(refusal) = chain().find_map(|cause| cause.downcast_ref::<Refusal>()) {
@@ -23,7 +23,7 @@ pub(super) fn explain(error: &reqwest::Error, through_proxy: bool) -> Fault {
     } else {
         "cannot fetch from the web server"
     };
-    // Where the cause is the library's error itself, its text is the one with the link.
+    // Where the cause is the library's own error, its text contains the link.
     let text = match chain().last().filter(|cause| !cause.is::<reqwest::Error>()) {
         // The cause may list all the names that a server's certificate is for.
         Some(cause) => format!("{what} ({})", Fault::quoted(cause)),
@@ -38,9 +38,9 @@ pub(super) fn explain(error: &reqwest::Error, through_proxy: bool) -> Fault {
     }
 }
 
-/// Whether both sides will disagree on certificates or protocols the next time as well.
+/// Whether the cause is a certificate or a protocol, so that another attempt fails as well.
 fn is_about_trust(cause: &(dyn Error + 'static)) -> bool {
-    // An I/O error that wraps another passes it over in its chain of sources.
+    // An I/O error does not list the error that it wraps among its sources.
     let wrapped = cause.downcast_ref::<io::Error>().and_then(|error| error.get_ref());
     let tls =
         wrapped.and_then(|error| error.downcast_ref()).or_else(|| cause.downcast_ref::<rustls::Error>());

@@ -1,41 +1,41 @@
-//! Why a file could not be fetched, and whether it is worth another try.
+//! Why a file could not be fetched, and whether another attempt is worth it.
 
 use std::fmt;
 use std::time::Duration;
 
-/// So many characters of what a source said are told. Its headers may be hundreds of kilobytes.
+/// Characters of a source's text that are quoted. Its headers may have hundreds of kilobytes.
 const MAX_QUOTED: usize = 100;
 
-/// Why a file could not be fetched. The texts are for people and hold no credentials.
+/// Why a file could not be fetched. The texts are for people and contain no credentials.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// The source says that there is no such file.
+    /// The source has no such file.
     #[error("{0}")]
     Missing(String),
-    /// The settings do not allow to fetch from there.
+    /// The egress policy refuses the link.
     #[error("{0}")]
     Refused(String),
-    /// The next try would end in the same way.
+    /// Another attempt would fail in the same way.
     #[error("{0}")]
     Permanent(String),
-    /// The source, or the way to it, is in trouble.
+    /// The source or the network has a temporary problem.
     #[error("{text}")]
     Transient {
         /// What happened.
         text: String,
-        /// How long the source asks to be left alone.
+        /// The pause that the source asks for.
         retry_after: Option<Duration>,
     },
-    /// What has come so far is not the file, or no longer. Another try has to begin anew.
+    /// The bytes so far are not of the file as it is now. Another attempt must start over.
     #[error("{0}")]
     Changed(String),
-    /// There was no connection to the source at all.
+    /// There is no connection to the source.
     #[error("{0}")]
     Unreachable(String),
 }
 
 impl Fault {
-    /// What a source said, as much of it as people need: these texts are kept.
+    /// The text of a source, shortened for a record.
     pub(super) fn quoted(said: impl fmt::Display) -> String {
         let said = said.to_string();
         match said.char_indices().nth(MAX_QUOTED) {
@@ -44,7 +44,7 @@ impl Fault {
         }
     }
 
-    /// A trouble that says nothing of when to come again.
+    /// A temporary problem without a requested pause.
     pub(super) fn transient(text: impl Into<String>) -> Self {
         Self::Transient { text: text.into(), retry_after: None }
     }
@@ -54,7 +54,7 @@ impl Fault {
         matches!(self, Self::Transient { .. } | Self::Changed(_) | Self::Unreachable(_))
     }
 
-    /// How long the source asks to be left alone.
+    /// The pause that the source asks for.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Transient { retry_after, .. } => *retry_after,

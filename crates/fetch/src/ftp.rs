@@ -1,4 +1,4 @@
-//! Fetching over ftp, on a thread of its own. Proxies are not asked: those of the environment speak http.
+//! Fetches over ftp, on a thread of its own. It uses no proxy, because those of the environment speak http.
 
 use std::io::{self, Read};
 use std::time::Duration;
@@ -14,40 +14,41 @@ use super::hang_up::HangUp;
 use super::{Fault, Fetched, Fetcher, Resume, egress};
 use model::link::shown;
 
-/// Bytes read at once, and how many such chunks may wait for the disk.
+/// Bytes of a chunk, and chunks that may wait for the caller.
 const CHUNK: usize = 256 << 10;
 const CHUNKS: usize = 4;
 
-/// How much longer than one silence all the words before the first byte, and the one after the last, may take. A server that trickles is
-/// never silent.
+/// Limits for all replies before the first byte, and for the one after the last, as multiples of the stall
+/// timeout. A slow server never stalls.
 const OPENING: u32 = 4;
 const CLOSING: u32 = 2;
 
-/// What the thread that speaks with the server tells.
-enum Told {
+/// A message of the thread that talks to the server.
+enum Message {
     /// Bytes of the file.
     Bytes(Bytes),
-    /// There are no more; the server has not yet said whether these are all.
+    /// The data connection has ended; the reply that confirms the transfer is still to come.
     End,
 }
 
-type Telling = mpsc::Sender<Result<Told, Fault>>;
+type Sender = mpsc::Sender<Result<Message, Fault>>;
 
-/// The bytes to come. Letting go of it ends the conversation.
+/// The bytes to come. A drop ends the session.
 struct Transfer {
-    told: mpsc::Receiver<Result<Told, Fault>>,
+    messages: mpsc::Receiver<Result<Message, Fault>>,
     closing: Duration,
     _hang_up: HangUp,
 }
 
-/// Logs in, asks for size and time and begins to fetch, from where an earlier try broke off if the file is still the same.
+/// Logs in, asks for size and time, and begins the transfer; it resumes an earlier one if the file is the
+/// same.
 pub(super) async fn fetch(fetcher: &Fetcher, url: &Url, from: Option<Resume>) -> Result<Fetched, Fault> {
     egress::check_link(&fetcher.egress, url)?;
     let (begun, begins) = oneshot::channel();
-    let (sender, told) = mpsc::channel(CHUNKS);
+    let (sender, messages) = mpsc::channel(CHUNKS);
     let session = Session::new(fetcher, url)?;
     let closing = fetcher.stall.saturating_mul(CLOSING);
-    let transfer = Transfer { told, closing, _hang_up: HangUp(session.sockets.clone()) };
+    let transfer = Transfer { messages, closing, _hang_up: HangUp(session.sockets.clone()) };
     tokio::task::spawn_blocking(move || run(&session, from.as_ref(), begun, sender));
     let begun = timeout(fetcher.stall.saturating_mul(OPENING), begins)
         .await
@@ -68,15 +69,15 @@ pub(super) async fn fetch(fetcher: &Fetcher, url: &Url, from: Option<Resume>) ->
 
 impl Transfer {
     async fn next(&mut self) -> Option<Result<Bytes, Fault>> {
-        let told = match self.told.recv().await? {
-            Ok(Told::End) => {
-                timeout(self.closing, self.told.recv()).await.unwrap_or(Some(Err(too_slow())))?
+        let message = match self.messages.recv().await? {
+            Ok(Message::End) => {
+                timeout(self.closing, self.messages.recv()).await.unwrap_or(Some(Err(too_slow())))?
             }
-            told => told,
+            message => message,
         };
-        match told {
-            Ok(Told::Bytes(bytes)) => Some(Ok(bytes)),
-            Ok(Told::End) => None,
+        match message {
+            Ok(Message::Bytes(bytes)) => Some(Ok(bytes)),
+            Ok(Message::End) => None,
             Err(fault) => Some(Err(fault)),
         }
     }
@@ -86,48 +87,49 @@ fn too_slow() -> Fault {
     Fault::transient("the ftp server answers too slowly")
 }
 
-/// The whole conversation: `begun` is told what will come, or why there is nothing to fetch; the bytes go to `sender`.
+/// Runs the session: `begun` gets the head of the transfer or the fault, and `sender` the bytes.
 fn run(
     session: &Session,
     from: Option<&Resume>,
     begun: oneshot::Sender<Result<Begun, Fault>>,
-    sender: Telling,
+    sender: Sender,
 ) {
-    let Opened { mut connection, transfer, begun: told } = match session.open(from) {
+    let Opened { mut connection, transfer, begun: head } = match session.open(from) {
         Ok(opened) => opened,
         Err(fault) => {
-            // Nobody listens any more when the download was cancelled.
+            // Fails if the download was cancelled.
             let _ = begun.send(Err(fault));
             return;
         }
     };
-    // If nobody listens, the first chunk will tell.
-    let _ = begun.send(Ok(told));
+    // Fails if the download was cancelled, and then the first chunk cannot be sent either.
+    let _ = begun.send(Ok(head));
     if let Some(mut transfer) = transfer {
         if pump(&mut transfer, &sender).is_err() {
             return;
         }
         session.sockets.forget_data();
-        // Only the server's closing word tells a whole file from a broken connection (RFC 959 §5.4, code 226).
+        // Only the final reply, code 226, distinguishes a complete file from a broken connection (RFC 959
+        // §5.4).
         if let Err(error) = transfer.finish() {
             let _ = sender.blocking_send(Err(explain(&error)));
             return;
         }
     }
-    // Nobody needs to wait for the goodbye.
+    // The caller need not wait for the reply to QUIT.
     drop(sender);
     let _ = connection.quit();
 }
 
-/// Moves the bytes. `Err` means that there is no more to say: the receiver has gone, or was told why.
-fn pump(transfer: &mut impl Read, sender: &Telling) -> Result<(), ()> {
+/// Sends the bytes. `Err` if the receiver is gone or has got a fault.
+fn pump(transfer: &mut impl Read, sender: &Sender) -> Result<(), ()> {
     let mut buffer = vec![0; CHUNK];
     loop {
         match transfer.read(&mut buffer) {
-            Ok(0) => return sender.blocking_send(Ok(Told::End)).map_err(drop),
+            Ok(0) => return sender.blocking_send(Ok(Message::End)).map_err(drop),
             Ok(count) => {
                 let chunk = Bytes::copy_from_slice(buffer.get(..count).unwrap_or_default());
-                sender.blocking_send(Ok(Told::Bytes(chunk))).map_err(drop)?;
+                sender.blocking_send(Ok(Message::Bytes(chunk))).map_err(drop)?;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => {

@@ -1,4 +1,5 @@
-//! One conversation with an ftp server (RFC 959, RFC 2428, RFC 3659), in passive and binary mode, up to the first byte.
+//! One session with an ftp server (RFC 959, RFC 2428, RFC 3659), in passive and binary mode, up to the first
+//! byte.
 
 use std::io::{self, Read};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
@@ -16,7 +17,7 @@ use super::hang_up::Sockets;
 use super::{Fault, Fetcher, Resume, Validator, resolver};
 use crate::EgressPolicy;
 
-/// Whom to ask for what.
+/// The server, the login and the path of a link.
 pub(super) struct Session {
     egress: Arc<EgressPolicy>,
     stall: Duration,
@@ -28,7 +29,7 @@ pub(super) struct Session {
     pub(super) sockets: Sockets,
 }
 
-/// What is going to come.
+/// The head of a transfer.
 pub(super) struct Begun {
     pub(super) start: u64,
     pub(super) total: Option<u64>,
@@ -36,20 +37,21 @@ pub(super) struct Begun {
     pub(super) started_over: Option<&'static str>,
 }
 
-/// A conversation at the first byte. Without a transfer nothing is missing.
+/// A session at the first byte. Without a transfer, no byte is missing.
 pub(super) struct Opened {
     pub(super) connection: FtpStream,
-    pub(super) transfer: Option<Box<dyn Transfer>>,
+    pub(super) transfer: Option<Box<dyn DataConnection>>,
     pub(super) begun: Begun,
 }
 
-/// The bytes, and the server's word at their end. The library does not tell the name of its type.
-pub(super) trait Transfer: Read {
-    /// Waits for that word.
+/// The bytes, and the server's reply at their end. The library does not export the type that this trait
+/// hides.
+pub(super) trait DataConnection: Read {
+    /// Waits for that reply.
     fn finish(self: Box<Self>) -> Result<(), FtpError>;
 }
 
-impl<T: TlsStream> Transfer for TransferStream<T> {
+impl<T: TlsStream> DataConnection for TransferStream<T> {
     fn finish(self: Box<Self>) -> Result<(), FtpError> {
         (*self).finish()
     }
@@ -59,12 +61,13 @@ impl Session {
     /// Reads the link.
     pub(super) fn new(fetcher: &Fetcher, url: &Url) -> Result<Self, Fault> {
         let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
-        // The path starts from the folder that the login leads to; `%2F` at its beginning means the root (RFC 1738 §3.2.2).
+        // The path is relative to the folder of the login; `%2F` at its beginning means the root (RFC 1738
+        // §3.2.2).
         let path = url.path().strip_prefix('/').unwrap_or(url.path());
         let path = decode(path.split_once(";type=").map_or(path, |(path, _)| path));
         let user = if url.username().is_empty() { "anonymous".to_owned() } else { decode(url.username()) };
         let password = url.password().map_or("image-service@".to_owned(), decode);
-        // A line break would let a link speak other commands of the protocol.
+        // A line break would let a link send other commands.
         if [&path, &user, &password].iter().any(|text| text.contains(['\r', '\n', '\0'])) {
             return Err(Fault::Permanent("the link contains control characters".into()));
         }
@@ -80,7 +83,7 @@ impl Session {
         })
     }
 
-    /// Goes up to the first byte of what is missing, or of the whole file where it cannot be continued.
+    /// Opens the session up to the first missing byte, or to byte 0 where the file cannot be continued.
     pub(super) fn open(&self, from: Option<&Resume>) -> Result<Opened, Fault> {
         let mut connection = self.log_in(self.connect()?).map_err(|error| explain(&error))?;
         let total = connection.size(&self.path).ok().and_then(|size| u64::try_from(size).ok());
@@ -93,7 +96,7 @@ impl Session {
             } else if total == Some(from.offset) {
                 begun.start = from.offset;
                 return Ok(Opened { connection, transfer: None, begun });
-            } else if let Some(transfer) = self.go_on(&mut connection, from.offset)? {
+            } else if let Some(transfer) = self.resume(&mut connection, from.offset)? {
                 begun.start = from.offset;
                 return Ok(Opened { connection, transfer: Some(transfer), begun });
             } else {
@@ -104,8 +107,12 @@ impl Session {
         Ok(Opened { connection, transfer: Some(Box::new(transfer)), begun })
     }
 
-    /// The transfer from `offset` on (REST, RFC 3659 §5.3); `None` if the server does not do that.
-    fn go_on(&self, connection: &mut FtpStream, offset: u64) -> Result<Option<Box<dyn Transfer>>, Fault> {
+    /// The transfer from `offset` (REST, RFC 3659 §5.3); `None` if the server does not support that.
+    fn resume(
+        &self,
+        connection: &mut FtpStream,
+        offset: u64,
+    ) -> Result<Option<Box<dyn DataConnection>>, Fault> {
         let Ok(offset) = usize::try_from(offset) else { return Ok(None) };
         let started = connection.resume_transfer(offset).and_then(|()| connection.retr_as_stream(&self.path));
         match started {
@@ -141,8 +148,8 @@ impl Session {
         let sockets = self.sockets.clone();
         let mut connection =
             FtpStream::connect_with_stream(stream)?.passive_stream_builder(move |announced| {
-                // Many servers announce an inner address behind their gateway, and an evil one that of another machine. The one that answered,
-                // whose address was looked at, is the one to ask.
+                // A server behind a gateway announces an internal address, and a hostile one that of another
+                // machine. So the data connection goes to the checked address of the control connection.
                 let address = SocketAddr::new(peer.ip(), announced.port());
                 connect(address, stall)
                     .and_then(|stream| sockets.keep_data(&stream).map(|()| stream))
@@ -158,7 +165,7 @@ impl Session {
     }
 }
 
-/// Whether the file is the one of the earlier try: same time and size, or at least the size where the whole is going to be verified.
+/// Whether the file is that of the earlier attempt: same size and time, or only the size if a digest follows.
 fn is_same(from: &Resume, now: &Begun) -> bool {
     let known = |size: Option<u64>| size.filter(|size| *size >= from.offset);
     let same_size = known(now.total).is_some() && now.total == from.total;
@@ -173,7 +180,7 @@ fn connect(address: SocketAddr, stall: Duration) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Why a connection that once stood did not hold.
+/// The fault of an open connection that broke.
 pub(super) fn broken(error: &io::Error) -> Fault {
     Fault::transient(match error.kind() {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
@@ -183,7 +190,7 @@ pub(super) fn broken(error: &io::Error) -> Fault {
     })
 }
 
-/// What the server said, in words for people. Codes from 400 to 499 ask to try again (RFC 959 §4.2.1).
+/// The fault for an error of the FTP library. Codes from 400 to 499 are temporary (RFC 959 §4.2.1).
 pub(super) fn explain(error: &FtpError) -> Fault {
     match error {
         FtpError::ConnectionError(error) => broken(error),

@@ -1,36 +1,36 @@
-//! The way to end a conversation that blocks a thread: whoever shuts its sockets down ends every read and write on them.
+//! Ends an FTP session that blocks a thread: shutting down its sockets ends every read and write on them.
 
 use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The sockets of one conversation, for the thread that opens them.
+/// The sockets of one session, shared with the thread that opens them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Sockets(Arc<Mutex<Open>>);
 
-/// Letting go of it ends the conversation, wherever that stands.
+/// Shuts the sockets down on drop.
 #[derive(Debug)]
 pub(super) struct HangUp(pub(super) Sockets);
 
 #[derive(Debug, Default)]
 struct Open {
-    over: bool,
+    is_over: bool,
     control: Option<TcpStream>,
     data: Option<TcpStream>,
 }
 
 impl Sockets {
-    /// Notes the connection for commands. Fails where nobody waits any more.
+    /// Keeps the control connection. Fails if the session was ended.
     pub(super) fn keep_control(&self, socket: &TcpStream) -> io::Result<()> {
         self.keep(socket, |open| &mut open.control)
     }
 
-    /// Notes the connection for the bytes, in the place of an earlier one.
+    /// Keeps the data connection, instead of an earlier one.
     pub(super) fn keep_data(&self, socket: &TcpStream) -> io::Result<()> {
         self.keep(socket, |open| &mut open.data)
     }
 
-    /// Forgets the connection for the bytes: as long as it is known here it does not close, which some servers wait for.
+    /// Forgets the data connection. A kept one stays open, and some servers wait for its end.
     pub(super) fn forget_data(&self) {
         self.with(|open| open.data = None);
     }
@@ -38,8 +38,8 @@ impl Sockets {
     fn keep(&self, socket: &TcpStream, slot: fn(&mut Open) -> &mut Option<TcpStream>) -> io::Result<()> {
         let socket = socket.try_clone()?;
         self.with(|open| {
-            if open.over {
-                return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "nobody waits for it any more"));
+            if open.is_over {
+                return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the download was cancelled"));
             }
             *slot(open) = Some(socket);
             Ok(())
@@ -54,9 +54,9 @@ impl Sockets {
 impl Drop for HangUp {
     fn drop(&mut self) {
         self.0.with(|open| {
-            open.over = true;
+            open.is_over = true;
             for socket in [open.control.take(), open.data.take()].into_iter().flatten() {
-                // Fails where the other side was faster.
+                // Fails if the server has closed it.
                 let _ = socket.shutdown(Shutdown::Both);
             }
         });

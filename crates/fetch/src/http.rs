@@ -1,4 +1,4 @@
-//! Fetching over http and https: redirects, and the requests for a whole file or for what is missing of it.
+//! Fetches over http and https: redirects, and requests for a whole file or for its missing bytes.
 
 use futures_util::{StreamExt, stream};
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_DISPOSITION, HeaderMap, IF_RANGE, LOCATION, RANGE};
@@ -10,13 +10,13 @@ use super::explain::explain;
 use super::{Fault, Fetched, Fetcher, Resume, Validator};
 use model::link::shown;
 
-/// As many redirects as common mirrors need, twice over.
+/// Twice the redirects that common mirrors need.
 const MAX_REDIRECTS: usize = 10;
 
-/// Bytes of a link that a redirect may lead to; it is kept with the file.
+/// The longest link of a redirect, in bytes; it is kept with the file.
 const MAX_LINK: usize = 8 << 10;
 
-/// Asks for `url`, first for what is missing, then for all if that leads nowhere.
+/// Requests the missing bytes of `url`, and the whole file if that fails.
 pub(super) async fn fetch(fetcher: &Fetcher, url: &Url, from: Option<Resume>) -> Result<Fetched, Fault> {
     let mut started_over =
         from.as_ref().map(|_| "the source gave nothing by which the file could be recognised");
@@ -24,8 +24,8 @@ pub(super) async fn fetch(fetcher: &Fetcher, url: &Url, from: Option<Resume>) ->
         let answer = ask(fetcher, url, Some(&from)).await?;
         match answer::to_rest(answer.response.status(), answer.response.headers(), &from)? {
             Body::Rest(total) => return Ok(answer.continuing(&from, total)),
-            Body::Complete => return Ok(answer.completing(from)),
-            Body::Whole(reason) => return Ok(answer.whole(reason)),
+            Body::NothingMissing => return Ok(answer.completing(from)),
+            Body::Complete(reason) => return Ok(answer.whole(reason)),
             Body::Useless(reason) => started_over = Some(reason),
         }
     }
@@ -34,7 +34,7 @@ pub(super) async fn fetch(fetcher: &Fetcher, url: &Url, from: Option<Resume>) ->
     Ok(answer.whole(started_over))
 }
 
-/// Without a mark of the file, parts of two files could be put together, which only a digest would notice.
+/// Without a validator, the bytes of two files could be joined, which only a digest would detect.
 fn may_be_continued(from: &Resume) -> bool {
     from.verified_later || from.validator.as_ref().is_some_and(|validator| validator.if_range().is_some())
 }
@@ -49,12 +49,12 @@ struct Answer {
 async fn ask(fetcher: &Fetcher, url: &Url, from: Option<&Resume>) -> Result<Answer, Fault> {
     let mut url = url.clone();
     for _ in 0..=MAX_REDIRECTS {
-        let way = fetcher.way(&url).await?;
-        let request = way.client.get(url.clone()).headers(request_headers(from)?);
-        let response = request.send().await.map_err(|error| explain(&error, way.through_proxy))?;
+        let route = fetcher.route(&url).await?;
+        let request = route.client.get(url.clone()).headers(request_headers(from)?);
+        let response = request.send().await.map_err(|error| explain(&error, route.through_proxy))?;
         match target(&response, &url)? {
             Some(next) => url = next,
-            None => return Ok(Answer { response, url, through_proxy: way.through_proxy }),
+            None => return Ok(Answer { response, url, through_proxy: route.through_proxy }),
         }
     }
     Err(Fault::Permanent("the web server redirects too often or in a circle".into()))
@@ -64,7 +64,7 @@ fn request_headers(from: Option<&Resume>) -> Result<HeaderMap, Fault> {
     let mut headers = HeaderMap::new();
     let unusable =
         |_| Fault::Permanent("the file cannot be asked for: its mark holds control characters".into());
-    // An ISO must arrive bit for bit, so no encoding on the way.
+    // The bytes must arrive unchanged.
     headers.insert(ACCEPT_ENCODING, reqwest::header::HeaderValue::from_static("identity"));
     if let Some(from) = from {
         headers.insert(RANGE, format!("bytes={}-", from.offset).parse().map_err(unusable)?);
@@ -75,7 +75,7 @@ fn request_headers(from: Option<&Resume>) -> Result<HeaderMap, Fault> {
     Ok(headers)
 }
 
-/// Where an answer leads on, if it does (RFC 9110 §15.4).
+/// The link that an answer redirects to, if any (RFC 9110 §15.4).
 fn target(response: &Response, url: &Url) -> Result<Option<Url>, Fault> {
     let follows = matches!(
         response.status(),
@@ -97,8 +97,7 @@ fn target(response: &Response, url: &Url) -> Result<Option<Url>, Fault> {
     if next.origin() != url.origin() || !next.username().is_empty() || next.password().is_some() {
         return Ok(Some(next));
     }
-    // The credentials are for this server, under whatever link; another one never sees them.
-    // Both fail only for links without a host, and this one has the host of the other.
+    // The credentials are for this server only. Both calls fail only for links without a host.
     let _ = next.set_username(url.username());
     let _ = next.set_password(url.password());
     Ok(Some(next))
@@ -118,7 +117,7 @@ impl Answer {
 
     fn completing(self, from: Resume) -> Fetched {
         let fetched = self.fetched(from.offset, Some(from.offset), from.validator);
-        // What comes with the refusal is a page for people.
+        // The body of a 416 is a page for people.
         Fetched { bytes: Box::pin(stream::empty()), ..fetched }
     }
 

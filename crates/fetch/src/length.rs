@@ -1,10 +1,10 @@
-//! What was announced must come, no more and no less. A file that only looks whole is the worst that can be stored.
+//! Holds a stream to its announced length, so that no truncated file counts as complete.
 
 use futures_util::{TryStreamExt, stream};
 
 use super::{ByteStream, Fault};
 
-/// The bytes from `start` on, ended by an error unless they end at `total`.
+/// The bytes from `start`, with an error unless they end at `total`.
 pub(super) fn held_to(bytes: ByteStream, start: u64, total: Option<u64>) -> ByteStream {
     let Some(total) = total else { return bytes };
     Box::pin(stream::try_unfold((bytes, start), move |(mut bytes, position)| async move {
@@ -13,7 +13,7 @@ pub(super) fn held_to(bytes: ByteStream, start: u64, total: Option<u64>) -> Byte
         };
         let position = position + chunk.len() as u64;
         if position > total {
-            // Who knows which of its bytes were the right ones.
+            // Which bytes belong to the file is unknown.
             return Err(Fault::Changed("the source sent more than it announced".into()));
         }
         Ok(Some((chunk, (bytes, position))))

@@ -1,5 +1,4 @@
-//! Fetching files from elsewhere, over http, https and ftp: whole, or from where an earlier try broke off. What may be asked for is held
-//! against the reach that is configured; what went wrong is told so that the caller knows whether another try is worth it.
+#![doc = include_str!("../README.md")]
 
 mod address;
 mod answer;
@@ -34,45 +33,50 @@ pub use fault::Fault;
 pub use reqwest::Error as ClientError;
 pub use validator::Validator;
 
-/// How long a small file may take in all, so that a server that trickles holds nobody up.
+/// The longest time for a whole small file, so that a slow server does not hold up its caller.
 const SMALL_FILE_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// The bytes of a file as they come. An error ends them, and so does the announced length.
+/// The bytes of a file as they arrive. The stream ends at the announced length or with an error.
 pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes, Fault>> + Send>>;
 
-/// What an earlier try left, to go on from there.
+/// The state of an earlier attempt, to resume from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resume {
-    /// The bytes that are here already.
+    /// Bytes that are already stored.
     pub offset: u64,
-    /// What that try's source said by which the file can be recognised. It means nothing to another source.
+    /// The validator that the source of that attempt sent. It means nothing to another source.
     pub validator: Option<Validator>,
-    /// The size that was announced.
+    /// The size that the source announced.
     pub total: Option<u64>,
-    /// Whether the whole will be held against a digest. Only then the rest may come from a source that cannot promise that it is the rest
-    /// of the same file.
+    /// Whether the caller verifies the complete file by a digest. Only then may the rest come from a source
+    /// that cannot guarantee that it is the same file.
     pub verified_later: bool,
 }
 
 /// An answer of the source, and its bytes to come.
 pub struct Fetched {
-    /// Where the bytes begin: at the offset that was asked for, or at 0, where all begins anew.
+    /// Where the bytes begin: at the requested offset, or at 0 if the file starts over.
     pub start: u64,
-    /// The size of the whole file, if the source told.
+    /// The size of the whole file, if the source announced it.
     pub total: Option<u64>,
-    /// By what the file can be recognised when this transfer has to be continued.
+    /// Identifies the file when this transfer is resumed.
     pub validator: Option<Validator>,
     /// `Content-Disposition`, if any.
     pub proposed_name: Option<String>,
-    /// Where the file was found after all redirects, without credentials.
+    /// The link after all redirects, without credentials.
     pub final_url: Url,
-    /// Why all begins anew although it was asked to go on.
+    /// Why the file starts over although a resume was requested.
     pub started_over: Option<&'static str>,
     /// The bytes.
     pub bytes: ByteStream,
 }
 
-/// Asks for a file and returns when the head of the answer is here. With `from`, only for what is missing; see [`Fetched::start`].
+/// Requests a file, and returns when the head of the answer has arrived. With `from` it requests only the
+/// missing bytes; see [`Fetched::start`].
+///
+/// # Errors
+///
+/// The policy refuses the link, or the source does not send the file; see [`Fault`].
 pub async fn fetch(fetcher: &Fetcher, url: &Url, from: Option<Resume>) -> Result<Fetched, Fault> {
     let from = from.filter(|from| from.offset > 0);
     let fetched = match url.scheme() {
@@ -82,7 +86,11 @@ pub async fn fetch(fetcher: &Fetcher, url: &Url, from: Option<Resume>) -> Result
     Ok(Fetched { bytes: length::held_to(fetched.bytes, fetched.start, fetched.total), ..fetched })
 }
 
-/// All bytes of a file that must not be larger than `limit`.
+/// All bytes of a file of at most `limit` bytes.
+///
+/// # Errors
+///
+/// As for [`fetch`]; or the file is larger, or takes longer than two minutes.
 pub async fn small(fetcher: &Fetcher, url: &Url, limit: usize) -> Result<Bytes, Fault> {
     let too_large = || Fault::Permanent(format!("the file is larger than {limit} bytes"));
     let all = async {

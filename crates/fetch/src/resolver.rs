@@ -1,5 +1,5 @@
-//! Looking names up, without those addresses that may not be connected to. What the connection is made to is what was looked at here:
-//! a name that means another address a current later gains nothing.
+//! Looks up names, without the addresses that the policy refuses. The connection uses the checked addresses,
+//! so a name whose addresses change after the check gains nothing (DNS rebinding).
 
 use std::error::Error;
 use std::io;
@@ -12,10 +12,10 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use super::egress::{Refusal, check_address};
 use crate::EgressPolicy;
 
-/// How long to look for the addresses of a name that a proxy will look up as well.
-const SECOND_LOOK: Duration = Duration::from_secs(2);
+/// The longest time to look up a name that a proxy looks up as well.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The system's look-up, through the settings.
+/// The system's look-up, filtered by the policy.
 pub(super) struct Guarded(pub(super) Arc<EgressPolicy>);
 
 impl Resolve for Guarded {
@@ -29,7 +29,7 @@ impl Resolve for Guarded {
     }
 }
 
-/// Those of a host's addresses that may be connected to; if there is none, why.
+/// The addresses of a host that the policy allows; if there is none, the first refusal.
 pub(super) fn allowed(
     egress: &EgressPolicy,
     host: &str,
@@ -52,10 +52,10 @@ pub(super) fn allowed(
     }
 }
 
-/// What can be known here of a name that a proxy is going to look up: if it has addresses here, all of them must be allowed, for the proxy
-/// takes the one it likes. A name that only the proxy knows is its business, unless the networks are listed.
+/// Checks a name that a proxy looks up. If it has addresses here, the policy must allow all of them, because
+/// the proxy may choose any. A name that only the proxy knows is allowed, unless the policy lists networks.
 pub(super) async fn check_for_proxy(egress: &EgressPolicy, host: &str) -> Result<(), Refusal> {
-    let looked_up = tokio::time::timeout(SECOND_LOOK, tokio::net::lookup_host((host, 0))).await;
+    let looked_up = tokio::time::timeout(LOOKUP_TIMEOUT, tokio::net::lookup_host((host, 0))).await;
     match looked_up {
         Ok(Ok(found)) => found.into_iter().try_for_each(|address| check_address(egress, host, address.ip())),
         _ if egress.networks.is_empty() => Ok(()),

@@ -1,17 +1,17 @@
-//! `Retry-After` (RFC 9110 §10.2.3): how long a server asks to be left alone.
+//! `Retry-After` (RFC 9110 §10.2.3): the pause that a server asks for.
 
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
-/// Nobody waits longer than this, whatever a server asks for.
+/// The longest pause, whatever a server asks for.
 const MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Seconds, or the time until a date; a date that has passed is no wait.
+/// Seconds, or the time until a date; a past date is no pause.
 pub(super) fn read(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More digits than fit are longer than the limit too.
+        // A number with too many digits is above the limit.
         text.parse().map_or(MAX, Duration::from_secs)
     } else {
         httpdate::parse_http_date(text).ok()?.duration_since(now).unwrap_or_default()

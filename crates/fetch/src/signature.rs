@@ -1,5 +1,5 @@
-//! OpenPGP signatures (RFC 9580) of files of checksums, held against the keyrings of a folder. Who may put files there is whom we trust; the
-//! web of trust is not asked.
+//! Verifies OpenPGP signatures (RFC 9580) of checksum files by the keyrings of a folder. Every key in the
+//! folder is trusted; the web of trust is not used.
 
 mod certificate;
 mod keyring;
@@ -19,20 +19,20 @@ pub use keyring::Keyring;
 /// How a clear-signed message begins (RFC 9580 §7.1).
 const CLEAR_SIGNED: &[u8] = b"-----BEGIN PGP SIGNED MESSAGE-----";
 
-/// More signatures than any distribution puts under one file.
+/// The most signatures of one file. No distribution has more.
 const MAX_SIGNATURES: usize = 32;
 
-/// How far the signer's clock may be ahead of ours. Machines in a rack often start with no idea of the date.
+/// How far the signer's clock may be ahead. A machine in a rack often starts with a wrong date.
 const CLOCK_SLACK: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Who signed.
+/// The signer of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signer {
     /// The fingerprint of the primary key, as OpenPGP programs show it.
     pub fingerprint: String,
-    /// Who that is, as the key says.
+    /// The user ID of the key.
     pub user_id: Option<String>,
-    /// When.
+    /// When it was signed.
     pub time: Timestamp,
 }
 
@@ -48,53 +48,57 @@ impl fmt::Display for Signer {
 /// Why a signature cannot be trusted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
-    /// There is nothing to hold it against.
+    /// No keyring is configured.
     #[error("no keyrings are configured (`keyringDir`)")]
     NoKeyring,
     /// The keyrings cannot be read.
     #[error("the keyrings cannot be read (`keyringDir`: {0})")]
     Keyring(String),
-    /// It is no signature, or of a kind that is not for files.
+    /// It is no signature, or not one of a file.
     #[error("it is not an OpenPGP signature of a file")]
     Unreadable,
     /// The file is not clear-signed as it should be.
     #[error("the file is not a clear-signed message")]
     NotClearSigned,
-    /// Its maker is not known.
+    /// No keyring has the key.
     #[error("it was made by the key {0}, which is in none of the keyrings (`keyringDir`)")]
     UnknownKey(String),
-    /// It was made for another content.
+    /// It is a signature of other content.
     #[error("it does not fit the content: one of them was changed")]
     Bad,
-    /// It uses a digest that can be forged.
+    /// It uses a weak digest.
     #[error("it uses {0}, which can be forged")]
     Weak(String),
-    /// It demands what is not known here.
+    /// It has a critical subpacket that is not understood.
     #[error("it has a part that must be understood and is not")]
     Critical,
     /// It is from the future.
     #[error("it was made in the future; one of the clocks is wrong")]
     FromTheFuture,
-    /// It was to be valid for some time only.
+    /// Its validity has ended.
     #[error("it has expired")]
     Expired,
     /// The key was not valid when it was made.
     #[error("the key {fingerprint} {problem}")]
     Key {
-        /// Which key.
+        /// The fingerprint of the key.
         fingerprint: String,
-        /// What is wrong with it.
+        /// The problem, as the rest of a sentence.
         problem: &'static str,
     },
 }
 
-/// Whether a file says of itself that it is clear-signed.
+/// Whether a file is clear-signed by its own header.
 pub fn is_clear_signed(file: &[u8]) -> bool {
     file.split(|byte| *byte == b'\n').any(|line| line.trim_ascii_end() == CLEAR_SIGNED)
 }
 
 impl Keyring {
-    /// Holds a file against the signatures that lie beside it, in binary or armored form. One that is good is enough.
+    /// Verifies a file by detached signatures, binary or armored. One valid signature is enough.
+    ///
+    /// # Errors
+    ///
+    /// No signature is valid; the error is of the most telling one.
     pub fn verify_detached(
         &self,
         file: &[u8],
@@ -108,7 +112,11 @@ impl Keyring {
         self.verify_any(&signatures, file, now)
     }
 
-    /// Reads a clear-signed message. The text is what was signed; what stands around it is not in it.
+    /// Verifies a clear-signed message, and returns the signed text alone, without the lines around it.
+    ///
+    /// # Errors
+    ///
+    /// The file is not clear-signed, or no signature is valid.
     pub fn verify_clear_signed(
         &self,
         file: &[u8],
@@ -134,7 +142,7 @@ impl Keyring {
         for signature in signatures {
             match self.verify(signature, content, now) {
                 Ok(signer) => return Ok(signer),
-                // That a key is not known says least: one that is known and speaks against it says more.
+                // The error of a known key says more than an unknown key.
                 Err(error) if matches!(worst, SignatureError::Unreadable | SignatureError::UnknownKey(_)) => {
                     worst = error;
                 }
@@ -155,7 +163,7 @@ impl Keyring {
         for certificate in &self.certificates {
             for key in signing_keys(certificate).filter(|key| key.is_named_by(signature)) {
                 if !key.has_signed(signature, content) {
-                    // A signature that does not say whose it is fits at most one of them.
+                    // A signature that names no key fits at most one of them.
                     if matches!(error, SignatureError::UnknownKey(_)) {
                         error = SignatureError::Bad;
                     }
@@ -173,10 +181,10 @@ impl Keyring {
     }
 }
 
-/// What can be said of a signature without a key. Returns when it was made.
+/// Checks a signature without a key, and returns its time.
 fn check_form(signature: &Signature, now: SystemTime) -> Result<pgp::types::Timestamp, SignatureError> {
     let config = signature.config().ok_or(SignatureError::Unreadable)?;
-    // Signatures of keys and of nothing at all could pass for those of files that somebody made up.
+    // Other types sign keys, or nothing, and must not pass for signatures of files.
     if !matches!(config.typ, SignatureType::Binary | SignatureType::Text) {
         return Err(SignatureError::Unreadable);
     }
@@ -191,7 +199,7 @@ fn check_form(signature: &Signature, now: SystemTime) -> Result<pgp::types::Time
     ) {
         return Err(SignatureError::Weak(config.hash_alg.to_string()));
     }
-    // What is critical and not understood spoils the whole (RFC 9580 §5.2.3.7).
+    // An unknown critical subpacket invalidates the signature (RFC 9580 §5.2.3.7).
     let not_understood = |data: &SubpacketData| {
         matches!(
             data,

@@ -1,14 +1,15 @@
-//! By what a file is recognised when the rest of it is asked for. Only what promises the same bytes counts.
+//! Validators, which identify a file when its rest is requested. Only those that guarantee the same bytes
+//! count.
 
 use std::time::Duration;
 
 use reqwest::header::{DATE, ETAG, HeaderMap, LAST_MODIFIED};
 use serde::{Deserialize, Serialize};
 
-/// Marks are some dozen bytes. A longer one is none: it is noted with every part, and sent with every request.
-const MAX_MARK: usize = 1 << 10;
+/// The longest validator, in bytes. Most have some dozen; each checkpoint and each request contains it.
+const MAX_BYTES: usize = 1 << 10;
 
-/// What a source said about a file by which the same bytes can be recognised.
+/// Identifies the version of a file at its source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Validator {
@@ -16,15 +17,16 @@ pub enum Validator {
     EntityTag(String),
     /// The `Last-Modified` of a web server, as it wrote it.
     LastModified(String),
-    /// The time that an ftp server tells (MDTM, RFC 3659 §3). It counts only together with the size.
+    /// The time of an ftp server (MDTM, RFC 3659 §3). It counts only together with the size.
     FtpTime(String),
 }
 
 impl Validator {
-    /// The validator of an answer that may stand in `If-Range` (RFC 9110 §13.1.5): a strong tag or, where there is no tag at all, a date that
-    /// was at least a second old when the answer was made, since a file may change twice within a second (§8.8.2.2).
+    /// The validator of an answer that is valid in `If-Range` (RFC 9110 §13.1.5): a strong tag or, without
+    /// any tag, a date at least a second before the answer. A file may change twice within a second
+    /// (§8.8.2.2).
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
-        let fits = |text: &&str| text.len() <= MAX_MARK;
+        let fits = |text: &&str| text.len() <= MAX_BYTES;
         let text = |name| headers.get(name).map(|value| value.to_str().ok().filter(fits).map(str::to_owned));
         match text(ETAG) {
             Some(tag) => tag.filter(|tag| is_strong(tag)).map(Self::EntityTag),
@@ -38,7 +40,7 @@ impl Validator {
         }
     }
 
-    /// What to send as `If-Range`; nothing where it came from an ftp server.
+    /// The value of `If-Range`; `None` for an ftp server.
     pub(super) fn if_range(&self) -> Option<&str> {
         match self {
             Self::EntityTag(text) | Self::LastModified(text) => Some(text),
@@ -46,7 +48,7 @@ impl Validator {
         }
     }
 
-    /// Whether an answer says outright that it is about another file. An answer that says nothing does not.
+    /// Whether an answer has another validator of this kind. An answer without one does not contradict.
     pub(super) fn is_denied_by(&self, headers: &HeaderMap) -> bool {
         let differs =
             |name, text: &str| headers.get(name).is_some_and(|value| value.as_bytes() != text.as_bytes());
@@ -88,7 +90,7 @@ mod tests {
             (at_most.as_str(), "", "", tag(&at_most)),
             (too_long.as_str(), OLD, LATER, None),
             ("W/\"a\"", "", "", None),
-            // A weak tag is a tag: the date may not stand in for it.
+            // A weak tag is a tag, so the date does not replace it.
             ("W/\"a\"", OLD, LATER, None),
             ("a", "", "", None),
             ("\"", "", "", None),

@@ -1,13 +1,13 @@
-//! Files that list the digests of other files, in all the ways that distributions write them: `SHA256SUMS` of coreutils, `CHECKSUM` of the
-//! BSDs and Fedora, and `a.iso.sha256` with nothing but a digest.
+//! Parses checksum files in the formats of distributions: `SHA256SUMS` of coreutils, `CHECKSUM` of the BSDs
+//! and Fedora, and `a.iso.sha256` with only a digest.
 
 use model::digest::{Expected, Sha256, Sha512};
 
-/// What a file lists.
+/// The entries of a checksum file.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
     entries: Vec<(String, Value)>,
-    /// Digests without a name, which are those of the only file that is meant.
+    /// Digests without a name, all of the same file.
     nameless: Vec<Value>,
 }
 
@@ -15,20 +15,20 @@ pub(super) struct Listing {
 enum Value {
     Sha256(Sha256),
     Sha512(Sha512),
-    /// A digest of this kind, which is of no use.
+    /// A digest of this kind, which is too weak.
     Other(&'static str),
 }
 
-/// Why a listing does not tell what a file must be.
+/// Why a listing gives no digest of a file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ListingError {
-    /// There is nothing that looks like a digest.
+    /// It has no digests.
     #[error("lists no checksums")]
     Empty,
-    /// The file is not there.
+    /// The file is not listed.
     #[error("does not list {0}")]
     NotListed(String),
-    /// It is there more than once, each time another.
+    /// It is listed with several digests.
     #[error("lists {name} with more than one {algorithm}")]
     Ambiguous {
         /// The file.
@@ -36,7 +36,7 @@ pub enum ListingError {
         /// The kind of digest that differs.
         algorithm: &'static str,
     },
-    /// Only with digests that prove nothing.
+    /// It is listed only with weak digests.
     #[error("lists {name} only with its {algorithm}; a SHA-256 or SHA-512 is needed")]
     TooWeak {
         /// The file.
@@ -47,7 +47,7 @@ pub enum ListingError {
 }
 
 impl Listing {
-    /// Reads the lines. Comments and what is no checksum are passed over.
+    /// Reads the lines, and passes over those without a checksum.
     pub(super) fn read(text: &str) -> Self {
         let mut listing = Self::default();
         for line in signed_lines(text.strip_prefix('\u{feff}').unwrap_or(text)) {
@@ -60,8 +60,8 @@ impl Listing {
         listing
     }
 
-    /// What a file must be that has these names, of which the first that is listed counts. A name may have folders before it: they decide
-    /// where the same last segment is listed for several folders.
+    /// The digests of the first of `names` that is listed. A name may have folders before it, which decide
+    /// between entries with the same last segment.
     pub(super) fn find(&self, names: &[&str]) -> Result<Expected, ListingError> {
         let shown = || names.first().copied().unwrap_or_default().to_owned();
         if self.entries.is_empty() {
@@ -76,7 +76,7 @@ impl Listing {
             let ranked = || self.entries.iter().filter_map(|(path, value)| Some((rank(path, name)?, *value)));
             let Some(best) = ranked().map(|(rank, _)| rank).max() else { continue };
             found = join(name, ranked().filter(|(rank, _)| *rank == best).map(|(_, value)| value));
-            // A later name may have a better digest, but does not speak against this one.
+            // A later name counts only if this one has weak digests alone.
             if !matches!(found, Err(ListingError::TooWeak { .. })) {
                 break;
             }
@@ -85,7 +85,7 @@ impl Listing {
     }
 }
 
-/// All that is said of one file.
+/// Joins all digests of one file.
 fn join(name: &str, values: impl Iterator<Item = Value>) -> Result<Expected, ListingError> {
     let (mut expected, mut other) = (Expected::default(), None);
     for value in values {
@@ -109,7 +109,8 @@ fn join(name: &str, values: impl Iterator<Item = Value>) -> Result<Expected, Lis
     }
 }
 
-/// How well a listed path fits a name: by how many segments if it is the end of the name, not at all if the last segments differ.
+/// How well a listed path fits a name: the number of its segments if it is the end of the name, else 0;
+/// `None` if the last segments differ.
 fn rank(path: &str, name: &str) -> Option<usize> {
     let segments = |text: &str| -> Vec<String> {
         text.split('/').filter(|segment| !matches!(*segment, "" | ".")).map(str::to_owned).collect()
@@ -118,7 +119,7 @@ fn rank(path: &str, name: &str) -> Option<usize> {
     (path.last()? == name.last()?).then(|| if name.ends_with(&path) { path.len() } else { 0 })
 }
 
-/// The lines that count: all, or only the signed ones of a clear-signed message (RFC 9580 §7), without the dashes that protect them.
+/// All lines, or only the signed ones of a clear-signed message (RFC 9580 §7), without their dash escapes.
 fn signed_lines(text: &str) -> impl Iterator<Item = &str> {
     const BEGIN: &str = "-----BEGIN PGP SIGNED MESSAGE-----";
     let is_signed = text.lines().any(|line| line.trim_end() == BEGIN);
@@ -139,7 +140,7 @@ fn tagged(line: &str) -> Option<(String, Value)> {
         "SHA512" | "SHA2-512" | "SHA-512" => "SHA-512",
         "MD5" => "MD5",
         "SHA1" | "SHA-1" => "SHA-1",
-        // Others have as many digits and are something else, such as SHA512/256.
+        // Others with the same length, such as SHA512/256, are different digests.
         _ => return None,
     };
     let value = value(digits.trim())?;
@@ -159,7 +160,7 @@ fn plain(line: &str) -> Option<(String, Value)> {
     Some((unescaped(escaped, name.strip_prefix('*').unwrap_or(name)), value))
 }
 
-/// Which digest it is, by the number of its digits.
+/// The digest, whose kind follows from its length.
 fn value(digits: &str) -> Option<Value> {
     if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
@@ -246,11 +247,11 @@ mod tests {
             ("<<1>>  a.iso", &["a.iso"], long(1)),
             ("<1>  a.iso\n<<2>>  a.iso", &["a.iso"], both(1, 2)),
             ("<1>  a.iso\n<1>  ./a.iso", &["a.iso"], short(1)),
-            // Of several folders the one of the link counts, and the folder of the listing where nothing else is said.
+            // Of several folders that of the link counts, and without one that of the listing.
             ("<1>  netboot/mini.iso\n<2>  netboot/gtk/mini.iso", &["/d/netboot/gtk/mini.iso"], short(2)),
             ("<1>  netboot/mini.iso\n<2>  netboot/gtk/mini.iso", &["/d/netboot/mini.iso"], short(1)),
             ("<1>  mini.iso\n<2>  gtk/mini.iso", &["mini.iso"], short(1)),
-            // The first name that is listed.
+            // The first listed name counts.
             ("<1>  a.iso\n<2>  b.iso", &["c.iso", "b.iso", "a.iso"], short(2)),
             ("d41d8cd98f00b204e9800998ecf8427e  a.iso\n<1>  b.iso", &["a.iso", "b.iso"], short(1)),
             ("# a.iso: 5 bytes\nSHA256 (a.iso) = <1>\nSHA256 (b.iso) = <2>", &["b.iso"], short(2)),
@@ -304,7 +305,7 @@ mod tests {
             ("<1>  A.iso", not_listed()),
             ("<1>  a.iso.sig", not_listed()),
             ("<1>  xa.iso", not_listed()),
-            // Where others are listed by name, a digest without one is nobody's.
+            // A digest without a name does not count beside those with one.
             ("<1>\n<2>  b.iso", not_listed()),
             ("<1>  a.iso\n<2>  a.iso", ambiguous("SHA-256")),
             ("<1>  x/a.iso\n<2>  y/a.iso", ambiguous("SHA-256")),

@@ -1,5 +1,5 @@
-//! What a certificate, a primary key with its subkeys, allowed at a time. The library verifies single signatures; what they mean together is
-//! decided here.
+//! Decides whether a certificate, a primary key with its subkeys, was valid for a signature at a time. The
+//! library verifies only single signatures.
 
 use std::time::{Duration, SystemTime};
 
@@ -15,7 +15,7 @@ pub(super) enum Signing<'a> {
 }
 
 impl Signing<'_> {
-    /// Whether a signature says that it is this key's. One that says nothing may be any key's.
+    /// Whether a signature names this key. One that names none may be of any key.
     pub(super) fn is_named_by(&self, signature: &Signature) -> bool {
         let (id, fingerprint) = match self {
             Self::Primary(key) => (key.legacy_key_id(), key.fingerprint()),
@@ -42,7 +42,8 @@ pub(super) fn signing_keys(certificate: &SignedPublicKey) -> impl Iterator<Item 
     std::iter::once(Signing::Primary(certificate)).chain(subkeys)
 }
 
-/// Whether a key was valid for signing at `time`; if not, why. Only what the primary key itself has signed counts.
+/// Whether a key was valid for signing at `time`; if not, why. Only statements that the primary key has
+/// signed count.
 pub(super) fn may_have_signed(
     certificate: &SignedPublicKey,
     key: &Signing<'_>,
@@ -66,7 +67,7 @@ pub(super) fn may_have_signed(
         Signing::Primary(_) => {
             let flags =
                 newest(direct_and_users(certificate).filter(|signature| flags_of(signature).is_some()), now);
-            // Old keys say nothing of what they are for.
+            // Old keys have no flags.
             match flags.and_then(flags_of) {
                 Some(flags) if !flags.sign() => Err("is not for signing"),
                 _ => Ok(()),
@@ -99,24 +100,25 @@ fn check_subkey(
     if flags_of(binding).is_some_and(|flags| !flags.sign()) {
         return Err("has a subkey that is not for signing, which made the signature");
     }
-    // Else anybody could claim another's signing key as a subkey of their own (RFC 9580 §5.2.1.9).
+    // Otherwise a certificate could claim a foreign signing key as its subkey (RFC 9580 §5.2.1.9).
     match binding.embedded_signature() {
         Some(back) if back.verify_primary_key_binding(&subkey.key, primary).is_ok() => Ok(()),
         _ => Err("is not confirmed by the subkey that made the signature"),
     }
 }
 
-/// Who the key says that it is: its primary user, else its first.
+/// The primary user ID of the key, else its first.
 pub(super) fn user_id(certificate: &SignedPublicKey) -> Option<String> {
     let own = |user: &&SignedUser| self_certifications(certificate, user).next().is_some();
     let users = || certificate.details.users.iter().filter(own);
     let user = users().find(|user| user.is_primary()).or_else(|| users().next())?;
     let text = String::from_utf8_lossy(user.id.id()).into_owned();
-    // It goes to a log, where it shall not look like another line.
+    // A line break could forge a line of the log.
     Some(text.chars().filter(|character| !character.is_control()).collect())
 }
 
-/// A key that was given up counts until then. One that may be in wrong hands never did, for who has it can date signatures as they like.
+/// Whether a key counts as revoked at `time`. A superseded or retired key is valid until then. A compromised
+/// one never is, because a thief can date signatures at will.
 fn revoked<'a>(mut revocations: impl Iterator<Item = &'a Signature>, time: Timestamp) -> bool {
     revocations.any(|revocation| {
         let given_up = matches!(
@@ -136,7 +138,7 @@ fn check_lifetime(created: Timestamp, says: &Signature, time: Timestamp) -> Resu
     Ok(())
 }
 
-/// What the certificate says last. What has expired itself, or is from the future, says nothing.
+/// The newest of the signatures that are neither expired nor from the future.
 fn newest<'a>(signatures: impl Iterator<Item = &'a Signature>, now: SystemTime) -> Option<&'a Signature> {
     let is_current = |signature: &&Signature| {
         let Some(created) = signature.created().map(SystemTime::from) else { return false };
@@ -153,7 +155,7 @@ fn direct_and_users(certificate: &SignedPublicKey) -> impl Iterator<Item = &Sign
     direct(certificate).chain(users(certificate))
 }
 
-/// What the key says of itself.
+/// The statements of the key about itself.
 fn direct(certificate: &SignedPublicKey) -> impl Iterator<Item = &Signature> {
     let signatures = certificate.details.direct_signatures.iter();
     signatures
@@ -161,12 +163,12 @@ fn direct(certificate: &SignedPublicKey) -> impl Iterator<Item = &Signature> {
         .filter(|signature| signature.verify_key(&certificate.primary_key).is_ok())
 }
 
-/// What the key says of itself by way of its users that are still valid.
+/// The statements of the key about its users that are still valid.
 fn users(certificate: &SignedPublicKey) -> impl Iterator<Item = &Signature> {
     certificate.details.users.iter().flat_map(|user| self_certifications(certificate, user))
 }
 
-/// The certifications of a user by the key itself; none if they were taken back.
+/// The certifications of a user by the key itself; none that were revoked.
 fn self_certifications<'a>(
     certificate: &'a SignedPublicKey,
     user: &'a SignedUser,

@@ -1,4 +1,4 @@
-//! The keys of all files of a folder, binary or armored, many to a file.
+//! Reads the keys of all files of a folder, binary or armored, with any number in a file.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -8,26 +8,30 @@ use pgp::composed::{Deserializable, SignedPublicKey};
 
 use super::SignatureError;
 
-/// More files than anybody keeps in a folder of keyrings.
+/// The most files in a folder of keyrings.
 const MAX_FILES: usize = 256;
 
-/// The keyring of all developers of Debian has a tenth of it for each of its parts.
+/// The largest keyring, in bytes: ten times that of Debian's developers.
 const MAX_FILE: u64 = 16 << 20;
 
-/// Keys in all.
+/// The most keys of all files.
 const MAX_KEYS: usize = 4096;
 
-/// Where an armored key begins (RFC 9580 §6.2).
+/// The first line of an armored key (RFC 9580 §6.2).
 const ARMOR: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----";
 
-/// The keys that signatures are held against.
+/// The keys that may have made a signature.
 #[derive(Debug)]
 pub struct Keyring {
     pub(super) certificates: Vec<SignedPublicKey>,
 }
 
 impl Keyring {
-    /// Reads all keys of a folder. Files that hold none are passed over with a warning; a folder without any key is an error.
+    /// Reads all keys of a folder. Files without keys are passed over with a warning.
+    ///
+    /// # Errors
+    ///
+    /// The folder cannot be read, is too large, or has no key at all.
     pub fn open(folder: &Path) -> Result<Self, SignatureError> {
         let unreadable = |error: io::Error| SignatureError::Keyring(error.kind().to_string());
         let entries = fs::read_dir(folder).map_err(unreadable)?;
@@ -68,7 +72,7 @@ fn read(path: &Path) -> io::Result<Vec<SignedPublicKey>> {
     let Some(text) = text else {
         return Ok(SignedPublicKey::from_bytes_many(&bytes[..]).map(keys).unwrap_or_default());
     };
-    // The library reads the first block of a file that has several.
+    // The library reads only the first block of a file.
     let blocks = text.split(ARMOR).skip(1).map(|block| format!("{ARMOR}{block}"));
     let read = |block: String| {
         SignedPublicKey::from_string_many(&block).map(|(found, _)| keys(found)).unwrap_or_default()
@@ -76,7 +80,7 @@ fn read(path: &Path) -> io::Result<Vec<SignedPublicKey>> {
     Ok(blocks.flat_map(read).collect())
 }
 
-/// Keys of kinds that are not known are passed over; after what cannot be read at all there is nothing more to find.
+/// The readable keys. Keys of unknown kinds are passed over, up to a limit of failures.
 fn keys(found: impl Iterator<Item = pgp::errors::Result<SignedPublicKey>>) -> Vec<SignedPublicKey> {
     let mut failures = 0;
     let mut readable = Vec::new();
