@@ -1,4 +1,5 @@
-//! What is written down of a part beside its bytes. It is replaced as a whole, so there is always one, and always a true one.
+//! The checkpoint of an unfinished file, beside its bytes. It is replaced in one step, so it is always
+//! complete.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -12,43 +13,45 @@ use model::digest::Sha256;
 use model::identity::Identity;
 use model::unfinished_file::Plan;
 
-/// How notes are written. What another version wrote is not taken up.
+/// The format of a checkpoint. Files with another format are not resumed.
 const FORMAT: u32 = 1;
 
-/// A note is some hundred bytes and what the owner wants to find again.
+/// The longest checkpoint. It has some hundred bytes and the data of the owner.
 const MAX_BYTES: u64 = 256 << 10;
 
-/// All that is known of a part.
+/// The state of an unfinished file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Checkpoint {
     format: u32,
-    /// What it is to become.
+    /// The file that it is to become.
     pub(super) plan: Plan,
-    /// So many bytes are on disk for certain.
+    /// Bytes that are on disk.
     pub(super) offset: u64,
-    /// The digests of these.
+    /// The state of their digests.
     hashers: DigestState,
     pub(super) created: Timestamp,
     /// When it last grew.
     pub(super) touched: Timestamp,
-    /// What the whole file is, once it is about to get its name.
-    pub(super) arrived: Option<Arrived>,
-    /// Whether it has its name and nobody needs the bytes under this one any more.
-    pub(super) whole: bool,
+    /// The complete file, once it is about to be published.
+    #[serde(rename = "arrived")]
+    pub(super) complete: Option<CompleteFile>,
+    /// Whether the file is published and its staging file is removed.
+    #[serde(rename = "whole")]
+    pub(super) is_published: bool,
 }
 
-/// What a whole file is.
+/// A complete file.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub(super) struct Arrived {
+pub(super) struct CompleteFile {
     pub(super) identity: Identity,
     pub(super) sha256: Sha256,
 }
 
 impl Checkpoint {
-    /// Of a part without bytes.
+    /// The checkpoint of a file without bytes.
     pub(super) fn new(plan: Plan) -> Self {
         let now = Timestamp::now();
-        let hashers = Hashers::new(&plan.expected).keep();
+        let hashers = Hashers::new(&plan.expected).state();
         Self {
             format: FORMAT,
             plan,
@@ -56,19 +59,19 @@ impl Checkpoint {
             hashers,
             created: now,
             touched: now,
-            arrived: None,
-            whole: false,
+            complete: None,
+            is_published: false,
         }
     }
 
     /// Forgets all bytes.
     pub(super) fn begin_again(&mut self) {
-        (self.offset, self.hashers) = (0, Hashers::new(&self.plan.expected).keep());
+        (self.offset, self.hashers) = (0, Hashers::new(&self.plan.expected).state());
     }
 
-    /// Notes that so many bytes are on disk.
-    pub(super) fn reach(&mut self, offset: u64, hashers: &Hashers) {
-        (self.offset, self.hashers, self.touched) = (offset, hashers.keep(), Timestamp::now());
+    /// Records that `offset` bytes are on disk.
+    pub(super) fn advance(&mut self, offset: u64, hashers: &Hashers) {
+        (self.offset, self.hashers, self.touched) = (offset, hashers.state(), Timestamp::now());
     }
 
     /// The digests at its offset; `None` if they are not understood.
@@ -87,13 +90,13 @@ impl Checkpoint {
         }
     }
 
-    /// Whether the note that led to this error will never be of use. Otherwise it could only not be read just now.
+    /// Whether this error means that the checkpoint is unusable, rather than unreadable for the moment.
     pub(super) fn is_lost(error: &io::Error) -> bool {
         use io::ErrorKind::{InvalidData, NotFound, UnexpectedEof};
         matches!(error.kind(), NotFound | InvalidData | UnexpectedEof)
     }
 
-    /// Replaces the note at `path`, on disk for certain.
+    /// Replaces the checkpoint at `path`, and syncs it.
     pub(super) fn write(&self, path: &Path) -> io::Result<()> {
         let bytes = serde_json::to_vec(self)?;
         if bytes.len() as u64 >= MAX_BYTES {
@@ -104,7 +107,7 @@ impl Checkpoint {
             .and_then(|mut file| file.write_all(&bytes).and_then(|()| file.sync_all()))
             .and_then(|()| fs::rename(&fresh, path));
         if written.is_err() {
-            // Gives its space back to a full disk; if this fails too, the next start does it.
+            // Returns its space to a full disk; if this fails too, the next start removes the file.
             let _ = fs::remove_file(&fresh);
         }
         written

@@ -1,4 +1,5 @@
-//! What is promised of a file system to files that are on their way. The same bytes are never promised twice, whichever store they go to.
+//! Promises space of a file system to files that are being received. No space is promised twice, even to two
+//! stores.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,19 +15,19 @@ pub struct Disks(Arc<Mutex<BTreeMap<u64, Arc<Disk>>>>);
 #[derive(Debug, Default)]
 pub(super) struct Disk(Mutex<Vec<Weak<Promise>>>);
 
-/// The space of one file on its way, given back when nobody holds this any more.
+/// The space of one file that is being received, returned when the last handle is dropped.
 #[derive(Debug)]
 pub(super) struct Promise {
     kind: StoreKind,
-    /// The size of the whole file; 0 as long as nobody knows.
+    /// The size of the complete file; 0 if it is unknown.
     size: AtomicU64,
-    /// So many bytes have come.
+    /// Bytes that have been written.
     written: AtomicU64,
-    /// So many bytes the file system counts as used by it.
+    /// Bytes that the file system counts as used by the file.
     taken: AtomicU64,
 }
 
-/// The promises of a file system, which nobody else changes meanwhile.
+/// The promises of a file system, locked.
 pub(super) struct Promises<'a>(MutexGuard<'a, Vec<Weak<Promise>>>);
 
 impl Disks {
@@ -46,20 +47,20 @@ impl Disk {
 }
 
 impl Promises<'_> {
-    /// Bytes that will be needed beyond what the file system counts as used, by all but `except`.
+    /// Bytes that all files but `except` will need beyond those that the file system counts as used.
     pub(super) fn outstanding(&self, except: Option<&Promise>) -> u64 {
         let others =
             self.all().filter(|promise| except.is_none_or(|except| !std::ptr::eq(&**promise, except)));
         others.map(|promise| promise.outstanding()).fold(0, u64::saturating_add)
     }
 
-    /// Bytes that a store will hold when all has come that is on its way to it.
+    /// Bytes that all files on their way to a store will have when they are complete.
     pub(super) fn of(&self, kind: StoreKind) -> u64 {
         let here = self.all().filter(|promise| promise.kind == kind);
-        here.map(|promise| promise.whole()).fold(0, u64::saturating_add)
+        here.map(|promise| promise.size()).fold(0, u64::saturating_add)
     }
 
-    /// Files on their way to a store, and how many bytes of them have come.
+    /// The number of files on their way to a store, and their bytes so far.
     pub(super) fn unfinished(&self, kind: StoreKind) -> (usize, u64) {
         let here = self.all().filter(|promise| promise.kind == kind);
         here.fold((0, 0), |(count, bytes), promise| (count + 1, bytes + promise.written()))
@@ -83,13 +84,13 @@ impl Promise {
         self.size.store(size.unwrap_or(0), Ordering::Relaxed);
     }
 
-    /// Notes how many bytes have come, and how many were taken in advance.
-    pub(super) fn reach(&self, written: u64, allocated: u64) {
+    /// Records how many bytes are written, and how many are allocated in advance.
+    pub(super) fn record(&self, written: u64, allocated: u64) {
         self.written.store(written, Ordering::Relaxed);
         self.taken.store(written.max(allocated), Ordering::Relaxed);
     }
 
-    /// Bytes that the file system counts as used by it.
+    /// Bytes that the file system counts as used by the file.
     pub(super) fn taken(&self) -> u64 {
         self.taken.load(Ordering::Relaxed)
     }
@@ -98,12 +99,12 @@ impl Promise {
         self.written.load(Ordering::Relaxed)
     }
 
-    /// Its size as far as that is known.
-    pub(super) fn whole(&self) -> u64 {
+    /// The size of the complete file, as far as it is known.
+    pub(super) fn size(&self) -> u64 {
         self.size.load(Ordering::Relaxed).max(self.taken())
     }
 
-    /// Bytes that it will need beyond those that the file system counts as used.
+    /// Bytes that the file will need beyond those that the file system counts as used.
     pub(super) fn outstanding(&self) -> u64 {
         self.size.load(Ordering::Relaxed).saturating_sub(self.taken())
     }
@@ -126,13 +127,13 @@ mod tests {
         assert_eq!(figures(), (110, 100, (1, 0)));
         assert_eq!(disk.promises().outstanding(Some(&iso)), 10);
         assert_eq!(disks.disk(2).promises().outstanding(None), 0);
-        iso.reach(30, 0);
+        iso.record(30, 0);
         assert_eq!(figures(), (80, 100, (1, 30)));
-        iso.reach(30, 100);
+        iso.record(30, 100);
         assert_eq!(figures(), (10, 100, (1, 30)));
         drop(iso);
         let unknown = disk.promises().make(StoreKind::Iso, None);
-        unknown.reach(7, 0);
+        unknown.record(7, 0);
         assert_eq!(figures(), (10, 7, (1, 7)));
         drop((kernel, unknown));
         assert_eq!(figures(), (0, 0, (0, 0)));

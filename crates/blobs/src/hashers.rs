@@ -1,5 +1,5 @@
-//! Digests of bytes as they come. SHA-256 is always computed; SHA-512 costs twice as much again, so only where somebody expects one.
-//! What they have seen can be written down, so that a file which is gone on with is never read again.
+//! Computes digests of bytes as they arrive: SHA-256 always, and SHA-512, which costs twice as much, only if
+//! one is expected. Their state can be saved, so that a resume reads no byte again.
 
 use std::fmt::Write;
 
@@ -16,7 +16,7 @@ pub(super) struct Hashers {
     sha512: Option<sha2::Sha512>,
 }
 
-/// The same, written down as hexadecimal digits. Other minor versions of `sha2` may not understand it; a test notices.
+/// Their state as hexadecimal digits. Another minor version of `sha2` may not read it; a test detects that.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct DigestState {
     sha256: String,
@@ -24,7 +24,7 @@ pub(super) struct DigestState {
 }
 
 impl Hashers {
-    /// Of nothing yet, for a file of which so much is expected.
+    /// Hashers without bytes, for a file with these expected digests.
     pub(super) fn new(expected: &Expected) -> Self {
         Self { sha256: sha2::Sha256::new(), sha512: expected.sha512.map(|_| sha2::Sha512::new()) }
     }
@@ -43,24 +43,24 @@ impl Hashers {
         }
     }
 
-    pub(super) fn keep(&self) -> DigestState {
-        DigestState { sha256: written(&self.sha256), sha512: self.sha512.as_ref().map(written) }
+    pub(super) fn state(&self) -> DigestState {
+        DigestState { sha256: hex_state(&self.sha256), sha512: self.sha512.as_ref().map(hex_state) }
     }
 }
 
 impl DigestState {
-    /// `None` if they were written by a version that is not understood, or do not suffice for what is expected.
+    /// The hashers; `None` if the format is unknown, or if a digest is expected that they do not compute.
     pub(super) fn restore(&self, expected: &Expected) -> Option<Hashers> {
         let sha512 = match (&self.sha512, expected.sha512) {
             (_, None) => None,
-            (Some(kept), Some(_)) => Some(read(kept)?),
+            (Some(state), Some(_)) => Some(read(state)?),
             (None, Some(_)) => return None,
         };
         Some(Hashers { sha256: read(&self.sha256)?, sha512 })
     }
 }
 
-fn written(hasher: &impl SerializableState) -> String {
+fn hex_state(hasher: &impl SerializableState) -> String {
     let mut digits = String::new();
     for byte in hasher.serialize() {
         // Writing to a string cannot fail.
@@ -94,17 +94,18 @@ mod tests {
             let (first, second) = text.split_at(cut);
             let mut hashers = Hashers::new(&expected);
             hashers.update(first);
-            let mut hashers = hashers.keep().restore(&expected).expect("understood");
+            let mut hashers = hashers.state().restore(&expected).expect("understood");
             hashers.update(second);
             assert_eq!(hashers.finish(), whole.clone().finish(), "{cut}");
         }
-        assert!(Hashers::new(&Expected::default()).keep().restore(&expected).is_none());
+        assert!(Hashers::new(&Expected::default()).state().restore(&expected).is_none());
         assert!(DigestState { sha256: "00".into(), sha512: None }.restore(&Expected::default()).is_none());
     }
 
     #[test]
     fn what_earlier_versions_wrote_down_is_understood() {
-        // After "abc": the initial values (FIPS 180-4 §5.3) a word at a time, the number of whole blocks, and what waits for more.
+        // After "abc": the initial values (FIPS 180-4 §5.3) word by word, the number of blocks, and the
+        // incomplete block.
         let sha256 = concat!(
             "67e6096a85ae67bb72f36e3c3af54fa57f520e518c68059babd9831f19cde05b",
             "0000000000000000",

@@ -1,16 +1,15 @@
-//! The shelf of bytes: names → complete files. A name is visible only once its file is whole and on disk.
-//! Files registered where they lie are no business of this room.
+#![doc = include_str!("../README.md")]
 
 mod checkpoint;
 mod disk;
 mod hashers;
-mod parts;
 mod publish;
 mod reading;
 mod replaced;
 mod sharing;
 mod space;
 mod staging;
+mod unfinished_files;
 mod upload;
 
 use std::fs::{self, File, Metadata};
@@ -30,7 +29,7 @@ use model::unfinished_file::{Plan, UnfinishedFile, UnfinishedFileId};
 
 use checkpoint::Checkpoint;
 use disk::Disk;
-use parts::Parts;
+use unfinished_files::UnfinishedFiles;
 
 pub use disk::Disks;
 pub use publish::Published;
@@ -39,23 +38,23 @@ pub use sharing::{Bytes, Duplicate};
 pub use space::{Bound, FileSystem, Usage};
 pub use upload::{CHECKPOINT_INTERVAL, Received, Upload};
 
-/// Unfinished files that may wait in a store. Each is a note in memory and two files.
-const MAX_PARTS: usize = 1000;
+/// Unfinished files that a store may have. Each takes a checkpoint in memory and two files.
+const MAX_UNFINISHED_FILES: usize = 1000;
 
-/// One shelf: a folder of files.
+/// A store: a folder of complete files, by name.
 #[derive(Debug)]
 pub struct Store {
     kind: StoreKind,
     folder: PathBuf,
     limits: Limits,
-    parts: Parts,
+    unfinished: UnfinishedFiles,
     device: u64,
     disk: Arc<Disk>,
     /// The folder of unfinished files, locked against other processes.
     lock: File,
 }
 
-/// What intake must respect.
+/// The limits of a store.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// The largest file, in bytes.
@@ -66,40 +65,40 @@ pub struct Limits {
     pub quota: u64,
 }
 
-/// What there is of a part.
+/// An unfinished file as a resume finds it.
 #[derive(Debug)]
 pub enum Resumed {
     /// It lacks bytes, or at least its name.
     Unfinished(Box<Upload>),
-    /// It had got its name when the program ended.
+    /// It had its name already when the program ended.
     Published(Received),
 }
 
-/// The shelf could not do what was asked.
+/// The store cannot do what a caller asks for.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// No complete file of that name.
     #[error("the {0} store has no file of that name")]
     NotFound(StoreKind),
-    /// A folder, a link or something else that is no file has that name.
+    /// A folder, a link or a device has that name.
     #[error("the {0} store holds something of that name that is not a regular file")]
     NotAFile(StoreKind),
-    /// Another process works with it.
+    /// Another process uses the folder.
     #[error("the {0} store is in use by another image-service")]
     InUse(StoreKind),
-    /// It cannot fit.
+    /// The file does not fit.
     #[error("not enough space in the {kind} store: {}{available} bytes are available{bound}", needed.map(|needed| format!("{needed} bytes are needed, ")).unwrap_or_default())]
     Full {
         /// Which store.
         kind: StoreKind,
-        /// How much is needed, where that is known.
+        /// Bytes that are needed, where that is known.
         needed: Option<u64>,
-        /// How much may still be written.
+        /// Bytes that may still be written.
         available: u64,
-        /// Why not more.
+        /// The limit that is reached.
         bound: Bound,
     },
-    /// Larger than the configuration allows.
+    /// The file is larger than the configuration allows.
     #[error("the file is larger than the {limit} bytes that `maxFileSize` allows")]
     TooLarge {
         /// The limit in bytes.
@@ -107,14 +106,16 @@ pub enum StoreError {
     },
     /// No unfinished file of that id.
     #[error("there is no unfinished file of that id")]
-    NoSuchPart,
-    /// Somebody has taken that id.
+    NoSuchUnfinishedFile,
+    /// An unfinished file has that id.
     #[error("there is an unfinished file of that id")]
-    PartExists,
-    /// Too many wait.
-    #[error("{MAX_PARTS} unfinished files wait in the {0} store; finish or remove some of them first")]
-    TooManyParts(StoreKind),
-    /// It is not the file that somebody expected.
+    UnfinishedFileExists,
+    /// The store has the most unfinished files.
+    #[error(
+        "{MAX_UNFINISHED_FILES} unfinished files wait in the {0} store; finish or remove some of them first"
+    )]
+    TooManyUnfinishedFiles(StoreKind),
+    /// The file does not have the expected digests.
     #[error(transparent)]
     Mismatch(#[from] Mismatch),
     /// The disk failed.
@@ -122,15 +123,20 @@ pub enum StoreError {
     Io {
         /// What was attempted.
         action: &'static str,
-        /// Where.
+        /// Which store.
         kind: StoreKind,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
 }
 
 impl Store {
-    /// Opens the shelf in `folder`, which is made if missing, and clears away what an interrupted intake left that nobody can go on with.
+    /// Opens the store in `folder`, which is made if missing, and removes temporary files that no checkpoint
+    /// describes.
+    ///
+    /// # Errors
+    ///
+    /// Another process uses the folder, or the disk fails.
     pub fn open(kind: StoreKind, folder: PathBuf, limits: Limits, disks: &Disks) -> Result<Self, StoreError> {
         let incoming = folder.join(FileName::INCOMING);
         let lock = fs::create_dir_all(&incoming).and_then(|()| File::open(&incoming));
@@ -138,28 +144,28 @@ impl Store {
         if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
             return Err(StoreError::InUse(kind));
         }
-        let parts = Parts::find(incoming, |checkpoint| {
-            let arrived = checkpoint.arrived.map(|arrived| arrived.identity);
+        let unfinished = UnfinishedFiles::find(incoming, |checkpoint| {
+            let complete = checkpoint.complete.map(|complete| complete.identity);
             let named = fs::symlink_metadata(folder.join(checkpoint.plan.name.as_str()));
             let has_name = |identity: Identity| {
                 named.is_ok_and(|named| named.is_file() && Identity::of(&named).same_version(&identity))
             };
-            checkpoint.whole || arrived.is_some_and(has_name)
+            checkpoint.is_published || complete.is_some_and(has_name)
         });
-        let parts = parts.map_err(|source| StoreError::Io { action: "list", kind, source })?;
+        let unfinished = unfinished.map_err(|source| StoreError::Io { action: "list", kind, source })?;
         let metadata =
             lock.metadata().map_err(|source| StoreError::Io { action: "look at a folder", kind, source })?;
         let device = metadata.dev();
         let disk = disks.disk(device);
-        parts.promise(|checkpoint, has| {
+        unfinished.promise(|checkpoint, has| {
             let promise = disk.promises().make(kind, checkpoint.plan.size);
-            promise.reach(checkpoint.offset, has);
+            promise.record(checkpoint.offset, has);
             promise
         });
-        Ok(Self { kind, folder, limits, parts, device, disk, lock })
+        Ok(Self { kind, folder, limits, unfinished, device, disk, lock })
     }
 
-    /// Which shelf this is.
+    /// The kind of the store.
     pub fn kind(&self) -> StoreKind {
         self.kind
     }
@@ -169,18 +175,18 @@ impl Store {
         &self.folder
     }
 
-    /// Where the file `name` lies or would lie.
+    /// The path of the file `name`, which need not exist.
     pub fn path(&self, name: &FileName) -> PathBuf {
         self.folder.join(name.as_str())
     }
 
-    /// Fails if the folder is not the one that was opened: a disk that is not mounted just now shows an empty folder, and another disk
-    /// other files.
+    /// Fails if the folder is not the one that was opened. An unmounted disk shows an empty folder, and
+    /// another disk other files.
     pub fn expect_in_place(&self) -> Result<(), StoreError> {
-        let staging = |metadata: Metadata| (metadata.dev(), metadata.ino());
-        let found = fs::metadata(self.incoming()).map(staging);
+        let identity = |metadata: Metadata| (metadata.dev(), metadata.ino());
+        let found = fs::metadata(self.incoming()).map(identity);
         let opened =
-            self.lock.metadata().map(staging).map_err(|source| self.io("look at a folder", source))?;
+            self.lock.metadata().map(identity).map_err(|source| self.io("look at a folder", source))?;
         match found {
             Ok(found) if found == opened => Ok(()),
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.io("look at a folder", error)),
@@ -188,7 +194,7 @@ impl Store {
         }
     }
 
-    /// All complete files, by name. Folders, links, devices and names that could not be asked for are passed over.
+    /// All complete files, by name. Folders, links, devices and invalid names are passed over.
     pub fn list(&self) -> Result<Vec<(FileName, Identity)>, StoreError> {
         let files = self.walk()?.into_iter().map(|(name, metadata)| (name, Identity::of(&metadata)));
         Ok(files.collect())
@@ -200,7 +206,7 @@ impl Store {
             let entry = entry.map_err(|source| self.io("list", source))?;
             let Ok(name) = entry.file_name().into_string() else { continue };
             let Ok(name) = FileName::existing(name) else { continue };
-            // A file may vanish between the listing and the look at it.
+            // A file may vanish between the listing and the `stat`.
             let Ok(metadata) = entry.metadata() else { continue };
             if metadata.is_file() {
                 files.push((name, metadata));
@@ -234,8 +240,12 @@ impl Store {
         }
     }
 
-    /// Begins to receive a file. `size` is what the sender told; what cannot fit is refused here. A file that is not what is `expected`
-    /// never gets its name.
+    /// Begins to receive a file of the announced `size`. A file that does not have the `expected` digests is
+    /// never published.
+    ///
+    /// # Errors
+    ///
+    /// The file does not fit, or its name belongs to something else than a file.
     pub fn receive(
         &self,
         name: FileName,
@@ -247,79 +257,100 @@ impl Store {
         Upload::plain(self, promise, name, size, expected)
     }
 
-    /// Begins a part: a file that stays until somebody goes on with it, also after a crash.
-    pub fn begin_part(&self, id: &UnfinishedFileId, plan: Plan) -> Result<Upload, StoreError> {
-        if self.parts.checkpoint(id).is_some() {
-            return Err(StoreError::PartExists);
+    /// Begins an unfinished file, which stays until its owner resumes it, even after a crash.
+    ///
+    /// # Errors
+    ///
+    /// As for [`receive`](Self::receive); or the id exists, or the store has too many unfinished files.
+    pub fn begin_unfinished(&self, id: &UnfinishedFileId, plan: Plan) -> Result<Upload, StoreError> {
+        if self.unfinished.checkpoint(id).is_some() {
+            return Err(StoreError::UnfinishedFileExists);
         }
-        if self.parts.count() >= MAX_PARTS {
-            return Err(StoreError::TooManyParts(self.kind));
+        if self.unfinished.count() >= MAX_UNFINISHED_FILES {
+            return Err(StoreError::TooManyUnfinishedFiles(self.kind));
         }
         self.check_name(&plan.name)?;
         let promise = self.promise(plan.size)?;
-        Upload::part(self, promise, id, Checkpoint::new(plan))
+        Upload::unfinished(self, promise, id, Checkpoint::new(plan))
     }
 
-    /// Goes on with a part. Two must not do so at once.
-    pub fn resume_part(&self, id: &UnfinishedFileId) -> Result<Resumed, StoreError> {
-        let checkpoint =
-            self.parts.checkpoint(id).filter(|checkpoint| !checkpoint.whole).ok_or(StoreError::NoSuchPart)?;
-        if let Some(received) = self.named(&checkpoint) {
+    /// Resumes an unfinished file. Callers hold a lock on its id.
+    ///
+    /// # Errors
+    ///
+    /// There is no such file, or the disk fails.
+    pub fn resume_unfinished(&self, id: &UnfinishedFileId) -> Result<Resumed, StoreError> {
+        let checkpoint = self
+            .unfinished
+            .checkpoint(id)
+            .filter(|checkpoint| !checkpoint.is_published)
+            .ok_or(StoreError::NoSuchUnfinishedFile)?;
+        if let Some(received) = self.published(&checkpoint) {
             return Ok(Resumed::Published(received));
         }
-        if fs::exists(self.parts.bytes(id)).map_err(|source| self.io("look at a file", source))? {
-            let promise = self.parts.promised(id).unwrap_or_else(|| {
-                // Its bytes had got their name and lost it again.
+        if fs::exists(self.unfinished.bytes(id)).map_err(|source| self.io("look at a file", source))? {
+            let promise = self.unfinished.promised(id).unwrap_or_else(|| {
+                // The file was published, and that was undone.
                 let promise = self.disk.promises().make(self.kind, checkpoint.plan.size);
-                promise.reach(checkpoint.offset, 0);
-                self.parts.leave_promise(id, &promise);
+                promise.record(checkpoint.offset, 0);
+                self.unfinished.set_promise(id, &promise);
                 promise
             });
-            let checkpoint =
-                self.parts.own_bytes(id, checkpoint).map_err(|source| self.io("look at a file", source))?;
+            let checkpoint = self
+                .unfinished
+                .unshare(id, checkpoint)
+                .map_err(|source| self.io("look at a file", source))?;
             return Ok(Resumed::Unfinished(Box::new(Upload::resumed(self, promise, id, checkpoint)?)));
         }
-        // Somebody removed or replaced it meanwhile.
-        self.discard_part(id)?;
-        Err(StoreError::NoSuchPart)
+        // The published file was removed or replaced meanwhile.
+        self.discard_unfinished(id)?;
+        Err(StoreError::NoSuchUnfinishedFile)
     }
 
-    /// What the file is that has got its name, if that is so.
-    fn named(&self, checkpoint: &Checkpoint) -> Option<Received> {
-        let (arrived, name) = (checkpoint.arrived?, &checkpoint.plan.name);
+    /// The published file of this checkpoint, if it has its name already.
+    fn published(&self, checkpoint: &Checkpoint) -> Option<Received> {
+        let (complete, name) = (checkpoint.complete?, &checkpoint.plan.name);
         let found = fs::symlink_metadata(self.path(name)).ok().filter(Metadata::is_file)?;
         let identity = Identity::of(&found);
-        if !identity.same_version(&arrived.identity) {
+        if !identity.same_version(&complete.identity) {
             return None;
         }
         let shared = found.nlink() > 1;
-        Some(Received { name: name.clone(), identity, sha256: arrived.sha256, shared })
+        Some(Received { name: name.clone(), identity, sha256: complete.sha256, shared })
     }
 
-    /// The name that a part had got when the program ended.
-    pub fn named_earlier(&self, id: &UnfinishedFileId, name: &FileName) -> Published {
+    /// The publication of an unfinished file that already had its name when the program ended.
+    pub fn published_earlier(&self, id: &UnfinishedFileId, name: &FileName) -> Published {
         Published::earlier(self, name, id.clone())
     }
 
-    /// All parts, and those that have become whole lately.
-    pub fn parts(&self) -> Vec<UnfinishedFile> {
-        self.parts.list()
+    /// All unfinished files, and uploads that became complete lately.
+    pub fn unfinished_files(&self) -> Vec<UnfinishedFile> {
+        self.unfinished.list()
     }
 
-    /// Removes a part that nobody works with. A file that has its name already keeps it.
-    pub fn discard_part(&self, id: &UnfinishedFileId) -> Result<(), StoreError> {
-        self.parts.checkpoint(id).ok_or(StoreError::NoSuchPart)?;
-        self.parts.remove(id).map_err(|source| self.io("remove a file", source))
+    /// Removes an unfinished file that is not in use. A published file keeps its name.
+    ///
+    /// # Errors
+    ///
+    /// There is no such file, or the disk fails.
+    pub fn discard_unfinished(&self, id: &UnfinishedFileId) -> Result<(), StoreError> {
+        self.unfinished.checkpoint(id).ok_or(StoreError::NoSuchUnfinishedFile)?;
+        self.unfinished.remove(id).map_err(|source| self.io("remove a file", source))
     }
 
-    /// Removes a file for good.
+    /// Removes a file.
+    ///
+    /// # Errors
+    ///
+    /// There is no such file, or the disk fails.
     pub fn remove(&self, name: &FileName) -> Result<(), StoreError> {
         self.stat(name)?;
         fs::remove_file(self.path(name)).map_err(|source| self.io("remove a file", source))?;
         self.sync()
     }
 
-    /// Refuses a name that something else than a file has.
+    /// Refuses the name of a folder, a link or a device.
     fn check_name(&self, name: &FileName) -> Result<(), StoreError> {
         match fs::symlink_metadata(self.path(name)) {
             Ok(metadata) if !metadata.is_file() => Err(StoreError::NotAFile(self.kind)),
@@ -347,8 +378,8 @@ impl Store {
 }
 
 #[cfg(test)]
-mod part_tests;
-#[cfg(test)]
 mod sharing_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod unfinished_file_tests;

@@ -1,4 +1,4 @@
-//! Reading a file from its first byte to its last, for its digests.
+//! Reads a whole file for its digests.
 
 use std::fs::File;
 use std::io;
@@ -11,34 +11,41 @@ use super::hashers::Hashers;
 use model::digest::{Digests, Expected};
 use model::identity::Identity;
 
-/// Bytes read at once: enough to keep a disk busy, and at a slow rate not too much in one go.
+/// Bytes of a read: enough to keep a disk busy, and little enough for a slow rate.
 const CHUNK: usize = 256 << 10;
 
-/// What addresses in memory, positions and lengths are a multiple of when bytes come straight from a disk. No disk in use wants more.
+/// The alignment of addresses, positions and lengths for direct reads (`O_DIRECT`). No disk in use needs
+/// more.
 const ALIGNMENT: usize = 4096;
 
-/// Which way the bytes come.
+/// Where the bytes are read from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
-    /// Through the system's cache, where those of a new file often are already, and stay for whoever wants them next.
+    /// The page cache, which often has the bytes of a new file, and keeps them for the next reader.
     Cache,
-    /// From the disk, past the cache: what is in memory says nothing about what is on the disk, and reading all that is stored would push
-    /// out of memory what machines fetch. The pages of others stay as they are. File systems that cannot do this are read through the cache,
-    /// with the advice that the pages will not be used again, which newer kernels (from 6.3) take for not keeping them before others'.
+    /// The disk, past the page cache. Cached bytes prove nothing about the disk, and a read of all files
+    /// would evict those that machines fetch. A file system without direct reads is read through the cache,
+    /// with the advice that the pages are used once, which kernels from 6.3 respect.
     Disk,
 }
 
-/// A file that was read whole.
+/// The result of reading a whole file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Whole {
-    /// The digests of what was read.
+    /// The digests of the bytes.
     pub digests: Digests,
-    /// What the file is after its last byte. One that was another before was written to meanwhile and is two versions at once.
+    /// The identity after the last byte. If it differs from that before, a writer has changed the file
+    /// meanwhile.
     pub identity: Identity,
 }
 
-/// Reads `file`, which nobody else reads from, and computes the digests that are needed to hold it against what is `expected`. `go_on`
-/// hears how many bytes are read, and ends the reading with `false`; then there is no result.
+/// Reads `file`, which no other reader may share, and computes its SHA-256, and its SHA-512 if one is
+/// `expected`. `go_on` gets the number of bytes so far, and stops the reading by `false`; then the result is
+/// `None`.
+///
+/// # Errors
+///
+/// The disk fails.
 pub fn read_whole(
     file: &File,
     expected: &Expected,
@@ -47,7 +54,7 @@ pub fn read_whole(
 ) -> io::Result<Option<Whole>> {
     let mut is_direct = way == Way::Disk && set_direct(file, true).is_ok();
     if way == Way::Disk {
-        // Advice may be ignored.
+        // The system may ignore advice.
         let _ = fadvise(file, 0, None, Advice::NoReuse);
     }
     let mut hashers = Hashers::new(expected);
@@ -56,7 +63,7 @@ pub fn read_whole(
     while go_on(done) {
         let read = match file.read_at(buffer.bytes(), done) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            // Some file systems take the flag and then refuse to read, or refuse only where a file ends.
+            // Some file systems accept the flag and refuse to read, or refuse only at the end of a file.
             Err(error) if is_direct && Errno::from_io_error(&error) == Some(Errno::INVAL) => {
                 set_direct(file, false)?;
                 is_direct = false;
@@ -80,7 +87,7 @@ fn set_direct(file: &File, is_direct: bool) -> io::Result<()> {
     Ok(fcntl_setfl(file, flags)?)
 }
 
-/// A chunk of memory that a disk can write to.
+/// An aligned buffer for direct reads.
 struct Aligned {
     memory: Vec<u8>,
     start: usize,

@@ -1,4 +1,4 @@
-//! Older files that were replaced, kept aside until the new one of their name has its record. So a crash in between can be undone.
+//! Keeps a replaced file until the new one has its record, so that a crash in between can be undone.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -11,18 +11,20 @@ use model::digest::Sha256;
 use model::identity::Identity;
 use model::names::FileName;
 
-/// How the names of such files end.
+/// The extension of such files.
 pub(super) const EXTENSION: &str = "replaced";
 
 impl Store {
-    /// Where the older file of this name is kept aside. A name may be as long as names can be, so its digest stands for it.
+    /// The path of the replaced file of this name. It has the digest of the name, which may be too long for
+    /// an extension.
     pub(super) fn replaced(&self, name: &FileName) -> PathBuf {
         let digest = Sha256(sha2::Sha256::digest(name.as_str().as_bytes()).into());
         self.incoming().join(format!("{digest}.{EXTENSION}"))
     }
 
-    /// Settles what a crash left undecided: an older file comes back if it, and not the one that replaced it, is on record; all others go.
-    pub fn settle_replaced<'a>(&self, recorded: impl Iterator<Item = (&'a FileName, &'a Identity)>) {
+    /// Recovers from a crash: a replaced file comes back if the record is of it and not of the new file. All
+    /// others are removed.
+    pub fn recover_replaced<'a>(&self, recorded: impl Iterator<Item = (&'a FileName, &'a Identity)>) {
         for (name, identity) in recorded {
             let is_recorded = |path: PathBuf| {
                 fs::symlink_metadata(path).is_ok_and(|file| Identity::of(&file).same_version(identity))
@@ -30,7 +32,7 @@ impl Store {
             let replaced = self.replaced(name);
             if is_recorded(replaced.clone()) && !is_recorded(self.path(name)) {
                 let back = fs::rename(&replaced, self.path(name));
-                tracing::warn!(kind = %self.kind, %name, ?back, "an older file comes back, for what replaced it has no record");
+                tracing::warn!(kind = %self.kind, %name, ?back, "an older file comes back: the new one has no record");
             }
         }
         let left = fs::read_dir(self.incoming()).into_iter().flatten().flatten().map(|entry| entry.path());

@@ -1,5 +1,5 @@
-//! The same bytes under two names are stored once: as a clone, where the file system has those, else as a second link to the same file,
-//! which nobody here ever writes to.
+//! Stores equal bytes of two files once: as a clone where the file system has clones, else as a second link
+//! to the same file, which is never written to.
 
 use std::fs::{self, File, Metadata, Permissions};
 use std::io;
@@ -8,50 +8,50 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{XattrFlags, fgetxattr, fsetxattr, getxattr, ioctl_ficlone};
 
-use super::publish::remove_if_there;
+use super::publish::remove_if_exists;
 use super::reading::{Way, read_whole};
 use super::{Store, StoreError};
 use model::digest::{Expected, Sha256};
 use model::identity::Identity;
 use model::names::FileName;
 
-/// Clones of each other carry the same value under this name: no other trace can be seen without privileges.
+/// The extended attribute that clones of each other share. Other traces of a clone need privileges.
 const MARK: &str = "user.image-service.clones";
 
 /// A mark is a random UUID.
 const MARK_BYTES: usize = 36;
 
-/// A complete file that has the digest of another one, as far as is known.
+/// A complete file with the same digest as another one.
 #[derive(Debug, Clone)]
 pub struct Duplicate {
-    /// Where it lies.
+    /// Its path.
     pub path: PathBuf,
-    /// What it was when its digest was computed.
+    /// Its identity when its digest was computed.
     pub identity: Identity,
 }
 
-/// Whose bytes a file has, where other files may have them too.
+/// The bytes of a file that other files may share.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Bytes {
-    /// Those of a file with more than one name.
+    /// Bytes of a file with more than one name.
     Linked {
         /// Its device number.
         device: u64,
         /// Its inode number.
         inode: u64,
     },
-    /// Those of a file that was cloned.
+    /// Bytes of clones, by their mark.
     Cloned(String),
 }
 
-/// A second name for the bytes of a twin, which goes with this value unless it was moved elsewhere.
+/// A second name for the bytes of a duplicate, removed on drop unless it was renamed.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) path: PathBuf,
 }
 
 impl Bytes {
-    /// Of the file at `path`.
+    /// The bytes of the file at `path`; `None` if it shares none.
     pub(super) fn of(path: &Path, metadata: &Metadata) -> Option<Self> {
         if metadata.nlink() > 1 {
             return Some(Self::Linked { device: metadata.dev(), inode: metadata.ino() });
@@ -63,8 +63,8 @@ impl Bytes {
 }
 
 impl Store {
-    /// Gives `twin` a second name at `path`, for a file that is to be called `name`. `None` if that cannot be done, or if the twin is not what it
-    /// is said to be: bytes that have rotted must not take the place of good ones.
+    /// Gives `duplicate` a second name at `path`, for the file `name`. `None` if the disk cannot, or if the
+    /// duplicate no longer has these bytes: damaged bytes must not replace good ones.
     pub(super) fn share(
         &self,
         duplicate: &Duplicate,
@@ -73,10 +73,10 @@ impl Store {
         path: PathBuf,
     ) -> Option<Shared> {
         let shared = self.shared(duplicate, sha256, name, path);
-        let told = shared.inspect_err(|error| {
-            tracing::warn!(kind = %self.kind, %name, %error, "bytes that are stored already cannot be shared");
+        let shared = shared.inspect_err(|error| {
+            tracing::warn!(kind = %self.kind, %name, %error, "stored bytes cannot be shared");
         });
-        told.ok().flatten()
+        shared.ok().flatten()
     }
 
     fn shared(
@@ -101,7 +101,7 @@ impl Store {
             Ok(()) => return Ok(Some(shared)),
             Err(error) => tracing::debug!(%error, "the file system does not clone files"),
         }
-        // Whoever asks by time alone must not take the older file for the one that had this name.
+        // A client that compares times must not take an older file for the one that had this name.
         let found = Identity::of(&file.metadata()?);
         let is_older = |named: Metadata| {
             let named = Identity::of(&named);
@@ -114,14 +114,18 @@ impl Store {
         if Identity::of(&fs::symlink_metadata(&shared.path)?) != Identity::of(&file.metadata()?) {
             return Err(io::Error::other("they were replaced meanwhile"));
         }
-        // A program that writes to one name would write to both; this stops all but the most privileged.
+        // A write to one name would change both. The mode stops all but privileged programs.
         if let Err(error) = file.set_permissions(Permissions::from_mode(file.metadata()?.mode() & 0o555)) {
             tracing::debug!(%error, "a shared file can still be written to");
         }
         Ok(Some(shared))
     }
 
-    /// All complete files, with their bytes where they may be shared.
+    /// All complete files, and for each the bytes that it may share.
+    ///
+    /// # Errors
+    ///
+    /// The folder cannot be read.
     pub fn list_bytes(&self) -> Result<Vec<(FileName, Identity, Option<Bytes>)>, StoreError> {
         let files = self.walk()?.into_iter().map(|(name, metadata)| {
             let bytes = Bytes::of(&self.path(&name), &metadata);
@@ -135,7 +139,7 @@ impl Store {
 fn clone(file: &File, path: &Path) -> io::Result<()> {
     let duplicate = File::options().write(true).create_new(true).open(path)?;
     let cloned = ioctl_ficlone(&duplicate, file).map_err(io::Error::from).and_then(|()| {
-        // Without a mark they share all the same; only nobody is told.
+        // Without a mark they share bytes as well, but the usage does not show it.
         if let Err(error) = mark(file, &duplicate) {
             tracing::debug!(%error, "clones cannot be marked");
         }
@@ -166,7 +170,7 @@ fn marked(mark: &[u8]) -> Option<Bytes> {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        if let Err(error) = remove_if_there(&self.path) {
+        if let Err(error) = remove_if_exists(&self.path) {
             tracing::warn!(%error, "a second name stays behind until the next start");
         }
     }

@@ -26,7 +26,7 @@ fn duplicate(store: &Store, called: &str) -> Duplicate {
     Duplicate { path: store.path(&name(called)), identity }
 }
 
-/// A part with the bytes of `a`, which is to be called `b`, about to get its name.
+/// An unfinished file `b` with the bytes of `a`, about to be published.
 fn part(store: &Store) -> Upload {
     let plan = Plan {
         name: name("b"),
@@ -35,7 +35,7 @@ fn part(store: &Store) -> Upload {
         owner: Owner::Job,
         resume_data: serde_json::Value::Null,
     };
-    let mut upload = store.begin_part(&id(), plan).expect("begins");
+    let mut upload = store.begin_unfinished(&id(), plan).expect("begins");
     upload.write(store, b"bytes").expect("writes");
     assert!(upload.share(store, &duplicate(store, "a")));
     upload
@@ -55,7 +55,7 @@ fn sharing_is_undone_with_the_name() {
     let store = open(folder.path());
     put(&store, "a", "bytes");
     put(&store, "b", "old");
-    // So that the link is not older than what it replaces.
+    // Written again, so that the link is not older than the file that it replaces.
     put(&store, "a", "bytes");
     let mut upload = store.receive(name("b"), None, Expected::default()).expect("begins");
     upload.write(&store, b"bytes").expect("writes");
@@ -68,8 +68,10 @@ fn sharing_is_undone_with_the_name() {
 
     drop(part(&store).finish(&store).expect("finishes"));
     assert_eq!((text(&store, "a").as_str(), text(&store, "b").as_str(), left(&store)), ("bytes", "old", 2));
-    // The part has its own bytes still.
-    let Resumed::Unfinished(mut again) = store.resume_part(&id()).expect("resumes") else { panic!("named") };
+    // The unfinished file still has its own bytes.
+    let Resumed::Unfinished(mut again) = store.resume_unfinished(&id()).expect("resumes") else {
+        panic!("named")
+    };
     again.restart(&store).expect("begins again");
     assert_eq!(text(&store, "a"), "bytes");
 }
@@ -82,11 +84,11 @@ fn a_crash_while_sharing_leaves_both_files_whole() {
     std::mem::forget(part(&store).finish(&store).expect("finishes"));
     drop(store);
     let store = open(folder.path());
-    let Resumed::Published(received) = store.resume_part(&id()).expect("resumes") else {
+    let Resumed::Published(received) = store.resume_unfinished(&id()).expect("resumes") else {
         panic!("not named")
     };
     assert!(received.shared);
-    store.named_earlier(&id(), &received.name).keep();
+    store.published_earlier(&id(), &received.name).keep();
     assert_eq!((text(&store, "b").as_str(), left(&store)), ("bytes", 0));
     store.remove(&name("a")).expect("removes");
     assert_eq!(text(&store, "b"), "bytes");
@@ -100,7 +102,9 @@ fn a_part_is_not_written_to_under_a_name_that_somebody_gave_it() {
     part(&store).suspend(&store).expect("suspends");
     let seen = folder.path().join("seen");
     fs::hard_link(store.incoming().join("one.part"), &seen).expect("links");
-    let Resumed::Unfinished(mut upload) = store.resume_part(&id()).expect("resumes") else { panic!("named") };
+    let Resumed::Unfinished(mut upload) = store.resume_unfinished(&id()).expect("resumes") else {
+        panic!("named")
+    };
     assert_eq!(upload.size(), 0);
     upload.write(&store, b"other").expect("writes");
     assert_eq!(fs::read_to_string(seen).expect("reads"), "bytes");

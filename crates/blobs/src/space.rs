@@ -1,4 +1,5 @@
-//! Whether a file fits: into what the file system has free, less the reserve and what is promised to others, and into what the store may hold.
+//! Checks whether a file fits: into the free space, less the reserve and the promises to other files, and
+//! into the quota of the store.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -8,7 +9,7 @@ use super::disk::{Promise, Promises};
 use super::{Store, StoreError};
 use model::stored_file::StoreKind;
 
-/// What keeps a file from fitting.
+/// The limit that a file exceeds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bound {
     /// The file system.
@@ -18,35 +19,35 @@ pub enum Bound {
         /// Bytes that stay free.
         reserve: u64,
     },
-    /// What the configuration allows the store to hold.
+    /// The quota of the store.
     Quota {
-        /// The key.
+        /// The key of the setting.
         key: &'static str,
         /// Its value.
         bytes: u64,
     },
 }
 
-/// What a store holds.
+/// The contents and the space of a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Usage {
     /// Complete files.
     pub files: usize,
-    /// Their bytes, those that several share counted once.
+    /// Their bytes; shared bytes count once.
     pub bytes: u64,
-    /// Bytes that would be needed more if nothing were shared.
+    /// Bytes that sharing saves.
     pub saved: u64,
-    /// Files that are not complete.
+    /// Unfinished files.
     pub unfinished: usize,
-    /// Bytes that these have got.
+    /// Their bytes so far.
     pub unfinished_bytes: u64,
-    /// Bytes that these will have, as far as that is known.
+    /// Their bytes when they are complete, as far as that is known.
     pub promised: u64,
     /// Bytes that the store may hold; 0 is no limit.
     pub quota: u64,
-    /// Bytes that could be taken in now.
+    /// Bytes that the store could receive now.
     pub available: u64,
-    /// Where the store lies.
+    /// The file system of the store.
     pub file_system: FileSystem,
 }
 
@@ -57,56 +58,61 @@ pub struct FileSystem {
     pub device: u64,
     /// Bytes in all.
     pub total: u64,
-    /// Bytes that anybody may still write.
+    /// Bytes that an unprivileged process may still write.
     pub free: u64,
     /// Bytes of these that stay free.
     pub reserve: u64,
-    /// Bytes of these that files on their way will need.
+    /// Bytes of these that files being received will need.
     pub promised: u64,
 }
 
 impl FileSystem {
-    /// Bytes that could be taken in now.
+    /// Bytes that could be received now.
     pub fn available(&self) -> u64 {
         self.free.saturating_sub(self.reserve).saturating_sub(self.promised)
     }
 }
 
 impl Store {
-    /// Promises space to a file, of a size that may be known.
+    /// Promises space to a file of this size, if it is known.
     pub(super) fn promise(&self, size: Option<u64>) -> Result<Arc<Promise>, StoreError> {
         let mut promises = self.disk.promises();
         self.check_size(size)?;
-        self.check_room(&promises, None, size)?;
+        self.check_space(&promises, None, size)?;
         Ok(promises.make(self.kind, size))
     }
 
-    /// The size of a file on its way turns out to be another one.
+    /// Changes the size of a file that is being received.
     pub(super) fn promise_more(&self, promise: &Promise, size: Option<u64>) -> Result<(), StoreError> {
         let promises = self.disk.promises();
         self.check_size(size)?;
-        self.check_room(&promises, Some(promise), size)?;
+        self.check_space(&promises, Some(promise), size)?;
         promise.set_size(size);
         Ok(())
     }
 
-    /// Whether a file on its way may grow by so much beyond what was taken for it; tells by how much it may at this moment.
+    /// Refuses a file that grows by `by` bytes beyond the available space. Returns the bytes by which it may
+    /// grow now.
     pub(super) fn may_grow(&self, promise: &Promise, by: u64) -> Result<u64, StoreError> {
-        let (available, bound) = self.room(&self.disk.promises(), Some(promise))?;
+        let (available, bound) = self.space(&self.disk.promises(), Some(promise))?;
         if by > available {
             return Err(StoreError::Full { kind: self.kind, needed: None, available, bound });
         }
         Ok(available)
     }
 
-    /// The system says that there is no space, whatever we thought.
+    /// The error for a disk that is full by the word of the system.
     pub(super) fn full(&self, needed: Option<u64>) -> StoreError {
         let bound = Bound::Disk { promised: 0, reserve: self.limits.reserve };
-        let (available, bound) = self.room(&self.disk.promises(), None).unwrap_or((0, bound));
+        let (available, bound) = self.space(&self.disk.promises(), None).unwrap_or((0, bound));
         StoreError::Full { kind: self.kind, needed, available, bound }
     }
 
-    /// What the store holds, and what it could hold.
+    /// The contents and the space of the store.
+    ///
+    /// # Errors
+    ///
+    /// The disk fails.
     pub fn usage(&self) -> Result<Usage, StoreError> {
         let promises = self.disk.promises();
         let (unfinished, unfinished_bytes) = promises.unfinished(self.kind);
@@ -119,7 +125,7 @@ impl Store {
             unfinished_bytes,
             promised: promises.of(self.kind),
             quota: self.limits.quota,
-            available: self.room(&promises, None)?.0,
+            available: self.space(&promises, None)?.0,
             file_system: self.file_system(&promises, None)?,
         })
     }
@@ -133,8 +139,9 @@ impl Store {
         }
     }
 
-    /// Refuses a file that does not fit, or one of unknown size for which there is nothing left. `promise` is its own.
-    fn check_room(
+    /// Refuses a file that does not fit, or one of unknown size if no space is left. `promise` is that of the
+    /// file.
+    fn check_space(
         &self,
         promises: &Promises<'_>,
         promise: Option<&Promise>,
@@ -142,24 +149,23 @@ impl Store {
     ) -> Result<(), StoreError> {
         let has = promise.map_or(0, Promise::taken);
         let needed = size.map(|size| size.saturating_sub(has));
-        let (available, bound) = self.room(promises, promise)?;
+        let (available, bound) = self.space(promises, promise)?;
         if needed.unwrap_or(1) > available {
             return Err(StoreError::Full { kind: self.kind, needed, available, bound });
         }
         Ok(())
     }
 
-    /// Bytes that a file may still take, which has the promise `own` perhaps, and what keeps it from taking more.
-    fn room(&self, promises: &Promises<'_>, own: Option<&Promise>) -> Result<(u64, Bound), StoreError> {
+    /// Bytes that a file may still use, and the limit for more. `own` is its promise, if it has one already.
+    fn space(&self, promises: &Promises<'_>, own: Option<&Promise>) -> Result<(u64, Bound), StoreError> {
         let disk = self.file_system(promises, own)?;
         let bound = Bound::Disk { promised: disk.promised, reserve: disk.reserve };
         let bytes = self.limits.quota;
         if bytes == 0 {
             return Ok((disk.available(), bound));
         }
-        let on_their_way =
-            promises.of(self.kind).saturating_sub(own.map_or(0, |own| own.whole() - own.taken()));
-        let left = bytes.saturating_sub(self.stored()?.1).saturating_sub(on_their_way);
+        let expected = promises.of(self.kind).saturating_sub(own.map_or(0, |own| own.size() - own.taken()));
+        let left = bytes.saturating_sub(self.stored()?.1).saturating_sub(expected);
         if left < disk.available() {
             let key = match self.kind {
                 StoreKind::Iso => "isoQuota",
@@ -175,8 +181,8 @@ impl Store {
         promises: &Promises<'_>,
         except: Option<&Promise>,
     ) -> Result<FileSystem, StoreError> {
-        let asked = rustix::fs::statvfs(&self.folder);
-        let space = asked.map_err(|errno| StoreError::Io {
+        let answer = rustix::fs::statvfs(&self.folder);
+        let space = answer.map_err(|errno| StoreError::Io {
             action: "ask for free space",
             kind: self.kind,
             source: errno.into(),
@@ -190,7 +196,7 @@ impl Store {
         })
     }
 
-    /// Complete files, their bytes with shared ones counted once, and how many bytes that saves.
+    /// Complete files, their bytes with shared ones counted once, and the bytes that sharing saves.
     fn stored(&self) -> Result<(usize, u64, u64), StoreError> {
         let files = self.list_bytes()?;
         let mut seen = HashSet::new();

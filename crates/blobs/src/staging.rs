@@ -1,4 +1,4 @@
-//! Where the bytes of an upload are until it has its name, and what becomes of them when it is let go.
+//! The staging file of an upload, which has the bytes until they are published, and its fate on drop.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -6,53 +6,53 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::checkpoint::{Arrived, Checkpoint};
+use super::checkpoint::{Checkpoint, CompleteFile};
 use super::hashers::Hashers;
-use super::parts::Parts;
 use super::publish::Rollback;
+use super::unfinished_files::UnfinishedFiles;
 use super::{Store, StoreError};
 use model::unfinished_file::UnfinishedFileId;
 
-/// The place of an upload's bytes.
+/// A staging file.
 #[derive(Debug)]
 pub(super) enum Staging {
-    /// Nobody goes on with them.
+    /// Removed on drop.
     Plain(Temporary),
-    /// They stay.
-    Part(Box<Resumable>),
+    /// Kept on drop, for a resume.
+    Resumable(Box<Resumable>),
 }
 
-/// The unfinished file, removed when it is let go before it got its name.
+/// A staging file that is removed on drop unless it was published.
 #[derive(Debug)]
 pub(super) struct Temporary {
     path: PathBuf,
-    named: bool,
+    is_published: bool,
 }
 
-/// A part, and what is noted of it.
+/// The staging file and the checkpoint of an unfinished file.
 #[derive(Debug)]
 pub(super) struct Resumable {
     id: UnfinishedFileId,
-    parts: Parts,
+    files: UnfinishedFiles,
     path: PathBuf,
     pub(super) checkpoint: Checkpoint,
-    /// When it was noted last.
+    /// When the checkpoint was last written.
     pub(super) saved: Instant,
 }
 
 impl Staging {
     pub(super) fn plain(store: &Store) -> Result<(File, Self), StoreError> {
         let path = store.incoming().join(format!("{}.part", UnfinishedFileId::random()));
-        Ok((create(store, &path)?, Self::Plain(Temporary { path, named: false })))
+        Ok((create(store, &path)?, Self::Plain(Temporary { path, is_published: false })))
     }
 
-    pub(super) fn part(
+    pub(super) fn unfinished(
         store: &Store,
         id: &UnfinishedFileId,
         checkpoint: Checkpoint,
     ) -> Result<(File, Self), StoreError> {
-        let kept = Resumable::of(store, id, checkpoint);
-        Ok((create(store, &kept.path)?, Self::Part(Box::new(kept))))
+        let resumable = Resumable::of(store, id, checkpoint);
+        Ok((create(store, &resumable.path)?, Self::Resumable(Box::new(resumable))))
     }
 
     pub(super) fn resumed(
@@ -60,61 +60,61 @@ impl Staging {
         id: &UnfinishedFileId,
         checkpoint: Checkpoint,
     ) -> Result<(File, Self), StoreError> {
-        let kept = Resumable::of(store, id, checkpoint);
-        let file = OpenOptions::new().read(true).write(true).open(&kept.path);
-        Ok((file.map_err(|source| store.io("open a file", source))?, Self::Part(Box::new(kept))))
+        let resumable = Resumable::of(store, id, checkpoint);
+        let file = OpenOptions::new().read(true).write(true).open(&resumable.path);
+        Ok((file.map_err(|source| store.io("open a file", source))?, Self::Resumable(Box::new(resumable))))
     }
 
     pub(super) fn path(&self) -> &Path {
         match self {
             Self::Plain(temporary) => &temporary.path,
-            Self::Part(kept) => &kept.path,
+            Self::Resumable(resumable) => &resumable.path,
         }
     }
 
-    /// Notes what the whole file is, which is about to get its name. After a crash between the two nobody needs to read it again.
-    pub(super) fn arrive(
+    /// Records the complete file before it is published. After a crash in between no byte is read again.
+    pub(super) fn prepare(
         &mut self,
         store: &Store,
         size: u64,
         hashers: &Hashers,
-        arrived: Arrived,
+        complete: CompleteFile,
     ) -> Result<Rollback, StoreError> {
-        let Self::Part(kept) = self else { return Ok(Rollback::Nothing) };
-        kept.checkpoint.reach(size, hashers);
-        kept.checkpoint.arrived = Some(arrived);
-        kept.keep(store)?;
-        kept.parts.sync().map_err(|source| store.io("sync the folder", source))?;
-        Ok(Rollback::Part(kept.id.clone(), kept.parts.clone()))
+        let Self::Resumable(resumable) = self else { return Ok(Rollback::Nothing) };
+        resumable.checkpoint.advance(size, hashers);
+        resumable.checkpoint.complete = Some(complete);
+        resumable.save(store)?;
+        resumable.files.sync().map_err(|source| store.io("sync the folder", source))?;
+        Ok(Rollback::Unfinished(resumable.id.clone(), resumable.files.clone()))
     }
 
-    /// The file has its name: there is nothing to remove any more.
-    pub(super) fn leave(&mut self) {
+    /// The file is published, so a drop removes nothing.
+    pub(super) fn set_published(&mut self) {
         if let Self::Plain(temporary) = self {
-            temporary.named = true;
+            temporary.is_published = true;
         }
     }
 
-    /// Removes what there is.
+    /// Removes the staging file and its checkpoint.
     pub(super) fn discard(self, store: &Store) {
-        if let Self::Part(kept) = self
-            && let Err(error) = kept.parts.remove(&kept.id)
+        if let Self::Resumable(resumable) = self
+            && let Err(error) = resumable.files.remove(&resumable.id)
         {
-            tracing::warn!(id = %kept.id, kind = %store.kind, %error, "an unfinished file stays behind");
+            tracing::warn!(id = %resumable.id, kind = %store.kind, %error, "an unfinished file stays behind");
         }
     }
 }
 
 impl Resumable {
     fn of(store: &Store, id: &UnfinishedFileId, checkpoint: Checkpoint) -> Self {
-        let parts = store.parts.clone();
-        Self { id: id.clone(), path: parts.bytes(id), parts, checkpoint, saved: Instant::now() }
+        let files = store.unfinished.clone();
+        Self { id: id.clone(), path: files.bytes(id), files, checkpoint, saved: Instant::now() }
     }
 
-    /// Writes the note down.
-    pub(super) fn keep(&mut self, store: &Store) -> Result<(), StoreError> {
-        self.parts
-            .keep(&self.id, self.checkpoint.clone())
+    /// Writes the checkpoint.
+    pub(super) fn save(&mut self, store: &Store) -> Result<(), StoreError> {
+        self.files
+            .save(&self.id, self.checkpoint.clone())
             .map_err(|source| store.io("write a checkpoint", source))?;
         self.saved = Instant::now();
         Ok(())
@@ -123,7 +123,7 @@ impl Resumable {
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        if !self.named
+        if !self.is_published
             && let Err(error) = fs::remove_file(&self.path)
         {
             tracing::warn!(%error, "an unfinished upload stays behind until the next start");
@@ -134,7 +134,7 @@ impl Drop for Temporary {
 fn create(store: &Store, path: &Path) -> Result<File, StoreError> {
     let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o644).open(path);
     file.map_err(|source| match source.kind() {
-        io::ErrorKind::AlreadyExists => StoreError::PartExists,
+        io::ErrorKind::AlreadyExists => StoreError::UnfinishedFileExists,
         _ => store.io("make a file", source),
     })
 }

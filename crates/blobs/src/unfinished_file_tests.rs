@@ -29,7 +29,7 @@ impl Bench {
     }
 
     fn resumed(&self) -> Upload {
-        match self.store.resume_part(&id()).expect("resumes") {
+        match self.store.resume_unfinished(&id()).expect("resumes") {
             Resumed::Unfinished(upload) => *upload,
             Resumed::Published(received) => panic!("named already: {received:?}"),
         }
@@ -69,17 +69,17 @@ fn plan(owner: Owner) -> Plan {
 #[test]
 fn a_part_is_gone_on_with_after_a_crash_where_it_was_noted() {
     let bench = Bench::new();
-    let mut upload = bench.store.begin_part(&id(), plan(Owner::Job)).expect("begins");
+    let mut upload = bench.store.begin_unfinished(&id(), plan(Owner::Job)).expect("begins");
     upload.write(&bench.store, b"abc").expect("writes");
     upload.checkpoint(&bench.store, Some(json!({"tag": 2}))).expect("notes");
     upload.write(&bench.store, b"dxx").expect("writes");
-    // Nothing is noted of what came last.
+    // The last bytes are after the checkpoint.
     drop(upload);
     fs::write(bench.store.incoming().join("stray.part"), "").expect("writes");
     fs::write(bench.store.incoming().join("stray.new"), "").expect("writes");
     let bench = bench.reopened();
     assert_eq!(bench.left(), 2);
-    let part = bench.store.parts().pop().expect("is there");
+    let part = bench.store.unfinished_files().pop().expect("is there");
     assert_eq!((part.offset, part.plan.size, part.whole), (3, Some(6), false));
     assert_eq!(part.plan.resume_data, json!({"tag": 2}));
     let mut upload = bench.resumed();
@@ -87,23 +87,23 @@ fn a_part_is_gone_on_with_after_a_crash_where_it_was_noted() {
     upload.write(&bench.store, b"def").expect("writes");
     upload.finish(&bench.store).expect("finishes").1.keep();
     assert_eq!((bench.text().as_str(), bench.left()), ("abcdef", 0));
-    assert!(matches!(bench.store.resume_part(&id()), Err(StoreError::NoSuchPart)));
+    assert!(matches!(bench.store.resume_unfinished(&id()), Err(StoreError::NoSuchUnfinishedFile)));
 }
 
 #[test]
 fn a_crash_between_the_name_and_the_record_loses_nothing() {
     let bench = Bench::new();
-    let mut upload = bench.store.begin_part(&id(), plan(Owner::Job)).expect("begins");
+    let mut upload = bench.store.begin_unfinished(&id(), plan(Owner::Job)).expect("begins");
     upload.write(&bench.store, b"abcdef").expect("writes");
     let (received, named) = upload.finish(&bench.store).expect("finishes");
     std::mem::forget(named);
     let bench = bench.reopened();
-    let Resumed::Published(again) = bench.store.resume_part(&id()).expect("resumes") else {
+    let Resumed::Published(again) = bench.store.resume_unfinished(&id()).expect("resumes") else {
         panic!("it has its name")
     };
     assert_eq!((again.identity, again.sha256), (received.identity, received.sha256));
-    // It cannot be recorded: then it is a part again.
-    drop(bench.store.named_earlier(&id(), &name()));
+    // Without a record it is an unfinished file again.
+    drop(bench.store.published_earlier(&id(), &name()));
     assert!(bench.store.list().expect("lists").is_empty());
     let upload = bench.resumed();
     assert_eq!(upload.size(), 6);
@@ -114,11 +114,11 @@ fn a_crash_between_the_name_and_the_record_loses_nothing() {
 #[test]
 fn a_named_part_that_was_replaced_since_is_forgotten() {
     let bench = Bench::new();
-    let mut upload = bench.store.begin_part(&id(), plan(Owner::Job)).expect("begins");
+    let mut upload = bench.store.begin_unfinished(&id(), plan(Owner::Job)).expect("begins");
     upload.write(&bench.store, b"abcdef").expect("writes");
     std::mem::forget(upload.finish(&bench.store).expect("finishes"));
     fs::write(bench.store.path(&name()), "other").expect("writes");
-    assert!(matches!(bench.store.resume_part(&id()), Err(StoreError::NoSuchPart)));
+    assert!(matches!(bench.store.resume_unfinished(&id()), Err(StoreError::NoSuchUnfinishedFile)));
     assert_eq!((bench.text().as_str(), bench.left()), ("other", 0));
 }
 
@@ -128,7 +128,7 @@ fn an_undone_part_brings_the_older_file_back() {
     let mut old = bench.store.receive(name(), None, Expected::default()).expect("begins");
     old.write(&bench.store, b"old").expect("writes");
     old.finish(&bench.store).expect("finishes").1.keep();
-    let mut upload = bench.store.begin_part(&id(), plan(Owner::Job)).expect("begins");
+    let mut upload = bench.store.begin_unfinished(&id(), plan(Owner::Job)).expect("begins");
     upload.write(&bench.store, b"abcdef").expect("writes");
     drop(upload.finish(&bench.store).expect("finishes"));
     assert_eq!((bench.text().as_str(), bench.left()), ("old", 2));
@@ -139,39 +139,39 @@ fn an_undone_part_brings_the_older_file_back() {
 #[test]
 fn of_an_upload_it_stays_known_that_it_is_whole() {
     let bench = Bench::new();
-    let mut upload = bench.store.begin_part(&id(), plan(Owner::Upload)).expect("begins");
+    let mut upload = bench.store.begin_unfinished(&id(), plan(Owner::Upload)).expect("begins");
     upload.write(&bench.store, b"abcdef").expect("writes");
     upload.finish(&bench.store).expect("finishes").1.keep();
     let bench = bench.reopened();
-    let part = bench.store.parts().pop().expect("is known");
+    let part = bench.store.unfinished_files().pop().expect("is known");
     assert_eq!((part.offset, part.whole, bench.left()), (6, true, 1));
-    assert!(matches!(bench.store.resume_part(&id()), Err(StoreError::NoSuchPart)));
-    bench.store.discard_part(&id()).expect("is forgotten");
+    assert!(matches!(bench.store.resume_unfinished(&id()), Err(StoreError::NoSuchUnfinishedFile)));
+    bench.store.discard_unfinished(&id()).expect("is forgotten");
     assert_eq!((bench.text().as_str(), bench.left()), ("abcdef", 0));
 }
 
 #[test]
 fn a_part_that_is_not_what_was_expected_goes() {
     let bench = Bench::new();
-    let mut upload = bench.store.begin_part(&id(), plan(Owner::Job)).expect("begins");
+    let mut upload = bench.store.begin_unfinished(&id(), plan(Owner::Job)).expect("begins");
     upload.write(&bench.store, b"abcdeX").expect("writes");
     assert!(matches!(upload.finish(&bench.store), Err(StoreError::Mismatch(_))));
     assert_eq!(bench.left(), 0);
-    assert!(bench.store.parts().is_empty());
+    assert!(bench.store.unfinished_files().is_empty());
 }
 
 #[test]
 fn a_part_begins_again_and_takes_bytes_back() {
     let bench = Bench::new();
     let store = &bench.store;
-    let mut upload = store.begin_part(&id(), plan(Owner::Upload)).expect("begins");
+    let mut upload = store.begin_unfinished(&id(), plan(Owner::Upload)).expect("begins");
     upload.write(store, b"other").expect("writes");
     upload.restart(store).expect("begins again");
     upload.write(store, b"abc").expect("writes");
     upload.hold();
     upload.write(store, b"xyz").expect("writes");
     upload.checkpoint(store, None).expect("notes");
-    assert_eq!(store.parts()[0].offset, 3);
+    assert_eq!(store.unfinished_files()[0].offset, 3);
     upload.take_back(store).expect("takes back");
     assert_eq!(upload.size(), 3);
     upload.hold();
@@ -189,7 +189,7 @@ fn a_part_begins_again_and_takes_bytes_back() {
 fn a_part_without_its_bytes_or_with_a_strange_note_begins_again_or_goes() {
     let suspended = || {
         let bench = Bench::new();
-        let mut upload = bench.store.begin_part(&id(), plan(Owner::Job)).expect("begins");
+        let mut upload = bench.store.begin_unfinished(&id(), plan(Owner::Job)).expect("begins");
         upload.write(&bench.store, b"abc").expect("writes");
         upload.suspend(&bench.store).expect("suspends");
         bench
@@ -215,7 +215,7 @@ fn a_part_without_its_bytes_or_with_a_strange_note_begins_again_or_goes() {
         let bench = suspended();
         change(&bench);
         let bench = bench.reopened();
-        let found: Vec<_> = bench.store.parts().iter().map(|part| part.offset).collect();
+        let found: Vec<_> = bench.store.unfinished_files().iter().map(|part| part.offset).collect();
         assert_eq!(found, Vec::from_iter(offset), "{what}");
         assert_eq!(bench.left(), 2 * found.len(), "{what}");
         if !found.is_empty() {
@@ -228,29 +228,34 @@ fn a_part_without_its_bytes_or_with_a_strange_note_begins_again_or_goes() {
 fn an_id_is_taken_once_and_space_is_taken_in_advance() {
     let bench = Bench::new();
     let big = Plan { size: Some(1 << 20), ..plan(Owner::Job) };
-    let upload = bench.store.begin_part(&id(), big.clone()).expect("begins");
-    assert!(matches!(bench.store.begin_part(&id(), big.clone()), Err(StoreError::PartExists)));
+    let upload = bench.store.begin_unfinished(&id(), big.clone()).expect("begins");
+    assert!(matches!(
+        bench.store.begin_unfinished(&id(), big.clone()),
+        Err(StoreError::UnfinishedFileExists)
+    ));
     let metadata = fs::metadata(upload.path()).expect("is there");
     let allocated = metadata.blocks() * 512;
     assert_eq!((metadata.len(), allocated >= 1 << 20), (0, true), "{allocated}");
     drop(upload);
     let huge = Plan { size: Some((1 << 20) + 1), ..big };
     let two = UnfinishedFileId::new("two").expect("an id");
-    assert!(matches!(bench.store.begin_part(&two, huge), Err(StoreError::TooLarge { .. })));
+    assert!(matches!(bench.store.begin_unfinished(&two, huge), Err(StoreError::TooLarge { .. })));
     assert_eq!(bench.left(), 2);
 }
 
 #[test]
 fn space_taken_in_advance_is_not_given_back_in_between() {
     let bench = Bench::new();
-    let mut upload =
-        bench.store.begin_part(&id(), Plan { size: Some(1 << 20), ..plan(Owner::Job) }).expect("begins");
+    let mut upload = bench
+        .store
+        .begin_unfinished(&id(), Plan { size: Some(1 << 20), ..plan(Owner::Job) })
+        .expect("begins");
     upload.write(&bench.store, b"abc").expect("writes");
     upload.suspend(&bench.store).expect("suspends");
     let bench = bench.reopened();
     let space = || fs::metadata(bench.store.incoming().join("one.part")).expect("is there").blocks() * 512;
     assert!(space() >= 1 << 20);
-    let promise = bench.store.parts.promised(&id()).expect("promised");
+    let promise = bench.store.unfinished.promised(&id()).expect("promised");
     let before = promise.taken();
     let mut upload = bench.resumed();
     assert_eq!((promise.outstanding(), upload.size()), (0, 3), "{before} were taken before");
@@ -263,24 +268,24 @@ fn space_taken_in_advance_is_not_given_back_in_between() {
 #[test]
 fn a_part_that_lost_its_bytes_can_be_begun_again() {
     let bench = Bench::new();
-    drop(bench.store.begin_part(&id(), plan(Owner::Job)).expect("begins"));
+    drop(bench.store.begin_unfinished(&id(), plan(Owner::Job)).expect("begins"));
     fs::remove_file(bench.store.incoming().join("one.part")).expect("removes");
-    assert!(matches!(bench.store.resume_part(&id()), Err(StoreError::NoSuchPart)));
-    bench.store.begin_part(&id(), plan(Owner::Job)).expect("begins");
+    assert!(matches!(bench.store.resume_unfinished(&id()), Err(StoreError::NoSuchUnfinishedFile)));
+    bench.store.begin_unfinished(&id(), plan(Owner::Job)).expect("begins");
 }
 
 #[test]
 fn a_part_whose_note_cannot_be_read_now_waits() {
     let bench = Bench::new();
-    let mut upload = bench.store.begin_part(&id(), plan(Owner::Job)).expect("begins");
+    let mut upload = bench.store.begin_unfinished(&id(), plan(Owner::Job)).expect("begins");
     upload.write(&bench.store, b"abc").expect("writes");
     upload.suspend(&bench.store).expect("suspends");
     let (checkpoint, aside) = (bench.store.incoming().join("one.json"), bench.folder.path().join("aside"));
     fs::rename(&checkpoint, &aside).expect("renames");
-    // A link to itself can be read by nobody.
+    // A link to itself cannot be read.
     std::os::unix::fs::symlink("one.json", &checkpoint).expect("links");
     let bench = bench.reopened();
-    assert_eq!((bench.store.parts().len(), bench.left()), (0, 2));
+    assert_eq!((bench.store.unfinished_files().len(), bench.left()), (0, 2));
     fs::rename(&aside, &checkpoint).expect("renames");
     let bench = bench.reopened();
     assert_eq!(bench.resumed().size(), 3);
@@ -290,13 +295,13 @@ fn a_part_whose_note_cannot_be_read_now_waits() {
 fn a_crash_while_a_name_is_taken_back_leaves_the_file_whole() {
     let bench = Bench::new();
     fs::write(bench.store.path(&name()), "older").expect("writes");
-    let mut upload = bench.store.begin_part(&id(), plan(Owner::Job)).expect("begins");
+    let mut upload = bench.store.begin_unfinished(&id(), plan(Owner::Job)).expect("begins");
     upload.write(&bench.store, b"abcdef").expect("writes");
     std::mem::forget(upload.finish(&bench.store).expect("finishes"));
     let bytes = bench.store.incoming().join("one.part");
     fs::hard_link(bench.store.path(&name()), bytes).expect("links");
     let bench = bench.reopened();
-    assert!(matches!(bench.store.resume_part(&id()), Ok(Resumed::Published(_))));
-    bench.store.named_earlier(&id(), &name()).keep();
+    assert!(matches!(bench.store.resume_unfinished(&id()), Ok(Resumed::Published(_))));
+    bench.store.published_earlier(&id(), &name()).keep();
     assert_eq!((bench.text().as_str(), bench.left()), ("abcdef", 0));
 }

@@ -1,4 +1,5 @@
-//! The parts of a store: `<id>.part` has the bytes and `<id>.json` the note. Both outlive the program, and what has only one of them does not.
+//! The unfinished files of a store: `<id>.part` has the bytes, `<id>.json` the checkpoint. Both survive the
+//! program; a file without its counterpart is removed at the start.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
@@ -13,13 +14,13 @@ use jiff::Timestamp;
 
 use super::checkpoint::Checkpoint;
 use super::disk::Promise;
-use super::publish::remove_if_there;
+use super::publish::remove_if_exists;
 use super::replaced;
 use model::unfinished_file::{UnfinishedFile, UnfinishedFileId};
 
-/// What is known of the parts in one folder. Clones know the same.
+/// The unfinished files of one folder. Clones share them.
 #[derive(Debug, Clone)]
-pub(super) struct Parts {
+pub(super) struct UnfinishedFiles {
     folder: PathBuf,
     known: Arc<Mutex<BTreeMap<UnfinishedFileId, Known>>>,
 }
@@ -27,30 +28,30 @@ pub(super) struct Parts {
 #[derive(Debug)]
 struct Known {
     checkpoint: Checkpoint,
-    /// When it was noted last, by a clock that does not jump.
+    /// When the checkpoint was written, by a clock that does not jump.
     saved: Instant,
-    /// How old it was then.
+    /// The age of the last bytes at that time.
     age: Duration,
-    /// The space that it waits for.
+    /// The space that is promised to it.
     promise: Option<Arc<Promise>>,
 }
 
-impl Parts {
-    /// Finds the parts of an earlier run, and clears away all else that lies in the folder. `named` tells whether a file that was about to get
-    /// its name has it.
-    pub(super) fn find(folder: PathBuf, named: impl Fn(&Checkpoint) -> bool) -> io::Result<Self> {
-        let parts = Self { folder, known: Arc::default() };
+impl UnfinishedFiles {
+    /// Finds the unfinished files of an earlier run, and removes all other files of the folder.
+    /// `is_published` tells whether the file of a checkpoint has its name.
+    pub(super) fn find(folder: PathBuf, is_published: impl Fn(&Checkpoint) -> bool) -> io::Result<Self> {
+        let files = Self { folder, known: Arc::default() };
         let mut unreadable = BTreeSet::<OsString>::new();
-        for entry in fs::read_dir(&parts.folder)? {
+        for entry in fs::read_dir(&files.folder)? {
             let path = entry?.path();
             if path.extension() != Some(OsStr::new("json")) {
                 continue;
             }
-            match parts.taken_up(&path, &named) {
+            match files.load(&path, &is_published) {
                 Ok(Some((id, checkpoint))) => {
                     let age =
                         Timestamp::now().duration_since(checkpoint.touched).try_into().unwrap_or_default();
-                    parts.lock().insert(id, Known { checkpoint, saved: Instant::now(), age, promise: None });
+                    files.lock().insert(id, Known { checkpoint, saved: Instant::now(), age, promise: None });
                 }
                 Ok(None) => {}
                 Err(error) => {
@@ -59,9 +60,9 @@ impl Parts {
                 }
             }
         }
-        for entry in fs::read_dir(&parts.folder)? {
+        for entry in fs::read_dir(&files.folder)? {
             let path = entry?.path();
-            // Replaced files are settled when the records are known.
+            // Replaced files are kept until the records are read.
             let is_replaced = path.extension() == Some(OsStr::new(replaced::EXTENSION));
             if is_replaced || path.file_stem().is_some_and(|stem| unreadable.contains(stem)) {
                 continue;
@@ -69,7 +70,7 @@ impl Parts {
             let id =
                 path.file_stem().and_then(OsStr::to_str).and_then(|stem| UnfinishedFileId::new(stem).ok());
             let is_known = id.is_some_and(|id| {
-                let has_bytes = parts.lock().get(&id).map(|known| !known.checkpoint.whole);
+                let has_bytes = files.lock().get(&id).map(|known| !known.checkpoint.is_published);
                 match path.extension().and_then(OsStr::to_str) {
                     Some("json") => has_bytes.is_some(),
                     Some("part") => has_bytes == Some(true),
@@ -83,14 +84,15 @@ impl Parts {
                 }
             }
         }
-        Ok(parts)
+        Ok(files)
     }
 
-    /// The part whose note lies at `path`, if its bytes are there or have got their name. Fails where that cannot be told just now.
-    fn taken_up(
+    /// The unfinished file with the checkpoint at `path`, if its bytes exist or are published. Fails if the
+    /// disk cannot tell now.
+    fn load(
         &self,
         path: &Path,
-        named: impl Fn(&Checkpoint) -> bool,
+        is_published: impl Fn(&Checkpoint) -> bool,
     ) -> io::Result<Option<(UnfinishedFileId, Checkpoint)>> {
         let id = path.file_stem().and_then(OsStr::to_str).and_then(|stem| UnfinishedFileId::new(stem).ok());
         let Some(id) = id else { return Ok(None) };
@@ -110,21 +112,21 @@ impl Parts {
                 Ok(Some((id, checkpoint)))
             }
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(named(&checkpoint).then_some((id, checkpoint))),
+            _ => Ok(is_published(&checkpoint).then_some((id, checkpoint))),
         }
     }
 
-    /// Where the bytes of a part lie.
+    /// The path of the bytes.
     pub(super) fn bytes(&self, id: &UnfinishedFileId) -> PathBuf {
         self.folder.join(format!("{id}.part"))
     }
 
-    fn note_path(&self, id: &UnfinishedFileId) -> PathBuf {
+    fn checkpoint_path(&self, id: &UnfinishedFileId) -> PathBuf {
         self.folder.join(format!("{id}.json"))
     }
 
     pub(super) fn count(&self) -> usize {
-        self.lock().values().filter(|known| !known.checkpoint.whole).count()
+        self.lock().values().filter(|known| !known.checkpoint.is_published).count()
     }
 
     pub(super) fn checkpoint(&self, id: &UnfinishedFileId) -> Option<Checkpoint> {
@@ -136,39 +138,40 @@ impl Parts {
         known.iter().map(|(id, known)| known.shown(id)).collect()
     }
 
-    /// Writes a note down. When this returns it is on disk.
-    pub(super) fn keep(&self, id: &UnfinishedFileId, checkpoint: Checkpoint) -> io::Result<()> {
-        checkpoint.write(&self.note_path(id))?;
+    /// Writes a checkpoint. When this returns it is on disk.
+    pub(super) fn save(&self, id: &UnfinishedFileId, checkpoint: Checkpoint) -> io::Result<()> {
+        checkpoint.write(&self.checkpoint_path(id))?;
         let mut known = self.lock();
-        let promise = known.remove(id).and_then(|known| known.promise).filter(|_| !checkpoint.whole);
+        let promise = known.remove(id).and_then(|known| known.promise).filter(|_| !checkpoint.is_published);
         known.insert(id.clone(), Known { checkpoint, saved: Instant::now(), age: Duration::ZERO, promise });
         Ok(())
     }
 
-    /// Promises space to all parts that were found, by their notes and what the file system counts as used by them.
+    /// Promises space to all files that were found, by their checkpoints and the space that they use already.
     pub(super) fn promise(&self, promise: impl Fn(&Checkpoint, u64) -> Arc<Promise>) {
         for (id, known) in &mut *self.lock() {
-            // What has its name already needs nothing more.
+            // A published file needs no more space.
             if let Ok(metadata) = fs::metadata(self.bytes(id)) {
                 known.promise = Some(promise(&known.checkpoint, metadata.blocks() * 512));
             }
         }
     }
 
-    /// The space that was promised to a part.
+    /// The space that is promised to a file.
     pub(super) fn promised(&self, id: &UnfinishedFileId) -> Option<Arc<Promise>> {
         self.lock().get(id)?.promise.clone()
     }
 
-    /// From now on the space is the part's, whoever works with it.
-    pub(super) fn leave_promise(&self, id: &UnfinishedFileId, promise: &Arc<Promise>) {
+    /// Keeps the promise for as long as the file exists, so that it outlives an upload.
+    pub(super) fn set_promise(&self, id: &UnfinishedFileId, promise: &Arc<Promise>) {
         if let Some(known) = self.lock().get_mut(id) {
             known.promise = Some(Arc::clone(promise));
         }
     }
 
-    /// Bytes that somebody gave another name must not be written to under this one: then the part begins again.
-    pub(super) fn own_bytes(
+    /// Replaces bytes that have another name as well by an empty file, because a write would change both
+    /// names.
+    pub(super) fn unshare(
         &self,
         id: &UnfinishedFileId,
         mut checkpoint: Checkpoint,
@@ -178,19 +181,19 @@ impl Parts {
             fs::remove_file(&path)?;
             File::create_new(&path)?;
             checkpoint.begin_again();
-            self.keep(id, checkpoint.clone())?;
+            self.save(id, checkpoint.clone())?;
         }
         Ok(checkpoint)
     }
 
-    /// Forgets a part and removes what there is of it. The whole file that it has become stays.
+    /// Removes an unfinished file. A published file keeps its name.
     pub(super) fn remove(&self, id: &UnfinishedFileId) -> io::Result<()> {
         self.lock().remove(id);
-        remove_if_there(&self.note_path(id))?;
-        remove_if_there(&self.bytes(id))
+        remove_if_exists(&self.checkpoint_path(id))?;
+        remove_if_exists(&self.bytes(id))
     }
 
-    /// Makes the names of parts and notes durable.
+    /// Makes the names in the folder durable.
     pub(super) fn sync(&self) -> io::Result<()> {
         File::open(&self.folder)?.sync_all()
     }
@@ -206,7 +209,7 @@ impl Known {
             id: id.clone(),
             plan: self.checkpoint.plan.clone(),
             offset: self.checkpoint.offset,
-            whole: self.checkpoint.whole,
+            whole: self.checkpoint.is_published,
             created: self.checkpoint.created,
             age: self.age + self.saved.elapsed(),
         }

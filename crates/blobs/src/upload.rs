@@ -1,5 +1,5 @@
-//! A file on its way in: written below `.incoming`, digested as it comes, fsynced, renamed. Let go early, a plain upload leaves nothing, and
-//! a part keeps what it noted last.
+//! Receives a file: written below `.incoming`, digested as it arrives, synced, renamed. An early drop removes
+//! a plain upload, and leaves an unfinished file at its last checkpoint.
 
 use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom, Write};
@@ -12,7 +12,7 @@ use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 use serde_json::Value;
 
-use super::checkpoint::{Arrived, Checkpoint};
+use super::checkpoint::{Checkpoint, CompleteFile};
 use super::disk::Promise;
 use super::hashers::Hashers;
 use super::publish::{Published, Rollback};
@@ -24,11 +24,12 @@ use model::identity::Identity;
 use model::names::FileName;
 use model::unfinished_file::UnfinishedFileId;
 
-/// Free space is asked for again after half of what was left, but not before and not later than after so many bytes.
+/// Bounds of the bytes after which free space is checked again. Between them it is half of the space that was
+/// left.
 const LEAST_STEP: u64 = 1 << 20;
 const MOST_STEP: u64 = 64 << 20;
 
-/// What a part has got is noted so often while bytes come: a crash costs no more than this.
+/// The time between two checkpoints while bytes arrive. A crash loses no more than this.
 pub const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(2);
 
 /// A file being received. All calls block on the disk.
@@ -40,36 +41,36 @@ pub struct Upload {
     expected: Expected,
     hashers: Hashers,
     size: u64,
-    /// The size at which free space is asked for again.
+    /// The size at which free space is checked again.
     unchecked: u64,
-    /// So many bytes are the file's own already.
+    /// Bytes that are allocated to the file.
     allocated: u64,
     promise: Arc<Promise>,
-    /// The bytes of another file, which this one is to have instead of its own.
+    /// The bytes of another file, to be published instead of its own.
     shared: Option<Shared>,
-    /// Where it was when bytes began to come that are not certain to stay, and its digests there.
+    /// The size and the digests before bytes that may be taken back.
     held: Option<(u64, Hashers)>,
-    /// Bytes of it may be lost on their way to the disk.
+    /// A sync failed, so bytes may be lost.
     is_broken: bool,
-    /// Without a record that comes with it, it is not to take another's place.
+    /// Whether a file that it replaces comes back after a crash before the record.
     needs_record: bool,
 }
 
-/// A file that arrived whole.
+/// A complete file.
 #[derive(Debug, Clone)]
 pub struct Received {
     /// Its name in the store.
     pub name: FileName,
-    /// What it is now on disk.
+    /// Its identity on disk.
     pub identity: Identity,
-    /// The digest of what was written.
+    /// The digest of its bytes.
     pub sha256: Sha256,
-    /// Whether it has the bytes of another file.
+    /// Whether it shares the bytes of another file.
     pub shared: bool,
 }
 
 impl Upload {
-    /// A file that nobody goes on with.
+    /// A file that cannot be resumed.
     pub(super) fn plain(
         store: &Store,
         promise: Arc<Promise>,
@@ -83,20 +84,20 @@ impl Upload {
         Ok(upload)
     }
 
-    /// A part without bytes.
-    pub(super) fn part(
+    /// An unfinished file without bytes.
+    pub(super) fn unfinished(
         store: &Store,
         promise: Arc<Promise>,
         id: &UnfinishedFileId,
         checkpoint: Checkpoint,
     ) -> Result<Self, StoreError> {
         let plan = checkpoint.plan.clone();
-        let (file, staging) = Staging::part(store, id, checkpoint)?;
+        let (file, staging) = Staging::unfinished(store, id, checkpoint)?;
         let hashers = Hashers::new(&plan.expected);
         let mut upload = Self::of(file, staging, promise, plan.name, plan.expected, hashers);
         match upload.allocate(store, plan.size).and_then(|()| upload.checkpoint(store, None)) {
             Ok(()) => {
-                store.parts.leave_promise(id, &upload.promise);
+                store.unfinished.set_promise(id, &upload.promise);
                 Ok(upload)
             }
             Err(error) => {
@@ -106,7 +107,7 @@ impl Upload {
         }
     }
 
-    /// A part as it was noted last.
+    /// An unfinished file at its last checkpoint.
     pub(super) fn resumed(
         store: &Store,
         promise: Arc<Promise>,
@@ -147,18 +148,19 @@ impl Upload {
         }
     }
 
-    /// Takes the space that the whole file needs, so that it is there when the bytes come. Not every file system can.
+    /// Allocates the space for the complete file, if the file system can.
     fn allocate(&mut self, store: &Store, size: Option<u64>) -> Result<(), StoreError> {
         let Some(size) = size.filter(|size| *size > self.size) else { return Ok(()) };
-        // Meanwhile nobody may count what is free and what is promised.
+        // The lock keeps free and promised space consistent for other files.
         let promises = store.disk.promises();
         match rustix::fs::fallocate(&self.file, FallocateFlags::KEEP_SIZE, 0, size) {
             Ok(()) => {
                 self.allocated = size;
-                self.promise.reach(self.size, size);
+                self.promise.record(self.size, size);
             }
             Err(Errno::NOSPC | Errno::DQUOT) => {
-                // Some file systems have taken what there was, which a part that waits must not hold.
+                // Some file systems have allocated the rest of the disk, which an unfinished file must not
+                // hold.
                 self.cut_off(store)?;
                 drop(promises);
                 return Err(store.full(Some(size - self.size)));
@@ -183,9 +185,11 @@ impl Upload {
         self.file.write_all(bytes).map_err(|source| store.io("write a file", source))?;
         self.hashers.update(bytes);
         self.size = size;
-        self.promise.reach(size, self.allocated);
+        self.promise.record(size, self.allocated);
         match &self.staging {
-            Staging::Part(kept) if self.held.is_none() && kept.saved.elapsed() >= CHECKPOINT_INTERVAL => {
+            Staging::Resumable(resumable)
+                if self.held.is_none() && resumable.saved.elapsed() >= CHECKPOINT_INTERVAL =>
+            {
                 self.checkpoint(store, None)
             }
             _ => Ok(()),
@@ -197,59 +201,64 @@ impl Upload {
         self.size
     }
 
-    /// Where the bytes are until the file has its name.
+    /// The path of the staging file.
     pub fn path(&self) -> &Path {
         self.staging.path()
     }
 
-    /// If there is a crash before the file has a record, a file that it replaced is to come back.
+    /// A file that this one replaces comes back after a crash before the record.
     pub fn need_record(&mut self) {
         self.needs_record = true;
     }
 
-    /// Whether it is a part that has got more than is noted.
-    pub fn is_unnoted(&self) -> bool {
+    /// Whether it is an unfinished file with bytes beyond its checkpoint.
+    pub fn has_unsaved_bytes(&self) -> bool {
         let is_ready = self.held.is_none() && !self.is_broken;
-        matches!(&self.staging, Staging::Part(kept) if is_ready && kept.checkpoint.offset != self.size)
+        match &self.staging {
+            Staging::Resumable(resumable) => is_ready && resumable.checkpoint.offset != self.size,
+            Staging::Plain(_) => false,
+        }
     }
 
-    /// Notes what a part has got, and what its owner wants to find again. When this returns, all of it is on disk.
+    /// Writes the checkpoint of an unfinished file, with new data of its owner if there is some. When this
+    /// returns, it and all bytes before it are on disk.
     pub fn checkpoint(&mut self, store: &Store, resume_data: Option<Value>) -> Result<(), StoreError> {
-        let Staging::Part(kept) = &mut self.staging else { return Ok(()) };
+        let Staging::Resumable(resumable) = &mut self.staging else { return Ok(()) };
         if let Some(resume_data) = resume_data {
-            kept.checkpoint.plan.resume_data = resume_data;
+            resumable.checkpoint.plan.resume_data = resume_data;
         }
         let (size, hashers) =
             self.held.as_ref().map_or((self.size, &self.hashers), |(size, hashers)| (*size, hashers));
-        // Bytes that have long been noted need not be flushed again.
-        if kept.checkpoint.offset != size {
+        // Bytes before the last checkpoint need no second sync.
+        if resumable.checkpoint.offset != size {
             sync(&self.file, &mut self.is_broken).map_err(|source| store.io("sync a file", source))?;
         }
-        kept.checkpoint.reach(size, hashers);
-        kept.keep(store)
+        resumable.checkpoint.advance(size, hashers);
+        resumable.save(store)
     }
 
-    /// Learns the size of the whole file, and takes the space for it.
+    /// Sets the size of the complete file, and allocates its space.
     pub fn set_size(&mut self, store: &Store, size: Option<u64>) -> Result<(), StoreError> {
         store.promise_more(&self.promise, size)?;
-        if let Staging::Part(kept) = &mut self.staging {
-            kept.checkpoint.plan.size = size;
+        if let Staging::Resumable(resumable) = &mut self.staging {
+            resumable.checkpoint.plan.size = size;
         }
         self.allocate(store, size)?;
         self.checkpoint(store, None)
     }
 
-    /// Bytes that come from now on may be taken back, and are not noted until they are [released](Self::release).
+    /// Holds the bytes that follow: they may be taken back, and no checkpoint counts them until
+    /// [`release`](Self::release).
     pub fn hold(&mut self) {
         self.held = Some((self.size, self.hashers.clone()));
     }
 
-    /// The bytes that were held stay.
+    /// Keeps the held bytes.
     pub fn release(&mut self) {
         self.held = None;
     }
 
-    /// Takes back the bytes that are held.
+    /// Takes back the held bytes.
     pub fn take_back(&mut self, store: &Store) -> Result<(), StoreError> {
         match self.held.take() {
             Some((size, hashers)) => self.cut(store, size, hashers, Some(self.allocated)),
@@ -257,16 +266,16 @@ impl Upload {
         }
     }
 
-    /// Takes back all bytes: the sender has another file now.
+    /// Takes back all bytes, because the sender starts over.
     pub fn restart(&mut self, store: &Store) -> Result<(), StoreError> {
         self.held = None;
         (self.size, self.hashers) = (0, Hashers::new(&self.expected));
-        // What is noted must be there at every instant, so the note goes first.
+        // The bytes of a checkpoint must exist at every instant, so the checkpoint goes first.
         self.checkpoint(store, None)?;
         self.cut(store, 0, self.hashers.clone(), Some(self.allocated))
     }
 
-    /// Goes back to an earlier size. What is cut off stays promised.
+    /// Goes back to an earlier size. The promise stays.
     fn cut(
         &mut self,
         store: &Store,
@@ -277,9 +286,9 @@ impl Upload {
         (self.size, self.hashers) = (size, hashers);
         self.unchecked = size;
         let found = self.file.metadata().map_err(|source| store.io("look at a file", source))?;
-        // What lies there is the file's own already. To set the same size would give back the space beyond it.
+        // To set the same size would return the allocated space beyond it.
         if found.len() == size {
-            self.promise.reach(size, found.blocks() * 512);
+            self.promise.record(size, found.blocks() * 512);
         } else {
             self.cut_off(store)?;
         }
@@ -287,38 +296,43 @@ impl Upload {
         self.allocate(store, whole)
     }
 
-    /// Gives back all space beyond the bytes that count.
+    /// Returns all space beyond the bytes of the file.
     fn cut_off(&mut self, store: &Store) -> Result<(), StoreError> {
         self.allocated = 0;
-        self.promise.reach(self.size, 0);
+        self.promise.record(self.size, 0);
         self.file.set_len(self.size).map_err(|source| store.io("cut a file", source))
     }
 
-    /// Ends the work for now. A part stays with all that it has got.
+    /// Closes the upload. An unfinished file keeps all its bytes but those on hold.
     pub fn suspend(mut self, store: &Store) -> Result<(), StoreError> {
         self.take_back(store)?;
-        if self.is_unnoted() { self.checkpoint(store, None) } else { Ok(()) }
+        if self.has_unsaved_bytes() { self.checkpoint(store, None) } else { Ok(()) }
     }
 
-    /// Ends the work for good; nothing stays.
+    /// Closes the upload and removes its bytes.
     pub fn discard(self, store: &Store) {
         self.staging.discard(store);
     }
 
-    /// The digest of what came so far.
+    /// The digest of the bytes so far.
     pub fn sha256(&self) -> Sha256 {
         self.hashers.clone().finish().sha256
     }
 
-    /// All bytes are here, and `twin` is said to have the same: if that is so, they are stored once. Tells whether they are.
+    /// Shares the bytes of `duplicate` with this complete file, if they are the same. Returns whether it
+    /// does.
     pub fn share(&mut self, store: &Store, duplicate: &Duplicate) -> bool {
         let path = self.path().with_extension("same");
         self.shared = store.share(duplicate, self.sha256(), &self.name, path);
         self.shared.is_some()
     }
 
-    /// Holds the file against what is expected of it, makes it durable and gives it its name, replacing an older file of that name in
-    /// one step. Until the result is kept, the older file can come back. A file that is not what was expected goes.
+    /// Checks the digests, syncs the file and gives it its name, which replaces an older file in one step.
+    /// Until the result is kept, a drop brings the older file back.
+    ///
+    /// # Errors
+    ///
+    /// A digest is not the expected one, and the file is removed; or the disk fails.
     pub fn finish(mut self, store: &Store) -> Result<(Received, Published), StoreError> {
         let digests = self.hashers.clone().finish();
         if let Err(mismatch) = self.expected.check(&digests) {
@@ -337,28 +351,28 @@ impl Upload {
         let identity = Identity::of(&metadata);
         let shared = self.shared.is_some();
         let received = Received { name: self.name.clone(), identity, sha256: digests.sha256, shared };
-        let after = self.staging.arrive(
+        let rollback = self.staging.prepare(
             store,
             self.size,
             &self.hashers,
-            Arrived { identity, sha256: digests.sha256 },
+            CompleteFile { identity, sha256: digests.sha256 },
         )?;
-        let after = match after {
+        let rollback = match rollback {
             Rollback::Nothing if self.needs_record => Rollback::Record,
-            after => after,
+            rollback => rollback,
         };
         let from = self.shared.as_ref().map_or(self.path(), |shared| &shared.path);
-        let named = Published::give(store, from, &self.name, after)?;
+        let published = Published::publish(store, from, &self.name, rollback)?;
         if self.shared.is_none() {
-            self.staging.leave();
+            self.staging.set_published();
         }
         store.sync()?;
-        Ok((received, named))
+        Ok((received, published))
     }
 }
 
-/// Makes sure that all bytes are on disk. The kernel tells of bytes that it could not write once, and drops them; the next sync would be good
-/// again, so a file is never trusted after one that was not.
+/// Syncs a file. The kernel reports bytes that it could not write once, and drops them; the next sync
+/// succeeds. So a file is never trusted after a failed sync.
 fn sync(file: &File, is_broken: &mut bool) -> io::Result<()> {
     if *is_broken {
         return Err(io::Error::other("bytes were lost before"));
@@ -372,7 +386,7 @@ mod tests {
 
     #[test]
     fn no_sync_is_trusted_after_one_that_failed() {
-        // A pipe cannot be synced, which is as good as a disk that fails.
+        // A pipe cannot be synced, which stands for a disk that fails.
         let (_reader, writer) = io::pipe().expect("a pipe");
         let pipe = File::from(std::os::fd::OwnedFd::from(writer));
         let whole = tempfile::tempfile().expect("a file");

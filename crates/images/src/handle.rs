@@ -91,7 +91,7 @@ impl Catalog {
         let Storage { isos, microkernels, trees, root, lookups, settling } = storage;
         adopt_links(&records, &isos).await?;
         let stores = Arc::new(Stores { isos, microkernels });
-        settle_replaced(&stores, records.snapshot().records());
+        recover_replaced(&stores, records.snapshot().records());
         let folders = Folders {
             root: open_folder(&root)?,
             isos: open_folder(stores.isos.folder())?,
@@ -254,10 +254,10 @@ impl Shared {
 }
 
 /// Completes or undoes replacements that a crash interrupted.
-fn settle_replaced(stores: &Stores, records: &Records) {
+fn recover_replaced(stores: &Stores, records: &Records) {
     for store in stores.all() {
         let files = records.files.values().filter(|file| file.kind == store.kind() && file.local.is_none());
-        store.settle_replaced(files.map(|file| (&file.name, &file.identity)));
+        store.recover_replaced(files.map(|file| (&file.name, &file.identity)));
     }
 }
 

@@ -36,7 +36,7 @@ impl Intakes {
             return;
         }
         let stores = Arc::clone(&self.stores);
-        let removed = blocking(move || stores.of(kind).discard_part(lock.key())).await;
+        let removed = blocking(move || stores.of(kind).discard_unfinished(lock.key())).await;
         if !file.whole {
             tracing::info!(
                 id = %file.id, %kind, name = %file.plan.name, offset = file.offset,

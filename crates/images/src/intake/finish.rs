@@ -91,7 +91,7 @@ impl Intake {
                 let published = blocking(move || {
                     let store = intakes.stores.of(kind);
                     let inspected = inspect(&intakes.trees, &store.path(&received.name))?;
-                    let published = store.named_earlier(unfinished.key(), &received.name);
+                    let published = store.published_earlier(unfinished.key(), &received.name);
                     Ok::<_, CatalogError>((received, published, Some(unfinished), None, inspected))
                 });
                 published.await??

@@ -125,7 +125,7 @@ impl Intake {
             }
             // The file stays, for a client may have seen it already.
             Receiving::Published(_, lock) => {
-                Ok(blocking(move || stores.of(kind).discard_part(lock.key())).await??)
+                Ok(blocking(move || stores.of(kind).discard_unfinished(lock.key())).await??)
             }
         }
     }

@@ -37,12 +37,12 @@ impl Intakes {
         let permit = self.permit_for(plan.owner)?;
         let unfinished = self.lock_unfinished(id).await?;
         if self.unfinished_file(id).is_some() {
-            return Err(StoreError::PartExists.into());
+            return Err(StoreError::UnfinishedFileExists.into());
         }
         let lock = self.lock_name(kind, &plan.name, image, Duration::ZERO).await?;
         let stores = Arc::clone(&self.stores);
         let begun = blocking(move || {
-            let upload = stores.of(kind).begin_part(unfinished.key(), plan)?;
+            let upload = stores.of(kind).begin_unfinished(unfinished.key(), plan)?;
             Ok::<_, StoreError>((upload, unfinished))
         });
         let (upload, unfinished) = begun.await??;
@@ -59,12 +59,12 @@ impl Intakes {
         image: Option<&ImageId>,
     ) -> Result<Intake, CatalogError> {
         let unfinished = self.lock_unfinished(id).await?;
-        let (kind, known) = self.unfinished_file(id).ok_or(StoreError::NoSuchPart)?;
+        let (kind, known) = self.unfinished_file(id).ok_or(StoreError::NoSuchUnfinishedFile)?;
         let permit = self.permit_for(known.plan.owner)?;
         let lock = self.lock_name(kind, &known.plan.name, image, NAME_TIME).await?;
         let stores = Arc::clone(&self.stores);
         let resumed = blocking(move || {
-            let resumed = stores.of(kind).resume_part(unfinished.key())?;
+            let resumed = stores.of(kind).resume_unfinished(unfinished.key())?;
             Ok::<_, StoreError>((resumed, unfinished))
         });
         let (offset, bytes) = match resumed.await?? {
@@ -86,7 +86,8 @@ impl Intakes {
 
     /// All unfinished files, and the uploads that were completed lately.
     pub fn unfinished_files(&self) -> Vec<(StoreKind, UnfinishedFile)> {
-        let in_store = |kind| self.stores.of(kind).parts().into_iter().map(move |file| (kind, file));
+        let in_store =
+            |kind| self.stores.of(kind).unfinished_files().into_iter().map(move |file| (kind, file));
         [StoreKind::Iso, StoreKind::Microkernel].into_iter().flat_map(in_store).collect()
     }
 
@@ -102,20 +103,20 @@ impl Intakes {
         id: &UnfinishedFileId,
     ) -> Result<(StoreKind, UnfinishedFile), CatalogError> {
         drop(self.lock_unfinished(id).await?);
-        let (kind, file) = self.unfinished_file(id).ok_or(StoreError::NoSuchPart)?;
+        let (kind, file) = self.unfinished_file(id).ok_or(StoreError::NoSuchUnfinishedFile)?;
         if file.whole || file.plan.size != Some(file.offset) {
             return Ok((kind, file));
         }
         self.resume(id, None).await?.finish().await?;
-        Ok(self.unfinished_file(id).ok_or(StoreError::NoSuchPart)?)
+        Ok(self.unfinished_file(id).ok_or(StoreError::NoSuchUnfinishedFile)?)
     }
 
     /// Removes an unfinished file. Its holder has a moment to unlock it.
     pub async fn discard(&self, id: &UnfinishedFileId) -> Result<(), CatalogError> {
         let lock = self.lock_unfinished(id).await?;
-        let (kind, _) = self.unfinished_file(id).ok_or(StoreError::NoSuchPart)?;
+        let (kind, _) = self.unfinished_file(id).ok_or(StoreError::NoSuchUnfinishedFile)?;
         let stores = Arc::clone(&self.stores);
-        Ok(blocking(move || stores.of(kind).discard_part(lock.key())).await??)
+        Ok(blocking(move || stores.of(kind).discard_unfinished(lock.key())).await??)
     }
 
     async fn lock_unfinished(

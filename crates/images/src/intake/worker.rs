@@ -121,7 +121,7 @@ fn run(
     let runtime = Handle::current();
     loop {
         let next = match &lock {
-            Some(_) => runtime.block_on(next(&mut queue, stop, upload.is_unnoted())),
+            Some(_) => runtime.block_on(next(&mut queue, stop, upload.has_unsaved_bytes())),
             None => queue.blocking_recv().map_or(Next::Order(Order::Suspend), Next::Order),
         };
         let done = match next {
@@ -150,11 +150,11 @@ enum Next {
     Pause,
 }
 
-async fn next(queue: &mut mpsc::Receiver<Order>, stop: &CancellationToken, is_unnoted: bool) -> Next {
+async fn next(queue: &mut mpsc::Receiver<Order>, stop: &CancellationToken, has_unsaved_bytes: bool) -> Next {
     tokio::select! {
         biased;
         () = stop.cancelled() => Next::Order(Order::Suspend),
         order = queue.recv() => Next::Order(order.unwrap_or(Order::Suspend)),
-        () = tokio::time::sleep(CHECKPOINT_INTERVAL), if is_unnoted => Next::Pause,
+        () = tokio::time::sleep(CHECKPOINT_INTERVAL), if has_unsaved_bytes => Next::Pause,
     }
 }

@@ -65,7 +65,7 @@ impl Downloads {
         }
         match self.intakes.resume(&id, Some(image)).await {
             Ok(intake) => Ok(Some((intake, file))),
-            Err(CatalogError::Store(StoreError::NoSuchPart)) => Ok(None),
+            Err(CatalogError::Store(StoreError::NoSuchUnfinishedFile)) => Ok(None),
             Err(error) => Err(error),
         }
     }
