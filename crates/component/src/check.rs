@@ -12,7 +12,7 @@ use crate::component::BoxFuture;
 /// The longest that a check may take: load balancers ask every few seconds.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A readiness check. Clones are the same one.
+/// A readiness check. Clones call the same function.
 #[derive(Clone)]
 pub struct Check {
     /// Names the check to operators, such as `inventory`.
@@ -23,7 +23,7 @@ pub struct Check {
 }
 
 impl Check {
-    /// A check that calls `run`, whose error is a sentence for operators.
+    /// A check that calls `run`, whose error is a text for operators.
     pub fn new<F>(name: &'static str, run: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Result<(), String>> + Send + 'static,

@@ -13,27 +13,27 @@ use crate::check::Check;
 use crate::content::ContentSource;
 use crate::core::Core;
 
-/// Any error, for people.
+/// Any error. Its text is for operators.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
-/// A future of a type that is used as an object.
+/// A boxed future.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// Opens a component that was configured.
+/// Opens a configured component.
 pub type OpenComponent = Box<dyn FnOnce(Core) -> BoxFuture<Result<Component, BoxError>> + Send>;
 
-/// What the program knows of a component before it is configured.
+/// A component as the program lists it, before it is configured.
 #[derive(Clone, Copy)]
 pub struct ComponentType {
     /// The name of its section of the settings, of its tables, and in the log.
     pub name: &'static str,
-    /// The words that `routers` of an endpoint may have for its services.
+    /// The words for its services that `routers` of an endpoint may have.
     pub routers: &'static [&'static str],
     /// Reads its settings; `None` if they leave the component off. Opens and creates nothing.
     pub configure: fn(&Setup<'_>) -> Result<Option<OpenComponent>, ConfigError>,
 }
 
-/// What a component is configured by.
+/// The input of [`ComponentType::configure`].
 pub struct Setup<'a> {
     /// Its own section of the settings.
     pub settings: Settings,
@@ -43,7 +43,7 @@ pub struct Setup<'a> {
     pub routers: &'a [String],
 }
 
-/// What an open component adds to the program. It declares its tables itself, by
+/// An open component, with what it adds to the program. It declares its tables itself, by
 /// [`Database::declare`](records::Database::declare), and registers its kinds of work by
 /// [`Jobs::register`](jobs::Jobs::register); both before it returns.
 #[derive(Default)]
@@ -52,7 +52,7 @@ pub struct Component {
     pub services: Vec<(&'static str, Arc<dyn HttpService>)>,
     /// Files that machines fetch southbound.
     pub content: Vec<Arc<dyn ContentSource>>,
-    /// What must be well for the component to do its work.
+    /// Readiness checks, which fail while the component cannot do its work.
     pub checks: Vec<Check>,
 }
 

@@ -1,4 +1,5 @@
-//! Files that a component publishes southbound. The file server does the rest: ranges, listings, limits, transfers.
+//! Files that a component publishes southbound. The file server does the rest: ranges, listings, limits,
+//! transfers.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -11,40 +12,40 @@ use model::identity::Identity;
 
 /// Publishes files southbound.
 pub trait ContentSource: Send + Sync + 'static {
-    /// The first component of the paths that this source answers, such as `boot`. The source with an empty prefix takes
-    /// all paths that no other source answers.
+    /// The first component of the paths that this source answers, such as `boot`. The source with an empty
+    /// prefix takes all paths that no other source answers.
     fn prefix(&self) -> &str;
 
-    /// Counts the changes of what is published. A path that was found at another count may lead elsewhere now.
+    /// Counts the changes of the published files. A path may lead elsewhere at another count.
     fn generation(&self) -> u64;
 
-    /// Calls `listener` after each change, before its sender is answered. The file server closes the files that it keeps
-    /// open then, because they may just have been removed.
+    /// Calls `listener` after each change, before the client that made it is answered. The file server then
+    /// closes its cached files, because they may have been removed.
     fn on_change(&self, listener: Box<dyn Fn() + Send + Sync>);
 
-    /// Leads a path, from which the prefix is taken off, to its content. Called where it may block on the disk.
+    /// Finds the content of a path without the prefix. May block on the disk.
     ///
     /// # Errors
     ///
-    /// There is nothing at this path, or it cannot be served now.
+    /// The path leads to no file, or it cannot be served now.
     fn find(&self, request: &LookupRequest) -> Result<Resolved, LookupError>;
 }
 
-/// A path as it was requested, in components, free of `.` and `..`.
+/// A requested path, as components without `.` and `..`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct LookupRequest {
     /// The components before decoding.
     pub raw: Vec<Vec<u8>>,
     /// The components with `%XX` decoded once.
     pub decoded: Vec<Vec<u8>>,
-    /// A listing is wanted even where an `index.html` stands.
+    /// Whether the client asks for a listing even if there is an `index.html`.
     pub listing: bool,
 }
 
-/// What a path leads to.
+/// The file or directory of a path.
 #[derive(Debug)]
 pub enum Resolved {
-    /// A file and the name it has there, from which its media type follows.
+    /// A file, and its name, which determines its media type.
     File(Content, Vec<u8>),
     /// A directory.
     Directory(Listed),
@@ -53,10 +54,10 @@ pub enum Resolved {
 /// The entries of a directory, unsorted.
 #[derive(Debug)]
 pub struct Listed {
-    /// What is in it.
+    /// The entries.
     pub entries: Vec<Entry>,
-    /// The folder on disk or the ISO that holds the names; while it does not change, neither do they. `None` if only
-    /// records hold them.
+    /// The folder on disk or the ISO with the names, which change only with it. `None` if the names are in
+    /// records.
     pub source: Option<ListingSource>,
 }
 
@@ -71,19 +72,19 @@ pub struct Entry {
     pub modified: Option<SystemTime>,
 }
 
-/// The open file that holds the names of a directory, and its identity when they were read.
+/// The open file with the names of a directory, and its identity when they were read.
 pub type ListingSource = (Arc<OpenFile>, Identity);
 
-/// A path leads nowhere, or to bytes that are not all there. Texts end in their cause, so this error has no `source`.
+/// Why a path has no content. Texts end with their cause, so this error has no `source`.
 #[derive(Debug, thiserror::Error)]
 pub enum LookupError {
-    /// Nothing of that name, or nothing that may be served.
+    /// There is no such file, or none that may be served.
     #[error("no such file")]
     NotFound,
-    /// The image has changed, and it is not yet known whether it is still the one that was registered.
+    /// The ISO has changed since the registration and is not verified yet.
     #[error("the image's ISO has changed and is being looked at")]
     Unsettled,
-    /// The image names the file, but its bytes are not (all) in it or are stored in a way that is not read.
+    /// The image lists the file, but lacks some of its bytes or stores them in an unsupported way.
     #[error("the image is damaged here: the file cannot be read whole")]
     Unreadable,
     /// The disk failed.
@@ -107,7 +108,7 @@ impl LookupRequest {
 }
 
 impl Listed {
-    /// Adds `others`; where a name is in both, theirs wins.
+    /// Adds `others`, which replace entries of the same name.
     #[must_use]
     pub fn with(self, others: impl IntoIterator<Item = Entry>) -> Self {
         let mut entries: BTreeMap<Vec<u8>, Entry> =

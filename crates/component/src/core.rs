@@ -1,4 +1,4 @@
-//! What all components build on. The program opens it once; each handle in it is a cheap clone.
+//! The core that all components build on. The program opens it once; its handles are cheap to clone.
 
 use std::fs;
 use std::io;
@@ -21,27 +21,27 @@ use tokio_util::task::TaskTracker;
 use crate::job_records::JobRecords;
 use crate::lookup_limit::LookupLimit;
 
-/// The file beside the inventory with the tables of components.
+/// The file with the tables of components, beside the inventory.
 const DATABASE: &str = "state.db";
 
-/// What all components build on.
+/// The handles that all components build on.
 #[derive(Clone)]
 pub struct Core {
     /// Images, files and jobs.
     pub inventory: Arc<InventoryWriter>,
     /// The tables of components. The first component that declares one opens it.
     pub database: Database,
-    /// What has changed in both.
+    /// The changes of both.
     pub feed: Feed,
-    /// The space on disks, which all stores share.
+    /// The space of the disks, which all stores share.
     pub disks: Disks,
     /// The limit of look-ups, which all that look into images share.
     pub lookups: LookupLimit,
     /// The client for outgoing requests.
     pub fetcher: Fetcher,
-    /// The engine for work that takes longer than a request.
+    /// The engine for background work.
     pub jobs: Jobs,
-    /// What is sent to machines.
+    /// The files that are being sent to machines.
     pub transfers: Transfers,
     /// Tasks that the program waits for at its end.
     pub tasks: TaskTracker,
@@ -54,17 +54,17 @@ pub struct Core {
 pub struct CoreSettings {
     /// The inventory's file. The tables of components lie beside it.
     pub inventory_file: PathBuf,
-    /// Where outgoing requests may go.
+    /// The egress policy of outgoing requests.
     pub egress: EgressPolicy,
-    /// An outgoing transfer that brings nothing for this long has failed.
+    /// The longest time in which a source may send nothing.
     pub stall_timeout: Duration,
-    /// The patience of jobs.
+    /// The limits of jobs.
     pub jobs: JobLimits,
-    /// The limits of what is sent to machines.
+    /// The limits of transfers to machines.
     pub transfers: Limits,
 }
 
-/// The patience of jobs.
+/// The limits of jobs.
 #[derive(Debug, Clone, Copy)]
 pub struct JobLimits {
     /// Attempts in a row without progress that may fail before a job fails, the first one not counted.
@@ -98,8 +98,7 @@ pub enum CoreError {
 }
 
 impl Core {
-    /// Opens the inventory and starts the engine for jobs. `connections` counts what happens to the connections that
-    /// transfers go over.
+    /// Opens the inventory and starts the engine for jobs. `connections` has the counters of the transport.
     ///
     /// # Errors
     ///
@@ -128,8 +127,8 @@ impl Core {
         })
     }
 
-    /// Stops all work, and waits until it has stopped. Interrupted jobs keep their state on record, and the next start
-    /// takes them up.
+    /// Stops all work, and waits for its end. Interrupted jobs keep their state on record, and the next start
+    /// resumes them.
     pub async fn stop_work(&self) {
         self.stop.cancel();
         self.jobs.stop().await;
@@ -137,7 +136,7 @@ impl Core {
         self.tasks.wait().await;
     }
 
-    /// Waits until all records are on disk, and closes the database. For the end of the program.
+    /// Waits until all records are on disk, and closes the database, at the end of the program.
     pub async fn close(&self) {
         if let Err(error) = self.inventory.flush().await {
             tracing::error!(%error, "the last changes are lost");

@@ -8,8 +8,8 @@ use records::inventory::InventoryWriter;
 pub(crate) struct JobRecords(pub(crate) InventoryWriter);
 
 impl JobStore for JobRecords {
-    /// Records `job` and forgets `forgotten`. The disk has a job within a second, because work may be repeated after a
-    /// crash. A removal alone, and a job that begins again, are on disk at once, because a client asked for them.
+    /// Records `job` and removes `forgotten`. A job is on disk within a second, because a crash may repeat
+    /// work. A removal alone, and a job that a client starts again, are on disk at once.
     fn save(&self, job: Option<Job>, forgotten: Vec<JobId>) -> BoxFuture<'_, Result<(), BoxError>> {
         Box::pin(async {
             let is_recorded = |id: &JobId| self.0.snapshot().records().jobs.contains_key(id);

@@ -1,11 +1,11 @@
-//! A limit of look-ups per image: those that wait for a disk that hangs must not take all threads.
+//! Limits the look-ups of one image, so that a hanging disk does not take all threads.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Look-ups of one image at once; more wait as tasks, which cost no thread.
+/// Look-ups of one image at once; others wait as tasks, without a thread.
 const LOOKUPS_PER_IMAGE: usize = 32;
 
 /// The images that are being looked up, by the first two components of the path.
@@ -17,8 +17,8 @@ type PathPrefix = Vec<Vec<u8>>;
 #[derive(Debug)]
 struct ImageLookups {
     permits: Arc<Semaphore>,
-    /// Look-ups that hold a permit or wait for one. Clients choose the keys, so an entry is removed with its
-    /// last user.
+    /// Look-ups that hold a permit or wait for one. Clients choose the keys, so the last user removes the
+    /// entry.
     users: usize,
 }
 
@@ -37,7 +37,7 @@ struct User {
 }
 
 impl LookupLimit {
-    /// Waits for a permit for a path.
+    /// Waits for a permit for a path. It is `None` only if the semaphore is closed, which never happens.
     pub async fn enter(&self, path: &[Vec<u8>]) -> Option<LookupPermit> {
         let key: PathPrefix = path.iter().take(2).cloned().collect();
         let permits = {
@@ -47,9 +47,8 @@ impl LookupLimit {
             image.users += 1;
             Arc::clone(&image.permits)
         };
-        // Made before the wait, because a client may go away during it.
+        // Counted before the wait, because a client may disconnect during it.
         let user = User { lookups: self.clone(), key };
-        // The semaphores are never closed, so there is always a permit in the end.
         Some(LookupPermit { _permit: permits.acquire_owned().await.ok()?, _user: user })
     }
 
@@ -88,7 +87,7 @@ mod tests {
         assert_eq!(
             lookups.lock().get(&path("centos/7")).map(|image| image.users),
             Some(LOOKUPS_PER_IMAGE),
-            "a look-up that was given up is counted no more"
+            "a cancelled look-up is not counted"
         );
         assert!(lookups.enter(&path("centos/8")).await.is_some());
         permits.pop();
