@@ -120,7 +120,7 @@ impl Southbound {
         }
         let path = request.uri().path();
         if file.is_in_memory() {
-            self.transfers.note(peer, path, size);
+            self.transfers.record(peer, path, size);
             return response;
         }
         match self.transfers.admit(!is_ipxe(request.headers())).await {

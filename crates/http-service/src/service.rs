@@ -35,8 +35,7 @@ pub fn answer(services: &[Arc<dyn HttpService>], request: Request<Incoming>, pee
     Arc::clone(service).handle(request, peer)
 }
 
-/// Runs a service on a runtime of its own, so that a long answer of it holds up no machine that waits for a worker of
-/// the transport.
+/// Runs a service on a runtime of its own, so that a long answer does not occupy a worker of the transport.
 pub struct OnRuntime<S> {
     runtime: Handle,
     service: Arc<S>,

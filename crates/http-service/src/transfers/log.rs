@@ -1,5 +1,5 @@
-//! The record of transfers: those that run, the last that ended, and sums. It has shards, so that threads do not wait
-//! for each other.
+//! The log of transfers: the running ones, the last ended ones, and totals. It has shards, so that threads do
+//! not wait for each other.
 
 use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
-/// Shards of the record. More threads than this share some.
+/// Shards of the log. More threads than this share some.
 const SHARDS: usize = 16;
 
 /// Ended transfers that a shard remembers.
@@ -20,7 +20,7 @@ const MAX_PATH: usize = 512;
 /// A transfer that has ended.
 #[derive(Debug, Clone)]
 pub struct Ended {
-    /// The client that fetched.
+    /// The address of the client.
     pub client: SocketAddr,
     /// The path of the request; a very long one is cut.
     pub path: String,
@@ -46,7 +46,7 @@ impl Ended {
     }
 }
 
-/// Numbers since the start, and of now.
+/// Totals since the start, and numbers of now.
 #[derive(Debug, Clone, Default)]
 pub struct Totals {
     /// Answers by the first digit of their status.
@@ -63,7 +63,7 @@ pub struct Totals {
     pub running: u64,
 }
 
-/// The record, with a handle `T` for each running transfer.
+/// The log, with a handle `T` for each running transfer.
 pub(super) struct Log<T> {
     shards: [Mutex<Shard<T>>; SHARDS],
 }
@@ -88,12 +88,12 @@ impl<T> Default for Shard<T> {
 }
 
 impl<T> Log<T> {
-    /// Records a transfer that begins; it is made with its number.
+    /// Records a transfer that begins. `make` gets its number.
     pub(super) fn begin(&self, make: impl FnOnce(u64) -> T) -> Arc<T> {
         let index = own_shard();
         let mut shard = self.lock(index);
         shard.next += 1;
-        // The number leads to the shard, for a transfer may end on another thread.
+        // The number contains the shard, because a transfer may end on another thread.
         let number = shard.next * SHARDS as u64 + index as u64;
         let transfer = Arc::new(make(number));
         shard.running.insert(number, Arc::downgrade(&transfer));
@@ -107,8 +107,8 @@ impl<T> Log<T> {
         shard.remember(|slot| *slot = ended);
     }
 
-    /// Records an answer that ended with its beginning, in the memory of the oldest record.
-    pub(super) fn note(&self, client: SocketAddr, path: &str, size: u64) {
+    /// Records an answer from memory, which ends at once, in the slot of the oldest record.
+    pub(super) fn record(&self, client: SocketAddr, path: &str, size: u64) {
         let started = SystemTime::now();
         let mut shard = self.lock(own_shard());
         shard.totals.bytes += size;
@@ -157,7 +157,7 @@ impl<T> Log<T> {
 }
 
 impl<T> Shard<T> {
-    /// Has `write` fill the newest record.
+    /// Adds a record, which `write` fills.
     fn remember(&mut self, write: impl FnOnce(&mut Ended)) {
         let oldest = if self.ended.len() < REMEMBERED { None } else { self.ended.pop_front() };
         let mut slot = oldest.unwrap_or_else(|| Ended {

@@ -1,5 +1,5 @@
-//! Transfers: what is being sent to machines, what was sent lately, and how much may be sent at once. All of it is
-//! memory of a bounded size. A request costs a lock that only its own thread wants.
+//! Transfers to machines: those that run, those that ended lately, and their limits. The memory is bounded. A
+//! request takes one lock, of its own thread's shard.
 
 mod log;
 
@@ -16,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub use log::{Ended, Totals};
 use log::{Log, lock};
 
-/// What may be sent at once. 0 means no limit.
+/// The limits of all transfers. 0 means no limit.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Limits {
     /// Transfers at once.
@@ -71,7 +71,7 @@ pub struct Transfer {
 /// The state of a running transfer.
 #[derive(Debug, Clone)]
 pub struct Running {
-    /// The client that fetches.
+    /// The address of the client.
     pub client: SocketAddr,
     /// The path of the request; a very long one is cut.
     pub path: String,
@@ -86,7 +86,7 @@ pub struct Running {
 }
 
 impl Transfers {
-    /// No transfers yet. `connections` counts what happens to the connections that they use.
+    /// No transfers yet. `connections` has the counters of the transport.
     pub fn new(limits: Limits, connections: Arc<Counters>) -> Self {
         let permits = Some(limits.transfers).filter(|permits| *permits > 0);
         Self(Arc::new(Inner {
@@ -102,7 +102,7 @@ impl Transfers {
         }))
     }
 
-    /// A permit for a transfer. Requests that can wait get theirs in the order in which they came.
+    /// A permit for a transfer. Waiting requests get theirs in order of arrival.
     ///
     /// # Errors
     ///
@@ -146,12 +146,12 @@ impl Transfers {
     }
 
     /// Records an answer of `size` bytes from memory, which is too short to be shown while it runs.
-    pub fn note(&self, client: SocketAddr, path: &str, size: u64) {
+    pub fn record(&self, client: SocketAddr, path: &str, size: u64) {
         if let Some(rate_limit) = &self.0.rate_limit {
-            // It does not wait, but other transfers wait for the bytes that it takes.
+            // The answer does not wait, but it uses the rate of other transfers.
             rate_limit.take(size);
         }
-        self.0.log.note(client, path, size);
+        self.0.log.record(client, path, size);
     }
 
     /// Counts an answer by its status.
@@ -159,21 +159,21 @@ impl Transfers {
         self.0.log.answered(status);
     }
 
-    /// What is being sent now, the oldest first.
+    /// The running transfers, the oldest first.
     pub fn running(&self) -> Vec<Running> {
         let mut running: Vec<Running> = self.0.log.running().iter().map(|transfer| transfer.show()).collect();
         running.sort_by_key(|transfer| transfer.started);
         running
     }
 
-    /// What was sent lately, the last first.
+    /// The transfers that ended lately, the last first.
     pub fn ended(&self) -> Vec<Ended> {
         let mut ended = self.0.log.ended();
         ended.sort_by_key(|transfer| std::cmp::Reverse(transfer.ended()));
         ended
     }
 
-    /// Sums.
+    /// The totals.
     pub fn totals(&self) -> Totals {
         let mut totals = self.0.log.totals();
         totals.bytes += self.0.bytes.load(Ordering::Relaxed);
@@ -182,7 +182,7 @@ impl Transfers {
         totals
     }
 
-    /// What happened to connections.
+    /// The counters of the transport.
     pub fn connections(&self) -> &Counters {
         &self.0.connections
     }
@@ -305,7 +305,7 @@ mod tests {
             [("/a/1/vmlinuz", 60, 100)]
         );
         drop(transfer);
-        transfers.note(client(), "/a/1/boot.cfg", 40);
+        transfers.record(client(), "/a/1/boot.cfg", 40);
         transfers.answered(200);
         transfers.answered(404);
         assert!(transfers.running().is_empty());
