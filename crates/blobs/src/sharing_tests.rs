@@ -128,3 +128,20 @@ fn a_twin_that_changed_is_not_trusted() {
         assert_eq!((text(&store, called).as_str(), left(&store)), ("bytes", 0));
     }
 }
+
+#[test]
+fn a_shared_file_is_never_older_than_the_one_that_it_replaces() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    put(&store, "a", "bytes");
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    put(&store, "b", "old");
+    let before = store.stat(&name("b")).expect("is there").modified();
+    let mut upload = store.receive(name("b"), None, Expected::default()).expect("begins");
+    upload.write(&store, b"bytes").expect("writes");
+    // A clone has a time of its own; a link would have that of the older file.
+    upload.share(&store, &duplicate(&store, "a"));
+    let (received, published) = upload.finish(&store).expect("finishes");
+    published.keep();
+    assert!(received.identity.modified() >= before, "a client that compares times would miss the change");
+}

@@ -155,3 +155,57 @@ fn only_regular_files_are_files() {
         );
     }
 }
+
+#[test]
+fn another_folder_in_the_same_place_is_noticed() {
+    let (folder, store) = store();
+    store.expect_in_place().expect("the same folder");
+    fs::rename(store.folder(), folder.path().join("away")).expect("renames");
+    assert!(store.expect_in_place().is_err(), "no folder");
+    fs::create_dir_all(store.incoming()).expect("a folder");
+    assert!(store.expect_in_place().is_err(), "an empty folder");
+}
+
+#[test]
+fn a_replaced_file_comes_back_unless_the_new_one_has_a_record() {
+    for is_recorded in [false, true] {
+        let (folder, store) = store();
+        let put = |text: &[u8]| {
+            let mut upload = store.receive(name("a"), None, Expected::default()).expect("begins");
+            upload.need_record();
+            upload.write(&store, text).expect("writes");
+            upload.finish(&store).expect("finishes")
+        };
+        let (old, published) = put(b"old");
+        published.keep();
+        let (new, published) = put(b"newer");
+        std::mem::forget(published);
+        drop(store);
+        let store =
+            Store::open(StoreKind::Iso, folder.path().join("iso"), LIMITS, &Disks::default()).expect("opens");
+        let identity = if is_recorded { new.identity } else { old.identity };
+        store.recover_replaced([(&name("a"), &identity)].into_iter());
+        let text = fs::read(store.path(&name("a"))).expect("reads");
+        assert_eq!(text, if is_recorded { &b"newer"[..] } else { b"old" });
+        assert_eq!(leftovers(&store), 0);
+    }
+}
+
+#[test]
+fn a_quota_counts_stored_and_expected_bytes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let limits = Limits { quota: 10, ..LIMITS };
+    let store = Store::open(StoreKind::Iso, folder.path().join("iso"), limits, &Disks::default());
+    let store = store.expect("opens");
+    let mut upload = store.receive(name("a"), Some(4), Expected::default()).expect("fits");
+    upload.write(&store, b"abcd").expect("writes");
+    upload.finish(&store).expect("finishes").1.keep();
+    let waiting = store.receive(name("b"), Some(5), Expected::default()).expect("fits");
+    let refused = store.receive(name("c"), Some(2), Expected::default());
+    let bound = Bound::Quota { key: "isoQuota", bytes: 10 };
+    let is_quota = |error: &StoreError| matches!(error, StoreError::Full { available: 1, bound: it, .. } if *it == bound);
+    assert!(refused.as_ref().is_err_and(is_quota), "{refused:?}");
+    drop(waiting);
+    let usage = store.usage().expect("usage");
+    assert_eq!((usage.files, usage.bytes, usage.available, usage.promised), (1, 4, 6, 0));
+}

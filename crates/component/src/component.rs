@@ -62,3 +62,17 @@ impl Setup<'_> {
         self.routers.iter().any(|word| word == router)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn a_router_is_one_whole_word() {
+        let settings = Settings::gather(None, |_| None, BTreeMap::new()).expect("no settings");
+        let setup = Setup { settings, folder: Path::new("/"), routers: &["northbound".into(), "s3".into()] };
+        assert!(setup.has_router("s3") && !setup.has_router("north"));
+    }
+}

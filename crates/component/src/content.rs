@@ -117,3 +117,26 @@ impl Listed {
         Self { entries: entries.into_values().collect(), source: self.source }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_below_a_prefix_keeps_all_but_the_first_component() {
+        let path = |names: &[&str]| names.iter().map(|name| name.as_bytes().to_vec()).collect::<Vec<_>>();
+        let request =
+            LookupRequest { raw: path(&["a", "b%20c"]), decoded: path(&["a", "b c"]), listing: true };
+        let below = LookupRequest { raw: path(&["b%20c"]), decoded: path(&["b c"]), listing: true };
+        assert_eq!(request.below_first(), below);
+        assert_eq!(LookupRequest::default().below_first(), LookupRequest::default());
+    }
+
+    #[test]
+    fn added_entries_replace_those_of_the_same_name() {
+        let entry = |name: &str, size| Entry { name: name.into(), size: Some(size), modified: None };
+        let listed = Listed { entries: vec![entry("a", 1), entry("b", 1)], source: None };
+        let entries = listed.with([entry("c", 2), entry("b", 2)]).entries;
+        assert_eq!(entries, [entry("a", 1), entry("b", 2), entry("c", 2)]);
+    }
+}

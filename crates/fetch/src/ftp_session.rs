@@ -205,3 +205,41 @@ pub(super) fn explain(error: &FtpError) -> Fault {
         other => Fault::Permanent(format!("the ftp server cannot be understood ({other})")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_cannot_send_commands() {
+        let fetcher = Fetcher::new(EgressPolicy::default(), Duration::from_secs(1)).expect("a client");
+        let session = |link: &str| Session::new(&fetcher, &link.parse().expect("a link"));
+        for link in ["ftp://h/a%0D%0ADELE%20b", "ftp://me%0a@h/a", "ftp://me:x%0dy@h/a", "ftp://h/a%00"] {
+            assert!(matches!(session(link), Err(Fault::Permanent(_))), "{link}");
+        }
+        let session = session("ftp://me:a%40b@h:2121/%2Fd/a%20b.iso;type=i").expect("a session");
+        assert_eq!((session.user.as_str(), session.password.as_str()), ("me", "a@b"));
+        assert_eq!((session.path.as_str(), session.port), ("/d/a b.iso", 2121));
+    }
+
+    #[test]
+    fn a_file_is_continued_only_if_it_is_the_same() {
+        let time = |text: &str| Some(Validator::FtpTime(text.to_owned()));
+        let from =
+            |verified_later| Resume { offset: 5, validator: time("1"), total: Some(9), verified_later };
+        for (total, validator, plain, verified) in [
+            (Some(9), time("1"), true, true),
+            (Some(9), time("2"), false, true),
+            (Some(9), None, false, true),
+            (Some(8), time("1"), false, false),
+            (None, time("1"), false, false),
+        ] {
+            let now = Begun { start: 0, total, validator, started_over: None };
+            assert_eq!(
+                (is_same(&from(false), &now), is_same(&from(true), &now)),
+                (plain, verified),
+                "{total:?}"
+            );
+        }
+    }
+}

@@ -137,3 +137,40 @@ impl Answer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_stay_with_their_server() {
+        let redirected = |status: u16, location: &str| {
+            let response = ::http::Response::builder().status(status).header(LOCATION, location);
+            let response = Response::from(response.body("").expect("a response"));
+            let url = "https://me:secret@a.example/x/y.iso".parse().expect("a link");
+            target(&response, &url).expect("a redirect").map(String::from)
+        };
+        for (location, expected) in [
+            ("/z.iso", "https://me:secret@a.example/z.iso"),
+            ("https://a.example/z.iso", "https://me:secret@a.example/z.iso"),
+            ("https://b.example/z.iso", "https://b.example/z.iso"),
+            ("https://a.example:444/z.iso", "https://a.example:444/z.iso"),
+            ("http://a.example/z.iso", "http://a.example/z.iso"),
+            ("https://you@a.example/z.iso", "https://you@a.example/z.iso"),
+        ] {
+            assert_eq!(redirected(302, location).as_deref(), Some(expected), "{location}");
+        }
+        assert_eq!(redirected(200, "/z.iso"), None);
+    }
+
+    #[test]
+    fn a_resume_names_the_file_that_it_continues() {
+        let validator = Some(Validator::EntityTag("\"a\"".into()));
+        let from = Resume { offset: 5, validator, total: None, verified_later: false };
+        let headers = request_headers(Some(&from)).expect("headers");
+        assert_eq!(headers[RANGE], "bytes=5-");
+        assert_eq!(headers[IF_RANGE], "\"a\"");
+        assert_eq!(headers[ACCEPT_ENCODING], "identity");
+        assert!(may_be_continued(&from) && !may_be_continued(&Resume { validator: None, ..from }));
+    }
+}

@@ -62,3 +62,22 @@ pub(super) async fn check_for_proxy(egress: &EgressPolicy, host: &str) -> Result
         _ => Err(Refusal::unknown(host)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refused_addresses_of_a_name_are_left_out() {
+        let egress = EgressPolicy { private: false, ..EgressPolicy::default() };
+        let look_up = |addresses: &[&str]| {
+            let found = addresses.iter().map(|address| address.parse().expect("an address"));
+            allowed(&egress, "a.example", found)
+        };
+        let kept = look_up(&["127.0.0.1:0", "192.0.1.1:0", "[fe80::1]:0"]).expect("one address");
+        assert_eq!(kept, ["192.0.1.1:0".parse().expect("an address")]);
+        let refused = look_up(&["127.0.0.1:0", "10.0.0.1:0"]).expect_err("no address").to_string();
+        assert!(refused.contains("127.0.0.1") && refused.contains("downloadPrivate"), "{refused}");
+        assert!(look_up(&[]).is_err());
+    }
+}

@@ -215,4 +215,20 @@ mod tests {
         assert_ne!(content(&[(Some(0), 5)]).tag, content(&[(Some(2048), 5)]).tag);
         assert_ne!(content(&[(Some(0), 5)]).tag, content(&[(Some(0), 6)]).tag);
     }
+
+    #[test]
+    fn computed_bytes_are_sent_from_the_requested_offset() {
+        let identity = Identity { device: 1, inode: 2, size: 3, seconds: 4, nanoseconds: 5 };
+        let file: Arc<OpenFile> = Arc::new(std::fs::File::open("/dev/null").expect("a null device").into());
+        let computed = |identity: &Identity, address| {
+            let source: Arc<dyn ReadAt> = file.clone();
+            Content::computed(Arc::clone(&file), identity, (address, 6), SystemTime::UNIX_EPOCH, (source, 6))
+        };
+        let content = computed(&identity, 7);
+        let pieces = content.pieces(2, 3);
+        assert!(matches!(&pieces[..], [Piece::Computed { offset: 2, length: 3, .. }]), "{pieces:?}");
+        assert!(content.is_same(&computed(&identity, 7)));
+        assert!(!content.is_same(&computed(&identity, 8)), "another file of the image");
+        assert!(!content.is_same(&computed(&Identity { device: 9, ..identity }, 7)), "another disk");
+    }
 }

@@ -49,3 +49,18 @@ impl Identity {
         SystemTime::UNIX_EPOCH + Duration::new(u64::try_from(self.seconds).unwrap_or(0), self.nanoseconds)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_the_future_counts_as_just_written() {
+        let identity = Identity { device: 1, inode: 2, size: 3, seconds: 100, nanoseconds: 0 };
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let minute = Duration::from_secs(60);
+        for (now, untouched) in [(160, true), (159, false), (100, false), (40, false), (0, false)] {
+            assert_eq!(identity.is_untouched_for(minute, at(now)), untouched, "{now}");
+        }
+    }
+}

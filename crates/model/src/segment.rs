@@ -22,3 +22,17 @@ pub fn plain(name: &[u8]) -> Option<&str> {
     let all = name.iter().fold(true, |all, byte| all & is_plain(byte));
     str::from_utf8(name).ok().filter(|_| all)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_plain_exactly_if_nothing_is_escaped() {
+        for byte in 0..=u8::MAX {
+            let name = [b'a', byte];
+            assert_eq!(plain(&name).is_some(), encoded(&name).as_bytes() == name, "{byte:#x}");
+        }
+        assert_eq!(encoded("ä b".as_bytes()), "%C3%A4%20b");
+    }
+}

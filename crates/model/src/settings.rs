@@ -397,4 +397,16 @@ mod tests {
         assert!(read.is_some());
         all.refuse_unknown().expect("known");
     }
+
+    #[test]
+    fn the_command_line_wins_over_the_environment_and_that_over_the_file() {
+        let read = |options: BTreeMap<&'static str, Value>, environment: Option<&'static str>| {
+            let environment = move |_: &str| environment.map(str::to_owned);
+            let all = Settings::gather(Some(r#"{"port": 1}"#), environment, options).expect("an object");
+            all.number("port", 0).expect("a number")
+        };
+        assert_eq!(read(BTreeMap::from([("port", Value::from(3))]), Some("2")), 3);
+        assert_eq!(read(BTreeMap::new(), Some("2")), 2);
+        assert_eq!(read(BTreeMap::new(), None), 1);
+    }
 }

@@ -229,3 +229,48 @@ impl StoredFile {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(inode: u64, seconds: i64) -> Identity {
+        Identity { device: 1, inode, size: 3, seconds, nanoseconds: 0 }
+    }
+
+    fn record() -> FileRecord {
+        let name = FileName::new("a.iso").expect("a name");
+        FileRecord::new(StoreKind::Iso, name, identity(1, 5), Origin::Upload)
+    }
+
+    #[test]
+    fn a_record_is_of_one_version_of_a_file() {
+        let (same, moved, written) = (identity(1, 5), identity(2, 5), identity(1, 6));
+        let mut record = record();
+        assert!(!record.is_known(&same), "a file without a digest");
+        record.verify(Sha256([7; 32]));
+        assert!(record.is_known(&same) && record.is_known(&moved) && !record.is_known(&written));
+        assert_eq!(record.sha256_of(&moved), Some(Sha256([7; 32])));
+        assert_eq!(record.sha256_of(&written), None);
+        let noticed = Timestamp::UNIX_EPOCH;
+        record.damage = Some(Damage::Unreadable { error: "I/O error".into(), noticed });
+        assert!(record.is_known(&same), "damage is not searched for again");
+        assert!(!record.is_known(&moved), "a copy of a damaged file may be good");
+        assert!(record.damage_of(&same).is_some() && record.damage_of(&written).is_none());
+    }
+
+    #[test]
+    fn a_listing_shows_the_record_only_of_this_version() {
+        let mut record = record();
+        record.verify(Sha256([7; 32]));
+        let show = |identity, record: Option<&FileRecord>| {
+            let file = StoredFile::new(FileName::new("a.iso").expect("a name"), identity, record);
+            (file.status, file.origin, file.sha256)
+        };
+        let known = (Status::Ok, Some(Origin::Upload), Some(Sha256([7; 32])));
+        let unknown = (Status::Preparing, Some(Origin::Folder), None);
+        assert_eq!(show(identity(1, 5), Some(&record)), known);
+        assert_eq!(show(identity(1, 6), Some(&record)), unknown);
+        assert_eq!(show(identity(1, 5), None), unknown);
+    }
+}

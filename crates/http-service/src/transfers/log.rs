@@ -195,3 +195,22 @@ fn own_shard() -> usize {
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_memory_of_the_log_is_bounded() {
+        let log = Log::<()>::default();
+        let client = SocketAddr::from(([192, 0, 2, 1], 4711));
+        // One thread has one shard.
+        for size in 0..=REMEMBERED as u64 {
+            log.record(client, &format!("/{}", "ä".repeat(MAX_PATH)), size);
+        }
+        let ended = log.ended();
+        assert_eq!(ended.len(), REMEMBERED);
+        assert_eq!((ended[0].size, ended[REMEMBERED - 1].size), (1, REMEMBERED as u64));
+        assert!(ended.iter().all(|it| it.path.len() <= MAX_PATH && it.path.ends_with('ä')));
+    }
+}
