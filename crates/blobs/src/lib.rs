@@ -74,7 +74,7 @@ pub enum Resumed {
     Published(Received),
 }
 
-/// The store cannot do what a caller asks for.
+/// Why a store refuses or fails.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// No complete file of that name.
@@ -121,7 +121,7 @@ pub enum StoreError {
     /// The disk failed.
     #[error("cannot {action} in the {kind} store: {source}")]
     Io {
-        /// What was attempted.
+        /// The action that failed.
         action: &'static str,
         /// Which store.
         kind: StoreKind,

@@ -47,7 +47,7 @@ impl Published {
         match fs::hard_link(&published.path, &old) {
             Ok(()) => published.old = Some(old),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            // Without hard links an older file cannot be kept aside; replacing it is what was asked for.
+            // Without hard links the older file cannot be kept aside, and the client asked to replace it.
             Err(error) => tracing::debug!(%error, "an older file is replaced for good"),
         }
         fs::rename(from, &published.path).map_err(|source| store.io("name a file", source))?;

@@ -42,7 +42,7 @@ impl Store {
             }
         }
         if let Err(error) = self.sync() {
-            tracing::warn!(%error, "what a crash left is not settled for certain");
+            tracing::warn!(%error, "the recovery of replaced files may not be on disk");
         }
     }
 }

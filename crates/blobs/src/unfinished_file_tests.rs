@@ -204,11 +204,11 @@ fn a_part_without_its_bytes_or_with_a_strange_note_begins_again_or_goes() {
         ("as it was", Some(3), &(|_: &Bench| ()) as &dyn Fn(&Bench)),
         ("cut", Some(0), &|bench| fs::write(bench.store.incoming().join("one.part"), "ab").expect("writes")),
         ("hashers", Some(0), &|bench| {
-            checkpoint(bench, &|checkpoint| checkpoint["hashers"]["sha256"] = "00".into())
+            checkpoint(bench, &|checkpoint| checkpoint["hashers"]["sha256"] = "00".into());
         }),
         ("format", None, &|bench| checkpoint(bench, &|checkpoint| checkpoint["format"] = 99.into())),
         ("checkpoint", None, &|bench| {
-            fs::remove_file(bench.store.incoming().join("one.json")).expect("removes")
+            fs::remove_file(bench.store.incoming().join("one.json")).expect("removes");
         }),
         ("bytes", None, &|bench| fs::remove_file(bench.store.incoming().join("one.part")).expect("removes")),
     ] {

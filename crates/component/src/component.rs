@@ -1,4 +1,4 @@
-//! A component: how the program configures and opens it, and what it adds.
+//! A component: how the program configures and opens it, and its contributions.
 
 use std::error::Error;
 use std::future::Future;
@@ -43,7 +43,7 @@ pub struct Setup<'a> {
     pub routers: &'a [String],
 }
 
-/// An open component, with what it adds to the program. It declares its tables itself, by
+/// An open component, with its contributions to the program. It declares its tables itself, by
 /// [`Database::declare`](records::Database::declare), and registers its kinds of work by
 /// [`Jobs::register`](jobs::Jobs::register); both before it returns.
 #[derive(Default)]

@@ -99,7 +99,7 @@ impl From<io::Error> for LookupError {
 }
 
 impl LookupRequest {
-    /// The request for what lies below the first component.
+    /// The request without the first component.
     #[must_use]
     pub fn below_first(&self) -> Self {
         let below = |components: &[Vec<u8>]| components.get(1..).unwrap_or_default().to_vec();

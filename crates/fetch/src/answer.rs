@@ -8,7 +8,7 @@ use reqwest::header::{CONTENT_ENCODING, CONTENT_RANGE, HeaderMap};
 use super::content_range::{self, ContentRange};
 use super::{Fault, Resume, Validator, retry_after};
 
-/// What the body of an answer is.
+/// The meaning of the body of an answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Body {
     /// The whole file; after a resume, with the reason.

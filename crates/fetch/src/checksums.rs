@@ -43,7 +43,7 @@ pub enum ChecksumError {
     Listing {
         /// Its link, without credentials.
         url: Url,
-        /// What is wrong with it.
+        /// The reason.
         error: ListingError,
     },
     /// No known key has signed it.

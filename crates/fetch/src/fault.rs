@@ -21,7 +21,7 @@ pub enum Fault {
     /// The source or the network has a temporary problem.
     #[error("{text}")]
     Transient {
-        /// What happened.
+        /// The cause, for people.
         text: String,
         /// The pause that the source asks for.
         retry_after: Option<Duration>,

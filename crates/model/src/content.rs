@@ -1,4 +1,4 @@
-//! What a southbound path resolves to: ranges of an open file. A plain file, a whole ISO and a file inside an
+//! The content of a southbound path: ranges of an open file. A plain file, a whole ISO and a file inside an
 //! ISO differ only in their number of ranges and in their offsets. Compressed bytes are computed from the
 //! file instead.
 
@@ -21,7 +21,7 @@ pub struct Extent {
     pub length: u64,
 }
 
-/// The bytes behind a path, ready to be sent, with what HTTP needs to know about them.
+/// The bytes of a path, ready to be sent, with their metadata for HTTP.
 #[derive(Debug, Clone)]
 pub struct Content {
     /// The open file that holds the bytes, or those that they are computed from.

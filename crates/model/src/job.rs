@@ -60,7 +60,7 @@ pub enum State {
     Waiting {
         /// When the next attempt begins.
         until: Timestamp,
-        /// What went wrong.
+        /// Why the attempt failed.
         reason: String,
     },
     /// It was done.
@@ -98,7 +98,7 @@ impl State {
 pub struct LogLine {
     /// When it happened.
     pub time: Timestamp,
-    /// What happened, for people.
+    /// The text, for people.
     pub text: String,
 }
 
@@ -110,7 +110,7 @@ pub struct Job {
     /// Its work.
     #[serde(flatten)]
     pub work: WorkRecord,
-    /// What it is about, for people.
+    /// Its subject, for people.
     pub title: String,
     /// Its state.
     #[serde(flatten)]

@@ -31,7 +31,7 @@ impl Link {
 /// A link without user name, password, query and fragment: tokens and signatures are credentials too.
 pub fn shown(url: &Url) -> Url {
     let mut shown = url.clone();
-    // Both fail only for links that cannot hold credentials in the first place.
+    // Both fail only for links that cannot have credentials.
     let _ = shown.set_username("");
     let _ = shown.set_password(None);
     shown.set_query(None);

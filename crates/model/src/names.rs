@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The longest name in bytes: what Linux file systems hold (`NAME_MAX`).
+/// The longest name in bytes, that of Linux file systems (`NAME_MAX`).
 pub const MAX_NAME_BYTES: usize = 255;
 
 /// Top-level southbound folders that an image must not hide.

@@ -65,7 +65,7 @@ pub enum ConfigError {
         value: String,
         /// Where it comes from.
         origin: SettingOrigin,
-        /// What is wrong.
+        /// The reason.
         problem: String,
     },
 }

@@ -127,7 +127,7 @@ pub struct FileRecord {
     /// When it came, where the file's own time is that of another file with the same bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uploaded: Option<Timestamp>,
-    /// What is wrong with it.
+    /// Its damage, if it was noticed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub damage: Option<Damage>,
 }

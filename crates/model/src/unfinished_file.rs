@@ -33,7 +33,7 @@ pub enum Owner {
     Job,
 }
 
-/// What an unfinished file is to become, as its owner plans it at the beginning.
+/// The owner's plan for an unfinished file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Plan {
     /// The name of the complete file.
@@ -54,7 +54,7 @@ pub struct Plan {
 pub struct UnfinishedFile {
     /// Its id.
     pub id: UnfinishedFileId,
-    /// What it is to become.
+    /// The owner's plan.
     pub plan: Plan,
     /// Bytes that are on disk and survive a crash.
     pub offset: u64,
