@@ -40,7 +40,10 @@ pub(super) struct Index {
 /// Show what there is.
 #[utoipa::path(
     get, path = "/about", tag = "service", operation_id = "showAbout",
-    responses((status = 200, description = "Where everything is.", body = Index, example = json!(examples::index()))),
+    responses((
+        status = 200, description = "Where everything is.",
+        body = Index, example = json!(examples::index()),
+    )),
 )]
 pub(super) async fn show(State(api): State<Northbound>, headers: HeaderMap) -> Json<Index> {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());

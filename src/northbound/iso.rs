@@ -18,7 +18,10 @@ use super::views::file::StoredFile;
     get, path = "/iso", tag = "files", operation_id = "listIsos",
     params(FileFilter),
     responses(
-        (status = 200, description = "The files by name.", body = Vec<StoredFile>, example = json!(examples::isos())),
+        (
+            status = 200, description = "The files by name.",
+            body = Vec<StoredFile>, example = json!(examples::isos()),
+        ),
         BadFilter,
     ),
 )]
@@ -58,7 +61,10 @@ pub(super) async fn put(state: State<Northbound>, request: Request) -> Result<Re
     params(FileName),
     request_body(content = Option<FileName>, example = json!(examples::iso_name())),
     responses(
-        (status = 200, description = "The file that was deleted.", body = StoredFile, example = json!(examples::iso())),
+        (
+            status = 200, description = "The file that was deleted.",
+            body = StoredFile, example = json!(examples::iso()),
+        ),
         BadParameter,
         FileStays,
     ),

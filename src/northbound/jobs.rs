@@ -59,7 +59,10 @@ pub(super) async fn show(
     delete, path = "/jobs/{id}", tag = "jobs", operation_id = "cancelJob",
     params(("id" = String, Path, description = "The job's id.")),
     responses(
-        (status = 200, description = "The job as it is now, or was.", body = JobInFull, example = json!(examples::job_in_full())),
+        (
+            status = 200, description = "The job as it is now, or was.",
+            body = JobInFull, example = json!(examples::job_in_full()),
+        ),
         JobBusy,
     ),
 )]
@@ -78,7 +81,10 @@ pub(super) async fn cancel(
     post, path = "/jobs/{id}/retry", tag = "jobs", operation_id = "retryJob",
     params(("id" = String, Path, description = "The job's id.")),
     responses(
-        (status = 200, description = "The job as it is now.", body = JobInFull, example = json!(examples::job_in_full())),
+        (
+            status = 200, description = "The job as it is now.",
+            body = JobInFull, example = json!(examples::job_in_full()),
+        ),
         NotRetried,
     ),
 )]

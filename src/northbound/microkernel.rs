@@ -18,7 +18,10 @@ use super::views::file::StoredFile;
     get, path = "/microkernel", tag = "files", operation_id = "listMicrokernels",
     params(FileFilter),
     responses(
-        (status = 200, description = "The files by name.", body = Vec<StoredFile>, example = json!(examples::microkernels())),
+        (
+            status = 200, description = "The files by name.",
+            body = Vec<StoredFile>, example = json!(examples::microkernels()),
+        ),
         BadFilter,
     ),
 )]
@@ -58,7 +61,10 @@ pub(super) async fn put(state: State<Northbound>, request: Request) -> Result<Re
     params(FileName),
     request_body(content = Option<FileName>, example = json!(examples::microkernel_name())),
     responses(
-        (status = 200, description = "The file that was deleted.", body = StoredFile, example = json!(examples::microkernel())),
+        (
+            status = 200, description = "The file that was deleted.",
+            body = StoredFile, example = json!(examples::microkernel()),
+        ),
         BadParameter,
         FileStays,
     ),

@@ -71,7 +71,10 @@ struct FileSystemUsage {
 /// Show what the stores hold, what is on its way to them, and what still fits.
 #[utoipa::path(
     get, path = "/storage", tag = "files", operation_id = "showStorage",
-    responses((status = 200, description = "All sizes are bytes.", body = Storage, example = json!(examples::storage()))),
+    responses((
+        status = 200, description = "All sizes are bytes.",
+        body = Storage, example = json!(examples::storage()),
+    )),
 )]
 pub(super) async fn show(State(api): State<Northbound>) -> Result<Json<Storage>, Problem> {
     let usage = api.catalog.files.usage().await.map_err(problem)?;

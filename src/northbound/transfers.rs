@@ -72,7 +72,10 @@ enum Outcome {
 /// Show what is being sent southbound, and what ended lately.
 #[utoipa::path(
     get, path = "/transfers", tag = "service", operation_id = "listTransfers",
-    responses((status = 200, description = "The transfers.", body = Transfers, example = json!(examples::transfers()))),
+    responses((
+        status = 200, description = "The transfers.",
+        body = Transfers, example = json!(examples::transfers()),
+    )),
 )]
 pub(super) async fn list(State(api): State<Northbound>) -> Json<Transfers> {
     Json(Transfers {

@@ -2,6 +2,9 @@
 //! stores.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -107,6 +110,14 @@ impl Promise {
     /// Bytes that the file will need beyond those that the file system counts as used.
     pub(super) fn outstanding(&self) -> u64 {
         self.size.load(Ordering::Relaxed).saturating_sub(self.taken())
+    }
+}
+
+/// Removes a file that may be missing.
+pub(super) fn remove_if_exists(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
     }
 }
 

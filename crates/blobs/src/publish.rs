@@ -4,8 +4,10 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::disk::remove_if_exists;
+use super::error::StoreError;
+use super::store::Store;
 use super::unfinished_files::UnfinishedFiles;
-use super::{Store, StoreError};
 use model::names::FileName;
 use model::unfinished_file::{Owner, UnfinishedFileId};
 
@@ -96,13 +98,6 @@ impl Published {
             Some(old) => fs::rename(old, &self.path).and_then(|()| remove_if_exists(old)),
             None => remove_if_exists(&self.path),
         }
-    }
-}
-
-pub(super) fn remove_if_exists(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        done => done,
     }
 }
 

@@ -6,20 +6,18 @@ use std::path::PathBuf;
 
 use sha2::Digest;
 
-use super::Store;
+use super::store::Store;
+use super::unfinished_files::REPLACED;
 use model::digest::Sha256;
 use model::identity::Identity;
 use model::names::FileName;
-
-/// The extension of such files.
-pub(super) const EXTENSION: &str = "replaced";
 
 impl Store {
     /// The path of the replaced file of this name. It has the digest of the name, which may be too long for
     /// an extension.
     pub(super) fn replaced(&self, name: &FileName) -> PathBuf {
         let digest = Sha256(sha2::Sha256::digest(name.as_str().as_bytes()).into());
-        self.incoming().join(format!("{digest}.{EXTENSION}"))
+        self.incoming().join(format!("{digest}.{REPLACED}"))
     }
 
     /// Recovers from a crash: a replaced file comes back if the record is of it and not of the new file. All
@@ -36,7 +34,7 @@ impl Store {
             }
         }
         let left = fs::read_dir(self.incoming()).into_iter().flatten().flatten().map(|entry| entry.path());
-        for path in left.filter(|path| path.extension() == Some(OsStr::new(EXTENSION))) {
+        for path in left.filter(|path| path.extension() == Some(OsStr::new(REPLACED))) {
             if let Err(error) = fs::remove_file(path) {
                 tracing::warn!(kind = %self.kind, %error, "a replaced file stays behind");
             }

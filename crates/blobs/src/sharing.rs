@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{XattrFlags, fgetxattr, fsetxattr, getxattr, ioctl_ficlone};
 
-use super::publish::remove_if_exists;
+use super::disk::remove_if_exists;
+use super::error::StoreError;
 use super::reading::{Way, read_whole};
-use super::{Store, StoreError};
+use super::store::Store;
 use model::digest::{Expected, Sha256};
 use model::identity::Identity;
 use model::names::FileName;

@@ -1,5 +1,12 @@
 use super::*;
+use model::digest::Expected;
+use model::names::FileName;
+use model::stored_file::StoreKind;
 use model::unfinished_file::Owner;
+use model::unfinished_file::Plan;
+use model::unfinished_file::UnfinishedFileId;
+use std::fs;
+use std::path::Path;
 
 const LIMITS: Limits = Limits { max_file_size: 1 << 20, reserve: 0, quota: 0 };
 

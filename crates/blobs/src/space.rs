@@ -2,31 +2,12 @@
 //! into the quota of the store.
 
 use std::collections::HashSet;
-use std::fmt;
 use std::sync::Arc;
 
 use super::disk::{Promise, Promises};
-use super::{Store, StoreError};
+use super::error::{Bound, StoreError};
+use super::store::Store;
 use model::stored_file::StoreKind;
-
-/// The limit that a file exceeds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Bound {
-    /// The file system.
-    Disk {
-        /// Bytes that other files on their way will need.
-        promised: u64,
-        /// Bytes that stay free.
-        reserve: u64,
-    },
-    /// The quota of the store.
-    Quota {
-        /// The key of the setting.
-        key: &'static str,
-        /// Its value.
-        bytes: u64,
-    },
-}
 
 /// The contents and the space of a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -207,22 +188,5 @@ impl Store {
             *sum = sum.saturating_add(identity.size);
         }
         Ok((files.len(), bytes, saved))
-    }
-}
-
-impl fmt::Display for Bound {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::Disk { promised, reserve } => {
-                if promised > 0 {
-                    write!(formatter, ", {promised} more are promised to files on their way")?;
-                }
-                if reserve > 0 {
-                    write!(formatter, ", `reserveBytes` keeps {reserve} free")?;
-                }
-                Ok(())
-            }
-            Self::Quota { key, bytes } => write!(formatter, " of the {bytes} that `{key}` allows"),
-        }
     }
 }

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::checkpoint::{Checkpoint, CompleteFile};
+use super::error::StoreError;
 use super::hashers::Hashers;
 use super::publish::Rollback;
+use super::store::Store;
 use super::unfinished_files::UnfinishedFiles;
-use super::{Store, StoreError};
 use model::unfinished_file::UnfinishedFileId;
 
 /// A staging file.

@@ -1,3 +1,7 @@
+use model::digest::Expected;
+use model::names::FileName;
+use model::stored_file::StoreKind;
+use std::fs;
 use std::os::unix::fs::symlink;
 
 use super::*;

@@ -1,4 +1,11 @@
+use model::digest::Expected;
+use model::names::FileName;
+use model::stored_file::StoreKind;
+use model::unfinished_file::Plan;
+use model::unfinished_file::UnfinishedFileId;
 use serde_json::{Value, json};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 
 use super::*;
 use model::unfinished_file::Owner;

@@ -13,10 +13,11 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::checkpoint::Checkpoint;
-use super::disk::Promise;
-use super::publish::remove_if_exists;
-use super::replaced;
+use super::disk::{Promise, remove_if_exists};
 use model::unfinished_file::{UnfinishedFile, UnfinishedFileId};
+
+/// The extension of a replaced file that waits for the record of the new one.
+pub(super) const REPLACED: &str = "replaced";
 
 /// The unfinished files of one folder. Clones share them.
 #[derive(Debug, Clone)]
@@ -63,7 +64,7 @@ impl UnfinishedFiles {
         for entry in fs::read_dir(&files.folder)? {
             let path = entry?.path();
             // Replaced files are kept until the records are read.
-            let is_replaced = path.extension() == Some(OsStr::new(replaced::EXTENSION));
+            let is_replaced = path.extension() == Some(OsStr::new(REPLACED));
             if is_replaced || path.file_stem().is_some_and(|stem| unreadable.contains(stem)) {
                 continue;
             }

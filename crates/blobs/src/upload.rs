@@ -14,11 +14,12 @@ use serde_json::Value;
 
 use super::checkpoint::{Checkpoint, CompleteFile};
 use super::disk::Promise;
+use super::error::StoreError;
 use super::hashers::Hashers;
 use super::publish::{Published, Rollback};
 use super::sharing::{Duplicate, Shared};
 use super::staging::Staging;
-use super::{Store, StoreError};
+use super::store::Store;
 use model::digest::{Expected, Sha256};
 use model::identity::Identity;
 use model::names::FileName;

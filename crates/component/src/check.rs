@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 
-use crate::component::BoxFuture;
+use crate::boxed::BoxFuture;
 
 /// The longest that a check may take: load balancers ask every few seconds.
 const TIMEOUT: Duration = Duration::from_secs(2);

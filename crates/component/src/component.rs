@@ -1,23 +1,15 @@
 //! A component: how the program configures and opens it, and its contributions.
 
-use std::error::Error;
-use std::future::Future;
 use std::path::Path;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use http_service::HttpService;
 use model::settings::{ConfigError, Settings};
 
+use crate::boxed::{BoxError, BoxFuture};
 use crate::check::Check;
 use crate::content::ContentSource;
 use crate::core::Core;
-
-/// Any error. Its text is for operators.
-pub type BoxError = Box<dyn Error + Send + Sync>;
-
-/// A boxed future.
-pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Opens a configured component.
 pub type OpenComponent = Box<dyn FnOnce(Core) -> BoxFuture<Result<Component, BoxError>> + Send>;

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod boxed;
 mod changes;
 mod check;
 mod component;
@@ -10,9 +11,10 @@ mod job_records;
 mod lookup_limit;
 mod names;
 
+pub use boxed::{BoxError, BoxFuture};
 pub use changes::ContentChanges;
 pub use check::Check;
-pub use component::{BoxError, BoxFuture, Component, ComponentType, OpenComponent, Setup};
+pub use component::{Component, ComponentType, OpenComponent, Setup};
 pub use content::{ContentSource, Entry, Listed, ListingSource, LookupError, LookupRequest, Resolved};
 pub use core::{Core, CoreError, CoreSettings, JobLimits};
 pub use generated::generated;

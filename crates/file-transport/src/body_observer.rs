@@ -118,7 +118,8 @@ mod tests {
         let begun = Instant::now();
         all.wait(MIN_TURN).await;
         assert!(begun.elapsed() < TURN, "{:?}", begun.elapsed());
-        // The second limit did not let it pass, so it gets nothing back: 4 KiB at 1,000 bytes a second take 4 s.
+        // The second limit did not let it pass, so it gets nothing back: 4 KiB at 1,000 bytes a second take
+        // 4 s.
         image.wait(1).await;
         assert!(begun.elapsed() > Duration::from_secs(4), "{:?}", begun.elapsed());
     }

@@ -23,7 +23,10 @@ pub(in crate::northbound) const FILTERS: [&str; 5] = ["id", "name", "version", "
     get, path = "/images", tag = "images", operation_id = "listImages",
     params(ImageFilters),
     responses(
-        (status = 200, description = "The images; none if none matches.", body = Vec<views::image::Image>, example = json!(examples::images())),
+        (
+            status = 200, description = "The images; none if none matches.",
+            body = Vec<views::image::Image>, example = json!(examples::images()),
+        ),
         BadFilter,
     ),
 )]
@@ -44,7 +47,10 @@ pub(in crate::northbound) async fn list(
     get, path = "/images/{id}", tag = "images", operation_id = "showImage",
     params(("id" = String, Path, description = "The image's id.")),
     responses(
-        (status = 200, description = "The image.", body = ImageInFull, example = json!(examples::image_in_full())),
+        (
+            status = 200, description = "The image.",
+            body = ImageInFull, example = json!(examples::image_in_full()),
+        ),
         NoSuchImage,
     ),
 )]

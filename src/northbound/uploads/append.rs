@@ -32,7 +32,10 @@ const PIECE: &str = "application/offset+octet-stream";
 /// With the last byte the file is in its store.
 #[utoipa::path(
     patch, path = "/uploads/{id}", tag = "uploads", operation_id = "appendToUpload",
-    params(("id" = String, Path, description = "The upload's id."), TusVersionRequired, PieceFields, PieceChecksum),
+    params(
+        ("id" = String, Path, description = "The upload's id."),
+        TusVersionRequired, PieceFields, PieceChecksum,
+    ),
     request_body(content = inline(Bytes), content_type = "application/offset+octet-stream", description = "The bytes."),
     responses(
         PieceStored,

@@ -191,7 +191,8 @@ impl Wire for KernelStream {
         _more: bool,
     ) -> Poll<io::Result<usize>> {
         self.check()?;
-        // Never with `more`: TCP would send the bytes after 200 ms all the same, but the kernel's TLS would not.
+        // Never with `more`: TCP would send the bytes after 200 ms all the same, but the kernel's TLS would
+        // not.
         // It would hold them until the next ones come, however long a disk or a rate limit takes.
         let sent = ready!(self.stream.poll_write(context, slices, false));
         Poll::Ready(self.count(sent))

@@ -1,0 +1,102 @@
+//! Why a store refuses or fails.
+
+use std::fmt;
+use std::io;
+
+use model::digest::Mismatch;
+use model::stored_file::StoreKind;
+
+/// Unfinished files that a store may have. Each takes a checkpoint in memory and two files.
+pub(crate) const MAX_UNFINISHED_FILES: usize = 1000;
+
+/// Why a store refuses or fails.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No complete file of that name.
+    #[error("the {0} store has no file of that name")]
+    NotFound(StoreKind),
+    /// A folder, a link or a device has that name.
+    #[error("the {0} store holds something of that name that is not a regular file")]
+    NotAFile(StoreKind),
+    /// Another process uses the folder.
+    #[error("the {0} store is in use by another image-service")]
+    InUse(StoreKind),
+    /// The file does not fit.
+    #[error("not enough space in the {kind} store: {}{available} bytes are available{bound}", needed.map(|needed| format!("{needed} bytes are needed, ")).unwrap_or_default())]
+    Full {
+        /// Which store.
+        kind: StoreKind,
+        /// Bytes that are needed, where that is known.
+        needed: Option<u64>,
+        /// Bytes that may still be written.
+        available: u64,
+        /// The limit that is reached.
+        bound: Bound,
+    },
+    /// The file is larger than the configuration allows.
+    #[error("the file is larger than the {limit} bytes that `maxFileSize` allows")]
+    TooLarge {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// No unfinished file of that id.
+    #[error("there is no unfinished file of that id")]
+    NoSuchUnfinishedFile,
+    /// An unfinished file has that id.
+    #[error("there is an unfinished file of that id")]
+    UnfinishedFileExists,
+    /// The store has the most unfinished files.
+    #[error(
+        "{MAX_UNFINISHED_FILES} unfinished files wait in the {0} store; finish or remove some of them first"
+    )]
+    TooManyUnfinishedFiles(StoreKind),
+    /// The file does not have the expected digests.
+    #[error(transparent)]
+    Mismatch(#[from] Mismatch),
+    /// The disk failed.
+    #[error("cannot {action} in the {kind} store: {source}")]
+    Io {
+        /// The action that failed.
+        action: &'static str,
+        /// Which store.
+        kind: StoreKind,
+        /// The error of the system.
+        source: io::Error,
+    },
+}
+
+/// The limit that a file exceeds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bound {
+    /// The file system.
+    Disk {
+        /// Bytes that other files on their way will need.
+        promised: u64,
+        /// Bytes that stay free.
+        reserve: u64,
+    },
+    /// The quota of the store.
+    Quota {
+        /// The key of the setting.
+        key: &'static str,
+        /// Its value.
+        bytes: u64,
+    },
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Disk { promised, reserve } => {
+                if promised > 0 {
+                    write!(formatter, ", {promised} more are promised to files on their way")?;
+                }
+                if reserve > 0 {
+                    write!(formatter, ", `reserveBytes` keeps {reserve} free")?;
+                }
+                Ok(())
+            }
+            Self::Quota { key, bytes } => write!(formatter, " of the {bytes} that `{key}` allows"),
+        }
+    }
+}
