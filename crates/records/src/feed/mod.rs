@@ -1,12 +1,14 @@
 //! The change feed: which rows changed, in their order. It carries no values. A subscriber reads the row
 //! itself, so it never sees a state that is past, and one that is behind costs no memory but a number.
 
+mod change;
 mod ring;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+pub use change::Change;
 use ring::{Forgotten, Ring};
 
 /// Rows whose last change is remembered. A subscriber that missed more must read all rows anew.
@@ -14,15 +16,6 @@ const MAX_THINGS: usize = 4096;
 
 /// Subscribers at once. Each of them reads each row that changes.
 const MAX_SUBSCRIBERS: usize = 128;
-
-/// A row that was inserted, changed or removed.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Change {
-    /// The name of its table.
-    pub table: &'static str,
-    /// Its key as text.
-    pub key: String,
-}
 
 /// Where changes are published. Clones are the same feed.
 #[derive(Clone)]

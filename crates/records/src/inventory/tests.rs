@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use super::*;
 use model::digest::Expected;
-use model::image::{Source, Status, WebSource};
-use model::names::{ImageName, ImageVersion};
+use model::image::{Image, ImageId, Source, Status, WebSource};
+use model::names::{FileName, ImageName, ImageVersion};
 
 pub(super) fn image(id: &str, name: &str) -> Image {
     Image {

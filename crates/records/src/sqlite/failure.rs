@@ -2,11 +2,14 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::ErrorCode;
 
-use super::QUERY_TIME;
 use crate::Error;
+
+/// A query that takes longer is stopped: an index is missing, or the page lies too far behind.
+pub(super) const QUERY_TIME: Duration = Duration::from_secs(5);
 
 pub(super) fn of(path: &Path, action: &'static str, error: rusqlite::Error) -> Error {
     let source = Arc::new(error);

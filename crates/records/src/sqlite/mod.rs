@@ -15,9 +15,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params_from_iter};
 use crate::query::Found;
 use crate::table::Stored;
 use crate::{Error, Query, TableSpec, Value, files, sql};
-
-/// A query that takes longer is stopped: an index is missing, or the page lies too far behind.
-const QUERY_TIME: Duration = Duration::from_secs(5);
+use failure::QUERY_TIME;
 
 /// Steps of SQLite's virtual machine between two checks of the clock: some tens of microseconds.
 const STEPS: i32 = 5_000;

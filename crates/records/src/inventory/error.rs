@@ -1,0 +1,51 @@
+//! Why the inventory cannot be read or written.
+
+use std::io;
+use std::path::PathBuf;
+
+/// The inventory could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum InventoryError {
+    /// The saved state cannot be read. Nothing was changed.
+    #[error(
+        "the inventory {} cannot be read: {problem}. Nothing was changed. {}", path.display(),
+        match previous {
+            Some(previous) => format!(
+                "The state before its last change is in {}: check it and copy it over the inventory, or move the inventory away to start empty",
+                previous.display()
+            ),
+            None => "Repair it, or move it away to start with an empty inventory (the ISOs stay)".to_owned(),
+        }
+    )]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+        /// The copy of the state before, if there is one.
+        previous: Option<PathBuf>,
+    },
+    /// Another process works with it.
+    #[error("the inventory {} is in use by another image-service", .0.display())]
+    InUse(PathBuf),
+    /// The disk failed.
+    #[error("cannot {action} the inventory {}", path.display())]
+    Io {
+        /// What was attempted.
+        action: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl InventoryError {
+    /// For logs that show no sources: the error and its cause.
+    pub fn with_cause(&self) -> String {
+        match self {
+            Self::Io { source, .. } => format!("{self}: {source}"),
+            Self::Corrupt { .. } | Self::InUse(_) => self.to_string(),
+        }
+    }
+}
