@@ -365,7 +365,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Tells whether the service is ready
+         * Tell whether the service is ready.
          * @description Runs the readiness checks of all components. A load balancer reads the status alone; people ask for `?verbose`.
          */
         get: operations["showReadiness"];

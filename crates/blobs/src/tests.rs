@@ -207,8 +207,8 @@ fn a_quota_counts_stored_and_expected_bytes() {
     let waiting = store.receive(name("b"), Some(5), Expected::default()).expect("fits");
     let refused = store.receive(name("c"), Some(2), Expected::default());
     let bound = Bound::Quota { key: "isoQuota", bytes: 10 };
-    let is_quota = |error: &StoreError| matches!(error, StoreError::Full { available: 1, bound: it, .. } if *it == bound);
-    assert!(refused.as_ref().is_err_and(is_quota), "{refused:?}");
+    let is_quota = matches!(&refused, Err(StoreError::Full { available: 1, bound: it, .. }) if *it == bound);
+    assert!(is_quota, "{refused:?}");
     drop(waiting);
     let usage = store.usage().expect("usage");
     assert_eq!((usage.files, usage.bytes, usage.available, usage.promised), (1, 4, 6, 0));
