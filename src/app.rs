@@ -40,7 +40,8 @@ pub async fn run(mut config: Config) -> Result<()> {
         // Standard output may be closed, which stops no service.
         tracing::warn!(%error, "cannot print where the service is");
     }
-    images.jobs.resume(&images.restored.downloads);
+    core.resume_jobs();
+    images.jobs.begin_downloads(&images.restored.downloads);
 
     let workers = Arc::new(Workers::one_a_core().context("cannot start the threads that serve connections")?);
     let stop = CancellationToken::new();

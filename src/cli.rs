@@ -181,7 +181,8 @@ fn print_config(config: &Config) {
     }
 }
 
-/// The crates of this program, whose events follow `minLogLevel`. Components, whose crates have their names, are more.
+/// The crates of this program, whose events follow `minLogLevel`. Components, whose crates have their names,
+/// are more.
 const CRATES: &str = env!("CRATES");
 
 /// The log goes to standard error, one line an event. Of other crates only warnings and errors are written.

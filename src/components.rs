@@ -3,4 +3,4 @@
 use component::ComponentType;
 
 /// All components that this program has.
-pub const COMPONENTS: [ComponentType; 0] = [];
+pub const COMPONENTS: &[ComponentType] = &[];

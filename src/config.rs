@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use component::{ComponentType, CoreSettings, JobLimits, OpenComponent, Setup};
+use component::{ComponentType, CoreSettings, OpenComponent, Setup};
 use http_service::transfers::Limits;
 use images::{ImageBackend, ImageSettings};
 use serde_json::Value;
@@ -241,7 +241,7 @@ fn read_core(
         inventory_file: settings.path("inventoryFile", folder, "./inventory.json")?,
         egress: egress::read(settings)?,
         stall_timeout,
-        jobs: JobLimits {
+        jobs: jobs::Settings {
             retries: settings.get("downloadRetries", |value| at_most(value, MAX_RETRIES))?.unwrap_or(8),
             retry_delay: settings
                 .get("downloadRetryDelay", |value| at_least_one(value, MAX_RETRY_DELAY))?

@@ -5,5 +5,5 @@ use std::process::ExitCode;
 use image_service::{cli, components};
 
 fn main() -> ExitCode {
-    cli::run(&components::COMPONENTS)
+    cli::run(components::COMPONENTS)
 }

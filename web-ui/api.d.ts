@@ -13,8 +13,8 @@ export interface paths {
         };
         /**
          * Show the page to browsers, and what there is to all others.
-         * @description Only where the two doors have endpoints of their own: else this is the root of the southbound. `/gui/` is
-         *     the page everywhere, and `/about` tells what there is.
+         * @description Only where northbound and southbound have endpoints of their own: else this is the root of the southbound.
+         *     `/gui/` is the page everywhere, and `/about` tells what there is.
          */
         get: operations["showRoot"];
         put?: never;
@@ -366,7 +366,8 @@ export interface paths {
         };
         /**
          * Tell whether the service is ready.
-         * @description Runs the readiness checks of all components. A load balancer reads the status alone; people ask for `?verbose`.
+         * @description Runs the readiness checks of all components. A load balancer reads the status alone; people ask for
+         *     `?verbose`.
          */
         get: operations["showReadiness"];
         put?: never;

@@ -36,7 +36,8 @@ impl ReadAt for Image<'_> {
     }
 }
 
-/// Gives what looks like a descriptor of UDF the sums that it should have, or few mutations would be looked at.
+/// Gives what looks like a descriptor of UDF the sums that it should have, or few mutations would be looked
+/// at.
 fn repair(bytes: &mut [u8]) {
     // Names may be inside an entry, whose sum depends on theirs.
     for at in (0..bytes.len().saturating_sub(16)).step_by(4).rev() {

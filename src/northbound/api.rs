@@ -20,7 +20,10 @@ use super::web_ui::content::WebUi;
 #[derive(Clone)]
 pub struct Northbound {
     pub(super) catalog: Catalog,
-    pub(super) jobs: Jobs,
+    /// All jobs.
+    pub(super) jobs: ::jobs::Jobs,
+    /// The jobs on images.
+    pub(super) image_jobs: Jobs,
     pub(super) transfers: Transfers,
     pub(super) events: Feed,
     /// The southbound's URL prefix, which the paths of trees begin with.
@@ -49,7 +52,8 @@ pub struct Settings {
 }
 
 impl Northbound {
-    /// Shows `core` and `images`. The southbound is at `southbound`, and its paths begin with `api_root`; `checks` tell
+    /// Shows `core` and `images`. The southbound is at `southbound`, and its paths begin with `api_root`;
+    /// `checks` tell
     /// whether the service is ready.
     pub fn new(
         core: &Core,
@@ -61,7 +65,8 @@ impl Northbound {
     ) -> Self {
         Self {
             catalog: images.catalog.clone(),
-            jobs: images.jobs.clone(),
+            jobs: core.jobs.clone(),
+            image_jobs: images.jobs.clone(),
             transfers: core.transfers.clone(),
             events: core.feed.clone(),
             api_root: Arc::from(api_root),
@@ -75,6 +80,6 @@ impl Northbound {
 
     /// An image as clients see it, with the job that fetches its ISO.
     pub(super) fn view(&self, image: &Image) -> views::image::Image {
-        views::image::Image::new(image, self.jobs.of_image(&image.id).as_ref(), &self.api_root)
+        views::image::Image::new(image, self.image_jobs.of_image(&image.id).as_ref(), &self.api_root)
     }
 }

@@ -45,7 +45,7 @@ impl ChecksumFile {
         digests: ExpectedDigests,
     ) -> Result<ExpectedDigests, Problem> {
         let Some(checksum) = &self.checksum else { return Ok(digests) };
-        let promised = api.jobs.promised(checksum, self.signature.as_ref(), &[name]).await;
+        let promised = api.image_jobs.promised(checksum, self.signature.as_ref(), &[name]).await;
         let promised = promised.map_err(|error| problem(error).of_parameter(PARAMETERS[0]))?;
         digests.and(promised.expected, PARAMETERS[0])
     }

@@ -14,7 +14,8 @@ use super::api::Northbound;
 
 /// Tell whether the service is ready.
 ///
-/// Runs the readiness checks of all components. A load balancer reads the status alone; people ask for `?verbose`.
+/// Runs the readiness checks of all components. A load balancer reads the status alone; people ask for
+/// `?verbose`.
 #[utoipa::path(
     get,
     path = "/readyz",

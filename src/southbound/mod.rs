@@ -94,7 +94,7 @@ impl Southbound {
             return response;
         }
         let (path, preference) = (request.uri().path(), preference(request.uri().query(), request.headers()));
-        let found = match self.cache.get(path, preference, self.sources.generation()) {
+        let found = match self.cache.get(path, preference) {
             Some(prepared) => Ok(prepared),
             // Boxed: the state of a request is moved several times, and most requests need no look-up.
             None => Box::pin(self.look_up_or_evict(path, preference)).await,
@@ -167,12 +167,12 @@ impl Southbound {
     ) -> Result<Arc<Prepared>, LookupError> {
         let mut wanted = path::parse(path, &self.api_root).ok_or(LookupError::NotFound)?;
         wanted.listing = preference.1;
-        let permit = self.lookups.enter(&wanted.decoded).await;
+        let permit = self.lookups.enter(self.sources.limited_by(&wanted.decoded)).await;
         let (southbound, path, at) = (self.clone(), path.to_owned(), Instant::now());
         let look_up = move || {
             let _permit = permit;
-            // Read before the look-up, so that a change during it invalidates the cached response.
-            let generation = southbound.sources.generation();
+            // Read before the look-up, so that a change during it invalidates the response.
+            let generation = southbound.cache.generation();
             let prepared = match southbound.sources.find(&wanted)? {
                 Resolved::File(content, name) => Prepared::File(Box::new(PreparedFile::new(content, &name))),
                 Resolved::Directory(listed) => Prepared::Listing(PreparedListing::new(

@@ -75,7 +75,7 @@ impl Prepared {
     /// Whether the file or directory is still as the look-up found it.
     pub(super) fn is_unchanged(&self) -> bool {
         match self {
-            Self::File(file) => is_still(&file.content.file, &file.content.identity),
+            Self::File(file) => is_current(&file.content),
             Self::Listing(listed) => {
                 listed.source.as_ref().is_none_or(|(file, identity)| is_still(file, identity))
             }
@@ -88,7 +88,7 @@ impl PreparedFile {
     pub(super) fn new(content: Content, name: &[u8]) -> Self {
         let bytes = (content.size <= SMALL).then(|| read(&content)).flatten();
         // A file that was written to during the read is sent from the disk.
-        let bytes = bytes.filter(|_| is_still(&content.file, &content.identity));
+        let bytes = bytes.filter(|_| is_current(&content));
         let tag = value(&format!("\"{}\"", content.tag));
         let media_type = media_types::of(name, None);
         let for_uefi = media_types::of(name, Some(media_types::UEFI));
@@ -156,6 +156,11 @@ fn render(form: Form, entries: &[Entry], api_root: &str, path: &[Vec<u8>]) -> St
         Form::Objects => listing::objects(&entries),
         Form::Lines => listing::lines(&entries),
     }
+}
+
+/// Whether the bytes are still those that the look-up found.
+fn is_current(content: &Content) -> bool {
+    !content.is_on_disk || is_still(&content.file, &content.identity)
 }
 
 /// Whether an open file is the version `identity`. Asks the kernel alone, never the server of a network file

@@ -4,7 +4,7 @@
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use quick_cache::sync::Cache;
@@ -42,13 +42,15 @@ pub(super) struct ResponseCache(Arc<Responses>);
 
 struct Responses {
     by_request: Cache<Key, Arc<CachedResponse>, ByMemory>,
+    /// Counts how often the cache was cleared. The result of a look-up that began before is invalid.
+    generation: AtomicU64,
     sweeping: AtomicBool,
 }
 
 struct CachedResponse {
     prepared: Arc<Prepared>,
     at: Instant,
-    /// The generation of the sources at the look-up. In another generation the response is invalid.
+    /// The generation of the cache when the look-up began.
     generation: u64,
     /// Whether a request renews it.
     renewing: AtomicBool,
@@ -109,26 +111,31 @@ impl ResponseCache {
             // The builder fails only without the two capacities.
             Err(_) => Cache::with_weighter(MAX_RESPONSES, bytes, ByMemory),
         };
-        Self(Arc::new(Responses { by_request, sweeping: AtomicBool::new(false) }))
+        Self(Arc::new(Responses {
+            by_request,
+            generation: AtomicU64::new(0),
+            sweeping: AtomicBool::new(false),
+        }))
     }
 
     /// The response to the same request, if it can be served. `None` if the caller must look the path up.
-    pub(super) fn get(
-        &self,
-        path: &str,
-        preference: ListingPreference,
-        generation: u64,
-    ) -> Option<Arc<Prepared>> {
+    pub(super) fn get(&self, path: &str, preference: ListingPreference) -> Option<Arc<Prepared>> {
         let response = self.0.by_request.get(&BorrowedKey { path, preference })?;
         let age = response.at.elapsed();
-        let valid = response.generation == generation
+        let valid = response.generation == self.generation()
             && (age < FRESH_FOR || age < STALE_FOR && response.renewing.swap(true, Ordering::Relaxed))
             // A file that is being written to has other bytes at each moment, and must have another tag.
             && response.prepared.is_unchanged();
         valid.then(|| Arc::clone(&response.prepared))
     }
 
-    /// Keeps the result of a look-up that began at `at`, and returns it. If the cache has the same version of
+    /// What a look-up that begins now hands to [`put`](Self::put).
+    pub(super) fn generation(&self) -> u64 {
+        self.0.generation.load(Ordering::Acquire)
+    }
+
+    /// Keeps the result of a look-up that began at `at`, in `generation`, and returns it. If the cache has
+    /// the same version of
     /// the file already, its descriptor stays in use, because it knows which bytes are in the page cache.
     pub(super) fn put(
         &self,
@@ -154,8 +161,9 @@ impl ResponseCache {
         prepared
     }
 
-    /// Drops all responses, so that none keeps a file open.
+    /// Drops all responses, so that none keeps a file open, and those of look-ups under way.
     pub(super) fn clear(&self) {
+        self.0.generation.fetch_add(1, Ordering::Release);
         self.0.by_request.clear();
     }
 
@@ -216,6 +224,18 @@ mod tests {
         assert!(!Arc::ptr_eq(&listed, &put("/a", listing())), "names may have changed");
     }
 
+    /// A file without a name counts as removed, but generated content never had one.
+    #[tokio::test]
+    async fn generated_content_is_sent_from_memory_and_cached() {
+        let (cache, preference) = (ResponseCache::new(), (Form::Page, false));
+        let content =
+            component::generated(b"#!ipxe\n", SystemTime::UNIX_EPOCH, "a-1".into()).expect("memory");
+        let file = PreparedFile::new(content, b"boot.ipxe");
+        assert!(file.is_in_memory());
+        cache.put("/a", preference, Prepared::File(Box::new(file)), cache.generation(), Instant::now());
+        assert!(cache.get("/a", preference).is_some());
+    }
+
     /// One file or folder, spelled in many ways.
     #[tokio::test]
     async fn findings_take_a_bounded_memory() {
@@ -264,17 +284,22 @@ mod tests {
     async fn a_finding_holds_for_its_moment_and_its_state() {
         let cache = ResponseCache::new();
         let preference = (Form::Page, false);
-        let put = |at| cache.put("/a", preference, listing(), 7, at);
+        let put = |at| cache.put("/a", preference, listing(), cache.generation(), at);
+        let before = cache.generation();
         put(Instant::now());
-        assert!(cache.get("/a", preference, 7).is_some());
-        assert!(cache.get("/a", preference, 8).is_none());
-        assert!(cache.get("/a", (Form::Names, false), 7).is_none());
-        assert!(cache.get("/b", preference, 7).is_none());
+        assert!(cache.get("/a", preference).is_some());
+        cache.clear();
+        assert!(cache.get("/a", preference).is_none());
+        cache.put("/a", preference, listing(), before, Instant::now());
+        assert!(cache.get("/a", preference).is_none(), "its look-up began before the change");
+        put(Instant::now());
+        assert!(cache.get("/a", (Form::Names, false)).is_none());
+        assert!(cache.get("/b", preference).is_none());
         let ago = |age| Instant::now().checked_sub(age).expect("a machine that runs for a second");
         put(ago(FRESH_FOR));
-        assert!(cache.get("/a", preference, 7).is_none(), "the first request renews it");
-        assert!(cache.get("/a", preference, 7).is_some(), "the others get it stale");
+        assert!(cache.get("/a", preference).is_none(), "the first request renews it");
+        assert!(cache.get("/a", preference).is_some(), "the others get it stale");
         put(ago(STALE_FOR));
-        assert!(cache.get("/a", preference, 7).is_none() && cache.get("/a", preference, 7).is_none());
+        assert!(cache.get("/a", preference).is_none() && cache.get("/a", preference).is_none());
     }
 }

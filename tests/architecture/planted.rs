@@ -130,6 +130,8 @@ fn planted_faults_of_style_are_found() {
     assert!(style::long_file(&source("src/a.rs", &tests)).is_none());
     let wide = "x".repeat(120);
     assert_eq!(style::long_lines(&source("src/a.rs", &format!("// {wide}"))), ["src/a.rs:1: 123 columns"]);
+    let doc = format!("/// {wide}\nfn f() {{}}\n");
+    assert_eq!(style::long_lines(&source("src/a.rs", &doc)), ["src/a.rs:1: 124 columns"]);
     let allowed = format!("/// | {wide} |\nconst A: &str = \"{wide}\";\n");
     assert_eq!(style::long_lines(&source("src/a.rs", &allowed)), Vec::<String>::new());
 }

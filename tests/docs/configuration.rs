@@ -34,7 +34,7 @@ fn explained() -> BTreeMap<String, Option<Value>> {
 
 /// The configuration that a file in `folder` with this text makes, as text.
 fn assembled(text: &str, folder: &Path) -> String {
-    let config = Config::assemble(&COMPONENTS, Some(text), folder, |_| None, Overrides::default());
+    let config = Config::assemble(COMPONENTS, Some(text), folder, |_| None, Overrides::default());
     format!("{:#?}", config.unwrap_or_else(|error| panic!("{text}: {error}")))
 }
 
@@ -48,7 +48,7 @@ fn variables(folder: &Path) -> BTreeSet<String> {
             None
         }
     };
-    Config::assemble(&COMPONENTS, None, folder, environment, Overrides::default()).unwrap();
+    Config::assemble(COMPONENTS, None, folder, environment, Overrides::default()).unwrap();
     asked.take()
 }
 

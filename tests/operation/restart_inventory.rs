@@ -309,9 +309,8 @@ fn two_processes_do_not_share_a_store() {
     let upload = start_upload(&first, "slow.iso", 200_000);
     // Its inventory is its own, but the folder is not.
     let second = Setup::new().set("isoDir", json!(first.path("static/iso"))).try_start();
-    if let Err(failure) = second {
-        assert!(failure.stderr.contains("in use"), "{}", failure.stderr);
-    }
+    let failure = second.err().expect("the second is refused");
+    assert!(failure.stderr.contains("in use"), "{}", failure.stderr);
     finish_upload(upload, 200_000);
     assert_eq!(digest::of_file(&first.path("static/iso/slow.iso")), digest::of_bytes(&pattern(84, 200_000)));
 }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use component::{
-    BoxError, BoxFuture, Check, Component, ComponentType, ContentSource, Core, CoreSettings, JobLimits,
-    LookupError, LookupRequest, OpenComponent, Resolved, Setup,
+    BoxError, BoxFuture, Check, Component, ComponentType, ContentSource, Core, CoreSettings, LookupError,
+    LookupRequest, OpenComponent, Resolved, Setup,
 };
 use fetch::EgressPolicy;
 use http_service::transfers::Limits;
@@ -48,10 +48,6 @@ impl ContentSource for Greeting {
         "greeting"
     }
 
-    fn generation(&self) -> u64 {
-        0
-    }
-
     fn on_change(&self, _listener: Box<dyn Fn() + Send + Sync>) {
         // The one path never changes.
     }
@@ -81,7 +77,7 @@ async fn run(folder: &Path, open: OpenComponent) -> Result<(), Box<dyn Error>> {
         inventory_file: folder.join("inventory.json"),
         egress: EgressPolicy::default(),
         stall_timeout: Duration::from_secs(30),
-        jobs: JobLimits { retries: 5, retry_delay: Duration::from_secs(1), max_finished: 100 },
+        jobs: jobs::Settings { retries: 5, retry_delay: Duration::from_secs(1), max_finished: 100 },
         transfers: Limits::default(),
     };
     let core = Core::open(&settings, Arc::default())?;

@@ -35,7 +35,8 @@ impl Check {
     ///
     /// # Errors
     ///
-    /// Why the component cannot do its work. A check that panics, or takes longer than 2 seconds, has failed; so has
+    /// Why the component cannot do its work. A check that panics, or takes longer than 2 seconds, has failed;
+    /// so has
     /// one whose earlier run hangs.
     pub async fn run(&self) -> Result<(), String> {
         let (run, running) = (Arc::clone(&self.run), Arc::clone(&self.running));

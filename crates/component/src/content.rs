@@ -16,9 +16,6 @@ pub trait ContentSource: Send + Sync + 'static {
     /// prefix takes all paths that no other source answers.
     fn prefix(&self) -> &str;
 
-    /// Counts the changes of the published files. A path may lead elsewhere at another count.
-    fn generation(&self) -> u64;
-
     /// Calls `listener` after each change, before the client that made it is answered. The file server then
     /// closes its cached files, because they may have been removed.
     fn on_change(&self, listener: Box<dyn Fn() + Send + Sync>);

@@ -59,20 +59,9 @@ pub struct CoreSettings {
     /// The longest time in which a source may send nothing.
     pub stall_timeout: Duration,
     /// The limits of jobs.
-    pub jobs: JobLimits,
+    pub jobs: jobs::Settings,
     /// The limits of transfers to machines.
     pub transfers: Limits,
-}
-
-/// The limits of jobs.
-#[derive(Debug, Clone, Copy)]
-pub struct JobLimits {
-    /// Attempts in a row without progress that may fail before a job fails, the first one not counted.
-    pub retries: u32,
-    /// The pause before the first retry. It doubles with each further one.
-    pub retry_delay: Duration,
-    /// Jobs that are listed after their end.
-    pub max_finished: usize,
 }
 
 /// The core cannot be opened.
@@ -115,7 +104,7 @@ impl Core {
             Fetcher::new(settings.egress.clone(), settings.stall_timeout).map_err(CoreError::Client)?;
         Ok(Self {
             database: Database::at(settings.inventory_file.with_file_name(DATABASE), feed.clone()),
-            jobs: start_jobs(settings.jobs, &inventory, &feed),
+            jobs: start_jobs(settings.jobs.clone(), &inventory, &feed),
             inventory: Arc::new(inventory),
             feed,
             disks: Disks::default(),
@@ -125,6 +114,11 @@ impl Core {
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         })
+    }
+
+    /// Takes up the jobs on record. All components have registered their kinds by then.
+    pub fn resume_jobs(&self) {
+        self.jobs.resume(self.inventory.snapshot().jobs().cloned());
     }
 
     /// Stops all work, and waits for its end. Interrupted jobs keep their state on record, and the next start
@@ -145,9 +139,7 @@ impl Core {
     }
 }
 
-fn start_jobs(limits: JobLimits, inventory: &InventoryWriter, feed: &Feed) -> Jobs {
-    let JobLimits { retries, retry_delay, max_finished } = limits;
-    let settings = jobs::Settings { retries, retry_delay, max_finished };
+fn start_jobs(settings: jobs::Settings, inventory: &InventoryWriter, feed: &Feed) -> Jobs {
     let feed = feed.clone();
     let on_change = move |id: &JobId| feed.publish(ChangedRecord::Job(id.clone()));
     Jobs::start(Kinds::default(), JobRecords(inventory.handle()), on_change, settings)

@@ -22,6 +22,7 @@ pub fn generated(bytes: &[u8], modified: SystemTime, tag: String) -> io::Result<
     file.write_all(bytes)?;
     let identity = Identity::of(&file.metadata()?);
     let mut content = Content::whole(Arc::new(file.into()), &identity);
+    content.is_on_disk = false;
     content.modified = modified;
     content.tag = tag;
     Ok(content)

@@ -16,7 +16,7 @@ pub use changes::ContentChanges;
 pub use check::Check;
 pub use component::{Component, ComponentType, OpenComponent, Setup};
 pub use content::{ContentSource, Entry, Listed, ListingSource, LookupError, LookupRequest, Resolved};
-pub use core::{Core, CoreError, CoreSettings, JobLimits};
+pub use core::{Core, CoreError, CoreSettings};
 pub use generated::generated;
 pub use lookup_limit::{LookupLimit, LookupPermit};
 pub use names::{NameError, check_names, check_prefixes};

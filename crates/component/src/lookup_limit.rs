@@ -1,4 +1,4 @@
-//! Limits the look-ups of one image, so that a hanging disk does not take all threads.
+//! Limits the look-ups of one image or component, so that a hanging disk does not take all threads.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,7 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// Look-ups of one image at once; others wait as tasks, without a thread.
 const LOOKUPS_PER_IMAGE: usize = 32;
 
-/// The images that are being looked up, by the first two components of the path.
+/// What is being looked up, by the beginning of its paths.
 #[derive(Debug, Clone, Default)]
 pub struct LookupLimit(Arc<Mutex<HashMap<PathPrefix, ImageLookups>>>);
 
@@ -37,9 +37,11 @@ struct User {
 }
 
 impl LookupLimit {
-    /// Waits for a permit for a path. It is `None` only if the semaphore is closed, which never happens.
-    pub async fn enter(&self, path: &[Vec<u8>]) -> Option<LookupPermit> {
-        let key: PathPrefix = path.iter().take(2).cloned().collect();
+    /// Waits for a permit. Look-ups share a limit if `prefix`, the beginning of their paths, is the same. It
+    /// is `None`
+    /// only if the semaphore is closed, which never happens.
+    pub async fn enter(&self, prefix: &[Vec<u8>]) -> Option<LookupPermit> {
+        let key: PathPrefix = prefix.to_vec();
         let permits = {
             let mut lookups = self.lock();
             let new = || ImageLookups { permits: Arc::new(Semaphore::new(LOOKUPS_PER_IMAGE)), users: 0 };
@@ -79,8 +81,8 @@ mod tests {
         let lookups = LookupLimit::default();
         let path = |text: &str| text.split('/').map(|name| name.as_bytes().to_vec()).collect::<Vec<_>>();
         let mut permits = Vec::new();
-        for file in 0..LOOKUPS_PER_IMAGE {
-            permits.push(lookups.enter(&path(&format!("centos/7/{file}"))).await);
+        for _ in 0..LOOKUPS_PER_IMAGE {
+            permits.push(lookups.enter(&path("centos/7")).await);
         }
         let waits = tokio::time::timeout(Duration::from_millis(20), lookups.enter(&path("centos/7"))).await;
         assert!(waits.is_err());

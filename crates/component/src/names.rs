@@ -82,10 +82,6 @@ mod tests {
             self.0
         }
 
-        fn generation(&self) -> u64 {
-            0
-        }
-
         fn on_change(&self, _: Box<dyn Fn() + Send + Sync>) {}
 
         fn find(&self, _: &LookupRequest) -> Result<Resolved, LookupError> {

@@ -22,7 +22,8 @@ pub trait HttpService: Send + Sync + 'static {
     fn handle(self: Arc<Self>, request: Request<Incoming>, peer: SocketAddr) -> Answer;
 }
 
-/// Has the first of `services` that owns the path answer the request. The last one takes what none of those before owns,
+/// Has the first of `services` that owns the path answer the request. The last one takes what none of those
+/// before owns,
 /// so a service that is alone gets everything.
 ///
 /// An endpoint without services answers 404.

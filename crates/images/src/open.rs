@@ -26,7 +26,7 @@ pub struct OpenImages {
     pub jobs: Jobs,
     /// The state of images and downloads after the start.
     pub restored: Restored,
-    /// The services, content, tasks and checks of images.
+    /// The content and the checks of images.
     pub component: Component,
 }
 

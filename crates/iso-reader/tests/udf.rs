@@ -751,7 +751,7 @@ fn a_disc_with_both_trees() {
     let tree = open(&sound, Some(TreeKind::Plain)).unwrap();
     assert_eq!((listing(&tree).as_str(), tree.warnings().count()), ("iso=3", 0));
 
-    // Without a readable UDF tree the next one is read, with a warning. A caller who wants UDF gets the
+    // Without a readable UDF tree the next one is read, with a warning. A caller that wants UDF gets the
     // error.
     let maps = type_2_map("*UDF Virtual Partition", &[]);
     let broken = bridge(|volume| volume.maps(1, &maps));

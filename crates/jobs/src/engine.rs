@@ -141,7 +141,8 @@ impl Jobs {
         ))
     }
 
-    /// Begins a durable job once it is on record: from the answer on, a crash does not lose it. If another job
+    /// Begins a durable job once it is on record: from the answer on, a crash does not lose it. If another
+    /// job
     /// does the same work, this is that one.
     ///
     /// # Errors

@@ -44,7 +44,8 @@ pub(crate) struct JobState {
     pub(crate) is_cancelled: bool,
     /// It gets no further attempt.
     pub(crate) gives_up: bool,
-    /// The first attempt brought nothing, and its source did not say when to come back. A client that waits for
+    /// The first attempt brought nothing, and its source did not say when to come back. A client that waits
+    /// for
     /// the end gets it now.
     pub(crate) failed_without_progress: bool,
 }

@@ -95,7 +95,8 @@ impl FileSystem {
     }
 }
 
-/// Whether there is Rock Ridge. Then the system use area of the first record in the root directory begins with an
+/// Whether there is Rock Ridge. Then the system use area of the first record in the root directory begins
+/// with an
 /// `SP` entry (SUSP §5.3). It is at byte 34, or behind the 14 bytes of a CD-ROM XA disc.
 fn has_rock_ridge(image: &File) -> io::Result<bool> {
     let mut block_size = [0; 2];

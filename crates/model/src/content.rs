@@ -28,6 +28,9 @@ pub struct Content {
     pub file: Arc<OpenFile>,
     /// The identity of `file` when it was opened.
     pub identity: Identity,
+    /// Whether `file` is on disk, where it may be changed or removed. What the program made is in memory
+    /// alone.
+    pub is_on_disk: bool,
     bytes: ByteSource,
     /// Sum of all lengths.
     pub size: u64,
@@ -62,6 +65,7 @@ impl Content {
             tag: version_tag(identity),
             sha256: None,
             identity: *identity,
+            is_on_disk: true,
             file,
         }
     }
@@ -84,6 +88,7 @@ impl Content {
             sha256: None,
             file,
             identity: *identity,
+            is_on_disk: true,
         }
     }
 
@@ -106,6 +111,7 @@ impl Content {
             sha256: None,
             file,
             identity: *identity,
+            is_on_disk: true,
         }
     }
 

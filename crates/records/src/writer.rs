@@ -84,18 +84,16 @@ fn open(backend: &Backend) -> Result<(Option<File>, Writing), Error> {
 
 impl Writer {
     fn run(mut self, queue: &mut mpsc::Receiver<Request>) {
-        while let Some(mut request) = queue.blocking_recv() {
-            loop {
-                let next = match request {
-                    Request::Declare(schema, answer) => {
-                        let _ = answer.send(self.backend.declare(&schema));
-                        None
-                    }
-                    Request::Change(first) => self.group(first, queue),
-                };
-                let Some(next) = next else { break };
-                request = next;
-            }
+        let mut next = queue.blocking_recv();
+        while let Some(request) = next {
+            let left = match request {
+                Request::Declare(schema, answer) => {
+                    let _ = answer.send(self.backend.declare(&schema));
+                    None
+                }
+                Request::Change(first) => self.group(first, queue),
+            };
+            next = left.or_else(|| queue.blocking_recv());
         }
     }
 

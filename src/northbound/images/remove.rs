@@ -71,7 +71,7 @@ async fn remove(api: Northbound, ids: Vec<ImageId>) -> Result<Vec<Image>, Proble
     let mut paused = Vec::new();
     let mut busy = None;
     for id in &ids {
-        match api.jobs.halt(id).await {
+        match api.image_jobs.halt(id).await {
             Ok(work) => paused.push(work),
             Err(error) => busy = Some(error),
         }
@@ -82,8 +82,8 @@ async fn remove(api: Northbound, ids: Vec<ImageId>) -> Result<Vec<Image>, Proble
     };
     for work in paused {
         match &removed {
-            Ok(_) => api.jobs.drop_paused(work).await,
-            Err(_) => api.jobs.go_on(work),
+            Ok(_) => api.image_jobs.drop_paused(work).await,
+            Err(_) => api.image_jobs.go_on(work),
         }
     }
     removed

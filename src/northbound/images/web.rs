@@ -49,7 +49,7 @@ impl FromWeb {
         let iso = provisional_name(url, reservation.name(), reservation.version());
         let iso = iso.map_err(|error| Problem::parameter("name", error))?;
         let is_retry = reservation.is_retry();
-        let (expected, jobs) = (self.digests.expected(), api.jobs.clone());
+        let (expected, jobs) = (self.digests.expected(), api.image_jobs.clone());
         let begun = run_to_completion(async move {
             let begun = reservation.begin_download(self.source, iso, expected, download_job).await;
             let (image, job, reservation) = begun.map_err(|error| problem(error).of_parameter("isoweb"))?;

@@ -15,8 +15,8 @@ use crate::northbound::api_types::examples;
 
 /// Show the page to browsers, and what there is to all others.
 ///
-/// Only where the two doors have endpoints of their own: else this is the root of the southbound. `/gui/` is
-/// the page everywhere, and `/about` tells what there is.
+/// Only where northbound and southbound have endpoints of their own: else this is the root of the southbound.
+/// `/gui/` is the page everywhere, and `/about` tells what there is.
 #[utoipa::path(
     get, path = "/", tag = "service", operation_id = "showRoot",
     responses((status = 200, description = "What the client likes better, by its `Accept`.", content(

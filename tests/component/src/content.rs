@@ -16,10 +16,6 @@ impl ContentSource for Texts {
         NAME
     }
 
-    fn generation(&self) -> u64 {
-        self.0.changes.generation()
-    }
-
     fn on_change(&self, listener: Box<dyn Fn() + Send + Sync>) {
         self.0.changes.listen(listener);
     }

@@ -18,7 +18,8 @@ fn spell(requests: &[Asked]) -> Vec<u8> {
     requests.iter().enumerate().flat_map(|(index, request)| request.spell(index)).collect()
 }
 
-/// Each answer's follower was dropped exactly once and was told of each byte taken. It was not dropped before the
+/// Each answer's follower was dropped exactly once and was told of each byte taken. It was not dropped before
+/// the
 /// last byte of a range was taken.
 fn check_followers(played: &Played, requests: &[Asked], expected: &Expected) {
     assert_eq!(played.followed.len(), played.asked, "some followers were not dropped");

@@ -32,7 +32,7 @@ fn duplicates(
     let records = [StoreKind::Iso, StoreKind::Microkernel].into_iter().flat_map(|kind| snapshot.files(kind));
     let alike = records.filter(|record| {
         let is_other = (record.kind, &record.name) != this;
-        // An administrator who put a file into the folder may write to it too.
+        // An administrator may still write to a file that did not come through the service.
         let is_ours = matches!(record.origin, Some(Origin::Upload | Origin::Download { .. }));
         let is_stored = is_other && record.local.is_none() && is_ours;
         is_stored && record.sha256 == Some(sha256) && record.identity.size == size

@@ -13,7 +13,7 @@ use super::{folder_scan, requests};
 use crate::Catalog;
 use component::Core;
 use model::image::ImageId;
-use model::job::{Job, JobId};
+use model::job::Job;
 use model::link::Link;
 use model::stored_file::StoreKind;
 
@@ -55,11 +55,10 @@ impl Jobs {
         }
     }
 
-    /// Takes up the jobs on record, and the downloads of `images`: a program without jobs may have begun
-    /// those.
-    pub fn resume(&self, images: &[ImageId]) {
+    /// Begins the downloads of `images`, unless they are on record: a program without jobs may have begun
+    /// them.
+    pub fn begin_downloads(&self, images: &[ImageId]) {
         let snapshot = self.environment.catalog.snapshot();
-        self.engine.resume(snapshot.jobs().cloned());
         for image in images.iter().filter_map(|id| snapshot.image(id)) {
             drop(self.engine.begin(download::job_for(image)));
         }
@@ -107,35 +106,5 @@ impl Jobs {
     /// Begins a job for work that was never asked for. See [`begin_new`](::jobs::Jobs::begin_new).
     pub async fn begin_new(&self, job: Job) -> Begun {
         self.engine.begin_new(job).await
-    }
-
-    /// All jobs in the list, the newest first.
-    pub fn all(&self) -> Vec<Shown> {
-        self.engine.all()
-    }
-
-    /// One job.
-    pub fn get(&self, id: &JobId) -> Option<Shown> {
-        self.engine.get(id)
-    }
-
-    /// Stops a job for good. See [`cancel`](::jobs::Jobs::cancel).
-    ///
-    /// # Errors
-    ///
-    /// Those of the engine. [`JobError::Refused`] holds a [`CatalogError`](crate::CatalogError), or the
-    /// [`CommitError`](records::inventory::CommitError) of a record that the disk refused.
-    pub async fn cancel(&self, id: &JobId) -> Result<Shown, JobError> {
-        self.engine.cancel(id).await
-    }
-
-    /// Begins a job again, or ends its wait. See [`retry`](::jobs::Jobs::retry).
-    ///
-    /// # Errors
-    ///
-    /// Those of the engine. [`JobError::Refused`] holds a [`CatalogError`](crate::CatalogError), or the
-    /// [`CommitError`](records::inventory::CommitError) of a record that the disk refused.
-    pub async fn retry(&self, id: &JobId) -> Result<Shown, JobError> {
-        self.engine.retry(id).await
     }
 }

@@ -172,10 +172,6 @@ impl ContentSource for Resolver {
         ""
     }
 
-    fn generation(&self) -> u64 {
-        self.images.records.generation()
-    }
-
     fn on_change(&self, listener: Box<dyn Fn() + Send + Sync>) {
         self.images.records.listen(listener);
     }

@@ -1,4 +1,4 @@
-//! Trees mounted by the kernel, for operators who want them as local paths: `<mountDir>/<name>/<version>`.
+//! Trees that the kernel mounts, for use as local paths: `<mountDir>/<name>/<version>`.
 //! This module makes and removes the mount points, and finds those that an earlier run left.
 
 use std::collections::{HashMap, HashSet};

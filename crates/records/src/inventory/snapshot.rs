@@ -15,8 +15,6 @@ use super::{Records, Touched};
 /// The records, and an index of images by path. Successive states share what did not change.
 #[derive(Debug, Default)]
 pub struct Snapshot {
-    /// Counts the states since the start.
-    generation: u64,
     records: Records,
     paths: Arc<Paths>,
     /// The versions of files that are known to be damaged.
@@ -29,7 +27,7 @@ impl Snapshot {
     /// The first state.
     pub(super) fn first(records: Records) -> Self {
         let (paths, damaged) = (Arc::new(paths_of(&records)), Arc::new(damaged_of(&records)));
-        Self { generation: 0, records, paths, damaged }
+        Self { records, paths, damaged }
     }
 
     /// The state after this one, in which only `touched` may differ.
@@ -44,12 +42,7 @@ impl Snapshot {
         };
         let paths =
             if touched.images.is_empty() { Arc::clone(&self.paths) } else { Arc::new(paths_of(&records)) };
-        Self { generation: self.generation + 1, records, paths, damaged }
-    }
-
-    /// The number of this state, counted from the start.
-    pub fn generation(&self) -> u64 {
-        self.generation
+        Self { records, paths, damaged }
     }
 
     /// All records.

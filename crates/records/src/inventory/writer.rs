@@ -125,14 +125,9 @@ impl<E: From<CommitError> + Send + 'static> InventoryWriter<E> {
         }
     }
 
-    /// Calls `listener` after each change, before its caller gets the answer.
+    /// Calls `listener` after each change of images or files, before its caller gets the answer.
     pub fn listen(&self, listener: impl Fn() + Send + Sync + 'static) {
         lock(&self.listeners).push(Box::new(listener));
-    }
-
-    /// The number of the current state, counted from the start.
-    pub fn generation(&self) -> u64 {
-        self.published.load().generation()
     }
 
     /// The current state. All of it is durable, but for changes of the last second by
@@ -277,7 +272,9 @@ impl Thread {
         let touched = records.take_touched();
         let next = Arc::new(current.next(records, &touched));
         self.published.store(Arc::clone(&next));
-        lock(&self.listeners).iter().for_each(|listener| listener());
+        if !(touched.images.is_empty() && touched.files.is_empty()) {
+            lock(&self.listeners).iter().for_each(|listener| listener());
+        }
         self.feed.publish_all(changes::between(current.records(), next.records(), &touched));
     }
 
