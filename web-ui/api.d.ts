@@ -904,6 +904,8 @@ export interface components {
             name: string;
             /** @description Its path inside the image: percent-encoded; that of a directory has a slash at its end. */
             path: string;
+            /** @description Its path below the southbound's root. */
+            url: string;
             kind: components["schemas"]["EntryKind"];
             /**
              * Format: int64
@@ -2255,6 +2257,7 @@ export interface operations {
                      *         {
                      *           "name": "fonts",
                      *           "path": "boot/grub/fonts/",
+                     *           "url": "/grub/2/boot/grub/fonts/",
                      *           "kind": "directory",
                      *           "size": null,
                      *           "modified": "2026-05-03T22:12:13.000Z"
@@ -2262,6 +2265,7 @@ export interface operations {
                      *         {
                      *           "name": "grub.cfg",
                      *           "path": "boot/grub/grub.cfg",
+                     *           "url": "/grub/2/boot/grub/grub.cfg",
                      *           "kind": "file",
                      *           "size": 1705,
                      *           "modified": "2026-05-03T22:12:13.000Z"

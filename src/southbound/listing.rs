@@ -9,6 +9,7 @@ use serde::{Serialize, Serializer};
 use component::Entry;
 use images::trees::text;
 use model::media_range::rank;
+use model::segment::encoded;
 
 /// The forms of a listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -68,9 +69,9 @@ pub(super) fn names(entries: &[&Entry]) -> String {
     json(entries.iter().map(|entry| text(&entry.name)))
 }
 
-/// A JSON array of objects.
-pub(super) fn objects(entries: &[&Entry]) -> String {
-    json(entries.iter().map(|entry| Object::of(entry)))
+/// A JSON array of objects. Their URLs begin with `folder`, the folder's own.
+pub(super) fn objects(entries: &[&Entry], folder: &str) -> String {
+    json(entries.iter().map(|entry| Object::of(entry, folder)))
 }
 
 /// One name a line.
@@ -93,6 +94,8 @@ pub(super) fn modified(entry: &Entry) -> Option<Timestamp> {
 #[derive(Serialize)]
 struct Object<'a> {
     name: Cow<'a, str>,
+    /// A name alone does not always lead to its file: in `name`, bytes that are not UTF-8 are U+FFFD.
+    url: String,
     r#type: &'static str,
     size: Option<u64>,
     #[serde(serialize_with = "in_seconds")]
@@ -100,9 +103,11 @@ struct Object<'a> {
 }
 
 impl<'a> Object<'a> {
-    fn of(entry: &'a Entry) -> Self {
+    fn of(entry: &'a Entry, folder: &str) -> Self {
+        let slash = if entry.size.is_some() { "" } else { "/" };
         Self {
             name: text(&entry.name),
+            url: format!("{folder}{}{slash}", encoded(&entry.name)),
             r#type: if entry.size.is_some() { "file" } else { "directory" },
             size: entry.size,
             modified: modified(entry),
@@ -173,11 +178,15 @@ mod tests {
         let entries = sorted(&entries);
         assert_eq!(lines(&entries), "z\n.t\nA\na\u{fffd}b\u{fffd}\nb\n");
         assert_eq!(names(&entries), "[\"z\",\".t\",\"A\",\"a\\nb\u{fffd}\",\"b\"]\n");
-        let objects: serde_json::Value = serde_json::from_str(&objects(&entries)).expect("JSON");
+        let objects: serde_json::Value = serde_json::from_str(&objects(&entries, "/at/")).expect("JSON");
         assert_eq!(
             objects[0],
-            json!({"name": "z", "type": "directory", "size": null, "modified": "1970-01-01T00:00:00Z"})
+            json!({
+                "name": "z", "url": "/at/z/", "type": "directory", "size": null,
+                "modified": "1970-01-01T00:00:00Z"
+            })
         );
+        assert_eq!(objects[3]["url"], "/at/a%0Ab%FF");
         assert_eq!(objects[4]["size"], 1);
     }
 
@@ -203,8 +212,8 @@ mod tests {
             let entry = Entry { name: b"x".to_vec(), size: Some(1), modified: Some(time.into()) };
             let shown = time.strftime("%Y-%m-%dT%H:%M:%SZ");
             prop_assert_eq!(
-                objects(&[&entry]),
-                format!("[{{\"name\":\"x\",\"type\":\"file\",\"size\":1,\"modified\":\"{shown}\"}}]\n")
+                objects(&[&entry], "/"),
+                format!("[{{\"name\":\"x\",\"url\":\"/x\",\"type\":\"file\",\"size\":1,\"modified\":\"{shown}\"}}]\n")
             );
         }
     }

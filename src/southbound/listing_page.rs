@@ -55,8 +55,8 @@ pub(super) fn render<'a>(
     page
 }
 
-/// The link to the folder at `path`.
-fn link(api_root: &str, path: &[Vec<u8>]) -> String {
+/// The link to the folder at `path`, from the root of the server.
+pub(super) fn link(api_root: &str, path: &[Vec<u8>]) -> String {
     let mut link = format!("{api_root}/");
     for name in path {
         push_encoded(&mut link, name);

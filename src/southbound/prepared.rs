@@ -153,7 +153,7 @@ fn render(form: Form, entries: &[Entry], api_root: &str, path: &[Vec<u8>]) -> St
     match form {
         Form::Page => listing_page::render(entries, api_root, path),
         Form::Names => listing::names(&entries),
-        Form::Objects => listing::objects(&entries),
+        Form::Objects => listing::objects(&entries, &listing_page::link(api_root, path)),
         Form::Lines => listing::lines(&entries),
     }
 }

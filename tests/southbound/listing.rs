@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
+use std::process::Command;
 
 /// The Accept field of browsers.
 const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8";
@@ -277,6 +278,46 @@ fn hostile_names_are_shown_safely_and_their_links_work() {
     assert!(names.as_array().unwrap().contains(&json!("new\nline")), "{names}");
     let below = http::get(&service.south("/hostile/%3Cb%3Efolder%3F%23%25/")).expect_status(200).text();
     assert!(!below.contains("<b>"), "the title or the breadcrumbs are not escaped:\n{below}");
+}
+
+/// Names of which one is another's spelling in a URL, or another's text.
+const CONFUSABLE: [&[u8]; 10] =
+    [b"100%", b"100%25", b"100%2525", b"a b", b"a%20b", b"a+b", b"a%2Bb", b"caf\xe9", b"caf\xe8", b"caf%E9"];
+
+#[test]
+fn the_links_of_a_listing_lead_to_what_it_shows() {
+    let setup = Setup::new();
+    let folder = setup.path("static/names");
+    fs::create_dir(&folder).unwrap();
+    for name in CONFUSABLE {
+        fs::write(folder.join(OsStr::from_bytes(name)), name).unwrap();
+        let below = folder.join(OsStr::from_bytes(&[b"in ", name].concat()));
+        fs::create_dir(&below).unwrap();
+        fs::write(below.join("file"), [b"in ", name].concat()).unwrap();
+    }
+    let tar = setup.path("names.tar");
+    let mut made = Command::new("tar");
+    made.arg("-C").arg(&folder).arg("-cf").arg(&tar).arg(".");
+    assert!(made.status().unwrap().success(), "tar fails");
+    let service = setup.start();
+    service.register("tar", "1", "isolocal", tar.to_str().unwrap());
+    for base in ["/names/", "/tar/1/"] {
+        let full = listing(&service, &format!("{base}?format=full"), "*/*").json();
+        let page = links(&listing(&service, base, BROWSER).text());
+        let mut reached: Vec<Vec<u8>> = Vec::new();
+        for entry in full.as_array().unwrap() {
+            let url = entry["url"].as_str().unwrap();
+            assert!(page.iter().any(|link| link == url), "{base}: the page does not link to {url}");
+            let file = if entry["type"] == "directory" { format!("{url}file") } else { url.to_owned() };
+            reached.push(http::get(&service.south(&file)).expect_status(200).body);
+        }
+        for name in CONFUSABLE {
+            for wanted in [name.to_vec(), [b"in ", name].concat()] {
+                let times = reached.iter().filter(|body| **body == wanted).count();
+                assert_eq!(times, 1, "{base}: {}", String::from_utf8_lossy(&wanted));
+            }
+        }
+    }
 }
 
 #[test]

@@ -74,6 +74,7 @@ pub(in crate::northbound) fn tree() -> Value {
             {
                 "name": "fonts",
                 "path": "boot/grub/fonts/",
+                "url": "/grub/2/boot/grub/fonts/",
                 "kind": "directory",
                 "size": null,
                 "modified": "2026-05-03T22:12:13.000Z",
@@ -81,6 +82,7 @@ pub(in crate::northbound) fn tree() -> Value {
             {
                 "name": "grub.cfg",
                 "path": "boot/grub/grub.cfg",
+                "url": "/grub/2/boot/grub/grub.cfg",
                 "kind": "file",
                 "size": 1705,
                 "modified": "2026-05-03T22:12:13.000Z",

@@ -36,6 +36,8 @@ struct TreeEntry {
     name: String,
     /// Its path inside the image: percent-encoded; that of a directory has a slash at its end.
     path: String,
+    /// Its path below the southbound's root.
+    url: String,
     kind: EntryKind,
     /// Bytes of a file; null for a directory.
     #[schema(required)]
@@ -61,11 +63,12 @@ impl TreeListing {
         api_root: &str,
     ) -> Self {
         let here = folder(path);
+        let image = path_of(&browsed.image, api_root);
         Self {
-            url: format!("{}{here}", path_of(&browsed.image, api_root)),
+            url: format!("{image}{here}"),
             total: browsed.total,
             offset,
-            entries: browsed.lines.iter().map(|line| TreeEntry::new(&here, line)).collect(),
+            entries: browsed.lines.iter().map(|line| TreeEntry::new(&image, &here, line)).collect(),
             complete: browsed.complete,
             path: here,
         }
@@ -73,16 +76,18 @@ impl TreeListing {
 }
 
 impl TreeEntry {
-    fn new(here: &str, line: &Line) -> Self {
+    fn new(image: &str, here: &str, line: &Line) -> Self {
         let entry = &line.entry;
         let kind = if entry.size.is_some() { EntryKind::File } else { EntryKind::Directory };
         let slash = match kind {
             EntryKind::File => "",
             EntryKind::Directory => "/",
         };
+        let path = format!("{here}{}{}{slash}", folder(&line.folder), encoded(&entry.name));
         Self {
             name: text(&entry.name).into_owned(),
-            path: format!("{here}{}{}{slash}", folder(&line.folder), encoded(&entry.name)),
+            url: format!("{image}{path}"),
+            path,
             kind,
             size: entry.size,
             modified: entry.modified.and_then(Time::of_system),

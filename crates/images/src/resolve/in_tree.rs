@@ -6,20 +6,37 @@ use component::{Listed, LookupError, LookupRequest, Resolved};
 /// The file that replaces the listing of its folder.
 const INDEX: &[u8] = b"index.html";
 
-/// Looks the path up below its first `skip` components: before decoding, then decoded, then leniently.
-/// Old clients request names in another case or without a version number.
+/// Looks the path up below its first `skip` components. A URL means the decoded name (RFC 3986 §2.4), so the
+/// links of a listing lead to what it shows. Only then comes the name as the client wrote it, which mirrors
+/// keep on disk (`1%3a2.deb`). Last comes the lenient look-up, for clients that request names in another case
+/// or without a version number.
 pub(super) fn in_tree(tree: &Tree, request: &LookupRequest, skip: usize) -> Result<Resolved, LookupError> {
     let raw = request.raw.get(skip..).unwrap_or_default();
     let decoded = request.decoded.get(skip..).unwrap_or_default();
-    let undecoded = if raw == decoded { Err(LookupError::NotFound) } else { tree.find(raw, Matching::Exact) };
-    let (path, found) = match undecoded {
-        Err(LookupError::NotFound) => (decoded, tree.find(decoded, Matching::Lenient)?),
-        found => (raw, found?),
+    let (path, found) = if raw == decoded {
+        (decoded, tree.find(decoded, Matching::Lenient)?)
+    } else {
+        find_encoded(tree, raw, decoded)?
     };
     match found {
         Found::File(content) => Ok(Resolved::File(content, path.last().cloned().unwrap_or_default())),
         Found::Directory(directory) => in_directory(tree, path, &directory, request.listing),
     }
+}
+
+/// Finds a path that has escapes, and tells which of its two readings exists.
+fn find_encoded<'a>(
+    tree: &Tree,
+    raw: &'a [Vec<u8>],
+    decoded: &'a [Vec<u8>],
+) -> Result<(&'a [Vec<u8>], Found), LookupError> {
+    for path in [decoded, raw] {
+        match tree.find(path, Matching::Exact) {
+            Err(LookupError::NotFound) => {}
+            found => return Ok((path, found?)),
+        }
+    }
+    Ok((decoded, tree.find(decoded, Matching::Lenient)?))
 }
 
 fn in_directory(
