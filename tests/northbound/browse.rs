@@ -48,8 +48,12 @@ fn a_folder_is_told_with_everything_that_is_known() {
     assert_eq!(image["bytes"], fs::metadata(&iso).unwrap().len());
 
     let root = browse(&service, &id, &[]);
-    let directory = |name: &str| json!({"name": name, "path": format!("{name}/"), "kind": "directory", "size": null, "modified": MODIFIED});
-    let file = |name: &str, size: u32| json!({"name": name, "path": name, "kind": "file", "size": size, "modified": MODIFIED});
+    let entry = |name: &str, path: String, kind: &str, size: Option<u32>| {
+        let url = format!("/made%20by%20me/1/{path}");
+        json!({"name": name, "path": path, "url": url, "kind": kind, "size": size, "modified": MODIFIED})
+    };
+    let directory = |name: &str| entry(name, format!("{name}/"), "directory", None);
+    let file = |name: &str, size: u32| entry(name, name.to_owned(), "file", Some(size));
     let expected = json!({
         "path": "",
         "url": "/made%20by%20me/1/",
