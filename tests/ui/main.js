@@ -15,6 +15,7 @@ import * as moving from './moving.js';
 import * as sources from './sources.js';
 import * as tree from './tree.js';
 import * as uploads from './uploads.js';
+import * as windows from './windows.js';
 
 const named = (...modules) => modules.flatMap((module) => Object.values(module));
 // Scenarios that measure run alone. Of the others the long ones run first.
@@ -22,6 +23,7 @@ const MEASURING = named(sources, many);
 const OTHERS = named(
   everywhere,
   hostile,
+  windows,
   uploads,
   images,
   moving,

@@ -19,7 +19,10 @@ export const moment = signal(Date.now());
 /** How long a registration may take, milliseconds. Its ISO may have to be digested. */
 const REGISTRATION = 600_000;
 
-/** Uploads that are sent at once. More would share the same network, and each would end later. */
+/**
+ * Uploads that are sent at once, by all windows; but each window sends one. More would share the same network
+ * and end later, and take all connections that a browser keeps to a server by HTTP/1.1: six.
+ */
 const AT_ONCE = 3;
 /** How often progress is shown, milliseconds. */
 const TICK = 500;
@@ -39,7 +42,9 @@ const PASSING = { 0: Infinity, 408: Infinity, 409: 3, 423: Infinity, 429: Infini
 /** Starts as many uploads as may send at once, and asks the questions of all. */
 export function next() {
   if (!isLoaded.value) return;
-  let places = AT_ONCE - uploads.value.filter((one) => one.state === 'sending' || one.state === 'finishing').length;
+  const sent = uploads.value.filter((one) => one.state === 'sending' || one.state === 'finishing').length;
+  const elsewhere = uploads.value.filter((one) => one.state === 'elsewhere' && !one.paused).length;
+  let places = Math.max(AT_ONCE - sent - elsewhere, sent > 0 ? 0 : 1);
   for (const upload of uploads.value.filter((one) => one.state === 'waiting')) {
     const mine = work(upload.key);
     if (upload.stored) {

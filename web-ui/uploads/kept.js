@@ -1,5 +1,6 @@
 // What outlasts a reload: a note of each upload in the browser's storage, and which tab works on it.
 import { root } from '../lib/api.js';
+import { randomKey } from '../lib/random.js';
 import * as storage from '../lib/storage.js';
 
 /** @import {Store} from '../types' */
@@ -35,9 +36,6 @@ const FIELDS = /** @type {const} */ (['key', 'begun', 'name', 'store', 'size', '
 const ANSWER = 700;
 /** How long two tabs that want the same upload need to notice that, milliseconds. */
 const CONTEST = 150;
-
-/** A random name; `crypto.randomUUID` is hidden from pages that came by plain HTTP. */
-export const randomKey = () => [...crypto.getRandomValues(new Uint8Array(12))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 
 const tab = randomKey();
 const channel = new BroadcastChannel(`image-service.uploads ${root.pathname}`);

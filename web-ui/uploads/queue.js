@@ -3,6 +3,7 @@
 // browser allows.
 import * as api from '../lib/api.js';
 import { files } from '../lib/live.js';
+import { randomKey } from '../lib/random.js';
 import { complain, tell } from '../parts/announce.js';
 import { text } from '../text.js';
 import { offer } from './again.js';
@@ -35,7 +36,7 @@ export function upload(picked, { store, sha256, image, id, name = picked.file.na
     else tell(text.uploads.already(name));
     return;
   }
-  const key = kept.randomKey();
+  const key = randomKey();
   kept.take(key);
   Object.assign(work(key), { file: picked.file, handle: picked.handle });
   if (picked.handle) void handles.keep(key, picked.handle);

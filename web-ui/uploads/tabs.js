@@ -20,6 +20,7 @@ async function revive(key) {
   }
   if (!isMine) {
     if (!shown || shown.state === 'elsewhere') add({ ...note, done: shown?.done ?? 0, state: 'elsewhere' });
+    next();
     return;
   }
   const mine = work(key);
@@ -61,7 +62,11 @@ addEventListener('pageshow', ({ persisted }) => {
 });
 kept.follow({
   noted: (key) => void ((find(key)?.state ?? 'elsewhere') === 'elsewhere' && revive(key)),
-  ended: (key) => find(key)?.state === 'elsewhere' && (uploads.value = uploads.value.filter((one) => one.key !== key)),
+  ended: (key) => {
+    if (find(key)?.state !== 'elsewhere') return;
+    uploads.value = uploads.value.filter((one) => one.key !== key);
+    next();
+  },
   freed: (key) => setTimeout(() => find(key)?.state === 'elsewhere' && void revive(key), RELOAD),
 });
 for (const { key } of kept.notes()) void revive(key);
