@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
 use component::{Component, Core};
-use file_transport::{Counters, IdleEviction, Server, ServerSettings, Workers};
+use file_transport::{Counters, IdleEviction, Incoming, Server, ServerSettings, Workers};
+use http::Request;
 use http_service::answer;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -58,7 +59,11 @@ pub async fn run(mut config: Config) -> Result<()> {
             ..ServerSettings::default()
         });
         let services = services.at(endpoint);
-        let handler = move |request, peer| answer(&services, request, peer);
+        let (proxies, is_encrypted) = (config.trusted_proxies.clone(), endpoint.tls.is_some());
+        let handler = move |request: Request<Incoming>, peer| {
+            let client = proxies.client(peer, is_encrypted, request.headers());
+            answer(&services, request, client)
+        };
         let (workers, stop) = (Arc::clone(&workers), stop.clone().cancelled_owned());
         servers.spawn(async move { server.run(&workers, listener, handler, stop).await });
     }

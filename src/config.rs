@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use component::{ComponentType, CoreSettings, OpenComponent, Setup};
+use http_service::TrustedProxies;
 use http_service::transfers::Limits;
 use images::{ImageBackend, ImageSettings};
 use serde_json::Value;
@@ -72,6 +73,8 @@ pub struct Config {
     /// The URL of the southbound's root for machines, with a slash at its end. `None` if it follows from the
     /// endpoints.
     pub southbound_url: Option<String>,
+    /// The proxies that tell the addresses of clients.
+    pub trusted_proxies: TrustedProxies,
     /// The log.
     pub log: LogSettings,
     /// Limits of connections.
@@ -131,6 +134,9 @@ impl Config {
         let config = Self {
             api_root: settings.get("httpFileServiceApiRoot", values::api_root)?.unwrap_or_default(),
             southbound_url: settings.get("southboundUrl", values::root_url)?,
+            trusted_proxies: TrustedProxies::new(
+                settings.get("trustedProxies", values::networks)?.unwrap_or_default(),
+            ),
             log: read_log(&settings)?,
             connections: read_connections(&settings)?,
             core: read_core(&settings, folder, images.jobs.stall_timeout)?,

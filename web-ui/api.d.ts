@@ -413,7 +413,7 @@ export interface components {
         };
         /** @description A file that was sent, or a part of it. */
         EndedTransfer: {
-            /** @description The client's address and port. */
+            /** @description The client's address and port; its address alone where a trusted proxy told no port. */
             client: string;
             /** @description The path that it asked for. */
             path: string;
@@ -777,7 +777,7 @@ export interface components {
         };
         /** @description A file that is being sent. */
         RunningTransfer: {
-            /** @description The client's address and port. */
+            /** @description The client's address and port; its address alone where a trusted proxy told no port. */
             client: string;
             /** @description The path that it asked for. */
             path: string;

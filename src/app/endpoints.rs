@@ -29,6 +29,10 @@ fn listen_at(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     // A restart must not wait until connections of the previous run time out.
     socket.set_reuseaddr(true)?;
+    if address.is_ipv6() {
+        // `::` is all addresses of both families, whatever the system's default is (net.ipv6.bindv6only).
+        rustix::net::sockopt::set_ipv6_v6only(&socket, false)?;
+    }
     socket.bind(address)?;
     socket.listen(BACKLOG)?.into_std()
 }

@@ -1,5 +1,8 @@
 //! Values of settings that belong to no crate.
 
+use std::net::IpAddr;
+
+use ipnet::IpNet;
 use model::settings::{text, whole_number};
 use serde_json::Value;
 
@@ -45,4 +48,16 @@ pub(super) fn origins(value: &Value) -> Result<Vec<String>, String> {
             if valid { Ok(origin.to_owned()) } else { Err(EXPECTED.to_owned()) }
         })
         .collect()
+}
+
+/// A network, or an address alone.
+pub(super) fn networks(value: &Value) -> Result<Vec<IpNet>, String> {
+    let network = |text: &str| text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+    list(value, network)
+        .ok_or_else(|| "expected a list of networks such as [\"192.0.2.0/24\", \"2001:db8::/32\"]".into())
+}
+
+/// A list of which each entry can be read.
+pub(super) fn list<T>(value: &Value, read: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
+    value.as_array()?.iter().map(|entry| read(entry.as_str()?)).collect()
 }

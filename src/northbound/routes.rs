@@ -1,6 +1,5 @@
 //! All routes.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -9,7 +8,7 @@ use file_transport::Incoming;
 use http::StatusCode;
 use http_service::middleware::Rules;
 use http_service::routes::{on, respond};
-use http_service::{Answer, HttpService, Problem};
+use http_service::{Answer, Client, HttpService, Problem};
 
 use super::api::{Northbound, Settings};
 use super::uploads::{append, create, discard, list, method_override, progress, response};
@@ -119,7 +118,7 @@ impl HttpService for Routes {
         ) || ["/images/", "/jobs/", "/uploads/", "/gui/"].iter().any(|above| path.starts_with(above))
     }
 
-    fn handle(self: Arc<Self>, request: http::Request<Incoming>, peer: SocketAddr) -> Answer {
-        Box::pin(respond(self.0.clone(), request, peer))
+    fn handle(self: Arc<Self>, request: http::Request<Incoming>, client: Client) -> Answer {
+        Box::pin(respond(self.0.clone(), request, client))
     }
 }

@@ -26,7 +26,7 @@ pub(super) struct Transfers {
 /// A file that is being sent.
 #[derive(Debug, Serialize, ToSchema)]
 struct RunningTransfer {
-    /// The client's address and port.
+    /// The client's address and port; its address alone where a trusted proxy told no port.
     client: String,
     /// The path that it asked for.
     path: String,
@@ -43,7 +43,7 @@ struct RunningTransfer {
 /// A file that was sent, or a part of it.
 #[derive(Debug, Serialize, ToSchema)]
 struct EndedTransfer {
-    /// The client's address and port.
+    /// The client's address and port; its address alone where a trusted proxy told no port.
     client: String,
     /// The path that it asked for.
     path: String,

@@ -16,14 +16,13 @@ mod reply;
 mod response_cache;
 mod sources;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use file_transport::{Body, IdleEviction, Incoming};
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
-use http_service::{Answer, HttpService};
+use http_service::{Answer, Client, HttpService};
 use rustix::io::Errno;
 
 use component::{ContentSource, LookupError, LookupLimit, NameError, Resolved};
@@ -78,16 +77,16 @@ impl Southbound {
     }
 
     /// Answers one request, counts it and logs it.
-    async fn serve<B>(&self, request: &Request<B>, peer: SocketAddr) -> Response<Body> {
-        let response = self.answer(request, peer).await;
+    async fn serve<B>(&self, request: &Request<B>, client: Client) -> Response<Body> {
+        let response = self.answer(request, client).await;
         self.transfers.answered(response.status().as_u16());
         let (method, path) = (request.method(), request.uri().path());
         let (status, length) = (response.status().as_u16(), response.body().length());
-        tracing::debug!(%peer, %method, path, status, length, "southbound");
+        tracing::debug!(%client, %method, path, status, length, "southbound");
         response
     }
 
-    async fn answer<B>(&self, request: &Request<B>, peer: SocketAddr) -> Response<Body> {
+    async fn answer<B>(&self, request: &Request<B>, client: Client) -> Response<Body> {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             let mut response = reply::text(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed\n");
             response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -100,19 +99,14 @@ impl Southbound {
             None => Box::pin(self.look_up_or_evict(path, preference)).await,
         };
         match found.as_deref() {
-            Ok(Prepared::File(file)) => self.transfer(request, peer, file).await,
+            Ok(Prepared::File(file)) => self.transfer(request, client, file).await,
             Ok(Prepared::Listing(listed)) => reply::listing(listed),
-            Err(error) => failed_look_up(error, path, is_ipxe(request.headers()).then(|| pause(peer))),
+            Err(error) => failed_look_up(error, path, is_ipxe(request.headers()).then(|| pause(client))),
         }
     }
 
     /// Answers with a file. Bytes from a disk need a transfer permit, and their transfer is observed.
-    async fn transfer<B>(
-        &self,
-        request: &Request<B>,
-        peer: SocketAddr,
-        file: &PreparedFile,
-    ) -> Response<Body> {
+    async fn transfer<B>(&self, request: &Request<B>, client: Client, file: &PreparedFile) -> Response<Body> {
         let mut response = reply::file(request, file);
         let size = response.body().length().filter(|_| response.status().is_success()).unwrap_or(0);
         if size == 0 || request.method() == Method::HEAD {
@@ -120,16 +114,16 @@ impl Southbound {
         }
         let path = request.uri().path();
         if file.is_in_memory() {
-            self.transfers.record(peer, path, size);
+            self.transfers.record(client, path, size);
             return response;
         }
         match self.transfers.admit(!is_ipxe(request.headers())).await {
             Ok(permit) => {
-                let transfer = self.transfers.begin(peer, path, file.content.identity, size, permit);
+                let transfer = self.transfers.begin(client, path, file.content.identity, size, permit);
                 response.body_mut().observe(transfer);
                 response
             }
-            Err(Busy) => reply::unavailable(BUSY, Some(pause(peer))),
+            Err(Busy) => reply::unavailable(BUSY, Some(pause(client))),
         }
     }
 
@@ -194,8 +188,8 @@ impl HttpService for Southbound {
         true
     }
 
-    fn handle(self: Arc<Self>, request: Request<Incoming>, peer: SocketAddr) -> Answer {
-        Box::pin(async move { self.serve(&request, peer).await })
+    fn handle(self: Arc<Self>, request: Request<Incoming>, client: Client) -> Answer {
+        Box::pin(async move { self.serve(&request, client).await })
     }
 }
 
@@ -221,8 +215,8 @@ fn failed_look_up(error: &LookupError, path: &str, pause: Option<u16>) -> Respon
 }
 
 /// Seconds after which a client should retry. They differ by client, so that not all clients retry at once.
-fn pause(peer: SocketAddr) -> u16 {
-    2 + peer.port() % 4
+fn pause(client: Client) -> u16 {
+    2 + client.peer().port() % 4
 }
 
 /// Whether this process or the system has no descriptor left, which is temporary.

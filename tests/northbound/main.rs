@@ -7,6 +7,7 @@ mod bad_clients;
 mod bad_input;
 mod bad_uploads;
 mod browse;
+mod clients;
 mod digests;
 mod events;
 mod files;

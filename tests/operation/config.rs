@@ -142,6 +142,8 @@ fn each_fault_is_told_with_key_and_value_before_anything_is_bound() {
         ("reserveBytes", json!(-1), "-1"),
         ("corsOrigins", json!("*"), "*"),
         ("corsOrigins", json!(["panel.example"]), "panel.example"),
+        ("trustedProxies", json!("10.0.0.0/8"), "10.0.0.0/8"),
+        ("trustedProxies", json!(["proxy.example"]), "proxy.example"),
         ("shutdownTimeout", json!([]), "[]"),
         ("maxDownloads", json!(0), "0"),
         ("downloadStallTimeout", json!("1m"), "1m"),
@@ -244,7 +246,7 @@ fn a_fault_is_found_before_the_ports_are() {
 }
 
 /// Every key with an invalid value, for its environment variable.
-const FAULTS: [(&str, &str, &str); 34] = [
+const FAULTS: [(&str, &str, &str); 35] = [
     ("httpEndpoints", "IMAGE_SERVICE_HTTP_ENDPOINTS", "[7]"),
     ("httpFileServiceRootDir", "IMAGE_SERVICE_HTTP_FILE_SERVICE_ROOT_DIR", "/dev/null"),
     ("httpFileServiceApiRoot", "IMAGE_SERVICE_HTTP_FILE_SERVICE_API_ROOT", "no-slash"),
@@ -259,6 +261,7 @@ const FAULTS: [(&str, &str, &str); 34] = [
     ("maxFileSize", "IMAGE_SERVICE_MAX_FILE_SIZE", "big"),
     ("reserveBytes", "IMAGE_SERVICE_RESERVE_BYTES", "-1"),
     ("corsOrigins", "IMAGE_SERVICE_CORS_ORIGINS", "*"),
+    ("trustedProxies", "IMAGE_SERVICE_TRUSTED_PROXIES", "all"),
     ("shutdownTimeout", "IMAGE_SERVICE_SHUTDOWN_TIMEOUT", "never"),
     ("maxDownloads", "IMAGE_SERVICE_MAX_DOWNLOADS", "0"),
     ("downloadStallTimeout", "IMAGE_SERVICE_DOWNLOAD_STALL_TIMEOUT", "x"),

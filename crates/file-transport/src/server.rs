@@ -139,6 +139,8 @@ where
                 Ok((socket, peer)) => {
                     counters.accepted.add();
                     let Some(peer) = peer.and_then(|peer| SocketAddr::try_from(peer).ok()) else { continue };
+                    // An IPv4 client of an IPv6 socket has a mapped address (RFC 4291 §2.5.5.2).
+                    let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
                     let mut crowded = false;
                     let make_room = || {
                         if !std::mem::replace(&mut crowded, true) {

@@ -2,7 +2,7 @@
 //! `curl ADDRESS:PORT/api/greeting?name=you` gets an answer, and without a name problem details.
 
 use std::error::Error;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use file_transport::{Incoming, Server, Workers};
 use http_service::middleware::Rules;
 use http_service::parameters::Parameters;
 use http_service::routes::{on, respond};
-use http_service::{Answer, HttpService, Problem, answer};
+use http_service::{Answer, Client, HttpService, Problem, answer};
 
 /// The API: a router behind the rules for every request.
 struct Api(Router);
@@ -24,8 +24,8 @@ impl HttpService for Api {
         path.starts_with("/api/")
     }
 
-    fn handle(self: Arc<Self>, request: http::Request<Incoming>, peer: SocketAddr) -> Answer {
-        Box::pin(respond(self.0.clone(), request, peer))
+    fn handle(self: Arc<Self>, request: http::Request<Incoming>, client: Client) -> Answer {
+        Box::pin(respond(self.0.clone(), request, client))
     }
 }
 
@@ -37,7 +37,7 @@ impl HttpService for Page {
         true
     }
 
-    fn handle(self: Arc<Self>, _request: http::Request<Incoming>, _peer: SocketAddr) -> Answer {
+    fn handle(self: Arc<Self>, _request: http::Request<Incoming>, _client: Client) -> Answer {
         Box::pin(async { http::Response::new(Bytes::from_static(b"Ask /api/greeting?name=you\n").into()) })
     }
 }
@@ -64,7 +64,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("listening on http://{}/", listener.local_addr()?);
     let workers = Workers::one_a_core()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let handler = move |request, peer| answer(&services, request, peer);
+    let handler = move |request, peer| answer(&services, request, Client::at(peer, false));
     runtime.block_on(Server::default().run(&workers, listener, handler, std::future::pending()))?;
     Ok(())
 }

@@ -4,6 +4,7 @@
 //!
 //! | module | what for |
 //! | --- | --- |
+//! | [`Client`], [`TrustedProxies`] | the client of a request, behind proxies too |
 //! | [`ApiError`], [`problem`] | refusals: one form for all dialects, and problem details (RFC 9457) |
 //! | [`parameters`], [`digest_fields`], [`structured`] | parsers of queries, JSON bodies and header fields |
 //! | [`request_body`] | bodies that are files, from clients that keep a minimum rate |
@@ -30,9 +31,11 @@
 //!
 //! A handler need not read the body of a request that it refuses: [`middleware::Rules`] does.
 
+mod client;
 mod completion;
 pub mod digest_fields;
 mod error;
+mod forwarded;
 pub mod middleware;
 pub mod openapi;
 pub mod parameters;
@@ -44,6 +47,7 @@ mod service;
 pub mod structured;
 pub mod transfers;
 
+pub use client::{Client, ClientKey, TrustedProxies};
 pub use completion::run_to_completion;
 pub use error::ApiError;
 pub use http::StatusCode;

@@ -1,7 +1,6 @@
 //! The rules for every request of an API: the log, the time limit, cross-origin rules, and the bodies of
 //! refused requests.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
@@ -14,6 +13,7 @@ use tower::util::option_layer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 
+use crate::client::Client;
 use crate::problem::Problem;
 use crate::refused_body;
 
@@ -72,8 +72,9 @@ async fn limit_time(State(limit): State<Option<Duration>>, request: Request, nex
 /// One line a request. The query stays out of it: a link may hold credentials.
 async fn log(State(name): State<&'static str>, request: Request, next: Next) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let peer = request.extensions().get::<SocketAddr>().copied();
+    let client = request.extensions().get::<Client>().copied();
     let response = next.run(request).await;
-    tracing::debug!(?peer, %method, path, status = response.status().as_u16(), "{name}");
+    let client = client.map(tracing::field::display);
+    tracing::debug!(client, %method, path, status = response.status().as_u16(), "{name}");
     response
 }

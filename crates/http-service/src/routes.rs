@@ -1,7 +1,6 @@
 //! A router behind the transport.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 
 use axum::Router;
 use axum::body::{Body as AxumBody, Bytes};
@@ -12,6 +11,7 @@ use http::header::{ALLOW, CONTENT_LENGTH, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use tower::ServiceExt;
 
+use crate::client::Client;
 use crate::problem::Problem;
 
 /// An extension of answers that end only when the client goes away. They do not delay a stop of the server.
@@ -25,10 +25,10 @@ pub fn on<S: Clone + Send + Sync + 'static>(allow: &'static str, routes: MethodR
         .fallback(move || async move { Problem::method_not_allowed(allow) })
 }
 
-/// Answers one request of the client at `peer`, whose address becomes an extension of the request.
-pub async fn respond(router: Router, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+/// Answers one request of `client`, which becomes an extension of the request.
+pub async fn respond(router: Router, request: Request<Incoming>, client: Client) -> Response<Body> {
     let mut request = request.map(AxumBody::new);
-    request.extensions_mut().insert(peer);
+    request.extensions_mut().insert(client);
     let is_head = request.method() == Method::HEAD;
     let mut response = router.oneshot(request).await.unwrap_or_else(|never| match never {});
     if response.status() == StatusCode::NOT_MODIFIED {

@@ -1,7 +1,6 @@
 //! Services of an endpoint, and the choice of the one that answers a request.
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -9,6 +8,8 @@ use file_transport::{Body, Incoming};
 use http::{Request, Response, StatusCode};
 use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
+
+use crate::client::Client;
 
 /// The answer to come. It ends early when the client goes away.
 pub type Answer = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
@@ -18,8 +19,8 @@ pub trait HttpService: Send + Sync + 'static {
     /// Whether this service answers requests for `path` where it shares an endpoint with others.
     fn owns(&self, path: &str) -> bool;
 
-    /// Answers one request of the client at `peer`.
-    fn handle(self: Arc<Self>, request: Request<Incoming>, peer: SocketAddr) -> Answer;
+    /// Answers one request of `client`.
+    fn handle(self: Arc<Self>, request: Request<Incoming>, client: Client) -> Answer;
 }
 
 /// Has the first of `services` that owns the path answer the request. The last one takes what none of those
@@ -27,13 +28,13 @@ pub trait HttpService: Send + Sync + 'static {
 /// so a service that is alone gets everything.
 ///
 /// An endpoint without services answers 404.
-pub fn answer(services: &[Arc<dyn HttpService>], request: Request<Incoming>, peer: SocketAddr) -> Answer {
+pub fn answer(services: &[Arc<dyn HttpService>], request: Request<Incoming>, client: Client) -> Answer {
     let Some((last, others)) = services.split_last() else {
         return Box::pin(std::future::ready(status(StatusCode::NOT_FOUND)));
     };
     let path = request.uri().path();
     let service = others.iter().find(|service| service.owns(path)).unwrap_or(last);
-    Arc::clone(service).handle(request, peer)
+    Arc::clone(service).handle(request, client)
 }
 
 /// Runs a service on a runtime of its own, so that a long answer does not occupy a worker of the transport.
@@ -54,10 +55,10 @@ impl<S: HttpService> HttpService for OnRuntime<S> {
         self.service.owns(path)
     }
 
-    fn handle(self: Arc<Self>, request: Request<Incoming>, peer: SocketAddr) -> Answer {
+    fn handle(self: Arc<Self>, request: Request<Incoming>, client: Client) -> Answer {
         // Dropping the answer ends the task, also before the first poll.
         let answer =
-            AbortOnDropHandle::new(self.runtime.spawn(Arc::clone(&self.service).handle(request, peer)));
+            AbortOnDropHandle::new(self.runtime.spawn(Arc::clone(&self.service).handle(request, client)));
         Box::pin(async move {
             answer.await.unwrap_or_else(|error| {
                 tracing::error!(%error, "a request ended early");

@@ -1,6 +1,5 @@
 //! `/v1/notes`: leave, list, show and remove notes.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
@@ -11,7 +10,7 @@ use file_transport::Incoming;
 use http::{Request, StatusCode};
 use http_service::middleware::Rules;
 use http_service::routes::{on, respond};
-use http_service::{Answer, HttpService, Problem};
+use http_service::{Answer, Client, HttpService, Problem};
 use jobs::{Jobs, Work};
 use serde_json::{Value, json};
 
@@ -45,8 +44,8 @@ impl HttpService for Service {
         path == "/v1/notes" || path.starts_with("/v1/notes/")
     }
 
-    fn handle(self: Arc<Self>, request: Request<Incoming>, peer: SocketAddr) -> Answer {
-        Box::pin(respond(self.0.clone(), request, peer))
+    fn handle(self: Arc<Self>, request: Request<Incoming>, client: Client) -> Answer {
+        Box::pin(respond(self.0.clone(), request, client))
     }
 }
 

@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
+use crate::client::Client;
+
 /// Shards of the log. More threads than this share some.
 const SHARDS: usize = 16;
 
@@ -20,8 +22,8 @@ const MAX_PATH: usize = 512;
 /// A transfer that has ended.
 #[derive(Debug, Clone)]
 pub struct Ended {
-    /// The address of the client.
-    pub client: SocketAddr,
+    /// The client.
+    pub client: Client,
     /// The path of the request; a very long one is cut.
     pub path: String,
     /// Bytes that the answer had in all.
@@ -108,7 +110,7 @@ impl<T> Log<T> {
     }
 
     /// Records an answer from memory, which ends at once, in the slot of the oldest record.
-    pub(super) fn record(&self, client: SocketAddr, path: &str, size: u64) {
+    pub(super) fn record(&self, client: Client, path: &str, size: u64) {
         let started = SystemTime::now();
         let mut shard = self.lock(own_shard());
         shard.totals.bytes += size;
@@ -161,7 +163,7 @@ impl<T> Shard<T> {
     fn remember(&mut self, write: impl FnOnce(&mut Ended)) {
         let oldest = if self.ended.len() < REMEMBERED { None } else { self.ended.pop_front() };
         let mut slot = oldest.unwrap_or_else(|| Ended {
-            client: SocketAddr::from(([0, 0, 0, 0], 0)),
+            client: Client::at(SocketAddr::from(([0, 0, 0, 0], 0)), false),
             path: String::new(),
             size: 0,
             sent: 0,
@@ -203,7 +205,7 @@ mod tests {
     #[test]
     fn the_memory_of_the_log_is_bounded() {
         let log = Log::<()>::default();
-        let client = SocketAddr::from(([192, 0, 2, 1], 4711));
+        let client = Client::at(SocketAddr::from(([192, 0, 2, 1], 4711)), false);
         // One thread has one shard.
         for size in 0..=REMEMBERED as u64 {
             log.record(client, &format!("/{}", "ä".repeat(MAX_PATH)), size);

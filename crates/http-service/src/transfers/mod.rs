@@ -4,7 +4,6 @@
 mod log;
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Instant, SystemTime};
@@ -13,6 +12,7 @@ use file_transport::{BodyObserver, Counters, RateLimit};
 use model::identity::Identity;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::client::Client;
 pub use log::{Ended, Totals};
 use log::{Log, lock};
 
@@ -58,7 +58,7 @@ pub struct Busy;
 pub struct Transfer {
     transfers: Transfers,
     number: u64,
-    client: SocketAddr,
+    client: Client,
     path: Box<str>,
     size: u64,
     started: SystemTime,
@@ -71,8 +71,8 @@ pub struct Transfer {
 /// The state of a running transfer.
 #[derive(Debug, Clone)]
 pub struct Running {
-    /// The address of the client.
-    pub client: SocketAddr,
+    /// The client.
+    pub client: Client,
     /// The path of the request; a very long one is cut.
     pub path: String,
     /// Bytes that the answer has in all.
@@ -124,7 +124,7 @@ impl Transfers {
     /// A transfer of `size` bytes of `file` begins.
     pub fn begin(
         &self,
-        client: SocketAddr,
+        client: Client,
         path: &str,
         file: Identity,
         size: u64,
@@ -146,7 +146,7 @@ impl Transfers {
     }
 
     /// Records an answer of `size` bytes from memory, which is too short to be shown while it runs.
-    pub fn record(&self, client: SocketAddr, path: &str, size: u64) {
+    pub fn record(&self, client: Client, path: &str, size: u64) {
         if let Some(rate_limit) = &self.0.rate_limit {
             // The answer does not wait, but it uses the rate of other transfers.
             rate_limit.take(size);
@@ -262,6 +262,7 @@ impl Drop for Waiting<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
     use std::time::Duration;
 
     use super::*;
@@ -274,8 +275,8 @@ mod tests {
         Identity { device: 1, inode, size: 1, seconds: 0, nanoseconds: 0 }
     }
 
-    fn client() -> SocketAddr {
-        SocketAddr::from(([192, 0, 2, 1], 4711))
+    fn client() -> Client {
+        Client::at(SocketAddr::from(([192, 0, 2, 1], 4711)), false)
     }
 
     #[tokio::test]
