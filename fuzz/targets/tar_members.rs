@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tar_reader::{BLOCK_BYTES, EXTENSION_BYTES, Error, Kind, Member, Members, has_header};
+use tar_reader::{BLOCK_BYTES, EXTENSION_BYTES, End, Error, Kind, Member, Members, has_header};
 
 /// The places of the magic number and of the checksum in a header.
 const MAGIC: std::ops::Range<usize> = 257..262;
@@ -30,7 +30,7 @@ fn seal(block: &mut [u8; BLOCK_BYTES]) {
 fn walk(bytes: &[u8]) {
     let size = bytes.len() as u64;
     let mut members = Members::new(&bytes, size);
-    let (mut end, mut seen) = (0, 0);
+    let (mut end, mut seen, mut failed) = (0, 0, false);
     for member in members.by_ref() {
         match member {
             Ok(member) => {
@@ -38,16 +38,25 @@ fn walk(bytes: &[u8]) {
                 end = member.offset + member.stored;
                 seen += 1;
             }
-            Err(Error::Truncated { size: told }) => assert_eq!(told, size),
+            Err(Error::Truncated { size: told }) => {
+                assert_eq!(told, size);
+                failed = true;
+            }
             Err(Error::NoHeader { at } | Error::LongExtension { at }) => {
                 assert!(at >= end && at <= size && at % BLOCK_BYTES as u64 == 0);
+                failed = true;
             }
             Err(other) => panic!("{other}"),
         }
     }
     assert!(members.next().is_none(), "an end is an end");
     assert!(seen <= bytes.len() / BLOCK_BYTES, "each member has a header");
-    assert!(seen == 0 || has_header(bytes));
+    assert_eq!(members.end().is_none(), failed, "an end is told, an error is none");
+    if let Some(End::Early { at } | End::Promise { at }) = members.end() {
+        assert!(at >= end && at < size);
+    }
+    // Whether this is a tar is decided by its first header alone.
+    let _ = has_header(bytes);
 }
 
 fn check(member: &Member, end: u64, size: u64) {

@@ -9,11 +9,16 @@ pub const BLOCK_BYTES: usize = 512;
 /// The permission bits of a mode, with set-user-ID, set-group-ID and sticky bit.
 const MODE_BITS: u64 = 0o7777;
 
-/// Whether a file that begins like this is a tar: a header with the magic number of POSIX or GNU, and the
-/// right checksum.
+/// The word that headers have since POSIX.
+const MAGIC: &[u8] = b"ustar";
+
+/// Whether a file that begins like this is a tar: a header with the word of POSIX and GNU, or the label that
+/// GNU tar writes without it, and the right checksum.
 #[must_use]
 pub fn has_header(beginning: &[u8]) -> bool {
-    beginning.first_chunk().is_some_and(|block| Header::parse(block).is_some())
+    beginning.first_chunk().is_some_and(|block: &[u8; BLOCK_BYTES]| {
+        (block[257..].starts_with(MAGIC) || block[156] == b'V') && Header::parse(block).is_some()
+    })
 }
 
 /// What a header describes.
@@ -30,11 +35,12 @@ pub(crate) enum Type {
     LongTarget,
 }
 
-/// A header by itself.
+/// A header by itself. Extended headers can replace its size, path, target and time, so nothing is decided by
+/// these here.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) kind: Type,
-    /// Bytes that follow.
+    /// Bytes that follow, if those of its kind have any.
     pub(crate) size: u64,
     pub(crate) path: Vec<u8>,
     pub(crate) target: Vec<u8>,
@@ -42,40 +48,59 @@ pub(crate) struct Header {
     pub(crate) modified: u64,
     /// GNU: bytes of a sparse file.
     pub(crate) real_size: Option<u64>,
+    /// GNU: whether the map of a sparse file goes on in the next block.
+    pub(crate) map_goes_on: bool,
+    /// What is odd about its type.
+    pub(crate) oddity: Option<&'static str>,
 }
 
 impl Header {
-    /// `None` unless it has a known magic number, the right checksum and a size.
+    /// `None` unless it has the right checksum and a size. As in other programs, the sum alone makes a
+    /// header: those of the seventh edition have no magic number.
     pub(crate) fn parse(block: &[u8; BLOCK_BYTES]) -> Option<Self> {
-        let is_gnu = block[257..265] == *b"ustar  \0";
-        let is_posix = block[257..263] == *b"ustar\0";
-        if !(is_gnu || is_posix) || !has_checksum(block) {
+        if !has_checksum(block) {
             return None;
         }
+        let is_gnu = block[257..265] == *b"ustar  \0";
+        let is_posix = block[257..].starts_with(MAGIC) && !is_gnu;
         let name = text(&block[..100]);
-        let prefix = if is_posix { text(&block[345..500]) } else { &[] };
-        let path = if prefix.is_empty() { name.to_vec() } else { [prefix, b"/", name].concat() };
+        let prefix = text(&block[345..500]);
+        let path = if is_posix && !prefix.is_empty() && !is_time(prefix) {
+            [prefix, b"/", name].concat()
+        } else {
+            name.to_vec()
+        };
+        let (kind, oddity) = kind(block[156]);
         let mode = number(&block[100..108]).unwrap_or(0) & MODE_BITS;
+        let is_gnu_sparse = is_gnu && kind == Type::Member(Kind::Sparse);
         Some(Self {
-            kind: kind(block[156], &path),
-            size: number(&block[124..136])?,
+            kind,
+            size: size(&block[124..136])?,
             path,
             target: text(&block[157..257]).to_vec(),
             mode: u32::try_from(mode).unwrap_or(0),
             modified: number(&block[136..148]).unwrap_or(0),
-            real_size: if is_gnu { number(&block[483..495]) } else { None },
+            real_size: if is_gnu_sparse { number(&block[483..495]) } else { None },
+            map_goes_on: is_gnu_sparse && block[482] != 0,
+            oddity,
         })
     }
 }
 
-fn kind(flag: u8, path: &[u8]) -> Type {
-    Type::Member(match flag {
-        b'x' => return Type::Records,
-        b'g' => return Type::Global,
-        b'L' => return Type::LongPath,
-        b'K' => return Type::LongTarget,
-        // Old formats have no type for directories: a path with a final `/` is one.
-        b'0' | 0 | b'7' if path.ends_with(b"/") => Kind::Directory,
+/// Whether a prefix is the time of the last access, which GNU tar has at its place. Some headers of GNU have
+/// another magic number.
+fn is_time(prefix: &[u8]) -> bool {
+    prefix.len() == 11 && prefix.iter().all(|byte| matches!(byte, b'0'..=b'7'))
+}
+
+/// What a type flag means, and what is odd about it.
+fn kind(flag: u8) -> (Type, Option<&'static str>) {
+    let kind = match flag {
+        // Solaris writes `X` for `x`.
+        b'x' | b'X' => return (Type::Records, None),
+        b'g' => return (Type::Global, None),
+        b'L' => return (Type::LongPath, None),
+        b'K' => return (Type::LongTarget, None),
         b'0' | 0 | b'7' => Kind::File,
         b'1' => Kind::HardLink,
         b'2' => Kind::Link,
@@ -83,8 +108,11 @@ fn kind(flag: u8, path: &[u8]) -> Type {
         b'5' | b'D' => Kind::Directory,
         b'S' => Kind::Sparse,
         b'V' => Kind::Label,
-        _ => Kind::Other,
-    })
+        b'M' => return (Type::Member(Kind::Continued), Some("its beginning is in another tar")),
+        // POSIX: "treated as if it were a regular file".
+        _ => return (Type::Member(Kind::File), Some("it is of an unknown type, and read as a file")),
+    };
+    (Type::Member(kind), None)
 }
 
 /// Whether the bytes of a header have the sum that it records. The field of the sum counts as spaces.
@@ -97,6 +125,11 @@ fn has_checksum(block: &[u8; BLOCK_BYTES]) -> bool {
     // Some old programs summed the bytes as signed numbers.
     let sums = [sum(i64::from), sum(|byte| i64::from(byte.cast_signed()))];
     recorded.is_some() && sums.contains(&recorded)
+}
+
+/// A size, which is not negative.
+fn size(field: &[u8]) -> Option<u64> {
+    number(field).filter(|_| field.first().is_some_and(|first| first & 0xC0 != 0xC0))
 }
 
 /// A number in octal or, if the first bit is set, in binary with the most significant byte first (GNU).
@@ -141,6 +174,8 @@ mod tests {
             (b"", None),
         ] {
             assert_eq!(number(field), expected, "{}", field.escape_ascii());
+            let is_negative = field.first().is_some_and(|first| *first >= 0xC0);
+            assert_eq!(size(field), expected.filter(|_| !is_negative), "{}", field.escape_ascii());
         }
     }
 }

@@ -28,8 +28,11 @@
 //! # Formats
 //!
 //! POSIX ustar and pax (IEEE Std 1003.1, pax, "Interchange Formats") and the extensions of GNU tar: long
-//! names, numbers in binary, sparse files. Headers without a magic number are refused: those of older
-//! formats, and the labels that GNU tar writes.
+//! names, numbers in binary, sparse files, labels. Headers of the seventh edition are read where they follow
+//! others; [`has_header`] does not take a file for a tar that begins with one.
+//!
+//! What GNU tar and bsdtar read is read. A member whose headers are odd has a [`Member::oddity`], and
+//! [`Members::end`] tells whether the tar may have been cut. What both refuse is an [`Error`].
 //!
 //! # Hostile tars
 //!
@@ -58,5 +61,5 @@ mod source;
 pub use error::Error;
 pub use header::{BLOCK_BYTES, has_header};
 pub use member::{Kind, Member};
-pub use members::{EXTENSION_BYTES, HEADERS, Members};
+pub use members::{EXTENSION_BYTES, End, HEADERS, Members};
 pub use source::ReadAt;

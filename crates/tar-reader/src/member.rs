@@ -12,17 +12,18 @@ pub enum Kind {
     Directory,
     /// A symbolic link.
     Link,
-    /// Another name of an earlier member.
+    /// Another name of an earlier member. One that brings bytes of its own is a [`Kind::File`].
     HardLink,
     /// A device or a pipe.
     Special,
     /// The label of the tar (GNU): its path is the text.
     Label,
-    /// A member that has no place in a tree, such as a part of a file from another volume.
-    Other,
+    /// The end of a file that begins in another tar (GNU).
+    Continued,
 }
 
-/// A member of a tar. Nothing but the place of its bytes is checked.
+/// A member of a tar, by its header and the extended headers before it. Nothing but the place of its bytes is
+/// checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Member {
@@ -34,7 +35,7 @@ pub struct Member {
     pub target: Vec<u8>,
     /// Where the stored bytes begin in the tar.
     pub offset: u64,
-    /// The stored bytes, which all lie in the tar. None belong to a hard link.
+    /// The stored bytes, which all lie in the tar. Those of a directory, a link or a device mean nothing.
     pub stored: u64,
     /// Bytes of the file: those that are stored, or with the holes of a sparse file.
     pub size: u64,
@@ -42,4 +43,15 @@ pub struct Member {
     pub mode: u32,
     /// Seconds since 1970. 0 if the time is malformed or before 1970.
     pub modified: u64,
+    /// What is odd about its headers, for people.
+    pub oddity: Option<&'static str>,
+}
+
+impl Member {
+    /// The label that records of all members tell (GNU), which lie at `offset`.
+    pub(crate) fn label(label: Vec<u8>, offset: u64) -> Self {
+        let (stored, size, mode, modified) = (0, 0, 0, 0);
+        let (kind, target, oddity) = (Kind::Label, Vec::new(), None);
+        Self { kind, path: label, target, offset, stored, size, mode, modified, oddity }
+    }
 }

@@ -19,7 +19,31 @@ pub const HEADERS: u64 = 4 << 20;
 /// [`BLOCK_BYTES`] as a distance in the tar.
 const BLOCK: u64 = 512;
 
-/// The members of a tar in their order, up to the block of zeros that ends it. After an error there are none.
+/// Bytes behind the end of a tar that are taken for padding: writers fill records of up to as many.
+const PADDING: u64 = 1 << 20;
+
+/// How a tar ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum End {
+    /// With a block of zeros and padding.
+    Mark,
+    /// With the file, right behind a member: there is no end mark, or the tar has been cut there.
+    File,
+    /// With a block of zeros where extended headers promise another member.
+    Promise {
+        /// The position of the zeros in the tar, in bytes.
+        at: u64,
+    },
+    /// With a block of zeros, though the file goes on: with other headers, or for too long to be padding.
+    Early {
+        /// The position of the zeros in the tar, in bytes.
+        at: u64,
+    },
+}
+
+/// The members of a tar in their order, up to the block of zeros that ends it, or to the end of the file.
+/// After an error there are none.
 ///
 /// Each step reads one header, and what stands before the data in extended headers. It never reads data.
 pub struct Members<'a> {
@@ -29,49 +53,133 @@ pub struct Members<'a> {
     at: u64,
     /// Headers that may still be read.
     headers: u64,
+    /// The fields of all members that follow.
+    global: Extensions,
+    /// The fields of the next member.
+    pending: Option<Extensions>,
     ended: bool,
+    end: Option<End>,
 }
 
 impl<'a> Members<'a> {
     /// The members of a tar of `size` bytes. All of `source` may be longer.
     #[must_use]
     pub fn new(source: &'a dyn ReadAt, size: u64) -> Self {
-        Self { source, size, at: 0, headers: HEADERS, ended: false }
+        let (global, pending) = (Extensions::default(), None);
+        Self { source, size, at: 0, headers: HEADERS, global, pending, ended: false, end: None }
+    }
+
+    /// How the tar ends; `None` before the last member was read, and after an error.
+    #[must_use]
+    pub fn end(&self) -> Option<End> {
+        self.end
     }
 
     /// The next member; `None` at the end of the tar.
     fn advance(&mut self) -> Result<Option<Member>, Error> {
-        let mut extensions = Extensions::default();
         loop {
+            // Many tars lack their end mark, and all programs read them. An extended header belongs to its
+            // member: a tar that ends between the two is cut within an entry.
+            if self.at == self.size && self.at > 0 && self.pending.is_none() {
+                self.end = Some(End::File);
+                return Ok(None);
+            }
             let block = self.block(self.at)?;
             if block == [0; BLOCK_BYTES] {
+                self.end = Some(self.end_at(self.at)?);
                 return Ok(None);
             }
             self.headers = self.headers.checked_sub(1).ok_or(Error::Limit("it has too many entries"))?;
             let header = Header::parse(&block).ok_or(Error::NoHeader { at: self.at })?;
             let begin = self.at.saturating_add(BLOCK);
-            match header.kind {
-                Type::Member(kind) => {
-                    let begin = if kind == Kind::Sparse { self.end_of_map(&block, begin)? } else { begin };
-                    let member = extensions.complete(header, kind, begin);
-                    self.at = self.end_of(begin, member.stored)?;
-                    return Ok(Some(member));
-                }
-                Type::Global => {
-                    self.at = self.end_of(begin, extensions.stored(&header))?;
-                    extensions = Extensions::default();
-                }
-                Type::Records | Type::LongPath | Type::LongTarget => {
+            let kind = match header.kind {
+                Type::Member(kind) => kind,
+                extension => {
                     let bytes = self.extension(begin, header.size)?;
-                    extensions.add(header.kind, &bytes);
                     self.at = self.end_of(begin, header.size)?;
+                    if extension != Type::Global {
+                        self.pending.get_or_insert_default().add(extension, &bytes);
+                        continue;
+                    }
+                    self.global.add(extension, &bytes);
+                    match self.global.label.take() {
+                        Some(label) => return Ok(Some(Member::label(label, begin))),
+                        None => continue,
+                    }
                 }
-            }
+            };
+            let map_goes_on = header.map_goes_on;
+            let extensions = self.pending.take().unwrap_or_default();
+            let mut member = extensions.complete(&self.global, header, kind);
+            // Told once, by the first member that it concerns.
+            self.global.oddity = None;
+            member.offset = if map_goes_on { self.end_of_map(begin)? } else { begin };
+            self.settle_size(&mut member)?;
+            self.at = self.end_of(member.offset, member.stored)?;
+            return Ok(Some(member));
         }
     }
 
-    /// The block at a position. A tar without an end mark has been cut between two members.
+    /// Decides whether the bytes that its header tells follow a member of a kind that has none.
+    ///
+    /// The size of a directory is what to allocate for it, that of a hard link often its target's, and that
+    /// of others means nothing (POSIX). But pax can store the bytes of a file with each of its names.
+    fn settle_size(&self, member: &mut Member) -> Result<(), Error> {
+        let has_bytes = matches!(member.kind, Kind::File | Kind::Sparse | Kind::Label | Kind::Continued);
+        if has_bytes || member.stored == 0 {
+            return Ok(());
+        }
+        let behind = member.offset.checked_add(member.stored);
+        let behind = behind.and_then(|end| end.checked_next_multiple_of(BLOCK));
+        let is_behind = match behind {
+            Some(behind) => !self.is_boundary(member.offset)? && self.is_boundary(behind)?,
+            None => false,
+        };
+        match (member.kind, is_behind) {
+            (Kind::HardLink, true) => {
+                member.kind = Kind::File;
+                return Ok(());
+            }
+            (Kind::HardLink, false) => {}
+            (_, true) => {
+                member.oddity = member.oddity.or(Some("bytes follow its header, though it can have none"));
+                return Ok(());
+            }
+            (_, false) => {
+                member.oddity = member.oddity.or(Some("its header tells a size, but it has no bytes"));
+            }
+        }
+        (member.stored, member.size) = (0, 0);
+        Ok(())
+    }
+
+    /// Whether a header or an end of the tar is at a position.
+    fn is_boundary(&self, at: u64) -> Result<bool, Error> {
+        match self.block(at) {
+            Ok(block) => Ok(block == [0; BLOCK_BYTES] || Header::parse(&block).is_some()),
+            Err(Error::Truncated { .. }) => Ok(at == self.size),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// How the tar ends with the block of zeros at a position.
+    fn end_at(&self, at: u64) -> Result<End, Error> {
+        if self.pending.is_some() {
+            return Ok(End::Promise { at });
+        }
+        let rest = self.size.saturating_sub(at);
+        let mut bytes = vec![0; usize::try_from(rest.min(PADDING)).unwrap_or_default()];
+        self.read(&mut bytes, at)?;
+        let (blocks, _) = bytes.as_chunks();
+        let goes_on = rest > PADDING || blocks.iter().any(|block| Header::parse(block).is_some());
+        Ok(if goes_on { End::Early { at } } else { End::Mark })
+    }
+
+    /// The block at a position.
     fn block(&self, at: u64) -> Result<[u8; BLOCK_BYTES], Error> {
+        if at.checked_add(BLOCK).is_none_or(|end| end > self.size) {
+            return Err(self.truncated());
+        }
         let mut block = [0; BLOCK_BYTES];
         self.read(&mut block, at)?;
         Ok(block)
@@ -95,13 +203,13 @@ impl<'a> Members<'a> {
 
     /// The position of the next header. All bytes before it must be in the tar.
     fn end_of(&self, begin: u64, stored: u64) -> Result<u64, Error> {
-        let end = begin.checked_add(stored).filter(|end| *end <= self.size);
-        end.and_then(|end| end.checked_next_multiple_of(BLOCK)).ok_or_else(|| self.truncated())
+        let end = begin.checked_add(stored).and_then(|end| end.checked_next_multiple_of(BLOCK));
+        end.filter(|end| *end <= self.size).ok_or_else(|| self.truncated())
     }
 
     /// Where the data of a sparse file begin: GNU tar continues its map in blocks behind the header.
-    fn end_of_map(&self, header: &[u8; BLOCK_BYTES], begin: u64) -> Result<u64, Error> {
-        let (mut goes_on, mut at) = (header[482] != 0, begin);
+    fn end_of_map(&self, begin: u64) -> Result<u64, Error> {
+        let (mut goes_on, mut at) = (true, begin);
         while goes_on {
             let block = self.block(at)?;
             goes_on = block[504] != 0;

@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::io;
 
-use tar_reader::{BLOCK_BYTES, EXTENSION_BYTES, Error, Kind, Member, Members, ReadAt, has_header};
+use tar_reader::{BLOCK_BYTES, EXTENSION_BYTES, End, Error, Kind, Member, Members, ReadAt, has_header};
 
 const KINDS: &[u8] = b"01257DSVxgLKMA0000";
 
@@ -102,8 +102,8 @@ fn a_damaged_tar_ends_in_an_error_or_in_other_members() {
     assert!(has_header(&whole) && !has_header(&whole[..BLOCK_BYTES - 1]) && !has_header(&[0; BLOCK_BYTES]));
     let members = read(&whole).unwrap();
     let kinds: Vec<Kind> = members.iter().map(|member| member.kind).collect();
-    use Kind::{Directory, File, HardLink, Label, Link, Other, Sparse, Special};
-    assert_eq!(kinds, [Label, Directory, File, File, Link, HardLink, Sparse, Special, Other]);
+    use Kind::{Continued, Directory, File, HardLink, Label, Link, Sparse, Special};
+    assert_eq!(kinds, [Label, Directory, File, File, Link, HardLink, Sparse, Special, Continued]);
     check(&members, &whole);
     let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
     let (mut refused, mut accepted) = (0, 0);
@@ -171,14 +171,26 @@ fn extended_fields_replace_those_of_one_header() {
     entry(&mut tar, b"own", b'0', b"");
     entry(&mut tar, b"x", b'x', b"12 mtime=-5\n");
     entry(&mut tar, b"old", b'0', b"");
-    // Records before those of all members are lost, as their member would follow at once.
+    // Records of one member count more than those of all members, in either order.
     entry(&mut tar, b"x", b'x', b"12 path=pax\n");
-    entry(&mut tar, b"g", b'g', b"12 path=all\n");
+    entry(&mut tar, b"g", b'g', b"12 path=all\n13 mtime=700\n");
+    push(&mut tar, &header(b"short", b'0', b"", 0), b"");
+    // No value takes the records of all members back.
+    entry(&mut tar, b"g", b'g', b"8 path=\n");
+    entry(&mut tar, b"x", b'x', b"11 mtime=6\n");
     let mut block = header(b"odd", b'0', b"", 0);
     block[100..108].copy_from_slice(b"mode 644");
     block[136..148].copy_from_slice(b"yesterday...");
     seal(&mut block);
     push(&mut tar, &block, b"");
+    // Records of pax count more than the long names of GNU, in either order.
+    entry(&mut tar, b"././@LongLink", b'L', b"of GNU\0");
+    entry(&mut tar, b"x", b'x', b"21 path=first of pax\n11 mtime=6\n");
+    push(&mut tar, &header(b"short", b'0', b"", 0), b"");
+    entry(&mut tar, b"x", b'x', b"22 path=second of pax\n11 mtime=6\n");
+    entry(&mut tar, b"././@LongLink", b'L', b"of GNU\0");
+    push(&mut tar, &header(b"short", b'0', b"", 0), b"");
+    entry(&mut tar, b"g", b'g', b"20 mtime=4294967296\n");
     let mut block = header(b"binary", b'0', b"", 0);
     block[100..108].copy_from_slice(b"0104755\0");
     block[136..148].copy_from_slice(&[0x80, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0]);
@@ -193,8 +205,16 @@ fn extended_fields_replace_those_of_one_header() {
             format!("{} {} {} {:o}", texts.0, texts.1, member.modified, member.mode)
         })
         .collect();
-    let expected =
-        ["pax target 1700000 644", "own  5 644", "old  0 644", "odd  0 0", "binary  4294967296 4755"];
+    let expected = [
+        "pax target 1700000 644",
+        "own  5 644",
+        "old  0 644",
+        "pax  700 644",
+        "odd  6 0",
+        "first of pax  6 644",
+        "second of pax  6 644",
+        "binary  4294967296 4755",
+    ];
     assert_eq!(shown, expected);
 }
 
@@ -275,9 +295,8 @@ fn what_is_cut_or_broken_is_told_with_its_place() {
         cut(0),
         cut(3000),
         cut(second - 200),
-        cut(second),
+        cut(second - 1),
         cut(second + 100),
-        cut(whole.len() - 1024),
         (broken(second), "the tar is damaged: there is no header at byte 5632".to_owned()),
         (broken(0), "the tar is damaged: there is no header at byte 0".to_owned()),
         (extension(EXTENSION_BYTES + 1), too_long.to_owned()),
@@ -288,8 +307,172 @@ fn what_is_cut_or_broken_is_told_with_its_place() {
         assert_eq!(error.to_string(), text);
         assert!(members.next().is_none());
     }
-    // The last block of data may be short, but only if nothing had to follow it.
+    // No program reads a tar whose last block is short, even if all bytes of its file are there.
     assert!(matches!(read(&whole[..512 + 5000]), Err(Error::Truncated { size: 5512 })));
+}
+
+/// All programs read a tar that ends between two members, and what follows a block of zeros is never read.
+#[test]
+fn a_tar_tells_how_it_ends() {
+    let mut two = Vec::new();
+    entry(&mut two, b"one", b'0', b"1");
+    entry(&mut two, b"two", b'0', b"2");
+    let tar = |parts: &[&[u8]]| [&[two.as_slice()], parts].concat().concat();
+    let mut promise = Vec::new();
+    entry(&mut promise, b"x", b'x', b"12 path=abc\n");
+    let zeros = |blocks: usize| vec![0; blocks * BLOCK_BYTES];
+    for (bytes, expected) in [
+        (two.clone(), End::File),
+        (tar(&[&zeros(1)]), End::Mark),
+        (tar(&[&zeros(20)]), End::Mark),
+        (tar(&[&zeros(2), b"what is left of a longer tar"]), End::Mark),
+        (tar(&[&zeros(2048)]), End::Mark),
+        (tar(&[&zeros(2049)]), End::Early { at: 2048 }),
+        (tar(&[&zeros(1), &two]), End::Early { at: 2048 }),
+        (tar(&[&zeros(20), &two, &zeros(2)]), End::Early { at: 2048 }),
+        (tar(&[&promise, &zeros(2)]), End::Promise { at: 3072 }),
+    ] {
+        let source = bytes.as_slice();
+        let mut members = Members::new(&source, bytes.len() as u64);
+        assert_eq!(members.end(), None);
+        assert_eq!(members.by_ref().map(Result::unwrap).count(), 2);
+        assert_eq!(members.end(), Some(expected), "{} bytes", bytes.len());
+    }
+    let cut = tar(&[&promise]);
+    assert!(matches!(read(&cut), Err(Error::Truncated { size: 3072 })));
+}
+
+/// Names and sizes of a header that extended headers replace decide nothing.
+#[test]
+fn the_whole_path_tells_a_directory() {
+    let cut = [&[b'd'; 99][..], b"/"].concat();
+    let whole = [&cut[..], b"file"].concat();
+    for kind in [b'0', 0, b'7'] {
+        let mut tar = Vec::new();
+        entry(&mut tar, b"././@LongLink", b'L', &whole);
+        entry(&mut tar, &cut, kind, b"of GNU");
+        entry(&mut tar, b"x", b'x', format!("114 path={}\n", whole.escape_ascii()).as_bytes());
+        entry(&mut tar, &cut, kind, b"of pax");
+        entry(&mut tar, b"x", b'x', b"16 path=folder/\n10 size=0\n");
+        push(&mut tar, &header(b"placeholder", kind, b"", 600), b"");
+        entry(&mut tar, b"folder/", kind, b"bytes of a directory");
+        end(&mut tar);
+        let members = read(&tar).unwrap();
+        let shown: Vec<_> = members.iter().map(|member| (member.kind, &*member.path, member.size)).collect();
+        let expected: [(Kind, &[u8], u64); 4] = [
+            (Kind::File, &whole, 6),
+            (Kind::File, &whole, 6),
+            (Kind::Directory, b"folder/", 0),
+            (Kind::Directory, b"folder/", 20),
+        ];
+        assert_eq!(shown, expected);
+        let odd: Vec<bool> = members.iter().map(|member| member.oddity.is_some()).collect();
+        assert_eq!(odd, [false, false, false, true]);
+    }
+}
+
+/// The size of what has no bytes means nothing, but if bytes do follow, the next header is behind them.
+#[test]
+fn headers_without_data_may_tell_a_size() {
+    for (kind, shown, odd) in [
+        (b'1', Kind::HardLink, false),
+        (b'2', Kind::Link, true),
+        (b'3', Kind::Special, true),
+        (b'4', Kind::Special, true),
+        (b'5', Kind::Directory, true),
+        (b'6', Kind::Special, true),
+    ] {
+        for (bytes, kept) in [(&b""[..], 0), (&[7; 4096], 4096)] {
+            let mut tar = Vec::new();
+            push(&mut tar, &header(b"odd", kind, b"target", 4096), bytes);
+            entry(&mut tar, b"after", b'0', b"all right");
+            end(&mut tar);
+            let [first, after] = read(&tar).unwrap().try_into().unwrap();
+            // pax can store the bytes of a file with each of its names.
+            let has_bytes = kind == b'1' && kept > 0;
+            assert_eq!(first.kind, if has_bytes { Kind::File } else { shown });
+            assert_eq!((first.stored, first.size), (kept, kept));
+            assert_eq!(first.oddity.is_some(), odd);
+            assert_eq!((after.offset, after.size), (1024 + kept, 9));
+        }
+    }
+}
+
+/// GNU tar, bsdtar, Python and Go go by the checksum alone.
+#[test]
+fn headers_have_several_magic_numbers_or_none() {
+    for (magic, prefix, path) in [
+        (&b"ustar\x0000"[..], &b"folder"[..], &b"folder/file"[..]),
+        (b"ustar 00", b"folder", b"folder/file"),
+        (b"ustar   ", b"folder", b"folder/file"),
+        (b"ustar   ", b"14521134400", b"file"),
+        (b"ustar  \0", b"14521134400", b"file"),
+        (b"\0\0\0\0\0\0\0\0", b"folder", b"file"),
+    ] {
+        let mut block = header(b"file", b'0', b"", 4);
+        block[257..265].copy_from_slice(magic);
+        block[345..345 + prefix.len()].copy_from_slice(prefix);
+        seal(&mut block);
+        assert_eq!(has_header(&block), magic.starts_with(b"ustar"));
+        let mut tar = Vec::new();
+        entry(&mut tar, b"first", b'0', b"1");
+        push(&mut tar, &block, b"text");
+        entry(&mut tar, b"last", b'0', b"3");
+        end(&mut tar);
+        let members = read(&tar).unwrap();
+        assert_eq!((members.len(), &*members[1].path, members[1].size), (3, path, 4));
+    }
+}
+
+/// Types that few programs write, and records that make no sense.
+#[test]
+fn oddities_are_told() {
+    let mut tar = Vec::new();
+    push(
+        &mut tar,
+        &{
+            let mut label = header(b"label", b'V', b"", 0);
+            label[257..265].fill(0);
+            seal(&mut label);
+            assert!(has_header(&label), "GNU tar writes labels without a magic number");
+            label
+        },
+        b"",
+    );
+    entry(&mut tar, b"g", b'g', b"25 GNU.volume.label=text\n");
+    entry(&mut tar, b"vendor", b'Q', b"what it is");
+    entry(&mut tar, b"rest", b'M', b"of a file");
+    entry(&mut tar, b"x", b'X', b"16 path=solaris\n");
+    entry(&mut tar, b"short", b'0', b"1");
+    entry(&mut tar, b"x", b'x', b"12 path=abc\n99 size=1\n");
+    entry(&mut tar, b"short", b'0', b"2");
+    entry(&mut tar, b"x", b'x', b"11 size=-1\n");
+    entry(&mut tar, b"size", b'0', b"3");
+    end(&mut tar);
+    let members = read(&tar).unwrap();
+    let shown: Vec<_> =
+        members.iter().map(|member| (member.kind, &*member.path, member.oddity.is_some())).collect();
+    let expected: [(Kind, &[u8], bool); 7] = [
+        (Kind::Label, b"label", false),
+        (Kind::Label, b"text", false),
+        (Kind::File, b"vendor", true),
+        (Kind::Continued, b"rest", true),
+        (Kind::File, b"solaris", false),
+        (Kind::File, b"abc", true),
+        (Kind::File, b"size", true),
+    ];
+    assert_eq!(shown, expected);
+    let mut negative = header(b"negative", b'0', b"", 0);
+    negative[124..136].fill(0xFF);
+    seal(&mut negative);
+    let bytes = [&two_blocks()[..], &negative, &[0; 1024]].concat();
+    assert!(matches!(read(&bytes), Err(Error::NoHeader { at: 1024 })));
+}
+
+fn two_blocks() -> Vec<u8> {
+    let mut tar = Vec::new();
+    entry(&mut tar, b"one", b'0', b"1");
+    tar
 }
 
 /// The source may be longer than the tar, and the size of a member larger than any number of the host.

@@ -34,7 +34,7 @@ pub(super) struct Builder {
     pub(super) warnings: Warnings,
 }
 
-/// Entries that had to be left out: their number, and the warnings about the first.
+/// Entries that are odd or had to be left out: their number, and the warnings about the first.
 #[derive(Debug, Default)]
 pub(super) struct Warnings {
     pub(super) count: u64,
@@ -42,13 +42,22 @@ pub(super) struct Warnings {
 }
 
 impl Warnings {
-    /// Warns that the entry of this name was left out.
+    /// Warns of an entry that was left out or that is odd.
     pub(super) fn add(&mut self, name: &[u8], reason: &str) {
+        // A tar can hold names of a megabyte.
+        let name = name.get(..NAME_BYTES).unwrap_or(name);
+        self.warn(|| format!("\"{}\": {reason}", name.escape_ascii()));
+    }
+
+    /// Warns of something about all of the image.
+    pub(super) fn note(&mut self, text: String) {
+        self.warn(|| text);
+    }
+
+    fn warn(&mut self, text: impl FnOnce() -> String) {
         self.count += 1;
         if self.texts.len() < WARNINGS {
-            // A tar can hold names of a megabyte.
-            let name = name.get(..NAME_BYTES).unwrap_or(name);
-            self.texts.push(format!("\"{}\": {reason}", name.escape_ascii()));
+            self.texts.push(text());
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use file_transport::OpenFile;
 use iso_reader::limits::{DEPTH, NAME_BYTES};
-use tar_reader::{Error, Kind, Member, Members};
+use tar_reader::{End, Error, Kind, Member, Members};
 
 use crate::trees::builder::{Builder, Item, TooLarge, Warnings};
 use crate::trees::error::TreeError;
@@ -12,8 +12,12 @@ use crate::trees::index::{EntryKind, Index, ROOT, Stored};
 /// Reads the headers of a tar of `size` bytes. Returns its index, the warnings, and its label.
 pub(super) fn open(file: &OpenFile, size: u64) -> Result<(Index, Warnings, String), TreeError> {
     let mut tree = Unpacked { builder: Builder::new(), label: String::new() };
-    for member in Members::new(&**file, size) {
+    let mut members = Members::new(&**file, size);
+    for member in members.by_ref() {
         tree.add(&member.map_err(refuse)?)?;
+    }
+    if let Some(text) = members.end().and_then(odd_end) {
+        tree.builder.warnings.note(text);
     }
     let (index, warnings) = tree.builder.finish();
     Ok((index, warnings, tree.label))
@@ -26,6 +30,21 @@ fn refuse(error: Error) -> TreeError {
     }
 }
 
+/// What is odd about how a tar ends. Entries may be missing in silence otherwise: a tar that was cut between
+/// two of them looks like one without an end mark, and a hole of zeros like an end mark.
+fn odd_end(end: End) -> Option<String> {
+    match end {
+        End::Mark => None,
+        End::Promise { at } => {
+            Some(format!("the entry that should follow its extended header at byte {at} is missing"))
+        }
+        End::Early { at } => {
+            Some(format!("the tar ends at byte {at}, but its file goes on: what follows is left out"))
+        }
+        _ => Some("the tar has no end mark: it may have been cut between two entries".to_owned()),
+    }
+}
+
 /// The tree that unpacking leaves.
 struct Unpacked {
     builder: Builder,
@@ -33,8 +52,11 @@ struct Unpacked {
 }
 
 impl Unpacked {
-    /// Adds an entry, or warns why it is left out.
+    /// Adds an entry, and warns of what is odd about it or why it is left out.
     fn add(&mut self, member: &Member) -> Result<(), TreeError> {
+        if let Some(oddity) = member.oddity {
+            self.builder.warnings.add(&member.path, oddity);
+        }
         if member.kind == Kind::Label {
             let label = member.path.get(..NAME_BYTES).unwrap_or(&member.path);
             self.label = String::from_utf8_lossy(label).into_owned();
@@ -68,7 +90,10 @@ impl Unpacked {
         let item = match member.kind {
             Kind::Directory => Item::Directory,
             Kind::File => Item::File(Stored { place: member.offset, size: member.size, damaged: false }),
-            Kind::Sparse => Item::File(Stored { place: member.offset, size: member.size, damaged: true }),
+            // Not all of its bytes are there, or not side by side.
+            Kind::Sparse | Kind::Continued => {
+                Item::File(Stored { place: member.offset, size: member.size, damaged: true })
+            }
             Kind::Link => Item::Link(&member.target),
             Kind::HardLink => match self.linked(&member.target) {
                 Some(EntryKind::File(stored)) => Item::File(stored),
