@@ -73,7 +73,9 @@ impl IntoProblem for CatalogError {
             CatalogError::NotAnImage(_) => StatusCode::UNPROCESSABLE_ENTITY,
             CatalogError::Store(error) => match error {
                 StoreError::NotFound(_) | StoreError::NoSuchUnfinishedFile => StatusCode::NOT_FOUND,
-                StoreError::NotAFile(_) | StoreError::UnfinishedFileExists => StatusCode::CONFLICT,
+                StoreError::NotAFile(_)
+                | StoreError::OtherSpelling { .. }
+                | StoreError::UnfinishedFileExists => StatusCode::CONFLICT,
                 StoreError::TooManyUnfinishedFiles(_) => StatusCode::SERVICE_UNAVAILABLE,
                 StoreError::Full { .. } => StatusCode::INSUFFICIENT_STORAGE,
                 StoreError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,

@@ -198,12 +198,12 @@ fn what_cannot_be_read_is_told_and_nothing_else_suffers() {
     service.register("bad", "1", "isostore", "bad.iso");
     // Written without the API, and not read before the disk fails.
     service.sigterm();
-    let late = service.path("static/iso/late.part");
+    let late = service.path("static/iso/late.img");
     fs::write(&late, images::pattern(8, 2_000_000)).unwrap();
     disk.lose_from(&service.path("static/iso/bad.iso"));
     fadvise(File::open(late).unwrap(), 0, None, Advice::DontNeed).unwrap();
     service.spawn();
-    for name in ["bad.iso", "late.part"] {
+    for name in ["bad.iso", "late.img"] {
         let status = wait_for_file(&service, "iso", name, |status| status.starts_with("error: "));
         assert!(status.starts_with("error: cannot be read: "), "{status}");
     }
@@ -216,12 +216,12 @@ fn what_cannot_be_read_is_told_and_nothing_else_suffers() {
     assert_eq!(answer(&service, "/iso/bad.iso"), 404);
     assert_eq!(http::get(&service.south("/good/1/README")).expect_status(200).body.len(), 19);
     for _ in 0..5 {
-        status(&service, "iso", "late.part");
+        status(&service, "iso", "late.img");
     }
-    let tries = service.log().matches("the digest of the ISO late.part").count();
+    let tries = service.log().matches("the digest of the ISO late.img").count();
     assert_eq!(tries, 1, "a listing must not make the disk try again");
     disk.mend();
-    for name in ["bad.iso", "late.part"] {
+    for name in ["bad.iso", "late.img"] {
         wait_for_file(&service, "iso", name, |status| status == "OK");
     }
     assert_eq!(answer(&service, "/bad/1/split.bin"), 200);

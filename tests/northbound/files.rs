@@ -1,6 +1,7 @@
 //! `/iso` and `/microkernel` (contract §2): listings, uploads, removal.
 
 use harness::curl_answer::{answer, ask};
+use harness::disk::FoldingDisk;
 use harness::http::{self, Connection, Request};
 use harness::iso::sparse_file;
 use harness::problem::expect_problem;
@@ -386,4 +387,54 @@ fn a_large_upload_takes_little_memory() {
     let listed = list(&service, "/iso");
     assert_eq!((&listed[0]["bytes"], &listed[0]["size"]), (&json!(SIZE), &json!("536.87 MB")));
     assert_eq!(listed[0]["sha256"], digest::of_file(&file));
+}
+
+#[test]
+fn what_other_programs_leave_in_a_store_is_not_listed() {
+    let litter = [".DS_Store", "._a.iso", "Thumbs.db", "desktop.ini", "b.iso.part", "c.iso~", ".nfs0000a1"];
+    let beside = ["SHA256SUMS", "a.iso.sha256", "notes.txt", "a.iso.torrent"];
+    let mut setup = Setup::new().set("watchInterval", 100.into());
+    for (_, folder, _) in STORES {
+        for name in litter.into_iter().chain(beside).chain(["a.iso", ".hidden"]) {
+            setup = setup.file(&format!("{folder}/{name}"), name);
+        }
+    }
+    let service = setup.start();
+    digested(&service, "/microkernel", "SHA256SUMS");
+    digested(&service, "/iso", ".hidden");
+    assert_eq!(names(&list(&service, "/iso")), [".hidden", "a.iso"]);
+    let microkernels = list(&service, "/microkernel");
+    assert_eq!(names(&microkernels).len(), beside.len() + 2, "{:?}", names(&microkernels));
+    assert!(service.path("static/iso/.DS_Store").is_file() && service.path("static/iso/notes.txt").is_file());
+
+    // A client that sends such a file wants it.
+    service.upload_iso("SHA256SUMS", &service.path("static/iso/notes.txt"));
+    assert_eq!(names(&list(&service, "/iso")), [".hidden", "SHA256SUMS", "a.iso"]);
+}
+
+/// Two names that the file system of a store takes for one must not be two files of the catalog: a change of
+/// the one would change the other.
+#[test]
+fn two_spellings_of_one_name_are_one_name() {
+    let setup = Setup::new();
+    let _disk = FoldingDisk::mount(&setup.path("static/iso"));
+    let service = setup.start();
+    service.upload_iso("Debian.iso", &images::installer());
+    service.register("debian", "1", "isostore", "Debian.iso");
+    let kept = digest::of_file(&service.path("static/iso/Debian.iso"));
+    let sent = on_disk(&service, "sent", &fs::read(images::fragmented()).unwrap());
+    for (method, target, body) in [
+        ("PUT", "/iso?name=debian.iso", &*sent),
+        ("PUT", "/images?name=other&version=1&isoclient=debian.iso", &*sent),
+        ("PUT", "/images?name=other&version=1&isostore=debian.iso", "/dev/null"),
+    ] {
+        let answer = ask(method, &service.north(target), &["--upload-file", body]);
+        assert_eq!(answer.status, 409, "{method} {target}: {}", answer.text);
+        assert!(answer.text.contains("debian.iso and Debian.iso"), "{target}: {}", answer.text);
+    }
+    assert_eq!(ask("DELETE", &service.north("/iso?name=debian.iso"), &[]).status, 404);
+    assert_eq!(names(&list(&service, "/iso")), ["Debian.iso"]);
+    assert_eq!(digest::of_file(&service.path("static/iso/Debian.iso")), kept);
+    let image = service.wait_for_status("debian", "1", |status| status == "OK");
+    assert_eq!(image["iso"], "Debian.iso");
 }

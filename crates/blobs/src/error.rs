@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 
 use model::digest::Mismatch;
+use model::names::FileName;
 use model::stored_file::StoreKind;
 
 /// Unfinished files that a store may have. Each takes a checkpoint in memory and two files.
@@ -18,6 +19,18 @@ pub enum StoreError {
     /// A folder, a link or a device has that name.
     #[error("the {0} store holds something of that name that is not a regular file")]
     NotAFile(StoreKind),
+    /// The store's file system takes the name for that of another file.
+    #[error(
+        "the file system of the {kind} store takes {name} and {existing} for one name; use the latter, or another name"
+    )]
+    OtherSpelling {
+        /// Which store.
+        kind: StoreKind,
+        /// The name asked for.
+        name: FileName,
+        /// The file that is there.
+        existing: FileName,
+    },
     /// Another process uses the folder.
     #[error("the {0} store is in use by another image-service")]
     InUse(StoreKind),

@@ -10,6 +10,7 @@ mod receiving;
 mod replaced;
 mod sharing;
 mod space;
+mod spelling;
 mod staging;
 mod store;
 mod unfinished_files;

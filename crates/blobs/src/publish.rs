@@ -40,6 +40,7 @@ impl Published {
         name: &FileName,
         rollback: Rollback,
     ) -> Result<Self, StoreError> {
+        let _naming = store.lock_spelling(name)?;
         let mut published = Self { path: store.path(name), old: None, rollback, undo: false };
         let old = match published.rollback {
             Rollback::Record => store.replaced(name),

@@ -4,13 +4,14 @@ use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::disk::{Disk, Disks};
 use super::error::StoreError;
+use super::spelling::{folds_names, other_spelling};
 use super::unfinished_files::UnfinishedFiles;
 use model::identity::Identity;
 use model::names::FileName;
@@ -27,6 +28,10 @@ pub struct Store {
     pub(crate) disk: Arc<Disk>,
     /// The folder of unfinished files, locked against other processes.
     pub(crate) lock: File,
+    /// Whether the file system takes two spellings for one name.
+    folds_names: bool,
+    /// Held while a file gets its name on such a file system.
+    naming: Mutex<()>,
 }
 
 /// The limits of a store.
@@ -54,6 +59,7 @@ impl Store {
         if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
             return Err(StoreError::InUse(kind));
         }
+        let folds_names = folds_names(&incoming);
         let unfinished = UnfinishedFiles::find(incoming, |checkpoint| {
             let complete = checkpoint.complete.map(|complete| complete.identity);
             let named = fs::symlink_metadata(folder.join(checkpoint.plan.name.as_str()));
@@ -72,7 +78,7 @@ impl Store {
             promise.record(checkpoint.offset, has);
             promise
         });
-        Ok(Self { kind, folder, limits, unfinished, device, disk, lock })
+        Ok(Self { kind, folder, limits, unfinished, device, disk, lock, folds_names, naming: Mutex::new(()) })
     }
 
     /// The kind of the store.
@@ -128,6 +134,7 @@ impl Store {
 
     /// Size and time of a file.
     pub fn stat(&self, name: &FileName) -> Result<Identity, StoreError> {
+        self.expect_spelling(name)?;
         match fs::symlink_metadata(self.path(name)) {
             Ok(metadata) if metadata.is_file() => Ok(Identity::of(&metadata)),
             Ok(_) => Err(StoreError::NotFound(self.kind)),
@@ -161,12 +168,33 @@ impl Store {
         self.sync()
     }
 
-    /// Refuses the name of a folder, a link or a device.
+    /// Refuses the name of a folder, a link or a device, and another spelling of a file's name.
     pub(crate) fn check_name(&self, name: &FileName) -> Result<(), StoreError> {
+        self.expect_spelling(name)?;
         match fs::symlink_metadata(self.path(name)) {
             Ok(metadata) if !metadata.is_file() => Err(StoreError::NotAFile(self.kind)),
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.io("look at a file", error)),
             _ => Ok(()),
+        }
+    }
+
+    /// Refuses another spelling of a file's name. While the caller holds the lock, no other file gets a name.
+    pub(crate) fn lock_spelling(&self, name: &FileName) -> Result<Option<MutexGuard<'_, ()>>, StoreError> {
+        let lock = self.folds_names.then(|| self.naming.lock().unwrap_or_else(PoisonError::into_inner));
+        self.expect_spelling(name)?;
+        Ok(lock)
+    }
+
+    fn expect_spelling(&self, name: &FileName) -> Result<(), StoreError> {
+        if !self.folds_names {
+            return Ok(());
+        }
+        let other = other_spelling(&self.folder, name).map_err(|source| self.io("look at a file", source))?;
+        match other {
+            Some(existing) => {
+                Err(StoreError::OtherSpelling { kind: self.kind, name: name.clone(), existing })
+            }
+            None => Ok(()),
         }
     }
 

@@ -6,6 +6,7 @@ pub mod identity;
 pub mod image;
 pub mod job;
 pub mod link;
+pub mod litter;
 pub mod media_range;
 pub mod minimum_rate;
 pub mod names;

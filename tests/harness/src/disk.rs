@@ -90,6 +90,35 @@ impl Drop for CloningDisk {
     }
 }
 
+/// A file system that takes two letter cases for one name and has no hard links: exFAT in a file beside its
+/// folder, as on disks that are carried between machines.
+pub struct FoldingDisk {
+    folder: PathBuf,
+    device: String,
+}
+
+impl FoldingDisk {
+    /// Mounts it at `folder`, which is made if missing. Panics without root.
+    #[track_caller]
+    pub fn mount(folder: &Path) -> Self {
+        fs::create_dir_all(folder).unwrap();
+        let backing = folder.with_extension("exfat");
+        File::create(&backing).unwrap().set_len(64 << 20).unwrap();
+        run("mkfs.exfat", &[text(&backing)]);
+        let device = run("losetup", &["--find", "--show", text(&backing)]).trim().to_owned();
+        let disk = Self { folder: folder.to_owned(), device };
+        run("mount.exfat-fuse", &[&disk.device, text(folder)]);
+        disk
+    }
+}
+
+impl Drop for FoldingDisk {
+    fn drop(&mut self) {
+        unmount(&self.folder);
+        let _ = Command::new("losetup").args(["--detach", &self.device]).output();
+    }
+}
+
 /// Unmounts everything at and below a folder on drop, so that a failed test leaves no mount.
 pub struct MountGuard(pub PathBuf);
 

@@ -16,8 +16,9 @@ use crate::tasks::{Tasks, blocking};
 use blobs::Usage;
 use model::identity::Identity;
 use model::image::Status;
+use model::litter::{accompanies_isos, is_litter};
 use model::names::FileName;
-use model::stored_file::{StoreKind, StoredFile};
+use model::stored_file::{Origin, StoreKind, StoredFile};
 use records::feed::Feed;
 use records::inventory::{Snapshot, users_by_iso, users_of};
 
@@ -69,7 +70,7 @@ impl Files {
 
     fn listed(&self, kind: StoreKind) -> Result<Vec<ListedFile>, CatalogError> {
         let snapshot = self.records.snapshot();
-        let stored = self.stores.of(kind).list()?;
+        let stored = self.stored(kind, &snapshot)?;
         let mut files: BTreeMap<FileName, Option<Identity>> =
             stored.into_iter().map(|(name, identity)| (name, Some(identity))).collect();
         for record in snapshot.files(kind) {
@@ -86,6 +87,28 @@ impl Files {
             Some(ListedFile { file: self.described(&snapshot, kind, name, identity)?, used_by, shared_with })
         });
         Ok(listed.collect())
+    }
+
+    /// The files in the folder of a store. What other programs leave there is passed over, and so is what
+    /// accompanies ISOs in theirs, unless it came through this program or an image is made
+    /// from it.
+    pub(super) fn stored(
+        &self,
+        kind: StoreKind,
+        snapshot: &Snapshot,
+    ) -> Result<Vec<(FileName, Identity)>, CatalogError> {
+        let is_iso = kind == StoreKind::Iso;
+        let is_ours = |name: &FileName| {
+            let origin = snapshot.file(kind, name).and_then(|record| record.origin.as_ref());
+            origin.is_some_and(|origin| *origin != Origin::Folder)
+                || (is_iso && !users_of(snapshot.records(), name, None).is_empty())
+        };
+        let mut stored = self.stores.of(kind).list()?;
+        stored.retain(|(name, _)| {
+            let is_foreign = is_litter(name.as_str()) || (is_iso && accompanies_isos(name.as_str()));
+            !is_foreign || is_ours(name)
+        });
+        Ok(stored)
     }
 
     fn find(&self, kind: StoreKind, name: FileName) -> Result<ListedFile, CatalogError> {

@@ -67,7 +67,7 @@ impl Files {
         let Some(_lock) = self.locks.exclusive((kind, name.clone())) else { return Ok(()) };
         let (stores, wanted) = (Arc::clone(&self.stores), name.clone());
         let found = blocking(move || stores.of(kind).stat(&wanted)).await?;
-        if !matches!(found, Err(StoreError::NotFound(_))) {
+        if !matches!(found, Err(StoreError::NotFound(_) | StoreError::OtherSpelling { .. })) {
             return Ok(());
         }
         let forgotten = self.records.commit(move |records| {

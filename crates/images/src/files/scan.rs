@@ -28,11 +28,11 @@ impl Files {
     }
 
     fn identities(&self, kind: StoreKind) -> Result<StoreScan, CatalogError> {
-        let store = self.stores.of(kind);
-        store.expect_in_place()?;
-        let mut scan: StoreScan =
-            store.list()?.into_iter().map(|(name, identity)| (name, Some(identity))).collect();
-        for record in self.records.snapshot().files(kind) {
+        self.stores.of(kind).expect_in_place()?;
+        let snapshot = self.records.snapshot();
+        let stored = self.stored(kind, &snapshot)?;
+        let mut scan: StoreScan = stored.into_iter().map(|(name, identity)| (name, Some(identity))).collect();
+        for record in snapshot.files(kind) {
             if let Some(path) = &record.local {
                 let identity = fs::metadata(path).ok().filter(fs::Metadata::is_file);
                 scan.insert(record.name.clone(), identity.map(|metadata| Identity::of(&metadata)));

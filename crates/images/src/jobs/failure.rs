@@ -113,7 +113,7 @@ impl From<CatalogError> for Failure {
             CatalogError::Store(StoreError::Full { .. }) => Self::Space(text),
             CatalogError::Store(StoreError::TooLarge { .. }) => Self::TooLarge(text),
             CatalogError::Store(StoreError::Mismatch(_)) => Self::Mismatch(text),
-            CatalogError::Store(StoreError::NotAFile(_))
+            CatalogError::Store(StoreError::NotAFile(_) | StoreError::OtherSpelling { .. })
             | CatalogError::Busy(_)
             | CatalogError::InUse { .. }
             | CatalogError::NameIsLocal(_)
