@@ -601,7 +601,7 @@ export interface components {
             reason?: string;
             /** @description The id of the image that it fetches the ISO of. */
             image?: string;
-            /** @description The file that it computes the digest of. */
+            /** @description The file that it computes the digest of, if it is for one file only: small files share a job. */
             file?: components["schemas"]["FileReference"];
         };
         /** @description A job with its log. */
@@ -610,8 +610,8 @@ export interface components {
             log: components["schemas"]["LogLine"][];
         };
         /**
-         * @description What a job does: it fetches the ISO of an image (`download`), computes the digest of a file that did not
-         *     come through this service (`digest`), reads stored files again, to see whether they are what they were
+         * @description What a job does: it fetches the ISO of an image (`download`), computes the digests of files that did
+         *     not come through this service (`digest`), reads stored files again, to see whether they are what they were
          *     (`scrub`), or works for a further component.
          * @example download
          * @example digest

@@ -9,6 +9,7 @@ use harness::sse::Events;
 use harness::wait::eventually;
 use harness::{Service, Setup, digest, images};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -152,4 +153,43 @@ fn an_unmounted_disk_is_no_removal() {
         wait_for_record(&service, name, &digest::of_bytes(b"new"));
     }
     assert_eq!(["a.iso", "k"].map(|name| recorded(&service, name).unwrap()), before);
+}
+
+/// A folder of thousands of small files is copied into a store: the work grows with their number, not with
+/// its square.
+#[test]
+fn many_small_files_share_jobs_and_saves() {
+    const FILES: usize = 4500;
+    let service = Setup::new().set("watchInterval", 500.into()).start();
+    let written = || {
+        let text = fs::read_to_string(format!("/proc/{}/io", service.pid())).unwrap();
+        let bytes = text.lines().find_map(|line| line.strip_prefix("wchar: ")).unwrap();
+        bytes.parse::<u64>().unwrap()
+    };
+    let (begun, before) = (Instant::now(), written());
+    for number in 0..FILES {
+        fs::write(service.path(&format!("static/common/{number:05}")), format!("{number:08}")).unwrap();
+    }
+    let mut seen = BTreeSet::new();
+    eventually(Duration::from_secs(120), "all digests", || {
+        let jobs = http::get(&service.north("/jobs")).expect_status(200).json();
+        seen.extend(jobs.as_array().unwrap().iter().map(|job| job["id"].as_str().unwrap().to_owned()));
+        assert!(jobs.as_array().unwrap().len() <= 1, "{jobs}");
+        let text = fs::read_to_string(service.path("inventory.json")).unwrap();
+        (text.matches("\"sha256\"").count() == FILES).then_some(())
+    });
+    assert!(seen.len() <= 60, "{} jobs", seen.len());
+    assert_eq!(recorded(&service, "00042").unwrap()["sha256"], digest::of_bytes(b"00000042"));
+    let size = fs::metadata(service.path("inventory.json")).unwrap().len();
+    let saves = (written() - before) / size;
+    assert!(saves <= begun.elapsed().as_secs() + 5, "{saves} saves in {:?}", begun.elapsed());
+    eprintln!("{saves} saves, {} jobs in {:?}", seen.len(), begun.elapsed());
+    // They go in one change.
+    let before = written();
+    for number in 0..FILES {
+        fs::remove_file(service.path(&format!("static/common/{number:05}"))).unwrap();
+    }
+    eventually(SOON, "records that go", || recorded(&service, "00042").is_none().then_some(()));
+    eventually(SOON, "records that go", || recorded(&service, "04499").is_none().then_some(()));
+    assert!(written() - before < 10 * size, "{} bytes", written() - before);
 }

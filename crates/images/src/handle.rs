@@ -1,15 +1,13 @@
 //! The handle of the catalog: opens its parts, hands them out, and closes them.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
-
-use tokio::sync::mpsc;
 
 use crate::error::CatalogError;
 use crate::files::Files;
 use crate::intake::{IntakePermits, Intakes};
-use crate::job_requests::{JobRequest, JobRequests};
+use crate::job_requests::JobRequests;
 use crate::locks::{FileLocks, ImageLocks, NameLocks};
 use crate::previous_service::adopt_links;
 use crate::records::Writer;
@@ -62,7 +60,7 @@ pub struct Catalog {
     trees: Arc<Trees>,
     tasks: Tasks,
     events: Feed,
-    job_requests: Arc<Mutex<Option<mpsc::Receiver<JobRequest>>>>,
+    pub(super) job_requests: JobRequests,
 }
 
 /// The catalog cannot be opened.
@@ -97,28 +95,21 @@ impl Catalog {
             isos: open_folder(stores.isos.folder())?,
             microkernels: open_folder(stores.microkernels.folder())?,
         };
-        let (requests, received) = JobRequests::channel();
         let shared = Shared {
             records: Arc::new(records),
             stores,
             trees: Arc::new(trees),
             events,
             tasks: Tasks::default(),
-            requests,
+            requests: JobRequests::default(),
             permits: IntakePermits::default(),
             image_locks: NameLocks::default(),
             file_locks: NameLocks::default(),
         };
-        Ok(Self::assemble(shared, folders, lookups, settling, received))
+        Ok(Self::assemble(shared, folders, lookups, settling))
     }
 
-    fn assemble(
-        shared: Shared,
-        folders: Folders,
-        lookups: LookupLimit,
-        settling: Duration,
-        job_requests: mpsc::Receiver<JobRequest>,
-    ) -> Self {
+    fn assemble(shared: Shared, folders: Folders, lookups: LookupLimit, settling: Duration) -> Self {
         let images = Arc::new(shared.images());
         let verifier = Arc::new(shared.verifier());
         let intakes = Arc::new(shared.intakes());
@@ -135,7 +126,7 @@ impl Catalog {
             trees: shared.trees,
             tasks: shared.tasks,
             events: shared.events,
-            job_requests: Arc::new(Mutex::new(Some(job_requests))),
+            job_requests: shared.requests,
         }
     }
 
@@ -147,11 +138,6 @@ impl Catalog {
     /// Publishes a change that no record shows, such as an ISO that has vanished.
     pub fn tell(&self, change: ChangedRecord) {
         self.events.publish(change);
-    }
-
-    /// The jobs that the catalog requests. `None` after the first call.
-    pub fn take_job_requests(&self) -> Option<mpsc::Receiver<JobRequest>> {
-        self.job_requests.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Completes changes under way, checkpoints unfinished files, closes all trees and undoes mounts. For the

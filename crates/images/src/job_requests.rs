@@ -1,37 +1,52 @@
 //! Work that the catalog notices while it answers, and leaves to jobs.
 
-use tokio::sync::mpsc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Notify;
 
 use model::image::ImageId;
 use model::names::FileName;
 use model::stored_file::StoreKind;
 
-/// Requests that may wait. More are dropped: the next listing makes them again.
-const MAX_REQUESTS: usize = 4096;
-
-/// A job that the catalog asks for.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum JobRequest {
-    /// The digest of this version of a file is not known.
-    Digest(StoreKind, FileName),
-    /// The ISO of this image has never been read.
-    Prepare(ImageId),
+/// The requests that wait. Clones are the same ones. Each request is for an image or a file that exists, and
+/// waits once however often it is made, so the stores and the inventory bound their number.
+#[derive(Debug, Clone, Default)]
+pub struct JobRequests {
+    /// Files whose digest is not known, with their sizes.
+    pub(crate) digests: Arc<Requests<(StoreKind, FileName), u64>>,
+    /// Images whose ISO has never been read.
+    pub(crate) images: Arc<Requests<ImageId, ()>>,
 }
 
-/// The sender of requests.
-#[derive(Debug, Clone)]
-pub(crate) struct JobRequests(mpsc::Sender<JobRequest>);
+/// Requests of one kind, by what they are for.
+#[derive(Debug)]
+pub(crate) struct Requests<K, V> {
+    waiting: Mutex<BTreeMap<K, V>>,
+    posted: Notify,
+}
 
-impl JobRequests {
-    pub(crate) fn channel() -> (Self, mpsc::Receiver<JobRequest>) {
-        let (sender, receiver) = mpsc::channel(MAX_REQUESTS);
-        (Self(sender), receiver)
+impl<K: Ord, V> Requests<K, V> {
+    /// Asks for a job and does not wait.
+    pub(crate) fn post(&self, key: K, value: V) {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(key, value);
+        self.posted.notify_one();
     }
 
-    /// Asks for a job and does not wait.
-    pub(crate) fn post(&self, request: JobRequest) {
-        if let Err(error) = self.0.try_send(request) {
-            tracing::debug!(%error, "a job request was dropped");
+    /// Takes all requests; waits until there are some.
+    pub(crate) async fn take(&self) -> BTreeMap<K, V> {
+        loop {
+            let taken = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+            if !taken.is_empty() {
+                return taken;
+            }
+            self.posted.notified().await;
         }
+    }
+}
+
+impl<K, V> Default for Requests<K, V> {
+    fn default() -> Self {
+        Self { waiting: Mutex::default(), posted: Notify::new() }
     }
 }

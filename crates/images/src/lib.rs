@@ -28,7 +28,7 @@ pub use error::CatalogError;
 pub use files::{Files, ListedFile, StoreScan};
 pub use handle::{Catalog, OpenError, Storage};
 pub use intake::{Intake, Intakes};
-pub use job_requests::JobRequest;
+pub use job_requests::JobRequests;
 pub use open::{OpenImages, OpenImagesError, open};
 pub use registration::{Downloads, Registration, Reservation};
 pub use resolve::{Browse, Browsed, Images, Line, Resolver};

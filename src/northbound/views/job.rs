@@ -40,7 +40,7 @@ pub(in crate::northbound) struct Job {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String)]
     image: Option<ImageId>,
-    /// The file that it computes the digest of.
+    /// The file that it computes the digest of, if it is for one file only: small files share a job.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     file: Option<FileReference>,
@@ -55,8 +55,8 @@ pub(in crate::northbound) struct JobInFull {
     log: Vec<LogLine>,
 }
 
-/// What a job does: it fetches the ISO of an image (`download`), computes the digest of a file that did not
-/// come through this service (`digest`), reads stored files again, to see whether they are what they were
+/// What a job does: it fetches the ISO of an image (`download`), computes the digests of files that did
+/// not come through this service (`digest`), reads stored files again, to see whether they are what they were
 /// (`scrub`), or works for a further component.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(examples("download", "digest", "scrub"))]
@@ -119,7 +119,9 @@ impl From<&jobs::Shown> for Job {
             until,
             reason,
             image: Download::of(job).map(|download| download.image),
-            file: Digest::of(job).map(|digest| FileReference::new(digest.kind, digest.name)),
+            file: Digest::of(job).and_then(|digest| {
+                digest.only_file().map(|(kind, name)| FileReference::new(kind, name.clone()))
+            }),
         }
     }
 }

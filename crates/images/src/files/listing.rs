@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::error::CatalogError;
 use crate::files::shared_bytes::SharedBytes;
-use crate::job_requests::{JobRequest, JobRequests};
+use crate::job_requests::JobRequests;
 use crate::locks::FileLocks;
 use crate::records::Writer;
 use crate::stores::Stores;
@@ -144,7 +144,7 @@ impl Files {
         let is_complete =
             || self.settling.is_zero() || latest.is_untouched_for(self.settling, SystemTime::now());
         if file.status == Status::Preparing && is_complete() {
-            self.requests.post(JobRequest::Digest(kind, file.name.clone()));
+            self.requests.digests.post((kind, file.name.clone()), latest.size);
         }
         Some(file)
     }

@@ -1,5 +1,6 @@
 //! How files leave: removed by a client, or taken out of the folder by an administrator.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::error::CatalogError;
@@ -8,8 +9,7 @@ use crate::tasks::blocking;
 use blobs::StoreError;
 use model::names::FileName;
 use model::stored_file::StoreKind;
-use records::inventory::ChangedRecord;
-use records::inventory::users_of;
+use records::inventory::{ChangedRecord, users_by_iso};
 
 impl Files {
     /// Removes a file for good; of a local ISO only the reference. An ISO that an image needs stays.
@@ -60,28 +60,40 @@ impl Files {
         Ok(listed)
     }
 
-    /// Forgets a file that was taken out of its store, unless it is there after all or an image needs it: it
-    /// may come back.
-    pub async fn forget_vanished(&self, kind: StoreKind, name: FileName) -> Result<(), CatalogError> {
-        // A request that changes the file records the outcome itself.
-        let Some(_lock) = self.locks.exclusive((kind, name.clone())) else { return Ok(()) };
-        let (stores, wanted) = (Arc::clone(&self.stores), name.clone());
-        let found = blocking(move || stores.of(kind).stat(&wanted)).await?;
-        if !matches!(found, Err(StoreError::NotFound(_) | StoreError::OtherSpelling { .. })) {
+    /// Forgets files that were taken out of their store, in one change. Those that are there after all stay,
+    /// and ISOs that an image needs: they may come back.
+    pub async fn forget_vanished(&self, kind: StoreKind, names: Vec<FileName>) -> Result<(), CatalogError> {
+        // A request that changes a file records the outcome itself.
+        let lock = |name: FileName| Some((self.locks.exclusive((kind, name.clone()))?, name));
+        let (locks, names): (Vec<_>, Vec<_>) = names.into_iter().filter_map(lock).unzip();
+        let stores = Arc::clone(&self.stores);
+        let is_missing = move |name: &FileName| {
+            let found = stores.of(kind).stat(name);
+            matches!(found, Err(StoreError::NotFound(_) | StoreError::OtherSpelling { .. }))
+        };
+        let names = blocking(move || names.into_iter().filter(is_missing).collect::<Vec<_>>()).await?;
+        if names.is_empty() {
             return Ok(());
         }
         let forgotten = self.records.commit(move |records| {
-            let is_needed = kind == StoreKind::Iso && !users_of(records, &name, None).is_empty();
-            let key = (kind, name.clone());
-            if is_needed || records.files.get(&key).is_none_or(|file| file.local.is_some()) {
-                return Err(CatalogError::NoSuchFile { kind, name });
+            let used = if kind == StoreKind::Iso { users_by_iso(records) } else { BTreeMap::new() };
+            let keys = names.into_iter().filter(|name| !used.contains_key(name)).map(|name| (kind, name));
+            let is_stored = |key: &_| records.files.get(key).is_some_and(|file| file.local.is_none());
+            let keys: Vec<_> = keys.filter(is_stored).collect();
+            if keys.is_empty() {
+                return Err(CatalogError::NoSuchImage);
             }
-            tracing::info!(%kind, %name, "a file was taken out of its store");
-            records.files.remove(&key);
+            for key in keys {
+                tracing::info!(%kind, name = %key.1, "a file was taken out of its store");
+                records.files.remove(&key);
+            }
             Ok(())
         });
-        match forgotten.await {
-            Err(CatalogError::NoSuchFile { .. }) => Ok(()),
+        let forgotten = forgotten.await;
+        drop(locks);
+        match forgotten {
+            // Nothing is to be forgotten.
+            Err(CatalogError::NoSuchImage) => Ok(()),
             other => other,
         }
     }

@@ -45,10 +45,10 @@ impl Jobs {
     }
 
     fn start_tasks(&self, core: &Core) {
-        let Some(job_requests) = self.environment.catalog.take_job_requests() else { return };
         let (environment, engine) = (|| Arc::clone(&self.environment), || self.engine.clone());
         let stop = || core.stop.clone();
-        core.tasks.spawn(requests::run(environment(), engine(), stop(), job_requests));
+        core.tasks.spawn(requests::prepare(environment(), stop()));
+        core.tasks.spawn(requests::digest(environment(), engine(), stop()));
         core.tasks.spawn(scrub::run_when_due(environment(), engine(), stop()));
         for kind in [StoreKind::Iso, StoreKind::Microkernel] {
             core.tasks.spawn(folder_scan::run(environment(), stop(), kind));

@@ -75,8 +75,8 @@ impl FolderScan {
     async fn run(&mut self) -> Result<(), CatalogError> {
         let now = self.catalog.files.scan(self.kind).await?;
         let snapshot = self.catalog.snapshot();
-        for name in self.unknown(&snapshot, &now) {
-            self.catalog.verifier.want_digest(self.kind, name);
+        for (name, size) in self.unknown(&snapshot, &now) {
+            self.catalog.verifier.want_digest(self.kind, name, size);
         }
         self.asked.retain(|name, _| now.contains_key(name));
         let Some(before) = self.before.replace(now.clone()) else { return self.remember_images().await };
@@ -87,14 +87,14 @@ impl FolderScan {
         };
         let gone: Vec<FileName> =
             snapshot.files(self.kind).map(|file| file.name.clone()).filter(is_gone).collect();
-        for name in gone {
-            self.catalog.files.forget_vanished(self.kind, name).await?;
+        if !gone.is_empty() {
+            self.catalog.files.forget_vanished(self.kind, gone).await?;
         }
         self.publish(&differences(&before, &now), &now).await
     }
 
-    /// The complete files whose digest is unknown and was not asked for yet.
-    fn unknown(&mut self, snapshot: &Snapshot, now: &StoreScan) -> Vec<FileName> {
+    /// The complete files whose digest is unknown and was not asked for yet, and their sizes.
+    fn unknown(&mut self, snapshot: &Snapshot, now: &StoreScan) -> Vec<(FileName, u64)> {
         let mut unknown = Vec::new();
         for (name, identity) in now {
             let Some(identity) = identity else { continue };
@@ -110,7 +110,7 @@ impl FolderScan {
                 .is_some_and(|(version, at)| version == identity && at.elapsed() < ASK_AGAIN);
             if !is_asked && (is_same || identity.is_untouched_for(self.interval, SystemTime::now())) {
                 self.asked.insert(name.clone(), (*identity, Instant::now()));
-                unknown.push(name.clone());
+                unknown.push((name.clone(), identity.size));
             }
         }
         unknown

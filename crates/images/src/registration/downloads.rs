@@ -12,7 +12,7 @@ use crate::file_names::check_free;
 use crate::intake::{Intake, Intakes, record_of};
 use crate::locks::ImageLocks;
 use crate::records::Writer;
-use crate::registration::image_records::{opened_received, update};
+use crate::registration::image_records::{opened_received, update_soon};
 use crate::tasks::Tasks;
 use blobs::{Received, StoreError};
 use model::digest::{Expected, Sha256};
@@ -46,7 +46,7 @@ impl Downloads {
         let id = file_id(&image.id);
         let intake = self.intakes.begin(&id, StoreKind::Iso, plan, Some(&image.id)).await?;
         if image.iso != iso {
-            update(&self.records, image.id.clone(), move |image| image.iso = iso).await?;
+            update_soon(&self.records, image.id.clone(), move |image| image.iso = iso).await?;
         }
         Ok(intake)
     }
@@ -167,7 +167,8 @@ impl Downloads {
         change: impl FnOnce(&mut Image) + Send + 'static,
     ) -> Result<(), CatalogError> {
         let id = id.clone();
-        let changed = self.records.commit(move |records| {
+        // A crash may undo it, because the next attempt comes here again.
+        let changed = self.records.commit_soon(move |records| {
             let image = unfinished(records, &id)?;
             change(image);
             image.updated = Timestamp::now();

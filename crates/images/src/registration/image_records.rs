@@ -45,13 +45,14 @@ fn insert_file(records: &mut Records, file: FileRecord) -> Result<(), CatalogErr
     Ok(())
 }
 
-/// Changes one image's record and its time.
-pub(super) async fn update(
+/// Changes one image's record and its time, in a way that a crash may undo: the work that changes it is done
+/// again then.
+pub(super) async fn update_soon(
     records: &Writer,
     id: ImageId,
     change: impl FnOnce(&mut Image) + Send + 'static,
 ) -> Result<(), CatalogError> {
-    let updated = records.commit(move |records| {
+    let updated = records.commit_soon(move |records| {
         let image = records.images.get_mut(&id).ok_or(CatalogError::NoSuchImage)?;
         change(image);
         image.updated = Timestamp::now();

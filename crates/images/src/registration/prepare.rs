@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::error::CatalogError;
-use crate::registration::image_records::update;
+use crate::registration::image_records::update_soon;
 use crate::registration::part::Registration;
 use crate::tasks::blocking;
 use crate::trees::TreeError;
@@ -19,7 +19,7 @@ impl Registration {
         let (name, version, asked) = (image.name, image.version, image.asked_tree);
         let trees = Arc::clone(&self.trees);
         let opened = blocking(move || trees.open(&name, &version, &path, asked)).await?;
-        update(&self.records, id, move |image| match opened {
+        update_soon(&self.records, id, move |image| match opened {
             // Another registration took the record over meanwhile.
             _ if image.identity.is_some() || image.status == Status::Downloading => {}
             Ok(tree) => {

@@ -8,7 +8,6 @@ use jiff::Timestamp;
 
 use crate::error::CatalogError;
 use crate::file_names::check_free;
-use crate::job_requests::JobRequest;
 use crate::locks::{FileLock, ImageLock};
 use crate::registration::image_records::insert;
 use crate::registration::part::Registration;
@@ -151,8 +150,10 @@ impl Reservation {
                 return Err(error);
             }
         };
-        if image.identity.is_some() && image.sha256.is_none() {
-            requests.post(JobRequest::Digest(StoreKind::Iso, image.iso.clone()));
+        if let Some(identity) = image.identity
+            && image.sha256.is_none()
+        {
+            requests.digests.post((StoreKind::Iso, image.iso.clone()), identity.size);
         }
         if image.status == Status::Ok {
             // The bytes of an earlier download are not needed any more.

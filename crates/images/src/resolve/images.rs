@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rustix::fs::{Access, access};
 
 use crate::error::CatalogError;
-use crate::job_requests::{JobRequest, JobRequests};
+use crate::job_requests::JobRequests;
 use crate::records::Writer;
 use crate::stores::Stores;
 use crate::tasks::blocking;
@@ -70,7 +70,7 @@ impl Images {
     pub(crate) fn examined(&self, snapshot: &Snapshot, image: &Image) -> Image {
         let mut examined = image.clone();
         if image.status == Status::Preparing && image.identity.is_none() && image.source == Source::Store {
-            self.requests.post(JobRequest::Prepare(image.id.clone()));
+            self.requests.images.post(image.id.clone(), ());
         }
         if image.status == Status::Ok {
             examined.status = self.check(snapshot, image);
@@ -95,7 +95,7 @@ impl Images {
             return Status::Error(format!("its ISO {iso} may not be read by the service"));
         }
         if image.identity.is_none() {
-            self.requests.post(JobRequest::Prepare(image.id.clone()));
+            self.requests.images.post(image.id.clone(), ());
             return Status::Error(format!("its ISO {iso} has not been read yet"));
         }
         match self.compare(snapshot, image, &Identity::of(&metadata)) {
@@ -144,7 +144,7 @@ impl Images {
         image: &Image,
     ) -> Result<Arc<ImageTree>, LookupError> {
         if image.identity.is_none() {
-            self.requests.post(JobRequest::Prepare(image.id.clone()));
+            self.requests.images.post(image.id.clone(), ());
             return Err(LookupError::NotFound);
         }
         let path = self.stores.iso_path(snapshot, &image.iso);
@@ -180,7 +180,7 @@ impl Images {
 
     /// Whether `found` is the ISO that was registered. A file restored from a backup has another time but the
     /// same bytes. So where the size is the same the digest decides, which is computed
-    /// ([`JobRequest::Digest`]) if it is not known.
+    /// ([`JobRequests::digests`]) if it is not known.
     fn compare(&self, snapshot: &Snapshot, image: &Image, found: &Identity) -> Comparison {
         let file = snapshot.file(StoreKind::Iso, &image.iso);
         if let Some(damage) = file.and_then(|file| file.damage_of(found)) {
@@ -200,7 +200,7 @@ impl Images {
             Some(sha256) if Some(sha256) == image.sha256 => Comparison::Same,
             Some(_) => Comparison::Different,
             None => {
-                self.requests.post(JobRequest::Digest(StoreKind::Iso, image.iso.clone()));
+                self.requests.digests.post((StoreKind::Iso, image.iso.clone()), found.size);
                 Comparison::Undecided
             }
         }

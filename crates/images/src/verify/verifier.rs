@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::error::CatalogError;
 use crate::intake::IntakePermits;
-use crate::job_requests::{JobRequest, JobRequests};
+use crate::job_requests::JobRequests;
 use crate::records::Writer;
 use crate::stores::{Stores, named};
 use crate::tasks::blocking;
@@ -29,9 +29,9 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// Requests a job that computes a file's digest.
-    pub fn want_digest(&self, kind: StoreKind, name: FileName) {
-        self.requests.post(JobRequest::Digest(kind, name));
+    /// Requests a job that computes the digest of a file of this size.
+    pub fn want_digest(&self, kind: StoreKind, name: FileName, size: u64) {
+        self.requests.digests.post((kind, name), size);
     }
 
     /// Opens a file to compute its digest. `None` if the digest of this version is known already.
