@@ -1131,7 +1131,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The body has a Content-Encoding. */
+        /** @description The body has a Content-Encoding, or is a form (multipart). */
         EncodingRejected: {
             headers: {
                 [name: string]: unknown;
@@ -3055,6 +3055,7 @@ export interface operations {
             408: components["responses"]["BytesRejectedRequestTimeout"];
             409: components["responses"]["BytesRejectedConflict"];
             413: components["responses"]["BytesRejectedPayloadTooLarge"];
+            415: components["responses"]["EncodingRejected"];
             422: components["responses"]["BytesRejectedUnprocessableEntity"];
             423: components["responses"]["UploadLocked"];
             460: components["responses"]["OtherChecksum"];

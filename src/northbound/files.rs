@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use http_service::Problem;
 use http_service::digest_fields::ExpectedDigests;
 use http_service::parameters::Parameters;
-use http_service::request_body::{RequestBody, check_headers};
+use http_service::request_body::{RequestBody, check_headers, refuse_form};
 use images::Intake;
 use model::names::FileName;
 use model::stored_file::StoreKind;
@@ -44,6 +44,7 @@ pub(super) async fn put(
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
+    refuse_form(&parts, "?name=FILE")?;
     let parameters = Parameters::of_query(&parts, &PUT_PARAMETERS)?;
     let name = parameters.required("name", FileName::new)?;
     check_headers(&parts.headers)?;

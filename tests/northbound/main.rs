@@ -15,6 +15,7 @@ mod images;
 mod local_isos;
 mod openapi;
 mod openapi_answers;
+mod other_files;
 mod protocol;
 mod readyz;
 mod retries;

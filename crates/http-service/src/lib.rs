@@ -40,6 +40,7 @@ pub mod middleware;
 pub mod openapi;
 pub mod parameters;
 pub mod problem;
+mod query;
 mod refused_body;
 pub mod request_body;
 pub mod routes;

@@ -10,6 +10,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
 use crate::problem::Problem;
+use crate::query;
 
 /// The longest JSON body with parameters, in bytes.
 const MAX_BODY: usize = 64 << 10;
@@ -49,15 +50,21 @@ impl Parameters {
     ///
     /// # Errors
     ///
-    /// 400 for a parameter that is unknown, given too often, or not UTF-8.
+    /// 400 for a parameter that is unknown, given too often, or not UTF-8, and for a `+` that may be a plus
+    /// or a blank.
     pub fn of_query<'a>(parts: &request::Parts, known: impl Into<Known<'a>>) -> Result<Self, Problem> {
         let known = known.into();
         let mut parameters = Self::default();
-        for (name, value) in url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()) {
-            if value.contains('\u{fffd}') {
-                return Err(Problem::parameter(&name, "is not valid UTF-8"));
+        for pair in query::pairs(parts.uri.query().unwrap_or_default()) {
+            if pair.value.contains('\u{fffd}') {
+                return Err(Problem::parameter(&pair.name, "is not valid UTF-8"));
             }
-            parameters.add(name.into_owned(), value.into_owned(), known)?;
+            if pair.with_blanks.is_some() && known.names.contains(&pair.name.as_str()) {
+                let detail =
+                    "has a + that may be a plus or a blank; write %2B for a plus and %20 for a blank";
+                return Err(Problem::parameter(&pair.name, detail));
+            }
+            parameters.add(pair.name, pair.value, known)?;
         }
         Ok(parameters)
     }
@@ -71,9 +78,11 @@ impl Parameters {
     pub fn of_filters<'a>(parts: &request::Parts, known: impl Into<Known<'a>>) -> Result<Self, Problem> {
         let known = known.into();
         let mut parameters = Self::default();
-        for (name, value) in url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()) {
-            if known.names.contains(&&*name) {
-                parameters.add(name.into_owned(), value.into_owned(), known)?;
+        for pair in query::pairs(parts.uri.query().unwrap_or_default()) {
+            if known.names.contains(&pair.name.as_str()) {
+                // A look-up changes no name, so an unclear `+` is what forms mean.
+                let value = pair.with_blanks.unwrap_or(pair.value);
+                parameters.add(pair.name, value, known)?;
             }
         }
         Ok(parameters)
@@ -310,6 +319,7 @@ mod tests {
             ("name=a&name=b", "", "`name` is given more than once"),
             ("nmae=a", "", "`nmae` is not known"),
             ("name=%ff", "", "`name` is not valid UTF-8"),
+            ("name=a+b", "", "`name` has a + that may be a plus or a blank; write %2B"),
             ("", r#"{"name": "a", "name": "b"}"#, "`name` is given more than once"),
             ("", r#"{"name": ["a"]}"#, "`name` must be text"),
             ("", "[1]", "not an object"),

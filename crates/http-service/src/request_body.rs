@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use axum::body::{Body, BodyDataStream, Bytes};
 use futures_util::StreamExt;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, HeaderMap};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HOST, HeaderMap};
 use http::{StatusCode, request};
 use model::minimum_rate::MinimumRate;
 
@@ -109,4 +109,56 @@ pub fn check_headers(headers: &HeaderMap) -> Result<(), Problem> {
         ));
     }
     Ok(())
+}
+
+/// Refuses a form, such as `curl -F` and pages send: its body is an envelope around the file. Any other type
+/// says nothing about the bytes. `query` stands in the advice where the request has none.
+///
+/// # Errors
+///
+/// 415 for a `multipart` type (RFC 7578, RFC 2046 §5.1), with the command that sends the file alone.
+pub fn refuse_form(parts: &request::Parts, query: &str) -> Result<(), Problem> {
+    let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("SERVER");
+    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+    let query = if parts.uri.query().is_none() { query } else { "" };
+    let url = format!("{host}{target}{query}").replace('\'', "%27");
+    refuse_form_with(&parts.headers, &format!("send the file alone: curl -T FILE '{url}'"))
+}
+
+/// The same where the body is no file; `advice` tells what to do.
+///
+/// # Errors
+///
+/// 415 for a `multipart` type.
+pub fn refuse_form_with(headers: &HeaderMap, advice: &str) -> Result<(), Problem> {
+    let types = headers.get_all(CONTENT_TYPE).iter().filter_map(|value| value.as_bytes().get(..10));
+    if types.into_iter().all(|start| !start.eq_ignore_ascii_case(b"multipart/")) {
+        return Ok(());
+    }
+    let detail = format!("the body is a form (multipart), an envelope around the file; {advice}");
+    Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(uri: &str, content_type: &str) -> Option<String> {
+        let request = http::Request::put(uri).header(HOST, "h:7070").header(CONTENT_TYPE, content_type);
+        let (parts, ()) = request.body(()).expect("a request").into_parts();
+        refuse_form(&parts, "?name=FILE").err().map(|problem| format!("{problem:?}"))
+    }
+
+    #[test]
+    fn a_form_is_told_how_to_send_the_file() {
+        for form in ["multipart/form-data; boundary=x", "Multipart/Form-Data", "multipart/related"] {
+            let told = refused("/iso?name=x.iso", form).expect("a refusal");
+            assert!(told.contains("curl -T FILE 'h:7070/iso?name=x.iso'"), "{told}");
+            let told = refused("/iso", form).expect("a refusal");
+            assert!(told.contains("curl -T FILE 'h:7070/iso?name=FILE'"), "{told}");
+        }
+        for file in ["application/x-www-form-urlencoded", "application/json", "text/html", "multi", ""] {
+            assert_eq!(refused("/iso?name=x.iso", file), None, "{file}");
+        }
+    }
 }

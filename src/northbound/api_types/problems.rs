@@ -59,7 +59,7 @@ http_service::problem_answers! {
     }
     /// Bodies that are complete files.
     EncodingRejected {
-        UNSUPPORTED_MEDIA_TYPE: "The body has a Content-Encoding.", "send the file as it is, without Content-Encoding";
+        UNSUPPORTED_MEDIA_TYPE: "The body has a Content-Encoding, or is a form (multipart).", "send the file as it is, without Content-Encoding";
     }
     /// Registrations.
     RegistrationRejected {

@@ -10,6 +10,9 @@ use http_service::Problem;
 use http_service::digest_fields::ExpectedDigests;
 use http_service::openapi::Bytes;
 use http_service::parameters::{Known, Parameters};
+use http_service::request_body::refuse_form_with;
+use images::CatalogError;
+use images::trees::FileError;
 use model::image::Image;
 use model::names::FileName;
 
@@ -43,6 +46,10 @@ pub(in crate::northbound) const PARAMETERS: [&str; 12] = [
 
 /// Several links may lead to the same bytes.
 const KNOWN: Known<'_> = Known::with_lists(&PARAMETERS, &[("isoweb", 16)]);
+
+/// What a client learns whose parameters are in a form.
+const FORM_ADVICE: &str = "say the parameters in the query or in a JSON body; to upload an ISO, send it alone: \
+    curl -T FILE 'SERVER/images?name=NAME&version=VERSION&isoclient=FILE'";
 
 /// Where an ISO comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,6 +125,7 @@ pub(in crate::northbound) async fn put(
         // The body is the ISO, so all parameters are in the query.
         return upload(&api, &query, &parts, body).await;
     }
+    refuse_form_with(&parts.headers, FORM_ADVICE)?;
     let parameters = Parameters::of_request(&parts, body, KNOWN).await?;
     let image = register(&api, &parameters, &parts.headers).await?;
     Ok(Json(api.view(&image)).into_response())
@@ -171,8 +179,15 @@ async fn from_server(
     let reservation = reserve(api, parameters).await?;
     let base_name = path.rsplit('/').next().unwrap_or_default();
     let digests = checksum_file.complete(api, base_name, digests).await?;
-    let registered = reservation.register_local(PathBuf::from(path), digests.expected()).await;
-    registered.map_err(|error| of_file(error, &digests).of_parameter(source))
+    let registered = reservation.register_local(PathBuf::from(&path), digests.expected()).await;
+    let problem = |error| match error {
+        // The name as it was understood shows a blank or a plus that was meant otherwise.
+        CatalogError::Local(FileError::NotFound) => {
+            Problem::new(StatusCode::NOT_FOUND, format!("{}: {base_name}", FileError::NotFound))
+        }
+        error => of_file(error, &digests),
+    };
+    registered.map_err(|error| problem(error).of_parameter(source))
 }
 
 fn absolute(path: String) -> Result<String, &'static str> {

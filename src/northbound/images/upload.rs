@@ -7,9 +7,9 @@ use http::{StatusCode, request};
 use http_service::Problem;
 use http_service::digest_fields::ExpectedDigests;
 use http_service::parameters::Parameters;
-use http_service::request_body::{RequestBody, check_headers};
+use http_service::request_body::{RequestBody, check_headers, refuse_form};
 use images::Intake;
-use images::trees::{NOT_AN_IMAGE, SIGNATURE_BYTES, declared_size};
+use images::trees::{SIGNATURE_BYTES, declared_size, not_an_image};
 use model::names::FileName;
 
 use super::reserve::reserve;
@@ -28,6 +28,7 @@ pub(super) async fn upload(
     parts: &request::Parts,
     body: Body,
 ) -> Result<Response, Problem> {
+    refuse_form(parts, "")?;
     let iso = query.required("isoclient", FileName::new)?;
     check_headers(&parts.headers)?;
     let digests = ExpectedDigests::of_upload(query, &parts.headers)?;
@@ -55,7 +56,7 @@ fn judge(intake: &Intake, beginning: &[u8], expected: Option<u64>) -> Result<(),
         Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).of_parameter("isoclient"))
     };
     if !intake.may_be_image(beginning) {
-        return refuse(NOT_AN_IMAGE.into());
+        return refuse(not_an_image(beginning));
     }
     match (declared_size(beginning), expected) {
         (Some((kind, declared)), Some(expected)) if declared > expected.saturating_add(PADDING) => {

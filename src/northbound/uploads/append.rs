@@ -8,7 +8,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use http::{StatusCode, request};
 use http_service::Problem;
 use http_service::openapi::Bytes;
-use http_service::request_body::RequestBody;
+use http_service::request_body::{RequestBody, refuse_form};
 use model::unfinished_file::UnfinishedFileId;
 
 use super::fields::{self, Checksum, Piece};
@@ -18,7 +18,8 @@ use crate::northbound::api::Northbound;
 use crate::northbound::api_types::examples;
 use crate::northbound::api_types::parameters::{PieceChecksum, PieceFields, RangeFields, TusVersionRequired};
 use crate::northbound::api_types::problems::{
-    BytesRejected, FileRejected, NoPiece, NoSuchUpload, OtherChecksum, OtherVersion, UploadLocked,
+    BytesRejected, EncodingRejected, FileRejected, NoPiece, NoSuchUpload, OtherChecksum, OtherVersion,
+    UploadLocked,
 };
 use crate::northbound::api_types::upload_progress::{PieceStored, PieceStoredByPut};
 use crate::northbound::views::file::StoredFile;
@@ -77,6 +78,7 @@ pub(in crate::northbound) async fn patch(
             body = StoredFile, example = json!(examples::iso())),
         PieceStoredByPut,
         FileRejected,
+        EncodingRejected,
         NoSuchUpload,
         UploadLocked,
         BytesRejected,
@@ -89,7 +91,9 @@ pub(in crate::northbound) async fn put(
     request: Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
-    let piece = plain_piece(&parts.headers).and_then(|piece| Ok((known(&api, id)?, piece)));
+    let piece = refuse_form(&parts, "")
+        .and_then(|()| plain_piece(&parts.headers))
+        .and_then(|piece| Ok((known(&api, id)?, piece)));
     match piece {
         Ok((id, piece)) => {
             let appended = append(&api, &id, &parts, body, piece).await;

@@ -8,7 +8,7 @@ use http_service::Problem;
 use http_service::digest_fields::ExpectedDigests;
 use http_service::openapi::Bytes;
 use http_service::parameters::Parameters;
-use http_service::request_body::check_headers;
+use http_service::request_body::{check_headers, refuse_form_with};
 use model::names::FileName;
 use model::stored_file::StoreKind;
 use model::unfinished_file::{Owner, Plan, UnfinishedFileId};
@@ -30,6 +30,10 @@ const EXTENSIONS: &str =
     "creation,creation-with-upload,creation-defer-length,checksum,termination,expiration";
 
 pub(in crate::northbound) const PARAMETERS: [&str; 5] = ["name", "store", "size", "sha256", "sha512"];
+
+/// What a client learns that begins with a form.
+const FORM_ADVICE: &str =
+    "begin without a body, and send the file alone to the path that Location tells: curl -T FILE URL";
 
 /// Tell what of tus is understood.
 #[utoipa::path(
@@ -113,6 +117,7 @@ pub(in crate::northbound) async fn create(State(api): State<Northbound>, request
 async fn begin(api: &Northbound, parts: &request::Parts) -> Result<UnfinishedFileId, Problem> {
     fields::check_version(&parts.headers, false)?;
     check_headers(&parts.headers)?;
+    refuse_form_with(&parts.headers, FORM_ADVICE)?;
     let said = fields::metadata(&parts.headers)?.into_iter().map(|(key, value)| match key.as_str() {
         "filename" => ("name".to_owned(), value),
         _ => (key, value),

@@ -12,6 +12,7 @@ use crate::trees::blocks::Blocks;
 use crate::trees::builder::Warnings;
 use crate::trees::detect::detect;
 use crate::trees::error::TreeError;
+use crate::trees::file_format::{FileFormat, not_an_image};
 use crate::trees::index::Index;
 use crate::trees::indexed::{Format, IndexedTree};
 use crate::trees::regular::open_regular;
@@ -26,9 +27,6 @@ const DESCRIPTOR: usize = 16 * 2048;
 /// Bytes from the beginning of a file that show the kind of image and its size. The last is the block size in
 /// the first volume descriptor.
 pub const SIGNATURE_BYTES: usize = DESCRIPTOR + 132;
-
-/// The error text for a file that is none of these.
-pub const NOT_AN_IMAGE: &str = "not an ISO image, a squashfs or a tar: it begins like none of them";
 
 /// The kinds of images that are read here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +50,17 @@ impl ImageKind {
         } else {
             tar_reader::has_header(beginning).then_some(Self::Tar)
         }
+    }
+}
+
+/// The format of a file with this beginning, as a word for programs: `iso`, `squashfs` and `tar` are images,
+/// others such as `gzip`, `html` and `text` are not. `None` if it is unknown.
+pub fn file_format(beginning: &[u8]) -> Option<&'static str> {
+    match ImageKind::of(beginning) {
+        Some(ImageKind::Iso) => Some("iso"),
+        Some(ImageKind::Squashfs) => Some("squashfs"),
+        Some(ImageKind::Tar) => Some("tar"),
+        None => FileFormat::of(beginning).map(|format| format.word),
     }
 }
 
@@ -92,7 +101,7 @@ fn open_tree(path: &Path, asked: Option<TreeKind>, blocks: &Arc<Blocks>) -> Resu
     let wanted = usize::try_from(identity.size).unwrap_or(usize::MAX).min(SIGNATURE_BYTES);
     let mut beginning = vec![0; wanted];
     file.read_exact_at(&mut beginning, 0).map_err(TreeError::Io)?;
-    let kind = ImageKind::of(&beginning).ok_or_else(|| TreeError::NotAnImage(NOT_AN_IMAGE.to_owned()))?;
+    let kind = ImageKind::of(&beginning).ok_or_else(|| TreeError::NotAnImage(not_an_image(&beginning)))?;
     match kind {
         ImageKind::Iso => {
             let (tree, summary) = iso::open(file, identity, asked)?;

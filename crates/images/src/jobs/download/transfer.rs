@@ -12,7 +12,7 @@ use super::sources::Sources;
 use crate::jobs::environment::Context;
 use crate::jobs::failure::Failure;
 use crate::jobs::web_name;
-use crate::trees::{NOT_AN_IMAGE, SIGNATURE_BYTES};
+use crate::trees::{SIGNATURE_BYTES, not_an_image};
 use crate::{CatalogError, Intake};
 use model::digest::Expected;
 use model::image::{Image, Source};
@@ -152,13 +152,5 @@ fn check_beginning(intake: &Intake, beginning: &[u8]) -> Result<(), Break> {
     if intake.may_be_image(beginning) {
         return Ok(());
     }
-    let start = beginning.trim_ascii_start();
-    let is_page = start
-        .get(..5)
-        .is_some_and(|start| start.eq_ignore_ascii_case(b"<html") || start.eq_ignore_ascii_case(b"<!doc"));
-    Err(Break::Link(Failure::NotAnImage(if is_page {
-        "not an ISO image: the source sent a web page".to_owned()
-    } else {
-        NOT_AN_IMAGE.to_owned()
-    })))
+    Err(Break::Link(Failure::NotAnImage(not_an_image(beginning))))
 }
