@@ -17,6 +17,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Components, Config};
+use crate::log::Log;
+use crate::northbound::Process;
 use services::Services;
 use signals::Signals;
 
@@ -25,7 +27,7 @@ use signals::Signals;
 /// # Errors
 ///
 /// The core, images or a component cannot be opened, or an endpoint cannot be served.
-pub async fn run(mut config: Config) -> Result<()> {
+pub async fn run(mut config: Config, log: Log) -> Result<()> {
     let mut signals = Signals::listen()?;
     let descriptors = descriptors::raise_limit();
     let connections = Arc::new(Counters::default());
@@ -36,7 +38,9 @@ pub async fn run(mut config: Config) -> Result<()> {
     components.extend(open_components(&core, std::mem::take(&mut config.components)).await?);
     let listeners = endpoints::listen(&config.endpoints)?;
     let southbound_address = endpoints::southbound_address(&config, &listeners)?;
-    let services = Services::new(&core, &images, components, &config, southbound_address, &idle_eviction)?;
+    let process = Process { log };
+    let services =
+        Services::new(&core, &images, components, &config, southbound_address, process, &idle_eviction)?;
     if let Err(error) = welcome::print(&config, &listeners, &images.restored) {
         // Standard output may be closed, which stops no service.
         tracing::warn!(%error, "cannot print where the service is");

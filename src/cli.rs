@@ -1,7 +1,6 @@
 //! The command line: arguments, configuration, log, run, exit status.
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,12 +10,10 @@ use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand};
 use component::ComponentType;
 use serde_json::Value;
-use tracing::level_filters::LevelFilter;
-use tracing_subscriber::filter::Targets;
-use tracing_subscriber::prelude::*;
 
 use crate::app;
-use crate::config::{Config, LogFormat, LogSettings, Overrides};
+use crate::config::{Config, Overrides};
+use crate::log::{Log, LogSettings};
 
 /// The configuration cannot be used. Nothing was bound or changed.
 const EXIT_CONFIGURATION: u8 = 2;
@@ -98,24 +95,26 @@ pub fn run(components: &[ComponentType]) -> ExitCode {
         print_config(&config);
         return ExitCode::SUCCESS;
     }
-    start_log(config.log, components);
+    let log = match start_log(&config.log.get(), components) {
+        Ok(log) => log,
+        Err(error) => {
+            eprintln!("image-service: {error:#}");
+            return ExitCode::FAILURE;
+        }
+    };
     let finished = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("cannot start the runtime")
         .and_then(|runtime| {
-            let finished = runtime.block_on(app::run(config));
+            let finished = runtime.block_on(app::run(config, log.clone()));
             // A thread may still wait for a silent server or a hanging disk. It has no work that matters.
             runtime.shutdown_timeout(EXIT_TIMEOUT);
             finished
         });
-    match finished {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("image-service: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    let words = finished.err().map(|error| format!("image-service: {error:#}"));
+    log.close(words.as_deref());
+    if words.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn configure(arguments: &Arguments, components: &[ComponentType]) -> Result<Config> {
@@ -185,27 +184,9 @@ fn print_config(config: &Config) {
 /// are more.
 const CRATES: &str = env!("CRATES");
 
-/// The log goes to standard error, one line an event. Of other crates only warnings and errors are written.
-fn start_log(settings: LogSettings, components: &[ComponentType]) {
-    let level = match settings.min_level {
-        0 => LevelFilter::TRACE,
-        1 => LevelFilter::DEBUG,
-        2 => LevelFilter::INFO,
-        3 => LevelFilter::WARN,
-        4 => LevelFilter::ERROR,
-        _ => LevelFilter::OFF,
-    };
+fn start_log(settings: &LogSettings, components: &[ComponentType]) -> Result<Log> {
     let names = CRATES.split(',').chain(["image_service"]).map(str::to_owned);
-    let names = names.chain(components.iter().map(|component| component.name.replace('-', "_")));
-    let filter = Targets::new()
-        .with_default(level.min(LevelFilter::WARN))
-        .with_targets(names.map(|name| (name, level)));
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
-    let subscriber = tracing_subscriber::registry().with(filter);
-    match settings.format {
-        LogFormat::Human => subscriber.with(lines.with_ansi(std::io::stderr().is_terminal())).init(),
-        LogFormat::Json => subscriber.with(lines.json().flatten_event(true)).init(),
-    }
+    Log::start(settings, names.chain(components.iter().map(|component| component.name.replace('-', "_"))))
 }
 
 #[cfg(test)]

@@ -17,10 +17,11 @@ use http_service::transfers::Limits;
 use images::{ImageBackend, ImageSettings};
 use serde_json::Value;
 
+use crate::log::{AccessLog, LogFormat, LogSettings};
 use crate::northbound;
 pub use endpoint::{Endpoint, Router};
 pub use model::settings::{ConfigError, variable};
-use model::settings::{Settings, at_least_one, at_most, choice, rate};
+use model::settings::{Live, Settings, at_least_one, at_most, choice, rate};
 
 /// The limit of `downloadRetries`.
 const MAX_RETRIES: u64 = 1000;
@@ -33,24 +34,6 @@ const MAX_CONNECTIONS: u64 = 1 << 20;
 
 /// The limit of `maxFinishedJobs`: each is in the inventory, which is written whole.
 const MAX_FINISHED_JOBS: u64 = 10_000;
-
-/// How logs are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    /// A line for people.
-    Human,
-    /// A JSON object a line.
-    Json,
-}
-
-/// The log on standard error.
-#[derive(Debug, Clone, Copy)]
-pub struct LogSettings {
-    /// 0 (everything) to 5 (nothing).
-    pub min_level: u8,
-    /// How lines are written.
-    pub format: LogFormat,
-}
 
 /// Limits of the connections of each endpoint.
 #[derive(Debug, Clone, Copy)]
@@ -75,8 +58,8 @@ pub struct Config {
     pub southbound_url: Option<String>,
     /// The proxies that tell the addresses of clients.
     pub trusted_proxies: TrustedProxies,
-    /// The log.
-    pub log: LogSettings,
+    /// The logs.
+    pub log: Live<LogSettings>,
     /// Limits of connections.
     pub connections: ConnectionLimits,
     /// The core of all components.
@@ -125,7 +108,7 @@ impl Config {
         components: &[ComponentType],
         file: Option<&str>,
         folder: &Path,
-        environment: impl Fn(&str) -> Option<String> + 'static,
+        environment: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
         overrides: Overrides,
     ) -> Result<Self, ConfigError> {
         let settings = Settings::gather(file, environment, overrides.values.clone())?;
@@ -137,7 +120,7 @@ impl Config {
             trusted_proxies: TrustedProxies::new(
                 settings.get("trustedProxies", values::networks)?.unwrap_or_default(),
             ),
-            log: read_log(&settings)?,
+            log: read_log(&settings, folder)?,
             connections: read_connections(&settings)?,
             core: read_core(&settings, folder, images.jobs.stall_timeout)?,
             northbound: read_northbound(&settings, images.upload_expiry, overrides.web_ui)?,
@@ -177,11 +160,23 @@ impl Config {
         if let Some(folder) = self.images.jobs.keyring.as_ref().filter(|folder| !folder.is_dir()) {
             return Err(settings.error("keyringDir", &folder.display(), "is not a folder"));
         }
+        let access_log = match &self.log.get().access {
+            AccessLog::File(path) => Some(path.clone()),
+            AccessLog::Off | AccessLog::StandardError => None,
+        };
+        if let Some(path) = &access_log {
+            folders::check_log(path, &self.core.inventory_file)
+                .map_err(|problem| settings.error("accessLog", &path.display(), &problem))?;
+        }
         // All files below these folders are served. Beside the inventory lies the key of its sealed links.
         for (key, folder) in folders.iter().take(3).map(|(key, _, folder)| (key, folder)) {
-            if folders::lies_below(&self.core.inventory_file, folder) {
-                let problem = format!("lies below `{key}`, where everything is served to everybody");
-                return Err(settings.error("inventoryFile", &self.core.inventory_file.display(), &problem));
+            let files =
+                [("inventoryFile", Some(&self.core.inventory_file)), ("accessLog", access_log.as_ref())];
+            for (name, path) in files.into_iter().filter_map(|(name, path)| Some((name, path?))) {
+                if folders::lies_below(path, folder) {
+                    let problem = format!("lies below `{key}`, where everything is served to everybody");
+                    return Err(settings.error(name, &path.display(), &problem));
+                }
             }
             endpoint::check_key(&self.endpoints, folder).map_err(|path| {
                 let problem =
@@ -221,11 +216,16 @@ fn read_endpoints(
     Ok(endpoints)
 }
 
-fn read_log(settings: &Settings) -> Result<LogSettings, ConfigError> {
-    let formats = [("human", LogFormat::Human), ("json", LogFormat::Json)];
-    Ok(LogSettings {
-        min_level: settings.get("minLogLevel", values::log_level)?.unwrap_or(0),
-        format: settings.get("logFormat", |value| choice(value, &formats))?.unwrap_or(LogFormat::Human),
+fn read_log(settings: &Settings, folder: &Path) -> Result<Live<LogSettings>, ConfigError> {
+    let folder = folder.to_owned();
+    settings.live(move |settings| {
+        let formats = [("human", LogFormat::Human), ("json", LogFormat::Json)];
+        let access = settings.get("accessLog", |value| values::access_log(value, &folder))?;
+        Ok(LogSettings {
+            min_level: settings.get("minLogLevel", values::log_level)?.unwrap_or(0),
+            format: settings.get("logFormat", |value| choice(value, &formats))?.unwrap_or(LogFormat::Human),
+            access: access.unwrap_or(AccessLog::Off),
+        })
     })
 }
 

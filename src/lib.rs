@@ -6,5 +6,6 @@ pub mod app;
 pub mod cli;
 pub mod components;
 pub mod config;
+pub mod log;
 pub mod northbound;
 pub mod southbound;

@@ -9,7 +9,7 @@ use images::{OpenImages, Snapshot};
 use tokio::runtime::Handle;
 
 use crate::config::{Config, Endpoint, Router};
-use crate::northbound::{Northbound, SouthboundAddress};
+use crate::northbound::{Northbound, Process, SouthboundAddress};
 use crate::southbound::Southbound;
 
 /// All services, each with its router, in the order in which an endpoint asks them.
@@ -28,6 +28,7 @@ impl Services {
         components: Vec<Component>,
         config: &Config,
         southbound_address: SouthboundAddress,
+        process: Process,
         idle_eviction: &IdleEviction,
     ) -> Result<Self, NameError> {
         let (mut others, mut content, mut checks) = (Vec::new(), Vec::new(), Vec::new());
@@ -37,8 +38,15 @@ impl Services {
             content.extend(component.content);
             checks.extend(component.checks);
         }
-        let northbound =
-            Northbound::new(core, images, &config.api_root, southbound_address, checks, &config.northbound);
+        let northbound = Northbound::new(
+            core,
+            images,
+            &config.api_root,
+            southbound_address,
+            checks,
+            process,
+            &config.northbound,
+        );
         // The management API runs on the main runtime, so that a long response of it does not delay machines.
         let northbound = OnRuntime::new(Handle::current(), Arc::new(northbound.router(&config.northbound)));
         warn_of_hidden_images(&content, &images.catalog.snapshot());

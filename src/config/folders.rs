@@ -31,3 +31,27 @@ pub(super) fn check_folder(folder: &Path) -> Result<(), String> {
         }
     })
 }
+
+/// Checks that lines can be added to the file `path`, which may be missing, and that it is not another one of
+/// ours.
+pub(super) fn check_log(path: &Path, inventory: &Path) -> Result<(), String> {
+    use rustix::fs::{Access, access};
+
+    if path == inventory {
+        return Err("is the file of `inventoryFile`".into());
+    }
+    match fs::metadata(path) {
+        Ok(found) if found.is_dir() => Err("is a folder, not a file".into()),
+        Ok(_) => {
+            access(path, Access::WRITE_OK).map_err(|error| format!("the file is not writable ({error})"))
+        }
+        Err(_) => {
+            let folder = path.parent().unwrap_or(Path::new("/"));
+            if folder.is_dir() {
+                check_folder(folder)
+            } else {
+                Err(format!("there is no folder {}", folder.display()))
+            }
+        }
+    }
+}

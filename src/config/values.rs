@@ -1,10 +1,13 @@
 //! Values of settings that belong to no crate.
 
 use std::net::IpAddr;
+use std::path::Path;
 
 use ipnet::IpNet;
 use model::settings::{text, whole_number};
 use serde_json::Value;
+
+use crate::log::AccessLog;
 
 pub(super) fn api_root(value: &Value) -> Result<String, String> {
     let root = text(value)?;
@@ -23,6 +26,18 @@ pub(super) fn log_level(value: &Value) -> Result<u8, String> {
         .and_then(|level| u8::try_from(level).ok())
         .filter(|level| *level <= 5)
         .ok_or_else(|| "expected a level from 0 (everything) to 5 (nothing)".into())
+}
+
+/// Relative paths start from `folder`.
+pub(super) fn access_log(value: &Value, folder: &Path) -> Result<AccessLog, String> {
+    match value {
+        Value::Null => Ok(AccessLog::Off),
+        Value::String(word) if word == "-" || word == "stderr" => Ok(AccessLog::StandardError),
+        value => {
+            let path = text(value).map_err(|_| "expected a file, \"stderr\", or null for none")?;
+            Ok(AccessLog::File(folder.join(path).components().collect()))
+        }
+    }
 }
 
 /// The URL of a folder, with a slash at its end.

@@ -11,6 +11,8 @@ use images::{Catalog, OpenImages};
 use model::image::Image;
 use records::feed::Feed;
 
+use crate::log::Log;
+
 use super::southbound_address::SouthboundAddress;
 use super::uploads::running::Running;
 use super::views;
@@ -36,6 +38,14 @@ pub struct Northbound {
     /// What must be well for the service to be ready.
     pub(super) checks: Arc<[Check]>,
     pub(super) web_ui: WebUi,
+    pub(super) process: Process,
+}
+
+/// What the API shows of the running program itself.
+#[derive(Clone)]
+pub struct Process {
+    /// Its logs.
+    pub log: Log,
 }
 
 /// How the API behaves towards clients.
@@ -61,6 +71,7 @@ impl Northbound {
         api_root: &str,
         southbound: SouthboundAddress,
         checks: Vec<Check>,
+        process: Process,
         settings: &Settings,
     ) -> Self {
         Self {
@@ -74,6 +85,7 @@ impl Northbound {
             upload_expiry: settings.upload_expiry,
             southbound: Arc::new(southbound),
             checks: checks.into(),
+            process,
             web_ui: WebUi::new(settings.web_ui.clone()),
         }
     }

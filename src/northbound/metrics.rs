@@ -22,7 +22,20 @@ use super::api_types::examples;
 pub(super) async fn show(State(api): State<Northbound>) -> impl IntoResponse {
     let mut text = String::new();
     let metrics = of_transfers(&api.transfers.totals());
-    for metric in metrics.into_iter().chain(of_connections(api.transfers.connections())) {
+    let (log, access_log) = api.process.log.dropped();
+    let logs = [
+        Metric::counter(
+            "log_lines_dropped_total",
+            "Lines of the log that were dropped because it was not read fast enough.",
+            log,
+        ),
+        Metric::counter(
+            "access_log_lines_dropped_total",
+            "Lines of the access log that were dropped because they were not written fast enough.",
+            access_log,
+        ),
+    ];
+    for metric in metrics.into_iter().chain(of_connections(api.transfers.connections())).chain(logs) {
         // Writing to a string cannot fail.
         let _ = metric.write(&mut text);
     }

@@ -24,6 +24,6 @@ mod uploads;
 mod views;
 mod web_ui;
 
-pub use api::{Northbound, Settings};
+pub use api::{Northbound, Process, Settings};
 pub use routes::Routes;
 pub use southbound_address::SouthboundAddress;

@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 use file_transport::{Body, IdleEviction, Incoming};
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
+use http_service::access_log::Access;
 use http_service::{Answer, Client, HttpService};
 use rustix::io::Errno;
 
@@ -76,13 +77,15 @@ impl Southbound {
         Ok(Self { sources, lookups, api_root: Arc::from(api_root), cache, transfers, idle_eviction })
     }
 
-    /// Answers one request, counts it and logs it.
+    /// Answers one request, counts it, and writes its line in the access log.
     async fn serve<B>(&self, request: &Request<B>, client: Client) -> Response<Body> {
+        let access = Access::begin(client, request.method(), request.uri().path(), request.headers());
         let response = self.answer(request, client).await;
-        self.transfers.answered(response.status().as_u16());
-        let (method, path) = (request.method(), request.uri().path());
-        let (status, length) = (response.status().as_u16(), response.body().length());
-        tracing::debug!(%client, %method, path, status, length, "southbound");
+        let status = response.status().as_u16();
+        self.transfers.answered(status);
+        if let Some(access) = access {
+            access.end("southbound", status, response.body().length());
+        }
         response
     }
 

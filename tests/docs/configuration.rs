@@ -5,12 +5,11 @@ use harness::program::{finish, program};
 use image_service::components::COMPONENTS;
 use image_service::config::{Config, Overrides, variable};
 use serde_json::{Value, json};
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
 const PAGE: &str = "docs/configuration.md";
 
@@ -40,16 +39,16 @@ fn assembled(text: &str, folder: &Path) -> String {
 
 /// The environment variables of all settings that the program reads.
 fn variables(folder: &Path) -> BTreeSet<String> {
-    let asked = Rc::new(RefCell::new(BTreeSet::new()));
+    let asked = Arc::new(Mutex::new(BTreeSet::new()));
     let environment = {
-        let asked = Rc::clone(&asked);
+        let asked = Arc::clone(&asked);
         move |name: &str| {
-            asked.borrow_mut().insert(name.to_owned());
+            asked.lock().unwrap().insert(name.to_owned());
             None
         }
     };
     Config::assemble(COMPONENTS, None, folder, environment, Overrides::default()).unwrap();
-    asked.take()
+    std::mem::take(&mut *asked.lock().unwrap())
 }
 
 #[test]

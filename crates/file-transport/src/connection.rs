@@ -22,6 +22,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use crate::access_log::ACCESS_LOG;
 use crate::body::Body;
 use crate::send_queue::{Activity, SendQueue};
 use crate::settings::ServerSettings;
@@ -234,7 +235,7 @@ where
         Some(Ok(())) => Pause::Over,
         Some(Err(error)) => {
             // Clients may go away at any moment.
-            tracing::debug!(%peer, %error, "a connection ended early");
+            tracing::info!(target: ACCESS_LOG, client = %peer, %error, "a connection ended early");
             shared.settings.counters.broken.add();
             Pause::Over
         }

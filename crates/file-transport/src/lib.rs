@@ -49,6 +49,7 @@
 //! The head of a request has at most 64 KiB. [`ServerSettings`] holds the timeouts and the limits of
 //! connections. After a request with a body the connection closes.
 
+mod access_log;
 mod body;
 mod body_observer;
 mod chunk;
@@ -70,6 +71,7 @@ mod wire;
 mod worker_load;
 mod workers;
 
+pub use access_log::ACCESS_LOG;
 pub use body::{Body, BoxError, Piece};
 pub use body_observer::BodyObserver;
 pub use chunk::Chunk;

@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
+use crate::access_log::ACCESS_LOG;
 use crate::body::Body;
 use crate::connection::{self, Arrival, Shared};
 use crate::connection_limit::{ConnectionLimit, ConnectionPermit, Refusal};
@@ -152,7 +153,7 @@ where
                         Ok(permit) => self.assign(socket.into(), peer, permit),
                         Err(Refusal::Address) => {
                             counters.refused.add();
-                            tracing::debug!(%peer, "too many connections from one address");
+                            tracing::info!(target: ACCESS_LOG, client = %peer, "too many connections from one address");
                         }
                         Err(Refusal::Closed) => return,
                     }

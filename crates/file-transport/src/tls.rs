@@ -27,6 +27,7 @@ use rustls::crypto::ring;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::access_log::ACCESS_LOG;
 use crate::counters::Counters;
 use crate::worker_load::{Phase, WorkerLoad};
 use certificate::Certificate;
@@ -116,7 +117,7 @@ pub(crate) async fn accept_within(
         Ok(Err(error)) => error,
         Err(late) => late.into(),
     };
-    tracing::debug!(%peer, %error, "no TLS handshake");
+    tracing::info!(target: ACCESS_LOG, client = %peer, %error, "no TLS handshake");
     counters.tls_failed.add();
     None
 }

@@ -9,6 +9,7 @@
 //! | [`parameters`], [`digest_fields`], [`structured`] | parsers of queries, JSON bodies and header fields |
 //! | [`request_body`] | bodies that are files, from clients that keep a minimum rate |
 //! | [`middleware`], [`routes`] | the rules for every request, and the router behind the transport |
+//! | [`access_log`] | lines of single requests |
 //! | [`openapi`] | the shared parts of an API's document |
 //! | [`transfers`] | files that are being sent, with their limits |
 //!
@@ -31,6 +32,7 @@
 //!
 //! A handler need not read the body of a request that it refuses: [`middleware::Rules`] does.
 
+pub mod access_log;
 mod client;
 mod completion;
 pub mod digest_fields;

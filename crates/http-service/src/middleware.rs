@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::HttpBody;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -13,6 +14,7 @@ use tower::util::option_layer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 
+use crate::access_log::Access;
 use crate::client::Client;
 use crate::problem::Problem;
 use crate::refused_body;
@@ -69,12 +71,14 @@ async fn limit_time(State(limit): State<Option<Duration>>, request: Request, nex
     })
 }
 
-/// One line a request. The query stays out of it: a link may hold credentials.
+/// One line a request, in the access log.
 async fn log(State(name): State<&'static str>, request: Request, next: Next) -> Response {
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let client = request.extensions().get::<Client>().copied();
+    let access = client
+        .and_then(|client| Access::begin(client, request.method(), request.uri().path(), request.headers()));
     let response = next.run(request).await;
-    let client = client.map(tracing::field::display);
-    tracing::debug!(client, %method, path, status = response.status().as_u16(), "{name}");
+    if let Some(access) = access {
+        access.end(name, response.status().as_u16(), response.body().size_hint().exact());
+    }
     response
 }

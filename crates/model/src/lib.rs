@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod config_error;
 pub mod content;
 pub mod digest;
 pub mod identity;
@@ -7,6 +8,7 @@ pub mod image;
 pub mod job;
 pub mod link;
 pub mod litter;
+mod live;
 pub mod media_range;
 pub mod minimum_rate;
 pub mod names;

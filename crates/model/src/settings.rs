@@ -4,88 +4,65 @@
 //! The command line wins over the environment, and the environment over the file. A key is known once it is
 //! read: each part of the program reads its own keys, a component those of its own section. An unknown key in
 //! the file is an error ([`Settings::refuse_unknown`]).
+//!
+//! A part that can follow a change reads its keys by [`Settings::live`], and gets a [`Live`] value. A reload
+//! of the settings ([`Settings::reload`]) changes these values, and names all other keys that changed.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::{self, Display};
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-/// Where a value comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SettingOrigin {
-    /// The configuration file.
-    File,
-    /// The environment variable of this name.
-    Environment(String),
-    /// The command line.
-    CommandLine,
-    /// The program: no source sets the key.
-    Default,
-}
-
-impl Display for SettingOrigin {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File => formatter.write_str("the configuration file"),
-            Self::Environment(name) => write!(formatter, "the environment variable {name}"),
-            Self::CommandLine => formatter.write_str("the command line"),
-            Self::Default => formatter.write_str("the defaults"),
-        }
-    }
-}
-
-/// The configuration cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file is not JSON, or not an object.
-    #[error("the configuration file is not a JSON object: {0}")]
-    NotAnObject(String),
-    /// A key that no part of the program reads.
-    #[error("unknown key `{key}` with the value {value} in {origin}{hint}")]
-    UnknownKey {
-        /// The key.
-        key: String,
-        /// Its value.
-        value: String,
-        /// Where it comes from.
-        origin: SettingOrigin,
-        /// The key that may have been meant.
-        hint: String,
-    },
-    /// An invalid value.
-    #[error("`{key}` is {value} in {origin}: {problem}")]
-    Value {
-        /// The key.
-        key: String,
-        /// Its value.
-        value: String,
-        /// Where it comes from.
-        origin: SettingOrigin,
-        /// The reason.
-        problem: String,
-    },
-}
+pub use crate::config_error::{ConfigError, SettingOrigin};
+pub use crate::live::Live;
 
 /// Looks up an environment variable.
-type Environment = Box<dyn Fn(&str) -> Option<String>>;
+type Environment = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// Gives a live value its new one.
+type Commit = Box<dyn FnOnce() + Send>;
+
+/// Reads a live value from newer settings.
+type Update = Box<dyn Fn(&Settings) -> Result<Commit, ConfigError> + Send>;
 
 /// All values, or those of one section. Clones read the same values.
 #[derive(Clone)]
 pub struct Settings {
-    sources: Rc<Sources>,
+    sources: Arc<Sources>,
     section: Option<String>,
+    /// Whether the keys that are read belong to live values.
+    is_live: bool,
 }
 
 struct Sources {
     file: Map<String, Value>,
     environment: Environment,
     options: BTreeMap<&'static str, Value>,
-    /// The keys that were read; those of a section have the section's name before them.
-    known: RefCell<BTreeSet<String>>,
+    known: Mutex<Known>,
+}
+
+/// What was read. Keys of a section have the section's name before them.
+#[derive(Default)]
+struct Known {
+    /// The sections, and all keys that were read.
+    keys: BTreeSet<String>,
+    /// The values in use, of the keys that some source sets.
+    values: BTreeMap<String, Value>,
+    /// The keys of live values.
+    live: BTreeSet<String>,
+    updates: Vec<Update>,
+}
+
+/// What a reload changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reloaded {
+    /// The keys whose values are in use from now on.
+    pub changed: Vec<String>,
+    /// The keys whose values have changed too, and are used after a restart.
+    pub needs_restart: Vec<String>,
 }
 
 /// The environment variable that overrides `key`: `isoDir` → `IMAGE_SERVICE_ISO_DIR`, `ims.builder` →
@@ -110,7 +87,7 @@ impl Settings {
     /// The file is not a JSON object.
     pub fn gather(
         file: Option<&str>,
-        environment: impl Fn(&str) -> Option<String> + 'static,
+        environment: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
         options: BTreeMap<&'static str, Value>,
     ) -> Result<Self, ConfigError> {
         let file = match file {
@@ -121,9 +98,8 @@ impl Settings {
                 Err(error) => return Err(ConfigError::NotAnObject(error.to_string())),
             },
         };
-        let sources =
-            Sources { file, environment: Box::new(environment), options, known: RefCell::default() };
-        Ok(Self { sources: Rc::new(sources), section: None })
+        let sources = Sources { file, environment: Box::new(environment), options, known: Mutex::default() };
+        Ok(Self { sources: Arc::new(sources), section: None, is_live: false })
     }
 
     /// The settings of the section `name`: `{"name": {"key": …}}` in the file.
@@ -132,8 +108,8 @@ impl Settings {
     ///
     /// The file has no object under this name, but another value.
     pub fn section(&self, name: &str) -> Result<Self, ConfigError> {
-        let section = Self { sources: Rc::clone(&self.sources), section: Some(self.full_key(name)) };
-        self.sources.known.borrow_mut().insert(self.full_key(name));
+        let section = Self { section: Some(self.full_key(name)), ..self.clone() };
+        self.known().keys.insert(self.full_key(name));
         match self.in_file(name) {
             None | Some(Value::Object(_)) => Ok(section),
             Some(value) => Err(self.error(name, value, "expected an object, the section of a component")),
@@ -150,9 +126,64 @@ impl Settings {
         key: &str,
         read: impl Fn(&Value) -> Result<T, String>,
     ) -> Result<Option<T>, ConfigError> {
-        self.sources.known.borrow_mut().insert(self.full_key(key));
-        let Some((value, _)) = self.find(key) else { return Ok(None) };
+        let (full, found) = (self.full_key(key), self.find(key));
+        let mut known = self.known();
+        known.keys.insert(full.clone());
+        if self.is_live {
+            known.live.insert(full.clone());
+        }
+        let Some((value, _)) = found else { return Ok(None) };
+        known.values.insert(full, value.clone());
+        drop(known);
         read(&value).map(Some).map_err(|problem| self.error(key, &value, &problem))
+    }
+
+    /// A value that a reload may change. `read` reads its keys from the settings that it is given, the first
+    /// time from these.
+    ///
+    /// # Errors
+    ///
+    /// The error of `read`.
+    pub fn live<T: Send + Sync + 'static>(
+        &self,
+        read: impl Fn(&Self) -> Result<T, ConfigError> + Send + 'static,
+    ) -> Result<Live<T>, ConfigError> {
+        let value = Live::new(read(&Self { is_live: true, ..self.clone() })?);
+        let (section, shared) = (self.section.clone(), value.clone());
+        let update = Box::new(move |newer: &Self| -> Result<Commit, ConfigError> {
+            let value = read(&Self { section: section.clone(), ..newer.clone() })?;
+            let shared = shared.clone();
+            Ok(Box::new(move || shared.set(value)))
+        });
+        self.known().updates.push(update);
+        Ok(value)
+    }
+
+    /// Takes the live values of `newer` over. All parts have read `newer` already, so it is valid.
+    ///
+    /// # Errors
+    ///
+    /// A value cannot be used. Then nothing is changed.
+    pub fn reload(&self, newer: &Self) -> Result<Reloaded, ConfigError> {
+        let mut known = self.known();
+        let commits = known.updates.iter().map(|update| update(newer)).collect::<Result<Vec<_>, _>>()?;
+        let found = newer.known().values.clone();
+        let mut reloaded = Reloaded::default();
+        let keys: BTreeSet<&String> = known.values.keys().chain(found.keys()).collect();
+        for key in keys.into_iter().filter(|key| known.values.get(*key) != found.get(*key)) {
+            let is_live = known.live.contains(key);
+            let keys = if is_live { &mut reloaded.changed } else { &mut reloaded.needs_restart };
+            keys.push(key.clone());
+        }
+        for key in &reloaded.changed {
+            match found.get(key) {
+                Some(value) => known.values.insert(key.clone(), value.clone()),
+                None => known.values.remove(key),
+            };
+        }
+        drop(known);
+        commits.into_iter().for_each(|commit| commit());
+        Ok(reloaded)
     }
 
     /// A whole number, else `default`.
@@ -202,30 +233,11 @@ impl Settings {
     ///
     /// The first such key, with the known key that may have been meant.
     pub fn refuse_unknown(&self) -> Result<(), ConfigError> {
-        self.refuse_unknown_in(&self.sources.file, "")
+        refuse_unknown_in(&self.known().keys, &self.sources.file, "")
     }
 
-    fn refuse_unknown_in(&self, values: &Map<String, Value>, section: &str) -> Result<(), ConfigError> {
-        let known = self.sources.known.borrow();
-        for (name, value) in values {
-            let key = format!("{section}{name}");
-            if !known.contains(&key) {
-                let hint = hint(&key, &known);
-                return Err(ConfigError::UnknownKey {
-                    hint,
-                    key,
-                    value: value.to_string(),
-                    origin: SettingOrigin::File,
-                });
-            }
-            let below = format!("{key}.");
-            if let Value::Object(values) = value
-                && known.iter().any(|known| known.starts_with(&below))
-            {
-                self.refuse_unknown_in(values, &below)?;
-            }
-        }
-        Ok(())
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.sources.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn full_key(&self, key: &str) -> String {
@@ -253,6 +265,33 @@ impl Settings {
         }
         values.get(key)
     }
+}
+
+/// Refuses the keys of `values`, a section or the whole file, that are not known.
+fn refuse_unknown_in(
+    known: &BTreeSet<String>,
+    values: &Map<String, Value>,
+    section: &str,
+) -> Result<(), ConfigError> {
+    for (name, value) in values {
+        let key = format!("{section}{name}");
+        if !known.contains(&key) {
+            let hint = hint(&key, known);
+            return Err(ConfigError::UnknownKey {
+                hint,
+                key,
+                value: value.to_string(),
+                origin: SettingOrigin::File,
+            });
+        }
+        let below = format!("{key}.");
+        if let Value::Object(values) = value
+            && known.iter().any(|known| known.starts_with(&below))
+        {
+            refuse_unknown_in(known, values, &below)?;
+        }
+    }
+    Ok(())
 }
 
 /// Names the known key that differs only in case, `-` or `_`.
@@ -408,5 +447,39 @@ mod tests {
         assert_eq!(read(BTreeMap::from([("port", Value::from(3))]), Some("2")), 3);
         assert_eq!(read(BTreeMap::new(), Some("2")), 2);
         assert_eq!(read(BTreeMap::new(), None), 1);
+    }
+
+    #[test]
+    fn a_reload_changes_live_values_and_names_all_others() {
+        let first = settings(r#"{"rate": 1, "folder": "a", "ims": {"lease": 60, "nodes": 1}}"#);
+        let rate = first.live(|all| all.number("rate", 0)).expect("a number");
+        let limit = first.live(|all| all.number("limit", 7)).expect("a number");
+        let ims = first.section("ims").expect("an object");
+        let lease = ims.live(|ims| ims.number("lease", 0)).expect("a number");
+        let read = |all: &Settings| {
+            let ims = all.section("ims")?;
+            let _ = (all.number("rate", 0)?, all.number("limit", 7)?, all.get("folder", text)?);
+            let _ = (ims.number("lease", 0)?, ims.number("nodes", 0)?);
+            all.refuse_unknown()
+        };
+        read(&first).expect("valid");
+        let told = |file: &str| {
+            let newer = settings(file);
+            read(&newer)?;
+            first.reload(&newer).map(|told| (told.changed.join(" "), told.needs_restart.join(" ")))
+        };
+        let values = || [rate.get(), limit.get(), lease.get()].map(|value| *value);
+
+        let same = told(r#"{"rate": 1, "folder": "a", "ims": {"lease": 60, "nodes": 1}}"#);
+        assert_eq!(same.expect("valid"), (String::new(), String::new()));
+        let second = r#"{"rate": 2, "limit": 8, "folder": "b", "ims": {"lease": 61, "nodes": 1}}"#;
+        assert_eq!(told(second).expect("valid"), ("ims.lease limit rate".into(), "folder".into()));
+        assert_eq!(values(), [2, 8, 61]);
+        assert_eq!(told(second).expect("valid"), (String::new(), "folder".into()), "a restart is still due");
+        assert!(told(r#"{"rate": 3, "limit": "x"}"#).is_err());
+        assert_eq!(values(), [2, 8, 61], "one wrong value changes nothing");
+        let less = told(r#"{"folder": "a"}"#).expect("valid");
+        assert_eq!(less, ("ims.lease limit rate".into(), "ims.nodes".into()));
+        assert_eq!(values(), [0, 7, 0]);
     }
 }

@@ -1,0 +1,59 @@
+//! What is wrong with the settings, and where the wrong value comes from.
+
+use std::fmt::{self, Display};
+
+/// Where a value comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SettingOrigin {
+    /// The configuration file.
+    File,
+    /// The environment variable of this name.
+    Environment(String),
+    /// The command line.
+    CommandLine,
+    /// The program: no source sets the key.
+    Default,
+}
+
+impl Display for SettingOrigin {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File => formatter.write_str("the configuration file"),
+            Self::Environment(name) => write!(formatter, "the environment variable {name}"),
+            Self::CommandLine => formatter.write_str("the command line"),
+            Self::Default => formatter.write_str("the defaults"),
+        }
+    }
+}
+
+/// The configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file is not JSON, or not an object.
+    #[error("the configuration file is not a JSON object: {0}")]
+    NotAnObject(String),
+    /// A key that no part of the program reads.
+    #[error("unknown key `{key}` with the value {value} in {origin}{hint}")]
+    UnknownKey {
+        /// The key.
+        key: String,
+        /// Its value.
+        value: String,
+        /// Where it comes from.
+        origin: SettingOrigin,
+        /// The key that may have been meant.
+        hint: String,
+    },
+    /// An invalid value.
+    #[error("`{key}` is {value} in {origin}: {problem}")]
+    Value {
+        /// The key.
+        key: String,
+        /// Its value.
+        value: String,
+        /// Where it comes from.
+        origin: SettingOrigin,
+        /// The reason.
+        problem: String,
+    },
+}

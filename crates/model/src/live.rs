@@ -1,0 +1,61 @@
+//! Values that change while the program runs.
+
+use std::fmt::{self, Debug, Formatter};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+
+/// Called with each new value.
+type Listener<T> = Box<dyn Fn(&Arc<T>) + Send + Sync>;
+
+/// A value of the settings that a reload may change. Clones share it. A part reads it each time it decides,
+/// or listens to changes.
+pub struct Live<T>(Arc<Inner<T>>);
+
+struct Inner<T> {
+    value: ArcSwap<T>,
+    listeners: Mutex<Vec<Listener<T>>>,
+}
+
+impl<T> Live<T> {
+    /// A value that nothing has changed yet.
+    pub fn new(value: T) -> Self {
+        Self(Arc::new(Inner { value: ArcSwap::from_pointee(value), listeners: Mutex::default() }))
+    }
+
+    /// The value of now.
+    pub fn get(&self) -> Arc<T> {
+        self.0.value.load_full()
+    }
+
+    /// Changes the value and tells the listeners.
+    pub fn set(&self, value: T) {
+        let value = Arc::new(value);
+        self.0.value.store(Arc::clone(&value));
+        let listeners = self.0.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        listeners.iter().for_each(|listener| listener(&value));
+    }
+
+    /// Calls `listener` with each new value, on the thread that changes it.
+    pub fn on_change(&self, listener: impl Fn(&Arc<T>) + Send + Sync + 'static) {
+        self.0.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(listener));
+    }
+}
+
+impl<T> Clone for Live<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T: Default> Default for Live<T> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
+}
+
+impl<T: Debug> Debug for Live<T> {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        self.get().fmt(formatter)
+    }
+}
