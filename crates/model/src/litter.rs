@@ -1,4 +1,4 @@
-//! Files that other programs leave in folders. A listing of a store that showed them would offer them as ISOs.
+//! Files that other programs leave in folders. A listing that showed them would offer them as ISOs.
 
 /// Names that file managers and systems give, in lower case: macOS, Windows, KDE, Synology.
 const NAMES: [&str; 10] = [
