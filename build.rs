@@ -50,8 +50,8 @@ fn embed_web_ui() {
     for (number, (path, file)) in files.iter().enumerate() {
         let mut bytes =
             fs::read(file).unwrap_or_else(|error| panic!("cannot read {}: {error}", file.display()));
-        if path.ends_with(".js") && !path.starts_with(VENDORED) {
-            bytes = without_comments(std::str::from_utf8(&bytes).expect("modules are UTF-8")).into_bytes();
+        if (path.ends_with(".js") || path.ends_with(".css")) && !path.starts_with(VENDORED) {
+            bytes = without_comments(std::str::from_utf8(&bytes).expect("sources are UTF-8")).into_bytes();
         }
         digest.update((path.len() as u64).to_le_bytes());
         digest.update(path);
@@ -115,8 +115,8 @@ fn brotli(bytes: &[u8]) -> Vec<u8> {
     encoder.into_inner()
 }
 
-/// A module without the lines that hold nothing but comments, and without indentation. A comment that begins
-/// or ends amid code stays.
+/// A source without the lines that hold nothing but comments, without the types of expressions and without
+/// indentation. Another comment that begins or ends amid code stays.
 fn without_comments(source: &str) -> String {
     let mut text = String::with_capacity(source.len());
     let mut is_comment = false;
@@ -130,9 +130,21 @@ fn without_comments(source: &str) -> String {
             || line.starts_with("//")
             || line.starts_with("/*") && line.find("*/") == Some(line.len() - 2))
         {
-            text.push_str(line);
+            text.push_str(&without_types(line));
             text.push('\n');
         }
     }
     text
+}
+
+/// A line of code without comments for the type checker: `/** @type {Image} */ (found)`.
+fn without_types(mut line: &str) -> String {
+    let mut text = String::with_capacity(line.len());
+    while let Some((before, rest)) = line.split_once("/** @") {
+        let (_, after) =
+            rest.split_once("*/").unwrap_or_else(|| panic!("a type goes on after its line: {line}"));
+        text.push_str(before);
+        line = after.trim_start();
+    }
+    text + line
 }
