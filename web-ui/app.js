@@ -1,6 +1,7 @@
 // The page: its frame, and the view that is shown.
 import { render } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { reach } from './lib/events.js';
 import { about, connection, follow, isLoaded } from './lib/live.js';
 import { root } from './lib/api.js';
 import { href, route } from './lib/route.js';
@@ -56,6 +57,7 @@ function App() {
         </div>
       </div>
     </header>
+    <${Banner} />
     <main id="main" ref=${main} tabindex="-1" aria-busy=${!isLoaded.value}>
       ${
         first === 'files'
@@ -71,6 +73,22 @@ function App() {
     ${keys && html`<${Keys} onClose=${() => setKeys(false)} />`}
     <${Announcements} />
   `;
+}
+
+/** How long the service is away before the page says so at large, milliseconds. A restart is shorter. */
+const PATIENCE = 2000;
+
+/** Why nothing is up to date. */
+function Banner() {
+  const isLost = connection.value === 'lost';
+  const [isShown, setShown] = useState(false);
+  useEffect(() => {
+    if (!isLost) return;
+    const wait = setTimeout(() => setShown(true), PATIENCE);
+    return () => (clearTimeout(wait), setShown(false));
+  }, [isLost]);
+  if (!isLost || !isShown) return null;
+  return html`<p class="banner" role="alert"><${Icon} name="warning" /><span>${reach.value.why || text.errors.unreachable} ${isLoaded.value && text.connection.stale}</span></p>`;
 }
 
 /** The version of the service that this page came from. */

@@ -4,6 +4,21 @@ import { count } from './lib/format.js';
 /** @param {number} number @param {string} one @param {string} [many] */
 const counted = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;
 
+/** What an answer of a proxy means, by its status. */
+const PROXY = {
+  200: 'it sent a page of its own, such as one to sign in. Reload this page.',
+  401: 'it wants you to sign in. Reload this page.',
+  403: 'it does not allow this.',
+  404: 'it passes this path on to nobody. All paths below this page belong to the service.',
+  407: 'it wants you to sign in. Reload this page.',
+  413: 'it takes no body of this size. Raise its limit, which nginx calls client_max_body_size.',
+  429: 'it takes no more requests for now.',
+  502: 'it does not reach the service. Does the service run?',
+  503: 'it does not reach the service. Does the service run?',
+  504: 'it did not wait for the service any longer. Raise its limit, which nginx calls proxy_read_timeout.',
+  other: 'the service has no part in that.',
+};
+
 export const text = {
   product: 'image-service',
   close: 'Close',
@@ -20,6 +35,8 @@ export const text = {
   errors: {
     unreachable: 'The service cannot be reached. Is it running, and the network up?',
     odd: (/** @type {number} */ status) => `The service answered with status ${status}, which this page does not understand.`,
+    foreign: (/** @type {number} */ status, /** @type {string | undefined} */ server) =>
+      `The proxy in front of the service${server ? ` (${server})` : ''} answered ${status}: ${/** @type {Record<number, string>} */ (PROXY)[status] ?? PROXY.other}`,
   },
 
   nav: {
@@ -37,6 +54,7 @@ export const text = {
     lost: 'Reconnecting…',
     liveHint: 'What you see is kept up to date.',
     lostHint: 'The service cannot be reached. What you see may be out of date; it is tried again all the time.',
+    stale: 'What you see may be out of date.',
     updated: 'The service is another version now than this page.',
   },
 
@@ -64,6 +82,12 @@ export const text = {
     failed: 'The browser does not let this page copy. Select the text and copy it by hand.',
   },
 
+  loopback: {
+    own: (/** @type {string} */ host) => `Only this service’s own machine can use this URL: ${host} means each machine itself.`,
+    set: ['Set ', ' in the configuration to the address by which machines reach the service.'],
+    copied: (/** @type {string} */ host) => `Copied, but only this service’s own machine can use it: ${host} means each machine itself. Set southboundUrl in the configuration.`,
+  },
+
   progress: {
     of: (/** @type {string} */ done, /** @type {string} */ total) => `${done} of ${total}`,
     left: (/** @type {string} */ time) => `${time} left`,
@@ -85,7 +109,8 @@ export const text = {
     downloading: 'Downloading',
     preparing: 'Preparing',
     failed: 'Failed',
-    stalled: (/** @type {string} */ reason) => `Waiting to try again: ${reason}`,
+    queued: 'Queued',
+    waiting: 'Waiting',
   },
 
   log: { quiet: 'Nothing out of the ordinary so far.' },
@@ -121,13 +146,16 @@ export const text = {
     bootHint: 'Machines find the files of this image below this URL. It needs no login and no redirect.',
     notYet: 'The URL works as soon as the image is ready.',
     url: 'Repository URL',
-    rackhd: 'RackHD',
-    ipxe: 'iPXE',
+    ways: { ipxe: 'iPXE', disc: 'Whole disc', rackhd: 'RackHD' },
+    script: 'iPXE script',
+    scriptHint: 'Starts the kernel that is in the image. Add the answers for its installer, and what else it takes, to the line “kernel”.',
+    noKernel: 'No kernel with an initrd was found in the image. Small ones start as a whole disc; others have loaders of their own among their files.',
+    kernelLater: 'The script is shown as soon as the image is ready.',
     workflow: 'Workflow',
     other: 'another one',
     payload: 'RackHD payload',
     payloadHint: 'The body of a request that starts the workflow on a node; what else it takes, such as a password, goes beside the repo.',
-    ipxeHint: 'Starts the whole ISO as a disc on machines with BIOS, if the ISO can be booted without emulating a floppy. That suits small ones: rescue systems, boot loaders.',
+    discHint: 'Starts the whole ISO as a disc on machines with BIOS, if the ISO can be booted without emulating a floppy. That suits small ones: rescue systems, boot loaders.',
     details: 'Details',
     facts: {
       status: 'Status', system: 'System', iso: 'ISO', size: 'Size', source: 'Source', created: 'Created', updated: 'Changed', sha256: 'SHA-256',

@@ -46,6 +46,10 @@ export async function addedFromTheWeb(scene) {
   web.release();
   await page.getByText('Ready', { exact: true }).waitFor();
   await bar.waitFor({ state: 'detached' });
+  // Only the last of what was said about it stays.
+  const said = page.getByRole('log', { name: 'Messages' });
+  await said.getByText('ubuntu 24.04.2 is ready.').waitFor();
+  assert.equal(await said.getByText(/ubuntu/).count(), 1);
   await page.getByRole('link', { name: `${service.southbound}/ubuntu/24.04.2` }).waitFor();
   assert.equal((await service.fetched('/ubuntu/24.04.2/casper/vmlinuz')).bytes.toString(), 'kernel');
 

@@ -1,7 +1,5 @@
 // The addresses of the page, and the policy that confines it.
 import assert from 'node:assert/strict';
-import { createServer, request } from 'node:http';
-import { once } from 'node:events';
 import { iso, SYSTEMS } from './isos.js';
 import { live } from './scene.js';
 import { until } from './until.js';
@@ -94,58 +92,51 @@ export async function bothDoorsOnOnePort(scene) {
 /** A proxy serves the page below a path of another server. */
 export async function behindAProxy(scene) {
   const service = await scene.serve({}, (service) => iso(service.stored('a.iso'), SYSTEMS.photon('5.0')));
-  const prefix = '/boot/images';
-  const strays = [];
-  const proxy = createServer((asked, answer) => {
-    if (!asked.url.startsWith(`${prefix}/`)) {
-      strays.push(asked.url);
-      answer.writeHead(404).end();
-      return;
-    }
-    const passed = request(
-      {
-        port: service.port,
-        method: asked.method,
-        path: asked.url.slice(prefix.length),
-        headers: asked.headers,
-      },
-      (answered) => {
-        answer.writeHead(answered.statusCode, answered.headers);
-        answered.pipe(answer);
-      },
-    );
-    passed.on('error', () => answer.destroy());
-    answer.on('close', () => passed.destroy());
-    asked.pipe(passed);
-  });
-  proxy.listen(0, '127.0.0.1');
-  await once(proxy, 'listening');
-  scene.origin = scene.through(proxy.address().port) + prefix;
-  try {
-    for (const start of ['', 'gui/']) {
-      const page = await scene.look(`${start}#/images?add=store`);
-      const form = page.getByRole('dialog');
-      await form.getByRole('combobox', { name: 'ISO' }).fill('a.iso');
-      await form.getByRole('combobox', { name: 'Name' }).fill(`photon${start.length}`);
-      await form.getByLabel('Version').fill('5.0');
-      await form.getByRole('button', { name: 'Add', exact: true }).click();
-      await page.getByRole('heading', { name: `photon${start.length} 5.0` }).waitFor();
-      await page.getByRole('table', { name: 'Files' }).getByRole('link', { name: 'isolinux' }).click();
-      await page.getByRole('table', { name: 'Files' }).getByRole('link', { name: 'vmlinuz' }).waitFor();
-      await page.getByRole('link', { name: 'API' }).click();
-      await page.getByRole('heading', { level: 1 }).waitFor();
-    }
-    const page = await scene.look('#/files');
-    await page
-      .getByLabel('Upload files…')
-      .setInputFiles({ name: 'kernel', mimeType: '', buffer: Buffer.from('kernel') });
-    await until('it is in the store', async () => (await service.get('/iso?name=kernel')).length === 1);
-    assert.deepEqual(
-      strays.filter((url) => url !== '/favicon.ico'),
-      [],
-    );
-  } finally {
-    proxy.close();
-    proxy.closeAllConnections();
+  const proxy = await scene.proxy();
+  for (const start of ['', 'gui/']) {
+    const page = await scene.look(`${start}#/images?add=store`);
+    const form = page.getByRole('dialog');
+    await form.getByRole('combobox', { name: 'ISO' }).fill('a.iso');
+    await form.getByRole('combobox', { name: 'Name' }).fill(`photon${start.length}`);
+    await form.getByLabel('Version').fill('5.0');
+    await form.getByRole('button', { name: 'Add', exact: true }).click();
+    await page.getByRole('heading', { name: `photon${start.length} 5.0` }).waitFor();
+    await page.getByRole('table', { name: 'Files' }).getByRole('link', { name: 'isolinux' }).click();
+    await page.getByRole('table', { name: 'Files' }).getByRole('link', { name: 'vmlinuz' }).waitFor();
+    await page.getByRole('link', { name: 'API' }).click();
+    await page.getByRole('heading', { level: 1 }).waitFor();
+  }
+  const page = await scene.look('#/files');
+  await page
+    .getByLabel('Upload files…')
+    .setInputFiles({ name: 'kernel', mimeType: '', buffer: Buffer.from('kernel') });
+  await until('it is in the store', async () => (await service.get('/iso?name=kernel')).length === 1);
+  assert.deepEqual(
+    proxy.strays.filter((url) => url !== '/favicon.ico'),
+    [],
+  );
+}
+
+/** The page warns of URLs that lead each machine to itself, and only of those. */
+export async function urlsThatMachinesCannotUse(scene) {
+  const service = await scene.serve({}, (service) => iso(service.stored('a.iso'), SYSTEMS.photon('5.0')));
+  const { id } = await service.register('photon', '5.0', { isostore: 'a.iso' });
+  const page = await scene.look(`#/images/${id}`);
+  for (const [host, isOwn] of [
+    ['127.0.0.1', true],
+    ['localhost', true],
+    ['[::1]', true],
+    ['0.0.0.0', true],
+    ['boot.example', false],
+    ['192.0.2.127', false],
+    ['[2001:db8::1]', false],
+  ]) {
+    await service.stop();
+    service.config.southboundUrl = `http://${host}:9090/`;
+    await service.start();
+    await page.getByRole('link', { name: `http://${host}:9090/photon/5.0` }).waitFor();
+    await live(page);
+    const caution = page.getByText(`: ${host} means each machine itself. Set southboundUrl`);
+    assert.equal(await caution.count(), isOwn ? 1 : 0, host);
   }
 }

@@ -113,7 +113,8 @@ export async function dataCentre(scene) {
   return service;
 }
 
-function record(service, store, name, days) {
+/** The record of a file with a known digest. */
+export function record(service, store, name, days) {
   const path = service.stored(name, store);
   const came = Date.now() / 1000 - (days * DAY) / 1000;
   utimesSync(path, came, came);

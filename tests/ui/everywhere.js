@@ -1,19 +1,8 @@
 // Every view and dialog in both colour schemes and three widths: nothing overflows or shifts, axe finds no
 // fault, and pictures are taken.
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
 import { dataCentre } from './data_centre.js';
-import { live } from './scene.js';
+import { ALL_RULES, arrive, look, RULES_OF_COLOURS, WINDOWS } from './looking.js';
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const ALL_RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
-const RULES_OF_COLOURS = ['color-contrast', 'link-in-text-block'];
-const WINDOWS = [
-  { width: 1440, height: 900 },
-  { width: 820, height: 1180 },
-  { width: 390, height: 844 },
-];
 // The limit on layout shift while a view loads (Layout Instability API); half of what counts as good.
 const MOST_SHIFTED = 0.05;
 
@@ -109,43 +98,4 @@ async function titled(service) {
   return Object.fromEntries(
     (await service.get('/images')).map(({ name, version, id }) => [`${name} ${version}`, id]),
   );
-}
-
-/** Checks views one after another; faults go to the complaints. */
-async function look(scene, scheme, rules, views, ids) {
-  const page = await scene.look('', { scheme, size: WINDOWS[0], script: AXE });
-  for (const [name, view] of Object.entries(views)) {
-    await page.setViewportSize(WINDOWS[0]);
-    await arrive(scene, page, view, ids);
-    for (const size of WINDOWS) {
-      await page.setViewportSize(size);
-      const where = `${name}, ${scheme}, ${size.width} pixels`;
-      const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-      if (wide > size.width) scene.complaints.push(`${where}: it is ${wide} pixels wide`);
-      await page.screenshot({ path: join(scene.pictures, `${name}-${scheme}-${size.width}.png`) });
-      if (size !== WINDOWS[1])
-        for (const violation of await page.evaluate(violations, rules))
-          scene.complaints.push(`${where}: ${violation}`);
-    }
-    if (await page.getByRole('dialog').count()) {
-      await page.keyboard.press('Escape');
-      await page.getByRole('dialog').waitFor({ state: 'detached' });
-    }
-  }
-}
-
-/** Opens a view and waits for it. */
-async function arrive(scene, page, { at, act, shows }, ids) {
-  await page.goto(`${scene.origin}/${at.replace(/\{(.*?)\}/, (_, title) => ids[title])}`);
-  if (at.startsWith('#')) await live(page);
-  await act?.(page);
-  await shows(page).waitFor();
-}
-
-/** Runs in the page. */
-async function violations(rules) {
-  const { violations } = await window.axe.run(document, { runOnly: rules, resultTypes: ['violations'] });
-  const words = ({ html, failureSummary }) =>
-    `${html.slice(0, 160)} (${failureSummary.split('\n').slice(1).join(' ').trim()})`;
-  return violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(words).join('\n    ')}`);
 }

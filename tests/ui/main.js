@@ -12,7 +12,9 @@ import * as hostile from './hostile.js';
 import * as images from './images.js';
 import * as many from './many.js';
 import * as moving from './moving.js';
+import * as proxied from './proxied.js';
 import * as sources from './sources.js';
+import * as states from './states.js';
 import * as tree from './tree.js';
 import * as uploads from './uploads.js';
 import * as windows from './windows.js';
@@ -22,6 +24,7 @@ const named = (...modules) => modules.flatMap((module) => Object.values(module))
 const MEASURING = named(sources, many);
 const OTHERS = named(
   everywhere,
+  states,
   hostile,
   windows,
   uploads,
@@ -33,6 +36,7 @@ const OTHERS = named(
   activity,
   tree,
   addresses,
+  proxied,
 );
 const SCENARIOS = [...MEASURING, ...OTHERS];
 

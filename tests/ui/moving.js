@@ -161,6 +161,7 @@ export async function copiedWithoutAClipboard(scene) {
   await page.getByText('Copied: repository URL of photon 5.0').waitFor({ state: 'attached' });
   assert.ok(await copy.evaluate((button) => button === document.activeElement), 'the focus stays');
   assert.equal(await pasted(), url);
+  await page.getByRole('log').getByText(/^Copied, but .*: 127\.0\.0\.1 means each machine itself\./).waitFor();
   const { sha256 } = await until('it has a digest', async () => {
     const image = await service.image('photon');
     return image.sha256 && image;

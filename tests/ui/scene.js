@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Network } from './network.js';
+import { Proxy } from './proxy.js';
 import { Service } from './service.js';
 import { Web } from './web.js';
 
@@ -74,6 +75,14 @@ export class Scene {
     this.#open.push(network);
     this.origin = this.through(network.port);
     return network;
+  }
+
+  /** A proxy in front of the service, which puts it below a path of its own. */
+  async proxy() {
+    const proxy = await Proxy.open(this.service);
+    this.#open.push(proxy);
+    this.origin = this.through(proxy.port) + proxy.prefix;
+    return proxy;
   }
 
   /** A browser without cookies or stored data. */

@@ -81,16 +81,30 @@ export async function toldWhatTheImageIs(scene) {
   await details.getByText('Ubuntu-Server 24.04.2 · x86_64').waitFor();
   await details.getByText('Rock Ridge').waitFor();
   const boot = page.getByRole('region', { name: 'Install from it' });
+  // What most machines need comes first: a script with the kernel that is in the image.
+  const payload = () => boot.locator('pre').innerText();
+  const tree = `${service.southbound}/noble/1`;
+  await boot.getByText('#!ipxe').waitFor();
+  assert.equal(
+    await payload(),
+    `#!ipxe\nkernel ${tree}/casper/vmlinuz initrd=initrd ip=dhcp url=${service.southbound}/iso/a.iso\ninitrd ${tree}/casper/initrd\nboot`,
+  );
+  for (const [, url] of (await payload()).matchAll(/^(?:kernel|initrd) (\S+)/gm))
+    assert.equal((await service.fetched(new URL(url).pathname)).status, 200, url);
+  await boot.getByRole('button', { name: 'Whole disc' }).click();
+  const [, url] = (await payload()).match(/^#!ipxe\nsanboot --no-describe (.*)$/);
+  assert.equal((await service.fetched(new URL(url).pathname)).status, 200);
+
+  await boot.getByRole('button', { name: 'RackHD' }).click();
   const workflow = boot.getByRole('combobox', { name: 'Workflow' });
   assert.equal(await workflow.inputValue(), 'Graph.InstallUbuntu');
-  const payload = () => boot.locator('pre').innerText();
   assert.deepEqual(JSON.parse(await payload()), {
     name: 'Graph.InstallUbuntu',
     options: { defaults: { version: '1', repo: `${service.southbound}/noble/1` } },
   });
   await workflow.selectOption('Graph.InstallDebian');
   assert.equal(JSON.parse(await payload()).name, 'Graph.InstallDebian');
-  await boot.getByRole('button', { name: 'iPXE' }).click();
-  const [, url] = (await payload()).match(/^#!ipxe\nsanboot --no-describe (.*)$/);
-  assert.equal((await service.fetched(new URL(url).pathname)).status, 200);
+  // The way that was chosen is remembered.
+  await page.reload();
+  await workflow.waitFor();
 }

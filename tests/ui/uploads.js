@@ -80,6 +80,7 @@ export async function addedFromAnUpload(scene) {
   assert.deepEqual(await service.get('/images'), []);
   network.limit = Infinity;
   await row.getByText('The image debian 12.5.0 was added.').waitFor();
+  assert.equal(await page.getByRole('log').getByText(/is being uploaded/).count(), 0);
   await row.getByRole('link', { name: 'Show the image' }).click();
   await page.getByRole('heading', { name: 'debian 12.5.0' }).waitFor();
   await page.getByText('Ready', { exact: true }).waitFor();

@@ -9,13 +9,30 @@ export class ApiError extends Error {
   /**
    * @param {string} message text for the user
    * @param {number} status of the answer; 0 if there was none
-   * @param {string} [parameter] the one that led to the error
+   * @param {{parameter?: string, isForeign?: boolean}} [more] the parameter that led to the error; whether the answer is a proxy's
    */
-  constructor(message, status, parameter) {
+  constructor(message, status, { parameter, isForeign = false } = {}) {
     super(message);
     this.status = status;
     this.parameter = parameter;
+    this.isForeign = isForeign;
   }
+}
+
+/**
+ * The error that an answer tells. The service's own are problems (RFC 9457), never pages, and do not name a
+ * server; others are of a proxy between.
+ * @param {number} status
+ * @param {(field: string) => string | null | undefined} header
+ * @param {any} body its JSON, if it is that
+ */
+export function refusal(status, header, body) {
+  const { errors } = text;
+  const [type, server] = [header('Content-Type') ?? '', header('Server') ?? ''];
+  const isProblem = status >= 400 && type.startsWith('application/problem+json');
+  if (isProblem || !(server || type.startsWith('text/html'))) return new ApiError(body?.detail ?? errors.odd(status), status, { parameter: body?.parameter });
+  const [name] = server.match(/^[\w./ -]{1,40}/) ?? [];
+  return new ApiError(errors.foreign(status, name), status, { isForeign: true });
 }
 
 /** @typedef {Record<string, string | number | string[] | null | undefined>} Parameters */
@@ -53,10 +70,13 @@ export async function request(method, path, parameters, signal) {
   }
   // An empty body is a valid answer; a truncated one, or one of a proxy, is not.
   const body = answer.status === 204 ? null : await answer.json().catch(() => undefined);
-  if (answer.ok && body === undefined) throw new ApiError(text.errors.unreachable, 0);
-  if (answer.ok) return body;
-  throw new ApiError(body?.detail ?? text.errors.odd(answer.status), answer.status, body?.parameter);
+  if (answer.ok && body !== undefined) return body;
+  if (answer.ok && isJson(answer)) throw new ApiError(text.errors.unreachable, 0);
+  throw refusal(answer.status, (field) => answer.headers.get(field), body);
 }
+
+/** @param {Response} answer */
+const isJson = ({ headers }) => headers.get('Content-Type')?.startsWith('application/json');
 
 /** @param {string} path @param {Parameters} [parameters] @param {AbortSignal} [signal] */
 export const get = (path, parameters, signal) => request('GET', path, parameters, signal);

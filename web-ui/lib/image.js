@@ -1,4 +1,5 @@
 // Images in words for the user.
+import { computed } from '@preact/signals';
 import { text } from '../text.js';
 import { about, jobOfImage, jobs } from './live.js';
 
@@ -35,6 +36,12 @@ export function southbound(path) {
   const below = prefix && path.startsWith(prefix) ? path.slice(prefix.length) : path.replace(/^\//, '');
   return base + below;
 }
+
+/** The host of the southbound's URL, if it is each machine's own address or none at all. */
+export const loopback = computed(() => {
+  const { hostname } = new URL(about.value?.southboundUrl ?? 'http://none');
+  return /^(127\.|0\.0\.0\.0$|localhost$|\[::1?\]$|\[::ffff:7f)|\.localhost$/.test(hostname) ? hostname : null;
+});
 
 /** The URL of its tree, as RackHD wants it: without a slash at its end. @param {Image} image */
 export const repository = (image) => southbound(image.path).replace(/\/$/, '');

@@ -16,8 +16,8 @@ export function watchImages() {
       now.set(image.id, is);
       // The user knows of a job that was cancelled.
       if (before.get(image.id) !== 'working' || is === 'working' || job(image)?.state === 'cancelled') continue;
-      if (is === 'ready') tell(text.images.came(title(image)));
-      else complain(text.images.broke(title(image), reason(image)));
+      if (is === 'ready') tell(text.images.came(title(image)), title(image));
+      else complain(text.images.broke(title(image), reason(image)), title(image));
     }
     before = now;
   });

@@ -5,11 +5,11 @@ import { text } from '../text.js';
 import { html } from './html.js';
 import { Icon } from './icon.js';
 
-/** How long a message stays, milliseconds. An error stays until the user closes it. */
+/** How long a message stays, milliseconds. Errors and warnings stay until the user closes them. */
 const STAYS = 6000;
 const MOST = 4;
 
-/** @typedef {{id: number, words: string, isError: boolean}} Message */
+/** @typedef {{id: number, words: string, about: string, kind: '' | 'wrong' | 'warns'}} Message `about`: what it is about */
 /** @type {import('@preact/signals').Signal<Message[]>} */
 const messages = signal([]);
 const spoken = signal('');
@@ -27,21 +27,31 @@ export function enter(dialog) {
   return () => void (stages.value = stages.value.filter((one) => one !== dialog));
 }
 
-/** @param {string} words @param {boolean} [isError] */
-function show(words, isError = false) {
+/** @param {string} words @param {string} about @param {Message['kind']} kind */
+function show(words, about, kind = '') {
   const id = (count += 1);
-  messages.value = [...messages.value.filter((message) => message.words !== words), { id, words, isError }].slice(-MOST);
-  if (!isError) setTimeout(() => close(id), STAYS);
+  withdraw(about);
+  messages.value = [...messages.value, { id, words, about, kind }].slice(-MOST);
+  if (!kind) setTimeout(() => close(id), STAYS);
 }
 
 /** @param {number} id */
 const close = (id) => (messages.value = messages.value.filter((message) => message.id !== id));
 
-/** Shows a success. @param {string} words */
-export const tell = (words) => show(words);
+/** Takes back what was said about something: it is no longer so. @param {string} about */
+export const withdraw = (about) => void (messages.value = messages.value.filter((message) => message.about !== about));
 
-/** Shows an error. @param {unknown} error */
-export const complain = (error) => show(error instanceof Error ? error.message : String(error), true);
+/** Shows a success, in the place of what was said before about the same. @param {string} words @param {string} [about] */
+export const tell = (words, about = words) => show(words, about);
+
+/** Shows a warning, in the place of what was said before about the same. @param {string} words @param {string} about */
+export const warn = (words, about) => show(words, about, 'warns');
+
+/** Shows an error, in the place of what was said before about the same. @param {unknown} error @param {string} [about] */
+export function complain(error, about) {
+  const words = error instanceof Error ? error.message : String(error);
+  show(words, about ?? words, 'wrong');
+}
 
 /** Announces a change to screen readers. @param {string} words */
 export function say(words) {
@@ -69,9 +79,9 @@ export function Announcements() {
 const Told = () => html`
   <div class="messages" role="log" aria-label=${text.messages}>
     ${messages.value.map(
-      ({ id, words, isError }) => html`
-        <div key=${id} class=${isError ? 'message wrong' : 'message'}>
-          <${Icon} name=${isError ? 'warning' : 'check'} /><span>${words}</span>
+      ({ id, words, kind }) => html`
+        <div key=${id} class=${`message ${kind}`}>
+          <${Icon} name=${kind ? 'warning' : 'check'} /><span>${words}</span>
           <button class="plain" aria-label=${text.close} onClick=${() => close(id)}><${Icon} name="cancel" /></button>
         </div>
       `,

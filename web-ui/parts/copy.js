@@ -2,7 +2,9 @@
 import { useState } from 'preact/hooks';
 import { copy } from '../lib/clipboard.js';
 import { text } from '../text.js';
-import { complain, say } from './announce.js';
+import { about } from '../lib/live.js';
+import { loopback } from '../lib/image.js';
+import { complain, say, warn } from './announce.js';
 import { html } from './html.js';
 import { Icon } from './icon.js';
 
@@ -22,6 +24,8 @@ export function Copy({ value, what, labelled = false }) {
     }
     setDone(true);
     say(text.copy.done(what));
+    const base = about.value?.southboundUrl;
+    if (loopback.value && base && value.includes(base)) warn(text.loopback.copied(loopback.value), 'loopback');
     setTimeout(() => setDone(false), SHOWN);
   };
   return html`

@@ -4,7 +4,7 @@ import * as api from '../lib/api.js';
 import { title } from '../lib/image.js';
 import { connection, files, images, isLoaded, learn } from '../lib/live.js';
 import { route } from '../lib/route.js';
-import { say, tell } from '../parts/announce.js';
+import { say, tell, withdraw } from '../parts/announce.js';
 import { text } from '../text.js';
 import { change, end, find, uploads, work, works } from './list.js';
 import { question, questionOf } from './questions.js';
@@ -24,6 +24,11 @@ const REGISTRATION = 600_000;
  * and end later, and take all connections that a browser keeps to a server by HTTP/1.1: six.
  */
 const AT_ONCE = 3;
+/**
+ * What is sent at once where a proxy takes no more, bytes: nginx takes 1 MiB by default, others less. Without
+ * such a proxy, all of the rest is one body.
+ */
+const PIECES = [1_000_000, 250_000, 60_000];
 /** How often progress is shown, milliseconds. */
 const TICK = 500;
 /** Pauses before another attempt, milliseconds; they start over when bytes get through. */
@@ -79,7 +84,7 @@ function begin(upload) {
   const before = upload.id ? upload.before : (files[upload.store].value.get(upload.name)?.uploaded ?? undefined);
   mine.speed.start(upload.done);
   change(key, { state: 'sending', before, rate: null, secondsLeft: null, reason: undefined, status: undefined, until: undefined });
-  mine.stop = send({ ...upload, before }, mine.file, {
+  mine.stop = send({ ...upload, before }, mine.file, mine.piece, {
     created: (id) => change(key, { id }),
     progressed: (done) => {
       mine.speed.note(done);
@@ -101,7 +106,7 @@ export function complete(key) {
     void register(key);
   } else {
     end(upload);
-    report(text.uploads.stored(upload.name));
+    report(text.uploads.stored(upload.name), upload.name);
   }
   next();
 }
@@ -128,11 +133,18 @@ async function register(key) {
 function added(upload, image) {
   change(upload.key, { state: 'done', added: image.id });
   end(upload);
-  report(text.uploads.added(title(image)));
+  report(text.uploads.added(title(image)), title(image));
 }
 
-/** Announces success. Where the list is shown, it tells so itself. @param {string} words */
-const report = (words) => (route.value.path[0] === 'files' ? say : tell)(words);
+/** Announces success. Where the list is shown, it tells so itself. @param {string} words @param {string} about */
+function report(words, about) {
+  if (route.value.path[0] !== 'files') {
+    tell(words, about);
+    return;
+  }
+  withdraw(about);
+  say(words);
+}
 
 /** An attempt to send failed: finds out why. @param {string} key @param {api.ApiError} error */
 async function failed(key, error) {
@@ -147,6 +159,10 @@ async function failed(key, error) {
     next();
     return;
   }
+  if (error.isForeign) {
+    foreign(key, error);
+    return;
+  }
   if (error.status === 404 || error.status === 410) {
     await lost(key);
     return;
@@ -154,6 +170,19 @@ async function failed(key, error) {
   // A digest that does not match leaves nothing on the service.
   if (error.status === 422) forgotten(key);
   fail(key, error);
+}
+
+/** A proxy refused it. One that takes no bodies of this size may take smaller ones. @param {string} key @param {api.ApiError} error */
+function foreign(key, error) {
+  const mine = work(key);
+  const smaller = PIECES.find((piece) => piece < mine.piece);
+  if (error.status !== 413 || !smaller) {
+    fail(key, error);
+    return;
+  }
+  mine.piece = smaller;
+  change(key, { state: 'waiting' });
+  next();
 }
 
 /**
@@ -199,15 +228,16 @@ export function fail(key, error) {
   if (!upload) return;
   const mine = work(key);
   mine.halt();
-  const { message, status } = error instanceof api.ApiError ? error : new api.ApiError(String(error), 400);
+  const { message, status, isForeign } = error instanceof api.ApiError ? error : new api.ApiError(String(error), 400);
   mine.attempts += 1;
   const done = Math.min(upload.size, Math.max(upload.done, mine.speed.done));
   if (mine.attempts > (PASSING[status] ?? 0)) {
-    change(key, { state: 'failed', reason: message, status, done, rate: null, secondsLeft: null });
+    // The advice on a status is about the service's own answers.
+    change(key, { state: 'failed', reason: message, status: isForeign ? 0 : status, done, rate: null, secondsLeft: null });
   } else {
     const pause = PAUSES[Math.min(mine.attempts, PAUSES.length) - 1];
-    const reason = status === 0 ? (navigator.onLine ? message : text.uploads.offline) : text.uploads.says(message);
-    change(key, { state: 'retrying', reason, status, until: Date.now() + pause, done, rate: null, secondsLeft: null });
+    const reason = isForeign ? message : status === 0 ? (navigator.onLine ? message : text.uploads.offline) : text.uploads.says(message);
+    change(key, { state: 'retrying', reason, status: isForeign ? 0 : status, until: Date.now() + pause, done, rate: null, secondsLeft: null });
     mine.again = setTimeout(() => retry(key), pause);
   }
   next();

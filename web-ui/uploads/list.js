@@ -41,6 +41,8 @@ class Work {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   again;
   attempts = 0;
+  /** The most that one body may have, bytes. */
+  piece = Infinity;
   /** Whether its questions were checked once. */
   isExamined = false;
   speed = new Speed();
@@ -78,7 +80,7 @@ export function change(key, changes) {
     const words = `${after.name}: ${after.reason}`;
     // Where the list is, it shows that too.
     if (route.value.path[0] === 'files') say(words);
-    else complain(words);
+    else complain(words, after.name);
   }
 }
 

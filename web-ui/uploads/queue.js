@@ -33,7 +33,7 @@ export function upload(picked, { store, sha256, image, id, name = picked.file.na
   if (known) {
     if (image) change(known.key, { image, sha256: sha256 || known.sha256 });
     if (['stopped', 'failed'].includes(known.state)) offer(known.key, picked);
-    else tell(text.uploads.already(name));
+    else tell(text.uploads.already(name), name);
     return;
   }
   const key = randomKey();

@@ -20,9 +20,10 @@ const NO_ANSWER = 0;
  * Begins to send. Returns a function that stops it; no callback is called after that.
  * @param {Kept} upload
  * @param {File} file
+ * @param {number} piece the most that one body may have, bytes
  * @param {Told} told
  */
-export function send(upload, file, told) {
+export function send(upload, file, piece, told) {
   let isStopped = false;
   /** @type {Upload | undefined} */
   let sender;
@@ -39,6 +40,7 @@ export function send(upload, file, told) {
         // This page keeps notes and retries itself, because it shows more than tus knows.
         storeFingerprintForResuming: false,
         retryDelays: null,
+        chunkSize: piece,
         onUploadUrlAvailable: unlessStopped(() => {
           const known = sender?.url?.split('/').pop() ?? '';
           // The service does not know below which path a proxy has put it.
@@ -78,7 +80,10 @@ function understood(error) {
   } catch {
     // An answer to HEAD has no body, and one of a proxy has another.
   }
-  return new api.ApiError(problem?.detail ?? text.uploads.refusals[/** @type {409} */ (answer.getStatus())] ?? text.errors.odd(answer.getStatus()), answer.getStatus(), problem?.parameter);
+  const status = answer.getStatus();
+  const refusal = api.refusal(status, (field) => answer.getHeader(field), problem);
+  if (!problem && !refusal.isForeign) refusal.message = text.uploads.refusals[/** @type {409} */ (status)] ?? refusal.message;
+  return refusal;
 }
 
 /**

@@ -2,10 +2,10 @@
 import { computed } from '@preact/signals';
 import { useEffect, useState } from 'preact/hooks';
 import * as api from '../lib/api.js';
-import { duration } from '../lib/format.js';
 import { images, jobs } from '../lib/live.js';
 import { adjust, href, route } from '../lib/route.js';
 import { attempt } from '../parts/announce.js';
+import { Countdown } from '../parts/countdown.js';
 import { html } from '../parts/html.js';
 import { Icon } from '../parts/icon.js';
 import { Log } from '../parts/log.js';
@@ -101,16 +101,6 @@ function told(job) {
   if (job.reason) parts.push(job.reason);
   if (job.attempts > 1) parts.push(text.image.attempts(job.attempts));
   return html`${parts.map((part, at) => html`<span key=${at} class="wrap">${part} · </span>`)}<${Time} stamp=${job.updated} />`;
-}
-
-/** When the next attempt begins, to the second. @param {{until: string}} props */
-function Countdown({ until }) {
-  const [now, setNow] = useState(Date.now());
-  useEffect(() => {
-    const tick = setInterval(() => document.hidden || setNow(Date.now()), 1000);
-    return () => clearInterval(tick);
-  }, []);
-  return html`<span class="number">${text.activity.jobs.next(duration((Date.parse(until) - now) / 1000))}</span>`;
 }
 
 /** What a job works on, in words that follow its kind. @param {Job} job */

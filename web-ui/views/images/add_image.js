@@ -7,7 +7,8 @@ import { southbound, state } from '../../lib/image.js';
 import { files, images, learn } from '../../lib/live.js';
 import { complaint, suggestion } from '../../lib/names.js';
 import { adjust, go, route } from '../../lib/route.js';
-import { tell } from '../../parts/announce.js';
+import { say, tell } from '../../parts/announce.js';
+import { Caution } from '../../parts/caution.js';
 import { Code } from '../../parts/copy.js';
 import { Dialog } from '../../parts/dialog.js';
 import { Field } from '../../parts/field.js';
@@ -109,14 +110,15 @@ export function AddImage() {
     if (source === 'upload' && picked) {
       const { sha256, checksum, tree } = parameters;
       upload(picked, { store: 'iso', sha256, image: { name, version, tree, checksum } });
-      tell(add.uploading(`${name} ${version}`));
+      // The list of uploads shows it.
+      say(add.uploading(`${name} ${version}`));
       go(['files']);
       return;
     }
     setBusy(true);
     try {
       const image = await api.request('PUT', 'images', parameters);
-      tell(add.added(`${name} ${version}`));
+      tell(add.added(`${name} ${version}`), `${name} ${version}`);
       learn(image);
       go(['images', image.id]);
     } catch (error) {
@@ -165,6 +167,7 @@ export function AddImage() {
             onInput=${(/** @type {string} */ value) => (setTyped({ ...typed, version: true }), enter({ version: value }))} />
         </div>
         <p class="target">${target && html`<span class="dim">${add.result}</span> <code>${target}</code>`}</p>
+        ${target && html`<${Caution} />`}
         <details open=${isOpen} onToggle=${(/** @type {any} */ event) => setOpen(event.currentTarget.open)}>
           <summary>${add.more}</summary>
           <${Field} label=${add.digest} optional=${add.optional} ...${bind('sha256', 'sha256')} mono />

@@ -1,6 +1,9 @@
 // How machines install from an image: the URL, and what RackHD and iPXE want to be told.
 import { useId, useState } from 'preact/hooks';
-import { fileUrl, repository, state } from '../../lib/image.js';
+import { fileUrl, repository, southbound, state } from '../../lib/image.js';
+import { useKernel } from '../../lib/kernel.js';
+import * as storage from '../../lib/storage.js';
+import { Caution } from '../../parts/caution.js';
 import { Code, Copy } from '../../parts/copy.js';
 import { html } from '../../parts/html.js';
 import { text } from '../../text.js';
@@ -22,6 +25,17 @@ const WORKFLOWS = [
 /** A workflow that is not in the list: then only its options can be told. */
 const OTHER = 'other';
 
+/** What kernels of a family want to be told, to find the rest of their system. @type {[string[], (url: string, iso: string) => string][]} */
+const PARAMETERS = [
+  [['centos', 'rocky', 'almalinux', 'fedora', 'oracle', 'ol', 'rhel', 'openeuler'], (url) => ` inst.repo=${url}`],
+  [['suse', 'opensuse', 'sles'], (url) => ` install=${url}`],
+  [['ubuntu'], (_, iso) => ` ip=dhcp url=${iso}`],
+];
+
+/** The ways to install, and the one that was chosen last in this browser. */
+const WAYS = /** @type {const} */ (['ipxe', 'disc', 'rackhd']);
+const KEPT = 'image-service.boot';
+
 /** @param {Image} image */
 function workflowOf(image) {
   const [family, name] = [image.system?.family ?? '', image.name.toLowerCase()];
@@ -31,35 +45,51 @@ function workflowOf(image) {
 
 /** @param {{image: Image}} props */
 export function Boot({ image }) {
-  const [chosen, setChosen] = useState('');
-  const [tab, setTab] = useState(/** @type {'rackhd' | 'ipxe'} */ ('rackhd'));
-  const select = useId();
+  const [way, setWay] = useState(() => WAYS.find((one) => one === storage.read(KEPT)) ?? WAYS[0]);
   const url = repository(image);
-  const workflow = chosen || workflowOf(image);
-  const payload = JSON.stringify({ name: workflow === OTHER ? undefined : workflow, options: { defaults: { version: image.version, repo: url } } }, null, 2);
-  const script = `#!ipxe\nsanboot --no-describe ${fileUrl('iso', image.iso)}`;
+  const words = text.image;
+  const choose = (/** @type {typeof way} */ one) => (setWay(one), storage.write(KEPT, one));
   return html`
     <section aria-labelledby="boot" class="boot">
-      <h2 id="boot">${text.image.boot}</h2>
-      <p class="url"><a href=${`${url}/`} target="_blank" rel="noreferrer"><code>${url}</code></a><${Copy} value=${url} what=${text.image.url} labelled /></p>
-      <p class="dim">${state(image) === 'ready' ? text.image.bootHint : text.image.notYet}</p>
-      <div class="chips" role="group" aria-label=${text.image.boot}>
-        ${/** @type {const} */ (['rackhd', 'ipxe']).map((one) => html`<button key=${one} type="button" class="chip" aria-pressed=${tab === one} onClick=${() => setTab(one)}>${text.image[one]}</button>`)}
+      <h2 id="boot">${words.boot}</h2>
+      <p class="url"><a href=${`${url}/`} target="_blank" rel="noreferrer"><code>${url}</code></a><${Copy} value=${url} what=${words.url} labelled /></p>
+      <${Caution} />
+      <p class="dim">${state(image) === 'ready' ? words.bootHint : words.notYet}</p>
+      <div class="chips" role="group" aria-label=${words.boot}>
+        ${WAYS.map((one) => html`<button key=${one} type="button" class="chip" aria-pressed=${way === one} onClick=${() => choose(one)}>${words.ways[one]}</button>`)}
       </div>
-      ${
-        tab === 'rackhd'
-          ? html`
-              <div class="inline"><label for=${select}>${text.image.workflow}</label>
-                <select id=${select} value=${workflow} onChange=${(/** @type {any} */ event) => setChosen(event.currentTarget.value)}>
-                  ${WORKFLOWS.map(([name]) => html`<option key=${name} value=${name}>${name}</option>`)}
-                  <option value=${OTHER}>${text.image.other}</option>
-                </select></div>
-              <${Code} value=${payload} what=${text.image.payload} />
-              <p class="dim">${text.image.payloadHint}</p>
-            `
-          : html`<${Code} value=${script} what=${text.image.ipxe} />
-              <p class="dim">${text.image.ipxeHint}</p>`
-      }
+      ${way === 'ipxe' && html`<${Ipxe} image=${image} />`}
+      ${way === 'disc' && html`<${Code} value=${`#!ipxe\nsanboot --no-describe ${fileUrl('iso', image.iso)}`} what=${words.script} /><p class="dim">${words.discHint}</p>`}
+      ${way === 'rackhd' && html`<${Rackhd} image=${image} />`}
     </section>
+  `;
+}
+
+/** The script that starts the kernel. @param {{image: Image}} props */
+function Ipxe({ image }) {
+  const found = useKernel(image);
+  const words = text.image;
+  if (found === null) return html`<p class="dim">${state(image) === 'ready' ? words.noKernel : words.kernelLater}</p>`;
+  const [, parameters] = PARAMETERS.find(([families]) => families.includes(image.system?.family ?? '')) ?? [];
+  const at = (/** @type {string} */ path) => southbound(image.path + path);
+  const rest = parameters?.(repository(image), fileUrl('iso', image.iso)) ?? '';
+  const script = found && `#!ipxe\nkernel ${at(found.kernel)} initrd=${found.initrd.split('/').pop()}${rest}\ninitrd ${at(found.initrd)}\nboot`;
+  return html`<div class="script"><${Code} value=${script ?? text.loading} what=${words.script} /></div><p class="dim">${words.scriptHint}</p>`;
+}
+
+/** What RackHD is to be told. @param {{image: Image}} props */
+function Rackhd({ image }) {
+  const [chosen, setChosen] = useState('');
+  const select = useId();
+  const workflow = chosen || workflowOf(image);
+  const payload = JSON.stringify({ name: workflow === OTHER ? undefined : workflow, options: { defaults: { version: image.version, repo: repository(image) } } }, null, 2);
+  return html`
+    <div class="inline"><label for=${select}>${text.image.workflow}</label>
+      <select id=${select} value=${workflow} onChange=${(/** @type {any} */ event) => setChosen(event.currentTarget.value)}>
+        ${WORKFLOWS.map(([name]) => html`<option key=${name} value=${name}>${name}</option>`)}
+        <option value=${OTHER}>${text.image.other}</option>
+      </select></div>
+    <${Code} value=${payload} what=${text.image.payload} />
+    <p class="dim">${text.image.payloadHint}</p>
   `;
 }

@@ -3,6 +3,7 @@ import { size } from '../../lib/format.js';
 import { fileUrl } from '../../lib/image.js';
 import { files } from '../../lib/live.js';
 import { adjust, href, route } from '../../lib/route.js';
+import { Caution } from '../../parts/caution.js';
 import { Copy } from '../../parts/copy.js';
 import { Dialog } from '../../parts/dialog.js';
 import { html } from '../../parts/html.js';
@@ -35,6 +36,7 @@ export function FileDetails({ store, name }) {
   return html`
     <${Dialog} title=${html`<bdi>${name}</bdi>`} onClose=${close} wide>
       <dl class="facts">${rows.filter(([, value]) => value).map(([label, value]) => html`<div key=${label}><dt>${label}</dt><dd>${value}</dd></div>`)}</dl>
+      <${Caution} />
       <footer>
         ${store === 'iso' && html`<a class="button small" href=${href(['files'], { ...Object.fromEntries(route.value.query), file: null, add: 'store', iso: name })}><${Icon} name="disc" />${text.files.addShort}</a>`}
         <button type="button" class="small danger" onClick=${() => (removing.value = { store, name }, close())}><${Icon} name="remove" />${text.files.removeShort}</button>

@@ -6,7 +6,7 @@ import { reason, state } from '../../lib/image.js';
 import { jobs } from '../../lib/live.js';
 import { href } from '../../lib/route.js';
 import { html } from '../../parts/html.js';
-import { Bar, words } from '../../parts/progress.js';
+import { Bar, percent, words } from '../../parts/progress.js';
 import { Time } from '../../parts/time.js';
 import { text } from '../../text.js';
 
@@ -31,7 +31,7 @@ export function FileStatus({ store, file }) {
   const word = { ready: text.files.ready, working: text.files.preparing, failed: text.files.damaged }[is];
   const status = html`<span class=${`status ${is}`}><span class="dot" aria-hidden="true"></span><span class="word">${word}</span></span>`;
   if (job?.progress) {
-    return html`<span class="pair going"><span class="line">${status}<span class="second">${words(job.progress)}</span></span>
+    return html`<span class="pair going"><span class="line">${status}<span class="second" title=${words(job.progress)}>${percent(job.progress)}</span></span>
       <${Bar} done=${job.progress.done} total=${job.progress.total} label=${text.files.digesting(file.name)} /></span>`;
   }
   if (is === 'failed') return html`<span class="pair">${status}<span class="second why" title=${reason(file)}>${reason(file)}</span></span>`;

@@ -16,13 +16,14 @@ import { text } from '../../text.js';
 export function ImageActions({ image, labelled = false }) {
   const [work, is, name] = [job(image), state(image), title(image)];
   const isOver = !work || ['done', 'failed', 'cancelled'].includes(work.state);
-  /** @param {string} words @param {'cancel' | 'retry'} icon @param {() => void} act @param {string} label */
-  const button = (words, icon, act, label) =>
-    html`<button type="button" class=${labelled ? 'small' : 'plain'} title=${words} aria-label=${words} onClick=${act}><${Icon} name=${icon} />${labelled && label}</button>`;
-  const stop = () => attempt(async () => (await api.request('DELETE', `jobs/${api.path(work?.id ?? '')}`), tell(text.images.stopped(name))));
-  const again = () => attempt(async () => (await api.request('POST', `jobs/${api.path(work?.id ?? '')}/retry`), tell(text.images.retried(name))));
+  /** @param {string} words @param {'cancel' | 'retry'} icon @param {() => void} act @param {string} label @param {string} [spare] */
+  const button = (words, icon, act, label, spare = '') =>
+    html`<button type="button" class=${labelled ? 'small' : `plain ${spare}`} title=${words} aria-label=${words} onClick=${act}><${Icon} name=${icon} />${labelled && label}</button>`;
+  const stop = () => attempt(async () => (await api.request('DELETE', `jobs/${api.path(work?.id ?? '')}`), tell(text.images.stopped(name), name)));
+  const again = () => attempt(async () => (await api.request('POST', `jobs/${api.path(work?.id ?? '')}/retry`), tell(text.images.retried(name), name)));
   if (work && !isOver) {
-    return html`${work.state === 'waiting' && button(text.images.retry(name), 'retry', again, text.retry)}${button(text.images.stop(name), 'cancel', stop, text.cancel)}`;
+    const waits = work.state === 'waiting';
+    return html`${waits && button(text.images.retry(name), 'retry', again, text.retry)}${button(text.images.stop(name), 'cancel', stop, text.cancel, waits ? 'spare' : '')}`;
   }
   if (is !== 'failed') return null;
   if (work && work.state !== 'done') return button(text.images.retry(name), 'retry', again, text.retry);

@@ -9,6 +9,7 @@ import { adjust, href, route } from '../../lib/route.js';
 import { order, sortBy, sorting } from '../../lib/sorting.js';
 import { say } from '../../parts/announce.js';
 import { Code, Copy, Digest } from '../../parts/copy.js';
+import { Countdown } from '../../parts/countdown.js';
 import { html } from '../../parts/html.js';
 import { Icon } from '../../parts/icon.js';
 import { Bar, percent, words } from '../../parts/progress.js';
@@ -149,11 +150,14 @@ function Kind({ image }) {
 /** The status, or how far it has come. @param {{image: Image, brief?: boolean}} props */
 export function Progressing({ image, brief = false }) {
   const work = job(image);
-  if (state(image) !== 'working' || !work) return html`<${Status} thing=${image} />`;
-  if (work.state === 'waiting') return html`<span class="pair"><${Status} thing=${image} /><span class="second" title=${work.reason}>${text.status.stalled(work.reason ?? '')}</span></span>`;
-  if (!work.progress) return html`<${Status} thing=${image} />`;
+  const status = html`<${Status} thing=${image} job=${work} />`;
+  if (state(image) !== 'working' || !work) return status;
+  if (work.state === 'waiting') {
+    return html`<span class="pair">${status}<span class="second why" title=${work.reason}>${!brief && work.until && html`<${Countdown} until=${work.until} />: `}${work.reason}</span></span>`;
+  }
+  if (!work.progress) return status;
   return html`
-    <span class="pair going"><span class="line"><${Status} thing=${image} /><span class="second" title=${words(work.progress)}>${brief ? percent(work.progress) : words(work.progress)}</span></span>
+    <span class="pair going"><span class="line">${status}<span class="second" title=${words(work.progress)}>${brief ? percent(work.progress) : words(work.progress)}</span></span>
       <${Bar} done=${work.progress.done} total=${work.progress.total} label=${title(image)} /></span>
   `;
 }

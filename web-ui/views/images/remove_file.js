@@ -41,7 +41,7 @@ function Question({ store, file, onClose }) {
     const done = await attempt(() => api.request('DELETE', store, { name }));
     setBusy(false);
     if (!done) return;
-    tell(removing.done(name));
+    tell(removing.done(name), name);
     onClose();
     forget(files[store], name);
   };

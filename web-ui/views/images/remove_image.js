@@ -22,7 +22,7 @@ export function RemoveImage({ image, onClose }) {
     const done = await attempt(() => api.request('DELETE', 'images', { id: image.id }));
     setBusy(false);
     if (!done) return;
-    tell(text.remove.done(name));
+    tell(text.remove.done(name), name);
     onClose();
     forget(images, image.id);
     if (route.value.path[1] === image.id) go(['images']);

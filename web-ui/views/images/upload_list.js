@@ -117,7 +117,7 @@ function RemoveOther({ other, onClose }) {
     const done = await attempt(() => remove(other));
     setBusy(false);
     if (!done) return;
-    tell(uploads.removed(other.name));
+    tell(uploads.removed(other.name), other.name);
     onClose();
   };
   return html`
