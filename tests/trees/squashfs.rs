@@ -182,6 +182,34 @@ fn what_is_cut_or_broken_is_refused_with_the_reason() {
     assert!(service.images(&[]).is_empty());
 }
 
+/// Some writers leave three bytes out of the size of each directory. Linux reads all of its entries.
+#[test]
+fn a_directory_whose_size_is_wrong_keeps_its_entries() {
+    let tree = (0..300).fold(SourceTree::new(), |tree, number| {
+        tree.file(format!("file-{number:03}"), format!("text {number}"))
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("image");
+    packed::squash(&tree, &["-noI", "-noId"], &image);
+    let whole = fs::read(&image).unwrap();
+    let number =
+        |at: usize| usize::try_from(u64::from_le_bytes(whole[at..at + 8].try_into().unwrap())).unwrap();
+    // The inode of the root, in a block that is not compressed: its size stands at byte 24.
+    let (root, inodes) = (number(32), number(64));
+    let at = inodes + 2 + (root >> 16) + (root & 0xFFFF) + 24;
+    let size = u16::from_le_bytes([whole[at], whole[at + 1]]);
+    let service = Setup::new().start();
+    for (version, size, warnings) in [("right", size, 0), ("shorter", size - 3, 1), ("longer", size + 5, 1)] {
+        let mut changed = whole.clone();
+        changed[at..at + 2].copy_from_slice(&size.to_le_bytes());
+        fs::write(&image, changed).unwrap();
+        register(&service, version, &image);
+        compare_tree(&service, &format!("/squash/{version}"), &digest::walk(tree.root()));
+        let record = &service.images(&[("version", version)])[0];
+        assert_eq!(record["tree"]["warnings"], warnings, "{record}");
+    }
+}
+
 /// The head is sent before the block is known to be damaged: then only a broken connection tells.
 #[test]
 fn a_block_that_is_broken_cuts_the_connection() {

@@ -66,9 +66,44 @@ fn images_laid_out_by_hand_are_read() {
         let image = Image::open(source).unwrap();
         let mut names = Vec::new();
         let entries = root(&image, source);
-        image.reader(source).entries(&entries, |name, _| names.push(name.to_vec())).unwrap();
+        assert!(image.reader(source).entries(&entries, |name, _| names.push(name.to_vec())).unwrap());
         assert_eq!(names, vec![b"a".to_vec(); 300]);
     }
+}
+
+/// Linux reads a run of entries to its end if it begins within the size of the directory. squashfs-tools-ng
+/// and go-diskfs have left out the three bytes for `.` and `..`.
+#[test]
+fn a_wrong_size_costs_no_run_that_begins_within_it() {
+    // Two runs, of 256 entries and of 44.
+    let runs = [12 + 256 * 9, 12 + 44 * 9];
+    for (difference, seen, is_right) in [
+        (0, 300, true),
+        (-3, 300, false),
+        (1 - runs[1], 300, false),
+        // Nothing tells this one.
+        (-runs[1], 256, true),
+        (1 - runs[0] - runs[1], 256, false),
+        (-runs[0] - runs[1] - 3, 0, false),
+        (1, 300, false),
+        (20, 300, false),
+    ] {
+        let mut bytes = image(&listing(300), 8192);
+        let size = runs.iter().sum::<i32>() + 3 + difference;
+        bytes[INODES + 2 + 20..][..4].copy_from_slice(&size.to_le_bytes());
+        let source = &bytes.as_slice();
+        let image = Image::open(source).unwrap();
+        let mut names = 0;
+        let listing = root(&image, source);
+        let told = image.reader(source).entries(&listing, |_, _| names += 1).unwrap();
+        assert_eq!((names, told), (seen, is_right || size == 0), "{difference}");
+    }
+    let mut bytes = image(&listing(300), 8192);
+    bytes[INODES + 2 + 20] += 21;
+    let source = &bytes.as_slice();
+    let image = Image::open(source).unwrap();
+    let listing = root(&image, source);
+    assert!(matches!(image.reader(source).entries(&listing, |_, _| {}), Err(Error::Corrupt(_))));
 }
 
 /// Each block costs two reads, so a block counts as a full one.
@@ -91,7 +126,7 @@ fn a_listing_that_directories_share_costs_each_time() {
     let entries = root(&image, source);
     let mut reader = image.reader(source);
     let mut seen = 0_u64;
-    let result = (0..100).try_for_each(|_| reader.entries(&entries, |_, _| seen += 1));
+    let result = (0..100).try_for_each(|_| reader.entries(&entries, |_, _| seen += 1).map(drop));
     assert!(matches!(result, Err(Error::Limit(_))), "{result:?}");
     assert!(seen <= squashfs_reader::ENTRIES, "{seen}");
 }

@@ -120,6 +120,27 @@ impl Builder {
         self.by_name.get(&(parent, name.into())).copied()
     }
 
+    /// The path of an entry from the root, names separated by `/`.
+    pub(super) fn path(&self, id: u32) -> Vec<u8> {
+        let (mut names, mut here) = (Vec::new(), id);
+        while here != ROOT {
+            let node = self.node(here);
+            names.push(self.text(node.name));
+            here = node.parent;
+        }
+        names.reverse();
+        names.join(&b'/')
+    }
+
+    /// Whether an entry is `directory` or lies in it.
+    pub(super) fn is_within(&self, id: u32, directory: u32) -> bool {
+        let mut here = id;
+        while here != directory && here != ROOT {
+            here = self.node(here).parent;
+        }
+        here == directory
+    }
+
     /// An entry that was added.
     pub(super) fn node(&self, id: u32) -> Node {
         self.nodes[position(id)]

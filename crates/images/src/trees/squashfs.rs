@@ -1,7 +1,7 @@
 //! The tree inside a squashfs. Its directories become an index; a file is decoded block by block during its
 //! transfer.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 
@@ -19,6 +19,9 @@ use component::LookupError;
 /// Names in all directories: as many as may be indexed, and as many that are replaced. Directories can share
 /// a listing, in which one name stands any number of times.
 const NAMES: usize = 2 << 20;
+
+/// Further names of directories: `mksquashfs` writes none, and each costs the length of a path.
+const SECOND_NAMES: usize = 1 << 16;
 
 /// The decoder of the files of an image.
 pub(super) struct Squashfs {
@@ -56,13 +59,13 @@ fn read_tree(image: &Image, file: &OpenFile) -> Result<(Index, Warnings), Error>
         return Err(Error::Corrupt("its root is not a directory"));
     };
     builder.set_modified(ROOT, root.modified);
-    // A directory that is listed twice is entered once, so the walk ends.
-    let mut entered = HashSet::from([image.root()]);
+    // A directory with several names is entered once, so the walk ends.
+    let mut entered = HashMap::from([(image.root(), ROOT)]);
     let mut waiting = VecDeque::from([(ROOT, listing, 0)]);
-    let mut seen = 0_usize;
+    let (mut seen, mut second_names) = (0_usize, 0);
     while let Some((id, listing, depth)) = waiting.pop_front() {
         let mut names = Vec::new();
-        reader.entries(&listing, |name, inode| {
+        let is_right = reader.entries(&listing, |name, inode| {
             seen += 1;
             if seen <= NAMES {
                 names.push((Box::<[u8]>::from(name), inode));
@@ -71,16 +74,43 @@ fn read_tree(image: &Image, file: &OpenFile) -> Result<(Index, Warnings), Error>
         if seen > NAMES {
             return Err(Error::Limit("it has too many entries"));
         }
+        if !is_right {
+            let path = builder.path(id);
+            builder.warnings.add(&path, "the size of the directory is not that of its entries");
+        }
         for (name, at) in names {
+            if let Some(first) = entered.get(&at) {
+                second_names += 1;
+                if second_names > SECOND_NAMES {
+                    return Err(Error::Limit("its directories have too many names"));
+                }
+                add_second_name(&mut builder, id, &name, *first)?;
+                continue;
+            }
             let Some((child, listing)) = add(&mut reader, &mut builder, id, &name, at)? else { continue };
-            if depth < DEPTH && entered.insert(at) {
+            if depth < DEPTH {
+                entered.insert(at, child);
                 waiting.push_back((child, listing, depth + 1));
             } else {
-                builder.warnings.add(&name, "the directory is listed twice or too deep in the tree");
+                builder.warnings.add(&name, "the directory is too deep in the tree");
             }
         }
     }
     Ok(builder.finish())
+}
+
+/// Adds another name of the directory `first`, as a link to it. Linux shows the directory under each name.
+fn add_second_name(builder: &mut Builder, parent: u32, name: &[u8], first: u32) -> Result<(), Error> {
+    let full = |TooLarge(what)| Error::Limit(what);
+    if builder.is_within(parent, first) {
+        builder.warnings.add(name, "the directory holds itself");
+        builder.add(parent, name, 0, Item::Directory).map_err(full)?;
+        return Ok(());
+    }
+    builder.warnings.add(name, "the directory has another name, and is shown as a link to that");
+    let target = [b"/", &builder.path(first)[..]].concat();
+    builder.add(parent, name, 0, Item::Link(&target)).map_err(full)?;
+    Ok(())
 }
 
 /// Adds an entry; returns its number and its listing if it is a directory.
