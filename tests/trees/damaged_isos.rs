@@ -157,3 +157,83 @@ fn an_iso_that_is_cut_short_is_refused() {
         assert!(service.images(&[]).is_empty());
     }
 }
+
+/// A number in both byte orders, as records have it.
+fn both(number: u32) -> [u8; 8] {
+    let mut bytes = [0; 8];
+    bytes[..4].copy_from_slice(&number.to_le_bytes());
+    bytes[4..].copy_from_slice(&number.to_be_bytes());
+    bytes
+}
+
+/// Directory, files and findings of an ISO of genisoimage with 100 files, whose bytes were changed.
+fn changed(change: impl Fn(&mut Vec<u8>, usize)) -> (Service, Value, usize) {
+    let tree = (0..100).fold(SourceTree::new(), |tree, number| {
+        tree.file(format!("folder/file-{number:03}"), format!("text {number}"))
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("made.iso");
+    Maker::Genisoimage.make(&["-R"], &tree, &path);
+    let mut iso = Iso(fs::read(path).unwrap());
+    let record = iso.record("FOLDER");
+    let start = usize::try_from(u32::from_le_bytes(record[2..6].try_into().unwrap())).unwrap();
+    change(&mut iso.0, start * 2048);
+    let (service, image) = register(&iso);
+    let files = (0..100).filter(|number| {
+        let answer = http::get(&service.south(&format!("/linux/1/folder/file-{number:03}")));
+        answer.status == 200 && answer.text() == format!("text {number}")
+    });
+    let files = files.count();
+    (service, image, files)
+}
+
+/// Linux goes by what a directory says of itself, so a stale number beside it costs no file.
+#[test]
+fn redundant_numbers_of_directories_cost_no_file() {
+    let (_service, image, files) = changed(|_, _| {});
+    assert_eq!((files, &image["tree"]["warnings"]), (100, &json!(0)), "{image}");
+    // The length in the record of the parent.
+    let (_service, image, files) = changed(|iso, start| {
+        let mut iso_of = Iso(std::mem::take(iso));
+        let record = iso_of.record("FOLDER");
+        assert_eq!(
+            usize::try_from(u32::from_le_bytes(record[2..6].try_into().unwrap())).unwrap() * 2048,
+            start
+        );
+        record[10..18].copy_from_slice(&both(2048));
+        *iso = iso_of.0;
+    });
+    assert_eq!((files, &image["tree"]["warnings"]), (100, &json!(1)), "{image}");
+}
+
+/// A download into a file that has its space already, or a bad sector, leaves zeros.
+#[test]
+fn zeros_in_a_directory_are_told() {
+    let (_service, image, files) = changed(|iso, start| iso[start + 2048..start + 4096].fill(0));
+    assert!((1..100).contains(&files) && image["status"] == "OK", "{files} {image}");
+    assert_eq!(image["findings"]["warnings"].as_array().unwrap().len(), 1, "{image}");
+    assert!(image["findings"]["warnings"][0].as_str().unwrap().contains("is empty"), "{image}");
+}
+
+/// The sizes of Rock Ridge are cut to 32 bits beside UDF, which has all of them. Here others are cut.
+#[test]
+fn a_file_has_the_size_that_udf_tells() {
+    let tree = SourceTree::new().file("LiveOS/squashfs.img", pattern(1, 54_321)).file("note", "text");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("made.iso");
+    Maker::Genisoimage.make(&["-R", "-J", "-udf"], &tree, &path);
+    let mut iso = fs::read(path).unwrap();
+    let places: Vec<usize> = (0..iso.len() - 8).filter(|at| iso[*at..].starts_with(&both(54_321))).collect();
+    assert_eq!(places.len(), 2, "records of Rock Ridge and of Joliet");
+    for at in places {
+        iso[at..at + 8].copy_from_slice(&both(321));
+    }
+    let (service, image) = register(&Iso(iso));
+    assert_eq!(
+        (&image["tree"]["kind"], &image["tree"]["warnings"]),
+        (&json!("rockridge"), &json!(1)),
+        "{image}"
+    );
+    let answer = http::get(&service.south("/linux/1/LiveOS/squashfs.img")).expect_status(200);
+    assert!(answer.body == pattern(1, 54_321), "{} bytes", answer.body.len());
+}

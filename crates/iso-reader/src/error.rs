@@ -55,6 +55,8 @@ pub enum Corrupt {
     RootRecord,
     /// The image ends before its root directory: most often its transfer was cut off.
     RootOutsideImage,
+    /// The root directory has neither an entry for itself (ECMA-119 6.8.2.2) nor any other.
+    RootDirectory,
     /// None of the three sectors for it has a UDF anchor volume descriptor pointer (UDF 2.2.3).
     UdfAnchor,
     /// The UDF volume descriptors are missing or make no sense, the reserve copy included.
@@ -132,6 +134,9 @@ impl fmt::Display for Corrupt {
             Corrupt::RootRecord => formatter.write_str("the record of its root directory makes no sense"),
             Corrupt::RootOutsideImage => {
                 formatter.write_str("it ends before its root directory, so it is probably cut off")
+            }
+            Corrupt::RootDirectory => {
+                formatter.write_str("its root directory is empty, even of the entry for itself")
             }
             Corrupt::UdfAnchor => formatter.write_str("it says that it is UDF, but it has no anchor"),
             Corrupt::UdfVolume => {

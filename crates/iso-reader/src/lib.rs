@@ -85,6 +85,17 @@
 //! A file that leaves the image is marked as damaged and never read short. A compressed block that does not
 //! inflate to its size is an error. Links are resolved inside the tree and cannot leave it.
 //!
+//! # Descriptions that disagree
+//!
+//! Images describe many things twice. What Linux goes by counts, with a warning:
+//!
+//! * The length of a directory is that of its entry for itself, not that of its parent's record.
+//! * Records that cross the end of a sector are joined.
+//! * A directory with several names is shown under each: those after the first are links.
+//! * The size of a file that UDF describes as well is that of UDF. Without UDF, a file whose size lacks
+//!   multiples of 4 GiB is damaged, if as many bytes behind it belong to no file.
+//! * Sectors of directories that are zero are told, and an image whose root directory is zero is refused.
+//!
 //! # Cost
 //!
 //! An entry takes 44 bytes and its name: 32 bytes in the index, eight in the table of names and four in the
@@ -105,6 +116,7 @@
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test"))]
 
 mod boot;
+mod bridge;
 mod bytes;
 mod content;
 mod date;

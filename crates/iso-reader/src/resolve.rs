@@ -118,14 +118,7 @@ impl Tree {
     /// The path of an entry from the root, names separated by `/`. The root's is empty.
     #[must_use]
     pub fn path(&self, id: NodeId) -> Vec<u8> {
-        let mut names = Vec::new();
-        let mut node = self.node(id);
-        while node.id() != node.parent() {
-            names.push(node.name());
-            node = self.node(node.parent());
-        }
-        names.reverse();
-        names.join(&b'/')
+        self.index.path(id.0)
     }
 
     /// One name of a path, from a directory that is no link.

@@ -6,7 +6,7 @@ use crate::iso9660::{Directory, DirectoryItem, Naming, Root};
 use crate::kind::TreeKind;
 use crate::limits::Limits;
 use crate::rock_ridge::Attributes;
-use crate::source::Image;
+use crate::source::{Image, SECTOR};
 use crate::udf::FileSystem;
 use crate::warnings::Warnings;
 
@@ -14,6 +14,14 @@ use crate::warnings::Warnings;
 pub(crate) enum Start {
     Iso(Naming, Root),
     Udf(FileSystem),
+}
+
+/// The tree to read.
+pub(crate) struct Choice {
+    pub(crate) kind: TreeKind,
+    pub(crate) start: Start,
+    /// The UDF file system that describes the files of an ISO 9660 tree once more.
+    pub(crate) udf: Option<FileSystem>,
 }
 
 /// The roots of all trees that can be read, best first.
@@ -36,8 +44,17 @@ impl Roots {
             if !starts_inside(image, &primary) {
                 return Err(Error::Corrupt(Corrupt::RootOutsideImage));
             }
-            if let Some(skip) = probe_rock_ridge(image, &primary, limits)? {
-                roots.add(TreeKind::RockRidge, Naming::RockRidge { skip }, primary);
+            match entry_for_itself(image, &primary)? {
+                Some(area) => {
+                    let skip = Attributes::probe(image, &area, u64::from(primary.block_size), limits)?;
+                    if let Some(skip) = skip {
+                        roots.add(TreeKind::RockRidge, Naming::RockRidge { skip }, primary);
+                    }
+                }
+                None => {
+                    warnings
+                        .add(|| "the root directory of the primary tree has no entry for itself".to_owned());
+                }
             }
         }
         if descriptors.has_udf {
@@ -52,10 +69,13 @@ impl Roots {
             (TreeKind::Enhanced, Naming::Enhanced, descriptors.enhanced),
         ];
         for (kind, naming, root) in supplementary {
-            match root {
-                Some(root) if starts_inside(image, &root) => roots.add(kind, naming, root),
-                Some(_) => warnings.add(|| format!("the root directory of the {kind} tree leaves the image")),
-                None => {}
+            let Some(root) = root else { continue };
+            if !starts_inside(image, &root) {
+                warnings.add(|| format!("the root directory of the {kind} tree leaves the image"));
+            } else if entry_for_itself(image, &root)?.is_none() {
+                warnings.add(|| format!("the root directory of the {kind} tree has no entry for itself"));
+            } else {
+                roots.add(kind, naming, root);
             }
         }
         if let Some(primary) = primary {
@@ -70,19 +90,19 @@ impl Roots {
 
     /// The tree that the caller wants, else the best one. If the best is a UDF tree that cannot be read, it
     /// is the next one, with a warning.
-    pub(crate) fn choose(
-        self,
-        wanted: Option<TreeKind>,
-        warnings: &mut Warnings,
-    ) -> Result<(TreeKind, Start), Error> {
-        let Roots { found, udf_refusal } = self;
-        let mut found = found.into_iter();
-        match (found.find(|(kind, _)| wanted.is_none_or(|wanted| wanted == *kind)), udf_refusal) {
+    pub(crate) fn choose(self, wanted: Option<TreeKind>, warnings: &mut Warnings) -> Result<Choice, Error> {
+        let Roots { mut found, udf_refusal } = self;
+        let place = found.iter().position(|(kind, _)| wanted.is_none_or(|wanted| wanted == *kind));
+        match (place.map(|place| found.remove(place)), udf_refusal) {
             (Some((kind, start)), refusal) => {
                 if let Some(refusal) = refusal.filter(|_| wanted.is_none() && kind > TreeKind::Udf) {
                     warnings.add(|| format!("the {kind} tree is read instead of the UDF tree: {refusal}"));
                 }
-                Ok((kind, start))
+                let udf = found.into_iter().find_map(|(_, start)| match start {
+                    Start::Udf(system) => Some(system),
+                    Start::Iso(..) => None,
+                });
+                Ok(Choice { kind, start, udf })
             }
             (None, Some(refusal)) if wanted.is_none_or(|wanted| wanted == TreeKind::Udf) => Err(refusal),
             (None, _) => Err(Error::Unsupported(Unsupported::Tree(wanted.unwrap_or(TreeKind::Plain)))),
@@ -98,14 +118,14 @@ fn starts_inside(image: &Image<'_>, root: &Root) -> bool {
     image.contains(root.offset(), 1)
 }
 
-/// Rock Ridge announces itself in the first record of the root directory.
-fn probe_rock_ridge(image: &mut Image<'_>, root: &Root, limits: &Limits) -> Result<Option<usize>, Error> {
-    let length = u64::from(root.length).min(image.size().saturating_sub(root.offset()));
+/// The system use area of a root directory's entry for itself (ECMA-119 6.8.2.2), where Rock Ridge announces
+/// itself. `None` if there is no such entry: the directory is damaged.
+fn entry_for_itself(image: &mut Image<'_>, root: &Root) -> Result<Option<Vec<u8>>, Error> {
+    let available = image.size().saturating_sub(root.offset());
     let mut directory = Directory::default();
-    directory.enter(root.offset(), length);
-    let system_use = match directory.next(image)? {
-        Some(DirectoryItem::Record(_, record)) if record.is_itself() => record.system_use.to_vec(),
-        _ => return Ok(None),
-    };
-    Attributes::probe(image, &system_use, u64::from(root.block_size), limits)
+    directory.enter(root.offset(), SECTOR.min(available));
+    Ok(match directory.next(image)? {
+        Some(DirectoryItem::Record(_, record)) if record.is_itself() => Some(record.system_use.to_vec()),
+        _ => None,
+    })
 }

@@ -4,13 +4,14 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use crate::boot::BootEntry;
+use crate::bridge;
 use crate::descriptors;
 use crate::error::Error;
 use crate::index::{DAMAGED, IN_TABLE, Index, Lookup, Node, StoredNode};
 use crate::iso9660;
 use crate::kind::{Encoding, NodeId, NodeKind, TreeKind};
 use crate::limits::Limits;
-use crate::roots::{Roots, Start};
+use crate::roots::{Choice, Roots, Start};
 use crate::source::{Image, ReadAt};
 use crate::udf;
 use crate::volume::Volume;
@@ -63,12 +64,23 @@ impl Tree {
         let descriptors = descriptors::read(&mut image, limits, &mut warnings)?;
         let roots = Roots::find(&mut image, &descriptors, limits, &mut warnings)?;
         let available = roots.available();
-        let (kind, start) = roots.choose(options.tree, &mut warnings)?;
+        let Choice { kind, start, udf } = roots.choose(options.tree, &mut warnings)?;
         let (index, warnings, leaves_image, udf) = match start {
             Start::Iso(naming, root) => {
                 let mut builder = iso9660::Builder::new(&mut image, limits, naming, root, warnings);
                 builder.build()?;
-                (builder.index, builder.warnings, builder.leaves_image, None)
+                let (mut index, mut warnings) = (builder.index, builder.warnings);
+                let leaves_image = builder.leaves_image;
+                if let Some(system) = udf {
+                    let more = bridge::compare(&mut index, &system, &mut image, limits, &mut warnings)?;
+                    // A caller that asks for a tree knows what it leaves out.
+                    if let Some((path, count)) = more.filter(|_| options.tree.is_none()) {
+                        let path = path.escape_ascii();
+                        warnings.add(|| format!("the UDF tree has {count} more files, such as \"{path}\""));
+                    }
+                }
+                bridge::mark_wrapped_sizes(&mut index, image.size(), &mut warnings);
+                (index, warnings, leaves_image, None)
             }
             Start::Udf(system) => {
                 let mut builder = udf::Builder::new(&mut image, limits, &system, warnings);

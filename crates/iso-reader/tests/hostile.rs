@@ -7,7 +7,7 @@ mod support;
 use std::io;
 use std::time::{Duration, Instant};
 
-use iso_reader::{Error, LimitReached, Matching, Options, ReadAt, Tree};
+use iso_reader::{Error, LimitReached, Matching, NodeKind, Options, ReadAt, Tree};
 use peak_alloc::PeakAlloc;
 use support::disc::{CONTINUES, Disc, ROOT, Record, SECTOR, both32};
 use support::susp::{
@@ -71,7 +71,9 @@ fn outcome(image: &Image) -> Outcome {
         Ok(tree) => {
             let links = tree.nodes().filter(|id| tree.node(*id).link_target().is_some());
             for link in links {
-                assert!(tree.resolve_path(tree.path(link), Matching::Exact).is_err());
+                // Links lead nowhere, but for those to the first names of directories.
+                let found = tree.resolve_path(tree.path(link), Matching::Exact);
+                assert!(found.is_err() || tree.node(found.unwrap()).kind() == NodeKind::Directory);
             }
             assert!(tree.memory() <= bound(image), "the tree takes {} bytes", tree.memory());
             Opened(tree.len(), tree.damaged(), tree.warnings().count())
@@ -145,9 +147,9 @@ fn directories() -> Vec<(&'static str, Image, Outcome)> {
     let empty = Record { length: 0, ..Record::directory(b"", 0) };
     let no_length = {
         let mut disc = plain(&[Record::file(b"A.;1", 0, 0)]);
-        // The length of every record of the directory is zero.
+        // The length of every record of the directory is zero, but for its own.
         let end = disc.offset(ROOT) + SECTOR;
-        disc.put(end - SECTOR, &[0; SECTOR]);
+        disc.put(end - SECTOR + 34, &[0; SECTOR - 34]);
         disc
     };
     let within = |length| {
@@ -225,7 +227,8 @@ fn names_and_files() -> Vec<(&'static str, Image, Outcome)> {
         (
             "10,000 files of four gigabytes",
             plain(&(0..10_000).map(enormous).collect::<Vec<_>>()).within(u64::MAX),
-            Opened(10_001, 0, 0),
+            // Behind the last one are so many bytes that it could be larger.
+            Opened(10_001, 1, 1),
         ),
         ("four gigabytes out of five bytes", rock(&[packed]).into(), Opened(3, 1, 1)),
     ]
@@ -308,7 +311,7 @@ fn volumes() -> Vec<(&'static str, Image, Outcome)> {
             // It covers the names of the root, and so lists them once more.
             "10,000 names of a directory of half a gigabyte",
             volume(10_000, &directory),
-            Opened(20_001, 0, 20_002),
+            Opened(20_001, 0, 40_001),
         ),
         ("10,000 files of an exabyte", volume(10_000, &file(1 << 60, &[])), Opened(10_001, 0, 10_000)),
     ];

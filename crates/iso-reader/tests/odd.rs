@@ -4,7 +4,7 @@
 mod support;
 
 use iso_reader::{ExtentData, Limits, Matching, Options, ReadAt, Tree, TreeKind};
-use support::disc::{ASSOCIATED, CONTINUES, Disc, ROOT, Record, SECTOR};
+use support::disc::{ASSOCIATED, CONTINUES, Disc, ROOT, Record, SECTOR, both32};
 use support::listing;
 use support::susp::{
     DIRECTORY, FILE, LINK, ce, cl, er, nm, px, re, rock_directory, rock_disc, rock_file, rock_link,
@@ -81,10 +81,10 @@ fn a_directory_that_starts_within_a_sector() {
     let file = disc.file(b"A.;1", 120, b"a");
     // The directory starts with the second block of a sector: three blocks, then the next sector.
     let start = 25 * 4 + 1;
-    let records: Vec<Vec<u8>> =
-        (0..60).map(|at| Record { name: format!("A{at:02}.;1").into(), ..file.clone() }.encode()).collect();
+    let dots = [0, 1].map(|name| Record::directory(&[name], u32::try_from(start).unwrap()));
+    let files = (0..60).map(|at| Record { name: format!("A{at:02}.;1").into(), ..file.clone() });
     let mut bytes = Vec::new();
-    for record in records {
+    for record in dots.into_iter().chain(files).map(|record| record.encode()) {
         if bytes.len() < 1536 && bytes.len() + record.len() > 1536 {
             bytes.resize(1536, 0);
         }
@@ -92,6 +92,7 @@ fn a_directory_that_starts_within_a_sector() {
     }
     disc.put(start * 512, &bytes);
     let length = u32::try_from(bytes.len()).unwrap();
+    disc.put(start * 512 + 10, &both32(length));
     let directory = Record { length, ..Record::directory(b"SUB", u32::try_from(start).unwrap()) };
     disc.directory(disc.root(), &[directory]);
     assert_eq!(open(&disc).len(), 62);
@@ -308,7 +309,7 @@ fn modes() {
     let tree = open(&rock_disc(&[
         rock_file(b"a").with(&px(0o104_755)),
         Record::file(b"B.;1", 30, 5),
-        Record::directory(b"C", 0).with(&px(0o041_777)),
+        Record { length: 0, ..Record::directory(b"C", 0) }.with(&px(0o041_777)),
     ]));
     let mode = |name: &[u8]| tree.node(tree.child(tree.root(), name).unwrap()).mode();
     assert_eq!((mode(b"a"), mode(b"b")), (0o4755, 0o444));
@@ -357,4 +358,179 @@ fn a_source_may_be_shared_and_boxed() {
 fn a_tree_can_be_sent_and_shared() {
     fn check<T: Send + Sync + 'static>() {}
     check::<Tree>();
+}
+
+/// Some old writers fill sectors to the last byte. Linux joins the halves of a record.
+#[test]
+fn records_that_cross_a_sector_are_joined() {
+    for (block_size, length) in [(2048, 46), (2048, 47), (512, 41)] {
+        let mut disc = Disc::with_block_size(block_size);
+        let file = disc.file(b"", 30 * disc.root() / ROOT, b"data");
+        let mut bytes = Vec::new();
+        for record in [Record::directory(&[0], 0), Record::directory(&[1], disc.root())] {
+            bytes.extend(Record { block: 40 * disc.root() / ROOT, length: 3 * 2048, ..record }.encode());
+        }
+        for number in 0..100 {
+            let name = format!("{number:0width$}", width = length - 33);
+            let mut record = Record { name: name.into(), ..file.clone() }.encode();
+            record.truncate(length);
+            record[0] = u8::try_from(length).unwrap();
+            bytes.extend(record);
+        }
+        disc.put(40 * 2048, &bytes);
+        disc.put(43 * 2048 - 1, &[0]);
+        let sub = Record::directory(b"SUB", 40 * disc.root() / ROOT);
+        disc.directory(disc.root(), &[Record { length: 3 * 2048, ..sub }]);
+        let tree = Tree::open(&disc.bytes, &Options::default()).unwrap();
+        assert_eq!(tree.len(), 102, "{:?}", tree.warnings());
+        for id in tree.nodes().skip(2) {
+            assert_eq!(content(&tree, &disc.bytes, std::str::from_utf8(&tree.path(id)).unwrap()), b"data");
+        }
+        assert_eq!(tree.warnings().count(), bytes.len() / 2048, "one for each crossing");
+    }
+}
+
+/// Linux reads the length of a directory from the directory itself. The record in the parent, or in a volume
+/// descriptor, may be stale.
+#[test]
+fn a_directory_tells_its_own_length() {
+    let mut disc = Disc::new();
+    let file = disc.file(b"", 21, b"data");
+    let records: Vec<Record> =
+        (0..100).map(|at| Record { name: format!("FILE{at:05}.TXT;1").into(), ..file.clone() }).collect();
+    let length = disc.directory(30, &records);
+    assert!(length > 2 * 2048);
+    disc.put(40 * 2048 - 1, &[0]);
+    for (recorded, warnings) in [(length, 0), (2048, 1), (length - 1, 1), (length + 2048, 1), (0, 1)] {
+        disc.directory(ROOT, &[Record { length: recorded, ..Record::directory(b"SUB", 30) }]);
+        let tree = Tree::open(&disc.bytes, &Options::default()).unwrap();
+        assert_eq!((tree.len(), tree.warnings().count()), (102, warnings), "{:?}", tree.warnings());
+        assert!(!tree.node(tree.child(tree.root(), b"sub").unwrap()).is_damaged());
+    }
+    // An entry that names another directory tells nothing.
+    disc.directory(ROOT, &[Record { length, ..Record::directory(b"SUB", 30) }]);
+    disc.put(30 * 2048 + 2, &both32(31));
+    disc.put(30 * 2048 + 10, &both32(2048));
+    let tree = Tree::open(&disc.bytes, &Options::default()).unwrap();
+    assert_eq!((tree.len(), tree.warnings().count()), (102, 1), "{:?}", tree.warnings());
+    // Roots of all trees: the descriptor says one sector.
+    for (version, escapes, kind) in [(1, &b""[..], TreeKind::Plain), (2, b"", TreeKind::Enhanced)] {
+        let mut disc = Disc::new();
+        let file = disc.file(b"", 21, b"data");
+        disc.put(40 * 2048 - 1, &[0]);
+        if kind == TreeKind::Enhanced {
+            disc.supplementary(version, escapes, 30);
+        } else {
+            disc.descriptor(16, 1, 30);
+        }
+        let records: Vec<Record> =
+            (0..100).map(|at| Record { name: format!("FILE{at:05}").into(), ..file.clone() }).collect();
+        disc.directory(30, &records);
+        let tree = Tree::open(&disc.bytes, &Options::default()).unwrap();
+        assert_eq!((tree.volume().kind(), tree.len(), tree.warnings().count()), (kind, 101, 1));
+    }
+}
+
+/// Linux shows a directory under each of its names.
+#[test]
+fn a_directory_may_have_several_names() {
+    let mut disc = Disc::new();
+    let file = disc.file(b"FILE.;1", 30, b"data");
+    disc.directory(25, &[Record::directory(b"DEEP", 26)]);
+    disc.directory(26, std::slice::from_ref(&file));
+    disc.directory(27, &[Record::directory(b"TWIN", 26)]);
+    let directories = [(&b"A"[..], 25), (b"B", 25), (b"C", 27)].map(|(name, at)| Record::directory(name, at));
+    disc.directory(ROOT, &directories);
+    let tree = Tree::open(&disc.bytes, &Options::default()).unwrap();
+    assert_eq!(listing(&tree), "a/ a/deep/ a/deep/file=4 b->/a c/ c/twin->/a/deep");
+    assert_eq!(tree.warnings().count(), 2, "{:?}", tree.warnings());
+    for path in ["a/deep/file", "b/deep/file", "c/twin/file"] {
+        assert_eq!(content(&tree, &disc.bytes, path), b"data");
+    }
+}
+
+/// Each directory has at least the entries for itself and its parent (ECMA-119 6.8.2.2), so zeros are damage.
+#[test]
+fn zeros_in_directories_are_told() {
+    let mut disc = Disc::new();
+    let file = disc.file(b"FILE.;1", 30, b"data");
+    let records: Vec<Record> =
+        (0..150).map(|at| Record { name: format!("FILE{at:05}.TXT;1").into(), ..file.clone() }).collect();
+    let length = disc.directory(22, &records);
+    assert!(length > 3 * 2048);
+    disc.directory(ROOT, &[Record { length, ..Record::directory(b"SUB", 22) }]);
+    let sound = disc.clone();
+    assert_eq!(open(&sound).warnings().count(), 0);
+    for (sector, entries) in [(22, 102..120), (23, 100..120), (ROOT, 0..0)] {
+        let mut disc = sound.clone();
+        disc.put(disc.offset(sector), &[0; 2048]);
+        match Tree::open(&disc.bytes, &Options::default()) {
+            Ok(tree) => {
+                assert!(entries.contains(&tree.len()), "{sector}: {}", tree.len());
+                assert_eq!(tree.warnings().iter().filter(|text| text.contains("is empty")).count(), 1);
+            }
+            Err(error) => {
+                assert_eq!(sector, ROOT);
+                let reason =
+                    "the image is damaged: its root directory is empty, even of the entry for itself";
+                assert_eq!(error.to_string(), reason);
+            }
+        }
+    }
+    // Another tree of the disc may be sound.
+    let mut disc = sound;
+    disc.supplementary(1, b"%/E", 35);
+    disc.directory(35, &[Record { name: b"\0w".to_vec(), ..file }]);
+    assert_eq!(listing(&Tree::open(&disc.bytes, &Options::default()).unwrap()), "w=4");
+    disc.put(35 * 2048, &[0; 2048]);
+    let tree = Tree::open(&disc.bytes, &Options::default()).unwrap();
+    assert_eq!((tree.volume().kind(), tree.warnings().count()), (TreeKind::Plain, 1));
+}
+
+/// An image that goes on with zeros.
+struct Large {
+    bytes: Vec<u8>,
+    size: u64,
+}
+
+impl ReadAt for Large {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
+        let count = self.bytes.as_slice().read_at(buffer, offset)?;
+        buffer[count..].fill(0);
+        Ok(buffer.len())
+    }
+
+    fn size(&self) -> std::io::Result<u64> {
+        Ok(self.size)
+    }
+}
+
+/// Without a UDF tree the true size of a file of 4 GiB or more is unknown, but not that there is more.
+#[test]
+fn sizes_modulo_four_gigabytes_are_damage() {
+    const WRAP: u32 = 1 << 21;
+    let open = |files: &[(&str, u32, u32)], end: u32| {
+        let mut disc = Disc::new();
+        let records: Vec<Record> =
+            files.iter().map(|(name, block, size)| Record::file(name.as_bytes(), *block, *size)).collect();
+        disc.directory(ROOT, &records);
+        disc.put(16 * SECTOR + 80, &both32(end));
+        let image = Large { size: u64::from(end) * 2048, bytes: disc.bytes };
+        let tree = Tree::open(&image, &Options::default()).unwrap();
+        assert_eq!(tree.warnings().count(), tree.damaged(), "{:?}", tree.warnings());
+        listing(&tree)
+    };
+    for (files, end, expected) in [
+        (&[("A", 30, 5), ("B", 31 + WRAP, 9)][..], 32 + WRAP, "a=5! b=9"),
+        (&[("A", 30, 5), ("B", 31 + 3 * WRAP, 9)], 32 + 3 * WRAP, "a=5! b=9"),
+        (&[("A", 30, 5), ("C", 30, 5), ("B", 31 + WRAP, 9)], 32 + WRAP, "a=5! b=9 c=5!"),
+        (&[("A", 30, 5), ("B", 31, 4097)], 34 + WRAP + 150, "a=5 b=4097!"),
+        // Other distances are those of something that belongs to no file.
+        (&[("A", 30, 5), ("B", 32 + WRAP, 9)], 33 + WRAP, "a=5 b=9"),
+        (&[("A", 30, 5), ("B", 30 + WRAP, 9)], 31 + WRAP, "a=5 b=9"),
+        (&[("A", 30, 5), ("B", 31, 4097)], 34 + WRAP + 1000, "a=5 b=4097"),
+        (&[("A", 30, 5), ("B", 31, 4097)], 34 + WRAP / 2, "a=5 b=4097"),
+    ] {
+        assert_eq!(open(files, end), expected);
+    }
 }

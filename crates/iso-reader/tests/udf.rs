@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use iso_reader::{
     Corrupt, Error, ExtentData, LimitReached, Limits, Matching, Options, Tree, TreeKind, Unsupported,
 };
-use support::disc::{Disc, SECTOR};
+use support::disc::{Disc, Record, SECTOR};
 use support::listing;
+use support::susp::{er, sp};
 use support::udf::{
     CONTINUED, DELETED, DIRECTORY, EMBEDDED, EXTENDED_FILE_ENTRY, Entry, FILE, HIDDEN, LINK, LONG, ROOT,
     SHORT, UNALLOCATED, UNWRITTEN, Volume, latin, long, name, short, tagged, type_2_map,
@@ -215,12 +216,12 @@ fn directories_of_all_forms() {
 }
 
 #[test]
-fn one_file_may_have_several_names_but_a_directory_may_not() {
+fn files_and_directories_may_have_several_names() {
     let own = Volume::new();
     let names = [own.name("hard", 2), own.name("d", 3), own.name("e", 3), own.name("root", ROOT)];
     let mut volume = volume_with(&names);
     volume.directory(3, &[own.name("deep", 2), own.name("d", 3)]);
-    check("links", &volume, "a=5 d/ d/d/! d/deep=5 e/! hard=5 root/!", 3);
+    check("links", &volume, "a=5 d/ d/d/! d/deep=5 e->/d hard=5 root/!", 3);
 
     let mut mutual = volume_with(&[own.name("d", 3)]);
     mutual.directory(3, &[own.name("e", 4)]);
@@ -769,6 +770,47 @@ fn a_disc_with_both_trees() {
     let plain = Disc::new();
     let error = open(&plain.bytes, Some(TreeKind::Udf)).unwrap_err();
     assert!(matches!(error, Error::Unsupported(Unsupported::Tree(TreeKind::Udf))), "{error}");
+}
+
+/// ISO 9660 has 32 bits for a size. What UDF says of the same file counts, and what only UDF has is told.
+#[test]
+fn files_described_twice_have_the_size_of_udf() {
+    let disc = |iso: &[(&[u8], u32, u32)], udf: &[(&str, u32, u32)]| {
+        let bytes = bridge(|volume| {
+            let names: Vec<Vec<u8>> =
+                udf.iter().zip(10..).map(|((name, ..), block)| volume.name(name, block)).collect();
+            add_names(volume, &names);
+            for ((_, block, size), at) in udf.iter().zip(10..) {
+                let entry = Entry::new(FILE, SHORT, u64::from(*size), &short(*size, *block));
+                volume.entry(at, &entry);
+            }
+        });
+        let mut disc = Disc { bytes, block_size: 2048 };
+        // The partition of UDF begins with sector 36.
+        let records: Vec<Record> =
+            iso.iter().map(|(name, block, size)| Record::file(name, 36 + block, *size)).collect();
+        let itself = Record::directory(&[0], 402).with(&sp(0)).with(&er());
+        disc.records(402, &[&[itself, Record::directory(&[1], 402)], &records[..]].concat());
+        disc.put(disc.offset(36 + 50), &[7; 5000]);
+        disc.bytes
+    };
+    for (iso, udf, expected, warnings) in [
+        (&[(&b"F.;1"[..], 50, 5000)][..], &[("f", 50, 5000)][..], "f=5000", 0),
+        (&[(b"F.;1", 50, 904)], &[("f", 50, 5000)], "f=5000", 1),
+        (&[(b"F.;1", 50, 904), (b"G.;1", 60, 3)], &[("other", 50, 5000), ("g", 60, 3)], "f=5000 g=3", 1),
+        (&[(b"F.;1", 50, 5000)], &[("f", 50, 5000), ("g", 60, 1), ("h", 70, 1)], "f=5000", 1),
+        (&[(b"F.;1", 50, 904)], &[("f", 50, 5000), ("empty", 60, 0), ("h", 70, 1)], "f=5000", 2),
+        (&[(b"F.;1", 50, 5000), (b"G.;1", 50, 5000)], &[("f", 50, 5000)], "f=5000 g=5000", 0),
+    ] {
+        let bytes = disc(iso, udf);
+        let tree = Tree::open(&bytes, &Options::default()).unwrap();
+        assert_eq!((listing(&tree).as_str(), tree.volume().kind()), (expected, TreeKind::RockRidge));
+        assert_eq!(tree.warnings().count(), warnings, "{:?}", tree.warnings());
+        let mut content = vec![0; 5001];
+        let file = tree.child(tree.root(), b"f").unwrap();
+        assert_eq!(tree.read_at(&bytes, file, &mut content, 0).unwrap(), 5000);
+        assert_eq!(content[..5000], [7; 5000]);
+    }
 }
 
 #[test]

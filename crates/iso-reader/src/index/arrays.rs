@@ -46,13 +46,26 @@ impl Index {
         Ok(id)
     }
 
-    /// Makes the nodes from `first` on the children of a directory.
+    /// Makes the nodes from `first` on the children of a directory. One that became a link has none.
     pub(crate) fn adopt(&mut self, directory: u32, first: usize) {
         let count = self.nodes.len().saturating_sub(first);
-        if let Some(node) = self.nodes.get_mut(position(directory)) {
+        let node = self.nodes.get_mut(position(directory));
+        if let Some(node) = node.filter(|node| node.kind() == NodeKind::Directory) {
             node.a = u64::try_from(first).unwrap_or(u64::MAX);
             node.b = u64::try_from(count).unwrap_or(u64::MAX);
         }
+    }
+
+    /// The path of a node from the root, names separated by `/`. The root's is empty.
+    pub(crate) fn path(&self, id: u32) -> Vec<u8> {
+        let (mut names, mut here) = (Vec::new(), id);
+        while here != 0 {
+            let node = self.get(here);
+            names.push(self.name(node));
+            here = node.parent;
+        }
+        names.reverse();
+        names.join(&b'/')
     }
 
     pub(crate) fn flag(&mut self, id: u32, flag: u16) {
@@ -121,6 +134,17 @@ impl Index {
         let count = u64::from(u32::try_from(extents.len()).ok()?);
         self.extents.extend_from_slice(extents);
         Some(first << 32 | count)
+    }
+
+    /// Gives a file other extents.
+    pub(crate) fn replace_extents(&mut self, id: u32, size: u64, extents: &[Extent]) {
+        let stored: Option<Vec<StoredExtent>> = extents.iter().copied().map(StoredExtent::new).collect();
+        let range = stored.and_then(|extents| self.push_extents(&extents));
+        if let Some(node) = self.nodes.get_mut(position(id)) {
+            let (b, flag) = range.map_or((0, DAMAGED), |range| (range, IN_TABLE));
+            (node.a, node.b) = (size, b);
+            node.set(flag);
+        }
     }
 
     /// Sorts the nodes from `first` on by name. Of several with one name only the first is kept.

@@ -1,6 +1,7 @@
 //! A tree in memory: the arrays of entries and extents, and the table that finds entries by name.
 
 mod arrays;
+mod directories;
 mod extent;
 mod lookup;
 mod node;
@@ -11,6 +12,7 @@ pub use extent::{Extent, ExtentData, Extents};
 pub use node::Node;
 
 pub(crate) use arrays::{Index, NewNode, clamp_time, position};
+pub(crate) use directories::Directories;
 pub(crate) use extent::StoredExtent;
 pub(crate) use lookup::Lookup;
 pub(crate) use queue::DirectoryQueue;

@@ -78,8 +78,7 @@ impl<'a> Node<'a> {
     /// Whether part of the entry is missing.
     ///
     /// A file or a directory is damaged if its extents leave the image or are incomplete. A directory is also
-    /// damaged if it exceeds the limits, or if another entry stands for it already: that one has the
-    /// children.
+    /// damaged if it exceeds the limits, or if it holds itself.
     #[must_use]
     pub fn is_damaged(&self) -> bool {
         self.stored.has(DAMAGED)

@@ -32,7 +32,7 @@ pub(crate) const ZISOFS2: u16 = 0x8000;
 /// | --- | --- | --- |
 /// | directory | first child | number of children |
 /// | ISO 9660 directory that waits to be read | byte offset in the image | bytes |
-/// | UDF directory that waits to be read | block and partition of its entry | 0 if it is not to be read |
+/// | UDF directory that waits to be read | block and partition of its entry | 0 if it is empty |
 /// | file, one extent | size | byte offset in the image |
 /// | file, extent table | size | first extent in the upper half, their number in the lower |
 /// | file, zisofs | [`Zisofs`], packed | as above |
@@ -75,6 +75,13 @@ impl StoredNode {
             TYPE_LINK => NodeKind::Link,
             _ => NodeKind::File,
         }
+    }
+
+    /// Makes a directory a link, whose target is in the text.
+    pub(crate) fn become_link(&mut self, length: u64, offset: u64) {
+        self.mode = TYPE_LINK | self.permissions();
+        self.name &= LENGTH_MASK;
+        (self.a, self.b) = (length, offset);
     }
 
     pub(crate) fn permissions(&self) -> u16 {

@@ -3,17 +3,21 @@
 //! The node array is its own queue. The node of a directory that waits holds a range of the image, later the
 //! numbers of the children. Nothing recurses, and every directory is entered once.
 //!
-//! A file that leaves the image and a directory that would close a loop become damaged nodes.
+//! A file that leaves the image and a directory that would close a loop become damaged nodes. A further name
+//! of a directory becomes a link.
+//!
+//! What a directory's entry for itself says of it counts more than the record in its parent, as in Linux.
 
-use std::collections::HashSet;
-
-use crate::error::Error;
-use crate::index::{DAMAGED, DirectoryQueue, INTERLEAVED, Index, NewNode, ZISOFS, ZISOFS2, clamp_time};
+use crate::error::{Corrupt, Error};
+use crate::index::{
+    DAMAGED, Directories, DirectoryQueue, INTERLEAVED, Index, NewNode, StoredNode, ZISOFS, ZISOFS2,
+    clamp_time,
+};
 use crate::iso9660::descriptor::Root;
-use crate::iso9660::directory::{Directory, DirectoryItem};
+use crate::iso9660::directory::{Directory, DirectoryItem, crosses_sector};
 use crate::iso9660::entry::{DIRECTORY_MODE, Entry, EntryReader, warn};
 use crate::iso9660::naming::Naming;
-use crate::iso9660::record::Record;
+use crate::iso9660::record::{LONGEST, Record};
 use crate::iso9660::sections::Sections;
 use crate::kind::NodeKind;
 use crate::limits::Limits;
@@ -31,8 +35,10 @@ pub(crate) struct Builder<'a, 'source> {
     limits: &'a Limits,
     root: Root,
     block_size: u64,
-    /// The first blocks of all directories found so far.
-    visited: HashSet<u64>,
+    /// The directories that have been entered, by the byte of the image where they start.
+    entered: Directories<u64>,
+    /// Whether the root directory has an entry for itself.
+    has_root_entry: bool,
     entries: EntryReader<'a>,
     /// The file whose next section is expected.
     sections: Option<Sections>,
@@ -55,7 +61,8 @@ impl<'a, 'source> Builder<'a, 'source> {
             limits,
             root,
             block_size,
-            visited: HashSet::new(),
+            entered: Directories::new(),
+            has_root_entry: false,
             entries: EntryReader::new(limits, naming, block_size),
             sections: None,
         }
@@ -76,36 +83,98 @@ impl<'a, 'source> Builder<'a, 'source> {
         let mut directory = Directory::default();
         let mut queue = DirectoryQueue::new();
         while let Some((id, depth)) = queue.next(&self.index) {
-            self.enter(id, depth, &mut directory)?;
+            let first = self.index.nodes.len();
+            if self.enter(id, depth, &mut directory)? {
+                self.read(id, &mut directory)?;
+                self.index.sort_children(first, &mut self.warnings);
+            }
+            self.index.adopt(id, first);
+        }
+        if self.index.nodes.len() == 1 && !self.has_root_entry {
+            return Err(Error::Corrupt(Corrupt::RootDirectory));
         }
         self.leaves_image |= self.entries.leaves_image;
         self.index.shrink();
         Ok(())
     }
 
-    /// Reads a waiting directory, and gives its node the numbers of the children.
-    fn enter(&mut self, id: u32, depth: usize, directory: &mut Directory) -> Result<(), Error> {
-        let waiting = *self.index.get(id);
-        let first = self.index.nodes.len();
-        if depth > self.limits.depth && waiting.b > 0 {
-            self.warnings.add(|| format!("a directory at byte {} is too deep in the tree", waiting.a));
+    /// Starts at a waiting directory; `false` if there is nothing to read.
+    fn enter(&mut self, id: u32, depth: usize, directory: &mut Directory) -> Result<bool, Error> {
+        let StoredNode { a: offset, b: recorded, .. } = *self.index.get(id);
+        let available = self.image.size().saturating_sub(offset);
+        let mut length = recorded;
+        if recorded == 0 || !self.entered.has(&offset) {
+            // An empty directory may have no extent: then no entry for itself is at the block.
+            let beginning = if recorded == 0 { LONGEST } else { recorded };
+            directory.enter(offset, beginning.min(available));
+            length = self.own_length(directory)?.unwrap_or(recorded);
+        }
+        if length == 0 {
+            return Ok(false);
+        }
+        if depth > self.limits.depth {
+            self.warnings.add(|| format!("a directory at byte {offset} is too deep in the tree"));
             self.index.flag(id, DAMAGED);
-        } else {
-            directory.enter(waiting.a, waiting.b);
-            while let Some(item) = directory.next(self.image)? {
-                match item {
-                    DirectoryItem::Record(at, record) => self.add(id, at, &record)?,
-                    DirectoryItem::Damage(at) => {
-                        self.warnings.add(|| format!("no directory record at byte {at}"));
+            return Ok(false);
+        }
+        if self.entered.link(&mut self.index, id, &offset, self.limits, &mut self.warnings)? {
+            return Ok(false);
+        }
+        self.entered.insert(offset, id);
+        if length != recorded {
+            self.warnings.add(|| {
+                format!("the directory at byte {offset} has {length} bytes, but its record says {recorded}")
+            });
+        }
+        let readable = length.min(available).min(self.limits.directory_bytes);
+        if readable < length {
+            self.leaves_image |= length > available;
+            let problem = if length > available { "leaves the image" } else { "is too large" };
+            self.warnings.add(|| format!("the directory at byte {offset} {problem}"));
+            self.index.flag(id, DAMAGED);
+        }
+        directory.restart(readable);
+        Ok(true)
+    }
+
+    /// The length that a directory's entry for itself tells.
+    fn own_length(&mut self, directory: &mut Directory) -> Result<Option<u64>, Error> {
+        let item = directory.next(self.image)?;
+        let Some(DirectoryItem::Record(at, record)) = item else { return Ok(None) };
+        Ok(self.is_entry_for_itself(at, &record).then(|| u64::from(record.length)))
+    }
+
+    /// Whether a record is the entry for itself of the directory that starts at byte `at` of the image.
+    fn is_entry_for_itself(&self, at: u64, record: &Record<'_>) -> bool {
+        record.is_itself() && record.block.checked_mul(self.block_size) == Some(at)
+    }
+
+    /// Reads the records of the directory `id`.
+    fn read(&mut self, id: u32, directory: &mut Directory) -> Result<(), Error> {
+        let mut is_first = true;
+        while let Some(item) = directory.next(self.image)? {
+            match item {
+                DirectoryItem::Record(at, record) => {
+                    if is_first && !self.is_entry_for_itself(at, &record) {
+                        self.warnings.add(|| format!("the directory at byte {at} has no entry for itself"));
                     }
+                    if crosses_sector(at, &record) {
+                        self.warn(at, &record, "its record crosses the end of a sector");
+                    }
+                    self.add(id, at, &record)?;
+                }
+                DirectoryItem::Damage(at) => {
+                    self.warnings.add(|| format!("no directory record at byte {at}"));
+                }
+                DirectoryItem::Empty(at) => {
+                    self.warnings.add(|| format!("the sector of a directory at byte {at} is empty"));
                 }
             }
-            if let Some(sections) = self.sections.take() {
-                self.abandon_sections(sections);
-            }
-            self.index.sort_children(first, &mut self.warnings);
+            is_first = false;
         }
-        self.index.adopt(id, first);
+        if let Some(sections) = self.sections.take() {
+            self.abandon_sections(sections);
+        }
         Ok(())
     }
 
@@ -137,6 +206,7 @@ impl<'a, 'source> Builder<'a, 'source> {
     }
 
     fn describe_root(&mut self, record: &Record<'_>) -> Result<(), Error> {
+        self.has_root_entry = true;
         let attributes = self.entries.read_root(self.image, record)?;
         if let Some(((mode, modified), root)) = attributes.zip(self.index.nodes.first_mut()) {
             root.set_permissions(mode);
@@ -145,29 +215,10 @@ impl<'a, 'source> Builder<'a, 'source> {
         Ok(())
     }
 
-    /// Lets a directory wait for its turn, unless it cannot or must not be entered.
+    /// Lets a directory wait for its turn.
     fn push_directory(&mut self, parent: u32, entry: &Entry) -> Result<(), Error> {
         let offset = entry.block.saturating_mul(self.block_size);
-        let recorded = u64::from(entry.length);
-        let available = self.image.size().saturating_sub(offset);
-        let length = recorded.min(available).min(self.limits.directory_bytes);
-        let mut problem = None;
-        if recorded > available {
-            self.leaves_image = true;
-            problem = Some("leaves the image");
-        } else if recorded > length {
-            problem = Some("is too large");
-        }
-        // This ends loops of directories, and trees that list one directory a million times.
-        let is_new = recorded == 0 || self.visited.insert(entry.block);
-        if !is_new {
-            problem = Some("is listed a second time");
-        }
-        if let Some(problem) = problem {
-            self.warnings.add(|| format!("the directory at block {} {problem}", entry.block));
-        }
-        let flags = if problem.is_some() { DAMAGED } else { 0 };
-        self.push(parent, entry, offset, if is_new { length } else { 0 }, flags).map(drop)
+        self.push(parent, entry, offset, u64::from(entry.length), 0).map(drop)
     }
 
     fn push_link(&mut self, parent: u32, entry: &Entry) -> Result<(), Error> {

@@ -7,6 +7,8 @@ use crate::date;
 const FIXED: usize = 33;
 /// Bytes of the shortest record, whose identifier has one byte.
 pub(crate) const SHORTEST: usize = 34;
+/// Bytes of the longest record, whose length is one byte.
+pub(crate) const LONGEST: u64 = 255;
 
 const DIRECTORY: u8 = 0x02;
 const ASSOCIATED: u8 = 0x04;
@@ -19,6 +21,8 @@ pub(crate) struct Record<'a> {
     pub(crate) block: u64,
     /// Bytes of data in this extent.
     pub(crate) length: u32,
+    /// Bytes of the record itself.
+    pub(crate) own_length: u64,
     /// The file identifier, as recorded.
     pub(crate) identifier: &'a [u8],
     /// The system use area, which follows the identifier.
@@ -43,6 +47,7 @@ impl<'a> Record<'a> {
         Some(Record {
             block: u64::from(start.value).checked_add(u64::from(attributes))?,
             length: length.value,
+            own_length: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
             identifier,
             system_use: rest.get(padding..).unwrap_or_default(),
             halves_agree: start.agrees && length.agrees,

@@ -3,12 +3,12 @@
 //! Damage costs one name or one entry and no other. A file that cannot be read to its end and a directory
 //! that would close a loop become damaged nodes.
 
-use std::collections::HashSet;
 use std::fmt;
 
 use crate::error::{Error, LimitReached};
 use crate::index::{
-    DAMAGED, DirectoryQueue, Extent, ExtentData, IN_TABLE, Index, LONGEST_NAME, NewNode, StoredExtent,
+    DAMAGED, Directories, DirectoryQueue, Extent, ExtentData, IN_TABLE, Index, LONGEST_NAME, NewNode,
+    StoredExtent,
 };
 use crate::kind::NodeKind;
 use crate::limits::Limits;
@@ -60,8 +60,8 @@ pub(crate) struct Builder<'a, 'source> {
     pub(crate) limits: &'a Limits,
     system: &'a FileSystem,
     blocks: Blocks,
-    /// The entries of all directories found so far.
-    pub(crate) visited: HashSet<Address>,
+    /// The directories that have been entered, by the address of their entry.
+    entered: Directories<Address>,
     /// The name of the current entry.
     pub(crate) name: Vec<u8>,
     /// Extents of all entries that have several.
@@ -83,7 +83,7 @@ impl<'a, 'source> Builder<'a, 'source> {
             limits,
             system,
             blocks: Blocks::default(),
-            visited: HashSet::new(),
+            entered: Directories::new(),
             name: Vec::new(),
             extents: 0,
         }
@@ -114,7 +114,10 @@ impl<'a, 'source> Builder<'a, 'source> {
             if depth > self.limits.depth {
                 self.warnings.add(|| format!("the directory at {address} is too deep in the tree"));
                 self.index.flag(id, DAMAGED);
+            } else if self.entered.link(&mut self.index, id, &address, self.limits, &mut self.warnings)? {
+                // The directory under its first name has the children.
             } else if let Found::Entry(described) = self.describe(address)? {
+                self.entered.insert(address, id);
                 self.read(&described.body.extents, self.limits.directory_bytes, bytes)?;
                 for item in identifiers(bytes) {
                     match item {
@@ -221,21 +224,18 @@ impl<'a, 'source> Builder<'a, 'source> {
         Ok(Found::Entry(Described { kind, size, mode, modified, body }))
     }
 
-    /// Lets a directory wait for its turn, unless it must not be entered.
+    /// Lets a directory wait for its turn.
     fn push_directory(&mut self, parent: u32, address: Address, described: &Described) -> Result<(), Error> {
-        // This ends loops of directories, and trees that list one directory a million times.
-        let is_new = self.visited.insert(address);
         let fault = described.body.fault.map(|fault| fault.to_string());
         let too_large =
             || (described.size > self.limits.directory_bytes).then(|| "it is too large".to_owned());
-        let second = || (!is_new).then(|| "it is listed a second time".to_owned());
-        let problem = second().or(fault).or_else(too_large);
+        let problem = fault.or_else(too_large);
         if let Some(problem) = &problem {
             self.warnings.add(|| format!("the directory at {address}: {problem}"));
         }
         let flags = if problem.is_some() { DAMAGED } else { 0 };
-        let is_entered = u64::from(is_new && described.size > 0);
-        self.push(parent, described.attributes(), (address.pack(), is_entered), flags)
+        let has_names = u64::from(described.size > 0);
+        self.push(parent, described.attributes(), (address.pack(), has_names), flags)
     }
 
     fn push_file(&mut self, parent: u32, mut described: Described) -> Result<(), Error> {

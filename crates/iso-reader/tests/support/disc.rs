@@ -157,8 +157,13 @@ impl Disc {
     /// Writes a directory: an entry for itself, one for its parent, and `records`. Returns its length in
     /// bytes.
     pub(crate) fn directory(&mut self, block: u32, records: &[Record]) -> u32 {
-        let dots = [Record::directory(&[0], block), Record::directory(&[1], self.root())];
-        self.records(block, &[&dots, records].concat())
+        let parent = Record::directory(&[1], self.root());
+        let write = |disc: &mut Disc, length| {
+            let dots = [Record { length, ..Record::directory(&[0], block) }, parent.clone()];
+            disc.records(block, &[&dots, records].concat())
+        };
+        let length = write(self, 0);
+        write(self, length)
     }
 
     /// Writes a directory of exactly these records. Returns its length in bytes.

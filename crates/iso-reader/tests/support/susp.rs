@@ -74,8 +74,13 @@ pub(crate) fn rock_disc(records: &[Record]) -> Disc {
 /// Writes a root directory that announces Rock Ridge.
 pub(crate) fn rock_root(disc: &mut Disc, records: &[Record]) -> u32 {
     let itself = Record::directory(&[0], ROOT).with(&sp(0)).with(&px(DIRECTORY)).with(&er());
-    let dots = [itself, Record::directory(&[1], ROOT).with(&px(DIRECTORY))];
-    disc.records(ROOT, &[&dots, records].concat())
+    let parent = Record::directory(&[1], ROOT).with(&px(DIRECTORY));
+    let write = |disc: &mut Disc, length| {
+        let dots = [Record { length, ..itself.clone() }, parent.clone()];
+        disc.records(ROOT, &[&dots, records].concat())
+    };
+    let length = write(disc, 0);
+    write(disc, length)
 }
 
 /// A file of Rock Ridge with the five bytes that [`rock_disc`] has at block 30.

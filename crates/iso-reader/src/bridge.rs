@@ -1,0 +1,120 @@
+//! Files that ISO 9660 cannot describe alone. Its sizes have 32 bits, so a file of 4 GiB or more needs
+//! several records, or a description in UDF beside it. Some writers record the size modulo 4 GiB instead, as
+//! `mkisofs -allow-limited-size` does.
+//!
+//! Linux mounts the UDF of a disc that has both, so its sizes count.
+
+use std::collections::HashMap;
+
+use crate::error::Error;
+use crate::index::{DAMAGED, Extent, ExtentData, Index, StoredNode};
+use crate::kind::{Encoding, NodeKind};
+use crate::limits::Limits;
+use crate::source::{Image, SECTOR};
+use crate::udf::{self, FileSystem};
+use crate::warnings::Warnings;
+
+/// What the size of a section is short of if it was too large for its field.
+const WRAP: u64 = 1 << 32;
+/// Bytes behind the last file that writers add as padding, at most.
+const PADDING: u64 = 1 << 20;
+
+/// A file of the UDF tree.
+struct UdfFile {
+    id: u32,
+    size: u64,
+    /// Whether a file of the ISO 9660 tree begins at the same byte.
+    is_known: bool,
+}
+
+/// Compares the files of an ISO 9660 tree with those that `system` describes at the same bytes. Where the
+/// sizes differ, that of UDF counts. Returns the path of a file that only UDF has, and the number of these.
+pub(crate) fn compare(
+    index: &mut Index,
+    system: &FileSystem,
+    image: &mut Image<'_>,
+    limits: &Limits,
+    warnings: &mut Warnings,
+) -> Result<Option<(Vec<u8>, usize)>, Error> {
+    let mut builder = udf::Builder::new(image, limits, system, Warnings::new(0));
+    match builder.build() {
+        Ok(()) => {}
+        Err(Error::Io(error)) => return Err(Error::Io(error)),
+        Err(error) => {
+            warnings.add(|| format!("the UDF tree beside this one cannot be read: {error}"));
+            return Ok(None);
+        }
+    }
+    let udf = builder.index;
+    let mut described = by_start(&udf);
+    for id in 0..u32::try_from(index.nodes.len()).unwrap_or(u32::MAX) {
+        let node = index.get(id);
+        let Some(file) = start(index, node).and_then(|start| described.get_mut(&start)) else { continue };
+        file.is_known = true;
+        let size = node.size();
+        if node.encoding() != Encoding::Plain || size == file.size {
+            continue;
+        }
+        let extents: Vec<Extent> = udf.extents(udf.get(file.id)).collect();
+        index.replace_extents(id, file.size, &extents);
+        warnings.add(|| {
+            let (path, actual) = (index.path(id), file.size);
+            format!("\"{}\": it has {size} bytes here, and the {actual} in UDF count", path.escape_ascii())
+        });
+    }
+    let unknown = described.values().filter(|file| !file.is_known).map(|file| file.id);
+    Ok(unknown.clone().min().map(|first| (udf.path(first), unknown.count())))
+}
+
+/// The files of a UDF tree by the byte where they begin. Those in their own descriptors begin at no sector.
+fn by_start(udf: &Index) -> HashMap<u64, UdfFile> {
+    let mut described: HashMap<u64, UdfFile> = HashMap::new();
+    for (id, node) in (0_u32..).zip(&udf.nodes) {
+        let Some(start) = start(udf, node).filter(|start| start.is_multiple_of(SECTOR)) else { continue };
+        let file = UdfFile { id, size: node.size(), is_known: false };
+        let known = described.entry(start).or_insert(file);
+        if known.size < node.size() {
+            (known.id, known.size) = (id, node.size());
+        }
+    }
+    described
+}
+
+/// The byte of the image where a file begins; `None` for those without bytes or with damage.
+fn start(index: &Index, node: &StoredNode) -> Option<u64> {
+    let first = index.extents(node).next()?;
+    (first.data == ExtentData::Recorded).then_some(first.offset)
+}
+
+/// Marks files whose sizes lack some multiple of 4 GiB, where no UDF tells them: exactly so many bytes lie
+/// between the file and the next, and belong to nothing.
+pub(crate) fn mark_wrapped_sizes(index: &mut Index, image_size: u64, warnings: &mut Warnings) {
+    if image_size < WRAP {
+        return;
+    }
+    let is_whole = |node: &StoredNode| node.kind() == NodeKind::File && node.encoding() == Encoding::Plain;
+    let mut files: Vec<(u64, u64, u32)> = (0_u32..)
+        .zip(&index.nodes)
+        .filter(|(_, node)| is_whole(node))
+        .filter_map(|(id, node)| Some((start(index, node)?, node.size(), id)))
+        .collect();
+    files.sort_unstable();
+    let mut next = image_size;
+    let mut later = image_size;
+    for (start, size, id) in files.into_iter().rev() {
+        if start != next {
+            (next, later) = (start, next);
+        }
+        let end = size.checked_next_multiple_of(SECTOR).and_then(|size| start.checked_add(size));
+        let gap = later.saturating_sub(end.unwrap_or(later));
+        let padding = if later == image_size { PADDING } else { 0 };
+        if gap >= WRAP && gap % WRAP <= padding {
+            let path = index.path(id);
+            warnings.add(|| {
+                let path = path.escape_ascii();
+                format!("\"{path}\": it is larger than its {size} bytes, as {gap} more belong to no file")
+            });
+            index.flag(id, DAMAGED);
+        }
+    }
+}
