@@ -3,7 +3,9 @@
 use std::time::SystemTime;
 
 use reqwest::StatusCode;
-use reqwest::header::{CONTENT_ENCODING, CONTENT_RANGE, HeaderMap};
+use reqwest::header::{
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, HeaderName, TRANSFER_ENCODING,
+};
 
 use super::content_range::{self, ContentRange};
 use super::{Fault, Resume, Validator, retry_after};
@@ -23,38 +25,53 @@ pub(super) enum Body {
 
 const CHANGED: &str = "the file has changed at its source";
 const NOT_CONTINUED: &str = "the source does not continue files";
+const ENCODED: &str = "the source encodes the file";
 const WRONG_PART: &str = "the source answered with another part than the one asked for";
 
-/// Checks the answer to a request for the whole file.
+/// Content codings (registered by IANA, and their older names) that change the bytes. Other words, such as
+/// `none`, `binary` or `UTF-8`, are mistakes that change nothing.
+const CODINGS: [&str; 11] = [
+    "aes128gcm",
+    "br",
+    "compress",
+    "dcb",
+    "dcz",
+    "deflate",
+    "exi",
+    "pack200-gzip",
+    "x-compress",
+    "zstd",
+    "bzip2",
+];
+
+/// Checks the answer to a request for the whole file. A part counts if it is all of the file.
 pub(super) fn to_whole(status: StatusCode, headers: &HeaderMap) -> Result<(), Fault> {
-    match status {
-        StatusCode::OK => unencoded(headers),
-        _ => Err(refusal(status, headers)),
-    }
+    let is_complete = match (status, range(headers)) {
+        (StatusCode::OK, _) => !is_part(headers),
+        (StatusCode::PARTIAL_CONTENT, Some(ContentRange::Range { first: 0, last, total })) => {
+            total == Some(last + 1)
+        }
+        _ => false,
+    };
+    if is_complete { decodable(headers) } else { Err(refusal(status, headers)) }
 }
 
 /// Interprets the answer to a request for the missing bytes.
 pub(super) fn to_rest(status: StatusCode, headers: &HeaderMap, from: &Resume) -> Result<Body, Fault> {
     let denied = from.validator.as_ref().is_some_and(|validator| validator.is_denied_by(headers));
-    let range = headers.get(CONTENT_RANGE).and_then(|value| content_range::read(value.to_str().ok()?));
-    match (status, range) {
+    match (status, range(headers)) {
+        (StatusCode::OK, part) if is_part(headers) => to_part(part, headers, from, denied),
+        // The rest without a word that it is no more than that: the length tells.
+        (StatusCode::OK, None) if from.total.is_some() && from.total == rest_end(headers, from) => {
+            Ok(Body::Useless(WRONG_PART))
+        }
         (StatusCode::OK, _) => {
-            unencoded(headers)?;
+            decodable(headers)?;
             // With the same validator, the source could have continued the file.
             let same = from.validator.is_some() && from.validator == Validator::of(headers);
             Ok(Body::Complete(Some(if same { NOT_CONTINUED } else { CHANGED })))
         }
-        (StatusCode::PARTIAL_CONTENT, _) if denied => Ok(Body::Useless(CHANGED)),
-        (StatusCode::PARTIAL_CONTENT, Some(ContentRange::Range { first, total, .. }))
-            if first == from.offset =>
-        {
-            unencoded(headers)?;
-            match (from.total, total) {
-                (Some(announced), Some(total)) if announced != total => Ok(Body::Useless(CHANGED)),
-                (announced, total) => Ok(Body::Rest(total.or(announced))),
-            }
-        }
-        (StatusCode::PARTIAL_CONTENT, _) => Ok(Body::Useless(WRONG_PART)),
+        (StatusCode::PARTIAL_CONTENT, part) => to_part(part, headers, from, denied),
         (StatusCode::RANGE_NOT_SATISFIABLE, Some(ContentRange::Unsatisfied { total }))
             if total == from.offset && from.total.is_none_or(|announced| announced == total) && !denied =>
         {
@@ -63,6 +80,46 @@ pub(super) fn to_rest(status: StatusCode, headers: &HeaderMap, from: &Resume) ->
         (StatusCode::RANGE_NOT_SATISFIABLE, _) => Ok(Body::Useless(CHANGED)),
         _ => Err(refusal(status, headers)),
     }
+}
+
+fn to_part(
+    part: Option<ContentRange>,
+    headers: &HeaderMap,
+    from: &Resume,
+    denied: bool,
+) -> Result<Body, Fault> {
+    match part {
+        _ if denied => Ok(Body::Useless(CHANGED)),
+        Some(ContentRange::Range { first, total, .. }) if first == from.offset => {
+            decodable(headers)?;
+            match (from.total, total) {
+                _ if is_gzipped(headers) => Ok(Body::Useless(ENCODED)),
+                (Some(announced), Some(total)) if announced != total => Ok(Body::Useless(CHANGED)),
+                (announced, total) => Ok(Body::Rest(total.or(announced))),
+            }
+        }
+        _ => Ok(Body::Useless(WRONG_PART)),
+    }
+}
+
+fn range(headers: &HeaderMap) -> Option<ContentRange> {
+    content_range::read(headers.get(CONTENT_RANGE)?.to_str().ok()?)
+}
+
+/// Whether the body has the length of the part that `Content-Range` names. Some servers label such an answer
+/// as the whole file.
+fn is_part(headers: &HeaderMap) -> bool {
+    let Some(ContentRange::Range { first, last, .. }) = range(headers) else { return false };
+    first > 0 && length(headers) == Some((last - first).saturating_add(1))
+}
+
+/// Where the file would end if the body were its rest.
+fn rest_end(headers: &HeaderMap, from: &Resume) -> Option<u64> {
+    length(headers)?.checked_add(from.offset)
+}
+
+fn length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
 }
 
 /// The fault of a refusal, by whether a later request may succeed (RFC 9110 §15, RFC 6585 §4, RFC 8470 §5.2).
@@ -77,25 +134,49 @@ fn refusal(status: StatusCode, headers: &HeaderMap) -> Fault {
     }
 }
 
-/// Refuses an encoded body, because the bytes must arrive unchanged.
-fn unencoded(headers: &HeaderMap) -> Result<(), Fault> {
-    match headers
-        .get(CONTENT_ENCODING)
-        .filter(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
-    {
+/// Whether the body is compressed by gzip alone, so that it can be decoded.
+pub(super) fn is_gzipped(headers: &HeaderMap) -> bool {
+    codings(headers).filter(|coding| is_gzip(coding)).count() == 1
+}
+
+/// Refuses an encoding that cannot be undone, because the bytes must arrive unchanged.
+fn decodable(headers: &HeaderMap) -> Result<(), Fault> {
+    let transfer = words(headers, TRANSFER_ENCODING);
+    let mut transfer = transfer.filter(|word| !matches!(word.as_str(), "chunked" | "identity"));
+    let unknown = codings(headers).find(|coding| !is_gzip(coding)).or_else(|| transfer.next());
+    let twice = || (codings(headers).count() > 1).then(|| "gzip, gzip".to_owned());
+    match unknown.or_else(twice) {
         None => Ok(()),
         Some(encoding) => Err(Fault::Permanent(format!(
             "the web server sent the file encoded ({}), although it was asked not to",
-            Fault::quoted(format_args!("{encoding:?}"))
+            Fault::quoted(encoding)
         ))),
     }
+}
+
+/// The content codings of the body that change its bytes.
+fn codings(headers: &HeaderMap) -> impl Iterator<Item = String> {
+    let changes = |word: &String| is_gzip(word) || CODINGS.contains(&word.as_str());
+    words(headers, CONTENT_ENCODING).filter(changes)
+}
+
+fn is_gzip(coding: &str) -> bool {
+    matches!(coding, "gzip" | "x-gzip")
+}
+
+/// The words of a field that is a list, in lower case.
+fn words(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = String> {
+    let values = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let words: Vec<String> = values
+        .flat_map(|value| value.split(',').map(|word| word.trim().to_ascii_lowercase()).collect::<Vec<_>>())
+        .filter(|word| !word.is_empty())
+        .collect();
+    words.into_iter()
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
-
-    use reqwest::header::HeaderName;
 
     use super::*;
 
@@ -152,9 +233,23 @@ mod tests {
             let judged = to_rest(StatusCode::RANGE_NOT_SATISFIABLE, &head, &from);
             assert_eq!(judged, Ok(expected), "{total:?} {tag}");
         }
-        let encoded = headers(&[("content-range", "bytes 5-9/10"), ("content-encoding", "gzip")]);
-        let judged = to_rest(StatusCode::PARTIAL_CONTENT, &encoded, &from);
+        let coded = |coding| headers(&[("content-range", "bytes 5-9/10"), ("content-encoding", coding)]);
+        let judged = to_rest(StatusCode::PARTIAL_CONTENT, &coded("br"), &from);
         assert!(matches!(judged, Err(Fault::Permanent(_))), "{judged:?}");
+        let judged = to_rest(StatusCode::PARTIAL_CONTENT, &coded("gzip"), &from);
+        assert_eq!(judged, Ok(Body::Useless(ENCODED)));
+        // A part that is labelled 200: its length tells.
+        for (range, length, expected) in [
+            ("bytes 5-9/10", "5", Body::Rest(Some(10))),
+            ("bytes 4-9/10", "6", Body::Useless(WRONG_PART)),
+            ("bytes 5-9/10", "10", Body::Complete(Some(CHANGED))),
+            ("bytes 0-9/10", "10", Body::Complete(Some(CHANGED))),
+            ("", "5", Body::Useless(WRONG_PART)),
+            ("", "6", Body::Complete(Some(CHANGED))),
+        ] {
+            let head = headers(&[("content-range", range), ("content-length", length)]);
+            assert_eq!(to_rest(StatusCode::OK, &head, &from), Ok(expected), "{range} {length}");
+        }
     }
 
     #[test]
@@ -186,10 +281,45 @@ mod tests {
             assert_eq!(matches!(fault, Fault::Missing(_)), matches!(status.as_u16(), 404 | 410), "{status}");
             assert!(fault.to_string().contains(status.as_str()), "{fault}");
         }
-        assert_eq!(to_whole(StatusCode::OK, &headers(&[("content-encoding", "Identity")])), Ok(()));
-        let encoded = to_whole(StatusCode::OK, &headers(&[("content-encoding", "gzip")]));
-        assert!(matches!(encoded, Err(Fault::Permanent(_))), "{encoded:?}");
-        let long = to_whole(StatusCode::OK, &headers(&[("content-encoding", &"x".repeat(400 << 10))]));
+        let long = to_whole(StatusCode::OK, &headers(&[("transfer-encoding", &"x".repeat(400 << 10))]));
         assert!(long.expect_err("encoded").to_string().len() < 300);
+    }
+
+    #[test]
+    fn only_what_changes_the_bytes_is_an_encoding() {
+        let judged = |fields: &[(&str, &str)]| {
+            let head = headers(fields);
+            to_whole(StatusCode::OK, &head).map(|()| is_gzipped(&head))
+        };
+        for harmless in ["Identity", "none", "binary", "UTF-8", "", "8bit", ",", "identity, none"] {
+            assert_eq!(judged(&[("content-encoding", harmless)]), Ok(false), "{harmless}");
+        }
+        assert_eq!(judged(&[("content-encoding", "X-GZip")]), Ok(true));
+        assert_eq!(judged(&[("transfer-encoding", "chunked")]), Ok(false));
+        for (name, value) in [
+            ("content-encoding", "br"),
+            ("content-encoding", "identity, Deflate"),
+            ("content-encoding", "gzip, gzip"),
+            ("transfer-encoding", "gzip, chunked"),
+        ] {
+            assert!(matches!(judged(&[(name, value)]), Err(Fault::Permanent(_))), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_part_that_is_all_of_the_file_is_the_file() {
+        for (status, range, is_whole) in [
+            (206, "bytes 0-9/10", true),
+            (206, "bytes 0-8/10", false),
+            (206, "bytes 1-9/10", false),
+            (206, "bytes 0-9/*", false),
+            (200, "bytes 0-9/10", true),
+            (200, "bytes 5-14/20", false),
+            (200, "nonsense", true),
+        ] {
+            let head = headers(&[("content-range", range), ("content-length", "10")]);
+            let status = StatusCode::from_u16(status).expect("a status");
+            assert_eq!(to_whole(status, &head).is_ok(), is_whole, "{status} {range}");
+        }
     }
 }

@@ -87,6 +87,10 @@ fn builder(stall: Duration) -> ClientBuilder {
     Client::builder()
         .user_agent(concat!("image-service/", env!("CARGO_PKG_VERSION")))
         .redirect(Policy::none())
+        // As curl and browsers accept answers (RFC 9112 §5.1, §5.2).
+        .http1_allow_obsolete_multiline_headers_in_responses(true)
+        .http1_allow_spaces_after_header_name_in_responses(true)
+        .http1_ignore_invalid_headers_in_responses(true)
         .connect_timeout(CONNECT_TIMEOUT.min(stall))
         .read_timeout(stall)
 }

@@ -1,13 +1,14 @@
 //! Fetches over http and https: redirects, and requests for a whole file or for its missing bytes.
 
 use futures_util::{StreamExt, stream};
-use reqwest::header::{ACCEPT_ENCODING, CONTENT_DISPOSITION, HeaderMap, IF_RANGE, LOCATION, RANGE};
+use reqwest::header::{ACCEPT_ENCODING, CONTENT_DISPOSITION, COOKIE, HeaderMap, IF_RANGE, LOCATION, RANGE};
 use reqwest::{Response, StatusCode};
 use url::Url;
 
 use super::answer::{self, Body};
+use super::cookies::Cookies;
 use super::explain::explain;
-use super::{Fault, Fetched, Fetcher, Resume, Validator};
+use super::{Fault, Fetched, Fetcher, Resume, Validator, ftp, gzip};
 use model::link::shown;
 
 /// Twice the redirects that common mirrors need.
@@ -20,18 +21,26 @@ const MAX_LINK: usize = 8 << 10;
 pub(super) async fn fetch(fetcher: &Fetcher, url: &Url, from: Option<Resume>) -> Result<Fetched, Fault> {
     let mut started_over =
         from.as_ref().map(|_| "the source gave nothing by which the file could be recognised");
-    if let Some(from) = from.filter(may_be_continued) {
-        let answer = ask(fetcher, url, Some(&from)).await?;
+    let mut cookies = Cookies::default();
+    if let Some(from) = from.clone().filter(may_be_continued) {
+        let answer = match ask(fetcher, url, Some(&from), &mut cookies).await? {
+            Asked::Answered(answer) => answer,
+            Asked::LedToFtp(url) => return ftp::fetch(fetcher, &url, Some(from)).await,
+        };
         match answer::to_rest(answer.response.status(), answer.response.headers(), &from)? {
             Body::Rest(total) => return Ok(answer.continuing(&from, total)),
             Body::NothingMissing => return Ok(answer.completing(from)),
-            Body::Complete(reason) => return Ok(answer.whole(reason)),
+            Body::Complete(reason) => return answer.whole(reason).await,
             Body::Useless(reason) => started_over = Some(reason),
         }
     }
-    let answer = ask(fetcher, url, None).await?;
-    answer::to_whole(answer.response.status(), answer.response.headers())?;
-    Ok(answer.whole(started_over))
+    match ask(fetcher, url, None, &mut cookies).await? {
+        Asked::Answered(answer) => {
+            answer::to_whole(answer.response.status(), answer.response.headers())?;
+            answer.whole(started_over).await
+        }
+        Asked::LedToFtp(url) => ftp::fetch(fetcher, &url, from).await,
+    }
 }
 
 /// Without a validator, the bytes of two files could be joined, which only a digest would detect.
@@ -46,15 +55,33 @@ struct Answer {
     through_proxy: bool,
 }
 
-async fn ask(fetcher: &Fetcher, url: &Url, from: Option<&Resume>) -> Result<Answer, Fault> {
+/// Where the redirects end.
+enum Asked {
+    Answered(Answer),
+    /// At a link of another protocol.
+    LedToFtp(Url),
+}
+
+async fn ask(
+    fetcher: &Fetcher,
+    url: &Url,
+    from: Option<&Resume>,
+    cookies: &mut Cookies,
+) -> Result<Asked, Fault> {
     let mut url = url.clone();
     for _ in 0..=MAX_REDIRECTS {
         let route = fetcher.route(&url).await?;
-        let request = route.client.get(url.clone()).headers(request_headers(from)?);
+        let mut headers = request_headers(from)?;
+        headers.extend(cookies.field(&url).map(|field| (COOKIE, field)));
+        let request = route.client.get(url.clone()).headers(headers);
         let response = request.send().await.map_err(|error| explain(&error, route.through_proxy))?;
+        cookies.take(&url, response.headers());
         match target(&response, &url)? {
+            Some(next) if next.scheme() == "ftp" => return Ok(Asked::LedToFtp(next)),
             Some(next) => url = next,
-            None => return Ok(Answer { response, url, through_proxy: route.through_proxy }),
+            None => {
+                return Ok(Asked::Answered(Answer { response, url, through_proxy: route.through_proxy }));
+            }
         }
     }
     Err(Fault::Permanent("the web server redirects too often or in a circle".into()))
@@ -75,20 +102,24 @@ fn request_headers(from: Option<&Resume>) -> Result<HeaderMap, Fault> {
     Ok(headers)
 }
 
-/// The link that an answer redirects to, if any (RFC 9110 §15.4).
+/// The link that an answer redirects to, if any (RFC 9110 §15.4). Of the choices of a 300 the preferred one
+/// counts.
 fn target(response: &Response, url: &Url) -> Result<Option<Url>, Fault> {
+    let status = response.status();
     let follows = matches!(
-        response.status(),
-        StatusCode::MOVED_PERMANENTLY
+        status,
+        StatusCode::MULTIPLE_CHOICES
+            | StatusCode::MOVED_PERMANENTLY
             | StatusCode::FOUND
             | StatusCode::SEE_OTHER
             | StatusCode::TEMPORARY_REDIRECT
             | StatusCode::PERMANENT_REDIRECT
     );
-    let Some(location) = response.headers().get(LOCATION).filter(|_| follows) else { return Ok(None) };
-    let next = location.to_str().ok().and_then(|location| url.join(location).ok());
-    let mut next =
-        next.ok_or_else(|| Fault::Permanent("the web server redirects to what is not a link".into()))?;
+    // A link that is empty would lead to itself.
+    let location = response.headers().get(LOCATION).map(|value| value.as_bytes().trim_ascii());
+    let Some(location) = location.filter(|location| follows && !location.is_empty()) else { return Ok(None) };
+    let mut next = joined(url, location)
+        .ok_or_else(|| Fault::Permanent("the web server redirects to what is not a link".into()))?;
     if next.as_str().len() > MAX_LINK {
         return Err(Fault::Permanent(format!(
             "the web server redirects to a link longer than {MAX_LINK} bytes"
@@ -103,11 +134,33 @@ fn target(response: &Response, url: &Url) -> Result<Option<Url>, Fault> {
     Ok(Some(next))
 }
 
+/// A link relative to `url`. Servers write characters beyond ASCII as they are, mostly in UTF-8; other bytes
+/// are escaped.
+fn joined(url: &Url, location: &[u8]) -> Option<Url> {
+    match std::str::from_utf8(location) {
+        Ok(text) => url.join(text).ok(),
+        Err(_) => {
+            let byte = |byte: &u8| match byte {
+                0..0x80 => char::from(*byte).to_string(),
+                other => format!("%{other:02X}"),
+            };
+            url.join(&location.iter().map(byte).collect::<String>()).ok()
+        }
+    }
+}
+
 impl Answer {
-    fn whole(self, started_over: Option<&'static str>) -> Fetched {
+    async fn whole(self, started_over: Option<&'static str>) -> Result<Fetched, Fault> {
+        let is_gzipped = answer::is_gzipped(self.response.headers());
         let validator = Validator::of(self.response.headers());
         let total = self.response.content_length();
-        Fetched { started_over, ..self.fetched(0, total, validator) }
+        let fetched = Fetched { started_over, ..self.fetched(0, total, validator) };
+        if !is_gzipped {
+            return Ok(fetched);
+        }
+        // Length and validator are those of the encoded bytes, so the file cannot be continued.
+        let bytes = gzip::decoded(fetched.bytes).await?;
+        Ok(Fetched { total: None, validator: None, bytes, ..fetched })
     }
 
     fn continuing(self, from: &Resume, total: Option<u64>) -> Fetched {
@@ -142,25 +195,53 @@ impl Answer {
 mod tests {
     use super::*;
 
+    fn redirected(status: u16, location: &[u8]) -> Result<Option<String>, Fault> {
+        let location = ::http::HeaderValue::from_bytes(location).expect("a value");
+        let response = ::http::Response::builder().status(status).header(LOCATION, location);
+        let response = Response::from(response.body("").expect("a response"));
+        let url = "https://me:secret@a.example/x/y.iso?q=1#part".parse().expect("a link");
+        Ok(target(&response, &url)?.map(String::from))
+    }
+
     #[test]
     fn credentials_stay_with_their_server() {
-        let redirected = |status: u16, location: &str| {
-            let response = ::http::Response::builder().status(status).header(LOCATION, location);
-            let response = Response::from(response.body("").expect("a response"));
-            let url = "https://me:secret@a.example/x/y.iso".parse().expect("a link");
-            target(&response, &url).expect("a redirect").map(String::from)
-        };
         for (location, expected) in [
             ("/z.iso", "https://me:secret@a.example/z.iso"),
             ("https://a.example/z.iso", "https://me:secret@a.example/z.iso"),
             ("https://b.example/z.iso", "https://b.example/z.iso"),
+            ("//b.example/z.iso", "https://b.example/z.iso"),
             ("https://a.example:444/z.iso", "https://a.example:444/z.iso"),
             ("http://a.example/z.iso", "http://a.example/z.iso"),
             ("https://you@a.example/z.iso", "https://you@a.example/z.iso"),
+            ("ftp://a.example/z.iso", "ftp://a.example/z.iso"),
         ] {
-            assert_eq!(redirected(302, location).as_deref(), Some(expected), "{location}");
+            assert_eq!(redirected(302, location.as_bytes()), Ok(Some(expected.into())), "{location}");
         }
-        assert_eq!(redirected(200, "/z.iso"), None);
+        for status in [200, 201, 304, 305, 404] {
+            assert_eq!(redirected(status, b"/z.iso"), Ok(None), "{status}");
+        }
+    }
+
+    #[test]
+    fn links_are_followed_as_servers_write_them() {
+        let home = "https://me:secret@a.example";
+        for (location, expected) in [
+            ("/d\u{e9}p%C3%B4t/a b.iso".as_bytes(), "/d%C3%A9p%C3%B4t/a%20b.iso"),
+            (b"/d\xe9p/a.iso", "/d%E9p/a.iso"),
+            (b"?q=2", "/x/y.iso?q=2"),
+            (b"../z.iso#part", "/z.iso#part"),
+            (b"  z.iso\t", "/x/z.iso"),
+            (b"//me:secret@a.example/z", "/z"),
+        ] {
+            assert_eq!(redirected(302, location), Ok(Some(format!("{home}{expected}"))), "{location:?}");
+        }
+        assert_eq!(redirected(300, b"z.iso"), Ok(Some(format!("{home}/x/z.iso"))));
+        assert_eq!(redirected(302, b" "), Ok(None));
+        assert_eq!(
+            redirected(302, "//b\u{fc}cher.example/".as_bytes()),
+            Ok(Some("https://xn--bcher-kva.example/".into()))
+        );
+        assert!(redirected(302, b"http://").is_err());
     }
 
     #[test]

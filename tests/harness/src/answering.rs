@@ -15,10 +15,15 @@ pub struct Answering {
 impl Answering {
     /// Answers with `head` (lines ended by `\n`, without the empty one) and `body`, then closes.
     pub fn start(head: &str, body: &[u8]) -> Self {
+        let head = format!("{}\r\n\r\n", head.trim().replace('\n', "\r\n"));
+        Self::exactly([head.as_bytes(), body].concat())
+    }
+
+    /// Answers with these bytes, head and body, then closes.
+    pub fn exactly(answer: Vec<u8>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let stopped = Arc::new(AtomicBool::new(false));
-        let answer = [format!("{}\r\n\r\n", head.trim().replace('\n', "\r\n")).as_bytes(), body].concat();
         let seen = Arc::clone(&stopped);
         std::thread::spawn(move || {
             for stream in listener.incoming() {
