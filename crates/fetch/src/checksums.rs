@@ -1,5 +1,6 @@
 //! Reads the digests of a file from a checksum file, and verifies the signature of that.
 
+mod kind;
 mod listing;
 
 use std::path::Path;
@@ -57,6 +58,11 @@ pub enum ChecksumError {
 }
 
 impl ChecksumError {
+    /// Whether the file may be listed under another name.
+    pub fn is_not_listed(&self) -> bool {
+        matches!(self, Self::Listing { error: ListingError::NotListed(_), .. })
+    }
+
     /// The fault of the transfer, if that failed.
     pub fn fault(&self) -> Option<&Fault> {
         match self {
@@ -97,15 +103,28 @@ pub async fn expected(
             let (text, signer) = verified.unwrap_or(Err(SignatureError::Unreadable)).map_err(untrusted)?;
             (text, Some(signer))
         }
-        _ => (String::from_utf8_lossy(&file).into_owned(), None),
+        _ => (decoded(&file), None),
     };
-    let found = Listing::read(&text).find(names);
+    let file_name = checksums.path_segments().and_then(|mut segments| segments.next_back());
+    let found = Listing::read(&text, file_name.unwrap_or_default()).find(names);
     let expected = found.map_err(|error| ChecksumError::Listing { url: shown(checksums), error })?;
     Ok(Promise { expected, signer })
 }
 
 async fn get(fetcher: &Fetcher, url: &Url) -> Result<Bytes, ChecksumError> {
     small(fetcher, url, MAX_FILE).await.map_err(|fault| ChecksumError::Fetch { url: shown(url), fault })
+}
+
+/// The text of a file. Windows writes UTF-16 with a byte order mark.
+fn decoded(file: &[u8]) -> String {
+    let units = |of: fn([u8; 2]) -> u16| -> Vec<u16> {
+        file.chunks_exact(2).filter_map(|pair| Some(of(pair.try_into().ok()?))).collect()
+    };
+    match file {
+        [0xff, 0xfe, ..] => String::from_utf16_lossy(&units(u16::from_le_bytes)),
+        [0xfe, 0xff, ..] => String::from_utf16_lossy(&units(u16::from_be_bytes)),
+        _ => String::from_utf8_lossy(file).into_owned(),
+    }
 }
 
 /// The signed text and its signer. Blocks on the disk and computes for long.

@@ -1,6 +1,11 @@
 //! Parses checksum files in the formats of distributions: `SHA256SUMS` of coreutils, `CHECKSUM` of the BSDs
-//! and Fedora, and `a.iso.sha256` with only a digest.
+//! and Fedora, and `a.iso.sha256` with only a digest. The kind of a digest is what its tag, the heading above
+//! it or the name of the checksum file says.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::kind::{Kind, SHA256, SHA512};
 use model::digest::{Expected, Sha256, Sha512};
 
 /// The entries of a checksum file.
@@ -15,9 +20,12 @@ pub(super) struct Listing {
 enum Value {
     Sha256(Sha256),
     Sha512(Sha512),
-    /// A digest of this kind, which is too weak.
+    /// A digest of this kind, which is too weak or not computed here.
     Other(&'static str),
 }
+
+/// The kind of a digest that may be one of several.
+const UNCLEAR: &str = "digest of an unclear kind";
 
 /// Why a listing gives no digest of a file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,7 +44,7 @@ pub enum ListingError {
         /// The kind of digest that differs.
         algorithm: &'static str,
     },
-    /// It is listed only with weak digests.
+    /// It is listed only with weak digests, or with those of another kind.
     #[error("lists {name} only with its {algorithm}; a SHA-256 or SHA-512 is needed")]
     TooWeak {
         /// The file.
@@ -47,14 +55,20 @@ pub enum ListingError {
 }
 
 impl Listing {
-    /// Reads the lines, and passes over those without a checksum.
-    pub(super) fn read(text: &str) -> Self {
+    /// Reads the lines of a file that is called `file_name`, and passes over those without a checksum.
+    pub(super) fn read(text: &str, file_name: &str) -> Self {
         let mut listing = Self::default();
+        let mut kinds = Kind::all_in(file_name);
         for line in signed_lines(text.strip_prefix('\u{feff}').unwrap_or(text)) {
-            match tagged(line).or_else(|| plain(line)) {
+            match tagged(line).or_else(|| labelled(line)).or_else(|| plain(line, &kinds)) {
                 Some((name, value)) if matches!(name.as_str(), "" | "-") => listing.nameless.push(value),
                 Some(entry) => listing.entries.push(entry),
-                None => {}
+                None => {
+                    let named = Kind::all_in(line);
+                    if !named.is_empty() {
+                        kinds = named;
+                    }
+                }
             }
         }
         listing
@@ -133,53 +147,101 @@ fn signed_lines(text: &str) -> impl Iterator<Item = &str> {
 /// `SHA256 (name) = digest`, as the BSDs, `sha256sum --tag` and `openssl dgst` write it.
 fn tagged(line: &str) -> Option<(String, Value)> {
     let (escaped, line) = escaped(line);
-    let (left, digits) = line.rsplit_once('=')?;
-    let (tag, name) = left.trim_end().strip_suffix(')')?.split_once('(')?;
-    let algorithm = match tag.trim().to_ascii_uppercase().as_str() {
-        "SHA256" | "SHA2-256" | "SHA-256" => "SHA-256",
-        "SHA512" | "SHA2-512" | "SHA-512" => "SHA-512",
-        "MD5" => "MD5",
-        "SHA1" | "SHA-1" => "SHA-1",
-        // Others with the same length, such as SHA512/256, are different digests.
-        _ => return None,
+    let (tag, rest) = line.split_once('(')?;
+    // A name may contain parentheses.
+    let ends = rest.rmatch_indices(')').map(|(end, _)| rest.split_at(end));
+    let (name, digest) = ends
+        .into_iter()
+        .find_map(|(name, rest)| Some((name, rest.get(1..)?.trim_start().strip_prefix('=')?.trim())))?;
+    let tag = tag.trim();
+    if tag.contains(' ') || tag.is_empty() {
+        return None;
+    }
+    let bytes = bytes(digest)?;
+    let value = match Kind::of_tag(tag) {
+        Some(kind) if kind.may_have(8 * bytes.len()) => Value::of(kind, &bytes),
+        Some(_) => return None,
+        None => Value::Other("digest of an unknown kind"),
     };
-    let value = value(digits.trim())?;
-    (value.algorithm() == algorithm).then(|| (unescaped(escaped, name), value))
+    Some((unescaped(escaped, name), value))
 }
 
-/// `digest  name` or `digest *name`, as coreutils writes it; the digest alone has no name.
-fn plain(line: &str) -> Option<(String, Value)> {
-    let (escaped, line) = escaped(line);
-    let end = line.find(|character: char| !character.is_ascii_hexdigit()).unwrap_or(line.len());
-    let (digits, rest) = line.split_at_checked(end)?;
-    let value = value(digits)?;
-    let name = rest.trim_start_matches([' ', '\t']);
-    if !rest.is_empty() && name.len() == rest.len() {
-        return None;
-    }
-    Some((unescaped(escaped, name.strip_prefix('*').unwrap_or(name)), value))
+/// `SHA256: digest`, `sha256=digest`, `sha256:digest  name` or `sha256-digest`, where the kind stands before
+/// each digest.
+fn labelled(line: &str) -> Option<(String, Value)> {
+    let line = line.trim_start_matches(['#', '*', ' ', '\t']);
+    let separators = line.match_indices([':', '=', '-', ' ', '\t']).take(4);
+    let (kind, rest) = separators.into_iter().find_map(|(end, separator)| {
+        let rest = line.get(end + separator.len()..)?.trim_start_matches([':', '=', ' ', '\t']);
+        let digest = rest.split([' ', '\t']).next()?;
+        Some((Kind::of_tag(line.get(..end)?)?, bytes(digest).map(|_| rest)?))
+    })?;
+    let (digest, name) = rest.split_once([' ', '\t']).unwrap_or((rest, ""));
+    let bytes = bytes(digest)?;
+    let name = name.trim().trim_start_matches('*');
+    // Windows tells whole paths.
+    let name = name.rsplit('\\').next().unwrap_or_default();
+    kind.may_have(8 * bytes.len()).then(|| (name.to_owned(), Value::of(kind, &bytes)))
 }
 
-/// The digest, whose kind follows from its length.
-fn value(digits: &str) -> Option<Value> {
-    if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+/// `digest  name` or `digest *name`, as coreutils writes it; the digest alone has no name. Some lists have
+/// `name  digest`, and those of Debian's `Release` are indented and have the size between the two.
+fn plain(line: &str, kinds: &[Kind]) -> Option<(String, Value)> {
+    let is_indented = line.starts_with([' ', '\t']);
+    let (escaped, line) = escaped(line.trim_start());
+    let (first, rest) = line.split_once([' ', '\t']).unwrap_or((line, ""));
+    if let Some(bytes) = bytes(first) {
+        let name = rest.trim_start();
+        let name = name.strip_prefix('*').unwrap_or(name);
+        let sized = name.split_once(' ').filter(|(size, _)| is_indented && is_number(size));
+        let name = sized.map_or(name, |(_, name)| name.trim_start());
+        return Some((unescaped(escaped, name), Value::among(kinds, &bytes)?));
+    }
+    let (name, digest) = line.rsplit_once([' ', '\t'])?;
+    let bytes = bytes(digest)?;
+    // A tag that is not understood, or contradicts its digest.
+    if name.ends_with('=') {
         return None;
     }
-    match digits.len() {
-        64 => Sha256::try_from(digits.to_owned()).ok().map(Value::Sha256),
-        128 => Sha512::try_from(digits.to_owned()).ok().map(Value::Sha512),
-        32 => Some(Value::Other("MD5")),
-        40 => Some(Value::Other("SHA-1")),
-        _ => None,
-    }
+    let name = name.trim_end().trim_end_matches(':');
+    Some((unescaped(escaped, name), Value::among(kinds, &bytes)?))
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The bytes of a digest, in hexadecimal or in Base64 with its padding.
+fn bytes(text: &str) -> Option<Vec<u8>> {
+    const LENGTHS: [usize; 7] = [16, 20, 24, 28, 32, 48, 64];
+    let is_hex = text.len().is_multiple_of(2) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let bytes: Vec<u8> = if is_hex {
+        let pairs = (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok());
+        pairs.collect::<Option<_>>()?
+    } else {
+        // No name of a file is a digest by chance.
+        STANDARD.decode(text).ok().filter(|bytes| bytes.len() >= 28)?
+    };
+    LENGTHS.contains(&bytes.len()).then_some(bytes)
 }
 
 impl Value {
-    fn algorithm(self) -> &'static str {
-        match self {
-            Self::Sha256(_) => "SHA-256",
-            Self::Sha512(_) => "SHA-512",
-            Self::Other(algorithm) => algorithm,
+    fn of(kind: Kind, bytes: &[u8]) -> Self {
+        match (kind, <[u8; 32]>::try_from(bytes), <[u8; 64]>::try_from(bytes)) {
+            (SHA256, Ok(digest), _) => Self::Sha256(Sha256(digest)),
+            (SHA512, _, Ok(digest)) => Self::Sha512(Sha512(digest)),
+            (kind, ..) => Self::Other(kind.name),
+        }
+    }
+
+    /// The digest, of the one of `kinds` that has its length. If none has, the length tells its kind.
+    fn among(kinds: &[Kind], bytes: &[u8]) -> Option<Self> {
+        let bits = 8 * bytes.len();
+        let mut fitting = kinds.iter().filter(|kind| kind.may_have(bits));
+        match (fitting.next(), fitting.next()) {
+            (Some(kind), None) => Some(Self::of(*kind, bytes)),
+            (None, _) => Some(Self::of(Kind::usual(bits)?, bytes)),
+            (Some(_), Some(_)) => Some(Self::Other(UNCLEAR)),
         }
     }
 }
@@ -225,7 +287,7 @@ mod tests {
     }
 
     fn find(text: &str, names: &[&str]) -> Result<Expected, ListingError> {
-        Listing::read(&filled(text)).find(names)
+        Listing::read(&filled(text), "CHECKSUMS").find(names)
     }
 
     #[test]
@@ -283,8 +345,71 @@ mod tests {
         ] {
             assert_eq!(find(text, names), Ok(expected), "{text} {names:?}");
         }
-        let upper = Listing::read(&format!("{}  a.iso", "AB".repeat(32))).find(&["a.iso"]);
+        let upper = Listing::read(&format!("{}  a.iso", "AB".repeat(32)), "").find(&["a.iso"]);
         assert_eq!(upper, Ok(short(0xab)));
+    }
+
+    #[test]
+    fn the_kind_is_what_the_file_says() {
+        let short = |byte| Ok(Expected { sha256: Some(Sha256([byte; 32])), sha512: None });
+        let long = |byte| Ok(Expected { sha256: None, sha512: Some(Sha512([byte; 64])) });
+        let other = |algorithm| Err(ListingError::TooWeak { name: "a.iso".into(), algorithm });
+        let base64 = STANDARD.encode([1; 32]);
+        for (file, text, expected) in [
+            // Two kinds of one length in one file, the wrong one first.
+            ("DIGESTS", "# BLAKE2 HASH\n<<2>>  a.iso\n# SHA512 HASH\n<<1>>  a.iso\n", long(1)),
+            ("sums.txt", "SHA3-256\n<2>  a.iso\n\nSHA-256:\n<1>  a.iso", short(1)),
+            ("sums.txt", "SHA-256:\n<1>  a.iso\n\nSHA3-256:\n<2>  a.iso", short(1)),
+            ("sums.txt", "SHA512/256 (a.iso) = <2>\nSHA256 (a.iso) = <1>", short(1)),
+            ("sums.txt", "# MD5 and SHA256\nd41d8cd98f00b204e9800998ecf8427e  a.iso\n<1>  a.iso", short(1)),
+            ("sums.txt", "# SHA256 and SHA3-256\n<1>  a.iso", other(UNCLEAR)),
+            ("sums.txt", "# BLAKE2b-256\n<1>  a.iso", other("BLAKE2b-256")),
+            ("sums.txt", "# made with b2sum\n<<1>>  a.iso", other("BLAKE2b")),
+            // The name of the file, which a heading corrects.
+            ("SHA3-256SUMS", "<1>  a.iso", other("SHA3-256")),
+            ("SHA3-256SUMS", "# SHA-256\n<1>  a.iso", short(1)),
+            ("SHA512-256SUMS.txt", "<1>  a.iso", other("SHA-512/256")),
+            ("b2sums.txt", "<<1>>  a.iso", other("BLAKE2b")),
+            ("a.iso.b3", "<1>", other("BLAKE3")),
+            ("a.iso.sha256", "<1>\n", short(1)),
+            ("a.iso.sha512sum", "<<1>>  a.iso", long(1)),
+            ("a.iso.md5", "d41d8cd98f00b204e9800998ecf8427e  a.iso", other("MD5")),
+            ("SM3SUMS", "<1>  a.iso", other("SM3")),
+            // Tags that are not known, or contradict the digest.
+            ("x", "SM3 (a.iso) = <1>", other("SM3")),
+            ("x", "FOO (a.iso) = <1>", other("digest of an unknown kind")),
+            ("x", "BLAKE2b (a.iso) = <<1>>", other("BLAKE2b")),
+            ("x", "SHA2-512/256(a.iso)= <1>", other("SHA-512/256")),
+            ("x", "SHA384 (a.iso) = <1>\nSHA256 (a.iso) = <1>", short(1)),
+            // Labels.
+            ("x", "sha256:<1>  a.iso", short(1)),
+            ("x", "SHA256: <1>", short(1)),
+            ("x", "SHA256=<1>", short(1)),
+            ("x", "sha3-256:<1>  a.iso", other("SHA3-256")),
+            ("x", "Algorithm  Hash  Path\n---------  ----  ----\nSHA256     <1>  C:\\isos\\a.iso", short(1)),
+            ("x", "SHA256 hash of a.iso:\r\n<1>\r\nCertUtil: completed\r\n", short(1)),
+            (
+                "x",
+                "MD5: d41d8cd98f00b204e9800998ecf8427e\nSHA1: da39a3ee5e6b4b0d3255bfef95601890afd80709\nSHA256: <1>",
+                short(1),
+            ),
+            // Other orders.
+            ("x", "a.iso  <1>\nb.iso  <2>", short(1)),
+            ("x", "a.iso: <1>", short(1)),
+            (
+                "Release",
+                "MD5Sum:\n d41d8cd98f00b204e9800998ecf8427e 5 x/a.iso\nSHA256:\n <1>     5 x/a.iso",
+                short(1),
+            ),
+            // Base64.
+            ("x", &format!("SHA256 (a.iso) = {base64}"), short(1)),
+            ("x", &format!("{base64}  a.iso"), short(1)),
+            ("x", &format!("sha256-{base64}"), short(1)),
+            ("x", &format!("SHA3-256 (a.iso) = {base64}"), other("SHA3-256")),
+        ] {
+            let found = Listing::read(&filled(text), file).find(&["a.iso"]);
+            assert_eq!(found, expected, "{file}: {text}");
+        }
     }
 
     #[test]
