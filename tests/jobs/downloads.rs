@@ -67,15 +67,15 @@ fn isos_come_over_http_and_ftp_and_around_corners() {
     for (name, url, iso) in [
         ("direct", origin.url("/plain/direct.iso"), "direct.iso"),
         ("query", origin.url("/plain/direct.iso?token=1#part"), "direct.iso"),
-        ("other-server", origin.url("/to-other.iso"), "to-other.iso"),
-        ("other-path", origin.url("/to-path.iso"), "to-path.iso"),
-        ("chain", origin.url("/chain-0.iso"), "chain-0.iso"),
+        ("other-server", origin.url("/to-other.iso"), "target.iso"),
+        ("other-path", origin.url("/to-path.iso"), "direct.iso"),
+        ("chain", origin.url("/chain-0.iso"), "direct.iso"),
         ("no-length", origin.url("/no-length.iso"), "no-length.iso"),
         ("escaped", origin.url("/with%20space.iso"), "with space.iso"),
         ("ftp", ftp.url("/pub/by-ftp.iso"), "by-ftp.iso"),
         ("ftp-escaped", ftp.url("/a%20b/odd%20name.iso"), "odd name.iso"),
     ] {
-        // Two of these share a name in the store, which the first keeps only as long as its image exists.
+        // Some of these share a name in the store, which the first keeps only as long as its image exists.
         expect_fetched(&service, name, &url, iso);
         http::delete(&service.north(&format!("/images?name={name}&version=1"))).expect_status(200);
     }
@@ -90,26 +90,20 @@ fn isos_come_over_http_and_ftp_and_around_corners() {
 fn every_permanent_and_temporary_redirect_is_followed() {
     let service = Service::start(&json!({}));
     let origin = Origin::start();
-    origin.on("/target.iso", Behaviour::Bytes(installer()));
     for status in [
+        "300 Multiple Choices",
         "301 Moved Permanently",
         "302 Found",
         "303 See Other",
         "307 Temporary Redirect",
         "308 Permanent Redirect",
     ] {
-        let head = format!(
-            "HTTP/1.1 {status}\nLocation: {}\nContent-Length: 0\nConnection: close",
-            origin.url("/target.iso")
-        );
-        let corner = Answering::start(&head, b"");
         let code = &status[..3];
-        expect_fetched(
-            &service,
-            &format!("image-{code}"),
-            &corner.url(&format!("/{code}.iso")),
-            &format!("{code}.iso"),
-        );
+        origin.on(&format!("/{code}.iso"), Behaviour::Bytes(installer()));
+        let target = origin.url(&format!("/{code}.iso"));
+        let head = format!("HTTP/1.1 {status}\nLocation: {target}\nContent-Length: 0\nConnection: close");
+        let corner = Answering::start(&head, b"");
+        expect_fetched(&service, &format!("image-{code}"), &corner.url("/get"), &format!("{code}.iso"));
     }
 }
 

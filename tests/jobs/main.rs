@@ -6,6 +6,7 @@ mod downloads;
 mod downloads_liars;
 mod downloads_reach;
 mod downloads_resume;
+mod downloads_servers;
 mod fetching;
 mod lifecycle;
 mod scrub;

@@ -145,6 +145,11 @@ impl From<CommitError> for CatalogError {
 }
 
 impl CatalogError {
+    /// Whether the file could be stored under another name.
+    pub(crate) fn is_about_the_name(&self) -> bool {
+        matches!(self, Self::Busy(_) | Self::InUse { .. } | Self::NameIsLocal(_) | Self::NameIsStored(_))
+    }
+
     /// A path that leads to no readable file is the client's fault, a disk that fails is ours.
     pub(crate) fn from_file(error: FileError) -> Self {
         match error {

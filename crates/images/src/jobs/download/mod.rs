@@ -3,6 +3,7 @@
 //! continues.
 
 mod partial;
+mod promised;
 mod resume_data;
 mod sources;
 mod transfer;

@@ -11,12 +11,14 @@ use super::resume_data::ResumeData;
 use super::sources::Sources;
 use crate::jobs::environment::Context;
 use crate::jobs::failure::Failure;
-use crate::jobs::web_name;
+use crate::jobs::web_name::{self, Clues};
 use crate::trees::{SIGNATURE_BYTES, not_an_image};
 use crate::{CatalogError, Intake};
 use model::digest::Expected;
 use model::image::{Image, Source};
+use model::link::Link;
 use model::minimum_rate::MinimumRate;
+use model::names::FileName;
 
 /// Why a transfer ended before the file was complete.
 pub(super) enum Break {
@@ -96,11 +98,10 @@ impl Transfer<'_> {
                 (begun.resume_data, begun.total) = (resume_data, fetched.total);
             }
             None => {
-                let name = web_name::choose(web.url.secret_url(), fetched.proposed_name.as_deref(), image);
-                let (catalog, written) = (&context.environment.catalog, resume_data.written());
-                let intake =
-                    catalog.downloads.receive(image, name, fetched.total, self.expected, written).await;
-                let intake = intake.map_err(fatal)?;
+                // A mirror has the file of the first link, whose name the image shows already.
+                let stated = web_name::stated(web.url.secret_url()).filter(|_| self.index > 0);
+                let names = stated.map_or_else(|| clues(link, &fetched).names(image), |name| vec![name]);
+                let intake = self.begin(names, fetched.total, &resume_data).await?;
                 *partial = Some(Partial { intake, total: fetched.total, resume_data });
             }
         }
@@ -109,6 +110,25 @@ impl Transfer<'_> {
         partial.intake.checkpoint(Some(written)).await.map_err(fatal)?;
         context.begin(partial.intake.offset(), fetched.total);
         self.pump(&mut partial.intake, fetched).await
+    }
+
+    /// Begins a file under the first of `names` that no other file has.
+    async fn begin(
+        &self,
+        names: Vec<FileName>,
+        total: Option<u64>,
+        resume_data: &ResumeData,
+    ) -> Result<Intake, Break> {
+        let downloads = &self.context.environment.catalog.downloads;
+        let mut refused = None;
+        for name in names {
+            match downloads.receive(self.image, name, total, self.expected, resume_data.written()).await {
+                Ok(intake) => return Ok(intake),
+                Err(error) if error.is_about_the_name() => refused = refused.or(Some(error)),
+                Err(error) => return Err(fatal(error)),
+            }
+        }
+        Err(refused.map_or(Break::Stopped, fatal))
     }
 
     async fn pump(&mut self, intake: &mut Intake, mut fetched: Fetched) -> Result<(), Break> {
@@ -138,6 +158,12 @@ impl Transfer<'_> {
             None => Ok(()),
         }
     }
+}
+
+/// What a source has told of the file's name.
+pub(super) fn clues<'a>(link: &'a Link, fetched: &'a Fetched) -> Clues<'a> {
+    let (final_url, proposed) = (&fetched.final_url, fetched.proposed_name.as_deref());
+    Clues { final_url, typed: link.secret_url(), proposed }
 }
 
 fn fatal(error: CatalogError) -> Break {

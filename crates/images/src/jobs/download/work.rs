@@ -4,23 +4,21 @@ use std::time::Duration;
 
 use ::jobs::{JobError, Outcome, Work};
 use fetch::Fault;
-use fetch::checksums::ChecksumError;
 use serde::{Deserialize, Serialize};
 
 use super::partial::{Partial, discard, offset, suspend};
+use super::promised::promised;
 use super::resume_data::ResumeData;
 use super::sources::Sources;
 use super::transfer::{Break, Transfer};
 use crate::CatalogError;
 use crate::jobs::environment::{Context, Environment};
 use crate::jobs::failure::{Failure, failed, retry, retry_from_here};
-use crate::jobs::web_name;
 use blobs::StoreError;
 use model::digest::Expected;
 use model::image::{Image, ImageId, Source, Status, WebSource};
 use model::job::Job;
 use model::link::Link;
-use model::names::FileName;
 use records::inventory::ChangedRecord;
 
 /// The pause before a failed download is recorded again, after the disk has refused it.
@@ -260,15 +258,8 @@ impl Download {
             return Ok(expected);
         }
         let mut expected = image.expected;
-        if let Some(checksum) = &web.checksum {
-            let names: Vec<FileName> = web.links().into_iter().filter_map(web_name::of_link).collect();
-            let names: Vec<&str> = names.iter().chain([&image.iso]).map(FileName::as_str).collect();
-            let promised = context.environment.promised(checksum, web.signature.as_ref(), &names);
-            let promised = context.unless_stopped(promised).await?.map_err(unpromised)?;
-            if let Some(signer) = promised.signer {
-                context.note(format!("the checksum file is signed by {signer}"));
-            }
-            let joined = expected.and(promised.expected);
+        if let Some(promised) = promised(context, image, web).await? {
+            let joined = expected.and(promised);
             expected = joined.map_err(|error| failed(Failure::Mismatch(error.to_string())))?;
         }
         Ok(*self.expected.insert(expected))
@@ -317,11 +308,4 @@ fn refused(error: CatalogError) -> Outcome {
 fn again(fault: &Fault, progressed: bool) -> Outcome {
     let after = fault.retry_after();
     if progressed { retry_from_here(fault.clone(), after) } else { retry(fault.clone(), after) }
-}
-
-fn unpromised(error: ChecksumError) -> Outcome {
-    match error.fault().filter(|fault| fault.is_worth_retrying()).map(Fault::retry_after) {
-        Some(after) => retry(error, after),
-        None => failed(error),
-    }
 }
