@@ -1,5 +1,6 @@
 //! Wiring: opens the core, images and components, serves their endpoints, and stops in reverse order.
 
+mod browsers;
 mod descriptors;
 mod endpoints;
 mod services;

@@ -20,8 +20,9 @@ use serde_json::Value;
 use crate::log::{AccessLog, LogFormat, LogSettings};
 use crate::northbound;
 pub use endpoint::{Endpoint, Router};
+use model::host_pattern::HostPattern;
 pub use model::settings::{ConfigError, variable};
-use model::settings::{Live, Settings, at_least_one, at_most, choice, rate};
+use model::settings::{Live, Settings, at_least_one, at_most, choice, rate, truth};
 
 /// The limit of `downloadRetries`.
 const MAX_RETRIES: u64 = 1000;
@@ -46,6 +47,17 @@ pub struct ConnectionLimits {
     pub drain_timeout: Duration,
 }
 
+/// What browsers may do with the northbound.
+#[derive(Debug, Clone)]
+pub struct BrowserSettings {
+    /// More names by which the northbound may be called.
+    pub allowed_hosts: Vec<HostPattern>,
+    /// Web origins whose pages may call the service; `*` is all.
+    pub cors_origins: Vec<String>,
+    /// Whether answers by HTTPS forbid browsers to come by HTTP again.
+    pub hsts: bool,
+}
+
 /// The validated configuration. Paths are absolute.
 #[derive(Debug)]
 pub struct Config {
@@ -56,6 +68,8 @@ pub struct Config {
     /// The URL of the southbound's root for machines, with a slash at its end. `None` if it follows from the
     /// endpoints.
     pub southbound_url: Option<String>,
+    /// What browsers may do.
+    pub browsers: Live<BrowserSettings>,
     /// The proxies that tell the addresses of clients.
     pub trusted_proxies: TrustedProxies,
     /// The logs.
@@ -117,9 +131,8 @@ impl Config {
         let config = Self {
             api_root: settings.get("httpFileServiceApiRoot", values::api_root)?.unwrap_or_default(),
             southbound_url: settings.get("southboundUrl", values::root_url)?,
-            trusted_proxies: TrustedProxies::new(
-                settings.get("trustedProxies", values::networks)?.unwrap_or_default(),
-            ),
+            browsers: read_browsers(&settings)?,
+            trusted_proxies: read_proxies(&settings)?,
             log: read_log(&settings, folder)?,
             connections: read_connections(&settings)?,
             core: read_core(&settings, folder, images.jobs.stall_timeout)?,
@@ -264,6 +277,25 @@ fn read_core(
     })
 }
 
+fn read_proxies(settings: &Settings) -> Result<TrustedProxies, ConfigError> {
+    let networks =
+        settings.live(|all| Ok(all.get("trustedProxies", values::networks)?.unwrap_or_default()))?;
+    let proxies = TrustedProxies::new(networks.get().to_vec());
+    let changed = proxies.clone();
+    networks.on_change(move |networks| changed.replace(networks.to_vec()));
+    Ok(proxies)
+}
+
+fn read_browsers(settings: &Settings) -> Result<Live<BrowserSettings>, ConfigError> {
+    settings.live(|settings| {
+        Ok(BrowserSettings {
+            allowed_hosts: settings.get("allowedHosts", values::hosts)?.unwrap_or_default(),
+            cors_origins: settings.get("corsOrigins", values::origins)?.unwrap_or_default(),
+            hsts: settings.get("hsts", truth)?.unwrap_or(false),
+        })
+    })
+}
+
 fn read_northbound(
     settings: &Settings,
     upload_expiry: Duration,
@@ -272,7 +304,6 @@ fn read_northbound(
     let timeout = settings.milliseconds("httpTimeout", 86_400_000)?;
     Ok(northbound::Settings {
         timeout: Some(timeout).filter(|limit| !limit.is_zero()),
-        cors_origins: settings.get("corsOrigins", values::origins)?.unwrap_or_default(),
         upload_expiry,
         web_ui,
     })

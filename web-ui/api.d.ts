@@ -2913,7 +2913,7 @@ export interface operations {
             /** @description The upload is begun. */
             201: {
                 headers: {
-                    /** @description The path of the upload, `/uploads/{id}`. */
+                    /** @description The upload, as a URL relative to that of the request: `uploads/{id}`. */
                     Location?: string;
                     "Tus-Resumable": components["headers"]["Tus-Resumable"];
                     "Upload-Defer-Length": components["headers"]["Upload-Defer-Length"];

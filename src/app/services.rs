@@ -8,6 +8,7 @@ use http_service::{HttpService, OnRuntime};
 use images::{OpenImages, Snapshot};
 use tokio::runtime::Handle;
 
+use super::browsers;
 use crate::config::{Config, Endpoint, Router};
 use crate::northbound::{Northbound, Process, SouthboundAddress};
 use crate::southbound::Southbound;
@@ -47,14 +48,17 @@ impl Services {
             process,
             &config.northbound,
         );
+        let browsers = browsers::follow(config);
+        let northbound = Arc::new(northbound.router(&config.northbound, browsers.clone()));
         // The management API runs on the main runtime, so that a long response of it does not delay machines.
-        let northbound = OnRuntime::new(Handle::current(), Arc::new(northbound.router(&config.northbound)));
+        let northbound = OnRuntime::new(Handle::current(), northbound);
         warn_of_hidden_images(&content, &images.catalog.snapshot());
         let southbound = Southbound::new(
             content,
             core.lookups.clone(),
             core.transfers.clone(),
             idle_eviction.clone(),
+            browsers,
             &config.api_root,
         )?;
         let mut all: Vec<(Router, Arc<dyn HttpService>)> = vec![(Router::Northbound, Arc::new(northbound))];

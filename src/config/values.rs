@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use ipnet::IpNet;
+use model::host_pattern::HostPattern;
 use model::settings::{text, whole_number};
 use serde_json::Value;
 
@@ -63,6 +64,12 @@ pub(super) fn origins(value: &Value) -> Result<Vec<String>, String> {
             if valid { Ok(origin.to_owned()) } else { Err(EXPECTED.to_owned()) }
         })
         .collect()
+}
+
+/// Names of hosts, and `*.` with a name for all below it.
+pub(super) fn hosts(value: &Value) -> Result<Vec<HostPattern>, String> {
+    list(value, HostPattern::new)
+        .ok_or_else(|| "expected a list of hosts such as [\"mirror.example\", \"*.debian.org\"]".into())
 }
 
 /// A network, or an address alone.

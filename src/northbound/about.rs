@@ -1,9 +1,8 @@
 //! `GET /about`, and `GET /` for all but browsers: what there is.
 
-use axum::Json;
 use axum::extract::State;
-use http::HeaderMap;
-use http::header::HOST;
+use axum::{Extension, Json};
+use http_service::browsers::Called;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -45,8 +44,8 @@ pub(super) struct Index {
         body = Index, example = json!(examples::index()),
     )),
 )]
-pub(super) async fn show(State(api): State<Northbound>, headers: HeaderMap) -> Json<Index> {
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+pub(super) async fn show(State(api): State<Northbound>, called: Option<Extension<Called>>) -> Json<Index> {
+    let host = called.as_ref().and_then(|called| called.host());
     Json(Index {
         service: "image-service",
         version: env!("CARGO_PKG_VERSION"),

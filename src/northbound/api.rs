@@ -53,8 +53,6 @@ pub struct Process {
 pub struct Settings {
     /// The longest that a request may take until it is answered, if there is a limit.
     pub timeout: Option<Duration>,
-    /// Web origins that browsers may call from; `*` is all.
-    pub cors_origins: Vec<String>,
     /// How long an unfinished upload may stay untouched.
     pub upload_expiry: Duration,
     /// A folder to read the web UI's files from at each request, instead of out of the program.

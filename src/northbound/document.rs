@@ -22,10 +22,12 @@ static DOCUMENT: LazyLock<openapi::OpenApi> = LazyLock::new(Document::openapi);
         description = "The management API: it registers operating-system ISOs and microkernel files, which machines that boot from the network \
             fetch from the southbound.\n\n\
             Every path answers `OPTIONS` with `Allow`, other methods with 405, and `HEAD` where there is `GET`. Problems are \
-            `application/problem+json` (RFC 9457).",
+            `application/problem+json` (RFC 9457).\n\n\
+            Each answer has an `X-Request-Id`: the request's, if it is 1 to 64 characters of `A-Z a-z 0-9 . _ -`, else a new one. \
+            Requests that call a foreign name get 421, and requests of pages of other origins that change something 403.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
-    servers((url = "/", description = "This service.")),
+    servers((url = "./", description = "This service, beside its document.")),
     tags(
         (name = "images", description = "Named, versioned trees, each made from one ISO and served southbound."),
         (name = "files", description = "The files in the stores: ISOs and microkernel files."),

@@ -6,6 +6,7 @@ use axum::Router;
 use axum::routing::{get, post};
 use file_transport::Incoming;
 use http::StatusCode;
+use http_service::browsers::{Browsers, Layers};
 use http_service::middleware::Rules;
 use http_service::routes::{on, respond};
 use http_service::{Answer, Client, HttpService, Problem};
@@ -15,19 +16,19 @@ use super::uploads::{append, create, discard, list, method_override, progress, r
 use super::web_ui::pages;
 use super::{about, document, events, images, iso, jobs, metrics, microkernel, readyz, storage, transfers};
 
+/// Routes whose GET does more than read: the one ends the request that appends to an upload, and the other
+/// occupies a connection.
+const GUARDED: [&str; 2] = ["/uploads/{id}", "/events"];
+
 /// The routes as a service that answers requests from the transport.
 #[derive(Clone)]
 pub struct Routes(Router);
 
 impl Northbound {
     /// All routes, under the rules for every request.
-    pub fn router(self, settings: &Settings) -> Routes {
-        let rules = Rules {
-            name: "northbound",
-            timeout: settings.timeout,
-            cors_origins: settings.cors_origins.clone(),
-            exposed: &response::EXPOSED,
-        };
+    pub fn router(self, settings: &Settings, browsers: Browsers) -> Routes {
+        let browsers = Layers { browsers, guarded: &GUARDED, exposed: response::EXPOSED };
+        let rules = Rules { name: "northbound", timeout: settings.timeout, browsers };
         Routes(rules.apply(self.routes()))
     }
 

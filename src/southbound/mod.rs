@@ -23,6 +23,7 @@ use file_transport::{Body, IdleEviction, Incoming};
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_service::access_log::Access;
+use http_service::browsers::{Browsers, host_field};
 use http_service::{Answer, Client, HttpService};
 use rustix::io::Errno;
 
@@ -42,6 +43,7 @@ pub struct Southbound {
     cache: ResponseCache,
     transfers: Transfers,
     idle_eviction: IdleEviction,
+    browsers: Browsers,
 }
 
 /// Idle connections that are closed when no descriptor is left to open a file.
@@ -49,6 +51,9 @@ const EVICTED: usize = 16;
 
 /// How long their closing may take before the file is opened again.
 const EVICTION_TIME: Duration = Duration::from_millis(20);
+
+/// The fields of answers that pages of other origins may read, besides those that they always may.
+const EXPOSED: &str = "accept-ranges, content-range, etag, repr-digest, retry-after";
 
 /// The text of a 503 without a transfer permit or a descriptor.
 const BUSY: &str = "Too busy\n";
@@ -58,7 +63,8 @@ const IPXE: &[u8] = b"iPXE/";
 
 impl Southbound {
     /// Serves the content of `sources` below the URL prefix `api_root`, within the limits of `transfers`.
-    /// When no descriptor is left, `idle_eviction` closes idle connections.
+    /// When no descriptor is left, `idle_eviction` closes idle connections. `browsers` tells which pages of
+    /// other origins may read.
     ///
     /// # Errors
     ///
@@ -68,19 +74,30 @@ impl Southbound {
         lookups: LookupLimit,
         transfers: Transfers,
         idle_eviction: IdleEviction,
+        browsers: Browsers,
         api_root: &str,
     ) -> Result<Self, NameError> {
         let cache = ResponseCache::new();
         let sources = Sources::new(sources)?;
         let changed = cache.clone();
         sources.on_change(move || changed.clear());
-        Ok(Self { sources, lookups, api_root: Arc::from(api_root), cache, transfers, idle_eviction })
+        Ok(Self {
+            sources,
+            lookups,
+            api_root: Arc::from(api_root),
+            cache,
+            transfers,
+            idle_eviction,
+            browsers,
+        })
     }
 
     /// Answers one request, counts it, and writes its line in the access log.
     async fn serve<B>(&self, request: &Request<B>, client: Client) -> Response<Body> {
         let access = Access::begin(client, request.method(), request.uri().path(), request.headers());
-        let response = self.answer(request, client).await;
+        let mut response = self.answer(request, client).await;
+        let origin = request.headers().get(header::ORIGIN);
+        self.browsers.rules().origins.describe(origin, EXPOSED, response.headers_mut());
         let status = response.status().as_u16();
         self.transfers.answered(status);
         if let Some(access) = access {
@@ -90,7 +107,13 @@ impl Southbound {
     }
 
     async fn answer<B>(&self, request: &Request<B>, client: Client) -> Response<Body> {
+        if host_field(request.headers()).is_err() {
+            return reply::text(StatusCode::BAD_REQUEST, "Two Host fields\n");
+        }
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            if let Some(response) = self.preflight(request) {
+                return response;
+            }
             let mut response = reply::text(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed\n");
             response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
             return response;
@@ -106,6 +129,17 @@ impl Southbound {
             Ok(Prepared::Listing(listed)) => reply::listing(listed),
             Err(error) => failed_look_up(error, path, is_ipxe(request.headers()).then(|| pause(client))),
         }
+    }
+
+    /// The answer to a preflight request of a page that may read.
+    fn preflight<B>(&self, request: &Request<B>) -> Option<Response<Body>> {
+        let is_asked = *request.method() == Method::OPTIONS;
+        let fields =
+            self.browsers.rules().origins.preflight(request.headers(), "GET, HEAD").filter(|_| is_asked)?;
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        *response.headers_mut() = fields;
+        Some(response)
     }
 
     /// Answers with a file. Bytes from a disk need a transfer permit, and their transfer is observed.

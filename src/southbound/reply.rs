@@ -8,7 +8,7 @@ use http::{Method, Request, Response, StatusCode};
 use super::media_types;
 use super::multipart;
 use super::preconditions::{self, PreconditionResult};
-use super::prepared::{PreparedFile, PreparedListing, REPR_DIGEST, insert, length};
+use super::prepared::{self, PreparedFile, PreparedListing, REPR_DIGEST, insert, length};
 use super::ranges::{self, RangeRequest};
 
 /// A response with a short text.
@@ -17,6 +17,7 @@ pub(super) fn text(status: StatusCode, text: &'static str) -> Response<Body> {
     *response.status_mut() = status;
     let head = response.headers_mut();
     head.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    prepared::never_sniffed(head);
     length(head, text.len() as u64);
     response
 }

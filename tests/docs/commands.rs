@@ -55,6 +55,8 @@ fn every_block_of_commands_is_run() {
                 }
                 // Run by `examples_print_what_the_readme_says`, whatever the page.
                 "console" | "json" | "text" => {}
+                // Run by `the_proxy_of_the_page_works`.
+                "nginx" => {}
                 other => panic!("{page}: no test knows blocks of {other}"),
             }
         }

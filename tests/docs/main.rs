@@ -6,5 +6,6 @@ mod commands;
 mod configuration;
 mod examples;
 mod pages;
+mod proxy;
 mod shell;
 mod static_folder;

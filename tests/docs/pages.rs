@@ -19,7 +19,7 @@ pub(crate) const PAGES: [&str; 8] = [
 /// A fenced block. Its opening line is `` ```language name ``; GitHub ignores the name.
 #[derive(Debug, Clone)]
 pub(crate) struct Block {
-    /// How it is highlighted: `sh`, `console`, `json`, `text`.
+    /// How it is highlighted: `sh`, `console`, `json`, `nginx`, `text`.
     pub(crate) language: String,
     /// What tests call it; empty for blocks that are examples in full.
     pub(crate) name: String,

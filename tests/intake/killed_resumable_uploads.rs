@@ -39,9 +39,9 @@ fn create(service: &Service, name: &str, length: usize) -> String {
     let headers = [TUS, ("Upload-Length", length.as_str()), ("Upload-Metadata", metadata.as_str())];
     let answer = http::request("POST", &service.north("/uploads"), &headers, "").expect_status(201);
     let location = answer.header("Location").unwrap();
-    // The port changes with each start of the service.
-    let path = location.find("/uploads/").map(|index| &location[index..]);
-    path.unwrap_or_else(|| panic!("{location}")).to_owned()
+    // It is relative to the request's URL, whose port changes with each start of the service.
+    assert!(location.starts_with("uploads/"), "{location}");
+    format!("/{location}")
 }
 
 /// The upload's offset, as the service reports it.

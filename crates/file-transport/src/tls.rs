@@ -74,6 +74,11 @@ impl Tls {
         self.0.certificate.key()
     }
 
+    /// The names of the certificate that is in use: those of DNS in its subjectAltName (RFC 5280 §4.2.1.6).
+    pub fn dns_names(&self) -> Vec<String> {
+        self.0.certificate.dns_names()
+    }
+
     /// Makes the handshake with a client.
     ///
     /// # Errors

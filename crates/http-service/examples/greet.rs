@@ -11,6 +11,7 @@ use axum::body::Bytes;
 use axum::extract::Request;
 use axum::routing::get;
 use file_transport::{Incoming, Server, Workers};
+use http_service::browsers::Layers;
 use http_service::middleware::Rules;
 use http_service::parameters::Parameters;
 use http_service::routes::{on, respond};
@@ -52,12 +53,8 @@ async fn greet(request: Request) -> Result<String, Problem> {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let address = std::env::args().nth(1).ok_or("usage: greet ADDRESS:PORT")?;
-    let rules = Rules {
-        name: "greetings",
-        timeout: Some(Duration::from_secs(10)),
-        cors_origins: Vec::new(),
-        exposed: &[],
-    };
+    let rules =
+        Rules { name: "greetings", timeout: Some(Duration::from_secs(10)), browsers: Layers::default() };
     let router = Router::new().route("/api/greeting", on("GET, HEAD, OPTIONS", get(greet)));
     let services: [Arc<dyn HttpService>; 2] = [Arc::new(Api(rules.apply(router))), Arc::new(Page)];
     let listener = TcpListener::bind(address)?;

@@ -13,6 +13,10 @@ pub(crate) const MAX_PROXIES: usize = 16;
 /// The list of addresses by the older convention.
 const X_FORWARDED_FOR: &str = "x-forwarded-for";
 
+/// The host and the scheme that the client called, by the older convention.
+const X_FORWARDED_HOST: &str = "x-forwarded-host";
+const X_FORWARDED_PROTO: &str = "x-forwarded-proto";
+
 /// An address, and its port if it is known.
 type Node = (IpAddr, Option<u16>);
 
@@ -47,6 +51,29 @@ pub(crate) fn client(headers: &HeaderMap, is_trusted: impl Fn(IpAddr) -> bool) -
         (Some(told), None) | (None, Some(told)) => told,
         (None, None) => ForwardedFor { last: None, proxies: 1, is_forwarded: false },
     }
+}
+
+/// The hosts that the farthest of some trusted proxies tells, one for each convention that it uses. `None` is
+/// a field that cannot be read.
+pub(crate) fn hosts(headers: &HeaderMap, proxies: usize) -> Vec<Option<String>> {
+    let by_standard = match elements(headers).take(proxies).last() {
+        Some(Some(element)) => parameter(&element, "host").map(|host| Some(host.to_owned())),
+        Some(None) => Some(None),
+        None => None,
+    };
+    let by_convention = entries(headers, X_FORWARDED_HOST).take(proxies).last();
+    let by_convention = by_convention.map(|host| host.map(str::to_owned));
+    by_standard.into_iter().chain(by_convention).collect()
+}
+
+/// The scheme that the farthest of some trusted proxies tells, in lower case.
+pub(crate) fn scheme(headers: &HeaderMap, proxies: usize) -> Option<String> {
+    let element = elements(headers).take(proxies).last().flatten();
+    let by_standard = element.and_then(|element| parameter(&element, "proto").map(str::to_ascii_lowercase));
+    by_standard.or_else(|| {
+        let scheme = entries(headers, X_FORWARDED_PROTO).take(proxies).last().flatten()?;
+        Some(scheme.to_ascii_lowercase())
+    })
 }
 
 impl ForwardedFor {

@@ -5,6 +5,7 @@
 //! | module | what for |
 //! | --- | --- |
 //! | [`Client`], [`TrustedProxies`] | the client of a request, behind proxies too |
+//! | [`browsers`] | what pages of other sites may do |
 //! | [`ApiError`], [`problem`] | refusals: one form for all dialects, and problem details (RFC 9457) |
 //! | [`parameters`], [`digest_fields`], [`structured`] | parsers of queries, JSON bodies and header fields |
 //! | [`request_body`] | bodies that are files, from clients that keep a minimum rate |
@@ -33,6 +34,7 @@
 //! A handler need not read the body of a request that it refuses: [`middleware::Rules`] does.
 
 pub mod access_log;
+pub mod browsers;
 mod client;
 mod completion;
 pub mod digest_fields;

@@ -1,6 +1,7 @@
-//! The rules for every request of an API: the log, the time limit, cross-origin rules, and the bodies of
+//! The rules for every request of an API: the log, what browsers may do, the time limit, and the bodies of
 //! refused requests.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -8,13 +9,11 @@ use axum::body::HttpBody;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use http::header::{HeaderName, HeaderValue};
-use http::{Method, StatusCode};
-use tower::util::option_layer;
+use http::StatusCode;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 
 use crate::access_log::Access;
+use crate::browsers::{self, Layers};
 use crate::client::Client;
 use crate::problem::Problem;
 use crate::refused_body;
@@ -26,39 +25,22 @@ pub struct Rules {
     pub name: &'static str,
     /// The longest that a request may take until it is answered, if there is a limit.
     pub timeout: Option<Duration>,
-    /// Web origins that browsers may call from; `*` is all.
-    pub cors_origins: Vec<String>,
-    /// The headers of answers that pages of other origins may read.
-    pub exposed: &'static [&'static str],
+    /// What browsers may do.
+    pub browsers: Layers,
 }
 
 impl Rules {
     /// Applies the rules to all routes.
     pub fn apply(&self, routes: Router) -> Router {
+        let browsers = Arc::new(self.browsers.clone());
         routes
-            .layer(option_layer(self.cors()))
             .layer(middleware::from_fn_with_state(self.timeout, limit_time))
+            .layer(middleware::from_fn_with_state(Arc::clone(&browsers), browsers::admit))
             // Outside the limit, because the answer is made already.
             .layer(middleware::from_fn(refused_body::drain))
             .layer(CatchPanicLayer::custom(|_| Problem::mistake().into_response()))
+            .layer(middleware::from_fn_with_state(browsers, browsers::describe))
             .layer(middleware::from_fn_with_state(self.name, log))
-    }
-
-    /// `None` when no origin is configured: then browsers keep the pages of other sites out by themselves.
-    fn cors(&self) -> Option<CorsLayer> {
-        let origins = &self.cors_origins;
-        if origins.is_empty() {
-            return None;
-        }
-        let origin = if origins.iter().any(|origin| origin == "*") {
-            AllowOrigin::any()
-        } else {
-            AllowOrigin::list(origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()))
-        };
-        let methods = [Method::GET, Method::HEAD, Method::PUT, Method::POST, Method::PATCH, Method::DELETE];
-        let layer = CorsLayer::new().allow_origin(origin).allow_methods(methods).allow_headers(Any);
-        let exposed: Vec<_> = self.exposed.iter().map(|name| HeaderName::from_static(name)).collect();
-        Some(layer.expose_headers(exposed))
     }
 }
 

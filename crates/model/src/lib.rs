@@ -3,6 +3,7 @@
 mod config_error;
 pub mod content;
 pub mod digest;
+pub mod host_pattern;
 pub mod identity;
 pub mod image;
 pub mod job;

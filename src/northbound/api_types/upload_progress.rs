@@ -21,7 +21,11 @@ pub(in crate::northbound) struct UploadBegun;
 impl IntoResponses for UploadBegun {
     fn responses() -> Answers {
         let mut answer = answer("The upload is begun.");
-        let location = header(Type::String, None, "The path of the upload, `/uploads/{id}`.");
+        let location = header(
+            Type::String,
+            None,
+            "The upload, as a URL relative to that of the request: `uploads/{id}`.",
+        );
         answer.headers.insert("Location".into(), location.into());
         at(StatusCode::CREATED, answer.into())
     }

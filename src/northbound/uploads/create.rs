@@ -108,7 +108,8 @@ pub(in crate::northbound) async fn create(State(api): State<Northbound>, request
     }
     let mut answer = response::progress(&api, &id, offset);
     *answer.status_mut() = StatusCode::CREATED;
-    if let Ok(location) = HeaderValue::from_str(&format!("/uploads/{id}")) {
+    // Relative to the URL of the request, so that it leads through the proxies that the request came through.
+    if let Ok(location) = HeaderValue::from_str(&format!("uploads/{id}")) {
         answer.headers_mut().insert(LOCATION, location);
     }
     answer

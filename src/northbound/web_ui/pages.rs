@@ -1,10 +1,12 @@
 //! The URLs of the web UI.
 
+use axum::Extension;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path as UrlPath, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::{ACCEPT, HeaderMap, HeaderValue, LOCATION, VARY};
+use http_service::browsers::Called;
 use model::media_range::rank;
 
 use super::content::not_here;
@@ -24,11 +26,15 @@ use crate::northbound::api_types::examples;
         (String = "text/html"),
     ))),
 )]
-pub(in crate::northbound) async fn root(State(api): State<Northbound>, headers: HeaderMap) -> Response {
+pub(in crate::northbound) async fn root(
+    State(api): State<Northbound>,
+    called: Option<Extension<Called>>,
+    headers: HeaderMap,
+) -> Response {
     let mut response = if prefers_page(&headers) {
         api.web_ui.page(PageUrl::Root, &headers).await
     } else {
-        about::show(State(api), headers).await.into_response()
+        about::show(State(api), called).await.into_response()
     };
     response.headers_mut().append(VARY, HeaderValue::from_static("Accept"));
     response

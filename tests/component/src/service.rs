@@ -8,6 +8,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use file_transport::Incoming;
 use http::{Request, StatusCode};
+use http_service::browsers::Layers;
 use http_service::middleware::Rules;
 use http_service::routes::{on, respond};
 use http_service::{Answer, Client, HttpService, Problem};
@@ -34,7 +35,7 @@ impl Service {
             .route("/v1/notes/{id}", on("GET, HEAD, DELETE, OPTIONS", get(show).delete(remove)))
             .fallback(|| async { not_found() })
             .with_state(Api { notes, jobs });
-        let rules = Rules { name: NAME, timeout: None, cors_origins: Vec::new(), exposed: &[] };
+        let rules = Rules { name: NAME, timeout: None, browsers: Layers::default() };
         Self(rules.apply(routes))
     }
 }

@@ -21,6 +21,7 @@ pub mod iso;
 
 pub mod large;
 pub mod limited;
+pub mod nginx;
 pub mod paced;
 pub mod packed;
 pub mod parallel;

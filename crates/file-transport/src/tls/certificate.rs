@@ -17,6 +17,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
+use webpki::EndEntityCert;
 
 /// The files are checked no more often than this, and only when a client comes.
 const CHECK_INTERVAL: Duration = Duration::from_secs(5);
@@ -103,6 +104,13 @@ impl Certificate {
 
     pub(super) fn key(&self) -> &Path {
         &self.key
+    }
+
+    /// The DNS names of the server's own certificate; none if it is not of version 3.
+    pub(super) fn dns_names(&self) -> Vec<String> {
+        let current = Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner));
+        let own = current.cert.first().and_then(|own| EndEntityCert::try_from(own).ok());
+        own.iter().flat_map(|own| own.valid_dns_names().map(str::to_owned)).collect()
     }
 
     /// Checks whether the files have changed, if the last check is old enough.
@@ -211,6 +219,7 @@ mod tests {
         let made = Command::new("openssl")
             .args(["req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=test", "-newkey", "ed25519"])
             .args(["-keyout", "key.pem", "-out", "cert.pem"])
+            .args(["-addext", "subjectAltName=DNS:box.example,DNS:*.boot.example,IP:192.0.2.1"])
             .current_dir(folder)
             .output()
             .unwrap_or_else(|error| panic!("cannot run openssl, package openssl: {error}"));
@@ -225,6 +234,7 @@ mod tests {
         let provider = Arc::new(ring::default_provider());
         let certificate = Certificate::load(chain.clone(), key.clone(), provider).expect("a pair");
         let current = || certificate.current.read().expect("no panic").cert.clone();
+        assert_eq!(certificate.dns_names(), ["box.example", "*.boot.example"]);
         let first = current();
         certificate.check();
         assert_eq!(current(), first);
