@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand};
 use component::ComponentType;
+use model::io_words::without_numbers;
 use serde_json::Value;
 
 use crate::app;
@@ -112,7 +113,7 @@ pub fn run(components: &[ComponentType]) -> ExitCode {
             runtime.shutdown_timeout(EXIT_TIMEOUT);
             finished
         });
-    let words = finished.err().map(|error| format!("image-service: {error:#}"));
+    let words = finished.err().map(|error| without_numbers(&format!("image-service: {error:#}")));
     log.close(words.as_deref());
     if words.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

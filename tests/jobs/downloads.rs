@@ -518,3 +518,15 @@ fn a_system_without_certificates_can_do_all_but_https() {
     let closed = format!("https://127.0.0.1:{}/a.iso", refusing_port());
     expect_problem(&none, &put(&none, "secure", &closed, &[]), 422, "cannot connect");
 }
+
+/// The system's texts for errors end in a number, which helps no reader.
+#[test]
+fn a_refused_connection_is_told_in_words() {
+    let service = Service::start(&json!({}));
+    for scheme in ["http", "https", "ftp"] {
+        let url = format!("{scheme}://127.0.0.1:{}/a.iso", refusing_port());
+        let refused = put(&service, scheme, &url, &[]);
+        expect_problem(&service, &refused, 422, "(the connection was refused)");
+        assert!(!refused.text().contains("os error"), "{}", refused.text());
+    }
+}

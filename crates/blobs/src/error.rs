@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 
 use model::digest::Mismatch;
+use model::io_words::in_words;
 use model::names::FileName;
 use model::stored_file::StoreKind;
 
@@ -67,7 +68,7 @@ pub enum StoreError {
     #[error(transparent)]
     Mismatch(#[from] Mismatch),
     /// The disk failed.
-    #[error("cannot {action} in the {kind} store: {source}")]
+    #[error("cannot {action} in the {kind} store: {}", in_words(source))]
     Io {
         /// The action that failed.
         action: &'static str,

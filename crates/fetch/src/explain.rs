@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::io;
 
+use model::io_words::{in_words, without_numbers};
+
 use super::Fault;
 use super::egress::Refusal;
 
@@ -26,7 +28,10 @@ pub(super) fn explain(error: &reqwest::Error, through_proxy: bool) -> Fault {
     // Where the cause is the library's own error, its text contains the link.
     let text = match chain().last().filter(|cause| !cause.is::<reqwest::Error>()) {
         // The cause may list all the names that a server's certificate is for.
-        Some(cause) => format!("{what} ({})", Fault::quoted(cause)),
+        Some(cause) => {
+            let words = cause.downcast_ref().map_or_else(|| without_numbers(&cause.to_string()), in_words);
+            format!("{what} ({})", Fault::quoted(words))
+        }
         None => what.to_owned(),
     };
     if error.is_builder() || chain().any(is_about_trust) {

@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
+use model::io_words::{in_words, without_numbers};
 use percent_encoding::percent_decode_str;
 use suppaftp::types::FileType;
 use suppaftp::{FtpError, FtpStream, Mode, Status, TlsStream, TransferStream};
@@ -123,7 +124,8 @@ impl Session {
     }
 
     fn connect(&self) -> Result<TcpStream, Fault> {
-        let unreachable = |error| Fault::Unreachable(format!("cannot find the ftp server ({error})"));
+        let unreachable =
+            |error| Fault::Unreachable(format!("cannot find the ftp server ({})", in_words(&error)));
         let found = (self.host.as_str(), self.port).to_socket_addrs().map_err(unreachable)?;
         let addresses = resolver::allowed(&self.egress, &self.host, found).map_err(|error| {
             let refusal = error.downcast_ref::<Refusal>().cloned();
@@ -136,7 +138,8 @@ impl Session {
             match connected {
                 Ok(stream) => return Ok(stream),
                 Err(error) => {
-                    last = Fault::Unreachable(format!("cannot connect to the ftp server ({error})"));
+                    let why = in_words(&error);
+                    last = Fault::Unreachable(format!("cannot connect to the ftp server ({why})"));
                 }
             }
         }
@@ -186,7 +189,7 @@ pub(super) fn broken(error: &io::Error) -> Fault {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
             "the ftp server sent nothing for too long".to_owned()
         }
-        _ => format!("the connection broke before the file was complete ({error})"),
+        _ => format!("the connection broke before the file was complete ({})", in_words(error)),
     })
 }
 
@@ -202,7 +205,10 @@ pub(super) fn explain(error: &FtpError) -> Fault {
             let text = format!("the ftp server answered {code}");
             if (400..500).contains(&code) { Fault::transient(text) } else { Fault::Permanent(text) }
         }
-        other => Fault::Permanent(format!("the ftp server cannot be understood ({other})")),
+        other => {
+            let words = without_numbers(&other.to_string());
+            Fault::Permanent(format!("the ftp server cannot be understood ({words})"))
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use axum::body::{Body, BodyDataStream, Bytes};
 use futures_util::StreamExt;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HOST, HeaderMap};
 use http::{StatusCode, request};
+use model::io_words::without_numbers;
 use model::minimum_rate::MinimumRate;
 
 use crate::problem::Problem;
@@ -81,7 +82,8 @@ impl RequestBody {
             Ok(None) => Ok(None),
             Ok(Some(Ok(chunk))) => Ok(Some(chunk)),
             Ok(Some(Err(error))) => {
-                Err(Problem::new(StatusCode::BAD_REQUEST, format!("the upload broke off: {error}")))
+                let words = without_numbers(&error.to_string());
+                Err(Problem::new(StatusCode::BAD_REQUEST, format!("the upload broke off: {words}")))
             }
             Err(_) => Err(Problem::new(
                 StatusCode::REQUEST_TIMEOUT,

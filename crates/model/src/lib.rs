@@ -6,6 +6,7 @@ pub mod digest;
 pub mod host_pattern;
 pub mod identity;
 pub mod image;
+pub mod io_words;
 pub mod job;
 pub mod link;
 pub mod litter;

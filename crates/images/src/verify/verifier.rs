@@ -16,6 +16,7 @@ use crate::tasks::blocking;
 use crate::trees::{FileError, open_regular};
 use model::digest::Sha256;
 use model::identity::Identity;
+use model::io_words::in_words;
 use model::names::FileName;
 use model::stored_file::{Damage, FileRecord, Origin, StoreKind};
 use records::inventory::Records;
@@ -108,7 +109,7 @@ impl Verifier {
         identity: Identity,
         error: &io::Error,
     ) -> Result<Recorded, CatalogError> {
-        let damage = Damage::Unreadable { error: error.to_string(), noticed: Timestamp::now() };
+        let damage = Damage::Unreadable { error: in_words(error), noticed: Timestamp::now() };
         self.record_reading(kind, name, identity, move |records, name| {
             let file = entry(records, kind, name, identity);
             if !file.identity.same_version(&identity) {
