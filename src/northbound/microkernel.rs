@@ -9,7 +9,9 @@ use model::stored_file::StoreKind;
 use super::api::Northbound;
 use super::api_types::examples;
 use super::api_types::parameters::{DigestFields, FileFilter, FileName, IncomingFile};
-use super::api_types::problems::{BadFilter, BadParameter, EncodingRejected, FileRejected, FileStays};
+use super::api_types::problems::{
+    BadFilter, BadParameter, BodyRejected, EncodingRejected, FileRejected, FileStays,
+};
 use super::files;
 use super::views::file::StoredFile;
 
@@ -66,6 +68,7 @@ pub(super) async fn put(state: State<Northbound>, request: Request) -> Result<Re
             body = StoredFile, example = json!(examples::microkernel()),
         ),
         BadParameter,
+        BodyRejected,
         FileStays,
     ),
 )]

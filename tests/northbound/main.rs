@@ -9,6 +9,7 @@ mod bad_uploads;
 mod browse;
 mod browsers;
 mod clients;
+mod coded_bodies;
 mod digests;
 mod events;
 mod files;

@@ -97,6 +97,66 @@ fn tus_creates_continues_and_finishes() {
     assert_eq!(listed[0]["sha256"], digest::of_bytes(&body));
 }
 
+/// `Upload-Metadata` of tus-js-client, Uppy, tusd's command line and others.
+#[test]
+fn metadata_is_understood_in_all_the_ways_of_clients() {
+    let service = Service::start(&json!({}));
+    let post = |metadata: &str| {
+        let fields = [TUS, ("Upload-Length", "5"), ("Upload-Metadata", metadata)];
+        http::request("POST", &service.north("/uploads"), &fields, "")
+    };
+    let long = format!("relativePath {},filename bG9uZy5pc28=", "eHh4".repeat(1000));
+    for (metadata, name) in [
+        ("filename Y29tbWEuaXNv, filetype YXBwbGljYXRpb24veC1pc28=", "comma.iso"),
+        ("filename Z,is_confidential,name ZmxhZy5pc28=", ""),
+        ("is_confidential,name ZmxhZy5pc28=", "flag.iso"),
+        ("name ZW1wdHkuaXNv,note ,store ", "empty.iso"),
+        ("name bm8tcGFkZGluZy5pc28", "no-padding.iso"),
+        ("filename c8WCb8WEY2UuaXNv", "słońce.iso"),
+        // Uppy with its defaults.
+        ("relativePath bnVsbA==,name dXBweS5pc28=,type eA==,filetype eA==,filename dXBweS5pc28=", "uppy.iso"),
+        // Values that are no text are none of our business.
+        ("thumbnail gA==,broken ???,name b3RoZXJzLmlzbw==", "others.iso"),
+        (&long, "long.iso"),
+    ] {
+        let answer = post(metadata);
+        if name.is_empty() {
+            expect_problem(&service, &answer, 400, "filename");
+            continue;
+        }
+        answer.expect_status(201);
+        let listed = http::get(&service.north("/uploads")).json();
+        let found = listed.as_array().unwrap().iter().any(|upload| upload["name"] == name);
+        assert!(found, "{metadata}: {listed}");
+    }
+    expect_problem(&service, &post("name YS5pc28=,filename Yi5pc28="), 400, "differ");
+    expect_problem(&service, &post("name YS5pc28=,name Yi5pc28="), 400, "`name`");
+    expect_problem(&service, &post("filename,type eA=="), 400, "`name`");
+    expect_problem(&service, &post("name YS5pc28=,sha256 ???"), 400, "sha256");
+}
+
+#[test]
+fn a_name_that_is_shown_as_another_one_is_refused() {
+    let service = Service::start(&json!({}));
+    service.write("static/iso/old-\u{202e}osi.exe", "bytes");
+    for name in ["new-%E2%80%AEosi.exe", "a%E2%81%A6.iso", "%E2%80%8Fa.iso", "a%E2%80%A8b.iso"] {
+        for (method, target) in [
+            ("PUT", format!("/iso?name={name}")),
+            ("PUT", format!("/microkernel?name={name}")),
+            ("POST", format!("/uploads?name={name}&size=5")),
+            ("PUT", format!("/images?name={name}&version=1&isoclient=a.iso")),
+            ("PUT", format!("/images?name=a&version={name}&isoclient=a.iso")),
+            ("PUT", format!("/images?name=a&version=1&isoclient={name}")),
+        ] {
+            let answer = http::request(method, &service.north(&target), &[], "bytes");
+            expect_problem(&service, &answer, 400, "U+20");
+        }
+    }
+    // What lies in the store already is served.
+    http::get(&service.south("/iso/old-%E2%80%AEosi.exe")).expect_status(200);
+    http::delete(&service.north("/iso?name=old-%E2%80%AEosi.exe")).expect_status(200);
+}
+
 #[test]
 fn what_is_wrong_is_refused() {
     let service = Service::start(&json!({"maxFileSize": 5_000_000}));

@@ -36,6 +36,7 @@
 pub mod access_log;
 pub mod browsers;
 mod client;
+mod codings;
 mod completion;
 pub mod digest_fields;
 mod error;

@@ -1,5 +1,5 @@
-//! The rules for every request of an API: the log, what browsers may do, the time limit, and the bodies of
-//! refused requests.
+//! The rules for every request of an API: the log, what browsers may do, the time limit, coded bodies, and the
+//! bodies of refused requests.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::access_log::Access;
 use crate::browsers::{self, Layers};
 use crate::client::Client;
+use crate::codings;
 use crate::problem::Problem;
 use crate::refused_body;
 
@@ -34,6 +35,7 @@ impl Rules {
     pub fn apply(&self, routes: Router) -> Router {
         let browsers = Arc::new(self.browsers.clone());
         routes
+            .layer(middleware::from_fn(codings::refuse))
             .layer(middleware::from_fn_with_state(self.timeout, limit_time))
             .layer(middleware::from_fn_with_state(Arc::clone(&browsers), browsers::admit))
             // Outside the limit, because the answer is made already.

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use http::header::{CONTENT_TYPE, HeaderMap};
 use http::{StatusCode, request};
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -14,6 +15,9 @@ use crate::query;
 
 /// The longest JSON body with parameters, in bytes.
 const MAX_BODY: usize = 64 << 10;
+
+/// The longest that such a body may take, so that none keeps its connection.
+const BODY_TIME: Duration = Duration::from_secs(30);
 
 /// The parameters that a route knows.
 #[derive(Debug, Clone, Copy)]
@@ -92,7 +96,8 @@ impl Parameters {
     ///
     /// # Errors
     ///
-    /// 400 as of [`Self::of_query`], or for a body that is no JSON object of text and numbers.
+    /// 400 as of [`Self::of_query`], or for a body that is no JSON object of text and numbers. 408 for one
+    /// that takes longer than 30 seconds.
     pub async fn of_request<'a>(
         parts: &request::Parts,
         body: Body,
@@ -101,12 +106,7 @@ impl Parameters {
         let known = known.into();
         let mut parameters = Self::of_query(parts, known)?;
         if is_json(&parts.headers) {
-            let bytes = axum::body::to_bytes(body, MAX_BODY).await.map_err(|error| {
-                Problem::new(
-                    StatusCode::BAD_REQUEST,
-                    format!("the JSON body cannot be read, or is longer than {MAX_BODY} bytes: {error}"),
-                )
-            })?;
+            let bytes = read(body).await?;
             for (name, value) in Self::of_json(&bytes, known)?.0 {
                 parameters.0.entry(name).or_insert(value);
             }
@@ -237,6 +237,19 @@ impl Parameters {
     }
 }
 
+/// Reads a whole body, within a time.
+async fn read(body: Body) -> Result<Bytes, Problem> {
+    let read = tokio::time::timeout(BODY_TIME, axum::body::to_bytes(body, MAX_BODY)).await;
+    let read = read.map_err(|_| {
+        let detail = format!("the JSON body did not come within {} seconds", BODY_TIME.as_secs());
+        Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
+    })?;
+    read.map_err(|error| {
+        let detail = format!("the JSON body cannot be read, or is longer than {MAX_BODY} bytes: {error}");
+        Problem::new(StatusCode::BAD_REQUEST, detail)
+    })
+}
+
 /// Whether the body is JSON, in any case and with any parameters (RFC 9110 §8.3.1).
 fn is_json(headers: &HeaderMap) -> bool {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -329,5 +342,19 @@ mod tests {
             let problem = format!("{:?}", read(query, "application/json", body).await.expect_err(body));
             assert!(problem.contains(part), "{query} {body}: {problem}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_drips_is_given_up() {
+        let drip = futures_util::stream::unfold((), |()| async {
+            tokio::time::sleep(Duration::from_secs(7)).await;
+            Some((Ok::<_, std::convert::Infallible>(Bytes::from_static(b" ")), ()))
+        });
+        let request = http::Request::builder().header(CONTENT_TYPE, "application/json").body(());
+        let (parts, ()) = request.expect("a request").into_parts();
+        let begun = tokio::time::Instant::now();
+        let refused = Parameters::of_request(&parts, Body::from_stream(drip), KNOWN).await;
+        assert_eq!(refused.expect_err("too slow").status(), StatusCode::REQUEST_TIMEOUT);
+        assert_eq!(begun.elapsed(), BODY_TIME);
     }
 }

@@ -1,13 +1,14 @@
 //! Bodies that are files, read chunk by chunk from clients that keep a minimum rate.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream, Bytes};
 use futures_util::StreamExt;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HOST, HeaderMap};
+use http::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HOST, HeaderMap};
 use http::{StatusCode, request};
 use model::io_words::without_numbers;
 use model::minimum_rate::MinimumRate;
+use tokio::time::Instant;
 
 use crate::problem::Problem;
 
@@ -63,24 +64,20 @@ impl RequestBody {
     ///
     /// 400 if the connection breaks off, 408 if the client sends nothing, or less than the minimum rate.
     pub async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
-        // The rate counts from here on: before, the client may have waited for the service.
-        self.rate.get_or_insert_with(|| MinimumRate::new(STALL_TIMEOUT, Instant::now()));
-        let chunk = match self.beginning.take() {
-            Some(chunk) => Some(chunk),
-            None => self.receive().await?,
-        };
-        if let (Some(chunk), Some(rate)) = (&chunk, &mut self.rate)
-            && !rate.keeps_up(chunk.len(), Instant::now())
-        {
-            return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the upload comes too slowly"));
+        match self.beginning.take() {
+            Some(chunk) => Ok(Some(chunk)),
+            None => self.receive().await,
         }
-        Ok(chunk)
     }
 
     async fn receive(&mut self) -> Result<Option<Bytes>, Problem> {
+        // The rate counts from here on: before, the client may have waited for the service.
+        let rate =
+            self.rate.get_or_insert_with(|| MinimumRate::new(STALL_TIMEOUT, Instant::now().into_std()));
         match tokio::time::timeout(STALL_TIMEOUT, self.chunks.next()).await {
             Ok(None) => Ok(None),
-            Ok(Some(Ok(chunk))) => Ok(Some(chunk)),
+            Ok(Some(Ok(chunk))) if rate.keeps_up(chunk.len(), Instant::now().into_std()) => Ok(Some(chunk)),
+            Ok(Some(Ok(_))) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the upload comes too slowly")),
             Ok(Some(Err(error))) => {
                 let words = without_numbers(&error.to_string());
                 Err(Problem::new(StatusCode::BAD_REQUEST, format!("the upload broke off: {words}")))
@@ -93,22 +90,17 @@ impl RequestBody {
     }
 }
 
-/// Refuses headers by which the body would not be the bytes of a complete file.
+/// Refuses a header by which the body would not be the bytes of a complete file. [`crate::middleware`]
+/// refuses coded bodies.
 ///
 /// # Errors
 ///
-/// 400 for `Content-Range`, 415 for a `Content-Encoding`.
+/// 400 for `Content-Range`.
 pub fn check_headers(headers: &HeaderMap) -> Result<(), Problem> {
     if headers.contains_key(CONTENT_RANGE) {
         let detail =
             "a part of a file cannot be uploaded (RFC 9110 §14.5); send it whole, without Content-Range";
         return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
-    }
-    if headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding.as_bytes() != b"identity") {
-        return Err(Problem::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "send the file as it is, without Content-Encoding",
-        ));
     }
     Ok(())
 }
@@ -143,6 +135,10 @@ pub fn refuse_form_with(headers: &HeaderMap, advice: &str) -> Result<(), Problem
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
+    use futures_util::stream;
+
     use super::*;
 
     fn refused(uri: &str, content_type: &str) -> Option<String> {
@@ -162,5 +158,31 @@ mod tests {
         for file in ["application/x-www-form-urlencoded", "application/json", "text/html", "multi", ""] {
             assert_eq!(refused("/iso?name=x.iso", file), None, "{file}");
         }
+    }
+
+    /// A body of a byte each `pause`.
+    fn drips(pause: Duration) -> RequestBody {
+        let bytes = stream::unfold((), move |()| async move {
+            tokio::time::sleep(pause).await;
+            Some((Ok::<_, Infallible>(Bytes::from_static(b"x")), ()))
+        });
+        let (parts, ()) = http::Request::new(()).into_parts();
+        RequestBody::new(&parts, Body::from_stream(bytes))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_drips_is_given_up_from_its_first_byte_on() {
+        let begun = Instant::now();
+        let peeked = drips(Duration::from_secs(50)).peek(34_000).await;
+        assert_eq!(peeked.expect_err("too slow").status(), StatusCode::REQUEST_TIMEOUT);
+        assert!(begun.elapsed() <= 2 * STALL_TIMEOUT, "{:?}", begun.elapsed());
+        let mut body = drips(Duration::from_secs(1));
+        let refused = loop {
+            match body.next().await {
+                Ok(chunk) => assert_eq!(chunk.as_deref(), Some(b"x".as_slice())),
+                Err(refused) => break refused,
+            }
+        };
+        assert_eq!(refused.status(), StatusCode::REQUEST_TIMEOUT);
     }
 }

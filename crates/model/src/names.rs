@@ -13,6 +13,12 @@ pub const RESERVED_IMAGE_NAMES: [&str; 3] = ["iso", "common", "gui"];
 /// Characters that a shell interprets. No image needs them, and operators' scripts contain names.
 const SHELL_CHARACTERS: &str = "`$;|&<>*?\"'";
 
+/// Whether a character is not seen but changes how the text around it is: its direction (Unicode UAX #9 §2) or
+/// its lines.
+fn is_invisible(character: char) -> bool {
+    matches!(character, '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// Why a name was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
@@ -71,6 +77,9 @@ fn validate_new(text: &str) -> Result<(), NameError> {
     validate(text)?;
     if text.trim() != text {
         return Err(NameError::OuterSpace);
+    }
+    if let Some(character) = text.chars().find(|character| is_invisible(*character)) {
+        return Err(NameError::Forbidden(format!("the invisible character U+{:04X}", u32::from(character))));
     }
     match text.chars().find(|character| SHELL_CHARACTERS.contains(*character)) {
         Some(character) => Err(NameError::Forbidden(format!("the character {character}"))),
@@ -252,7 +261,8 @@ mod tests {
 
     #[test]
     fn what_exists_already_is_held_to_less() {
-        for name in ["R&D", "it's.iso", " a", "a|b"] {
+        for name in ["R&D", "it's.iso", " a", "a|b", "a\u{202e}osi.b", "\u{2066}a", "a\u{200f}", "a\u{2028}b"]
+        {
             assert!(FileName::new(name).is_err() && ImageName::new(name).is_err(), "{name}");
             assert!(FileName::existing(name).is_ok() && ImageName::existing(name).is_ok(), "{name}");
         }

@@ -18,6 +18,12 @@ http_service::problem_answers! {
     BadFilter {
         BAD_REQUEST: "A parameter is given more than once.", "the parameter `name` is given more than once" of "name";
     }
+    /// Bodies of parameters.
+    BodyRejected {
+        REQUEST_TIMEOUT: "The JSON body took longer than 30 seconds.", "the JSON body did not come within 30 seconds";
+        UNSUPPORTED_MEDIA_TYPE: "The body has a Content-Encoding.", "send the body as it is, without Content-Encoding";
+        NOT_IMPLEMENTED: "The body has a Transfer-Encoding other than chunked.", "the only Transfer-Encoding understood here is chunked";
+    }
     /// Parameters that the operation must understand.
     BadParameter {
         BAD_REQUEST: "A parameter is missing, unknown, repeated or unusable. Nothing was done.",
@@ -57,9 +63,10 @@ http_service::problem_answers! {
         INSUFFICIENT_STORAGE: "There is not enough space, or the inventory cannot be written.",
             "not enough space in the ISO store: 734003200 bytes are needed, 104857600 bytes are available";
     }
-    /// Bodies that are complete files.
+    /// Coded bodies.
     EncodingRejected {
-        UNSUPPORTED_MEDIA_TYPE: "The body has a Content-Encoding, or is a form (multipart).", "send the file as it is, without Content-Encoding";
+        UNSUPPORTED_MEDIA_TYPE: "The body has a Content-Encoding, or is a form (multipart).", "send the body as it is, without Content-Encoding";
+        NOT_IMPLEMENTED: "The body has a Transfer-Encoding other than chunked.", "the only Transfer-Encoding understood here is chunked";
     }
     /// Registrations.
     RegistrationRejected {
@@ -125,8 +132,9 @@ http_service::problem_answers! {
     }
     /// The type of a piece.
     NoPiece {
-        UNSUPPORTED_MEDIA_TYPE: "The Content-Type is another one.",
+        UNSUPPORTED_MEDIA_TYPE: "The Content-Type is another one, or the body has a Content-Encoding.",
             "the bytes of a piece have the Content-Type application/offset+octet-stream";
+        NOT_IMPLEMENTED: "The body has a Transfer-Encoding other than chunked.", "the only Transfer-Encoding understood here is chunked";
     }
     /// Listeners.
     SubscriptionRejected {

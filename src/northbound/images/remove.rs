@@ -15,7 +15,7 @@ use super::list::{FILTERS, matches};
 use crate::northbound::api::Northbound;
 use crate::northbound::api_types::examples;
 use crate::northbound::api_types::parameters::ImageFilters;
-use crate::northbound::api_types::problems::{BadParameter, ImagesInUse};
+use crate::northbound::api_types::problems::{BadParameter, BodyRejected, ImagesInUse};
 use crate::northbound::problems::problem;
 use crate::northbound::views;
 
@@ -40,6 +40,7 @@ pub(in crate::northbound) enum Removed {
         (status = 200, description = "What was deleted: one image if it was named by its id, or by its name and version, else a list.",
             body = Removed, example = json!(examples::image())),
         BadParameter,
+        BodyRejected,
         ImagesInUse,
     ),
 )]

@@ -2,7 +2,7 @@
 
 use axum::extract::{Request, State};
 use axum::response::Response;
-use http::header::{HeaderValue, LOCATION};
+use http::header::{HeaderMap, HeaderValue, LOCATION};
 use http::{StatusCode, request};
 use http_service::Problem;
 use http_service::digest_fields::ExpectedDigests;
@@ -119,12 +119,7 @@ async fn begin(api: &Northbound, parts: &request::Parts) -> Result<UnfinishedFil
     fields::check_version(&parts.headers, false)?;
     check_headers(&parts.headers)?;
     refuse_form_with(&parts.headers, FORM_ADVICE)?;
-    let said = fields::metadata(&parts.headers)?.into_iter().map(|(key, value)| match key.as_str() {
-        "filename" => ("name".to_owned(), value),
-        _ => (key, value),
-    });
-    let said: Vec<_> = said.filter(|(key, _)| key != "size").collect();
-    let parameters = Parameters::of_query(parts, &PARAMETERS)?.or(said, &PARAMETERS)?;
+    let parameters = Parameters::of_query(parts, &PARAMETERS)?.or(metadata(&parts.headers)?, &PARAMETERS)?;
     let name = parameters.required("name", FileName::new)?;
     let kind = parameters.optional("store", kind)?.unwrap_or(StoreKind::Iso);
     let size = match fields::number(&parts.headers, "upload-length")? {
@@ -146,6 +141,22 @@ async fn begin(api: &Northbound, parts: &request::Parts) -> Result<UnfinishedFil
     let intake = api.catalog.intakes.begin(&id, kind, plan, None).await.map_err(problem)?;
     intake.suspend().await.map_err(problem)?;
     Ok(id)
+}
+
+/// The parameters that are in `Upload-Metadata`. Clients of tus call a file's name `filename`, `name` or both.
+fn metadata(headers: &HeaderMap) -> Result<Vec<(String, String)>, Problem> {
+    let mut said = fields::metadata(headers, &["filename", "name", "store", "sha256", "sha512"])?;
+    let name = said.iter().find(|(key, _)| key == "name").map(|(_, name)| name.clone());
+    said.retain(|(key, value)| key != "filename" || Some(value) != name.as_ref());
+    if name.is_some() && said.iter().any(|(key, _)| key == "filename") {
+        let detail = "Upload-Metadata: `name` and `filename` differ; send one of them";
+        return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
+    }
+    let renamed = said.into_iter().map(|(key, value)| match key.as_str() {
+        "filename" => ("name".to_owned(), value),
+        _ => (key, value),
+    });
+    Ok(renamed.collect())
 }
 
 fn kind(text: String) -> Result<StoreKind, &'static str> {

@@ -1,8 +1,8 @@
 //! The header fields of resumable uploads (tus 1.0.0, and `Content-Range` of RFC 9110 §14.5 for plain
 //! clients).
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, Engine, GeneralPurpose, GeneralPurposeConfig};
 use http::header::{CONTENT_RANGE, HeaderMap};
 use http::{HeaderName, StatusCode};
 use http_service::Problem;
@@ -10,6 +10,12 @@ use sha2::Digest;
 
 /// The protocol's only version.
 pub(super) const VERSION: &str = "1.0.0";
+
+/// Some clients leave the padding out.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// Where the bytes of a request belong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,16 +60,26 @@ pub(super) fn check_version(headers: &HeaderMap, is_required: bool) -> Result<()
     }
 }
 
-/// The pairs of `Upload-Metadata`.
-pub(super) fn metadata(headers: &HeaderMap) -> Result<Vec<(String, String)>, Problem> {
-    let Some(found) = text(headers, "upload-metadata") else { return Ok(Vec::new()) };
-    let pairs = found.split(',').map(str::trim).filter(|pair| !pair.is_empty()).map(|pair| {
-        let (key, value) = pair.split_once(' ').unwrap_or((pair, ""));
-        let value = STANDARD.decode(value.trim()).ok().and_then(|value| String::from_utf8(value).ok());
-        let value = value.ok_or_else(|| bad(format!("Upload-Metadata: {key} is not text in Base64")))?;
-        Ok((key.to_owned(), value))
-    });
-    pairs.collect()
+/// The pairs of `Upload-Metadata` with one of the keys `known`, each once. Clients of tus send whatever they
+/// know of a file, so other keys are passed over, and so are known ones without a value.
+pub(super) fn metadata(headers: &HeaderMap, known: &[&str]) -> Result<Vec<(String, String)>, Problem> {
+    let mut read = Vec::new();
+    for field in headers.get_all("upload-metadata") {
+        let field = String::from_utf8_lossy(field.as_bytes());
+        for pair in field.split(',').map(str::trim) {
+            let (key, value) = pair.split_once([' ', '\t']).unwrap_or((pair, ""));
+            if value.trim().is_empty() || !known.contains(&key) {
+                continue;
+            }
+            let value = BASE64.decode(value.trim()).ok().and_then(|value| String::from_utf8(value).ok());
+            let value = value.ok_or_else(|| bad(format!("Upload-Metadata: {key} is not text in Base64")))?;
+            let pair = (key.to_owned(), value);
+            if !read.contains(&pair) {
+                read.push(pair);
+            }
+        }
+    }
+    Ok(read)
 }
 
 /// Where a piece belongs, from `Content-Range: bytes a-b/total`; `length` is the length of the body.
@@ -89,7 +105,7 @@ impl Checksum {
     pub(super) fn of(headers: &HeaderMap) -> Result<Option<Self>, Problem> {
         let Some(found) = text(headers, "upload-checksum") else { return Ok(None) };
         let (algorithm, value) = found.split_once(' ').unwrap_or((found, ""));
-        let value = STANDARD.decode(value.trim()).map_err(|_| bad("Upload-Checksum is not Base64".into()))?;
+        let value = BASE64.decode(value.trim()).map_err(|_| bad("Upload-Checksum is not Base64".into()))?;
         match algorithm {
             "sha1" => Ok(Some(Self::Sha1(sha1::Sha1::new(), value))),
             "sha256" => Ok(Some(Self::Sha256(sha2::Sha256::new(), value))),
@@ -122,6 +138,8 @@ fn bad(detail: String) -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     #[test]
@@ -143,17 +161,25 @@ mod tests {
     }
 
     #[test]
-    fn metadata_is_text_in_base64() {
+    fn metadata_is_text_in_base64_of_known_keys() {
         let read = |value: &'static str| {
             let mut headers = HeaderMap::new();
-            headers.insert("upload-metadata", value.parse().expect("a value"));
-            metadata(&headers)
+            headers.insert("upload-metadata", HeaderValue::from_static(value));
+            metadata(&headers, &["filename", "store"])
         };
         let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
-        assert_eq!(
-            read("filename YS5pc28=, flag,store aXNv").expect("fine"),
-            [pair("filename", "a.iso"), pair("flag", ""), pair("store", "iso")]
-        );
+        let (name, store) = (pair("filename", "a.iso"), pair("store", "iso"));
+        for value in [
+            "filename YS5pc28=, store aXNv",
+            "filename YS5pc28,store aXNv",
+            " filename  YS5pc28= ,,flag,note ,other ???,binary gA==,store aXNv,",
+            "filename YS5pc28=,store aXNv,filename YS5pc28=",
+        ] {
+            assert_eq!(read(value).expect(value), [name.clone(), store.clone()], "{value}");
+        }
+        for value in ["", "filename", "filename ,store", "Filename YS5pc28="] {
+            assert_eq!(read(value).expect(value), [], "{value}");
+        }
         assert!(read("filename ???").is_err());
         assert!(read("filename gA==").is_err());
     }
