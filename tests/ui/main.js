@@ -17,6 +17,7 @@ import * as sources from './sources.js';
 import * as states from './states.js';
 import * as tree from './tree.js';
 import * as uploads from './uploads.js';
+import * as uppy from './uppy.js';
 import * as windows from './windows.js';
 
 const named = (...modules) => modules.flatMap((module) => Object.values(module));
@@ -28,6 +29,7 @@ const OTHERS = named(
   hostile,
   windows,
   uploads,
+  uppy,
   images,
   moving,
   current,
