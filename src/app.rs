@@ -11,9 +11,11 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
 use component::{Component, Core};
-use file_transport::{Counters, IdleEviction, Incoming, Server, ServerSettings, Workers};
+use file_transport::{Counters, ExemptAddresses, IdleEviction, Incoming, Server, ServerSettings, Workers};
 use http::Request;
 use http_service::answer;
+use model::fair_limit::share_of;
+use model::minimum_rate::MINIMUM;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -55,13 +57,10 @@ pub async fn run(mut config: Config, log: Log) -> Result<()> {
     for (endpoint, listener) in listeners {
         let limit = descriptors::connection_limit(descriptors, endpoint, &config.endpoints);
         let server = Server::new(ServerSettings {
-            drain_timeout: config.connections.drain_timeout,
-            max_connections: config.connections.all.min(limit),
-            max_connections_per_address: config.connections.per_address,
             tls: endpoint.tls.clone(),
             counters: Arc::clone(&connections),
             idle_eviction: idle_eviction.clone(),
-            ..ServerSettings::default()
+            ..server_settings(&config, limit)
         });
         let services = services.at(endpoint);
         let (proxies, is_encrypted) = (config.trusted_proxies.clone(), endpoint.tls.is_some());
@@ -93,6 +92,23 @@ pub async fn run(mut config: Config, log: Log) -> Result<()> {
         Some(Ok(Err(error))) => Err(error).context("an endpoint cannot be served"),
         Some(Err(error)) => Err(error).context("an endpoint is no longer served"),
         Some(Ok(Ok(()))) | None => Ok(()),
+    }
+}
+
+/// How an endpoint treats its connections, of which there may be `limit` for want of descriptors.
+fn server_settings(config: &Config, limit: usize) -> ServerSettings {
+    let max_connections = config.connections.all.min(limit);
+    let share = usize::try_from(share_of(max_connections as u64)).unwrap_or(max_connections);
+    let proxies = config.trusted_proxies.clone();
+    // A slow reader keeps others waiting where transfers are limited.
+    let minimum_rate = if config.core.transfers.transfers > 0 { MINIMUM.into() } else { 0 };
+    ServerSettings {
+        drain_timeout: config.connections.drain_timeout,
+        minimum_rate,
+        max_connections,
+        max_connections_per_address: config.connections.per_address.min(share),
+        exempt: ExemptAddresses::new(move |address| proxies.contains(address)),
+        ..ServerSettings::default()
     }
 }
 

@@ -1041,6 +1041,60 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description The body has a Transfer-Encoding other than chunked. */
+        BodyRejectedNotImplemented: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Not Implemented",
+                 *       "status": 501,
+                 *       "detail": "the only Transfer-Encoding understood here is chunked",
+                 *       "message": "the only Transfer-Encoding understood here is chunked"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The JSON body took longer than 30 seconds. */
+        BodyRejectedRequestTimeout: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Request Timeout",
+                 *       "status": 408,
+                 *       "detail": "the JSON body did not come within 30 seconds",
+                 *       "message": "the JSON body did not come within 30 seconds"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The body has a Content-Encoding. */
+        BodyRejectedUnsupportedMediaType: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Unsupported Media Type",
+                 *       "status": 415,
+                 *       "detail": "send the body as it is, without Content-Encoding",
+                 *       "message": "send the body as it is, without Content-Encoding"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description A field is missing or unusable, or the sizes that were said do not fit each other. */
         BytesRejectedBadRequest: {
             headers: {
@@ -1131,8 +1185,26 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description The body has a Transfer-Encoding other than chunked. */
+        EncodingRejectedNotImplemented: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Not Implemented",
+                 *       "status": 501,
+                 *       "detail": "the only Transfer-Encoding understood here is chunked",
+                 *       "message": "the only Transfer-Encoding understood here is chunked"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description The body has a Content-Encoding, or is a form (multipart). */
-        EncodingRejected: {
+        EncodingRejectedUnsupportedMediaType: {
             headers: {
                 [name: string]: unknown;
             };
@@ -1142,8 +1214,8 @@ export interface components {
                  *       "type": "about:blank",
                  *       "title": "Unsupported Media Type",
                  *       "status": 415,
-                 *       "detail": "send the file as it is, without Content-Encoding",
-                 *       "message": "send the file as it is, without Content-Encoding"
+                 *       "detail": "send the body as it is, without Content-Encoding",
+                 *       "message": "send the body as it is, without Content-Encoding"
                  *     }
                  */
                 "application/problem+json": components["schemas"]["Problem"];
@@ -1235,6 +1307,24 @@ export interface components {
                  *       "status": 503,
                  *       "detail": "too many files are arriving at this moment; try again later",
                  *       "message": "too many files are arriving at this moment; try again later"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The client has half of what there is, of uploads at once, unfinished files or promised space. `Retry-After` says when to come back. */
+        FileRejectedTooManyRequests: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Too Many Requests",
+                 *       "status": 429,
+                 *       "detail": "32 files of yours are arriving at this moment, which is all that one client may send at once; wait until one of them has arrived",
+                 *       "message": "32 files of yours are arriving at this moment, which is all that one client may send at once; wait until one of them has arrived"
                  *     }
                  */
                 "application/problem+json": components["schemas"]["Problem"];
@@ -1367,8 +1457,26 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The Content-Type is another one. */
-        NoPiece: {
+        /** @description The body has a Transfer-Encoding other than chunked. */
+        NoPieceNotImplemented: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Not Implemented",
+                 *       "status": 501,
+                 *       "detail": "the only Transfer-Encoding understood here is chunked",
+                 *       "message": "the only Transfer-Encoding understood here is chunked"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The Content-Type is another one, or the body has a Content-Encoding. */
+        NoPieceUnsupportedMediaType: {
             headers: {
                 [name: string]: unknown;
             };
@@ -1508,6 +1616,43 @@ export interface components {
                  *       "status": 404,
                  *       "detail": "there is no folder 'boot/grub' in the image",
                  *       "message": "there is no folder 'boot/grub' in the image"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Others are searching. `Retry-After` says when to come back. */
+        NotBrowsedServiceUnavailable: {
+            headers: {
+                "Retry-After": components["headers"]["Retry-After"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Service Unavailable",
+                 *       "status": 503,
+                 *       "detail": "others are searching at this moment; try again later",
+                 *       "message": "others are searching at this moment; try again later"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description A search of the client is running already. */
+        NotBrowsedTooManyRequests: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Too Many Requests",
+                 *       "status": 429,
+                 *       "detail": "a search of yours is running already, and one client may not take all searches; wait until it has ended",
+                 *       "message": "a search of yours is running already, and one client may not take all searches; wait until it has ended"
                  *     }
                  */
                 "application/problem+json": components["schemas"]["Problem"];
@@ -1711,6 +1856,24 @@ export interface components {
                  *       "status": 503,
                  *       "detail": "128 clients are being told of changes already; try again later",
                  *       "message": "128 clients are being told of changes already; try again later"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The client has half of the streams that there may be. `Retry-After` says when to come back. */
+        SubscriptionRejectedTooManyRequests: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Too Many Requests",
+                 *       "status": 429,
+                 *       "detail": "you are being told of changes 64 times already, which is all that one client may be; end one of these streams first",
+                 *       "message": "you are being told of changes 64 times already, which is all that one client may be; end one of these streams first"
                  *     }
                  */
                 "application/problem+json": components["schemas"]["Problem"];
@@ -2079,8 +2242,10 @@ export interface operations {
             408: components["responses"]["FileRejectedRequestTimeout"];
             409: components["responses"]["RegistrationRejectedConflict"];
             413: components["responses"]["FileRejectedPayloadTooLarge"];
-            415: components["responses"]["EncodingRejected"];
+            415: components["responses"]["EncodingRejectedUnsupportedMediaType"];
             422: components["responses"]["RegistrationRejectedUnprocessableEntity"];
+            429: components["responses"]["FileRejectedTooManyRequests"];
+            501: components["responses"]["EncodingRejectedNotImplemented"];
             503: components["responses"]["FileRejectedServiceUnavailable"];
             507: components["responses"]["FileRejectedInsufficientStorage"];
             default: components["responses"]["OtherProblem"];
@@ -2155,7 +2320,10 @@ export interface operations {
             };
             400: components["responses"]["BadParameter"];
             404: components["responses"]["ImagesInUseNotFound"];
+            408: components["responses"]["BodyRejectedRequestTimeout"];
             409: components["responses"]["ImagesInUseConflict"];
+            415: components["responses"]["BodyRejectedUnsupportedMediaType"];
+            501: components["responses"]["BodyRejectedNotImplemented"];
             default: components["responses"]["OtherProblem"];
         };
     };
@@ -2279,6 +2447,8 @@ export interface operations {
             400: components["responses"]["NotBrowsedBadRequest"];
             404: components["responses"]["NotBrowsedNotFound"];
             409: components["responses"]["NotBrowsedConflict"];
+            429: components["responses"]["NotBrowsedTooManyRequests"];
+            503: components["responses"]["NotBrowsedServiceUnavailable"];
             default: components["responses"]["OtherProblem"];
         };
     };
@@ -2608,8 +2778,10 @@ export interface operations {
             408: components["responses"]["FileRejectedRequestTimeout"];
             409: components["responses"]["FileRejectedConflict"];
             413: components["responses"]["FileRejectedPayloadTooLarge"];
-            415: components["responses"]["EncodingRejected"];
+            415: components["responses"]["EncodingRejectedUnsupportedMediaType"];
             422: components["responses"]["FileRejectedUnprocessableEntity"];
+            429: components["responses"]["FileRejectedTooManyRequests"];
+            501: components["responses"]["EncodingRejectedNotImplemented"];
             503: components["responses"]["FileRejectedServiceUnavailable"];
             507: components["responses"]["FileRejectedInsufficientStorage"];
             default: components["responses"]["OtherProblem"];
@@ -2661,7 +2833,10 @@ export interface operations {
             };
             400: components["responses"]["BadParameter"];
             404: components["responses"]["FileStaysNotFound"];
+            408: components["responses"]["BodyRejectedRequestTimeout"];
             409: components["responses"]["FileStaysConflict"];
+            415: components["responses"]["BodyRejectedUnsupportedMediaType"];
+            501: components["responses"]["BodyRejectedNotImplemented"];
             default: components["responses"]["OtherProblem"];
         };
     };
@@ -2770,8 +2945,10 @@ export interface operations {
             408: components["responses"]["FileRejectedRequestTimeout"];
             409: components["responses"]["FileRejectedConflict"];
             413: components["responses"]["FileRejectedPayloadTooLarge"];
-            415: components["responses"]["EncodingRejected"];
+            415: components["responses"]["EncodingRejectedUnsupportedMediaType"];
             422: components["responses"]["FileRejectedUnprocessableEntity"];
+            429: components["responses"]["FileRejectedTooManyRequests"];
+            501: components["responses"]["EncodingRejectedNotImplemented"];
             503: components["responses"]["FileRejectedServiceUnavailable"];
             507: components["responses"]["FileRejectedInsufficientStorage"];
             default: components["responses"]["OtherProblem"];
@@ -2822,7 +2999,10 @@ export interface operations {
             };
             400: components["responses"]["BadParameter"];
             404: components["responses"]["FileStaysNotFound"];
+            408: components["responses"]["BodyRejectedRequestTimeout"];
             409: components["responses"]["FileStaysConflict"];
+            415: components["responses"]["BodyRejectedUnsupportedMediaType"];
+            501: components["responses"]["BodyRejectedNotImplemented"];
             default: components["responses"]["OtherProblem"];
         };
     };
@@ -2929,9 +3109,11 @@ export interface operations {
             409: components["responses"]["FileRejectedConflict"];
             412: components["responses"]["OtherVersion"];
             413: components["responses"]["FileRejectedPayloadTooLarge"];
-            415: components["responses"]["EncodingRejected"];
+            415: components["responses"]["EncodingRejectedUnsupportedMediaType"];
             422: components["responses"]["FileRejectedUnprocessableEntity"];
+            429: components["responses"]["FileRejectedTooManyRequests"];
             460: components["responses"]["OtherChecksum"];
+            501: components["responses"]["EncodingRejectedNotImplemented"];
             503: components["responses"]["FileRejectedServiceUnavailable"];
             507: components["responses"]["FileRejectedInsufficientStorage"];
             default: components["responses"]["OtherProblem"];
@@ -3055,10 +3237,12 @@ export interface operations {
             408: components["responses"]["BytesRejectedRequestTimeout"];
             409: components["responses"]["BytesRejectedConflict"];
             413: components["responses"]["BytesRejectedPayloadTooLarge"];
-            415: components["responses"]["EncodingRejected"];
+            415: components["responses"]["EncodingRejectedUnsupportedMediaType"];
             422: components["responses"]["BytesRejectedUnprocessableEntity"];
             423: components["responses"]["UploadLocked"];
+            429: components["responses"]["FileRejectedTooManyRequests"];
             460: components["responses"]["OtherChecksum"];
+            501: components["responses"]["EncodingRejectedNotImplemented"];
             503: components["responses"]["FileRejectedServiceUnavailable"];
             507: components["responses"]["FileRejectedInsufficientStorage"];
             default: components["responses"]["OtherProblem"];
@@ -3097,10 +3281,12 @@ export interface operations {
             409: components["responses"]["BytesRejectedConflict"];
             412: components["responses"]["OtherVersion"];
             413: components["responses"]["BytesRejectedPayloadTooLarge"];
-            415: components["responses"]["NoPiece"];
+            415: components["responses"]["NoPieceUnsupportedMediaType"];
             422: components["responses"]["BytesRejectedUnprocessableEntity"];
             423: components["responses"]["UploadLocked"];
+            429: components["responses"]["FileRejectedTooManyRequests"];
             460: components["responses"]["OtherChecksum"];
+            501: components["responses"]["NoPieceNotImplemented"];
             503: components["responses"]["FileRejectedServiceUnavailable"];
             507: components["responses"]["FileRejectedInsufficientStorage"];
             default: components["responses"]["OtherProblem"];
@@ -3205,10 +3391,12 @@ export interface operations {
             409: components["responses"]["BytesRejectedConflict"];
             412: components["responses"]["OtherVersion"];
             413: components["responses"]["BytesRejectedPayloadTooLarge"];
-            415: components["responses"]["NoPiece"];
+            415: components["responses"]["NoPieceUnsupportedMediaType"];
             422: components["responses"]["BytesRejectedUnprocessableEntity"];
             423: components["responses"]["UploadLocked"];
+            429: components["responses"]["FileRejectedTooManyRequests"];
             460: components["responses"]["OtherChecksum"];
+            501: components["responses"]["NoPieceNotImplemented"];
             503: components["responses"]["FileRejectedServiceUnavailable"];
             507: components["responses"]["FileRejectedInsufficientStorage"];
             default: components["responses"]["OtherProblem"];
@@ -3322,6 +3510,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["SubscriptionRejectedBadRequest"];
+            429: components["responses"]["SubscriptionRejectedTooManyRequests"];
             503: components["responses"]["SubscriptionRejectedServiceUnavailable"];
             default: components["responses"]["OtherProblem"];
         };

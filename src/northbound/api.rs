@@ -5,9 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use component::{Check, Core};
+use http::Extensions;
+use http_service::Client;
 use http_service::transfers::Transfers;
 use images::jobs::Jobs;
 use images::{Catalog, OpenImages};
+use model::client::ClientKey;
 use model::image::Image;
 use records::feed::Feed;
 
@@ -57,6 +60,11 @@ pub struct Settings {
     pub upload_expiry: Duration,
     /// A folder to read the web UI's files from at each request, instead of out of the program.
     pub web_ui: Option<PathBuf>,
+}
+
+/// What limits count the client of a request by.
+pub(super) fn client(extensions: &Extensions) -> Option<ClientKey> {
+    extensions.get::<Client>().and_then(Client::limit_key)
 }
 
 impl Northbound {

@@ -24,7 +24,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use utoipa::ToSchema;
 
-use super::api::Northbound;
+use super::api::{Northbound, client};
 use super::api_types::examples;
 use super::api_types::parameters::{EventFilters, LastEvent};
 use super::api_types::problems::SubscriptionRejected;
@@ -125,7 +125,7 @@ pub(super) async fn stream(State(api): State<Northbound>, request: Request) -> R
     let wanted = Wanted::of(parameters.get("types"))?;
     // A browser that comes back asks for the URL of its first time, so its header is newer.
     let last = last_event_id(&parts.headers).or(parameters.get("lastEventId"));
-    let subscription = api.events.subscribe(last).map_err(problem)?;
+    let subscription = api.events.subscribe(client(&parts.extensions), last).map_err(problem)?;
     let (sender, receiver) = mpsc::channel(WAITING);
     if parts.method != Method::HEAD {
         // In a task, because an image or a file may take some time to look up.

@@ -12,7 +12,7 @@ use images::Intake;
 use model::names::FileName;
 use model::stored_file::StoreKind;
 
-use super::api::Northbound;
+use super::api::{Northbound, client};
 use super::checksum_file::ChecksumFile;
 use super::file_upload::receive;
 use super::problems::{of_file, problem};
@@ -54,7 +54,7 @@ pub(super) async fn put(
     let intake = api
         .catalog
         .intakes
-        .receive(kind, name, body.expected(), digests.expected())
+        .receive(client(&parts.extensions), kind, name, body.expected(), digests.expected())
         .await
         .map_err(problem)?;
     let finish = move |intake: Intake| {

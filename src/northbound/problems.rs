@@ -77,6 +77,9 @@ impl IntoProblem for CatalogError {
                 | StoreError::OtherSpelling { .. }
                 | StoreError::UnfinishedFileExists => StatusCode::CONFLICT,
                 StoreError::TooManyUnfinishedFiles(_) => StatusCode::SERVICE_UNAVAILABLE,
+                StoreError::ClientHasUnfinishedFiles(_) | StoreError::ClientHasShare { .. } => {
+                    StatusCode::TOO_MANY_REQUESTS
+                }
                 StoreError::Full { .. } => StatusCode::INSUFFICIENT_STORAGE,
                 StoreError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
                 StoreError::Mismatch(_) => StatusCode::UNPROCESSABLE_ENTITY,
@@ -94,6 +97,7 @@ impl IntoProblem for CatalogError {
             CatalogError::Local(FileError::Io(_)) | CatalogError::Lookup(_) => {
                 return Problem::internal(text, LATER);
             }
+            CatalogError::ClientCrowds(_) | CatalogError::ClientSearches => StatusCode::TOO_MANY_REQUESTS,
             CatalogError::Crowded | CatalogError::Searching | CatalogError::Stopping => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -150,10 +154,10 @@ impl IntoProblem for JobError {
 
 impl IntoProblem for SubscribeError {
     fn into_problem(self) -> Problem {
-        match self {
-            SubscribeError::Crowded | SubscribeError::Stopping => {
-                Problem::new(StatusCode::SERVICE_UNAVAILABLE, self.to_string())
-            }
-        }
+        let status = match self {
+            SubscribeError::ClientCrowds(_) => StatusCode::TOO_MANY_REQUESTS,
+            SubscribeError::Crowded | SubscribeError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Problem::new(status, self.to_string())
     }
 }

@@ -28,8 +28,9 @@ use http_service::{Answer, Client, HttpService};
 use rustix::io::Errno;
 
 use component::{ContentSource, LookupError, LookupLimit, NameError, Resolved};
-use http_service::transfers::{Busy, Transfers};
+use http_service::transfers::Transfers;
 use listing::Form;
+use model::fair_limit::Refusal;
 use prepared::{Prepared, PreparedFile, PreparedListing};
 use response_cache::{ListingPreference, ResponseCache};
 use sources::Sources;
@@ -154,13 +155,14 @@ impl Southbound {
             self.transfers.record(client, path, size);
             return response;
         }
-        match self.transfers.admit(!is_ipxe(request.headers())).await {
+        match self.transfers.admit(client, !is_ipxe(request.headers())).await {
             Ok(permit) => {
                 let transfer = self.transfers.begin(client, path, file.content.identity, size, permit);
                 response.body_mut().observe(transfer);
                 response
             }
-            Err(Busy) => reply::unavailable(BUSY, Some(pause(client))),
+            Err(Refusal::All) => reply::unavailable(BUSY, Some(pause(client))),
+            Err(Refusal::Client) => reply::too_many(pause(client)),
         }
     }
 

@@ -31,6 +31,13 @@ pub(super) fn unavailable(words: &'static str, pause: Option<u16>) -> Response<B
     response
 }
 
+/// A 429 for a client that has its share of the transfers, and may come back after `pause` seconds.
+pub(super) fn too_many(pause: u16) -> Response<Body> {
+    let mut response = text(StatusCode::TOO_MANY_REQUESTS, "Too many transfers to your address\n");
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(pause));
+    response
+}
+
 /// A response with a directory's listing.
 pub(super) fn listing(listed: &PreparedListing) -> Response<Body> {
     with(StatusCode::OK, listed.head.clone(), Body::from(listed.bytes.clone()))

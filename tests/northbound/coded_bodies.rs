@@ -15,7 +15,8 @@ const JSON: (&str, &str) = ("Content-Type", "application/json");
 /// Begins an upload of five bytes and returns its path.
 fn upload(service: &Service, name: &str) -> String {
     let url = service.north(&format!("/uploads?name={name}&size=5"));
-    http::request("POST", &url, &[], "").expect_status(201).header("Location").unwrap().to_owned()
+    let begun = http::request("POST", &url, &[], "").expect_status(201);
+    format!("/uploads/{}", begun.header("Location").unwrap().rsplit('/').next().unwrap())
 }
 
 /// Sends a head whose client waits for `100 Continue`, and returns the first answer.

@@ -6,7 +6,7 @@ use harness::problem::expect_problem;
 use harness::sse::{Event, Events};
 use harness::wait::eventually;
 use harness::web::{Behaviour, Origin};
-use harness::{Service, Setup};
+use harness::{Service, Setup, crowd};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
@@ -299,8 +299,17 @@ fn a_heartbeat_shows_that_a_stream_lives_and_finds_clients_that_do_not() {
     let service = Setup::new().set("httpTimeout", json!(1000)).start();
     let mut events = listen(&service, "?types=image");
     let hello = events.expect_event();
-    let mut others: Vec<Events> = (1..MAX_SUBSCRIBERS).map(|_| listen(&service, "?types=job")).collect();
-    let refused = http::get(&service.north("/events"));
+    // One client may have half of the streams.
+    let share = MAX_SUBSCRIBERS / 2;
+    let mut others: Vec<Events> = (1..share).map(|_| listen(&service, "?types=job")).collect();
+    let url = service.north("/events");
+    let crowd = crowd::connect(&url, crowd::address(1), share);
+    crowd::say(&crowd, &crowd::get("/events"));
+    for client in &crowd {
+        crowd::answer(client, 0);
+    }
+    let mut third = Connection::over(crowd::connect_one(&url, crowd::address(2)), &url);
+    let refused = third.get("/events");
     assert_eq!(refused.header("Retry-After"), Some("5"));
     expect_problem(&service, &refused, 503, "128 clients");
     others.pop();

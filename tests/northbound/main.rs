@@ -22,6 +22,7 @@ mod protocol;
 mod proxies;
 mod readyz;
 mod retries;
+mod shares;
 mod sharing;
 mod storage;
 mod systems;

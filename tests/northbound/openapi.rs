@@ -177,7 +177,7 @@ fn the_checker_finds_what_is_wrong() {
     let document = document(&Setup::new().start());
     let listing = json!({
         "path": "", "url": "/a/1/", "total": 1, "offset": 0,
-        "entries": [{"name": "a", "path": "a", "kind": "file", "size": 1, "modified": null}],
+        "entries": [{"name": "a", "path": "a", "url": "/a/1/a", "kind": "file", "size": 1, "modified": null}],
     });
     let schema = json!({"$ref": "#/components/schemas/TreeListing"});
     assert_eq!(document.faults(&schema, &listing), [] as [String; 0]);

@@ -106,7 +106,7 @@ fn the_same_space_is_not_promised_twice() {
     let service = setup.start();
     let first = begin(&service, "first.iso", 12 * MEBI, MEBI);
     eventually(Duration::from_secs(5), "the first", || {
-        (number(&store(&service, "iso")["unfinished"]["files"]) == 1).then_some(())
+        (number(&store(&service, "iso")["unfinished"]["bytes"]) > 0).then_some(())
     });
     let refused = ask(&service, "/iso?name=second.iso", 12 * MEBI);
     let problem = expect_problem(&service, &refused, 507, "space");
@@ -131,7 +131,7 @@ fn a_quota_is_refused_with_its_figures() {
     put("/iso?name=a.iso", 4 * MEBI).expect_status(200);
     let running = begin(&service, "b.iso", 5 * MEBI, 1);
     eventually(Duration::from_secs(5), "the second", || {
-        (number(&store(&service, "iso")["unfinished"]["files"]) == 1).then_some(())
+        (number(&store(&service, "iso")["unfinished"]["bytes"]) == 1).then_some(())
     });
     for target in ["/iso?name=c.iso", "/images?name=n&version=1&isoclient=c.iso"] {
         let problem = expect_problem(&service, &put(target, 2 * MEBI), 507, "`isoQuota`");
@@ -187,15 +187,16 @@ fn a_disk_that_fills_in_the_middle_harms_nothing() {
     disk.fill();
     expect_problem(&service, &http::put(&service.north("/iso?name=new.iso"), "x"), 507, "space");
 
-    // Reserved space is available all the same.
+    // A file whose bytes come has the next ones allocated.
     disk.make_room();
     let promised = images::pattern(6, 4 * MEBI);
     let mut connection = begin(&service, "promised.iso", promised.len(), 0);
-    eventually(Duration::from_secs(5), "the promise", || {
-        (number(&store(&service, "iso")["unfinished"]["files"]) == 1).then_some(())
+    connection.write(&promised[..1]).unwrap();
+    eventually(Duration::from_secs(5), "the first byte", || {
+        (number(&store(&service, "iso")["unfinished"]["bytes"]) == 1).then_some(())
     });
     disk.fill();
-    connection.write(&promised).unwrap();
+    connection.write(&promised[1..]).unwrap();
     connection.receive("PUT").unwrap().expect_status(200);
     assert_eq!(fs::read(service.path("static/iso/promised.iso")).unwrap(), promised);
     disk.make_room();

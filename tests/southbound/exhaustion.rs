@@ -52,8 +52,11 @@ fn few_descriptors_are_enough_for_everybody() {
     let bytes = images::pattern(1, 10_000);
     let files: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), bytes.as_slice())).collect();
     let service = limited::start(400, &files);
-    let mut idle = crowd::connect(&service.south("/"), crowd::address(1), 450);
-    idle.extend(crowd::connect(&service.north("/"), crowd::address(2), 450));
+    let mut idle = Vec::new();
+    for client in 1..=9 {
+        idle.extend(crowd::connect(&service.south("/"), crowd::address(client), 50));
+        idle.extend(crowd::connect(&service.north("/"), crowd::address(client), 50));
+    }
     for name in &names {
         let answer = newcomer(&service.south("/")).get(&format!("/{name}")).expect_status(200);
         assert!(answer.body == bytes, "{name}");
@@ -183,7 +186,9 @@ fn a_stop_under_load_lets_everybody_finish_who_has_asked() {
     let half = crowd::connect(&url, crowd::address(2), 50);
     crowd::say(&half, b"GET /small.txt HTTP/1.1\r\nHost: x\r\n");
     // Eight of these run, four wait for a permit.
-    let transfers = crowd::connect(&url, crowd::address(3), 12);
+    let mut transfers = crowd::connect(&url, crowd::address(3), 4);
+    transfers.extend(crowd::connect(&url, crowd::address(4), 4));
+    transfers.extend(crowd::connect(&url, crowd::address(5), 4));
     crowd::say(&transfers, &crowd::get("/big.bin"));
     await_figure(&service, "transfers_waiting", |waiting| waiting == 4);
     await_figure(&service, "transfers_running", |running| running == 8);

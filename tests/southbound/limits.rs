@@ -29,10 +29,12 @@ fn service(tweaks: &[(&str, u64)]) -> Service {
     setup.start()
 }
 
-/// Starts transfers of a big file, of which the clients read nothing. Returns when all of them run.
+/// Starts transfers of a big file by as many clients, which read nothing. Returns when all of them run.
 #[track_caller]
 fn stopped(service: &Service, count: usize) -> Vec<TcpStream> {
-    let clients = crowd::connect_with_small_buffers(&service.south("/"), crowd::address(77), count);
+    let connect = |client| crowd::connect_with_small_buffers(&service.south("/"), client, 1).remove(0);
+    let addresses = (1000..).map(crowd::address);
+    let clients: Vec<TcpStream> = addresses.take(count).map(connect).collect();
     crowd::say(&clients, &crowd::get("/big.bin"));
     await_figure(service, "transfers_running", |running| running == count as u64);
     clients
@@ -85,7 +87,8 @@ fn idle_connections_make_room_for_new_ones() {
     let service = service(&[("maxConnections", 6)]);
     let url = service.south("/");
     let transfers = stopped(&service, 2);
-    let idle = crowd::connect(&url, crowd::address(1), 4);
+    let mut idle = crowd::connect(&url, crowd::address(1), 2);
+    idle.extend(crowd::connect(&url, crowd::address(2), 2));
     for _ in 0..8 {
         let mut newcomer = Connection::open(&url);
         newcomer.set_silence(PATIENCE);
@@ -106,14 +109,67 @@ fn idle_connections_make_room_for_new_ones() {
 fn a_newcomer_gets_the_place_of_the_first_that_falls_silent() {
     let service = service(&[("maxConnections", 4)]);
     let url = service.south("/");
-    let mut speaking: Vec<Connection> = (0..4).map(|_| Connection::open(&url)).collect();
-    for connection in &mut speaking {
-        connection.get("/small.txt").expect_status(200);
+    let mut speaking = crowd::connect(&url, crowd::address(1), 2);
+    speaking.extend(crowd::connect(&url, crowd::address(2), 2));
+    crowd::say(&speaking, &crowd::get("/small.txt"));
+    for client in &speaking {
+        assert!(crowd::answer(client, 6).ends_with(b"small\n"));
     }
     for _ in 0..3 {
         let mut connection = Connection::open(&url);
         connection.set_silence(PATIENCE);
         connection.get("/small.txt").expect_status(200);
+    }
+}
+
+/// A client that holds half of the transfers, and reads nothing, leaves the other half to others.
+#[test]
+fn one_client_gets_half_of_the_transfers() {
+    let service = service(&[("maxTransfers", 4)]);
+    let url = service.south("/");
+    let greedy = crowd::connect_with_small_buffers(&url, crowd::address(1), 2);
+    crowd::say(&greedy, &crowd::get("/big.bin"));
+    await_figure(&service, "transfers_running", |running| running == 2);
+    // iPXE is told at once to come back, and other firmware after a while, before it loses its patience.
+    let begun = Instant::now();
+    for (agent, least, most) in [(IPXE.1, 0, 3), ("GRUB", 3, 5)] {
+        let client = crowd::connect_one(&url, crowd::address(1));
+        let begun = Instant::now();
+        let request = part(100_000).header("User-Agent", agent).header("Connection", "close");
+        crowd::say([&client], &request.to_bytes("crowd"));
+        let answer = String::from_utf8(crowd::rest(&client)).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 429 Too Many Requests\r\n"), "{answer}");
+        assert!(answer.contains("\r\nRetry-After: ") && answer.contains("\r\nContent-Length: "), "{answer}");
+        let took = begun.elapsed();
+        assert!((Duration::from_secs(least)..Duration::from_secs(most + 5)).contains(&took), "{took:?}");
+    }
+    assert!(begun.elapsed() < PATIENCE * 2);
+    assert_eq!(figure(&service, "transfers_refused_total"), 2);
+    // Answers without a transfer need no permit.
+    assert!(
+        crowd::last_answer(&crowd::connect_one(&url, crowd::address(1)), "/small.txt").ends_with("small\n")
+    );
+    expect_part(&Connection::open(&url).exchange(&part(100_000)).unwrap(), 100_000);
+    drop(greedy);
+    eventually(PATIENCE, "its places again", || {
+        let client = crowd::connect_one(&url, crowd::address(1));
+        let request = part(5).header(IPXE.0, IPXE.1).header("Connection", "close").to_bytes("crowd");
+        crowd::say([&client], &request);
+        crowd::rest(&client).starts_with(b"HTTP/1.1 206 ").then_some(())
+    });
+}
+
+#[test]
+fn one_client_gets_half_of_the_connections() {
+    let service = service(&[("maxConnections", 8)]);
+    for url in [service.south("/small.txt"), service.north("/about")] {
+        let greedy = crowd::connect(&url, crowd::address(1), 6);
+        eventually(Duration::from_secs(5), "four connections", || {
+            (greedy.iter().filter(|client| crowd::is_open_and_silent(client)).count() == 4).then_some(())
+        });
+        let others = crowd::connect(&url, crowd::address(2), 4);
+        assert!(others.iter().all(crowd::is_open_and_silent));
+        assert_eq!(greedy.iter().filter(|client| crowd::is_open_and_silent(client)).count(), 4);
     }
 }
 

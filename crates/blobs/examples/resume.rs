@@ -17,6 +17,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         size: Some(6),
         expected: Expected::default(),
         owner: Owner::Upload,
+        client: None,
         resume_data: serde_json::Value::Null,
     };
     let store = open()?;

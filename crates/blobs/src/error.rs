@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 
 use model::digest::Mismatch;
+use model::fair_limit::share_of;
 use model::io_words::in_words;
 use model::names::FileName;
 use model::stored_file::StoreKind;
@@ -47,6 +48,18 @@ pub enum StoreError {
         /// The limit that is reached.
         bound: Bound,
     },
+    /// The client is promised as much space as one client may have.
+    #[error(
+        "not enough space for one client in the {kind} store: {promised} bytes are promised to other files that you send, and {left} more may be; finish or remove some of them first"
+    )]
+    ClientHasShare {
+        /// Which store.
+        kind: StoreKind,
+        /// Bytes that are promised to other files of the client.
+        promised: u64,
+        /// Bytes that may still be promised to it.
+        left: u64,
+    },
     /// The file is larger than the configuration allows.
     #[error("the file is larger than the {limit} bytes that `maxFileSize` allows")]
     TooLarge {
@@ -64,6 +77,12 @@ pub enum StoreError {
         "{MAX_UNFINISHED_FILES} unfinished files wait in the {0} store; finish or remove some of them first"
     )]
     TooManyUnfinishedFiles(StoreKind),
+    /// The client has as many unfinished files as one client may have.
+    #[error(
+        "{share} unfinished files of yours wait in the {0} store, which is all that one client may have; finish or remove some of them first",
+        share = share_of(MAX_UNFINISHED_FILES as u64)
+    )]
+    ClientHasUnfinishedFiles(StoreKind),
     /// The file does not have the expected digests.
     #[error(transparent)]
     Mismatch(#[from] Mismatch),

@@ -8,7 +8,9 @@ use super::error::{MAX_UNFINISHED_FILES, StoreError};
 use super::publish::Published;
 use super::store::Store;
 use super::upload::{Received, Upload};
+use model::client::ClientKey;
 use model::digest::Expected;
+use model::fair_limit::share_of;
 use model::identity::Identity;
 use model::names::FileName;
 use model::unfinished_file::{Plan, UnfinishedFile, UnfinishedFileId};
@@ -23,21 +25,22 @@ pub enum Resumed {
 }
 
 impl Store {
-    /// Begins to receive a file of the announced `size`. A file that does not have the `expected` digests is
-    /// never published.
+    /// Begins to receive a file of the announced `size` from `client`. A file that does not have the
+    /// `expected` digests is never published.
     ///
     /// # Errors
     ///
     /// The file does not fit, or its name belongs to something else than a file.
     pub fn receive(
         &self,
+        client: Option<ClientKey>,
         name: FileName,
         size: Option<u64>,
         expected: Expected,
     ) -> Result<Upload, StoreError> {
         self.check_name(&name)?;
-        let promise = self.promise(size)?;
-        Upload::plain(self, promise, name, size, expected)
+        let promise = self.promise(client, size)?;
+        Upload::plain(self, promise, name, expected)
     }
 
     /// Begins an unfinished file, which stays until its owner resumes it, even after a crash.
@@ -49,11 +52,15 @@ impl Store {
         if self.unfinished.checkpoint(id).is_some() {
             return Err(StoreError::UnfinishedFileExists);
         }
-        if self.unfinished.count() >= MAX_UNFINISHED_FILES {
+        let (all, from_client) = self.unfinished.count(plan.client);
+        if plan.client.is_some() && from_client as u64 >= share_of(MAX_UNFINISHED_FILES as u64) {
+            return Err(StoreError::ClientHasUnfinishedFiles(self.kind));
+        }
+        if all >= MAX_UNFINISHED_FILES {
             return Err(StoreError::TooManyUnfinishedFiles(self.kind));
         }
         self.check_name(&plan.name)?;
-        let promise = self.promise(plan.size)?;
+        let promise = self.promise(plan.client, plan.size)?;
         Upload::unfinished(self, promise, id, Checkpoint::new(plan))
     }
 
@@ -74,8 +81,8 @@ impl Store {
         if fs::exists(self.unfinished.bytes(id)).map_err(|source| self.io("look at a file", source))? {
             let promise = self.unfinished.promised(id).unwrap_or_else(|| {
                 // The file was published, and that was undone.
-                let promise = self.disk.promises().make(self.kind, checkpoint.plan.size);
-                promise.record(checkpoint.offset, 0);
+                let plan = &checkpoint.plan;
+                let promise = self.promise_again(plan.client, plan.size, (checkpoint.offset, 0));
                 self.unfinished.set_promise(id, &promise);
                 promise
             });

@@ -23,7 +23,7 @@ fn open(folder: &Path) -> Store {
 }
 
 fn put(store: &Store, called: &str, text: &str) {
-    let mut upload = store.receive(name(called), None, Expected::default()).expect("begins");
+    let mut upload = store.receive(None, name(called), None, Expected::default()).expect("begins");
     upload.write(store, text.as_bytes()).expect("writes");
     upload.finish(store).expect("finishes").1.keep();
 }
@@ -40,6 +40,7 @@ fn part(store: &Store) -> Upload {
         size: None,
         expected: Expected::default(),
         owner: Owner::Job,
+        client: None,
         resume_data: serde_json::Value::Null,
     };
     let mut upload = store.begin_unfinished(&id(), plan).expect("begins");
@@ -64,7 +65,7 @@ fn sharing_is_undone_with_the_name() {
     put(&store, "b", "old");
     // Written again, so that the link is not older than the file that it replaces.
     put(&store, "a", "bytes");
-    let mut upload = store.receive(name("b"), None, Expected::default()).expect("begins");
+    let mut upload = store.receive(None, name("b"), None, Expected::default()).expect("begins");
     upload.write(&store, b"bytes").expect("writes");
     assert!(upload.share(&store, &duplicate(&store, "a")));
     let (received, named) = upload.finish(&store).expect("finishes");
@@ -128,7 +129,7 @@ fn a_twin_that_changed_is_not_trusted() {
             "" => store.remove(&name("a")).expect("removes"),
             other => fs::write(&known.path, other).expect("writes"),
         }
-        let mut upload = store.receive(name(called), None, Expected::default()).expect("begins");
+        let mut upload = store.receive(None, name(called), None, Expected::default()).expect("begins");
         upload.write(&store, b"bytes").expect("writes");
         assert!(!upload.share(&store, &known));
         upload.finish(&store).expect("finishes").1.keep();
@@ -144,7 +145,7 @@ fn a_shared_file_is_never_older_than_the_one_that_it_replaces() {
     std::thread::sleep(std::time::Duration::from_millis(20));
     put(&store, "b", "old");
     let before = store.stat(&name("b")).expect("is there").modified();
-    let mut upload = store.receive(name("b"), None, Expected::default()).expect("begins");
+    let mut upload = store.receive(None, name("b"), None, Expected::default()).expect("begins");
     upload.write(&store, b"bytes").expect("writes");
     // A clone has a time of its own; a link would have that of the older file.
     upload.share(&store, &duplicate(&store, "a"));

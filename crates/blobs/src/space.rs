@@ -7,6 +7,8 @@ use std::sync::Arc;
 use super::disk::{Promise, Promises};
 use super::error::{Bound, StoreError};
 use super::store::Store;
+use model::client::ClientKey;
+use model::fair_limit::share_of;
 use model::stored_file::StoreKind;
 
 /// The contents and the space of a store.
@@ -54,28 +56,67 @@ impl FileSystem {
     }
 }
 
+/// The space for one file.
+struct Space {
+    /// Bytes that it may still use.
+    available: u64,
+    /// The limit for more.
+    bound: Bound,
+    /// Bytes that may still be promised to its client.
+    share: u64,
+    /// Bytes that are promised to other files of its client.
+    from_client: u64,
+}
+
 impl Store {
-    /// Promises space to a file of this size, if it is known.
-    pub(super) fn promise(&self, size: Option<u64>) -> Result<Arc<Promise>, StoreError> {
+    /// Promises space to a file of this size, if it is known, for the client that sends it.
+    pub(super) fn promise(
+        &self,
+        client: Option<ClientKey>,
+        size: Option<u64>,
+    ) -> Result<Arc<Promise>, StoreError> {
         let mut promises = self.disk.promises();
         self.check_size(size)?;
-        self.check_space(&promises, None, size)?;
-        Ok(promises.make(self.kind, size))
+        let promised = self.may_promise(&promises, client, None, size)?;
+        Ok(promises.make(self.kind, client, size, promised))
+    }
+
+    /// Promises space to a file of an earlier run that uses `taken` bytes already, as far as there is some.
+    pub(super) fn promise_again(
+        &self,
+        client: Option<ClientKey>,
+        size: Option<u64>,
+        (written, taken): (u64, u64),
+    ) -> Arc<Promise> {
+        let mut promises = self.disk.promises();
+        let promise = promises.make(self.kind, client, size, 0);
+        promise.record(written, taken);
+        let lacks = size.unwrap_or(0).saturating_sub(taken);
+        // A disk that fails now is asked again when bytes come.
+        let left =
+            self.space(&promises, client, Some(&promise)).map_or(0, |space| space.share.min(space.available));
+        promise.set_size(size, taken.saturating_add(lacks.min(left)));
+        promise
     }
 
     /// Changes the size of a file that is being received.
     pub(super) fn promise_more(&self, promise: &Promise, size: Option<u64>) -> Result<(), StoreError> {
         let promises = self.disk.promises();
         self.check_size(size)?;
-        self.check_space(&promises, Some(promise), size)?;
-        promise.set_size(size);
+        let promised = self.may_promise(&promises, promise.client(), Some(promise), size)?;
+        promise.set_size(size, promised);
         Ok(())
     }
 
     /// Refuses a file that grows by `by` bytes beyond the available space. Returns the bytes by which it may
     /// grow now.
-    pub(super) fn may_grow(&self, promise: &Promise, by: u64) -> Result<u64, StoreError> {
-        let (available, bound) = self.space(&self.disk.promises(), Some(promise))?;
+    pub(super) fn may_grow(
+        &self,
+        promises: &Promises<'_>,
+        promise: &Promise,
+        by: u64,
+    ) -> Result<u64, StoreError> {
+        let Space { available, bound, .. } = self.space(promises, promise.client(), Some(promise))?;
         if by > available {
             return Err(StoreError::Full { kind: self.kind, needed: None, available, bound });
         }
@@ -85,7 +126,8 @@ impl Store {
     /// The error for a disk that is full by the word of the system.
     pub(super) fn full(&self, needed: Option<u64>) -> StoreError {
         let bound = Bound::Disk { promised: 0, reserve: self.limits.reserve };
-        let (available, bound) = self.space(&self.disk.promises(), None).unwrap_or((0, bound));
+        let space = self.space(&self.disk.promises(), None, None);
+        let (available, bound) = space.map_or((0, bound), |space| (space.available, space.bound));
         StoreError::Full { kind: self.kind, needed, available, bound }
     }
 
@@ -106,7 +148,7 @@ impl Store {
             unfinished_bytes,
             promised: promises.of(self.kind),
             quota: self.limits.quota,
-            available: self.space(&promises, None)?.0,
+            available: self.space(&promises, None, None)?.available,
             file_system: self.file_system(&promises, None)?,
         })
     }
@@ -120,41 +162,72 @@ impl Store {
         }
     }
 
-    /// Refuses a file that does not fit, or one of unknown size if no space is left. `promise` is that of the
-    /// file.
-    fn check_space(
+    /// The bytes that are promised to a file of this size in all, `own` being what it has already. One client
+    /// is promised at most half of what is free, and a job without a client all that it needs. A file that
+    /// alone needs more is taken if it fits now, but the bytes beyond that half are promised to no client.
+    ///
+    /// # Errors
+    ///
+    /// The file does not fit, or no space is left for one of unknown size; or its client is promised its
+    /// share already.
+    fn may_promise(
         &self,
         promises: &Promises<'_>,
-        promise: Option<&Promise>,
+        client: Option<ClientKey>,
+        own: Option<&Promise>,
         size: Option<u64>,
-    ) -> Result<(), StoreError> {
-        let has = promise.map_or(0, Promise::taken);
+    ) -> Result<u64, StoreError> {
+        let has = own.map_or(0, Promise::taken);
         let needed = size.map(|size| size.saturating_sub(has));
-        let (available, bound) = self.space(promises, promise)?;
-        if needed.unwrap_or(1) > available {
+        let Space { available, bound, share, from_client } = self.space(promises, client, own)?;
+        let lacks = needed.unwrap_or(1);
+        if from_client > 0 && needed.is_some_and(|needed| needed > share)
+            // Without its other files it would fit.
+            && lacks <= available.saturating_add(from_client)
+        {
+            return Err(StoreError::ClientHasShare { kind: self.kind, promised: from_client, left: share });
+        }
+        if lacks > available {
             return Err(StoreError::Full { kind: self.kind, needed, available, bound });
         }
-        Ok(())
+        Ok(has.saturating_add(needed.unwrap_or(0).min(share)))
     }
 
-    /// Bytes that a file may still use, and the limit for more. `own` is its promise, if it has one already.
-    fn space(&self, promises: &Promises<'_>, own: Option<&Promise>) -> Result<(u64, Bound), StoreError> {
+    /// The space for a file of `client`. `own` is its promise, if it has one already.
+    fn space(
+        &self,
+        promises: &Promises<'_>,
+        client: Option<ClientKey>,
+        own: Option<&Promise>,
+    ) -> Result<Space, StoreError> {
         let disk = self.file_system(promises, own)?;
-        let bound = Bound::Disk { promised: disk.promised, reserve: disk.reserve };
+        let from_client = promises.outstanding_from(client, None, own);
+        let half = |room, promised| match client {
+            Some(_) => share_of(room).saturating_sub(promised),
+            None => u64::MAX,
+        };
+        let mut space = Space {
+            available: disk.available(),
+            bound: Bound::Disk { promised: disk.promised, reserve: disk.reserve },
+            share: half(disk.free.saturating_sub(disk.reserve), from_client),
+            from_client,
+        };
         let bytes = self.limits.quota;
-        if bytes == 0 {
-            return Ok((disk.available(), bound));
+        if bytes > 0 {
+            let taken = promises.taken(self.kind);
+            let room = bytes.saturating_sub(self.stored()?.1).saturating_sub(taken);
+            let left = room.saturating_sub(promises.outstanding_of(self.kind, own));
+            if left < space.available {
+                let key = match self.kind {
+                    StoreKind::Iso => "isoQuota",
+                    StoreKind::Microkernel => "microkernelQuota",
+                };
+                (space.available, space.bound) = (left, Bound::Quota { key, bytes });
+            }
+            let here = promises.outstanding_from(client, Some(self.kind), own);
+            space.share = space.share.min(half(room, here));
         }
-        let expected = promises.of(self.kind).saturating_sub(own.map_or(0, |own| own.size() - own.taken()));
-        let left = bytes.saturating_sub(self.stored()?.1).saturating_sub(expected);
-        if left < disk.available() {
-            let key = match self.kind {
-                StoreKind::Iso => "isoQuota",
-                StoreKind::Microkernel => "microkernelQuota",
-            };
-            return Ok((left, Bound::Quota { key, bytes }));
-        }
-        Ok((disk.available(), bound))
+        Ok(space)
     }
 
     fn file_system(

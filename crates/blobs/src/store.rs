@@ -73,12 +73,12 @@ impl Store {
             lock.metadata().map_err(|source| StoreError::Io { action: "look at a folder", kind, source })?;
         let device = metadata.dev();
         let disk = disks.disk(device);
-        unfinished.promise(|checkpoint, has| {
-            let promise = disk.promises().make(kind, checkpoint.plan.size);
-            promise.record(checkpoint.offset, has);
-            promise
+        let naming = Mutex::new(());
+        let store = Self { kind, folder, limits, unfinished, device, disk, lock, folds_names, naming };
+        store.unfinished.promise(|checkpoint, has| {
+            store.promise_again(checkpoint.plan.client, checkpoint.plan.size, (checkpoint.offset, has))
         });
-        Ok(Self { kind, folder, limits, unfinished, device, disk, lock, folds_names, naming: Mutex::new(()) })
+        Ok(store)
     }
 
     /// The kind of the store.

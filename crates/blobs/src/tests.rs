@@ -26,7 +26,7 @@ fn leftovers(store: &Store) -> usize {
 #[test]
 fn a_file_is_visible_only_when_it_is_whole() {
     let (_folder, store) = store();
-    let mut upload = store.receive(name("a.iso"), Some(6), Expected::default()).expect("begins");
+    let mut upload = store.receive(None, name("a.iso"), Some(6), Expected::default()).expect("begins");
     upload.write(&store, b"abc").expect("writes");
     assert!(store.list().expect("lists").is_empty());
     assert!(matches!(store.stat(&name("a.iso")), Err(StoreError::NotFound(_))));
@@ -45,14 +45,14 @@ fn a_file_is_visible_only_when_it_is_whole() {
 fn an_upload_let_go_leaves_the_old_file_and_nothing_else() {
     let (_folder, store) = store();
     store
-        .receive(name("a"), None, Expected::default())
+        .receive(None, name("a"), None, Expected::default())
         .expect("begins")
         .finish(&store)
         .expect("finishes")
         .1
         .keep();
     let before = store.stat(&name("a")).expect("is there");
-    let mut upload = store.receive(name("a"), None, Expected::default()).expect("begins");
+    let mut upload = store.receive(None, name("a"), None, Expected::default()).expect("begins");
     upload.write(&store, b"half").expect("writes");
     drop(upload);
     assert_eq!(store.stat(&name("a")).expect("is there"), before);
@@ -63,7 +63,7 @@ fn an_upload_let_go_leaves_the_old_file_and_nothing_else() {
 fn a_file_that_is_not_kept_gives_way_to_what_was_there_before() {
     let (_folder, store) = store();
     let put = |text: &[u8]| {
-        let mut upload = store.receive(name("a"), None, Expected::default()).expect("begins");
+        let mut upload = store.receive(None, name("a"), None, Expected::default()).expect("begins");
         upload.write(&store, text).expect("writes");
         upload.finish(&store).expect("finishes").1
     };
@@ -93,7 +93,7 @@ fn a_file_that_is_not_what_was_expected_is_not_kept() {
         sha512: Some(sha512.to_owned().try_into().expect("a digest")),
     };
     let put = |expected: Expected| {
-        let mut upload = store.receive(name("a"), Some(3), expected).expect("begins");
+        let mut upload = store.receive(None, name("a"), Some(3), expected).expect("begins");
         upload.write(&store, b"abc").expect("writes");
         upload.finish(&store)
     };
@@ -109,7 +109,7 @@ fn a_file_that_is_not_what_was_expected_is_not_kept() {
 #[test]
 fn what_a_killed_process_left_is_cleared_at_the_next_start() {
     let (folder, store) = store();
-    std::mem::forget(store.receive(name("a"), None, Expected::default()).expect("begins"));
+    std::mem::forget(store.receive(None, name("a"), None, Expected::default()).expect("begins"));
     assert_eq!(leftovers(&store), 1);
     assert!(matches!(
         Store::open(StoreKind::Iso, folder.path().join("iso"), LIMITS, &Disks::default()),
@@ -125,10 +125,10 @@ fn what_a_killed_process_left_is_cleared_at_the_next_start() {
 fn limits_hold_before_and_while_bytes_come() {
     let (_folder, store) = store();
     assert!(matches!(
-        store.receive(name("a"), Some(1001), Expected::default()),
+        store.receive(None, name("a"), Some(1001), Expected::default()),
         Err(StoreError::TooLarge { limit: 1000 })
     ));
-    let mut upload = store.receive(name("a"), None, Expected::default()).expect("begins");
+    let mut upload = store.receive(None, name("a"), None, Expected::default()).expect("begins");
     upload.write(&store, &[0; 1000]).expect("fits");
     assert!(matches!(upload.write(&store, b"x"), Err(StoreError::TooLarge { .. })));
     drop(upload);
@@ -137,7 +137,7 @@ fn limits_hold_before_and_while_bytes_come() {
     let limits = Limits { max_file_size: u64::MAX, reserve: 0, quota: 0 };
     let full = Store::open(StoreKind::Iso, folder, limits, &Disks::default()).expect("opens");
     assert!(matches!(
-        full.receive(name("a"), Some(1 << 60), Expected::default()),
+        full.receive(None, name("a"), Some(1 << 60), Expected::default()),
         Err(StoreError::Full { needed: Some(_), .. })
     ));
 }
@@ -154,7 +154,7 @@ fn only_regular_files_are_files() {
     }
     for odd in ["folder", "link"] {
         assert!(
-            matches!(store.receive(name(odd), None, Expected::default()), Err(StoreError::NotAFile(_))),
+            matches!(store.receive(None, name(odd), None, Expected::default()), Err(StoreError::NotAFile(_))),
             "{odd}"
         );
     }
@@ -175,7 +175,7 @@ fn a_replaced_file_comes_back_unless_the_new_one_has_a_record() {
     for is_recorded in [false, true] {
         let (folder, store) = store();
         let put = |text: &[u8]| {
-            let mut upload = store.receive(name("a"), None, Expected::default()).expect("begins");
+            let mut upload = store.receive(None, name("a"), None, Expected::default()).expect("begins");
             upload.need_record();
             upload.write(&store, text).expect("writes");
             upload.finish(&store).expect("finishes")
@@ -201,11 +201,11 @@ fn a_quota_counts_stored_and_expected_bytes() {
     let limits = Limits { quota: 10, ..LIMITS };
     let store = Store::open(StoreKind::Iso, folder.path().join("iso"), limits, &Disks::default());
     let store = store.expect("opens");
-    let mut upload = store.receive(name("a"), Some(4), Expected::default()).expect("fits");
+    let mut upload = store.receive(None, name("a"), Some(4), Expected::default()).expect("fits");
     upload.write(&store, b"abcd").expect("writes");
     upload.finish(&store).expect("finishes").1.keep();
-    let waiting = store.receive(name("b"), Some(5), Expected::default()).expect("fits");
-    let refused = store.receive(name("c"), Some(2), Expected::default());
+    let waiting = store.receive(None, name("b"), Some(5), Expected::default()).expect("fits");
+    let refused = store.receive(None, name("c"), Some(2), Expected::default());
     let bound = Bound::Quota { key: "isoQuota", bytes: 10 };
     let is_quota = matches!(&refused, Err(StoreError::Full { available: 1, bound: it, .. }) if *it == bound);
     assert!(is_quota, "{refused:?}");

@@ -1,12 +1,16 @@
+use model::client::ClientKey;
 use model::digest::Expected;
+use model::fair_limit::share_of;
 use model::names::FileName;
 use model::stored_file::StoreKind;
 use model::unfinished_file::Plan;
 use model::unfinished_file::UnfinishedFileId;
 use serde_json::{Value, json};
 use std::fs;
+use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt;
 
+use super::error::MAX_UNFINISHED_FILES;
 use super::*;
 use model::unfinished_file::Owner;
 
@@ -70,7 +74,7 @@ fn plan(owner: Owner) -> Plan {
         sha256: Some(sha256.to_owned().try_into().expect("a digest")),
         sha512: Some(sha512.to_owned().try_into().expect("a digest")),
     };
-    Plan { name: name(), size: Some(6), expected, owner, resume_data: json!({"tag": 1}) }
+    Plan { name: name(), size: Some(6), expected, owner, client: None, resume_data: json!({"tag": 1}) }
 }
 
 #[test]
@@ -132,7 +136,7 @@ fn a_named_part_that_was_replaced_since_is_forgotten() {
 #[test]
 fn an_undone_part_brings_the_older_file_back() {
     let bench = Bench::new();
-    let mut old = bench.store.receive(name(), None, Expected::default()).expect("begins");
+    let mut old = bench.store.receive(None, name(), None, Expected::default()).expect("begins");
     old.write(&bench.store, b"old").expect("writes");
     old.finish(&bench.store).expect("finishes").1.keep();
     let mut upload = bench.store.begin_unfinished(&id(), plan(Owner::Job)).expect("begins");
@@ -232,17 +236,22 @@ fn a_part_without_its_bytes_or_with_a_strange_note_begins_again_or_goes() {
 }
 
 #[test]
-fn an_id_is_taken_once_and_space_is_taken_in_advance() {
+fn an_id_is_taken_once_and_space_only_when_bytes_come() {
     let bench = Bench::new();
     let big = Plan { size: Some(1 << 20), ..plan(Owner::Job) };
-    let upload = bench.store.begin_unfinished(&id(), big.clone()).expect("begins");
+    let mut upload = bench.store.begin_unfinished(&id(), big.clone()).expect("begins");
     assert!(matches!(
         bench.store.begin_unfinished(&id(), big.clone()),
         Err(StoreError::UnfinishedFileExists)
     ));
-    let metadata = fs::metadata(upload.path()).expect("is there");
-    let allocated = metadata.blocks() * 512;
-    assert_eq!((metadata.len(), allocated >= 1 << 20), (0, true), "{allocated}");
+    let figures = |upload: &Upload| {
+        let metadata = fs::metadata(upload.path()).expect("is there");
+        (metadata.len(), metadata.blocks() * 512)
+    };
+    assert_eq!(figures(&upload), (0, 0));
+    upload.write(&bench.store, b"a").expect("writes");
+    let (size, allocated) = figures(&upload);
+    assert_eq!((size, allocated >= 1 << 20), (1, true), "{allocated}");
     drop(upload);
     let huge = Plan { size: Some((1 << 20) + 1), ..big };
     let two = UnfinishedFileId::new("two").expect("an id");
@@ -251,7 +260,7 @@ fn an_id_is_taken_once_and_space_is_taken_in_advance() {
 }
 
 #[test]
-fn space_taken_in_advance_is_not_given_back_in_between() {
+fn space_taken_in_advance_is_given_back_in_between() {
     let bench = Bench::new();
     let mut upload = bench
         .store
@@ -261,15 +270,15 @@ fn space_taken_in_advance_is_not_given_back_in_between() {
     upload.suspend(&bench.store).expect("suspends");
     let bench = bench.reopened();
     let space = || fs::metadata(bench.store.incoming().join("one.part")).expect("is there").blocks() * 512;
-    assert!(space() >= 1 << 20);
+    assert!(space() <= 4096, "{}", space());
     let promise = bench.store.unfinished.promised(&id()).expect("promised");
-    let before = promise.taken();
     let mut upload = bench.resumed();
-    assert_eq!((promise.outstanding(), upload.size()), (0, 3), "{before} were taken before");
+    assert_eq!((promise.outstanding(), upload.size()), ((1 << 20) - 3, 3));
     upload.hold();
     upload.write(&bench.store, b"xxx").expect("writes");
+    assert_eq!((promise.outstanding(), space() >= 1 << 20), (0, true));
     upload.take_back(&bench.store).expect("takes back");
-    assert_eq!((promise.outstanding(), upload.size(), space() >= 1 << 20), (0, 3, true));
+    assert_eq!((promise.outstanding(), upload.size(), space() <= 4096), ((1 << 20) - 3, 3, true));
 }
 
 #[test]
@@ -311,4 +320,22 @@ fn a_crash_while_a_name_is_taken_back_leaves_the_file_whole() {
     assert!(matches!(bench.store.resume_unfinished(&id()), Ok(Resumed::Published(_))));
     bench.store.published_earlier(&id(), &name()).keep();
     assert_eq!((bench.text().as_str(), bench.left()), ("abcdef", 0));
+}
+
+/// The most that the other client may have is left, also after a restart.
+#[test]
+fn one_client_has_half_of_the_unfinished_files() {
+    let bench = Bench::new();
+    let [greedy, other] = [1, 2].map(|last| Some(ClientKey::from(IpAddr::from([192, 0, 2, last]))));
+    let begin = |store: &Store, client| {
+        let plan = Plan { client, size: None, ..plan(Owner::Upload) };
+        store.begin_unfinished(&UnfinishedFileId::random(), plan).map(drop)
+    };
+    let taken = (0..).take_while(|_| begin(&bench.store, greedy).is_ok()).count();
+    assert_eq!(taken as u64, share_of(MAX_UNFINISHED_FILES as u64));
+    let again = bench.reopened();
+    let refused = begin(&again.store, greedy).expect_err("its share");
+    assert!(matches!(refused, StoreError::ClientHasUnfinishedFiles(_)), "{refused}");
+    assert!(refused.to_string().starts_with("500 unfinished files of yours"), "{refused}");
+    begin(&again.store, other).expect("another client");
 }

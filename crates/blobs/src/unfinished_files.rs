@@ -14,6 +14,7 @@ use jiff::Timestamp;
 
 use super::checkpoint::Checkpoint;
 use super::disk::{Promise, remove_if_exists};
+use model::client::ClientKey;
 use model::unfinished_file::{UnfinishedFile, UnfinishedFileId};
 
 /// The extension of a replaced file that waits for the record of the new one.
@@ -126,8 +127,13 @@ impl UnfinishedFiles {
         self.folder.join(format!("{id}.json"))
     }
 
-    pub(super) fn count(&self) -> usize {
-        self.lock().values().filter(|known| !known.checkpoint.is_published).count()
+    /// The number of all unfinished files, and of those of one client.
+    pub(super) fn count(&self, client: Option<ClientKey>) -> (usize, usize) {
+        let known = self.lock();
+        let unfinished = known.values().filter(|known| !known.checkpoint.is_published);
+        unfinished.fold((0, 0), |(all, own), known| {
+            (all + 1, own + usize::from(known.checkpoint.plan.client == client))
+        })
     }
 
     pub(super) fn checkpoint(&self, id: &UnfinishedFileId) -> Option<Checkpoint> {

@@ -3,7 +3,6 @@
 
 use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom, Write};
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +25,7 @@ use model::names::FileName;
 use model::unfinished_file::UnfinishedFileId;
 
 /// Bounds of the bytes after which free space is checked again. Between them it is half of the space that was
-/// left.
+/// left. A file of known size is allocated ahead by the most, so that a promise alone takes no disk.
 const LEAST_STEP: u64 = 1 << 20;
 const MOST_STEP: u64 = 64 << 20;
 
@@ -76,13 +75,10 @@ impl Upload {
         store: &Store,
         promise: Arc<Promise>,
         name: FileName,
-        size: Option<u64>,
         expected: Expected,
     ) -> Result<Self, StoreError> {
         let (file, staging) = Staging::plain(store)?;
-        let mut upload = Self::of(file, staging, promise, name, expected, Hashers::new(&expected));
-        upload.allocate(store, size)?;
-        Ok(upload)
+        Ok(Self::of(file, staging, promise, name, expected, Hashers::new(&expected)))
     }
 
     /// An unfinished file without bytes.
@@ -96,7 +92,7 @@ impl Upload {
         let (file, staging) = Staging::unfinished(store, id, checkpoint)?;
         let hashers = Hashers::new(&plan.expected);
         let mut upload = Self::of(file, staging, promise, plan.name, plan.expected, hashers);
-        match upload.allocate(store, plan.size).and_then(|()| upload.checkpoint(store, None)) {
+        match upload.checkpoint(store, None) {
             Ok(()) => {
                 store.unfinished.set_promise(id, &upload.promise);
                 Ok(upload)
@@ -119,7 +115,7 @@ impl Upload {
         let (plan, offset) = (checkpoint.plan.clone(), checkpoint.offset);
         let (file, staging) = Staging::resumed(store, id, checkpoint)?;
         let mut upload = Self::of(file, staging, promise, plan.name, plan.expected, hashers.clone());
-        upload.cut(store, offset, hashers, plan.size)?;
+        upload.cut(store, offset, hashers)?;
         Ok(upload)
     }
 
@@ -149,26 +145,35 @@ impl Upload {
         }
     }
 
-    /// Allocates the space for the complete file, if the file system can.
-    fn allocate(&mut self, store: &Store, size: Option<u64>) -> Result<(), StoreError> {
-        let Some(size) = size.filter(|size| *size > self.size) else { return Ok(()) };
+    /// Makes sure that there is space for `by` more bytes, and for a file of known size allocates some ahead,
+    /// if the file system can.
+    fn make_room(&mut self, store: &Store, by: u64) -> Result<(), StoreError> {
         // The lock keeps free and promised space consistent for other files.
         let promises = store.disk.promises();
-        match rustix::fs::fallocate(&self.file, FallocateFlags::KEEP_SIZE, 0, size) {
+        let left = store.may_grow(&promises, &self.promise, by.saturating_sub(self.allocated_ahead()))?;
+        let step = by.max((left / 2).clamp(LEAST_STEP, MOST_STEP).min(left));
+        self.unchecked = self.size + step;
+        let Some(lacks) = self.promise.lacks().filter(|lacks| *lacks >= by) else { return Ok(()) };
+        let ahead = lacks.min(MOST_STEP).min(left + self.allocated_ahead()).max(by);
+        match rustix::fs::fallocate(&self.file, FallocateFlags::KEEP_SIZE, 0, self.size + ahead) {
             Ok(()) => {
-                self.allocated = size;
-                self.promise.record(self.size, size);
+                self.allocated = self.size + ahead;
+                self.promise.record(self.size, self.allocated);
             }
             Err(Errno::NOSPC | Errno::DQUOT) => {
                 // Some file systems have allocated the rest of the disk, which an unfinished file must not
                 // hold.
                 self.cut_off(store)?;
                 drop(promises);
-                return Err(store.full(Some(size - self.size)));
+                return Err(store.full(Some(ahead)));
             }
             Err(error) => tracing::debug!(%error, "space cannot be taken in advance"),
         }
         Ok(())
+    }
+
+    fn allocated_ahead(&self) -> u64 {
+        self.allocated.saturating_sub(self.size)
     }
 
     /// Appends bytes.
@@ -178,10 +183,7 @@ impl Upload {
             return Err(StoreError::TooLarge { limit: store.limits.max_file_size });
         }
         if size > self.allocated && size > self.unchecked {
-            let count = bytes.len() as u64;
-            let left = store.may_grow(&self.promise, count)?;
-            let step = (left / 2).clamp(LEAST_STEP, MOST_STEP).min(left);
-            self.unchecked = self.size + count.max(step);
+            self.make_room(store, bytes.len() as u64)?;
         }
         self.file.write_all(bytes).map_err(|source| store.io("write a file", source))?;
         self.hashers.update(bytes);
@@ -238,13 +240,12 @@ impl Upload {
         resumable.save(store)
     }
 
-    /// Sets the size of the complete file, and allocates its space.
+    /// Sets the size of the complete file, and has its space promised.
     pub fn set_size(&mut self, store: &Store, size: Option<u64>) -> Result<(), StoreError> {
         store.promise_more(&self.promise, size)?;
         if let Staging::Resumable(resumable) = &mut self.staging {
             resumable.checkpoint.plan.size = size;
         }
-        self.allocate(store, size)?;
         self.checkpoint(store, None)
     }
 
@@ -262,7 +263,7 @@ impl Upload {
     /// Takes back the held bytes.
     pub fn take_back(&mut self, store: &Store) -> Result<(), StoreError> {
         match self.held.take() {
-            Some((size, hashers)) => self.cut(store, size, hashers, Some(self.allocated)),
+            Some((size, hashers)) => self.cut(store, size, hashers),
             None => Ok(()),
         }
     }
@@ -273,28 +274,16 @@ impl Upload {
         (self.size, self.hashers) = (0, Hashers::new(&self.expected));
         // The bytes of a checkpoint must exist at every instant, so the checkpoint goes first.
         self.checkpoint(store, None)?;
-        self.cut(store, 0, self.hashers.clone(), Some(self.allocated))
+        self.cut(store, 0, self.hashers.clone())
     }
 
     /// Goes back to an earlier size. The promise stays.
-    fn cut(
-        &mut self,
-        store: &Store,
-        size: u64,
-        hashers: Hashers,
-        whole: Option<u64>,
-    ) -> Result<(), StoreError> {
+    fn cut(&mut self, store: &Store, size: u64, hashers: Hashers) -> Result<(), StoreError> {
         (self.size, self.hashers) = (size, hashers);
         self.unchecked = size;
-        let found = self.file.metadata().map_err(|source| store.io("look at a file", source))?;
-        // To set the same size would return the allocated space beyond it.
-        if found.len() == size {
-            self.promise.record(size, found.blocks() * 512);
-        } else {
-            self.cut_off(store)?;
-        }
+        self.cut_off(store)?;
         self.file.seek(SeekFrom::Start(size)).map_err(|source| store.io("cut a file", source))?;
-        self.allocate(store, whole)
+        Ok(())
     }
 
     /// Returns all space beyond the bytes of the file.
@@ -304,9 +293,12 @@ impl Upload {
         self.file.set_len(self.size).map_err(|source| store.io("cut a file", source))
     }
 
-    /// Closes the upload. An unfinished file keeps all its bytes but those on hold.
+    /// Closes the upload. An unfinished file keeps all its bytes but those on hold, and no space beyond them.
     pub fn suspend(mut self, store: &Store) -> Result<(), StoreError> {
         self.take_back(store)?;
+        if self.allocated_ahead() > 0 {
+            self.cut_off(store)?;
+        }
         if self.has_unsaved_bytes() { self.checkpoint(store, None) } else { Ok(()) }
     }
 

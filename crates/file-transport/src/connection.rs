@@ -286,6 +286,10 @@ struct ActivityMonitor<'a> {
     head_deadline: Option<Instant>,
     /// How long the client has taken nothing of what there is to send.
     unmoved: Duration,
+    /// How long the client has been slower than the answer since its rate was last judged.
+    blocked: Duration,
+    /// The bytes that it had taken then.
+    judged: u64,
     /// How long nothing at all has happened.
     quiet: Duration,
 }
@@ -303,6 +307,8 @@ impl<'a> ActivityMonitor<'a> {
             last: Activity::default(),
             head_deadline: Some(head_deadline),
             unmoved: Duration::ZERO,
+            blocked: Duration::ZERO,
+            judged: send_queue.written(),
             quiet: Duration::ZERO,
         }
     }
@@ -316,6 +322,10 @@ impl<'a> ActivityMonitor<'a> {
         if self.unmoved >= settings.stall_timeout {
             settings.counters.stalled.add();
             return Verdict::Cut("the client took nothing for too long");
+        }
+        if !self.keeps_up(settings, passed) {
+            settings.counters.stalled.add();
+            return Verdict::Cut("the client took too little for too long");
         }
         if !self.send_queue.is_settled() || now.requests != before.requests {
             self.head_deadline = None;
@@ -341,6 +351,22 @@ impl<'a> ActivityMonitor<'a> {
             return Verdict::Cut("the head of a request took too long");
         }
         Verdict::GoOn
+    }
+
+    /// Whether the client takes the minimum rate. Only the time counts in which it holds the answer up, and
+    /// not a disk or a rate limit.
+    fn keeps_up(&mut self, settings: &ServerSettings, passed: Duration) -> bool {
+        if settings.minimum_rate == 0 || !self.send_queue.is_blocked() {
+            return true;
+        }
+        self.blocked += passed;
+        if self.blocked < settings.stall_timeout {
+            return true;
+        }
+        let written = self.send_queue.written();
+        let taken = written - std::mem::replace(&mut self.judged, written);
+        let blocked = std::mem::take(&mut self.blocked);
+        taken >= settings.minimum_rate.saturating_mul(blocked.as_secs())
     }
 }
 

@@ -34,7 +34,7 @@ struct Taken {
 #[derive(Debug)]
 pub(crate) struct ConnectionPermit {
     limit: Arc<ConnectionLimit>,
-    address: IpAddr,
+    address: Option<IpAddr>,
 }
 
 /// Why there is no permit.
@@ -58,16 +58,18 @@ impl ConnectionLimit {
         })
     }
 
-    /// Takes a permit for a connection from `address`. At the limit the thread calls `make_room` and waits
-    /// for a permit to come back. Meanwhile [`ConnectionLimit::has_waiters`] is true.
+    /// Takes a permit for a connection from `address`; without one, only the limit in all counts. At the
+    /// limit the thread calls `make_room` and waits for a permit to come back. Meanwhile
+    /// [`ConnectionLimit::has_waiters`] is true.
     pub(crate) fn acquire(
         self: &Arc<Self>,
-        address: IpAddr,
+        address: Option<IpAddr>,
         mut make_room: impl FnMut(),
     ) -> Result<ConnectionPermit, Refusal> {
-        let address = client_of(address);
+        let address = address.map(client_of);
         let has_all = |taken: &Taken| {
-            taken.by_address.get(&address).is_some_and(|count| *count >= self.max_per_address)
+            let count = address.and_then(|address| taken.by_address.get(&address));
+            count.is_some_and(|count| *count >= self.max_per_address)
         };
         let mut taken = self.lock();
         if !has_all(&taken) && taken.total >= self.max {
@@ -90,7 +92,9 @@ impl ConnectionLimit {
             return Err(Refusal::Address);
         }
         taken.total += 1;
-        *taken.by_address.entry(address).or_default() += 1;
+        if let Some(address) = address {
+            *taken.by_address.entry(address).or_default() += 1;
+        }
         Ok(ConnectionPermit { limit: Arc::clone(self), address })
     }
 
@@ -120,10 +124,12 @@ impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         let mut taken = self.limit.lock();
         taken.total -= 1;
-        if let Some(count) = taken.by_address.get_mut(&self.address) {
+        if let Some(address) = self.address
+            && let Some(count) = taken.by_address.get_mut(&address)
+        {
             *count -= 1;
             if *count == 0 {
-                taken.by_address.remove(&self.address);
+                taken.by_address.remove(&address);
             }
         }
         self.limit.changed.notify_all();
@@ -149,7 +155,7 @@ mod tests {
     #[test]
     fn an_address_has_its_places_and_no_more() {
         let limit = ConnectionLimit::new(100, 2);
-        let acquire = |text: &str| limit.acquire(text.parse().expect("an address"), || panic!("not full"));
+        let acquire = |text: &str| limit.acquire(text.parse().ok(), || panic!("not full"));
         let first = acquire("192.0.2.1").expect("a permit");
         let second = acquire("::ffff:192.0.2.1").expect("a permit");
         assert_eq!(acquire("192.0.2.1").expect_err("the limit is two"), Refusal::Address);
@@ -161,12 +167,15 @@ mod tests {
         let _held = [acquire("2001:db8::1"), acquire("2001:db8::2")].map(|permit| permit.expect("a permit"));
         assert_eq!(acquire("2001:db8::3").expect_err("one host has many addresses"), Refusal::Address);
         drop(acquire("2001:db8:0:1::1").expect("another network"));
+        let exempt = [(); 3].map(|()| limit.acquire(None, || panic!("not full")).expect("a permit"));
+        assert_eq!(limit.lock().total, 5);
+        drop(exempt);
     }
 
     #[test]
     fn who_finds_no_place_waits_until_somebody_leaves_or_all_is_over() {
         let limit = ConnectionLimit::new(1, 9);
-        let address = IpAddr::from([192, 0, 2, 1]);
+        let address = Some(IpAddr::from([192, 0, 2, 1]));
         let first = Mutex::new(Some(limit.acquire(address, || ()).expect("a permit")));
         let end_first = || drop(first.lock().expect("no panic").take());
         let second = limit.acquire(address, end_first).expect("the permit of the first");
@@ -180,7 +189,7 @@ mod tests {
     #[test]
     fn who_waited_finds_its_address_full_like_anybody_else() {
         let limit = ConnectionLimit::new(2, 1);
-        let acquire = |text: &str| limit.acquire(text.parse().expect("an address"), || panic!("not full"));
+        let acquire = |text: &str| limit.acquire(text.parse().ok(), || panic!("not full"));
         let held = ["192.0.2.1", "192.0.2.2"].map(|text| acquire(text).expect("a permit"));
         let held = Mutex::new(Vec::from(held));
         let make_room = || {
@@ -189,7 +198,7 @@ mod tests {
             held.clear();
             held.push(acquire("192.0.2.3").expect("a permit"));
         };
-        let late = limit.acquire("192.0.2.3".parse().expect("an address"), make_room);
+        let late = limit.acquire("192.0.2.3".parse().ok(), make_room);
         assert_eq!(late.expect_err("the limit is one"), Refusal::Address);
     }
 }

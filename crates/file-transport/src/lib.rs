@@ -82,7 +82,7 @@ pub use idle_eviction::IdleEviction;
 pub use open_file::OpenFile;
 pub use rate_limit::RateLimit;
 pub use server::Server;
-pub use settings::ServerSettings;
+pub use settings::{ExemptAddresses, ServerSettings};
 pub use tls::{Tls, TlsError, TlsStream};
 pub use wire::Wire;
 pub use workers::Workers;

@@ -30,6 +30,8 @@ struct Inner {
     has_body: AtomicBool,
     reads: AtomicU64,
     writes: AtomicU64,
+    /// Bytes written.
+    written: AtomicU64,
     /// Bytes that may still be written in this turn.
     turn: AtomicU64,
     /// There is something to send, and the client does not take it.
@@ -93,8 +95,14 @@ impl SendQueue {
     pub(crate) fn has_written(&self, bytes: usize) {
         self.0.turn.store(self.left_of_turn().saturating_sub(bytes as u64), Ordering::Relaxed);
         self.0.writes.fetch_add(1, Ordering::Relaxed);
+        self.0.written.fetch_add(bytes as u64, Ordering::Relaxed);
         self.0.unflushed.store(true, Ordering::Relaxed);
         self.0.blocked.store(false, Ordering::Relaxed);
+    }
+
+    /// Bytes that the client has taken.
+    pub(crate) fn written(&self) -> u64 {
+        self.0.written.load(Ordering::Relaxed)
     }
 
     pub(crate) fn has_flushed(&self) {

@@ -134,7 +134,7 @@ where
 {
     /// Accepts connections until the listener is shut down.
     fn accept(&self, listener: &TcpListener) {
-        let counters = &self.shared.settings.counters;
+        let (counters, exempt) = (&self.shared.settings.counters, &self.shared.settings.exempt);
         loop {
             match acceptfrom_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
                 Ok((socket, peer)) => {
@@ -149,7 +149,8 @@ where
                         }
                         evict_one(&self.loads);
                     };
-                    match self.limit.acquire(peer.ip(), make_room) {
+                    let counted = Some(peer.ip()).filter(|address| !exempt.contains(*address));
+                    match self.limit.acquire(counted, make_room) {
                         Ok(permit) => self.assign(socket.into(), peer, permit),
                         Err(Refusal::Address) => {
                             counters.refused.add();

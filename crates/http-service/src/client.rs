@@ -1,12 +1,13 @@
 //! The client of a request: the other end of the connection, or the address that trusted proxies tell.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use http::HeaderMap;
 use ipnet::IpNet;
+use model::client::ClientKey;
 
 use crate::forwarded;
 
@@ -23,11 +24,6 @@ pub struct Client {
     is_proxy: bool,
     is_encrypted: bool,
 }
-
-/// What limits count a client by: its address, or the /64 of an IPv6 address, because one host may have all
-/// addresses of that network (RFC 4291 §2.5.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ClientKey(IpAddr);
 
 /// The networks of proxies whose `Forwarded` (RFC 7239) and `X-Forwarded-*` are believed. Clones share them.
 #[derive(Debug, Clone, Default)]
@@ -56,6 +52,11 @@ impl Client {
         ClientKey::from(self.address)
     }
 
+    /// The same, but `None` for a trusted proxy itself: it speaks for many, so no limit holds it to a share.
+    pub fn limit_key(&self) -> Option<ClientKey> {
+        (!self.is_proxy).then(|| self.key())
+    }
+
     /// Whether this is a trusted proxy itself, whose request names no other client.
     pub fn is_proxy(&self) -> bool {
         self.is_proxy
@@ -79,25 +80,6 @@ impl fmt::Display for Client {
             (address, Some(port)) => SocketAddr::new(address, port).fmt(formatter),
             (IpAddr::V4(address), None) => address.fmt(formatter),
             (IpAddr::V6(address), None) => write!(formatter, "[{address}]"),
-        }
-    }
-}
-
-impl From<IpAddr> for ClientKey {
-    fn from(address: IpAddr) -> Self {
-        Self(match address.to_canonical() {
-            IpAddr::V4(address) => address.into(),
-            IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
-        })
-    }
-}
-
-/// The address, or the network as `2001:db8::/64`.
-impl fmt::Display for ClientKey {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            IpAddr::V4(address) => address.fmt(formatter),
-            IpAddr::V6(network) => write!(formatter, "{network}/64"),
         }
     }
 }

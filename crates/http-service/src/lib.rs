@@ -53,7 +53,7 @@ mod service;
 pub mod structured;
 pub mod transfers;
 
-pub use client::{Client, ClientKey, TrustedProxies};
+pub use client::{Client, TrustedProxies};
 pub use completion::run_to_completion;
 pub use error::ApiError;
 pub use http::StatusCode;

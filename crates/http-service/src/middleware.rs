@@ -1,5 +1,5 @@
-//! The rules for every request of an API: the log, what browsers may do, the time limit, coded bodies, and the
-//! bodies of refused requests.
+//! The rules for every request of an API: the log, what browsers may do, the time limit, coded bodies, and
+//! the bodies of refused requests.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -122,7 +122,7 @@ impl From<Problem> for ApiError {
         if let Some(allow) = problem.allow {
             headers.insert(header::ALLOW, HeaderValue::from_static(allow));
         }
-        if problem.status == StatusCode::SERVICE_UNAVAILABLE {
+        if matches!(problem.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
             headers.insert(header::RETRY_AFTER, RETRY_AFTER);
         }
         // Text and numbers are always JSON.

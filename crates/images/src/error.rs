@@ -111,6 +111,16 @@ pub enum CatalogError {
     /// All permits of uploads are taken.
     #[error("too many files are arriving at this moment; try again later")]
     Crowded,
+    /// The client has as many permits of uploads as one client may have.
+    #[error(
+        "{0} files of yours are arriving at this moment, which is all that one client may send at once; wait until one of them has arrived"
+    )]
+    ClientCrowds(usize),
+    /// The client has as many permits of searches as one client may have.
+    #[error(
+        "a search of yours is running already, and one client may not take all searches; wait until it has ended"
+    )]
+    ClientSearches,
     /// All permits of searches are taken.
     #[error("others are searching at this moment; try again later")]
     Searching,

@@ -156,7 +156,14 @@ async fn only_a_file_that_can_still_become_right_stays_unfinished() {
     for (id, bytes, expected) in [("wrong", &b"bytes"[..], expected), ("empty", b"", Expected::default())] {
         let id = UnfinishedFileId::new(id).expect("an id");
         let resume_data = serde_json::Value::Null;
-        let plan = Plan { name: file_name("a"), size: None, expected, owner: Owner::Upload, resume_data };
+        let plan = Plan {
+            name: file_name("a"),
+            size: None,
+            expected,
+            owner: Owner::Upload,
+            client: None,
+            resume_data,
+        };
         let mut intake = intakes.begin(&id, StoreKind::Microkernel, plan, None).await.expect("an intake");
         intake.write(Bytes::copy_from_slice(bytes)).await.expect("room");
         let refused = intake.finish().await.expect_err("it is refused");

@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+pub mod client;
 mod config_error;
 pub mod content;
 pub mod digest;
+pub mod fair_limit;
 pub mod host_pattern;
 pub mod identity;
 pub mod image;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// Bytes a second below which a transfer is given up.
-const MINIMUM: f64 = 1000.0;
+pub const MINIMUM: u32 = 1000;
 
 /// Measures one transfer against the minimum rate.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl MinimumRate {
             return true;
         }
         #[expect(clippy::cast_precision_loss, reason = "an average needs no more than 53 bits")]
-        let keeps_up = self.bytes as f64 >= MINIMUM * passed.as_secs_f64();
+        let keeps_up = self.bytes as f64 >= f64::from(MINIMUM) * passed.as_secs_f64();
         *self = Self::new(self.window, now);
         keeps_up
     }

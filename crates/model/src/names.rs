@@ -13,10 +13,13 @@ pub const RESERVED_IMAGE_NAMES: [&str; 3] = ["iso", "common", "gui"];
 /// Characters that a shell interprets. No image needs them, and operators' scripts contain names.
 const SHELL_CHARACTERS: &str = "`$;|&<>*?\"'";
 
-/// Whether a character is not seen but changes how the text around it is: its direction (Unicode UAX #9 §2) or
-/// its lines.
+/// Whether a character is not seen but changes the text around it: its direction (Unicode UAX #9 §2) or its
+/// lines.
 fn is_invisible(character: char) -> bool {
-    matches!(character, '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    matches!(
+        character,
+        '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    )
 }
 
 /// Why a name was refused.

@@ -7,11 +7,15 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::client::ClientKey;
 use crate::digest::{Expected, Sha256};
 use crate::names::FileName;
 
 /// The longest id of an unfinished file. A UUID has 36 bytes.
 const MAX_ID_BYTES: usize = 64;
+
+/// The longest that an upload without a byte stays.
+const EMPTY_LIFETIME: Duration = Duration::from_secs(3600);
 
 /// The id of an unfinished file, chosen by its owner: letters, digits and hyphens.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -44,6 +48,9 @@ pub struct Plan {
     pub expected: Expected,
     /// Its owner.
     pub owner: Owner,
+    /// The client that began it, as limits count it. Jobs have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<ClientKey>,
     /// Data of the owner for a resume. Only the owner reads it.
     #[serde(rename = "memo")]
     pub resume_data: Value,
@@ -64,6 +71,14 @@ pub struct UnfinishedFile {
     pub created: Timestamp,
     /// How long ago it last grew, by a clock that does not jump.
     pub age: Duration,
+}
+
+impl UnfinishedFile {
+    /// How long an upload may stay untouched, of `expiry` with bytes. One without a byte costs its client
+    /// nothing, so it is held for an hour at most.
+    pub fn lifetime(&self, expiry: Duration) -> Duration {
+        if self.offset == 0 { expiry.min(EMPTY_LIFETIME) } else { expiry }
+    }
 }
 
 impl UnfinishedFileId {
@@ -121,6 +136,31 @@ impl From<UnfinishedFileId> for String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_upload_without_a_byte_goes_after_an_hour() {
+        let plan = Plan {
+            name: FileName::new("a").expect("a name"),
+            size: Some(9),
+            expected: Expected::default(),
+            owner: Owner::Upload,
+            client: None,
+            resume_data: Value::Null,
+        };
+        let (created, age) = (Timestamp::now(), Duration::ZERO);
+        let file = |offset| UnfinishedFile {
+            id: UnfinishedFileId::random(),
+            plan: plan.clone(),
+            offset,
+            whole: false,
+            created,
+            age,
+        };
+        let [week, minute] = [7 * 86400, 60].map(Duration::from_secs);
+        assert_eq!(file(0).lifetime(week), Duration::from_secs(3600));
+        assert_eq!(file(1).lifetime(week), week);
+        assert_eq!((file(0).lifetime(minute), file(1).lifetime(minute)), (minute, minute));
+    }
 
     #[test]
     fn an_id_is_one_harmless_word() {

@@ -41,6 +41,10 @@ http_service::problem_answers! {
             "there is no folder 'boot/grub' in the image";
         CONFLICT: "The image is not served: its status is not `OK`.",
             "the image ubuntu 24.04 is not served: downloading iso";
+        TOO_MANY_REQUESTS: "A search of the client is running already.",
+            "a search of yours is running already, and one client may not take all searches; wait until it has ended";
+        SERVICE_UNAVAILABLE: "Others are searching. `Retry-After` says when to come back.",
+            "others are searching at this moment; try again later";
     }
     /// The removal of images.
     ImagesInUse {
@@ -58,6 +62,8 @@ http_service::problem_answers! {
             "the file is larger than the 274877906944 bytes that `maxFileSize` allows";
         UNPROCESSABLE_ENTITY: "The file is not what it must be: its digest is another, or the checksum file or its signature is no good.",
             "`sha256`: its SHA-256 is 4486…, but 9f86… was expected" of "sha256";
+        TOO_MANY_REQUESTS: "The client has half of what there is, of uploads at once, unfinished files or promised space. `Retry-After` says when to come back.",
+            "32 files of yours are arriving at this moment, which is all that one client may send at once; wait until one of them has arrived";
         SERVICE_UNAVAILABLE: "Too many files are arriving at this moment, or the service is stopping. `Retry-After` says when to come back.",
             "too many files are arriving at this moment; try again later";
         INSUFFICIENT_STORAGE: "There is not enough space, or the inventory cannot be written.",
@@ -139,6 +145,8 @@ http_service::problem_answers! {
     /// Listeners.
     SubscriptionRejected {
         BAD_REQUEST: "`types` holds a word that is not known.", "the parameter `types` holds 'disk'; there are image, job, file" of "types";
+        TOO_MANY_REQUESTS: "The client has half of the streams that there may be. `Retry-After` says when to come back.",
+            "you are being told of changes 64 times already, which is all that one client may be; end one of these streams first";
         SERVICE_UNAVAILABLE: "Too many clients are listening already, or the service is stopping.",
             "128 clients are being told of changes already; try again later";
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, StatusCode};
+use http::{StatusCode, request};
 use http_service::Problem;
 use http_service::digest_fields::ExpectedDigests;
 use http_service::openapi::Bytes;
@@ -13,13 +13,14 @@ use http_service::parameters::{Known, Parameters};
 use http_service::request_body::refuse_form_with;
 use images::CatalogError;
 use images::trees::FileError;
+use model::client::ClientKey;
 use model::image::Image;
 use model::names::FileName;
 
 use super::reserve::reserve;
 use super::upload::upload;
 use super::web::FromWeb;
-use crate::northbound::api::Northbound;
+use crate::northbound::api::{Northbound, client};
 use crate::northbound::api_types::examples;
 use crate::northbound::api_types::parameters::{DigestFields, Preference, Registration};
 use crate::northbound::api_types::problems::{
@@ -127,25 +128,30 @@ pub(in crate::northbound) async fn put(
     }
     refuse_form_with(&parts.headers, FORM_ADVICE)?;
     let parameters = Parameters::of_request(&parts, body, KNOWN).await?;
-    let image = register(&api, &parameters, &parts.headers).await?;
+    let image = register(&api, &parameters, &parts).await?;
     Ok(Json(api.view(&image)).into_response())
 }
 
-async fn register(api: &Northbound, parameters: &Parameters, headers: &HeaderMap) -> Result<Image, Problem> {
+async fn register(
+    api: &Northbound,
+    parameters: &Parameters,
+    parts: &request::Parts,
+) -> Result<Image, Problem> {
+    let client = client(&parts.extensions);
     let digests = ExpectedDigests::of_parameters(parameters)?;
     let checksum_file = ChecksumFile::of(parameters)?;
     match IsoSource::of(parameters) {
-        Some(IsoSource::Store) => from_store(api, parameters, digests, &checksum_file).await,
-        Some(IsoSource::Local) => from_server(api, parameters, digests, &checksum_file).await,
+        Some(IsoSource::Store) => from_store(api, client, parameters, digests, &checksum_file).await,
+        Some(IsoSource::Local) => from_server(api, client, parameters, digests, &checksum_file).await,
         Some(IsoSource::Web) => {
-            let from_web = FromWeb::of(parameters, headers, checksum_file, digests)?;
-            from_web.register(api, reserve(api, parameters).await?).await
+            let from_web = FromWeb::of(parameters, &parts.headers, checksum_file, digests)?;
+            from_web.register(api, reserve(api, client, parameters).await?).await
         }
         Some(IsoSource::Client) => {
             Err(Problem::parameter("isoclient", "must be in the query, because the body is the ISO"))
         }
         None => {
-            reserve(api, parameters).await?;
+            reserve(api, client, parameters).await?;
             Err(Problem::new(
                 StatusCode::BAD_REQUEST,
                 "say where the ISO comes from, with isostore, isolocal, isoweb or isoclient",
@@ -156,13 +162,14 @@ async fn register(api: &Northbound, parameters: &Parameters, headers: &HeaderMap
 
 async fn from_store(
     api: &Northbound,
+    client: Option<ClientKey>,
     parameters: &Parameters,
     digests: ExpectedDigests,
     checksum_file: &ChecksumFile,
 ) -> Result<Image, Problem> {
     let source = IsoSource::Store.parameter();
     let iso = parameters.required(source, FileName::existing)?;
-    let reservation = reserve(api, parameters).await?;
+    let reservation = reserve(api, client, parameters).await?;
     let digests = checksum_file.complete(api, iso.as_str(), digests).await?;
     let registered = reservation.register_stored(iso, digests.expected()).await;
     registered.map_err(|error| of_file(error, &digests).of_parameter(source))
@@ -170,13 +177,14 @@ async fn from_store(
 
 async fn from_server(
     api: &Northbound,
+    client: Option<ClientKey>,
     parameters: &Parameters,
     digests: ExpectedDigests,
     checksum_file: &ChecksumFile,
 ) -> Result<Image, Problem> {
     let source = IsoSource::Local.parameter();
     let path = parameters.required(source, absolute)?;
-    let reservation = reserve(api, parameters).await?;
+    let reservation = reserve(api, client, parameters).await?;
     let base_name = path.rsplit('/').next().unwrap_or_default();
     let digests = checksum_file.complete(api, base_name, digests).await?;
     let registered = reservation.register_local(PathBuf::from(&path), digests.expected()).await;

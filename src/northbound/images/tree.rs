@@ -9,7 +9,7 @@ use images::Browse;
 use model::image::ImageId;
 use percent_encoding::percent_decode_str;
 
-use crate::northbound::api::Northbound;
+use crate::northbound::api::{Northbound, client};
 use crate::northbound::api_types::examples;
 use crate::northbound::api_types::parameters::Folder;
 use crate::northbound::api_types::problems::NotBrowsed;
@@ -48,7 +48,7 @@ pub(in crate::northbound) async fn show(
     let browsed = api
         .catalog
         .resolver
-        .browse(ImageId(id), Browse { path: path.clone(), lines, search })
+        .browse(client(&parts.extensions), ImageId(id), Browse { path: path.clone(), lines, search })
         .await
         .map_err(problem)?;
     Ok(Json(TreeListing::new(&browsed, &path, offset, &api.api_root)).into_response())

@@ -13,7 +13,7 @@ use images::trees::{SIGNATURE_BYTES, declared_size, not_an_image};
 use model::names::FileName;
 
 use super::reserve::reserve;
-use crate::northbound::api::Northbound;
+use crate::northbound::api::{Northbound, client};
 use crate::northbound::checksum_file::ChecksumFile;
 use crate::northbound::file_upload::receive;
 use crate::northbound::problems::{of_file, problem};
@@ -32,11 +32,12 @@ pub(super) async fn upload(
     let iso = query.required("isoclient", FileName::new)?;
     check_headers(&parts.headers)?;
     let digests = ExpectedDigests::of_upload(query, &parts.headers)?;
-    let reservation = reserve(api, query).await?;
+    let reservation = reserve(api, client(&parts.extensions), query).await?;
     let digests = ChecksumFile::of(query)?.complete(api, iso.as_str(), digests).await?;
     let mut body = RequestBody::new(parts, body);
     let expected = body.expected();
-    let intake = reservation.receive(iso, expected, digests.expected()).await.map_err(problem)?;
+    let intake = reservation.receive(iso, expected, digests.expected()).await;
+    let intake = intake.map_err(problem)?;
     judge(&intake, &body.peek(SIGNATURE_BYTES).await?, expected)?;
     let api = api.clone();
     let finish = move |intake| {

@@ -14,7 +14,7 @@ use model::unfinished_file::UnfinishedFileId;
 use super::fields::{self, Checksum, Piece};
 use super::receive::{Appended, receive};
 use super::response::{self, known, tus};
-use crate::northbound::api::Northbound;
+use crate::northbound::api::{Northbound, client};
 use crate::northbound::api_types::examples;
 use crate::northbound::api_types::parameters::{PieceChecksum, PieceFields, RangeFields, TusVersionRequired};
 use crate::northbound::api_types::problems::{
@@ -121,13 +121,14 @@ pub(super) async fn append(
 ) -> Result<Appended, Problem> {
     let body = RequestBody::new(parts, body);
     let checksum = Checksum::of(&parts.headers)?;
+    let client = client(&parts.extensions);
     let token = api.running.take_over(id);
     let (catalog, id) = (api.catalog.clone(), id.clone());
     // The task goes on if the client goes away, so that all bytes that arrived are kept.
     let appended = tokio::spawn(async move {
         // The next request finds none to end.
         let _over = token.clone().drop_guard();
-        receive(&catalog, &id, body, piece, checksum, token).await
+        receive(&catalog, (client, &id), body, piece, checksum, token).await
     });
     appended.await.unwrap_or_else(|error| {
         tracing::error!(%error, "an upload ended early");

@@ -17,7 +17,7 @@ use serde_json::Value;
 use super::append::{append, is_piece};
 use super::fields::{self, Piece, VERSION};
 use super::response::{self, ALLOW_ALL, ALLOW_ONE, tus};
-use crate::northbound::api::Northbound;
+use crate::northbound::api::{Northbound, client};
 use crate::northbound::api_types::parameters::{NewUpload, NewUploadFields, PieceChecksum, TusVersion};
 use crate::northbound::api_types::problems::{
     EncodingRejected, FileRejected, NotBegun, OtherChecksum, OtherVersion,
@@ -137,13 +137,14 @@ async fn begin(api: &Northbound, parts: &request::Parts) -> Result<UnfinishedFil
     }
     let expected = ExpectedDigests::of_parameters(&parameters)?.expected();
     let id = UnfinishedFileId::random();
-    let plan = Plan { name, size, expected, owner: Owner::Upload, resume_data: Value::Null };
+    let (client, resume_data) = (client(&parts.extensions), Value::Null);
+    let plan = Plan { name, size, expected, owner: Owner::Upload, client, resume_data };
     let intake = api.catalog.intakes.begin(&id, kind, plan, None).await.map_err(problem)?;
     intake.suspend().await.map_err(problem)?;
     Ok(id)
 }
 
-/// The parameters that are in `Upload-Metadata`. Clients of tus call a file's name `filename`, `name` or both.
+/// The parameters in `Upload-Metadata`. Clients of tus call a file's name `filename`, `name` or both.
 fn metadata(headers: &HeaderMap) -> Result<Vec<(String, String)>, Problem> {
     let mut said = fields::metadata(headers, &["filename", "name", "store", "sha256", "sha512"])?;
     let name = said.iter().find(|(key, _)| key == "name").map(|(_, name)| name.clone());

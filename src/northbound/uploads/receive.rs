@@ -4,6 +4,7 @@ use http::StatusCode;
 use http_service::Problem;
 use http_service::request_body::RequestBody;
 use images::{Catalog, CatalogError, Intake};
+use model::client::ClientKey;
 use model::unfinished_file::UnfinishedFileId;
 use tokio_util::sync::CancellationToken;
 
@@ -28,11 +29,11 @@ pub(super) fn locked(error: CatalogError) -> Problem {
     }
 }
 
-/// Appends the body of a request. Bytes that arrived are kept when the request breaks off, unless it has a
-/// checksum: then all count or none. `token` ends it.
+/// Appends the body of a request of `client` to the upload `id`. Bytes that arrived are kept when the request
+/// breaks off, unless it has a checksum: then all count or none. `token` ends it.
 pub(super) async fn receive(
     catalog: &Catalog,
-    id: &UnfinishedFileId,
+    (client, id): (Option<ClientKey>, &UnfinishedFileId),
     mut body: RequestBody,
     piece: Option<Piece>,
     checksum: Option<Checksum>,
@@ -47,7 +48,7 @@ pub(super) async fn receive(
         return Err(problem(CatalogError::Complete));
     }
     let total = piece.map_or(body.expected(), |piece| piece.total);
-    let (mut intake, size) = open(catalog, id, piece, total, body.expected()).await?;
+    let (mut intake, size) = open(catalog, (client, id), piece, total, body.expected()).await?;
     let received = tokio::select! {
         () = token.cancelled() => Err(Problem::new(StatusCode::CONFLICT, "a newer request goes on with this upload")),
         received = receive_chunks(&mut intake, &mut body, size, checksum) => received,
@@ -57,19 +58,22 @@ pub(super) async fn receive(
         let stored = intake.finish().await.map_err(problem)?;
         return Ok(Appended { offset, stored: Some(StoredFile::new(kind, &stored)) });
     }
-    intake.suspend().await.map_err(problem)?;
-    received.map(|()| Appended { offset, stored: None })
+    let suspended = intake.suspend().await;
+    // A disk that is full ends both, and only the first knows why.
+    received?;
+    suspended.map_err(problem)?;
+    Ok(Appended { offset, stored: None })
 }
 
 /// Opens the unfinished file for a piece, with the size of the complete file if that is known by now.
 async fn open(
     catalog: &Catalog,
-    id: &UnfinishedFileId,
+    (client, id): (Option<ClientKey>, &UnfinishedFileId),
     piece: Option<Piece>,
     total: Option<u64>,
     length: Option<u64>,
 ) -> Result<(Intake, Option<u64>), Problem> {
-    let mut intake = catalog.intakes.resume(id, None).await.map_err(locked)?;
+    let mut intake = catalog.intakes.resume(id, client, None).await.map_err(locked)?;
     match piece {
         None => intake.restart().await.map_err(problem)?,
         Some(piece) if piece.offset == intake.offset() => {}

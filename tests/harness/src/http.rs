@@ -164,6 +164,12 @@ impl Connection {
         Self { authority: authority.to_owned(), stream: BufReader::with_capacity(256 * 1024, stream) }
     }
 
+    /// Speaks over a stream to the authority of `url`.
+    pub fn over(stream: TcpStream, url: &str) -> Self {
+        let authority = split(url).0.to_owned();
+        Self { authority, stream: BufReader::with_capacity(256 * 1024, stream) }
+    }
+
     /// Sends one request and receives its response.
     pub fn exchange(&mut self, request: &Request) -> io::Result<Response> {
         self.send(request)?;

@@ -1,5 +1,6 @@
 //! Clients that are cut: idle ones, and those that take nothing.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use file_transport::ServerSettings;
@@ -72,6 +73,32 @@ fn who_takes_nothing_is_cut() {
             // The time is rounded up to whole checks.
             let max = seconds(stall.div_ceil(1000)) + CHECKS;
             assert!((settings.stall_timeout..=max).contains(&played.lasted), "{:?}", played.lasted);
+        }
+    }
+}
+
+/// Where a minimum rate is set, a byte now and then is as good as none, and the minimum is enough.
+#[test]
+fn who_takes_too_little_is_cut() {
+    let original = Arc::new(Original::new(300_000));
+    for body in [Part::File(0..300_000), Part::Bytes(300_000), Part::Zeros(300_000)] {
+        let requests = [Asked::get(vec![body])];
+        let expected = Expected::new(&requests, &original);
+        for (bytes, pause, is_cut) in
+            [(1, 1, true), (50_000, 80, true), (1100, 1, false), (60_000, 40, false)]
+        {
+            let settings = ServerSettings { minimum_rate: 1000, ..ServerSettings::default() };
+            let takes = vec![[Take::Bytes(bytes), Take::Pause(seconds(pause))]; 1000].concat();
+            let script = Script { says: said(requests[0].spell(0)), takes, ..Script::default() };
+            let played = play(settings.clone(), script, &requests, &original, Duration::ZERO);
+            assert_eq!(settings.counters.stalled.get(), u64::from(is_cut), "{bytes} bytes each {pause} s");
+            if is_cut {
+                expected.begins_with(&played.log.output);
+                let (least, most) = (settings.stall_timeout, settings.stall_timeout * 2 + CHECKS);
+                assert!((least..=most).contains(&played.lasted), "{:?}", played.lasted);
+            } else {
+                expected.is(&played.log.output);
+            }
         }
     }
 }

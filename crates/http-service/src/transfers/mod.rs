@@ -6,20 +6,25 @@ mod log;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use file_transport::{BodyObserver, Counters, RateLimit};
+use model::fair_limit::{FairLimit, FairPermit, Refusal};
 use model::identity::Identity;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
 use crate::client::Client;
 pub use log::{Ended, Totals};
 use log::{Log, lock};
 
+/// How long a request waits until its client has less than its share. Firmware gives up when its first byte
+/// takes longer than five seconds.
+const SHARE_TIME: Duration = Duration::from_secs(4);
+
 /// The limits of all transfers. 0 means no limit.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Limits {
-    /// Transfers at once.
+    /// Transfers at once. One client may have half of them.
     pub transfers: usize,
     /// Bytes a second of all transfers together.
     pub rate: u64,
@@ -32,7 +37,7 @@ pub struct Limits {
 pub struct Transfers(Arc<Inner>);
 
 struct Inner {
-    permits: Option<Arc<Semaphore>>,
+    permits: Option<FairLimit>,
     rate_limit: Option<Arc<RateLimit>>,
     image_rate: u64,
     /// By device and inode of the open file: all files of one image come from the same.
@@ -47,12 +52,8 @@ struct Inner {
 /// The right to send, until it is dropped.
 #[derive(Debug, Default)]
 pub struct Permit {
-    _permit: Option<OwnedSemaphorePermit>,
+    _permit: Option<FairPermit>,
 }
-
-/// No permit is free for another transfer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Busy;
 
 /// A running transfer. It ends when its last handle is dropped.
 pub struct Transfer {
@@ -90,7 +91,7 @@ impl Transfers {
     pub fn new(limits: Limits, connections: Arc<Counters>) -> Self {
         let permits = Some(limits.transfers).filter(|permits| *permits > 0);
         Self(Arc::new(Inner {
-            permits: permits.map(|permits| Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS)))),
+            permits: permits.map(FairLimit::new),
             rate_limit: Some(limits.rate).filter(|rate| *rate > 0).map(|rate| Arc::new(RateLimit::new(rate))),
             image_rate: limits.image_rate,
             image_rate_limits: Mutex::default(),
@@ -102,23 +103,28 @@ impl Transfers {
         }))
     }
 
-    /// A permit for a transfer. Waiting requests get theirs in order of arrival.
+    /// A permit for a transfer to `client`. Waiting requests get theirs in order of arrival.
     ///
     /// # Errors
     ///
-    /// [`Busy`] at once for a request that cannot wait.
-    pub async fn admit(&self, can_wait: bool) -> Result<Permit, Busy> {
+    /// At once for a request that cannot wait; or its client still has its share after four seconds.
+    pub async fn admit(&self, client: Client, can_wait: bool) -> Result<Permit, Refusal> {
         let Some(permits) = &self.0.permits else { return Ok(Permit::default()) };
-        if let Ok(permit) = Arc::clone(permits).try_acquire_owned() {
-            return Ok(Permit { _permit: Some(permit) });
-        }
-        if !can_wait {
+        let client = client.limit_key();
+        let admitted = match permits.try_acquire(client) {
+            Err(_) if can_wait => {
+                let _waiting = Waiting::new(&self.0.waiting);
+                match timeout(SHARE_TIME, permits.wait_for_share(client)).await {
+                    Ok(share) => Ok(permits.wait(share).await),
+                    Err(_) => Err(Refusal::Client),
+                }
+            }
+            admitted => admitted,
+        };
+        if admitted.is_err() {
             self.0.refused.fetch_add(1, Ordering::Relaxed);
-            return Err(Busy);
         }
-        let _waiting = Waiting::new(&self.0.waiting);
-        // The semaphore is never closed.
-        Ok(Permit { _permit: Arc::clone(permits).acquire_owned().await.ok() })
+        Ok(Permit { _permit: Some(admitted?) })
     }
 
     /// A transfer of `size` bytes of `file` begins.
@@ -262,8 +268,7 @@ impl Drop for Waiting<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
-    use std::time::Duration;
+    use std::net::{IpAddr, SocketAddr};
 
     use super::*;
 
@@ -282,9 +287,9 @@ mod tests {
     #[tokio::test]
     async fn who_can_wait_waits_and_who_cannot_is_told() {
         let transfers = transfers(Limits { transfers: 1, ..Limits::default() });
-        let first = transfers.admit(false).await.expect("a permit");
-        assert_eq!(transfers.admit(false).await.expect_err("no permit"), Busy);
-        let second = tokio::time::timeout(Duration::from_millis(20), transfers.admit(true)).await;
+        let first = transfers.admit(client(), false).await.expect("a permit");
+        assert_eq!(transfers.admit(client(), false).await.expect_err("no permit"), Refusal::All);
+        let second = timeout(Duration::from_millis(20), transfers.admit(client(), true)).await;
         assert!(second.is_err(), "it waits");
         assert_eq!(
             (transfers.totals().refused, transfers.totals().waiting),
@@ -292,7 +297,31 @@ mod tests {
             "a request that gave up no longer waits"
         );
         drop(first);
-        assert!(transfers.admit(false).await.is_ok());
+        assert!(transfers.admit(client(), false).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_with_its_share_waits_for_itself_alone_and_not_for_long() {
+        let transfers = transfers(Limits { transfers: 4, ..Limits::default() });
+        let [greedy, other] =
+            [1, 2].map(|last| Client::at(SocketAddr::new(IpAddr::from([192, 0, 2, last]), 9), false));
+
+        let held = [
+            transfers.admit(greedy, true).await.expect("one"),
+            transfers.admit(greedy, true).await.expect("two"),
+        ];
+        assert_eq!(transfers.admit(greedy, false).await.expect_err("its share"), Refusal::Client);
+        let begun = tokio::time::Instant::now();
+        assert_eq!(transfers.admit(greedy, true).await.expect_err("its share"), Refusal::Client);
+        assert_eq!(begun.elapsed(), SHARE_TIME);
+        let _others = [
+            transfers.admit(other, false).await.expect("one"),
+            transfers.admit(other, false).await.expect("two"),
+        ];
+        let waiting = transfers.admit(greedy, true);
+        drop(held);
+        assert!(waiting.await.is_ok());
+        assert_eq!((transfers.totals().refused, transfers.totals().waiting), (2, 0));
     }
 
     #[test]

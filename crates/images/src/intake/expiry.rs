@@ -13,14 +13,14 @@ const LEAST_PAUSE: Duration = Duration::from_millis(100);
 const MOST_PAUSE: Duration = Duration::from_secs(60);
 
 impl Intakes {
-    /// Removes uploads that no request has touched for this time, until the program ends.
+    /// Removes uploads that no request has touched for their lifetime, until the program ends.
     pub fn expire_uploads(self: &Arc<Self>, after: Duration) {
         let (intakes, stop) = (Arc::clone(self), self.tasks.stop());
         self.tasks.spawn(async move {
             let pause = (after / 4).clamp(LEAST_PAUSE, MOST_PAUSE);
             while tokio::time::timeout(pause, stop.cancelled()).await.is_err() {
                 for (kind, file) in intakes.unfinished_files() {
-                    if file.plan.owner == Owner::Upload && file.age >= after {
+                    if file.plan.owner == Owner::Upload && file.age >= file.lifetime(after) {
                         intakes.expire(kind, &file, after).await;
                     }
                 }
@@ -32,7 +32,7 @@ impl Intakes {
         // A request that works with it keeps it.
         let Some(lock) = self.unfinished_locks.exclusive(file.id.clone()) else { return };
         // It may have grown while others were removed.
-        if self.unfinished_file(&file.id).is_none_or(|(_, file)| file.age < after) {
+        if self.unfinished_file(&file.id).is_none_or(|(_, file)| file.age < file.lifetime(after)) {
             return;
         }
         let stores = Arc::clone(&self.stores);

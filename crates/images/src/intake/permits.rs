@@ -1,8 +1,7 @@
 //! A limit of files that are received or checked at once.
 
-use std::sync::Arc;
-
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use model::client::ClientKey;
+use model::fair_limit::{FairLimit, FairPermit, Refusal};
 
 use crate::error::CatalogError;
 
@@ -12,16 +11,19 @@ const MAX_INTAKES: usize = 64;
 
 /// The permits. One is taken at once or refused.
 #[derive(Debug, Clone)]
-pub(crate) struct IntakePermits(Arc<Semaphore>);
+pub(crate) struct IntakePermits(FairLimit);
 
 impl Default for IntakePermits {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(MAX_INTAKES)))
+        Self(FairLimit::new(MAX_INTAKES))
     }
 }
 
 impl IntakePermits {
-    pub(crate) fn take(&self) -> Result<OwnedSemaphorePermit, CatalogError> {
-        self.0.clone().try_acquire_owned().map_err(|_| CatalogError::Crowded)
+    pub(crate) fn take(&self, client: Option<ClientKey>) -> Result<FairPermit, CatalogError> {
+        self.0.try_acquire(client).map_err(|refusal| match refusal {
+            Refusal::Client => CatalogError::ClientCrowds(self.0.share()),
+            Refusal::All => CatalogError::Crowded,
+        })
     }
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde_json::Value;
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::error::CatalogError;
 use crate::intake::intakes::Intakes;
@@ -14,6 +13,7 @@ use crate::intake::worker::Worker;
 use crate::locks::{FileLock, NameLock};
 use crate::tasks::blocking;
 use blobs::Received;
+use model::fair_limit::FairPermit;
 use model::stored_file::StoreKind;
 use model::unfinished_file::UnfinishedFileId;
 
@@ -25,7 +25,7 @@ pub struct Intake {
     /// Bytes that were handed over, those of earlier attempts included.
     pub(super) offset: u64,
     pub(super) lock: FileLock,
-    pub(super) _permit: Option<OwnedSemaphorePermit>,
+    pub(super) _permit: Option<FairPermit>,
 }
 
 /// How far the bytes are.

@@ -4,8 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::OwnedSemaphorePermit;
-
 use crate::error::CatalogError;
 use crate::intake::intakes::Intakes;
 use crate::intake::receiving::{Intake, Receiving};
@@ -13,6 +11,8 @@ use crate::intake::worker::Worker;
 use crate::locks::NameLock;
 use crate::tasks::blocking;
 use blobs::{Resumed, StoreError};
+use model::client::ClientKey;
+use model::fair_limit::FairPermit;
 use model::image::ImageId;
 use model::stored_file::StoreKind;
 use model::unfinished_file::{Owner, Plan, UnfinishedFile, UnfinishedFileId};
@@ -34,7 +34,7 @@ impl Intakes {
         plan: Plan,
         image: Option<&ImageId>,
     ) -> Result<Intake, CatalogError> {
-        let permit = self.permit_for(plan.owner)?;
+        let permit = self.permit_for(plan.owner, plan.client)?;
         let unfinished = self.lock_unfinished(id).await?;
         if self.unfinished_file(id).is_some() {
             return Err(StoreError::UnfinishedFileExists.into());
@@ -51,16 +51,17 @@ impl Intakes {
         Ok(self.intake(kind, Receiving::Worker(worker), 0, lock, permit))
     }
 
-    /// Resumes an unfinished file at its last checkpoint. A previous holder has a moment to write the bytes
-    /// that it was handed.
+    /// Resumes an unfinished file at its last checkpoint, with bytes from `client`. A previous holder has a
+    /// moment to write the bytes that it was handed.
     pub async fn resume(
         self: &Arc<Self>,
         id: &UnfinishedFileId,
+        client: Option<ClientKey>,
         image: Option<&ImageId>,
     ) -> Result<Intake, CatalogError> {
         let unfinished = self.lock_unfinished(id).await?;
         let (kind, known) = self.unfinished_file(id).ok_or(StoreError::NoSuchUnfinishedFile)?;
-        let permit = self.permit_for(known.plan.owner)?;
+        let permit = self.permit_for(known.plan.owner, client)?;
         let lock = self.lock_name(kind, &known.plan.name, image, NAME_TIME).await?;
         let stores = Arc::clone(&self.stores);
         let resumed = blocking(move || {
@@ -80,8 +81,12 @@ impl Intakes {
         Ok(self.intake(kind, bytes, offset, lock, permit))
     }
 
-    fn permit_for(&self, owner: Owner) -> Result<Option<OwnedSemaphorePermit>, CatalogError> {
-        if owner == Owner::Upload { self.permits.take().map(Some) } else { Ok(None) }
+    fn permit_for(
+        &self,
+        owner: Owner,
+        client: Option<ClientKey>,
+    ) -> Result<Option<FairPermit>, CatalogError> {
+        if owner == Owner::Upload { self.permits.take(client).map(Some) } else { Ok(None) }
     }
 
     /// All unfinished files, and the uploads that were completed lately.
@@ -107,7 +112,7 @@ impl Intakes {
         if file.whole || file.plan.size != Some(file.offset) {
             return Ok((kind, file));
         }
-        self.resume(id, None).await?.finish().await?;
+        self.resume(id, None, None).await?.finish().await?;
         Ok(self.unfinished_file(id).ok_or(StoreError::NoSuchUnfinishedFile)?)
     }
 

@@ -42,7 +42,7 @@ impl Downloads {
         expected: Expected,
         resume_data: Value,
     ) -> Result<Intake, CatalogError> {
-        let plan = Plan { name: iso.clone(), size, expected, owner: Owner::Job, resume_data };
+        let plan = Plan { name: iso.clone(), size, expected, owner: Owner::Job, client: None, resume_data };
         let id = file_id(&image.id);
         let intake = self.intakes.begin(&id, StoreKind::Iso, plan, Some(&image.id)).await?;
         if image.iso != iso {
@@ -63,7 +63,7 @@ impl Downloads {
             self.intakes.discard(&id).await?;
             return Ok(None);
         }
-        match self.intakes.resume(&id, Some(image)).await {
+        match self.intakes.resume(&id, None, Some(image)).await {
             Ok(intake) => Ok(Some((intake, file))),
             Err(CatalogError::Store(StoreError::NoSuchUnfinishedFile)) => Ok(None),
             Err(error) => Err(error),

@@ -36,9 +36,9 @@ impl Reservation {
         let (verifier, snapshot) = (&self.registration.verifier, self.registration.records.snapshot());
         let known = snapshot.file(StoreKind::Iso, &iso).and_then(|file| file.local.as_ref());
         let checked = if location.is_stored || known == Some(&location.path) {
-            verifier.check_listed(&iso, expected).await?
+            verifier.check_listed(self.client, &iso, expected).await?
         } else {
-            verifier.check_local(&location.path, &iso, expected).await?
+            verifier.check_local(self.client, &location.path, &iso, expected).await?
         };
         let tasks = self.registration.tasks.clone();
         tasks.run_to_completion(self.record_local(iso, location, checked, lock)).await

@@ -20,7 +20,7 @@ impl Reservation {
         expected: Expected,
     ) -> Result<Intake, CatalogError> {
         let failed = self.failed.as_ref().map(|image| &image.id);
-        self.registration.intakes.receive_for(failed, StoreKind::Iso, iso, size, expected).await
+        self.registration.intakes.receive_for(self.client, failed, StoreKind::Iso, iso, size, expected).await
     }
 
     /// Registers the file that `intake` has received. A file that is not an image leaves nothing behind.

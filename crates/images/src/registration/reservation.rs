@@ -12,6 +12,7 @@ use crate::locks::{FileLock, ImageLock};
 use crate::registration::image_records::insert;
 use crate::registration::part::Registration;
 use crate::tasks::blocking;
+use model::client::ClientKey;
 use model::digest::Expected;
 use model::image::{Image, ImageId, Source, Status, WebSource};
 use model::job::Job;
@@ -27,6 +28,8 @@ pub struct Reservation {
     pub(super) failed: Option<Image>,
     /// The tree that the client requests.
     pub(super) asked_tree: Option<TreeKind>,
+    /// The client that registers, as limits count it.
+    pub(super) client: Option<ClientKey>,
     _lock: ImageLock,
 }
 
@@ -55,11 +58,18 @@ impl Registration {
             Some(_) => return Err(CatalogError::Duplicate { name, version }),
         };
         let asked_tree = asked_tree.or(failed.as_ref().and_then(|failed| failed.asked_tree));
-        Ok(Reservation { registration: Arc::clone(self), name, version, failed, asked_tree, _lock: lock })
+        let (registration, client) = (Arc::clone(self), None);
+        Ok(Reservation { registration, name, version, failed, asked_tree, client, _lock: lock })
     }
 }
 
 impl Reservation {
+    /// Counts the work for this registration as that of `client`.
+    #[must_use]
+    pub fn by(self, client: Option<ClientKey>) -> Self {
+        Self { client, ..self }
+    }
+
     /// The reserved name.
     pub fn name(&self) -> &ImageName {
         &self.name

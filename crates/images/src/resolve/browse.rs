@@ -5,7 +5,6 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
 use crate::error::CatalogError;
@@ -13,6 +12,8 @@ use crate::resolve::resolver::Resolver;
 use crate::tasks::blocking;
 use crate::trees::{Directory, Found, Matching, Search, Tree, sorted, text};
 use component::{Entry, LookupError};
+use model::client::ClientKey;
+use model::fair_limit::FairPermit;
 use model::image::{Image, ImageId, Status};
 use records::inventory::Snapshot;
 
@@ -56,14 +57,19 @@ pub struct Line {
 }
 
 impl Resolver {
-    /// Lists or searches a folder of an image that is served.
-    pub async fn browse(self: &Arc<Self>, id: ImageId, browse: Browse) -> Result<Browsed, CatalogError> {
+    /// Lists or searches a folder of an image that is served, for `client`.
+    pub async fn browse(
+        self: &Arc<Self>,
+        client: Option<ClientKey>,
+        id: ImageId,
+        browse: Browse,
+    ) -> Result<Browsed, CatalogError> {
         let snapshot = self.images.records.snapshot();
         let image = snapshot.image(&id).ok_or(CatalogError::NoSuchImage)?;
         // A disk that hangs must not take all threads, so these look-ups share the limit of the southbound.
         let path = [image.name.as_str().into(), image.version.as_str().into()];
         let lookup = self.lookups.enter(&path).await;
-        let search = if browse.search.is_some() { Some(self.search_permit().await?) } else { None };
+        let search = if browse.search.is_some() { Some(self.search_permit(client).await?) } else { None };
         let resolver = Arc::clone(self);
         let browsed = blocking(move || {
             let _permits = (lookup, search);
@@ -75,10 +81,10 @@ impl Resolver {
     }
 
     /// A client waits no longer for a permit than for an answer.
-    async fn search_permit(&self) -> Result<OwnedSemaphorePermit, CatalogError> {
-        let permit = timeout(SEARCH_TIME, self.searches.clone().acquire_owned()).await;
-        // The semaphore is never closed.
-        permit.ok().and_then(Result::ok).ok_or(CatalogError::Searching)
+    async fn search_permit(&self, client: Option<ClientKey>) -> Result<FairPermit, CatalogError> {
+        let share = timeout(SEARCH_TIME, self.searches.wait_for_share(client)).await;
+        let share = share.map_err(|_| CatalogError::ClientSearches)?;
+        timeout(SEARCH_TIME, self.searches.wait(share)).await.map_err(|_| CatalogError::Searching)
     }
 
     fn browse_image(

@@ -5,13 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use tokio::sync::Semaphore;
-
 use crate::resolve::images::Images;
 use crate::resolve::in_tree::in_tree;
 use crate::trees::{Tree, open_regular};
 use component::{ContentSource, Entry, Listed, LookupError, LookupLimit, LookupRequest, Resolved};
 use model::content::Content;
+use model::fair_limit::FairLimit;
 use model::image::{Image, Status};
 use model::names::{FileName, ImageName, ImageVersion};
 use model::stored_file::{FileRecord, StoreKind};
@@ -25,7 +24,7 @@ pub struct Resolver {
     pub(super) images: Arc<Images>,
     folders: Folders,
     pub(super) lookups: LookupLimit,
-    pub(super) searches: Arc<Semaphore>,
+    pub(super) searches: FairLimit,
 }
 
 /// The folders on disk that are served.
@@ -40,7 +39,7 @@ pub(crate) struct Folders {
 
 impl Resolver {
     pub(crate) fn new(images: Arc<Images>, folders: Folders, lookups: LookupLimit) -> Self {
-        let searches = Arc::new(Semaphore::new(MAX_SEARCHES));
+        let searches = FairLimit::new(MAX_SEARCHES);
         Self { images, folders, lookups, searches }
     }
 

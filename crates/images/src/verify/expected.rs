@@ -11,6 +11,7 @@ use crate::tasks::blocking;
 use crate::trees::{FileError, open_regular};
 use crate::verify::verifier::{Recorded, Verifier};
 use blobs::{StoreError, Way, read_whole};
+use model::client::ClientKey;
 use model::digest::{Digests, Expected, Sha256};
 use model::identity::Identity;
 use model::names::FileName;
@@ -29,6 +30,7 @@ impl Verifier {
     /// reading.
     pub(crate) async fn check_listed(
         self: &Arc<Self>,
+        client: Option<ClientKey>,
         iso: &FileName,
         expected: Expected,
     ) -> Result<Option<Checked>, CatalogError> {
@@ -48,7 +50,7 @@ impl Verifier {
             expected.check(&Digests { sha256, sha512: None }).map_err(StoreError::from)?;
             return Ok(Some(Checked { identity, sha256 }));
         }
-        let digests = self.read(file, identity, iso, expected).await?;
+        let digests = self.read(client, file, identity, iso, expected).await?;
         match self.record_digest(StoreKind::Iso, iso.clone(), identity, digests.sha256).await? {
             Recorded::Good => {}
             Recorded::Damaged(damage) => {
@@ -63,6 +65,7 @@ impl Verifier {
     /// Checks that the file at `path`, which gets the name `iso`, has the expected digests.
     pub(crate) async fn check_local(
         &self,
+        client: Option<ClientKey>,
         path: &Path,
         iso: &FileName,
         expected: Expected,
@@ -73,20 +76,21 @@ impl Verifier {
         let path = path.to_owned();
         let opened = blocking(move || open_regular(&path).map_err(CatalogError::from_file));
         let (file, identity) = opened.await??;
-        let digests = self.read(file, identity, iso, expected).await?;
+        let digests = self.read(client, file, identity, iso, expected).await?;
         expected.check(&digests).map_err(StoreError::from)?;
         Ok(Some(Checked { identity, sha256: digests.sha256 }))
     }
 
-    /// Reads a file once, on a thread of its own, within the limit of uploads.
+    /// Reads a file once for `client`, on a thread of its own, within the limit of uploads.
     async fn read(
         &self,
+        client: Option<ClientKey>,
         file: File,
         identity: Identity,
         name: &FileName,
         expected: Expected,
     ) -> Result<Digests, CatalogError> {
-        let permit = self.permits.take()?;
+        let permit = self.permits.take(client)?;
         let stop = CancellationToken::new();
         let _stops_when_dropped = stop.clone().drop_guard();
         let read = blocking(move || {

@@ -6,7 +6,9 @@ mod ring;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use model::client::ClientKey;
+use model::fair_limit::{FairLimit, FairPermit, Refusal};
+use tokio::sync::watch;
 
 pub use change::Change;
 use ring::{Forgotten, Ring};
@@ -27,12 +29,17 @@ struct Inner {
     ring: Mutex<Ring>,
     /// Wakes subscribers. Its value is whether the feed is closed.
     pulse: watch::Sender<bool>,
-    permits: Arc<Semaphore>,
+    permits: FairLimit,
 }
 
 /// A subscription cannot begin now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SubscribeError {
+    /// The client has as many subscriptions as one client may have.
+    #[error(
+        "you are being told of changes {0} times already, which is all that one client may be; end one of these streams first"
+    )]
+    ClientCrowds(usize),
     /// All permits are taken.
     #[error("{MAX_SUBSCRIBERS} clients are being told of changes already; try again later")]
     Crowded,
@@ -59,7 +66,7 @@ pub struct Subscription {
     position: u64,
     greeting: Option<Event>,
     pulse: watch::Receiver<bool>,
-    _permit: OwnedSemaphorePermit,
+    _permit: FairPermit,
 }
 
 impl Default for Feed {
@@ -74,7 +81,7 @@ impl Feed {
             run: uuid::Uuid::new_v4().simple().to_string(),
             ring: Mutex::new(Ring::new(things)),
             pulse: watch::Sender::new(false),
-            permits: Arc::new(Semaphore::new(subscribers)),
+            permits: FairLimit::new(subscribers),
         }))
     }
 
@@ -95,14 +102,21 @@ impl Feed {
         }
     }
 
-    /// Begins a subscription, after the event with the id `last` ([`Subscription::id`]) where there is one.
-    /// If that event is unknown, the first one is [`Event::Reset`].
-    pub fn subscribe(&self, last: Option<&str>) -> Result<Subscription, SubscribeError> {
+    /// Begins a subscription of `client`, after the event with the id `last` ([`Subscription::id`]) where
+    /// there is one. If that event is unknown, the first one is [`Event::Reset`].
+    pub fn subscribe(
+        &self,
+        client: Option<ClientKey>,
+        last: Option<&str>,
+    ) -> Result<Subscription, SubscribeError> {
         let pulse = self.0.pulse.subscribe();
         if *pulse.borrow() {
             return Err(SubscribeError::Stopping);
         }
-        let permit = Arc::clone(&self.0.permits).try_acquire_owned().map_err(|_| SubscribeError::Crowded)?;
+        let permit = self.0.permits.try_acquire(client).map_err(|refusal| match refusal {
+            Refusal::Client => SubscribeError::ClientCrowds(self.0.permits.share()),
+            Refusal::All => SubscribeError::Crowded,
+        })?;
         let ring = self.ring();
         let (position, greeting) = match last {
             None => (ring.latest(), Some(Event::Hello)),
@@ -174,7 +188,7 @@ mod tests {
     }
 
     fn subscribe(feed: &Feed, last: Option<&str>) -> Subscription {
-        feed.subscribe(last).unwrap_or_else(|error| panic!("{error}"))
+        feed.subscribe(None, last).unwrap_or_else(|error| panic!("{error}"))
     }
 
     #[tokio::test(start_paused = true)]
@@ -221,7 +235,11 @@ mod tests {
     async fn there_is_a_limit_and_an_end() {
         let feed = Feed::with_limits(2, 2);
         let (mut first, second) = (subscribe(&feed, None), subscribe(&feed, None));
-        assert_eq!(feed.subscribe(None).err(), Some(SubscribeError::Crowded));
+        assert_eq!(feed.subscribe(None, None).err(), Some(SubscribeError::Crowded));
+        let client = Some(ClientKey::from(std::net::IpAddr::from([192, 0, 2, 1])));
+        let fair = Feed::with_limits(2, 2);
+        let _held = fair.subscribe(client, None).expect("a subscription");
+        assert_eq!(fair.subscribe(client, None).err(), Some(SubscribeError::ClientCrowds(1)));
         drop(second);
         let second = subscribe(&feed, None);
         assert_eq!(next(&mut first).await, Event::Hello);
@@ -229,7 +247,7 @@ mod tests {
         tokio::task::yield_now().await;
         feed.close();
         assert_eq!(waiting.await.expect("it ends"), None);
-        assert_eq!(feed.subscribe(None).err(), Some(SubscribeError::Stopping));
+        assert_eq!(feed.subscribe(None, None).err(), Some(SubscribeError::Stopping));
         drop(second);
     }
 }

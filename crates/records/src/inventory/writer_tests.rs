@@ -45,7 +45,7 @@ async fn eventually(what: &str, is_so: impl Fn() -> bool) {
 #[tokio::test]
 async fn a_change_is_durable_told_and_published_before_its_answer() {
     let (memory, feed) = (MemoryInventory::default(), Feed::default());
-    let mut subscription = feed.subscribe(None).expect("subscribes");
+    let mut subscription = feed.subscribe(None, None).expect("subscribes");
     assert_eq!(subscription.next().await, Some(Event::Hello));
     let writer = writer(&memory, &feed);
     let calls = Arc::new(AtomicUsize::new(0));

@@ -228,7 +228,7 @@ async fn changes_are_published_when_they_are_visible() {
         };
         drop(database);
         database_of_feed.declare(SCHEMA).await.expect(name);
-        let mut subscription = feed.subscribe(None).expect(name);
+        let mut subscription = feed.subscribe(None, None).expect(name);
         assert_eq!(subscription.next().await, Some(Event::Hello));
         let refused: Result<(), Refused> = database_of_feed
             .commit(|change| {
@@ -247,7 +247,7 @@ async fn changes_are_published_when_they_are_visible() {
         }
         let end = subscription.id();
         database_of_feed.close().await;
-        assert_eq!(feed.subscribe(None).expect(name).id(), end, "{name}: no other change is published");
+        assert_eq!(feed.subscribe(None, None).expect(name).id(), end, "{name}: no other change is published");
     }
 }
 
