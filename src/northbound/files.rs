@@ -18,6 +18,9 @@ use super::file_upload::receive;
 use super::problems::{of_file, problem};
 use super::views::file::StoredFile;
 
+/// The methods of both paths.
+pub(super) const ALLOW: &str = "GET, HEAD, PUT, DELETE, OPTIONS";
+
 pub(super) const FILTERS: [&str; 1] = ["name"];
 pub(super) const PUT_PARAMETERS: [&str; 5] = ["name", "sha256", "sha512", "checksum", "signature"];
 
@@ -65,6 +68,13 @@ pub(super) async fn put(
         stored.boxed()
     };
     receive(body, &parts.headers, intake, Box::new(finish)).await
+}
+
+/// `POST`, which is no method here. It is what `curl -F` sends by itself.
+pub(super) async fn post(request: Request) -> Problem {
+    let (parts, _) = request.into_parts();
+    let form = refuse_form(&parts, "?name=FILE").err();
+    form.unwrap_or_else(|| Problem::method_not_allowed(ALLOW))
 }
 
 /// `DELETE`: the file named.

@@ -14,7 +14,9 @@ use http_service::{Answer, Client, HttpService, Problem};
 use super::api::{Northbound, Settings};
 use super::uploads::{append, create, discard, list, method_override, progress, response};
 use super::web_ui::pages;
-use super::{about, document, events, images, iso, jobs, metrics, microkernel, readyz, storage, transfers};
+use super::{
+    about, document, events, files, images, iso, jobs, metrics, microkernel, readyz, storage, transfers,
+};
 
 /// Routes whose GET does more than read: the one ends the request that appends to an upload, and the other
 /// occupies a connection.
@@ -55,13 +57,16 @@ impl Northbound {
             .route("/jobs/{id}/retry", on("POST, OPTIONS", post(jobs::retry)))
             .route(
                 "/iso",
-                on("GET, HEAD, PUT, DELETE, OPTIONS", get(iso::list).put(iso::put).delete(iso::delete)),
+                on(files::ALLOW, get(iso::list).put(iso::put).delete(iso::delete).post(files::post)),
             )
             .route(
                 "/microkernel",
                 on(
-                    "GET, HEAD, PUT, DELETE, OPTIONS",
-                    get(microkernel::list).put(microkernel::put).delete(microkernel::delete),
+                    files::ALLOW,
+                    get(microkernel::list)
+                        .put(microkernel::put)
+                        .delete(microkernel::delete)
+                        .post(files::post),
                 ),
             )
             .route(

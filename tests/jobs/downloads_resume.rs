@@ -137,6 +137,26 @@ fn what_cannot_be_recognised_or_has_changed_begins_anew() {
 }
 
 #[test]
+fn a_part_that_is_labelled_as_the_whole_file_is_recognised() {
+    let (service, origin) = (service(), Origin::start());
+    let third = installer().len() / 3;
+    for (name, ranges, requests) in [("called", Ranges::CalledWhole, 2), ("bare", Ranges::Unlabelled, 3)] {
+        let path = format!("/{name}.iso");
+        let cut = Source::new(installer()).cut_after(third);
+        let parts = Source::new(installer()).ranges(ranges);
+        origin.on(&path, Behaviour::Each(vec![Behaviour::Source(cut), Behaviour::Source(parts)]));
+        let job = begin(&service, name, &[origin.url(&path)], &[]);
+        expect_stored(&service, &job, &path[1..], &installer());
+        let asked = asked(&origin, &path);
+        assert_eq!(
+            (asked.len(), asked[1].as_str()),
+            (requests, format!("bytes={third}-").as_str()),
+            "{name}"
+        );
+    }
+}
+
+#[test]
 fn a_server_that_lies_about_ranges_harms_nothing() {
     let (service, origin) = (service(), Origin::start());
     for (name, ranges) in

@@ -68,6 +68,7 @@ fn a_form_is_refused_with_the_command_that_works() {
         for (method, target, command) in [
             ("PUT", "/iso?name=x.iso", "/iso?name=x.iso'"),
             ("PUT", "/iso", "/iso?name=FILE'"),
+            ("POST", "/iso?name=x.iso", "/iso?name=x.iso'"),
             ("PUT", "/microkernel?name=vmlinuz", "/microkernel?name=vmlinuz'"),
             ("PUT", "/images?name=n&version=1&isoclient=x.iso", "isoclient=x.iso'"),
             ("PUT", "/images", "isoclient=FILE'"),
@@ -84,6 +85,8 @@ fn a_form_is_refused_with_the_command_that_works() {
     // The upload that a form was sent to goes on.
     http::put(&service.north(&upload), "bytes").expect_status(200);
     http::delete(&service.north("/iso?name=a.iso")).expect_status(200);
+    let no_form = http::request("POST", &service.north("/iso?name=x.iso"), &[], body);
+    expect_problem(&service, &no_form, 405, "PUT");
     // Other types say nothing about the bytes.
     for other in ["application/x-www-form-urlencoded", "text/html", "application/json"] {
         let url = service.north("/microkernel?name=kernel");

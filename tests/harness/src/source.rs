@@ -19,6 +19,10 @@ pub enum Ranges {
     Longer,
     /// With the right part as the only one of a `multipart/byteranges`.
     Multipart,
+    /// With the right part and 200.
+    CalledWhole,
+    /// With the right part and 200, and without `Content-Range`.
+    Unlabelled,
 }
 
 /// A file of the server.
@@ -111,8 +115,12 @@ impl Source {
             let head = format!("{kind}Content-Length: {}\r\n", body.len());
             return self.answer(stream, seen, "206 Partial Content", &head, &body);
         }
-        let head = format!("{range}Content-Length: {}\r\n", rest.len());
-        self.answer(stream, seen, "206 Partial Content", &head, rest)
+        let (status, range) = match self.ranges {
+            Ranges::CalledWhole => ("200 OK", range.as_str()),
+            Ranges::Unlabelled => ("200 OK", ""),
+            _ => ("206 Partial Content", range.as_str()),
+        };
+        self.answer(stream, seen, status, &format!("{range}Content-Length: {}\r\n", rest.len()), rest)
     }
 
     /// Where the answer begins; `None` for the whole file and 200.

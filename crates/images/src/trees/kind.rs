@@ -143,3 +143,27 @@ fn indexed(
     let tree = IndexedTree { file: Arc::new(file), identity, index, warnings: warnings.texts, format };
     ImageTree { tree: Tree::Indexed(Box::new(tree)), identity, summary }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_format_has_a_word() {
+        let mut hybrid = vec![0; SIGNATURE_BYTES];
+        hybrid[510..512].copy_from_slice(b"\x55\xaa");
+        assert_eq!(file_format(&hybrid), Some("disk"));
+        // The boot sector of a hybrid image makes it no disk.
+        hybrid[DESCRIPTOR + 1..DESCRIPTOR + 6].copy_from_slice(b"CD001");
+        for (beginning, word) in [
+            (&hybrid[..], Some("iso")),
+            (b"hsqs", Some("squashfs")),
+            (b"\x1f\x8b", Some("gzip")),
+            (b"<html>", Some("html")),
+            (b"", Some("empty")),
+            (b"\x80\x81\x82", None),
+        ] {
+            assert_eq!(file_format(beginning), word);
+        }
+    }
+}
