@@ -13,6 +13,7 @@ const PROXY = {
   407: 'it wants you to sign in. Reload this page.',
   413: 'it takes no body of this size. Raise its limit, which nginx calls client_max_body_size.',
   429: 'it takes no more requests for now.',
+  500: 'it failed by itself. Its own log says why.',
   502: 'it does not reach the service. Does the service run?',
   503: 'it does not reach the service. Does the service run?',
   504: 'it did not wait for the service any longer. Raise its limit, which nginx calls proxy_read_timeout.',

@@ -37,6 +37,18 @@ export async function treeBrowsedAndSearched(scene) {
     assert.equal((await service.fetched(new URL(url).pathname)).bytes.toString(), content);
   }
 
+  // A click on a file opens it, or downloads it where browsers show no such files.
+  scene.through(new URL(service.southbound).port, '127.0.0.1');
+  const asked = page.context().waitForEvent('response', (answer) => answer.url().endsWith('/bash/bash.deb'));
+  await entries(page).getByRole('link', { name: 'bash.deb' }).click();
+  assert.equal((await asked).status(), 200);
+  await page.goto(`${scene.origin}/#/images/${image.id}`);
+  const shown = page.waitForEvent('popup');
+  await entries(page).getByRole('link', { name: 'README.html' }).click();
+  await (await shown).waitForURL(`${service.southbound}/debian/12.5/README.html`);
+  await page.goto(`${scene.origin}/#/images/${image.id}?path=pool%2Fmain%2Fb%2Fbash%2F`);
+  await holds(page, ['bash.deb', 'it is 100% #1?.deb']);
+
   // The path is in the URL, and each folder above it is a link.
   await page.reload();
   await holds(page, ['bash.deb', 'it is 100% #1?.deb']);
