@@ -840,6 +840,11 @@ export interface components {
              * @description Bytes that could be taken in now.
              */
             available: number;
+            /**
+             * @description Why the store takes in no files now, such as a read-only file system; null if it does. What is there
+             *     is served.
+             */
+            problem: string | null;
         };
         /** @description A file of a store. */
         StoredFile: {

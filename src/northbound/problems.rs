@@ -2,6 +2,8 @@
 //! it can repair. What only the operator can repair goes to the log, and the client reads a sentence without
 //! inner details.
 
+use std::io;
+
 use blobs::StoreError;
 use http::StatusCode;
 use http_service::Problem;
@@ -45,6 +47,13 @@ pub(super) fn checksum_mismatch() -> Problem {
     Problem::new(status, "the bytes do not have the checksum that was said; send them again")
 }
 
+/// Whether a disk takes no more bytes, though it may give those that it has.
+fn cannot_be_written(error: &io::Error) -> bool {
+    use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+
+    matches!(error.kind(), ReadOnlyFilesystem | StorageFull | QuotaExceeded)
+}
+
 impl IntoProblem for CatalogError {
     fn into_problem(self) -> Problem {
         let text = self.to_string();
@@ -65,6 +74,7 @@ impl IntoProblem for CatalogError {
             | CatalogError::Local(FileError::NotFound) => StatusCode::NOT_FOUND,
             CatalogError::Empty
             | CatalogError::LocalName(_)
+            | CatalogError::LinksTooLong(_)
             | CatalogError::Local(FileError::NotRegular(_)) => StatusCode::BAD_REQUEST,
             CatalogError::Local(FileError::Forbidden) => StatusCode::FORBIDDEN,
             CatalogError::TreeChoice(_) => {
@@ -72,7 +82,9 @@ impl IntoProblem for CatalogError {
             }
             CatalogError::NotAnImage(_) => StatusCode::UNPROCESSABLE_ENTITY,
             CatalogError::Store(error) => match error {
-                StoreError::NotFound(_) | StoreError::NoSuchUnfinishedFile => StatusCode::NOT_FOUND,
+                StoreError::NotFound(_) | StoreError::Link(_) | StoreError::NoSuchUnfinishedFile => {
+                    StatusCode::NOT_FOUND
+                }
                 StoreError::NotAFile(_)
                 | StoreError::OtherSpelling { .. }
                 | StoreError::UnfinishedFileExists => StatusCode::CONFLICT,
@@ -83,24 +95,29 @@ impl IntoProblem for CatalogError {
                 StoreError::Full { .. } => StatusCode::INSUFFICIENT_STORAGE,
                 StoreError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
                 StoreError::Mismatch(_) => StatusCode::UNPROCESSABLE_ENTITY,
-                StoreError::InUse(_) | StoreError::Io { .. } => return Problem::internal(text, LATER),
+                StoreError::Io { error: cause, .. } if cannot_be_written(cause) => {
+                    let detail = error.public_message();
+                    return Problem::new(StatusCode::INSUFFICIENT_STORAGE, detail).logged(text);
+                }
+                StoreError::Io { .. } => return Problem::internal(text, error.public_message()),
+                StoreError::InUse(_) => return Problem::internal(text, LATER),
             },
             CatalogError::Tree(error) => {
                 let detail = error.public_message();
                 return Problem::internal(error, detail);
             }
-            CatalogError::Inventory(_) => {
-                let detail =
-                    "the inventory cannot be written, so nothing was changed; the service's log says why";
+            CatalogError::Inventory(error) => {
+                let detail = error.public_message();
                 return Problem::new(StatusCode::INSUFFICIENT_STORAGE, detail).logged(text);
             }
-            CatalogError::Local(FileError::Io(_)) | CatalogError::Lookup(_) => {
+            CatalogError::Local(FileError::Io(_)) | CatalogError::Lookup(_) | CatalogError::Fault => {
                 return Problem::internal(text, LATER);
             }
             CatalogError::ClientCrowds(_) | CatalogError::ClientSearches => StatusCode::TOO_MANY_REQUESTS,
-            CatalogError::Crowded | CatalogError::Searching | CatalogError::Stopping => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            CatalogError::Crowded
+            | CatalogError::Searching
+            | CatalogError::TooManyJobs(_)
+            | CatalogError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         };
         Problem::new(status, text)
     }

@@ -38,6 +38,10 @@ struct StoreUsage {
     quota: Option<u64>,
     /// Bytes that could be taken in now.
     available: u64,
+    /// Why the store takes in no files now, such as a read-only file system; null if it does. What is there
+    /// is served.
+    #[schema(required)]
+    problem: Option<String>,
 }
 
 /// Uploads and downloads that are under way, or could be gone on with.
@@ -109,6 +113,7 @@ impl StoreUsage {
             },
             quota: Some(usage.quota).filter(|quota| *quota > 0),
             available: usage.available,
+            problem: usage.problem.clone(),
         }
     }
 }

@@ -12,4 +12,5 @@ mod killed_uploads;
 mod one_name;
 mod slow_sources;
 mod unsteady_sources;
+mod unusable_stores;
 mod unwritable_inventory;

@@ -9,6 +9,7 @@ mod downloads_resume;
 mod downloads_servers;
 mod fetching;
 mod lifecycle;
+mod queued;
 mod scrub;
 mod signatures;
 mod watch;

@@ -438,3 +438,25 @@ fn two_spellings_of_one_name_are_one_name() {
     let image = service.wait_for_status("debian", "1", |status| status == "OK");
     assert_eq!(image["iso"], "Debian.iso");
 }
+
+/// ISOs on another disk are linked into the store, or sorted into folders: the refusal says what to do.
+#[test]
+fn a_link_and_a_folder_in_the_store_are_refused_with_the_way_to_register_them() {
+    let setup = Setup::new();
+    fs::create_dir_all(setup.path("nas")).unwrap();
+    fs::copy(images::installer(), setup.path("nas/linked.iso")).unwrap();
+    symlink("../../nas/linked.iso", setup.path("static/iso/linked.iso")).unwrap();
+    fs::create_dir_all(setup.path("static/iso/debian")).unwrap();
+    fs::copy(images::installer(), setup.path("static/iso/debian/12.iso")).unwrap();
+    let service = setup.start();
+    for (iso, status) in [("linked.iso", 404), ("debian/12.iso", 400)] {
+        let refused = service.put_image(&[("name", "n"), ("version", "1"), ("isostore", iso)]);
+        assert_eq!(refused.status, status, "{}", refused.text());
+        assert!(refused.text().contains("`isolocal`"), "{}", refused.text());
+        assert!(!refused.text().contains("/nas/"), "{}", refused.text());
+    }
+    for (name, path) in [("linked", "nas/linked.iso"), ("folder", "static/iso/debian/12.iso")] {
+        service.register(name, "1", "isolocal", service.path(path).to_str().unwrap());
+        http::get(&service.south(&format!("/{name}/1/images/pxeboot/vmlinuz"))).expect_status(200);
+    }
+}

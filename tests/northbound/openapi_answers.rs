@@ -1,6 +1,7 @@
 //! Real answers of every operation, in as many states as possible, match the API's document and have no
 //! undocumented member.
 
+use harness::disk::SmallDisk;
 use harness::http::{self, Response};
 use harness::iso::{self, Maker, SourceTree};
 use harness::schema::Document;
@@ -113,6 +114,10 @@ fn answers_are_as_the_document_says() {
     }
     checked.on("GET", "/metrics", "/metrics", 200);
     checked.on("GET", "/readyz", "/readyz?verbose", 200);
+    // A store with a problem: another disk is in its place.
+    let disk = SmallDisk::mount(&checked.service.path("static/common"), 1);
+    checked.get("/storage");
+    drop(disk);
     let page = [("Accept", "text/html")];
     checked.ask("GET", "/", "/", &page, "").expect_status(200);
     checked.ask("OPTIONS", "/uploads", "/uploads", &[], "").expect_status(204);

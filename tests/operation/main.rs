@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod config;
+mod inventory_places;
 mod logs;
 mod restart;
 mod restart_credentials;

@@ -86,16 +86,42 @@ pub enum StoreError {
     /// The file does not have the expected digests.
     #[error(transparent)]
     Mismatch(#[from] Mismatch),
+    /// A link has that name.
+    #[error("the {0} store has a link of that name, and links are not followed{way}", way = instead_of(*.0))]
+    Link(StoreKind),
     /// The disk failed.
-    #[error("cannot {action} in the {kind} store: {}", in_words(source))]
+    #[error("cannot {action} in the {kind} store: {}", in_words(error))]
     Io {
         /// The action that failed.
         action: &'static str,
         /// Which store.
         kind: StoreKind,
-        /// The error of the system.
-        source: io::Error,
+        /// The error of the system, which the text tells.
+        error: io::Error,
     },
+}
+
+impl StoreError {
+    /// What clients may read: it names no path, and of a disk that fails the cause.
+    pub fn public_message(&self) -> String {
+        match self {
+            Self::Io { kind, error, .. } => disk_problem(*kind, error),
+            other => other.to_string(),
+        }
+    }
+}
+
+/// What a client can do instead of linking a file into a store.
+fn instead_of(store: StoreKind) -> &'static str {
+    match store {
+        StoreKind::Iso => "; register the ISO where it lies, by `isolocal` and its absolute path",
+        StoreKind::Microkernel => "",
+    }
+}
+
+/// A sentence for clients on a disk that fails.
+pub(crate) fn disk_problem(kind: StoreKind, error: &io::Error) -> String {
+    format!("the {kind} store fails: {}", in_words(error))
 }
 
 /// The limit that a file exceeds.

@@ -16,7 +16,7 @@ mod store;
 mod unfinished_files;
 mod upload;
 
-pub use disk::Disks;
+pub use disk::{Disks, make_folder};
 pub use error::{Bound, StoreError};
 pub use publish::Published;
 pub use reading::{Way, Whole, read_whole};

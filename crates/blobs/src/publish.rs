@@ -16,6 +16,8 @@ use model::unfinished_file::{Owner, UnfinishedFileId};
 #[must_use = "a drop takes the name away again"]
 pub struct Published {
     path: PathBuf,
+    name: FileName,
+    unfinished: UnfinishedFiles,
     old: Option<PathBuf>,
     rollback: Rollback,
     undo: bool,
@@ -41,7 +43,14 @@ impl Published {
         rollback: Rollback,
     ) -> Result<Self, StoreError> {
         let _naming = store.lock_spelling(name)?;
-        let mut published = Self { path: store.path(name), old: None, rollback, undo: false };
+        let mut published = Self {
+            path: store.path(name),
+            name: name.clone(),
+            unfinished: store.unfinished.clone(),
+            old: None,
+            rollback,
+            undo: false,
+        };
         let old = match published.rollback {
             Rollback::Record => store.replaced(name),
             Rollback::Nothing | Rollback::Unfinished(..) => from.with_extension("old"),
@@ -64,6 +73,8 @@ impl Published {
     pub(super) fn earlier(store: &Store, name: &FileName, id: UnfinishedFileId) -> Self {
         Self {
             path: store.path(name),
+            name: name.clone(),
+            unfinished: store.unfinished.clone(),
             old: None,
             rollback: Rollback::Unfinished(id, store.unfinished.clone()),
             undo: true,
@@ -71,13 +82,20 @@ impl Published {
     }
 
     /// Keeps the file, and removes the one that it replaced. The checkpoint of a client's upload stays and
-    /// says that the file is complete.
+    /// says that the file is complete; those of earlier files of the name go.
     pub fn keep(mut self) {
         self.undo = false;
-        if let Rollback::Unfinished(id, files) = &self.rollback
-            && let Err(error) = complete(id, files)
-        {
-            tracing::warn!(%id, %error, "a checkpoint cannot record that a file is complete");
+        let id = match &self.rollback {
+            Rollback::Unfinished(id, files) => {
+                if let Err(error) = complete(id, files) {
+                    tracing::warn!(%id, %error, "a checkpoint cannot record that a file is complete");
+                }
+                Some(id)
+            }
+            Rollback::Nothing | Rollback::Record => None,
+        };
+        if let Err(error) = self.unfinished.forget_published(&self.name, id) {
+            tracing::warn!(name = %self.name, %error, "a checkpoint of a replaced file stays behind");
         }
     }
 

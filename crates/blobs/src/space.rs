@@ -30,6 +30,8 @@ pub struct Usage {
     pub quota: u64,
     /// Bytes that the store could receive now.
     pub available: u64,
+    /// Why the store receives no files now, if it does not.
+    pub problem: Option<String>,
     /// The file system of the store.
     pub file_system: FileSystem,
 }
@@ -149,6 +151,7 @@ impl Store {
             promised: promises.of(self.kind),
             quota: self.limits.quota,
             available: self.space(&promises, None, None)?.available,
+            problem: self.check_writable().err().map(|error| error.public_message()),
             file_system: self.file_system(&promises, None)?,
         })
     }
@@ -239,7 +242,7 @@ impl Store {
         let space = answer.map_err(|errno| StoreError::Io {
             action: "ask for free space",
             kind: self.kind,
-            source: errno.into(),
+            error: errno.into(),
         })?;
         Ok(FileSystem {
             device: self.device,

@@ -85,7 +85,6 @@ impl Staging {
         resumable.checkpoint.advance(size, hashers);
         resumable.checkpoint.complete = Some(complete);
         resumable.save(store)?;
-        resumable.files.sync().map_err(|source| store.io("sync the folder", source))?;
         Ok(Rollback::Unfinished(resumable.id.clone(), resumable.files.clone()))
     }
 

@@ -6,14 +6,15 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::fs::{Access, AtFlags, CWD, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::disk::{Disk, Disks};
+use super::disk::{Disk, Disks, make_folder};
 use super::error::StoreError;
 use super::spelling::{folds_names, other_spelling};
 use super::unfinished_files::UnfinishedFiles;
 use model::identity::Identity;
+use model::lock_wait;
 use model::names::FileName;
 use model::stored_file::StoreKind;
 
@@ -51,12 +52,16 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// Another process uses the folder, or the disk fails.
+    /// Another process uses the folder, and goes on to do so for ten seconds; or the disk fails.
     pub fn open(kind: StoreKind, folder: PathBuf, limits: Limits, disks: &Disks) -> Result<Self, StoreError> {
         let incoming = folder.join(FileName::INCOMING);
-        let lock = fs::create_dir_all(&incoming).and_then(|()| File::open(&incoming));
-        let lock = lock.map_err(|source| StoreError::Io { action: "make a folder", kind, source })?;
-        if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
+        let io = |action, error| StoreError::Io { action, kind, error };
+        let lock = make_folder(&incoming).and_then(|()| File::open(&incoming));
+        let lock = lock.map_err(|error| io("make a folder", error))?;
+        let is_locked = lock_wait::take(|| {
+            Ok(rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) != Err(Errno::WOULDBLOCK))
+        });
+        if !is_locked.map_err(|error| io("lock a folder", error))? {
             return Err(StoreError::InUse(kind));
         }
         let folds_names = folds_names(&incoming);
@@ -66,11 +71,10 @@ impl Store {
             let has_name = |identity: Identity| {
                 named.is_ok_and(|named| named.is_file() && Identity::of(&named).same_version(&identity))
             };
-            checkpoint.is_published || complete.is_some_and(has_name)
+            complete.is_some_and(has_name)
         });
-        let unfinished = unfinished.map_err(|source| StoreError::Io { action: "list", kind, source })?;
-        let metadata =
-            lock.metadata().map_err(|source| StoreError::Io { action: "look at a folder", kind, source })?;
+        let unfinished = unfinished.map_err(|error| io("list", error))?;
+        let metadata = lock.metadata().map_err(|error| io("look at a folder", error))?;
         let device = metadata.dev();
         let disk = disks.disk(device);
         let naming = Mutex::new(());
@@ -78,6 +82,11 @@ impl Store {
         store.unfinished.promise(|checkpoint, has| {
             store.promise_again(checkpoint.plan.client, checkpoint.plan.size, (checkpoint.offset, has))
         });
+        // A folder that cannot be listed is no store. One that cannot be written to can be served.
+        fs::read_dir(&store.folder).map_err(|error| io("list", error))?;
+        if let Err(error) = store.check_writable() {
+            tracing::warn!(%kind, error = error.public_message(), "files are served, but none can be received");
+        }
         Ok(store)
     }
 
@@ -106,8 +115,28 @@ impl Store {
         match found {
             Ok(found) if found == opened => Ok(()),
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.io("look at a folder", error)),
-            _ => Err(self.io("find the folder", io::Error::other("another one is in its place"))),
+            _ => Err(self.io("find the folder", io::ErrorKind::NotFound.into())),
         }
+    }
+
+    /// Fails if the store can receive no files: the file system is read-only or has no inodes left, or the
+    /// service has no permission. Nothing is written.
+    ///
+    /// # Errors
+    ///
+    /// Why not.
+    pub fn check_writable(&self) -> Result<(), StoreError> {
+        for folder in [&self.folder, &self.incoming()] {
+            let access =
+                rustix::fs::accessat(CWD, folder, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS);
+            access.map_err(|errno| self.io("write", errno.into()))?;
+        }
+        let space = rustix::fs::statvfs(&self.folder).map_err(|errno| self.io("write", errno.into()))?;
+        // A file system without a fixed number of inodes tells that it has none.
+        if space.f_files > 0 && space.f_favail == 0 {
+            return Err(self.error("write", io::ErrorKind::StorageFull.into()));
+        }
+        Ok(())
     }
 
     /// All complete files, by name. Folders, links, devices and invalid names are passed over.
@@ -137,6 +166,7 @@ impl Store {
         self.expect_spelling(name)?;
         match fs::symlink_metadata(self.path(name)) {
             Ok(metadata) if metadata.is_file() => Ok(Identity::of(&metadata)),
+            Ok(metadata) if metadata.is_symlink() => Err(StoreError::Link(self.kind)),
             Ok(_) => Err(StoreError::NotFound(self.kind)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(StoreError::NotFound(self.kind)),
             Err(source) => Err(self.io("look at a file", source)),
@@ -165,7 +195,16 @@ impl Store {
     pub fn remove(&self, name: &FileName) -> Result<(), StoreError> {
         self.stat(name)?;
         fs::remove_file(self.path(name)).map_err(|source| self.io("remove a file", source))?;
-        self.sync()
+        self.sync()?;
+        self.forget_uploads(name);
+        Ok(())
+    }
+
+    /// Forgets that uploads of this name were complete, because the file is gone.
+    pub fn forget_uploads(&self, name: &FileName) {
+        if let Err(error) = self.unfinished.forget_published(name, None) {
+            tracing::warn!(kind = %self.kind, %name, %error, "a checkpoint of a removed file stays behind");
+        }
     }
 
     /// Refuses the name of a folder, a link or a device, and another spelling of a file's name.
@@ -209,9 +248,16 @@ impl Store {
     }
 
     pub(crate) fn io(&self, action: &'static str, source: io::Error) -> StoreError {
-        if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
-            return self.full(None);
+        let is_full = matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+        match rustix::fs::statvfs(&self.folder) {
+            // The figures of the space would be a riddle.
+            Ok(space) if space.f_files > 0 && space.f_favail == 0 => self.error(action, source),
+            _ if is_full => self.full(None),
+            _ => self.error(action, source),
         }
-        StoreError::Io { action, kind: self.kind, source }
+    }
+
+    fn error(&self, action: &'static str, error: io::Error) -> StoreError {
+        StoreError::Io { action, kind: self.kind, error }
     }
 }

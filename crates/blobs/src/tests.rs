@@ -148,10 +148,13 @@ fn only_regular_files_are_files() {
     fs::create_dir(store.path(&name("folder"))).expect("a folder");
     symlink("/etc/hostname", store.path(&name("link"))).expect("a link");
     assert!(store.list().expect("lists").is_empty());
-    for odd in ["folder", "link", "missing"] {
+    for odd in ["folder", "missing"] {
         assert!(matches!(store.open_file(&name(odd)), Err(StoreError::NotFound(_))), "{odd}");
         assert!(matches!(store.remove(&name(odd)), Err(StoreError::NotFound(_))), "{odd}");
     }
+    // What to do instead is told.
+    assert!(matches!(store.open_file(&name("link")), Err(StoreError::Link(_))));
+    assert!(matches!(store.remove(&name("link")), Err(StoreError::Link(_))));
     for odd in ["folder", "link"] {
         assert!(
             matches!(store.receive(None, name(odd), None, Expected::default()), Err(StoreError::NotAFile(_))),

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use super::checkpoint::Checkpoint;
 use super::disk::{Promise, remove_if_exists};
 use model::client::ClientKey;
+use model::names::FileName;
 use model::unfinished_file::{UnfinishedFile, UnfinishedFileId};
 
 /// The extension of a replaced file that waits for the record of the new one.
@@ -148,6 +149,7 @@ impl UnfinishedFiles {
     /// Writes a checkpoint. When this returns it is on disk.
     pub(super) fn save(&self, id: &UnfinishedFileId, checkpoint: Checkpoint) -> io::Result<()> {
         checkpoint.write(&self.checkpoint_path(id))?;
+        self.sync()?;
         let mut known = self.lock();
         let promise = known.remove(id).and_then(|known| known.promise).filter(|_| !checkpoint.is_published);
         known.insert(id.clone(), Known { checkpoint, saved: Instant::now(), age: Duration::ZERO, promise });
@@ -193,6 +195,21 @@ impl UnfinishedFiles {
         Ok(checkpoint)
     }
 
+    /// Removes the checkpoints of published files of this name, which is another file now, or none.
+    pub(super) fn forget_published(
+        &self,
+        name: &FileName,
+        except: Option<&UnfinishedFileId>,
+    ) -> io::Result<()> {
+        let known = self.lock();
+        let is_outdated = |(id, known): &(&UnfinishedFileId, &Known)| {
+            known.checkpoint.is_published && known.checkpoint.plan.name == *name && Some(*id) != except
+        };
+        let outdated: Vec<_> = known.iter().filter(is_outdated).map(|(id, _)| id.clone()).collect();
+        drop(known);
+        outdated.iter().try_for_each(|id| self.remove(id))
+    }
+
     /// Removes an unfinished file. A published file keeps its name.
     pub(super) fn remove(&self, id: &UnfinishedFileId) -> io::Result<()> {
         self.lock().remove(id);
@@ -201,7 +218,7 @@ impl UnfinishedFiles {
     }
 
     /// Makes the names in the folder durable.
-    pub(super) fn sync(&self) -> io::Result<()> {
+    fn sync(&self) -> io::Result<()> {
         File::open(&self.folder)?.sync_all()
     }
 

@@ -1,12 +1,11 @@
 //! The core that all components build on. The program opens it once; its handles are cheap to clone.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use blobs::Disks;
+use blobs::{Disks, make_folder};
 use fetch::{ClientError, EgressPolicy, Fetcher};
 use file_transport::Counters;
 use http_service::transfers::{Limits, Transfers};
@@ -94,7 +93,7 @@ impl Core {
     /// A part cannot be opened; nothing was changed.
     pub fn open(settings: &CoreSettings, connections: Arc<Counters>) -> Result<Self, CoreError> {
         let folder = settings.inventory_file.parent().unwrap_or(Path::new("/"));
-        fs::create_dir_all(folder).map_err(|source| CoreError::Folder { path: folder.to_owned(), source })?;
+        make_folder(folder).map_err(|source| CoreError::Folder { path: folder.to_owned(), source })?;
         let feed = Feed::default();
         let inventory = Inventory::JsonFile(JsonFile::open(settings.inventory_file.clone())?);
         let records = inventory.load()?;

@@ -2,10 +2,12 @@
 //! the client (your request, your file) or the operator (our disk). The texts of the first kind go to clients
 //! and carry no path of the server.
 
+use std::io;
+
 use crate::trees::{FileError, TreeError};
 use blobs::StoreError;
 use component::LookupError;
-use model::image::Status;
+use model::image::{Status, WebSource};
 use model::names::{FileName, ImageName, ImageVersion, NameError};
 use model::stored_file::StoreKind;
 use records::inventory::{CommitError, InventoryError};
@@ -108,6 +110,15 @@ pub enum CatalogError {
     /// Our disk: the change was not made, because it could not be saved.
     #[error("{}", .0.with_cause())]
     Inventory(std::sync::Arc<InventoryError>),
+    /// A change failed by a fault of the program.
+    #[error("the change failed by a fault of the program")]
+    Fault,
+    /// As many jobs wait or run as `maxQueuedJobs` allows.
+    #[error("{0} jobs wait or run, which is all that `maxQueuedJobs` allows; try again when some have ended")]
+    TooManyJobs(usize),
+    /// The links of an image are too long.
+    #[error("the links of the image have {0} bytes together, with those of `checksum` and `signature`; {max} are allowed", max = WebSource::MAX_LINK_BYTES)]
+    LinksTooLong(usize),
     /// All permits of uploads are taken.
     #[error("too many files are arriving at this moment; try again later")]
     Crowded,
@@ -149,6 +160,7 @@ impl From<CommitError> for CatalogError {
     fn from(error: CommitError) -> Self {
         match error {
             CommitError::Unsaved(error) => Self::Inventory(error),
+            CommitError::Panicked => Self::Fault,
             CommitError::Stopping => Self::Stopping,
         }
     }
@@ -158,6 +170,15 @@ impl CatalogError {
     /// Whether the file could be stored under another name.
     pub(crate) fn is_about_the_name(&self) -> bool {
         matches!(self, Self::Busy(_) | Self::InUse { .. } | Self::NameIsLocal(_) | Self::NameIsStored(_))
+    }
+
+    /// Whether the service has no permission to open a file.
+    pub(crate) fn is_forbidden(&self) -> bool {
+        match self {
+            Self::Local(FileError::Forbidden) => true,
+            Self::Store(StoreError::Io { error, .. }) => error.kind() == io::ErrorKind::PermissionDenied,
+            _ => false,
+        }
     }
 
     /// A path that leads to no readable file is the client's fault, a disk that fails is ours.

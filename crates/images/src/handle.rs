@@ -37,6 +37,8 @@ pub struct Storage {
     /// A file written to within this time may not be complete, so the folder scan asks for its digest later.
     /// Zero if there is no scan.
     pub settling: Duration,
+    /// Downloads that wait or run at most.
+    pub max_queued: usize,
 }
 
 /// The catalog. Clones are cheap and share the parts.
@@ -86,7 +88,7 @@ impl Catalog {
     ///
     /// A folder cannot be opened, or the disk refuses a record.
     pub async fn open(storage: Storage, records: Writer, events: Feed) -> Result<Self, OpenError> {
-        let Storage { isos, microkernels, trees, root, lookups, settling } = storage;
+        let Storage { isos, microkernels, trees, root, lookups, settling, max_queued } = storage;
         adopt_links(&records, &isos).await?;
         let stores = Arc::new(Stores { isos, microkernels });
         recover_replaced(&stores, records.snapshot().records());
@@ -105,6 +107,7 @@ impl Catalog {
             permits: IntakePermits::default(),
             image_locks: NameLocks::default(),
             file_locks: NameLocks::default(),
+            max_queued,
         };
         Ok(Self::assemble(shared, folders, lookups, settling))
     }
@@ -160,6 +163,7 @@ struct Shared {
     permits: IntakePermits,
     image_locks: ImageLocks,
     file_locks: FileLocks,
+    max_queued: usize,
 }
 
 impl Shared {
@@ -201,6 +205,7 @@ impl Shared {
             intakes: Arc::clone(intakes),
             tasks: self.tasks.clone(),
             image_locks: self.image_locks.clone(),
+            max_queued: self.max_queued,
         }
     }
 

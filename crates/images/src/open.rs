@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use blobs::{Disks, Limits, Store, StoreError};
+use blobs::{Disks, Limits, Store, StoreError, make_folder};
 use component::{Check, Component, ContentSource, Core};
 use model::image::Status;
 use model::stored_file::StoreKind;
@@ -76,6 +76,7 @@ pub async fn open(core: &Core, settings: &ImageSettings) -> Result<OpenImages, O
         root: settings.root_dir.clone(),
         lookups: core.lookups.clone(),
         settling: settings.jobs.watch_interval,
+        max_queued: settings.jobs.max_queued,
     };
     let catalog = Catalog::open(storage, core.inventory.handle(), core.feed.clone()).await?;
     let restored = catalog.restore().await?;
@@ -92,11 +93,7 @@ fn make_folders(settings: &ImageSettings) -> Result<(), OpenImagesError> {
         ("isoDir", &settings.iso_dir),
         ("microkernelDir", &settings.microkernel_dir),
     ] {
-        fs::create_dir_all(path).map_err(|source| OpenImagesError::Folder {
-            key,
-            path: path.clone(),
-            source,
-        })?;
+        make_folder(path).map_err(|source| OpenImagesError::Folder { key, path: path.clone(), source })?;
     }
     Ok(())
 }
@@ -127,14 +124,14 @@ fn take_mounts(
     Mounts::take(settings.mount_dir.clone(), &expected).map_err(OpenImagesError::Mounts)
 }
 
-/// Each store must be in its place: a disk may not be mounted.
+/// Each store must be in its place, for a disk may not be mounted, and receive files.
 fn checks(catalog: &Catalog) -> Vec<Check> {
     [("iso store", StoreKind::Iso), ("microkernel store", StoreKind::Microkernel)]
         .map(|(name, kind)| {
             let files = catalog.files.clone();
             Check::new(name, move || {
                 let files = files.clone();
-                async move { files.expect_in_place(kind).await.map_err(|error| error.to_string()) }
+                async move { files.expect_usable(kind).await }
             })
         })
         .into()

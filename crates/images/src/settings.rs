@@ -10,6 +10,12 @@ use crate::jobs::JobSettings;
 /// The limit of `maxDownloads`: each download has a thread or two that wait for the disk and the network.
 const MAX_DOWNLOADS: u64 = 64;
 
+/// Jobs that may wait. Each adds a kilobyte or two, and up to 16 KiB of links, to what each change writes.
+const MAX_QUEUED: usize = 1000;
+
+/// The limit of `maxQueuedJobs`: so many may make an inventory of some hundred megabytes.
+const MAX_QUEUED_LIMIT: u64 = 100_000;
+
 /// How the trees inside ISOs are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ImageBackend {
@@ -77,6 +83,9 @@ impl ImageSettings {
 fn read_jobs(settings: &Settings, folder: &Path) -> Result<JobSettings, ConfigError> {
     let keyring = settings.get("keyringDir", text)?;
     Ok(JobSettings {
+        max_queued: settings
+            .get("maxQueuedJobs", |value| at_least_one(value, MAX_QUEUED_LIMIT))?
+            .unwrap_or(MAX_QUEUED),
         max_downloads: settings.get("maxDownloads", |value| at_least_one(value, MAX_DOWNLOADS))?.unwrap_or(4),
         stall_timeout: settings
             .get("downloadStallTimeout", |value| at_least_one(value, u64::MAX))?

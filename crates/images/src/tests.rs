@@ -36,6 +36,7 @@ impl Fixture {
             root: root.clone(),
             lookups: component::LookupLimit::default(),
             settling: Duration::ZERO,
+            max_queued: 1000,
         };
         let inventory = JsonFile::open(folder.path().join("inventory.json")).expect("an inventory");
         let inventory = Inventory::JsonFile(inventory);

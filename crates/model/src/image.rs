@@ -116,9 +116,18 @@ pub struct WebSource {
 }
 
 impl WebSource {
+    /// The most bytes that the links of an image may have together.
+    pub const MAX_LINK_BYTES: usize = 16 << 10;
+
     /// The links to the ISO, in the order to ask them.
     pub fn links(&self) -> Vec<&Link> {
         std::iter::once(&self.url).chain(&self.mirrors).collect()
+    }
+
+    /// Bytes of all links together. Records are kept in memory and written whole, so they are limited to
+    /// [`Self::MAX_LINK_BYTES`].
+    pub fn link_bytes(&self) -> usize {
+        self.all_links().iter().map(|link| link.secret_url().as_str().len()).sum()
     }
 
     /// All links, always in the same order.

@@ -7,6 +7,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
+/// Bytes of a text in a record.
+const TEXT_BYTES: usize = 2048;
+
 /// Lines that a job's log keeps. Later lines push out the oldest.
 pub const LOG_LINES: usize = 50;
 
@@ -147,14 +150,30 @@ impl Job {
         if self.log.len() >= LOG_LINES {
             self.log.pop_front();
         }
-        self.log.push_back(LogLine { time: Timestamp::now(), text: text.into() });
+        self.log.push_back(LogLine { time: Timestamp::now(), text: bounded(text.into()) });
     }
 
     /// Goes to another state.
     pub fn enter(&mut self, state: State) {
-        self.state = state;
+        self.state = match state {
+            State::Waiting { until, reason } => State::Waiting { until, reason: bounded(reason) },
+            State::Failed { reason } => State::Failed { reason: bounded(reason) },
+            other => other,
+        };
         self.updated = Timestamp::now();
     }
+}
+
+/// A text of at most 2,048 bytes, because records are kept in memory and written whole, and a server may put
+/// as much as it likes into a text that a failure tells. What is cut is marked.
+pub fn bounded(mut text: String) -> String {
+    if text.len() > TEXT_BYTES {
+        let end = (0..=TEXT_BYTES).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+        let rest = text.len() - end;
+        text.truncate(end);
+        text.push_str(&format!("… ({rest} more bytes)"));
+    }
+    text
 }
 
 #[cfg(test)]
@@ -192,6 +211,17 @@ mod tests {
         assert_eq!(serde_json::to_string(&job).expect("JSON"), stored);
         let without_kind = stored.replace(r#""kind":"download","#, "");
         assert!(serde_json::from_str::<Job>(&without_kind).is_err());
+    }
+
+    #[test]
+    fn texts_are_bounded_and_say_so() {
+        assert_eq!(bounded("short".into()), "short");
+        let cut = bounded("é".repeat(TEXT_BYTES));
+        assert!(cut.ends_with("… (2048 more bytes)") && cut.len() < TEXT_BYTES + 30, "{cut}");
+        let mut job = Job::new(work(serde_json::json!({})), String::new());
+        job.note("x".repeat(1 << 20));
+        job.enter(State::Failed { reason: "x".repeat(1 << 20) });
+        assert!(serde_json::to_string(&job).expect("JSON").len() < 3 * TEXT_BYTES);
     }
 
     #[test]

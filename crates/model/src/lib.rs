@@ -13,6 +13,7 @@ pub mod job;
 pub mod link;
 pub mod litter;
 mod live;
+pub mod lock_wait;
 pub mod media_range;
 pub mod minimum_rate;
 pub mod names;

@@ -1,10 +1,11 @@
 //! Files with records: readable by their owner alone, durable, locked against other processes.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use model::lock_wait;
 use rustix::fs::FlockOperation;
 
 /// Bytes that are collected for one write.
@@ -24,12 +25,17 @@ pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
-/// Writes a file that only its owner may read, and which survives a power cut.
+/// Writes a file that only its owner may read, and which survives a power cut. A file or a link that has the
+/// name is removed first: it is a leftover, perhaps of another user.
 pub(crate) fn write_durably(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
 ) -> io::Result<()> {
-    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     let mut buffer = BufWriter::with_capacity(WRITE_BUFFER, file);
     write(&mut buffer)?;
     buffer.into_inner()?.sync_all()
@@ -47,13 +53,18 @@ pub(crate) fn create(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Locks `<path>.lock` for as long as the file is open; `None` if another process has it.
+/// Locks `<path>.lock` for as long as the file is open; `None` if another process has it, and keeps it for
+/// ten seconds: one that was killed may still be dying. The file is open for reading alone, so that its disk
+/// can be made read-only.
 pub(crate) fn lock(path: &Path) -> io::Result<Option<File>> {
-    let file =
-        OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(beside(path, "lock"))?;
-    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(Some(file)),
-        Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-        Err(errno) => Err(errno.into()),
-    }
+    let path = beside(path, "lock");
+    create(&path)?;
+    let file = File::open(path)?;
+    let is_locked =
+        lock_wait::take(|| match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(true),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
+            Err(errno) => Err(errno.into()),
+        })?;
+    Ok(is_locked.then_some(file))
 }

@@ -203,6 +203,7 @@ pub(in crate::northbound) fn storage() -> Value {
                 "unfinished": {"files": 1, "bytes": 734_003_200, "promised": 2_773_874_688_u64},
                 "quota": null,
                 "available": 418_759_311_360_u64,
+                "problem": null,
             },
             {
                 "store": "microkernel",
@@ -212,6 +213,7 @@ pub(in crate::northbound) fn storage() -> Value {
                 "unfinished": {"files": 0, "bytes": 0, "promised": 0},
                 "quota": 1_073_741_824,
                 "available": 1_069_591_696,
+                "problem": "the microkernel store fails: the file system is read-only",
             },
         ],
         "fileSystems": [{

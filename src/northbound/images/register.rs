@@ -168,11 +168,22 @@ async fn from_store(
     checksum_file: &ChecksumFile,
 ) -> Result<Image, Problem> {
     let source = IsoSource::Store.parameter();
-    let iso = parameters.required(source, FileName::existing)?;
+    let iso = parameters.required(source, stored)?;
     let reservation = reserve(api, client, parameters).await?;
     let digests = checksum_file.complete(api, iso.as_str(), digests).await?;
     let registered = reservation.register_stored(iso, digests.expected()).await;
     registered.map_err(|error| of_file(error, &digests).of_parameter(source))
+}
+
+fn stored(name: String) -> Result<FileName, String> {
+    if name.contains('/') {
+        return Err(
+            "names a file of the store, which has no folders; register an ISO in a folder where it lies, by \
+             `isolocal` and its absolute path"
+                .into(),
+        );
+    }
+    FileName::existing(name).map_err(|error| error.to_string())
 }
 
 async fn from_server(

@@ -37,6 +37,7 @@ pub mod service;
 pub mod source;
 pub mod sse;
 pub mod started;
+pub mod trace;
 pub mod unprivileged;
 pub mod wait;
 pub mod web;

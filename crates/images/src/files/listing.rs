@@ -141,6 +141,10 @@ impl Files {
         if identity.is_none() {
             file.status = Status::Error("it is missing".into());
         }
+        if file.status == Status::Preparing && self.requests.is_forbidden(&(kind, file.name.clone()), &latest)
+        {
+            file.status = Status::Error("the user of the service has no permission to read it".into());
+        }
         let is_complete =
             || self.settling.is_zero() || latest.is_untouched_for(self.settling, SystemTime::now());
         if file.status == Status::Preparing && is_complete() {

@@ -69,12 +69,15 @@ impl Files {
         let stores = Arc::clone(&self.stores);
         let is_missing = move |name: &FileName| {
             let found = stores.of(kind).stat(name);
-            matches!(found, Err(StoreError::NotFound(_) | StoreError::OtherSpelling { .. }))
+            use StoreError::{Link, NotFound, OtherSpelling};
+            matches!(found, Err(NotFound(_) | Link(_) | OtherSpelling { .. }))
         };
         let names = blocking(move || names.into_iter().filter(is_missing).collect::<Vec<_>>()).await?;
         if names.is_empty() {
             return Ok(());
         }
+        let (stores, gone) = (Arc::clone(&self.stores), names.clone());
+        blocking(move || gone.iter().for_each(|name| stores.of(kind).forget_uploads(name))).await?;
         let forgotten = self.records.commit(move |records| {
             let used = if kind == StoreKind::Iso { users_by_iso(records) } else { BTreeMap::new() };
             let keys = names.into_iter().filter(|name| !used.contains_key(name)).map(|name| (kind, name));

@@ -15,10 +15,16 @@ use model::stored_file::StoreKind;
 pub type StoreScan = BTreeMap<FileName, Option<Identity>>;
 
 impl Files {
-    /// Fails if the folder of a store is not where it was opened: its disk may not be mounted.
-    pub async fn expect_in_place(self: &Arc<Self>, kind: StoreKind) -> Result<(), CatalogError> {
+    /// Fails if the folder of a store is not where it was opened, for its disk may not be mounted, or if it
+    /// can receive no files. The error is a text for operators.
+    pub async fn expect_usable(self: &Arc<Self>, kind: StoreKind) -> Result<(), String> {
         let files = Arc::clone(self);
-        blocking(move || Ok(files.stores.of(kind).expect_in_place()?)).await?
+        let usable = blocking(move || {
+            let store = files.stores.of(kind);
+            store.expect_in_place().and_then(|()| store.check_writable())
+        });
+        let usable = usable.await.map_err(|error: CatalogError| error.to_string())?;
+        usable.map_err(|error| error.public_message())
     }
 
     /// The identities of all files of a store. No file is read.

@@ -14,6 +14,8 @@ use model::link::Link;
 pub struct JobSettings {
     /// Downloads that run at once. Others wait.
     pub max_downloads: usize,
+    /// Downloads that wait or run at most. More are refused.
+    pub max_queued: usize,
     /// A download that brings nothing for this long has failed.
     pub stall_timeout: Duration,
     /// The folder of the keyrings for signatures.

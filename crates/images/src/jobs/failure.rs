@@ -123,7 +123,13 @@ impl From<CatalogError> for Failure {
             CatalogError::NoSuchImage | CatalogError::Stopping => Self::Cancelled,
             CatalogError::Inventory(error) => {
                 tracing::error!(error = error.with_cause(), "a job cannot be recorded");
-                Self::Storage("the inventory cannot be written, see the service's log".into())
+                Self::Storage(error.public_message())
+            }
+            CatalogError::TooManyJobs(_) => Self::Conflict(text),
+            CatalogError::LinksTooLong(_) => Self::TooLarge(text),
+            CatalogError::Store(error @ StoreError::Io { .. }) => {
+                tracing::error!(error = text, "a job cannot be done");
+                Self::Storage(error.public_message())
             }
             _ => {
                 tracing::error!(error = text, "a job cannot be done");

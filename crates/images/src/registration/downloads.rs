@@ -17,7 +17,7 @@ use crate::tasks::Tasks;
 use blobs::{Received, StoreError};
 use model::digest::{Expected, Sha256};
 use model::image::{Image, ImageId, Source, Status, TreeSummary};
-use model::job::Job;
+use model::job::{Job, bounded};
 use model::names::FileName;
 use model::stored_file::{Origin, StoreKind};
 use model::unfinished_file::{Owner, Plan, UnfinishedFile, UnfinishedFileId};
@@ -29,6 +29,8 @@ pub struct Downloads {
     pub(crate) intakes: Arc<Intakes>,
     pub(crate) tasks: Tasks,
     pub(crate) image_locks: ImageLocks,
+    /// Downloads that wait or run at most.
+    pub(crate) max_queued: usize,
 }
 
 impl Downloads {
@@ -145,7 +147,7 @@ impl Downloads {
                 return Err(CatalogError::NoSuchImage);
             }
             if let Ok(image) = unfinished(records, &id) {
-                image.status = Status::Error(reason);
+                image.status = Status::Error(bounded(reason));
                 image.updated = Timestamp::now();
             }
             records.jobs.insert(job.id.clone(), job);
@@ -186,7 +188,9 @@ impl Downloads {
         let _lock =
             lock.ok_or_else(|| CatalogError::Busy(format!("the image {} {}", image.name, image.version)))?;
         let (name, version) = (image.name.clone(), image.version.clone());
+        let limit = self.max_queued;
         let begun = self.records.commit(move |records| {
+            check_queue(records, limit)?;
             let image = records.images.get_mut(&id).ok_or(CatalogError::NoSuchImage)?;
             if !matches!(image.status, Status::Error(_)) || !matches!(image.source, Source::Web(_)) {
                 return Err(CatalogError::Duplicate { name, version });
@@ -197,6 +201,12 @@ impl Downloads {
         });
         begun.await
     }
+}
+
+/// Refuses another job if as many as are allowed wait or run. Each is written with each change.
+pub(super) fn check_queue(records: &Records, limit: usize) -> Result<(), CatalogError> {
+    let waiting = records.jobs.values().filter(|job| !job.state.is_end()).count();
+    if waiting >= limit { Err(CatalogError::TooManyJobs(limit)) } else { Ok(()) }
 }
 
 /// The image, if it still waits for its download.

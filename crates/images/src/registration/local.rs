@@ -92,7 +92,8 @@ fn is_kept_for_others(path: &Path, stores: &Stores) -> bool {
 fn check_local_name(name: &FileName, stores: &Stores) -> Result<(), CatalogError> {
     match stores.isos.stat(name) {
         Ok(_) => Err(CatalogError::NameIsStored(name.clone())),
-        Err(StoreError::NotFound(_)) => Ok(()),
+        // A link in the store is no file of it, and may lead to this very ISO.
+        Err(StoreError::NotFound(_) | StoreError::Link(_)) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use crate::error::CatalogError;
 use crate::file_names::check_free;
 use crate::locks::{FileLock, ImageLock};
+use crate::registration::downloads::check_queue;
 use crate::registration::image_records::insert;
 use crate::registration::part::Registration;
 use crate::tasks::blocking;
@@ -95,6 +96,10 @@ impl Reservation {
         expected: Expected,
         job: impl FnOnce(&Image) -> Job,
     ) -> Result<(Image, Job, Self), CatalogError> {
+        let bytes = source.link_bytes();
+        if bytes > WebSource::MAX_LINK_BYTES {
+            return Err(CatalogError::LinksTooLong(bytes));
+        }
         let tasks = self.registration.tasks.clone();
         let image = Image { expected, ..self.image(iso, Source::Web(Box::new(source)), Status::Downloading) };
         let job = job(&image);
@@ -144,8 +149,10 @@ impl Reservation {
     ) -> Result<Image, CatalogError> {
         let Registration { records, images, requests, downloads, .. } = &*self.registration;
         let attempted = image.clone();
+        let limit = downloads.max_queued;
         let recorded = records.commit(move |records| {
             if job.is_some() {
+                check_queue(records, limit)?;
                 // Two downloads with one file name would both be refused at their end.
                 check_free(records, StoreKind::Iso, &image.iso, Some(&image.id))?;
             }

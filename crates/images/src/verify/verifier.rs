@@ -41,10 +41,36 @@ impl Verifier {
         kind: StoreKind,
         name: FileName,
     ) -> Result<Option<(File, Identity)>, CatalogError> {
-        let (file, identity, _) = self.open_to_verify(kind, name.clone()).await?;
+        let (file, identity, _) = match self.open_to_verify(kind, name.clone()).await {
+            Err(error) if error.is_forbidden() => {
+                self.remember_forbidden(kind, name).await?;
+                return Ok(None);
+            }
+            opened => opened?,
+        };
         let is_known =
             self.records.snapshot().file(kind, &name).is_some_and(|record| record.is_known(&identity));
         Ok(if is_known { None } else { Some((file, identity)) })
+    }
+
+    /// A permission may come at any time, and nothing is wrong with the file, so this is no failure.
+    async fn remember_forbidden(
+        self: &Arc<Self>,
+        kind: StoreKind,
+        name: FileName,
+    ) -> Result<(), CatalogError> {
+        let (verifier, wanted) = (Arc::clone(self), name.clone());
+        let found = blocking(move || {
+            let snapshot = verifier.records.snapshot();
+            match snapshot.file(kind, &wanted).filter(|record| record.local.is_some()) {
+                Some(local) => Ok(local.identity),
+                None => verifier.stores.stat(kind, &wanted),
+            }
+        });
+        if self.requests.set_forbidden((kind, name.clone()), found.await??) {
+            tracing::warn!(%kind, %name, "the user of the service has no permission to read a file");
+        }
+        Ok(())
     }
 
     /// Opens a file that is to be read whole, with the digest of this very version if that is known.

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use model::io_words::in_words;
+
 /// The inventory could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum InventoryError {
@@ -28,6 +30,20 @@ pub enum InventoryError {
     /// Another process works with it.
     #[error("the inventory {} is in use by another image-service", .0.display())]
     InUse(PathBuf),
+    /// The file is a mount of its own, so no other file can take its place.
+    #[error(
+        "the inventory {} is mounted as a single file, which cannot be replaced when a change is saved: mount the folder that holds it instead",
+        .0.display()
+    )]
+    MountPoint(PathBuf),
+    /// The change would make the file larger than a start reads.
+    #[error("the inventory {} would have more than the {limit} bytes that are read again", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The limit in bytes.
+        limit: u64,
+    },
     /// The disk failed.
     #[error("cannot {action} the inventory {}", path.display())]
     Io {
@@ -45,7 +61,24 @@ impl InventoryError {
     pub fn with_cause(&self) -> String {
         match self {
             Self::Io { source, .. } => format!("{self}: {source}"),
-            Self::Corrupt { .. } | Self::InUse(_) => self.to_string(),
+            Self::Corrupt { .. } | Self::InUse(_) | Self::MountPoint(_) | Self::TooLarge { .. } => {
+                self.to_string()
+            }
+        }
+    }
+
+    /// Why the inventory cannot be written, for clients: it names no path.
+    pub fn public_message(&self) -> String {
+        match self {
+            Self::Io { source, .. } => {
+                format!("the inventory cannot be written, so nothing was changed: {}", in_words(source))
+            }
+            Self::TooLarge { limit, .. } => format!(
+                "the inventory would have more than {limit} bytes, so nothing was changed: remove images or files first"
+            ),
+            Self::Corrupt { .. } | Self::InUse(_) | Self::MountPoint(_) => {
+                "the inventory cannot be written, so nothing was changed; the service's log says why".into()
+            }
         }
     }
 }

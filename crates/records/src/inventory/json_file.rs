@@ -1,11 +1,13 @@
 //! The inventory as one JSON file. A save writes a temporary file beside it, syncs it, keeps the old file as
-//! `….previous`, and renames. At every instant the file is a complete state.
+//! `….previous`, and renames. At every instant the file is a complete state. If the path is a link, all this
+//! happens where it leads, and the link stays.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
 use serde::{Deserialize, Serialize};
 
 use super::seals::{Entries, Seals};
@@ -19,12 +21,17 @@ use model::stored_file::FileRecord;
 /// field.
 const VERSION: u32 = 2;
 
-/// Bytes after which reading stops: about a million images.
+/// A file with more bytes is neither written nor read: about a million images.
 const MAX_BYTES: u64 = 1 << 30;
+
+/// Links that are followed from one to the next, as the kernel does.
+const MAX_LINKS: usize = 40;
 
 /// The inventory file, locked against other processes for as long as this value lives.
 pub struct JsonFile {
+    /// The file itself, never a link to it.
     path: PathBuf,
+    max_bytes: u64,
     seals: Seals,
     _lock: File,
 }
@@ -62,12 +69,18 @@ fn hides_something(records: &Records) -> bool {
 
 impl JsonFile {
     /// Takes the inventory at `path` for this process. The file itself need not exist yet; its folder must.
+    /// If another process has it, this waits for ten seconds.
     pub fn open(path: PathBuf) -> Result<Self, InventoryError> {
-        match files::lock(&path) {
-            Ok(Some(lock)) => Ok(Self { seals: Seals::new(beside(&path, "key")), path, _lock: lock }),
-            Ok(None) => Err(InventoryError::InUse(path)),
-            Err(source) => Err(InventoryError::Io { action: "lock", path, source }),
+        let io = |action, path: &Path, source| InventoryError::Io { action, path: path.to_owned(), source };
+        let file = followed(path.clone()).map_err(|source| io("follow", &path, source))?;
+        // A key that was made before the file was moved to where a link leads.
+        let key = Some(beside(&path, "key")).filter(|key| key.exists()).unwrap_or(beside(&file, "key"));
+        let lock = files::lock(&file).map_err(|source| io("lock", &file, source))?;
+        let Some(lock) = lock else { return Err(InventoryError::InUse(file)) };
+        if is_mount_point(&file) {
+            return Err(InventoryError::MountPoint(file));
         }
+        Ok(Self { seals: Seals::new(key), path: file, max_bytes: MAX_BYTES, _lock: lock })
     }
 
     pub(super) fn load(&self) -> Result<Records, InventoryError> {
@@ -79,7 +92,10 @@ impl JsonFile {
                 return Ok(Records::default());
             }
             Err(source) => return Err(self.io("open", source)),
-            Ok(file) => match file.take(MAX_BYTES).read_to_string(&mut text) {
+            Ok(file) => match file.take(self.max_bytes + 1).read_to_string(&mut text) {
+                Ok(read) if read as u64 > self.max_bytes => {
+                    return Err(self.corrupt(format!("it has more than {} bytes", self.max_bytes)));
+                }
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                     return Err(self.corrupt("it is not UTF-8 text".into()));
@@ -100,14 +116,21 @@ impl JsonFile {
             sealed: &sealed,
         };
         let fresh = beside(&self.path, "new");
+        let mut is_too_large = false;
         let written = write_durably(&fresh, |file| {
-            serde_json::to_writer_pretty(&mut *file, &document)?;
-            file.write_all(b"\n")
+            let mut file = Limited { file, left: self.max_bytes };
+            let written = serde_json::to_writer_pretty(&mut file, &document).map_err(io::Error::from);
+            let written = written.and_then(|()| file.write_all(b"\n"));
+            is_too_large = written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::FileTooLarge);
+            written
         });
         let written = written.and_then(|()| self.stage_previous());
         if let Err(source) = written {
             // Gives its space back to a full disk. If this fails too, the next save overwrites it.
             let _ = fs::remove_file(&fresh);
+            if is_too_large {
+                return Err(InventoryError::TooLarge { path: self.path.clone(), limit: self.max_bytes });
+            }
             return Err(self.io("write", source));
         }
         fs::rename(&fresh, &self.path).map_err(|source| self.io("replace", source))?;
@@ -197,5 +220,103 @@ impl JsonFile {
 
     fn io(&self, action: &'static str, source: io::Error) -> InventoryError {
         InventoryError::Io { action, path: self.path.clone(), source }
+    }
+}
+
+/// The file that a path leads to over symbolic links. It need not exist.
+fn followed(mut path: PathBuf) -> io::Result<PathBuf> {
+    for _ in 0..MAX_LINKS {
+        match fs::read_link(&path) {
+            Ok(target) => path = path.parent().unwrap_or(Path::new("/")).join(target),
+            // It is no link.
+            Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::NotFound) => {
+                return Ok(path);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::Error::other("too many links lead from one to the next"))
+}
+
+/// Whether a file is mounted by itself. Kernels before 5.8 do not tell.
+fn is_mount_point(path: &Path) -> bool {
+    statx(CWD, path, AtFlags::empty(), StatxFlags::empty())
+        .is_ok_and(|found| found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
+}
+
+/// Refuses more bytes than are read again.
+struct Limited<W> {
+    file: W,
+    left: u64,
+}
+
+impl<W: Write> Write for Limited<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.left = self.left.checked_sub(bytes.len() as u64).ok_or(io::ErrorKind::FileTooLarge)?;
+        self.file.write_all(bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::identity::Identity;
+    use model::names::FileName;
+    use model::stored_file::{Origin, StoreKind};
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn records(count: usize) -> Records {
+        let mut records = Records::default();
+        for number in 0..count {
+            let name = FileName::new(format!("{number}.iso")).expect("a name");
+            let identity = Identity { device: 1, inode: 1, size: 1, seconds: 0, nanoseconds: 0 };
+            let file = FileRecord::new(StoreKind::Iso, name.clone(), identity, Origin::Upload);
+            records.files.insert((StoreKind::Iso, name), file);
+        }
+        records
+    }
+
+    #[test]
+    fn what_would_not_be_read_again_is_not_written() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("inventory.json");
+        let mut file = JsonFile::open(path.clone()).expect("opens");
+        file.save(&records(10)).expect("saves");
+        file.max_bytes = fs::metadata(&path).expect("is there").len();
+        file.save(&records(10)).expect("saves");
+        let error = file.save(&records(11)).expect_err("too large");
+        assert!(matches!(error, InventoryError::TooLarge { .. }), "{error}");
+        assert!(error.public_message().contains("remove images or files"), "{}", error.public_message());
+        assert_eq!(file.load().expect("reads").files.len(), 10);
+        assert!(!beside(&path, "new").exists());
+        file.max_bytes -= 1;
+        assert!(matches!(file.load(), Err(InventoryError::Corrupt { .. })));
+    }
+
+    #[test]
+    fn a_link_stays_and_leads_to_the_new_state() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let data = folder.path().join("data");
+        fs::create_dir(&data).expect("a folder");
+        let (link, second) = (folder.path().join("inventory.json"), folder.path().join("second"));
+        // One link leads to the other, and the file is not there yet.
+        symlink("second", &link).expect("links");
+        symlink("data/real.json", &second).expect("links");
+        let file = JsonFile::open(link.clone()).expect("opens");
+        assert!(file.load().expect("reads").files.is_empty());
+        file.save(&records(3)).expect("saves");
+        assert!(link.is_symlink() && second.is_symlink());
+        assert!(data.join("real.json").is_file() && data.join("real.json.previous").is_file());
+        drop(file);
+        let file = JsonFile::open(data.join("real.json")).expect("opens");
+        assert_eq!(file.load().expect("reads").files.len(), 3);
+        symlink("loop", folder.path().join("loop")).expect("links");
+        assert!(JsonFile::open(folder.path().join("loop")).is_err());
     }
 }

@@ -3,6 +3,7 @@
 //! saved at most once a second.
 
 use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -36,6 +37,9 @@ pub enum CommitError {
     /// The inventory could not be saved.
     #[error("the change cannot be saved: {}", .0.with_cause())]
     Unsaved(Arc<InventoryError>),
+    /// The closure panicked. Nothing was changed.
+    #[error("the change failed by a fault of the program; its log says more")]
+    Panicked,
     /// The program ends.
     #[error("the service is stopping")]
     Stopping,
@@ -173,7 +177,12 @@ impl<E: From<CommitError> + Send + 'static> InventoryWriter<E> {
     {
         let (sender, receiver) = oneshot::channel();
         let request = Box::new(move |records: &mut Records| {
-            let outcome = change(records);
+            // A change that panics must not end the thread, and may have changed a part only.
+            let before = records.clone();
+            let outcome = catch_unwind(AssertUnwindSafe(|| change(records))).unwrap_or_else(|_| {
+                *records = before;
+                Err(E::from(CommitError::Panicked))
+            });
             let effect = match &outcome {
                 Err(_) => Effect::Refused,
                 Ok(value) if is_urgent(value) => Effect::Now,

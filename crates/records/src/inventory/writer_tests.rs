@@ -112,3 +112,24 @@ async fn the_end_saves_what_is_not_saved_yet() {
     drop(writer);
     eventually("it is saved", || memory.load().expect("loads") == records(&[image("a", "a")])).await;
 }
+
+#[tokio::test]
+async fn a_change_that_panics_changes_nothing_and_ends_no_thread() {
+    let (memory, feed) = (MemoryInventory::default(), Feed::default());
+    let writer = writer(&memory, &feed);
+    writer.commit(add("a")).await.expect("commits");
+    let (other, half) = (add("b"), add("half"));
+    let (together, panicked) = tokio::join!(
+        writer.commit(other),
+        writer.commit(move |records| -> Result<(), CommitError> {
+            half(records)?;
+            panic!("a fault of the program");
+        })
+    );
+    together.expect("a change that waited beside it is made");
+    assert!(matches!(panicked, Err(CommitError::Panicked)), "{panicked:?}");
+    assert_eq!(
+        (saved(&memory), published(&writer)),
+        (vec!["a".into(), "b".into()], vec!["a".into(), "b".into()])
+    );
+}
