@@ -218,6 +218,7 @@ mod tests {
     use std::io::Write;
 
     use super::*;
+    use crate::trees::matching::Matching;
     use crate::trees::regular::open_regular;
 
     const BLOCK: usize = 8192;
@@ -250,13 +251,19 @@ mod tests {
     /// So many directories that share one listing, in which an empty file is named again and again.
     fn image(directories: usize, names: usize) -> Vec<u8> {
         let shared = run(&vec![(0, "a".to_owned()); 256]).repeat(names / 256);
+        image_of(directories, &shared, &(0..directories).collect::<Vec<_>>())
+    }
+
+    /// So many directories with one listing, and a root that names these of them; the root has the number
+    /// after the last.
+    fn image_of(directories: usize, shared: &[u8], named: &[usize]) -> Vec<u8> {
         let mut inodes = [&[2, 0][..], &[0; 18], &[0xFF; 4], &[0; 8]].concat();
         let place = |number: usize| 32 + 40 * number;
         (0..directories).for_each(|_| inodes.extend(directory(0, shared.len())));
-        let root =
-            run(&(0..directories).map(|number| (place(number), format!("{number}"))).collect::<Vec<_>>());
+        let names = named.iter().zip('a'..).map(|(number, name)| (place(*number), name.to_string()));
+        let root = run(&names.collect::<Vec<_>>());
         inodes.extend(directory(shared.len(), root.len()));
-        let (inodes, listings) = (packed(&inodes), packed(&[shared, root].concat()));
+        let (inodes, listings) = (packed(&inodes), packed(&[shared, &root].concat()));
         let mut image = vec![0; 96];
         let mut put = |at: usize, bytes: &[u8]| image[at..at + bytes.len()].copy_from_slice(bytes);
         put(0, b"hsqs");
@@ -276,6 +283,18 @@ mod tests {
         let (file, _) = open_regular(file.path()).expect("a file");
         let file = OpenFile::unchanging(file).expect("a version");
         open(&file, &Arc::new(Blocks::new())).map(|(index, ..)| index)
+    }
+
+    /// Linux shows a directory under each of its names.
+    #[test]
+    fn a_second_name_of_a_directory_leads_to_the_first() {
+        let index = opened(&image_of(1, &run(&[(0, "file".to_owned())]), &[0, 0, 1])).expect("a tree");
+        let path = |names: &[&str]| names.iter().map(|name| name.as_bytes().to_vec()).collect::<Vec<_>>();
+        let find = |names: &[&str]| index.find(&path(names), Matching::Exact);
+        assert_eq!(find(&["b", "file"]).expect("is there"), find(&["a", "file"]).expect("is there"));
+        // The third names the root, which must not hold itself.
+        let itself = find(&["c"]).expect("is there");
+        assert!(itself != ROOT && index.entries(itself).is_empty());
     }
 
     /// Names that replace each other make no larger tree, but reading them takes its time.
