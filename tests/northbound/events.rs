@@ -304,7 +304,7 @@ fn a_heartbeat_shows_that_a_stream_lives_and_finds_clients_that_do_not() {
     let mut others: Vec<Events> = (1..share).map(|_| listen(&service, "?types=job")).collect();
     let url = service.north("/events");
     let crowd = crowd::connect(&url, crowd::address(1), share);
-    crowd::say(&crowd, &crowd::get("/events"));
+    crowd::say(&crowd, &Request::new("GET", "/events").to_bytes(http::split(&url).0));
     for client in &crowd {
         crowd::answer(client, 0);
     }
