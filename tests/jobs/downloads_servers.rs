@@ -182,6 +182,10 @@ fn answers_that_curl_and_browsers_accept_are_accepted() {
             Answering::start(&format!("HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n{length}"), &chunked),
         ),
         (
+            "identity",
+            Answering::start(&format!("HTTP/1.1 200 OK\nTransfer-Encoding: identity\n{length}"), &bytes),
+        ),
+        (
             "part",
             Answering::start(
                 &format!(

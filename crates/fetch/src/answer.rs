@@ -154,6 +154,14 @@ fn decodable(headers: &HeaderMap) -> Result<(), Fault> {
     }
 }
 
+/// The length of a body whose `Transfer-Encoding` encodes nothing, as old servers say (`identity`, RFC 2616
+/// §3.6). The library reads such a body until the connection closes.
+pub(super) fn unencoded_length(headers: &HeaderMap) -> Option<u64> {
+    let mut transfer = words(headers, TRANSFER_ENCODING).peekable();
+    transfer.peek()?;
+    if transfer.any(|word| word == "chunked") { None } else { length(headers) }
+}
+
 /// The content codings of the body that change its bytes.
 fn codings(headers: &HeaderMap) -> impl Iterator<Item = String> {
     let changes = |word: &String| is_gzip(word) || CODINGS.contains(&word.as_str());

@@ -8,7 +8,7 @@ use url::Url;
 use super::answer::{self, Body};
 use super::cookies::Cookies;
 use super::explain::explain;
-use super::{Fault, Fetched, Fetcher, Resume, Validator, ftp, gzip};
+use super::{Fault, Fetched, Fetcher, Resume, Validator, ftp, gzip, length};
 use model::link::shown;
 
 /// Twice the redirects that common mirrors need.
@@ -153,7 +153,8 @@ impl Answer {
     async fn whole(self, started_over: Option<&'static str>) -> Result<Fetched, Fault> {
         let is_gzipped = answer::is_gzipped(self.response.headers());
         let validator = Validator::of(self.response.headers());
-        let total = self.response.content_length();
+        let unencoded = answer::unencoded_length(self.response.headers());
+        let total = self.response.content_length().or(unencoded);
         let fetched = Fetched { started_over, ..self.fetched(0, total, validator) };
         if !is_gzipped {
             return Ok(fetched);
@@ -178,7 +179,9 @@ impl Answer {
         let proposed_name = self.response.headers().get(CONTENT_DISPOSITION);
         let proposed_name = proposed_name.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
         let through_proxy = self.through_proxy;
+        let unencoded = answer::unencoded_length(self.response.headers());
         let chunks = self.response.bytes_stream();
+        let chunks = chunks.map(move |chunk| chunk.map_err(|error| explain(&error, through_proxy)));
         Fetched {
             start,
             total,
@@ -186,7 +189,10 @@ impl Answer {
             proposed_name,
             final_url: shown(&self.url),
             started_over: None,
-            bytes: Box::pin(chunks.map(move |chunk| chunk.map_err(|error| explain(&error, through_proxy)))),
+            bytes: match unencoded {
+                Some(length) => length::first(Box::pin(chunks), length),
+                None => Box::pin(chunks),
+            },
         }
     }
 }

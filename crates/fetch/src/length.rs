@@ -20,6 +20,19 @@ pub(super) fn held_to(bytes: ByteStream, start: u64, total: Option<u64>) -> Byte
     }))
 }
 
+/// The first `length` bytes, without waiting for the end after them.
+pub(super) fn first(bytes: ByteStream, length: u64) -> ByteStream {
+    Box::pin(stream::try_unfold((bytes, length), |(mut bytes, left)| async move {
+        if left == 0 {
+            return Ok(None);
+        }
+        let Some(mut chunk) = bytes.try_next().await? else { return Ok(None) };
+        chunk.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+        let left = left - chunk.len() as u64;
+        Ok(Some((chunk, (bytes, left))))
+    }))
+}
+
 fn ended_early(position: u64, total: u64) -> Fault {
     Fault::transient(format!("the source announced {total} bytes and sent {position}"))
 }
@@ -30,6 +43,16 @@ mod tests {
     use futures_util::StreamExt;
 
     use super::*;
+
+    #[tokio::test]
+    async fn nothing_is_awaited_after_the_first_bytes() {
+        for (length, expected) in [(0, ""), (2, "ab"), (3, "abc"), (5, "abcde")] {
+            let bytes = stream::iter(["abc", "de"].map(|chunk| Ok(Bytes::from(chunk))));
+            let bytes = bytes.chain(stream::pending());
+            let came: Vec<_> = first(Box::pin(bytes), length).map(Result::unwrap_or_default).collect().await;
+            assert_eq!(came.concat(), expected.as_bytes(), "{length}");
+        }
+    }
 
     #[tokio::test]
     async fn only_what_was_announced_is_whole() {
