@@ -1,7 +1,7 @@
 // The scenarios of the web UI: node main.js BINARY FOLDER PICTURES [SCENARIO…]
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
-import { HOST, Scene } from './scene.js';
+import { HOST, REBOUND, Scene } from './scene.js';
 import * as activity from './activity.js';
 import * as adding from './adding.js';
 import * as addresses from './addresses.js';
@@ -12,6 +12,7 @@ import * as hostile from './hostile.js';
 import * as images from './images.js';
 import * as many from './many.js';
 import * as moving from './moving.js';
+import * as otherPages from './other_pages.js';
 import * as proxied from './proxied.js';
 import * as sources from './sources.js';
 import * as states from './states.js';
@@ -38,6 +39,7 @@ const OTHERS = named(
   activity,
   tree,
   addresses,
+  otherPages,
   proxied,
 );
 const SCENARIOS = [...MEASURING, ...OTHERS];
@@ -60,7 +62,11 @@ setTimeout(() => fail(`it is not over after ${LIMIT_OF_ALL / 1000} s`), LIMIT_OF
 process.setMaxListeners(0);
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-background-networking', `--host-resolver-rules=MAP ${HOST} 127.0.0.1`],
+  args: [
+    '--no-sandbox',
+    '--disable-background-networking',
+    `--host-resolver-rules=MAP ${HOST} 127.0.0.1, MAP ${REBOUND} 127.0.0.1`,
+  ],
 });
 const figures = [];
 const failed = [];

@@ -10,6 +10,8 @@ import { Web } from './web.js';
 // A host name for the loopback that only the browser resolves: by plain HTTP it is no secure context, as for
 // operators.
 export const HOST = 'images.test';
+// Another one, by which the service may not be called.
+export const REBOUND = 'rebound.test';
 const SIZE = { width: 1280, height: 900 };
 // The limit of a step in milliseconds, on a busy machine.
 const PATIENCE = 15_000;
