@@ -305,6 +305,7 @@ fn read_northbound(
     Ok(northbound::Settings {
         timeout: Some(timeout).filter(|limit| !limit.is_zero()),
         upload_expiry,
+        require_preconditions: settings.get("requirePreconditions", truth)?.unwrap_or(false),
         web_ui,
     })
 }

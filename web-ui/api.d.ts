@@ -55,8 +55,11 @@ export interface paths {
          * Register an image.
          * @description Its ISO is a file of the store (`isostore`), a file of the server (`isolocal`), comes from the web
          *     (`isoweb`), or is the body of the request (`isoclient`). A squashfs or an uncompressed tar will do as
-         *     well. But for `isoclient`, the parameters may be in the query or in a JSON body; the query wins. An image
-         *     that is in error is registered anew in the same way.
+         *     well. But for `isoclient`, the parameters may be in the query or in a JSON body; the query wins.
+         *
+         *     An image that is in error is registered anew in the same way. One that is there already is answered as it
+         *     is, if the request states the same source and a digest that it has: nothing is done but to give it the
+         *     labels of the request.
          *
          *     With `isoweb` the answer comes after three seconds at most, with the status that was reached by then;
          *     `wait` or `Prefer` wait longer, or not at all. With `isoclient` it is text that tells each tenth as it
@@ -85,9 +88,25 @@ export interface paths {
         };
         /** Show one image, with what was noticed in its ISO. */
         get: operations["showImage"];
-        put?: never;
+        /**
+         * Have an image be as it is described.
+         * @description For tools that describe a state, such as Ansible and Terraform. The parameters are those of `PUT /images`,
+         *     in a JSON body or the query, and they describe all of the image: without `tree` it has the best tree, and
+         *     without `labels` none. The client chooses the id.
+         *
+         *     If there is no image with this id, it is registered. If there is one as it is described, nothing is done.
+         *     Else it is changed: name, version and labels at once; another file of the store or the server, or another
+         *     tree, replaces the one before when it has been read, and until then that is served. An image in error is
+         *     registered anew. An image that is made from a download or an upload keeps it: another one needs another
+         *     id.
+         */
+        put: operations["putImage"];
         post?: never;
-        delete?: never;
+        /**
+         * Delete an image.
+         * @description A download for it is stopped. Its ISO stays in the store.
+         */
+        delete: operations["deleteImage"];
         options?: never;
         head?: never;
         patch?: never;
@@ -520,8 +539,10 @@ export interface components {
             system: components["schemas"]["System"] | null;
             /** @description When it was registered. */
             created: components["schemas"]["Time"];
-            /** @description When its status last changed. */
+            /** @description When its record last changed. */
             updated: components["schemas"]["Time"];
+            /** @description Its labels. */
+            labels: components["schemas"]["Labels"];
             /** @description The SHA-256 of its ISO, once known. */
             sha256: string | null;
             tree: components["schemas"]["TreeSummary"] | null;
@@ -624,6 +645,14 @@ export interface components {
          * @enum {string}
          */
         JobState: "queued" | "running" | "waiting" | "done" | "failed" | "cancelled";
+        /**
+         * @description Labels, up to 64. A key is up to 63 letters, digits, `-`, `_` and `.`, begins and ends with a letter or
+         *     digit, and may have a prefix of the same form and a `/` before it. A value is empty, or such a word
+         *     without a prefix.
+         */
+        Labels: {
+            [key: string]: string;
+        };
         /** @description Something that happened to a job. */
         LogLine: {
             time: components["schemas"]["Time"];
@@ -699,6 +728,8 @@ export interface components {
             message: string;
             /** @description The parameter that it is about, where it is about one. */
             parameter?: string;
+            /** @description The id of the thing that is there already, where the problem is that there is one. */
+            id?: string;
         };
         /** @description How far something has come. */
         Progress: {
@@ -764,6 +795,7 @@ export interface components {
             checksum?: string | null;
             /** @description A link to an OpenPGP signature of the checksum file, by a key in `keyringDir`. */
             signature?: string | null;
+            labels?: components["schemas"]["Labels"] | null;
         };
         /** @description An image that is no more. */
         RemovedImage: {
@@ -862,6 +894,8 @@ export interface components {
             status: string;
             origin: components["schemas"]["Origin"] | null;
             verified: components["schemas"]["Time"] | null;
+            /** @description Its labels. */
+            labels: components["schemas"]["Labels"];
             /** @description Where it was downloaded from, without credentials. */
             url?: string;
             upload?: components["schemas"]["Time"] | null;
@@ -1005,6 +1039,51 @@ export interface components {
             size: number | null;
             created: components["schemas"]["Time"];
             expires: components["schemas"]["Time"] | null;
+        };
+        /**
+         * @description An image as it is to be, and where its ISO comes from: one of `isostore`, `isolocal`, `isoweb` and
+         *     `isoclient`. Of several, the first in this order counts.
+         */
+        WantedImage: {
+            /** @description The id, if it is to stand here as well as in the path. */
+            id?: string | null;
+            /**
+             * @description First segment of the image's path: one safe path segment of at most 255 bytes. `iso`, `common` and
+             *     `gui` are taken.
+             */
+            name: string;
+            /** @description Second segment of the image's path. */
+            version: string;
+            /** @description A file of the ISO store. */
+            isostore?: string | null;
+            /** @description An absolute path on the server. The file is served where it lies, and never written to. */
+            isolocal?: string | null;
+            /**
+             * @description A link to the ISO: http, https or ftp. Up to 16 may be given, of the same bytes; they are asked in
+             *     order.
+             */
+            isoweb?: string[] | null;
+            /**
+             * @description The name that the ISO gets in the store. The body of the request is the ISO, so all parameters are in
+             *     the query.
+             */
+            isoclient?: string | null;
+            tree?: components["schemas"]["TreeChoice"] | null;
+            /**
+             * Format: int64
+             * @description Seconds to wait for the end of a download, 3 by default and 3600 at most. The answer tells the status
+             *     that was reached by then.
+             */
+            wait?: number | null;
+            /** @description The SHA-256 that the ISO must have, in hexadecimal. */
+            sha256?: string | null;
+            /** @description The SHA-512 that the ISO must have, in hexadecimal. */
+            sha512?: string | null;
+            /** @description A link to a checksum file (GNU, BSD or clear-signed) that says what the ISO must be. */
+            checksum?: string | null;
+            /** @description A link to an OpenPGP signature of the checksum file, by a key in `keyringDir`. */
+            signature?: string | null;
+            labels?: components["schemas"]["Labels"] | null;
         };
     };
     responses: {
@@ -1185,6 +1264,42 @@ export interface components {
                  *       "status": 422,
                  *       "detail": "its SHA-256 is 4486…, but 9f86… was expected",
                  *       "message": "its SHA-256 is 4486…, but 9f86… was expected"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description It is not the version that `If-Match` names, or there is one although `If-None-Match` says that there must be none. Nothing was done. */
+        ConditionFailedPreconditionFailed: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Precondition Failed",
+                 *       "status": 412,
+                 *       "detail": "it is not the version that If-Match names: it was changed meanwhile; look at it again",
+                 *       "message": "it is not the version that If-Match names: it was changed meanwhile; look at it again"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The setting `requirePreconditions` wants each change to say which version it is about. */
+        ConditionFailedPreconditionRequired: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Precondition Required",
+                 *       "status": 428,
+                 *       "detail": "say by If-Match which version this is about, with the ETag of a GET, or by If-None-Match: * that there is none (`requirePreconditions`)",
+                 *       "message": "say by If-Match which version this is about, with the ETag of a GET, or by If-None-Match: * that there is none (`requirePreconditions`)"
                  *     }
                  */
                 "application/problem+json": components["schemas"]["Problem"];
@@ -1663,6 +1778,14 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description The client has this version: its tag is among those of `If-None-Match`. */
+        NotModified: {
+            headers: {
+                ETag: components["headers"]["ETag"];
+                [name: string]: unknown;
+            };
+            content?: never;
+        };
         /** @description The job is not over, or to begin it again makes no sense. */
         NotRetriedConflict: {
             headers: {
@@ -1936,6 +2059,8 @@ export interface components {
     parameters: never;
     requestBodies: never;
     headers: {
+        /** @description The version of this answer, for `If-None-Match` and `If-Match` (RFC 9110 §8.8.3). */
+        ETag: string;
         /** @description Seconds after which to come back. */
         "Retry-After": number;
         /** @description `1.0.0`. */
@@ -1965,6 +2090,7 @@ export interface operations {
             /** @description What the client likes better, by its `Accept`. */
             200: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1992,6 +2118,7 @@ export interface operations {
                     "text/html": string;
                 };
             };
+            304: components["responses"]["NotModified"];
             default: components["responses"]["OtherProblem"];
         };
     };
@@ -2007,6 +2134,7 @@ export interface operations {
             /** @description Where everything is. */
             200: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2033,6 +2161,7 @@ export interface operations {
                     "application/json": components["schemas"]["Index"];
                 };
             };
+            304: components["responses"]["NotModified"];
             default: components["responses"]["OtherProblem"];
         };
     };
@@ -2059,6 +2188,7 @@ export interface operations {
             /** @description The images; none if none matches. */
             200: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2076,6 +2206,7 @@ export interface operations {
                      *         "system": null,
                      *         "created": "2026-11-20T23:13:48.301Z",
                      *         "updated": "2026-11-20T23:13:48.301Z",
+                     *         "labels": {},
                      *         "sha256": "d3934ddd42ded2879e41cd9667614ec15294b9a3a3a75cb4a4320a3346b168d7",
                      *         "tree": {
                      *           "kind": "rockridge",
@@ -2102,6 +2233,9 @@ export interface operations {
                      *         "system": null,
                      *         "created": "2026-11-20T23:13:48.308Z",
                      *         "updated": "2026-11-20T23:13:48.328Z",
+                     *         "labels": {
+                     *           "team": "blue"
+                     *         },
                      *         "sha256": null,
                      *         "tree": null,
                      *         "url": "https://releases.ubuntu.com/24.04/ubuntu-24.04.1-live-server-amd64.iso",
@@ -2119,6 +2253,7 @@ export interface operations {
                     "application/json": components["schemas"]["Image"][];
                 };
             };
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadFilter"];
             default: components["responses"]["OtherProblem"];
         };
@@ -2162,6 +2297,13 @@ export interface operations {
                 checksum?: string;
                 /** @description A link to an OpenPGP signature of the checksum file, by a key in `keyringDir`. */
                 signature?: string;
+                /**
+                 * @description Labels, each as `key=value`.
+                 * @example [
+                 *       "team=blue"
+                 *     ]
+                 */
+                label?: string[];
             };
             header?: {
                 /**
@@ -2176,6 +2318,16 @@ export interface operations {
                 "Repr-Digest"?: string;
                 /** @description The same: a body that is a whole file has but one digest. */
                 "Content-Digest"?: string;
+                /**
+                 * @description `ETag`s of earlier answers, or `*`: nothing is done unless one of them is that of the present version.
+                 * @example "6d7fce9fee471194aa8b5b6e47267f03"
+                 */
+                "If-Match"?: string;
+                /**
+                 * @description `*`: nothing is done unless there is none yet.
+                 * @example *
+                 */
+                "If-None-Match"?: string;
             };
             path?: never;
             cookie?: never;
@@ -2190,7 +2342,10 @@ export interface operations {
                  *       "isoweb": [
                  *         "https://releases.ubuntu.com/24.04/ubuntu-24.04.1-live-server-amd64.iso"
                  *       ],
-                 *       "wait": 0
+                 *       "wait": 0,
+                 *       "labels": {
+                 *         "team": "blue"
+                 *       }
                  *     }
                  */
                 "application/json": components["schemas"]["Registration"];
@@ -2217,6 +2372,7 @@ export interface operations {
                      *       "system": null,
                      *       "created": "2026-11-20T23:13:48.301Z",
                      *       "updated": "2026-11-20T23:13:48.301Z",
+                     *       "labels": {},
                      *       "sha256": "d3934ddd42ded2879e41cd9667614ec15294b9a3a3a75cb4a4320a3346b168d7",
                      *       "tree": {
                      *         "kind": "rockridge",
@@ -2246,9 +2402,11 @@ export interface operations {
             404: components["responses"]["RegistrationRejectedNotFound"];
             408: components["responses"]["FileRejectedRequestTimeout"];
             409: components["responses"]["RegistrationRejectedConflict"];
+            412: components["responses"]["ConditionFailedPreconditionFailed"];
             413: components["responses"]["FileRejectedPayloadTooLarge"];
             415: components["responses"]["EncodingRejectedUnsupportedMediaType"];
             422: components["responses"]["RegistrationRejectedUnprocessableEntity"];
+            428: components["responses"]["ConditionFailedPreconditionRequired"];
             429: components["responses"]["FileRejectedTooManyRequests"];
             501: components["responses"]["EncodingRejectedNotImplemented"];
             503: components["responses"]["FileRejectedServiceUnavailable"];
@@ -2270,7 +2428,18 @@ export interface operations {
                 /** @description Its status, for example `OK`. */
                 status?: string;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description `ETag`s of earlier answers, or `*`: nothing is done unless one of them is that of the present version.
+                 * @example "6d7fce9fee471194aa8b5b6e47267f03"
+                 */
+                "If-Match"?: string;
+                /**
+                 * @description `*`: nothing is done unless there is none yet.
+                 * @example *
+                 */
+                "If-None-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2305,6 +2474,7 @@ export interface operations {
                      *       "system": null,
                      *       "created": "2026-11-20T23:13:48.301Z",
                      *       "updated": "2026-11-20T23:13:48.301Z",
+                     *       "labels": {},
                      *       "sha256": "d3934ddd42ded2879e41cd9667614ec15294b9a3a3a75cb4a4320a3346b168d7",
                      *       "tree": {
                      *         "kind": "rockridge",
@@ -2327,7 +2497,9 @@ export interface operations {
             404: components["responses"]["ImagesInUseNotFound"];
             408: components["responses"]["BodyRejectedRequestTimeout"];
             409: components["responses"]["ImagesInUseConflict"];
+            412: components["responses"]["ConditionFailedPreconditionFailed"];
             415: components["responses"]["BodyRejectedUnsupportedMediaType"];
+            428: components["responses"]["ConditionFailedPreconditionRequired"];
             501: components["responses"]["BodyRejectedNotImplemented"];
             default: components["responses"]["OtherProblem"];
         };
@@ -2347,6 +2519,7 @@ export interface operations {
             /** @description The image. */
             200: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2363,6 +2536,7 @@ export interface operations {
                      *       "system": null,
                      *       "created": "2026-11-20T23:13:48.301Z",
                      *       "updated": "2026-11-20T23:13:48.301Z",
+                     *       "labels": {},
                      *       "sha256": "d3934ddd42ded2879e41cd9667614ec15294b9a3a3a75cb4a4320a3346b168d7",
                      *       "tree": {
                      *         "kind": "rockridge",
@@ -2385,7 +2559,287 @@ export interface operations {
                     "application/json": components["schemas"]["ImageInFull"];
                 };
             };
+            304: components["responses"]["NotModified"];
             404: components["responses"]["NoSuchImage"];
+            default: components["responses"]["OtherProblem"];
+        };
+    };
+    putImage: {
+        parameters: {
+            query?: {
+                /** @description The id, if it is to stand here as well as in the path. */
+                id?: string;
+                /**
+                 * @description First segment of the image's path: one safe path segment of at most 255 bytes. `iso`, `common` and
+                 *     `gui` are taken.
+                 */
+                name?: string;
+                /** @description Second segment of the image's path. */
+                version?: string;
+                /** @description A file of the ISO store. */
+                isostore?: string;
+                /** @description An absolute path on the server. The file is served where it lies, and never written to. */
+                isolocal?: string;
+                /**
+                 * @description A link to the ISO: http, https or ftp. Up to 16 may be given, of the same bytes; they are asked in
+                 *     order.
+                 */
+                isoweb?: string[];
+                /**
+                 * @description The name that the ISO gets in the store. The body of the request is the ISO, so all parameters are in
+                 *     the query.
+                 */
+                isoclient?: string;
+                /** @description Which of the ISO's trees to serve; without it the best, in the order of this list. */
+                tree?: components["schemas"]["TreeChoice"];
+                /**
+                 * @description Seconds to wait for the end of a download, 3 by default and 3600 at most. The answer tells the status
+                 *     that was reached by then.
+                 */
+                wait?: number;
+                /** @description The SHA-256 that the ISO must have, in hexadecimal. */
+                sha256?: string;
+                /** @description The SHA-512 that the ISO must have, in hexadecimal. */
+                sha512?: string;
+                /** @description A link to a checksum file (GNU, BSD or clear-signed) that says what the ISO must be. */
+                checksum?: string;
+                /** @description A link to an OpenPGP signature of the checksum file, by a key in `keyringDir`. */
+                signature?: string;
+                /**
+                 * @description Labels, each as `key=value`.
+                 * @example [
+                 *       "team=blue"
+                 *     ]
+                 */
+                label?: string[];
+            };
+            header?: {
+                /**
+                 * @description `wait=N` is the same as the parameter `wait`, `respond-async` is `wait=0` (RFC 7240).
+                 * @example respond-async
+                 */
+                Prefer?: string;
+                /**
+                 * @description The digests that the body must have, `sha-256` and `sha-512` (RFC 9530).
+                 * @example sha-256=:1P8CY0RkH8l6REVXJIt5eYd2Y8qVp4JVXfdvvYhVYB0=:
+                 */
+                "Repr-Digest"?: string;
+                /** @description The same: a body that is a whole file has but one digest. */
+                "Content-Digest"?: string;
+                /**
+                 * @description `ETag`s of earlier answers, or `*`: nothing is done unless one of them is that of the present version.
+                 * @example "6d7fce9fee471194aa8b5b6e47267f03"
+                 */
+                "If-Match"?: string;
+                /**
+                 * @description `*`: nothing is done unless there is none yet.
+                 * @example *
+                 */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description The image's id: 1 to 64 letters, digits, `-`, `_` and `.`, the first of them a letter or digit. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        /** @description The parameters, or, with `isoclient`, the ISO, whatever the Content-Type says then. */
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "ipxe",
+                 *       "version": "1",
+                 *       "isostore": "ipxe.iso",
+                 *       "sha256": "d3934ddd42ded2879e41cd9667614ec15294b9a3a3a75cb4a4320a3346b168d7",
+                 *       "labels": {
+                 *         "team": "blue"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["WantedImage"];
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description The image is as it is described, or is being made so. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "24cb770a-bd24-4f16-8d1c-98388c5fb0d7",
+                     *       "name": "ipxe",
+                     *       "version": "1",
+                     *       "iso": "ipxe.iso",
+                     *       "status": "OK",
+                     *       "source": "store",
+                     *       "path": "/ipxe/1/",
+                     *       "bytes": 2097152,
+                     *       "system": null,
+                     *       "created": "2026-11-20T23:13:48.301Z",
+                     *       "updated": "2026-11-20T23:13:48.301Z",
+                     *       "labels": {},
+                     *       "sha256": "d3934ddd42ded2879e41cd9667614ec15294b9a3a3a75cb4a4320a3346b168d7",
+                     *       "tree": {
+                     *         "kind": "rockridge",
+                     *         "available": [
+                     *           "rockridge",
+                     *           "joliet",
+                     *           "plain"
+                     *         ],
+                     *         "label": "ISOIMAGE",
+                     *         "entries": 7,
+                     *         "warnings": 0,
+                     *         "damaged": 0
+                     *       },
+                     *       "findings": {
+                     *         "warnings": [],
+                     *         "damaged": []
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ImageInFull"];
+                    /**
+                     * @example Uploaded 50 %
+                     *     Uploaded 100 %
+                     *     Upload finished!
+                     */
+                    "text/plain": string;
+                };
+            };
+            /** @description The image is new. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "24cb770a-bd24-4f16-8d1c-98388c5fb0d7",
+                     *       "name": "ipxe",
+                     *       "version": "1",
+                     *       "iso": "ipxe.iso",
+                     *       "status": "OK",
+                     *       "source": "store",
+                     *       "path": "/ipxe/1/",
+                     *       "bytes": 2097152,
+                     *       "system": null,
+                     *       "created": "2026-11-20T23:13:48.301Z",
+                     *       "updated": "2026-11-20T23:13:48.301Z",
+                     *       "labels": {},
+                     *       "sha256": "d3934ddd42ded2879e41cd9667614ec15294b9a3a3a75cb4a4320a3346b168d7",
+                     *       "tree": {
+                     *         "kind": "rockridge",
+                     *         "available": [
+                     *           "rockridge",
+                     *           "joliet",
+                     *           "plain"
+                     *         ],
+                     *         "label": "ISOIMAGE",
+                     *         "entries": 7,
+                     *         "warnings": 0,
+                     *         "damaged": 0
+                     *       },
+                     *       "findings": {
+                     *         "warnings": [],
+                     *         "damaged": []
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ImageInFull"];
+                    /**
+                     * @example Uploaded 50 %
+                     *     Uploaded 100 %
+                     *     Upload finished!
+                     */
+                    "text/plain": string;
+                };
+            };
+            400: components["responses"]["BadParameter"];
+            403: components["responses"]["RegistrationRejectedForbidden"];
+            404: components["responses"]["RegistrationRejectedNotFound"];
+            408: components["responses"]["FileRejectedRequestTimeout"];
+            409: components["responses"]["RegistrationRejectedConflict"];
+            412: components["responses"]["ConditionFailedPreconditionFailed"];
+            413: components["responses"]["FileRejectedPayloadTooLarge"];
+            415: components["responses"]["EncodingRejectedUnsupportedMediaType"];
+            422: components["responses"]["RegistrationRejectedUnprocessableEntity"];
+            428: components["responses"]["ConditionFailedPreconditionRequired"];
+            429: components["responses"]["FileRejectedTooManyRequests"];
+            501: components["responses"]["EncodingRejectedNotImplemented"];
+            503: components["responses"]["FileRejectedServiceUnavailable"];
+            507: components["responses"]["FileRejectedInsufficientStorage"];
+            default: components["responses"]["OtherProblem"];
+        };
+    };
+    deleteImage: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description `ETag`s of earlier answers, or `*`: nothing is done unless one of them is that of the present version.
+                 * @example "6d7fce9fee471194aa8b5b6e47267f03"
+                 */
+                "If-Match"?: string;
+                /**
+                 * @description `*`: nothing is done unless there is none yet.
+                 * @example *
+                 */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description The image's id. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The image that was deleted. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "24cb770a-bd24-4f16-8d1c-98388c5fb0d7",
+                     *       "name": "ipxe",
+                     *       "version": "1",
+                     *       "iso": "ipxe.iso",
+                     *       "status": "OK",
+                     *       "source": "store",
+                     *       "path": "/ipxe/1/",
+                     *       "bytes": 2097152,
+                     *       "system": null,
+                     *       "created": "2026-11-20T23:13:48.301Z",
+                     *       "updated": "2026-11-20T23:13:48.301Z",
+                     *       "labels": {},
+                     *       "sha256": "d3934ddd42ded2879e41cd9667614ec15294b9a3a3a75cb4a4320a3346b168d7",
+                     *       "tree": {
+                     *         "kind": "rockridge",
+                     *         "available": [
+                     *           "rockridge",
+                     *           "joliet",
+                     *           "plain"
+                     *         ],
+                     *         "label": "ISOIMAGE",
+                     *         "entries": 7,
+                     *         "warnings": 0,
+                     *         "damaged": 0
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Image"];
+                };
+            };
+            404: components["responses"]["ImagesInUseNotFound"];
+            409: components["responses"]["ImagesInUseConflict"];
+            412: components["responses"]["ConditionFailedPreconditionFailed"];
+            428: components["responses"]["ConditionFailedPreconditionRequired"];
             default: components["responses"]["OtherProblem"];
         };
     };
@@ -2417,6 +2871,7 @@ export interface operations {
             /** @description The entries. */
             200: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2449,6 +2904,7 @@ export interface operations {
                     "application/json": components["schemas"]["TreeListing"];
                 };
             };
+            304: components["responses"]["NotModified"];
             400: components["responses"]["NotBrowsedBadRequest"];
             404: components["responses"]["NotBrowsedNotFound"];
             409: components["responses"]["NotBrowsedConflict"];
@@ -2474,6 +2930,7 @@ export interface operations {
             /** @description The jobs. */
             200: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2502,6 +2959,7 @@ export interface operations {
                     "application/json": components["schemas"]["Job"][];
                 };
             };
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadFilter"];
             default: components["responses"]["OtherProblem"];
         };
@@ -2521,6 +2979,7 @@ export interface operations {
             /** @description The job. */
             200: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2557,6 +3016,7 @@ export interface operations {
                     "application/json": components["schemas"]["JobInFull"];
                 };
             };
+            304: components["responses"]["NotModified"];
             404: components["responses"]["NoSuchJob"];
             default: components["responses"]["OtherProblem"];
         };
@@ -2688,6 +3148,7 @@ export interface operations {
             /** @description The files by name. */
             200: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2703,6 +3164,7 @@ export interface operations {
                      *         "status": "OK",
                      *         "origin": "upload",
                      *         "verified": "2026-11-20T23:13:48.289Z",
+                     *         "labels": {},
                      *         "upload": "2026-11-20T23:13:48.288Z",
                      *         "images": [
                      *           "ipxe 1"
@@ -2713,6 +3175,7 @@ export interface operations {
                     "application/json": components["schemas"]["StoredFile"][];
                 };
             };
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadFilter"];
             default: components["responses"]["OtherProblem"];
         };
@@ -2773,6 +3236,7 @@ export interface operations {
                      *       "status": "OK",
                      *       "origin": "upload",
                      *       "verified": "2026-11-20T23:13:48.289Z",
+                     *       "labels": {},
                      *       "upload": "2026-11-20T23:13:48.288Z"
                      *     }
                      */
@@ -2830,6 +3294,7 @@ export interface operations {
                      *       "status": "OK",
                      *       "origin": "upload",
                      *       "verified": "2026-11-20T23:13:48.289Z",
+                     *       "labels": {},
                      *       "upload": "2026-11-20T23:13:48.288Z"
                      *     }
                      */
@@ -2860,6 +3325,7 @@ export interface operations {
             /** @description The files by name. */
             200: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2874,13 +3340,15 @@ export interface operations {
                      *         "local": false,
                      *         "status": "OK",
                      *         "origin": "folder",
-                     *         "verified": "2026-11-20T23:14:10.040Z"
+                     *         "verified": "2026-11-20T23:14:10.040Z",
+                     *         "labels": {}
                      *       }
                      *     ]
                      */
                     "application/json": components["schemas"]["StoredFile"][];
                 };
             };
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadFilter"];
             default: components["responses"]["OtherProblem"];
         };
@@ -2940,7 +3408,8 @@ export interface operations {
                      *       "local": false,
                      *       "status": "OK",
                      *       "origin": "folder",
-                     *       "verified": "2026-11-20T23:14:10.040Z"
+                     *       "verified": "2026-11-20T23:14:10.040Z",
+                     *       "labels": {}
                      *     }
                      */
                     "application/json": components["schemas"]["StoredFile"];
@@ -2996,7 +3465,8 @@ export interface operations {
                      *       "local": false,
                      *       "status": "OK",
                      *       "origin": "folder",
-                     *       "verified": "2026-11-20T23:14:10.040Z"
+                     *       "verified": "2026-11-20T23:14:10.040Z",
+                     *       "labels": {}
                      *     }
                      */
                     "application/json": components["schemas"]["StoredFile"];
@@ -3023,6 +3493,7 @@ export interface operations {
             /** @description The uploads. */
             200: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3042,6 +3513,7 @@ export interface operations {
                     "application/json": components["schemas"]["UnfinishedUpload"][];
                 };
             };
+            304: components["responses"]["NotModified"];
             default: components["responses"]["OtherProblem"];
         };
     };
@@ -3229,6 +3701,7 @@ export interface operations {
                      *       "status": "OK",
                      *       "origin": "upload",
                      *       "verified": "2026-11-20T23:13:48.289Z",
+                     *       "labels": {},
                      *       "upload": "2026-11-20T23:13:48.288Z"
                      *     }
                      */
@@ -3419,6 +3892,7 @@ export interface operations {
             /** @description All sizes are bytes. */
             200: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3471,6 +3945,7 @@ export interface operations {
                     "application/json": components["schemas"]["Storage"];
                 };
             };
+            304: components["responses"]["NotModified"];
             default: components["responses"]["OtherProblem"];
         };
     };
@@ -3532,6 +4007,7 @@ export interface operations {
             /** @description The transfers. */
             200: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3565,6 +4041,7 @@ export interface operations {
                     "application/json": components["schemas"]["Transfers"];
                 };
             };
+            304: components["responses"]["NotModified"];
             default: components["responses"]["OtherProblem"];
         };
     };
@@ -3639,12 +4116,14 @@ export interface operations {
             /** @description OpenAPI 3.1. */
             200: {
                 headers: {
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": Record<string, never>;
                 };
             };
+            304: components["responses"]["NotModified"];
             default: components["responses"]["OtherProblem"];
         };
     };

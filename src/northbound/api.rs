@@ -4,15 +4,21 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Json;
+use axum::response::{IntoResponse, Response};
 use component::{Check, Core};
 use http::Extensions;
+use http::StatusCode;
+use http::header::{ETAG, HeaderMap};
 use http_service::Client;
 use http_service::transfers::Transfers;
+use http_service::{EntityTag, Preconditions, Problem};
 use images::jobs::Jobs;
 use images::{Catalog, OpenImages};
 use model::client::ClientKey;
 use model::image::Image;
 use records::feed::Feed;
+use serde::Serialize;
 
 use crate::log::Log;
 
@@ -42,6 +48,8 @@ pub struct Northbound {
     pub(super) checks: Arc<[Check]>,
     pub(super) web_ui: WebUi,
     pub(super) process: Process,
+    /// Whether each change must say which version it is about.
+    require_preconditions: bool,
 }
 
 /// What the API shows of the running program itself.
@@ -58,6 +66,8 @@ pub struct Settings {
     pub timeout: Option<Duration>,
     /// How long an unfinished upload may stay untouched.
     pub upload_expiry: Duration,
+    /// Whether a change must say by `If-Match` or `If-None-Match` which version it is about.
+    pub require_preconditions: bool,
     /// A folder to read the web UI's files from at each request, instead of out of the program.
     pub web_ui: Option<PathBuf>,
 }
@@ -93,11 +103,22 @@ impl Northbound {
             checks: checks.into(),
             process,
             web_ui: WebUi::new(settings.web_ui.clone()),
+            require_preconditions: settings.require_preconditions,
         }
+    }
+
+    /// The conditions of a request that changes or removes something.
+    pub(super) fn conditions(&self, headers: &HeaderMap) -> Result<Preconditions, Problem> {
+        Preconditions::of(headers, self.require_preconditions)
     }
 
     /// An image as clients see it, with the job that fetches its ISO.
     pub(super) fn view(&self, image: &Image) -> views::image::Image {
         views::image::Image::new(image, self.image_jobs.of_image(&image.id).as_ref(), &self.api_root)
     }
+}
+
+/// The answer of a change: `value` as GET shows it, with its entity tag.
+pub(super) fn tagged(status: StatusCode, value: &impl Serialize) -> Response {
+    (status, [(ETAG, EntityTag::of_json(value).header())], Json(value)).into_response()
 }

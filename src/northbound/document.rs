@@ -39,7 +39,7 @@ static DOCUMENT: LazyLock<openapi::OpenApi> = LazyLock::new(Document::openapi);
         pages::root,
         about::show,
         images::list::list, images::register::put, images::remove::delete,
-        images::list::show, images::tree::show,
+        images::list::show, images::put::put, images::remove::delete_one, images::tree::show,
         jobs::list, jobs::show, jobs::cancel, jobs::retry,
         iso::list, iso::put, iso::delete,
         microkernel::list, microkernel::put, microkernel::delete,
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
     use crate::northbound::api_types::parameters::{
         EventFilters, FileFilter, FileName, Folder, ImageFilters, IncomingFile, JobFilters, NewUpload,
-        Registration,
+        Registration, WantedImage,
     };
     use crate::northbound::files;
     use crate::northbound::views::image::TreeChoice;
@@ -95,9 +95,10 @@ mod tests {
 
     #[test]
     fn documented_parameters_are_those_that_handlers_know() {
-        let known: [(Vec<String>, &[&str]); 9] = [
+        let known: [(Vec<String>, &[&str]); 10] = [
             (names::<ImageFilters>(), &images::list::FILTERS),
-            (names::<Registration>(), &images::register::PARAMETERS),
+            (names::<Registration>(), &images::description::PARAMETERS),
+            (names::<WantedImage>(), &images::description::PARAMETERS_WITH_ID),
             (names::<Folder>(), &images::tree::PARAMETERS),
             (names::<FileFilter>(), &files::FILTERS),
             (names::<FileName>(), &files::FILTERS),

@@ -36,8 +36,7 @@ pub(super) async fn receive<T: Serialize + Send + 'static>(
     mut intake: Intake,
     finish: Finish<T>,
 ) -> Result<Response, Problem> {
-    let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-    let wants_json = accept.to_ascii_lowercase().contains("application/json");
+    let wants_json = wants_json(headers);
     if wants_json || body.expected().is_some_and(|size| size <= SMALL) {
         let mut text = String::new();
         write(&mut body, &mut intake, &mut |line| text.push_str(&line)).await?;
@@ -68,6 +67,20 @@ pub(super) async fn receive<T: Serialize + Send + 'static>(
         Some((line.map_err(|problem| std::io::Error::other(format!("{problem:?}"))), receiver))
     });
     Ok(plain(Body::from_stream(stream)))
+}
+
+/// The answer to an upload of a file that is stored already.
+pub(super) fn finished(headers: &HeaderMap, value: &impl Serialize) -> Response {
+    if wants_json(headers) {
+        axum::Json(value).into_response()
+    } else {
+        plain(Body::from(format!("Uploaded 100 %\n{FINISHED}")))
+    }
+}
+
+fn wants_json(headers: &HeaderMap) -> bool {
+    let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    accept.to_ascii_lowercase().contains("application/json")
 }
 
 async fn write(

@@ -58,8 +58,11 @@ impl IntoProblem for CatalogError {
     fn into_problem(self) -> Problem {
         let text = self.to_string();
         let status = match &self {
-            CatalogError::Duplicate { .. }
-            | CatalogError::Busy(_)
+            CatalogError::Duplicate { id, .. } | CatalogError::NotReplaced { id, .. } => {
+                return Problem::new(StatusCode::CONFLICT, text).with_id(id.to_string());
+            }
+            CatalogError::Changed => StatusCode::PRECONDITION_FAILED,
+            CatalogError::Busy(_)
             | CatalogError::InUse { .. }
             | CatalogError::NameIsLocal(_)
             | CatalogError::NameIsStored(_)

@@ -50,7 +50,13 @@ impl Northbound {
                     get(images::list::list).put(images::register::put).delete(images::remove::delete),
                 ),
             )
-            .route("/images/{id}", on("GET, HEAD, OPTIONS", get(images::list::show)))
+            .route(
+                "/images/{id}",
+                on(
+                    "GET, HEAD, PUT, DELETE, OPTIONS",
+                    get(images::list::show).put(images::put::put).delete(images::remove::delete_one),
+                ),
+            )
             .route("/images/{id}/tree", on("GET, HEAD, OPTIONS", get(images::tree::show)))
             .route("/jobs", on("GET, HEAD, OPTIONS", get(jobs::list)))
             .route("/jobs/{id}", on("GET, HEAD, DELETE, OPTIONS", get(jobs::show).delete(jobs::cancel)))

@@ -29,4 +29,5 @@ mod systems;
 mod trees;
 mod uploads;
 mod verified;
+mod wanted_state;
 mod web_ui;

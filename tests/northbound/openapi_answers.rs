@@ -21,7 +21,7 @@ const BIG: u64 = 64 << 20;
 const HUGE: u64 = 2 << 30;
 
 /// Schemas that occur only in requests.
-const REQUESTS: [&str; 3] = ["FileName", "ImageFilters", "Registration"];
+const REQUESTS: [&str; 4] = ["FileName", "ImageFilters", "Registration", "WantedImage"];
 
 /// A service and its document, to check every answer.
 struct Checked {
@@ -189,6 +189,15 @@ fn registered_images(checked: &Checked) {
     checked.on("GET", tree, &format!("/images/{id}/tree?path=missing"), 404);
     checked.on("GET", tree, &format!("/images/{id}/tree?limit=0"), 400);
     checked.on("DELETE", "/images", &format!("/images?id={id}"), 200);
+    let wanted = "/images/x?name=wanted&version=1&isostore=a.iso&label=a=1";
+    let created = checked.on("PUT", "/images/{id}", wanted, 201);
+    checked.on("PUT", "/images/{id}", wanted, 200);
+    checked.on("PUT", "/images/{id}", "/images/y?name=wanted&version=1&isostore=a.iso", 409);
+    let known = [("If-None-Match", created.header("ETag").unwrap())];
+    checked.ask("GET", "/images/{id}", "/images/x", &known, "").expect_status(304);
+    checked.ask("DELETE", "/images/{id}", "/images/x", &[("If-Match", "\"x\"")], "").expect_status(412);
+    checked.on("DELETE", "/images/{id}", "/images/x", 200);
+    checked.on("DELETE", "/images/{id}", "/images/x", 404);
     assert!(checked.on("DELETE", "/images", "/images?name=sent", 200).json().is_array());
 }
 

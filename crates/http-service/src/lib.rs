@@ -8,6 +8,7 @@
 //! | [`browsers`] | what pages of other sites may do |
 //! | [`ApiError`], [`problem`] | refusals: one form for all dialects, and problem details (RFC 9457) |
 //! | [`parameters`], [`digest_fields`], [`structured`] | parsers of queries, JSON bodies and header fields |
+//! | [`EntityTag`], [`Preconditions`] | the versions of answers, and requests that depend on them |
 //! | [`request_body`] | bodies that are files, from clients that keep a minimum rate |
 //! | [`middleware`], [`routes`] | the rules for every request, and the router behind the transport |
 //! | [`access_log`] | lines of single requests |
@@ -39,6 +40,7 @@ mod client;
 mod codings;
 mod completion;
 pub mod digest_fields;
+mod entity_tag;
 mod error;
 mod forwarded;
 pub mod middleware;
@@ -55,6 +57,7 @@ pub mod transfers;
 
 pub use client::{Client, TrustedProxies};
 pub use completion::run_to_completion;
+pub use entity_tag::{EntityTag, Preconditions};
 pub use error::ApiError;
 pub use http::StatusCode;
 pub use problem::Problem;

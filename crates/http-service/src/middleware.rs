@@ -16,6 +16,7 @@ use crate::access_log::Access;
 use crate::browsers::{self, Layers};
 use crate::client::Client;
 use crate::codings;
+use crate::entity_tag;
 use crate::problem::Problem;
 use crate::refused_body;
 
@@ -35,6 +36,7 @@ impl Rules {
     pub fn apply(&self, routes: Router) -> Router {
         let browsers = Arc::new(self.browsers.clone());
         routes
+            .layer(middleware::from_fn(entity_tag::validate))
             .layer(middleware::from_fn(codings::refuse))
             .layer(middleware::from_fn_with_state(self.timeout, limit_time))
             .layer(middleware::from_fn_with_state(Arc::clone(&browsers), browsers::admit))

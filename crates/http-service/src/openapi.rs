@@ -16,6 +16,9 @@ use crate::problem::{MEDIA_TYPE, Problem};
 /// The component of all problems that an operation does not list.
 const OTHER: &str = "OtherProblem";
 
+/// The component of the answer without content.
+const UNCHANGED: &str = "NotModified";
+
 /// Answers by their statuses, or reusable ones by their names.
 pub type Answers = BTreeMap<String, RefOr<Response>>;
 
@@ -124,14 +127,34 @@ pub struct Bytes(Vec<u8>);
 pub fn finish(document: &mut openapi::OpenApi, answers: Answers) {
     for path in document.paths.paths.values_mut() {
         operations(path).into_iter().flatten().for_each(finish_operation);
+        path.get.iter_mut().for_each(describe_entity_tag);
     }
     let components = document.components.get_or_insert_default();
     components.responses.extend(answers);
+    let description = "The client has this version: its tag is among those of `If-None-Match`.";
+    let unchanged = ResponseBuilder::new().description(description).header("ETag", entity_tag());
+    components.responses.insert(UNCHANGED.into(), unchanged.build().into());
     let detail = "the service cannot do this just now; its log says why";
     let problem = Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail);
     let other = answer(Row { when: "Any other problem, such as 500.", problem });
     components.responses.insert(OTHER.into(), other.into());
     share_headers(document);
+}
+
+/// JSON answers to GET have entity tags.
+fn describe_entity_tag(operation: &mut Operation) {
+    let responses = &mut operation.responses.responses;
+    let Some(RefOr::T(answer)) = responses.get_mut("200") else { return };
+    if answer.content.contains_key("application/json") {
+        answer.headers.insert("ETag".into(), entity_tag().into());
+        responses.insert("304".into(), Ref::from_response_name(UNCHANGED).into());
+    }
+}
+
+fn entity_tag() -> Header {
+    let tag = ObjectBuilder::new().schema_type(Type::String).build();
+    let description = "The version of this answer, for `If-None-Match` and `If-Match` (RFC 9110 §8.8.3).";
+    HeaderBuilder::new().schema(Some(tag)).description(Some(description)).build()
 }
 
 fn operations(path: &mut PathItem) -> [Option<&mut Operation>; 7] {

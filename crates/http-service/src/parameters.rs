@@ -24,12 +24,20 @@ const BODY_TIME: Duration = Duration::from_secs(30);
 pub struct Known<'a> {
     names: &'a [&'a str],
     lists: &'a [(&'a str, usize)],
+    objects: &'a [(&'a str, &'a str)],
 }
 
 impl<'a> Known<'a> {
     /// `names`, of which `lists` may be given several times, at most as often as their numbers.
     pub const fn with_lists(names: &'a [&'a str], lists: &'a [(&'a str, usize)]) -> Self {
-        Self { names, lists }
+        Self { names, lists, objects: &[] }
+    }
+
+    /// Takes objects of a JSON body for lists: each pair names an object and the list that gets
+    /// `member=value` of each of its members.
+    #[must_use]
+    pub const fn with_objects(self, objects: &'a [(&'a str, &'a str)]) -> Self {
+        Self { objects, ..self }
     }
 
     /// How often a parameter may be given.
@@ -130,6 +138,10 @@ impl Parameters {
             if parameters.0.contains_key(&name) {
                 return Err(Problem::parameter(&name, "is given more than once"));
             }
+            if let Some((_, list)) = known.objects.iter().find(|(object, _)| *object == name) {
+                parameters.add_members(&name, list, value, known)?;
+                continue;
+            }
             let values = match value {
                 Value::Array(values) if known.most(&name) > 1 => values,
                 value => vec![value],
@@ -147,6 +159,36 @@ impl Parameters {
             }
         }
         Ok(parameters)
+    }
+
+    /// Adds each member of `object` to `list`.
+    fn add_members(
+        &mut self,
+        object: &str,
+        list: &str,
+        value: Value,
+        known: Known<'_>,
+    ) -> Result<(), Problem> {
+        let members = match value {
+            Value::Null => return Ok(()),
+            Value::Object(members) => members,
+            _ => return Err(Problem::parameter(object, "must be an object in the JSON body")),
+        };
+        for (key, value) in members {
+            let text = match value {
+                Value::String(text) => text,
+                Value::Number(number) => number.to_string(),
+                Value::Bool(value) => value.to_string(),
+                Value::Null | Value::Array(_) | Value::Object(_) => {
+                    return Err(Problem::parameter(
+                        object,
+                        format_args!("has the member '{key}', which is no text"),
+                    ));
+                }
+            };
+            self.add(list.to_owned(), format!("{key}={text}"), known)?;
+        }
+        Ok(())
     }
 
     fn add(&mut self, name: String, value: String, known: Known<'_>) -> Result<(), Problem> {
@@ -287,7 +329,8 @@ impl<'de> serde::Deserialize<'de> for Members {
 mod tests {
     use super::*;
 
-    const KNOWN: Known<'_> = Known::with_lists(&["name", "version", "isoweb"], &[("isoweb", 16)]);
+    const KNOWN: Known<'_> = Known::with_lists(&["name", "version", "isoweb"], &[("isoweb", 16)])
+        .with_objects(&[("isowebs", "isoweb")]);
 
     async fn read(
         query: &str,
@@ -314,6 +357,9 @@ mod tests {
             let links = read(query, "application/json", body).await.expect("a list");
             assert_eq!(links, [("isoweb".into(), vec!["a".into(), "b".into()])]);
         }
+        let object = read("", "application/json", r#"{"isowebs": {"a": "b", "c": 7, "d": ""}}"#).await;
+        let members = ["a=b", "c=7", "d="].map(str::to_owned).to_vec();
+        assert_eq!(object.expect("an object"), [("isoweb".into(), members)]);
         let many = "isoweb=a&".repeat(17);
         assert!(
             read(&many, "text/plain", "")
@@ -335,6 +381,8 @@ mod tests {
             ("name=a+b", "", "`name` has a + that may be a plus or a blank; write %2B"),
             ("", r#"{"name": "a", "name": "b"}"#, "`name` is given more than once"),
             ("", r#"{"name": ["a"]}"#, "`name` must be text"),
+            ("", r#"{"isowebs": ["a"]}"#, "`isowebs` must be an object"),
+            ("", r#"{"isowebs": {"a": {}}}"#, "`isowebs` has the member 'a'"),
             ("", "[1]", "not an object"),
             ("", "\"x\"", "not an object"),
             ("", "{", "not an object"),

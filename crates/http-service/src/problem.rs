@@ -20,6 +20,7 @@ pub struct Problem {
     status: StatusCode,
     detail: String,
     parameter: Option<String>,
+    id: Option<String>,
     allow: Option<&'static str>,
     log: Option<String>,
 }
@@ -43,12 +44,16 @@ pub struct Body {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     parameter: Option<String>,
+    /// The id of the thing that is there already, where the problem is that there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    id: Option<String>,
 }
 
 impl Problem {
     /// A problem that the client can read in full.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), parameter: None, allow: None, log: None }
+        Self { status, detail: detail.into(), parameter: None, id: None, allow: None, log: None }
     }
 
     /// 500 for a failure that only the operator can repair: the client reads `detail`, the log gets `error`.
@@ -92,6 +97,11 @@ impl Problem {
         Self { parameter: Some(name.to_owned()), ..self }
     }
 
+    /// Tells the id of the thing that is there already.
+    pub fn with_id(self, id: impl Into<String>) -> Self {
+        Self { id: Some(id.into()), ..self }
+    }
+
     /// Adds details for the log, which the client does not read.
     pub fn logged(self, error: impl ToString) -> Self {
         Self { log: Some(error.to_string()), ..self }
@@ -111,6 +121,7 @@ impl Problem {
             detail: self.detail.clone(),
             message: self.detail.clone(),
             parameter: self.parameter.clone(),
+            id: self.id.clone(),
         }
     }
 }

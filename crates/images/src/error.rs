@@ -7,7 +7,7 @@ use std::io;
 use crate::trees::{FileError, TreeError};
 use blobs::StoreError;
 use component::LookupError;
-use model::image::{Status, WebSource};
+use model::image::{ImageId, Status, WebSource};
 use model::names::{FileName, ImageName, ImageVersion, NameError};
 use model::stored_file::StoreKind;
 use records::inventory::{CommitError, InventoryError};
@@ -22,7 +22,20 @@ pub enum CatalogError {
         name: ImageName,
         /// The image's version.
         version: ImageVersion,
+        /// The id of the image that has them.
+        id: ImageId,
     },
+    /// Your request: the image with this id is another one, and stays it.
+    #[error("the image {id} is made from another ISO: {why}; delete it first, or choose another id")]
+    NotReplaced {
+        /// The image's id.
+        id: ImageId,
+        /// Why it is not replaced.
+        why: &'static str,
+    },
+    /// Your request: the image or file is not the one that the client has seen.
+    #[error("it was changed meanwhile; look at it again")]
+    Changed,
     /// Your request: another request is working with the same name at this moment.
     #[error("{0} is being worked on by another request; try again when that has ended")]
     Busy(String),

@@ -2,6 +2,7 @@
 
 mod error;
 mod file_names;
+mod file_records;
 mod files;
 mod handle;
 mod intake;
@@ -30,7 +31,7 @@ pub use handle::{Catalog, OpenError, Storage};
 pub use intake::{Intake, Intakes};
 pub use job_requests::JobRequests;
 pub use open::{OpenImages, OpenImagesError, open};
-pub use registration::{Downloads, Registration, Reservation};
+pub use registration::{AskedSource, Downloads, Registration, Reservation, WantedImage};
 pub use resolve::{Browse, Browsed, Images, Line, Resolver};
 pub use restore::Restored;
 pub use settings::{ImageBackend, ImageSettings};

@@ -53,7 +53,8 @@ impl Fixture {
 
     async fn reserve(&self, name: &str) -> Reservation {
         let (name, version) = (ImageName::new(name).expect("a name"), version());
-        self.catalog.registration.reserve(name, version, None).await.expect("free")
+        let wanted = WantedImage { client: None, id: None, name, version, tree: None, labels: None };
+        self.catalog.registration.reserve(wanted).await.expect("free")
     }
 
     /// Registers an image with one file, `Kernel`, as a client that sends it.
@@ -62,7 +63,7 @@ impl Fixture {
         let iso = file_name(&format!("{name}.iso"));
         let mut intake = reservation.receive(iso, None, Expected::default()).await.expect("an intake");
         intake.write(tar("Kernel", name).into()).await.expect("room");
-        reservation.register_received(intake).await.expect("an image")
+        reservation.register_received(intake, Expected::default()).await.expect("an image")
     }
 
     /// The bytes at a southbound path.

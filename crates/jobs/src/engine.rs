@@ -205,6 +205,14 @@ impl Jobs {
         self.runner.list.live(work).map(|entry| shown(&entry))
     }
 
+    /// Waits until the job that does this work has ended, at most for `limit`.
+    pub async fn wait(&self, work: &WorkRecord, limit: Duration) {
+        if let Some(entry) = self.runner.list.live(work) {
+            let mut watch = entry.watch();
+            let _ = tokio::time::timeout(limit, watch.wait_for(|current| current.job.state.is_end())).await;
+        }
+    }
+
     /// Stops a job for good and waits until its work has ended. A job that has ended already leaves the list.
     ///
     /// # Errors

@@ -8,11 +8,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::{Expected, Sha256};
 use crate::identity::Identity;
+use crate::labels::Labels;
 use crate::link::Link;
 use crate::names::{FileName, ImageName, ImageVersion};
 use crate::system::System;
 
-/// The identity of an image for scripts. New ones are random UUIDs; those of the old service are kept.
+/// The longest id that a client may choose, in characters.
+const MAX_ID_LENGTH: usize = 64;
+
+/// The identity of an image for scripts. New ones are random UUIDs, unless the client chooses; those of the
+/// old service are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ImageId(pub String);
@@ -22,7 +27,28 @@ impl ImageId {
     pub fn random() -> Self {
         Self(uuid::Uuid::new_v4().to_string())
     }
+
+    /// An id that a client chooses: one URL segment that needs no escaping.
+    ///
+    /// # Errors
+    ///
+    /// The id breaks the rule.
+    pub fn chosen(text: impl Into<String>) -> Result<Self, InvalidId> {
+        let text = text.into();
+        let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        let begins = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
+        if begins && text.len() <= MAX_ID_LENGTH && text.bytes().all(is_inner) {
+            Ok(Self(text))
+        } else {
+            Err(InvalidId)
+        }
+    }
 }
+
+/// A client chose an id that breaks the rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be 1 to {MAX_ID_LENGTH} letters, digits, '-', '_' and '.', and begin with a letter or digit")]
+pub struct InvalidId;
 
 impl fmt::Display for ImageId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -180,7 +206,7 @@ pub struct Image {
     pub source: Source,
     /// When it was registered.
     pub created: Timestamp,
-    /// When its status last changed.
+    /// When this record last changed.
     pub updated: Timestamp,
     /// The version of the ISO that was read; `None` before that, and in records of the old service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -197,6 +223,9 @@ pub struct Image {
     /// The tree that the client asked for; `None` leaves the choice to the reader of ISOs.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "super::tree_choice")]
     pub asked_tree: Option<TreeKind>,
+    /// Its labels. Absent in older records.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
 }
 
 impl Image {
@@ -220,6 +249,18 @@ mod tests {
     }
 
     #[test]
+    fn a_chosen_id_is_one_segment_of_a_url() {
+        let long = "x".repeat(64);
+        for id in ["a", "7", "ubuntu-24.04_server", "24cb770a-bd24-4f16-8d1c-98388c5fb0d7", &long] {
+            assert_eq!(ImageId::chosen(id), Ok(ImageId(id.into())));
+        }
+        let longer = "x".repeat(65);
+        for id in ["", ".", "..", ".a", "-a", "_a", "a/b", "a b", "a%20", "ä", "a\n", "a:b", "a~", &longer] {
+            assert_eq!(ImageId::chosen(id), Err(InvalidId), "{id}");
+        }
+    }
+
+    #[test]
     fn the_choice_of_a_tree_survives_storage_and_older_records_have_none() {
         let record = serde_json::json!({
             "id": "1", "name": "linux", "version": "9", "iso": "a.iso", "status": "OK", "source": {"kind": "store"},
@@ -228,6 +269,7 @@ mod tests {
         });
         let old: Image = serde_json::from_value(record.clone()).expect("an older record");
         assert_eq!(old.asked_tree, None);
+        assert!(old.labels.is_empty());
         assert_eq!(serde_json::to_value(&old).expect("JSON"), record);
         let mut asked = record;
         asked["asked_tree"] = "joliet".into();

@@ -10,6 +10,7 @@ pub mod identity;
 pub mod image;
 pub mod io_words;
 pub mod job;
+pub mod labels;
 pub mod link;
 pub mod litter;
 mod live;

@@ -10,6 +10,7 @@ use url::Url;
 use crate::digest::Sha256;
 use crate::identity::Identity;
 use crate::image::Status;
+use crate::labels::Labels;
 use crate::names::FileName;
 
 /// The two stores.
@@ -130,6 +131,9 @@ pub struct FileRecord {
     /// Its damage, if it was noticed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub damage: Option<Damage>,
+    /// The labels of the name: they stay when the file is replaced. Absent in older records.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
 }
 
 impl FileRecord {
@@ -145,6 +149,7 @@ impl FileRecord {
             verified: None,
             uploaded: None,
             damage: None,
+            labels: Labels::default(),
         }
     }
 
@@ -195,6 +200,8 @@ pub struct StoredFile {
     pub verified: Option<Timestamp>,
     /// When it came.
     pub uploaded: Option<Timestamp>,
+    /// Its labels.
+    pub labels: Labels,
 }
 
 impl StoredFile {
@@ -211,6 +218,7 @@ impl StoredFile {
             origin: Some(if local { Origin::Local } else { Origin::Folder }),
             verified: None,
             uploaded: Timestamp::try_from(identity.modified()).ok(),
+            labels: record.map(|record| record.labels.clone()).unwrap_or_default(),
         };
         match record.filter(|record| record.identity.same_version(&identity)) {
             None => unknown,

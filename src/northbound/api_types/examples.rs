@@ -21,6 +21,7 @@ pub(in crate::northbound) fn image() -> Value {
         "system": null,
         "created": "2026-11-20T23:13:48.301Z",
         "updated": "2026-11-20T23:13:48.301Z",
+        "labels": {},
         "sha256": SHA256,
         "tree": {
             "kind": "rockridge",
@@ -46,6 +47,7 @@ pub(in crate::northbound) fn image_on_its_way() -> Value {
         "system": null,
         "created": "2026-11-20T23:13:48.308Z",
         "updated": "2026-11-20T23:13:48.328Z",
+        "labels": {"team": "blue"},
         "sha256": null,
         "tree": null,
         "url": LINK,
@@ -92,7 +94,11 @@ pub(in crate::northbound) fn tree() -> Value {
 }
 
 pub(in crate::northbound) fn registration() -> Value {
-    json!({"name": "ubuntu", "version": "24.04", "isoweb": [LINK], "wait": 0})
+    json!({"name": "ubuntu", "version": "24.04", "isoweb": [LINK], "wait": 0, "labels": {"team": "blue"}})
+}
+
+pub(in crate::northbound) fn wanted_image() -> Value {
+    json!({"name": "ipxe", "version": "1", "isostore": "ipxe.iso", "sha256": SHA256, "labels": {"team": "blue"}})
 }
 
 pub(in crate::northbound) fn image_filters() -> Value {
@@ -139,6 +145,7 @@ pub(in crate::northbound) fn iso() -> Value {
         "status": "OK",
         "origin": "upload",
         "verified": "2026-11-20T23:13:48.289Z",
+        "labels": {},
         "upload": "2026-11-20T23:13:48.288Z",
     })
 }
@@ -160,6 +167,7 @@ pub(in crate::northbound) fn microkernel() -> Value {
         "status": "OK",
         "origin": "folder",
         "verified": "2026-11-20T23:14:10.040Z",
+        "labels": {},
     })
 }
 

@@ -8,6 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::northbound::views::file::Store;
 use crate::northbound::views::image::TreeChoice;
 use crate::northbound::views::job::{JobKind, JobState};
+use crate::northbound::views::labels::Labels;
 
 /// Which images are meant: those that match all that is said, exactly.
 #[derive(IntoParams, ToSchema)]
@@ -68,6 +69,79 @@ pub(in crate::northbound) struct Registration {
     checksum: Option<String>,
     /// A link to an OpenPGP signature of the checksum file, by a key in `keyringDir`.
     signature: Option<String>,
+    /// Labels, each as `key=value`.
+    #[param(max_items = 64, example = json!(["team=blue"]))]
+    #[schema(ignore)]
+    label: Option<Vec<String>>,
+    /// Labels.
+    #[param(ignore)]
+    labels: Option<Labels>,
+}
+
+/// An image as it is to be, and where its ISO comes from: one of `isostore`, `isolocal`, `isoweb` and
+/// `isoclient`. Of several, the first in this order counts.
+#[derive(IntoParams, ToSchema)]
+#[into_params(parameter_in = Query)]
+pub(in crate::northbound) struct WantedImage {
+    /// The id, if it is to stand here as well as in the path.
+    id: Option<String>,
+    /// First segment of the image's path: one safe path segment of at most 255 bytes. `iso`, `common` and
+    /// `gui` are taken.
+    #[param(required = false)]
+    name: String,
+    /// Second segment of the image's path.
+    #[param(required = false)]
+    version: String,
+    /// A file of the ISO store.
+    isostore: Option<String>,
+    /// An absolute path on the server. The file is served where it lies, and never written to.
+    isolocal: Option<String>,
+    /// A link to the ISO: http, https or ftp. Up to 16 may be given, of the same bytes; they are asked in
+    /// order.
+    #[param(max_items = 16)]
+    #[schema(max_items = 16)]
+    isoweb: Option<Vec<String>>,
+    /// The name that the ISO gets in the store. The body of the request is the ISO, so all parameters are in
+    /// the query.
+    isoclient: Option<String>,
+    /// Which of the ISO's trees to serve; without it the best, in the order of this list.
+    tree: Option<TreeChoice>,
+    /// Seconds to wait for the end of a download, 3 by default and 3600 at most. The answer tells the status
+    /// that was reached by then.
+    #[param(maximum = 3600)]
+    #[schema(maximum = 3600)]
+    wait: Option<u64>,
+    /// The SHA-256 that the ISO must have, in hexadecimal.
+    #[param(pattern = "^[0-9a-fA-F]{64}$")]
+    #[schema(pattern = "^[0-9a-fA-F]{64}$")]
+    sha256: Option<String>,
+    /// The SHA-512 that the ISO must have, in hexadecimal.
+    #[param(pattern = "^[0-9a-fA-F]{128}$")]
+    #[schema(pattern = "^[0-9a-fA-F]{128}$")]
+    sha512: Option<String>,
+    /// A link to a checksum file (GNU, BSD or clear-signed) that says what the ISO must be.
+    checksum: Option<String>,
+    /// A link to an OpenPGP signature of the checksum file, by a key in `keyringDir`.
+    signature: Option<String>,
+    /// Labels, each as `key=value`.
+    #[param(max_items = 64, example = json!(["team=blue"]))]
+    #[schema(ignore)]
+    label: Option<Vec<String>>,
+    /// Labels.
+    #[param(ignore)]
+    labels: Option<Labels>,
+}
+
+/// Which version a change is about. With `requirePreconditions` one of them must be said.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+pub(in crate::northbound) struct Conditions {
+    /// `ETag`s of earlier answers, or `*`: nothing is done unless one of them is that of the present version.
+    #[param(rename = "If-Match", example = "\"6d7fce9fee471194aa8b5b6e47267f03\"")]
+    if_match: Option<String>,
+    /// `*`: nothing is done unless there is none yet.
+    #[param(rename = "If-None-Match", example = "*")]
+    if_none_match: Option<String>,
 }
 
 /// What is to be seen of an image.

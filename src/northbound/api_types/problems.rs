@@ -83,6 +83,13 @@ http_service::problem_answers! {
         UNPROCESSABLE_ENTITY: "The file is no image, has another digest, or has no such tree; or the link may not be followed or leads to no file.",
             "`isostore`: not an ISO image, a squashfs or a tar: it begins like none of them" of "isostore";
     }
+    /// Conditions.
+    ConditionFailed {
+        PRECONDITION_FAILED: "It is not the version that `If-Match` names, or there is one although `If-None-Match` says that there must be none. Nothing was done.",
+            "it is not the version that If-Match names: it was changed meanwhile; look at it again";
+        PRECONDITION_REQUIRED: "The setting `requirePreconditions` wants each change to say which version it is about.",
+            "say by If-Match which version this is about, with the ETag of a GET, or by If-None-Match: * that there is none (`requirePreconditions`)";
+    }
     /// The removal of a file.
     FileStays {
         NOT_FOUND: "The store has no such file.", "the ISO store has no file named linux.iso";

@@ -7,13 +7,14 @@ use http_service::Problem;
 use http_service::parameters::Parameters;
 use model::image::{Image, ImageId};
 
+use super::conditions::in_full;
 use crate::northbound::api::Northbound;
 use crate::northbound::api_types::examples;
 use crate::northbound::api_types::parameters::ImageFilters;
 use crate::northbound::api_types::problems::{BadFilter, NoSuchImage};
 use crate::northbound::problems::problem;
 use crate::northbound::views;
-use crate::northbound::views::image::{Findings, ImageInFull};
+use crate::northbound::views::image::ImageInFull;
 
 /// What images are chosen by.
 pub(in crate::northbound) const FILTERS: [&str; 5] = ["id", "name", "version", "iso", "status"];
@@ -58,9 +59,7 @@ pub(in crate::northbound) async fn show(
     State(api): State<Northbound>,
     UrlPath(id): UrlPath<String>,
 ) -> Result<Response, Problem> {
-    let (image, findings) = api.catalog.images.get_with_findings(ImageId(id)).await.map_err(problem)?;
-    let findings = findings.as_ref().map(Findings::from);
-    Ok(Json(ImageInFull { image: api.view(&image), findings }).into_response())
+    Ok(Json(in_full(&api, ImageId(id)).await.map_err(problem)?).into_response())
 }
 
 /// Whether an image matches all filters.

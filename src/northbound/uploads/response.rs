@@ -12,8 +12,8 @@ use super::fields::VERSION;
 use crate::northbound::api::Northbound;
 
 /// The headers of answers that pages of other origins may read.
-pub(in crate::northbound) const EXPOSED: &str = "location, tus-resumable, tus-version, tus-extension, \
-    tus-checksum-algorithm, upload-offset, upload-length, upload-defer-length, upload-expires, x-request-id";
+pub(in crate::northbound) const EXPOSED: &str = "etag, link, x-total-count, location, tus-resumable, tus-version, \
+    tus-extension, tus-checksum-algorithm, upload-offset, upload-length, upload-defer-length, upload-expires, x-request-id";
 
 /// The methods of `/uploads`.
 pub(in crate::northbound) const ALLOW_ALL: &str = "GET, HEAD, POST, OPTIONS";

@@ -9,6 +9,7 @@ use model::stored_file::{self, StoreKind};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::labels::Labels;
 use super::time::Time;
 
 /// A file of a store.
@@ -37,6 +38,8 @@ pub(in crate::northbound) struct StoredFile {
     /// When all of its bytes were last known to be good.
     #[schema(required)]
     verified: Option<Time>,
+    /// Its labels.
+    labels: Labels,
     /// Where it was downloaded from, without credentials.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -99,6 +102,7 @@ impl StoredFile {
             status: file.status.clone(),
             origin: file.origin.as_ref().map(Origin::from),
             verified: file.verified.map(Time::from),
+            labels: (&file.labels).into(),
             url,
             upload: (kind == StoreKind::Iso).then_some(uploaded),
             shared_with: Vec::new(),

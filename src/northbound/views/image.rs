@@ -13,6 +13,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::job::Progress;
+use super::labels::Labels;
 use super::time::Time;
 
 /// A named, versioned tree, made from one ISO and served southbound.
@@ -46,8 +47,10 @@ pub(in crate::northbound) struct Image {
     system: Option<System>,
     /// When it was registered.
     created: Time,
-    /// When its status last changed.
+    /// When its record last changed.
     updated: Time,
+    /// Its labels.
+    labels: Labels,
     /// The SHA-256 of its ISO, once known.
     #[schema(required, value_type = Option<String>)]
     sha256: Option<Sha256>,
@@ -200,6 +203,7 @@ impl Image {
             system: image.tree.as_ref().and_then(|tree| tree.system.as_ref()).map(System::from),
             created: image.created.into(),
             updated: image.updated.into(),
+            labels: (&image.labels).into(),
             sha256: image.sha256,
             tree: TreeSummary::of(image),
             url: web.map(|web| web.url.clone()),

@@ -4,5 +4,6 @@
 pub(super) mod file;
 pub(super) mod image;
 pub(super) mod job;
+pub(super) mod labels;
 pub(super) mod time;
 pub(super) mod tree;

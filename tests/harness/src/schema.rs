@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 /// Keywords without effect on validity.
-const NOTES: [&str; 5] = ["description", "format", "examples", "example", "title"];
+const NOTES: [&str; 6] = ["description", "format", "examples", "example", "title", "pattern"];
 
 /// The document, and which of its members answers had so far.
 pub struct Document {
@@ -131,6 +131,13 @@ impl Document {
                         self.check(argument, item, name, &format!("{place}[{index}]"), faults);
                     }
                 }
+                "additionalProperties" => {
+                    for (member, item) in value.as_object().into_iter().flatten() {
+                        self.check(argument, item, name, &format!("{place}.{member}"), faults);
+                    }
+                }
+                // The names of members are text in any case.
+                "propertyNames" => {}
                 "minimum" => {
                     if value.as_f64() < argument.as_f64() && value.is_number() {
                         faults.push(format!("{place} is less than {argument}: {value}"));

@@ -8,6 +8,7 @@ use iso_reader::TreeKind;
 use jiff::Timestamp;
 
 use crate::error::CatalogError;
+use crate::file_records::record_file;
 use crate::intake::duplicates::share;
 use crate::intake::intakes::Intakes;
 use crate::intake::receiving::{Intake, Receiving};
@@ -47,11 +48,11 @@ impl Intake {
     }
 
     async fn store(self) -> Result<StoredFile, CatalogError> {
-        let (kind, intakes) = (self.kind, Arc::clone(&self.intakes));
+        let (kind, intakes, labels) = (self.kind, Arc::clone(&self.intakes), self.labels.clone());
         let (arrival, ()) = self.publish(false, |_, _| Ok(())).await?;
         let received = arrival.received.clone();
-        let record = record_of(kind, &received, Origin::Upload);
-        intakes.record_file(record.clone()).await;
+        let record = FileRecord { labels, ..record_of(kind, &received, Origin::Upload) };
+        let record = intakes.record_file(record).await;
         arrival.commit(true).await?;
         tracing::info!(
             %kind, name = %received.name, bytes = received.identity.size, sha256 = %received.sha256,
@@ -150,17 +151,16 @@ impl Intakes {
     }
 
     /// Records a file that has just arrived. The file is complete without a record: its digest can be
-    /// computed again.
-    async fn record_file(&self, record: FileRecord) {
-        let (kind, name) = (record.kind, record.name.clone());
-        let recorded = self.records.commit(move |records| {
-            records.files.insert((record.kind, record.name.clone()), record);
-            Ok(())
-        });
-        if let Err(error) = recorded.await {
-            tracing::warn!(%name, %error, "the digest of a new file cannot be recorded");
-            self.events.publish(ChangedRecord::File(kind, name));
-        }
+    /// computed again. The record comes back, with the labels of its name.
+    async fn record_file(&self, record: FileRecord) -> FileRecord {
+        let (key, new) = ((record.kind, record.name.clone()), record.clone());
+        let recorded = self.records.commit(move |records| Ok(record_file(records, new)));
+        let recorded: Result<FileRecord, CatalogError> = recorded.await;
+        recorded.unwrap_or_else(|error| {
+            tracing::warn!(name = %key.1, %error, "the digest of a new file cannot be recorded");
+            self.events.publish(ChangedRecord::File(key.0, key.1));
+            record
+        })
     }
 }
 

@@ -13,6 +13,7 @@ use model::client::ClientKey;
 use model::digest::Expected;
 use model::fair_limit::FairPermit;
 use model::image::ImageId;
+use model::labels::Labels;
 use model::names::FileName;
 use model::stored_file::StoreKind;
 
@@ -57,6 +58,14 @@ impl Intakes {
         lock: FileLock,
         permit: Option<FairPermit>,
     ) -> Intake {
-        Intake { intakes: Arc::clone(self), kind, bytes, offset, lock, _permit: permit }
+        Intake {
+            intakes: Arc::clone(self),
+            kind,
+            bytes,
+            offset,
+            lock,
+            labels: Labels::default(),
+            _permit: permit,
+        }
     }
 }

@@ -14,6 +14,7 @@ use crate::locks::{FileLock, NameLock};
 use crate::tasks::blocking;
 use blobs::Received;
 use model::fair_limit::FairPermit;
+use model::labels::Labels;
 use model::stored_file::StoreKind;
 use model::unfinished_file::UnfinishedFileId;
 
@@ -25,6 +26,8 @@ pub struct Intake {
     /// Bytes that were handed over, those of earlier attempts included.
     pub(super) offset: u64,
     pub(super) lock: FileLock,
+    /// The labels that the file brings.
+    pub(super) labels: Labels,
     pub(super) _permit: Option<FairPermit>,
 }
 
@@ -40,6 +43,11 @@ impl Intake {
     /// Bytes that were handed over so far, those of earlier attempts included.
     pub fn offset(&self) -> u64 {
         self.offset
+    }
+
+    /// Gives the file labels. Without any it keeps those of an older file of its name.
+    pub fn set_labels(&mut self, labels: Labels) {
+        self.labels = labels;
     }
 
     /// Whether nothing but the record is missing: the file had got its name when the program ended.

@@ -1,6 +1,7 @@
 //! The list of the kinds of work on images, and the engine that does them, with what the API asks of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::jobs::{Begun, JobError, Kinds, Paused, Shown, Work};
 use fetch::checksums::{ChecksumError, Promise};
@@ -81,6 +82,11 @@ impl Jobs {
     /// The job that fetches the ISO of an image, while there is one.
     pub fn of_image(&self, image: &ImageId) -> Option<Shown> {
         self.engine.find(&Download::new(image.clone()).record())
+    }
+
+    /// Waits until the job that fetches the ISO of an image has ended, at most for `limit`.
+    pub async fn wait(&self, image: &ImageId, limit: Duration) {
+        self.engine.wait(&Download::new(image.clone()).record(), limit).await;
     }
 
     /// Interrupts the download of an image's ISO, and waits until it has stopped. See

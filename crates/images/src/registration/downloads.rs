@@ -9,6 +9,7 @@ use sha2::Digest;
 
 use crate::error::CatalogError;
 use crate::file_names::check_free;
+use crate::file_records::record_file;
 use crate::intake::{Intake, Intakes, record_of};
 use crate::locks::ImageLocks;
 use crate::records::Writer;
@@ -131,7 +132,7 @@ impl Downloads {
                 _ => Origin::Upload,
             };
             let record = record_of(StoreKind::Iso, &received, origin);
-            records.files.insert((record.kind, record.name.clone()), record);
+            record_file(records, record);
             Ok(image)
         });
         let image: Image = recorded.await?;
@@ -193,7 +194,7 @@ impl Downloads {
             check_queue(records, limit)?;
             let image = records.images.get_mut(&id).ok_or(CatalogError::NoSuchImage)?;
             if !matches!(image.status, Status::Error(_)) || !matches!(image.source, Source::Web(_)) {
-                return Err(CatalogError::Duplicate { name, version });
+                return Err(CatalogError::Duplicate { name, version, id });
             }
             image.status = Status::Downloading;
             image.updated = Timestamp::now();

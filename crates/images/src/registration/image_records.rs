@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::error::CatalogError;
+use crate::file_records::record_file;
 use crate::records::Writer;
 use blobs::Received;
 use model::identity::Identity;
@@ -19,8 +20,12 @@ pub(super) fn insert(
     let is_taken = |other: &Image| {
         (&other.name, &other.version) == (&image.name, &image.version) && other.id != image.id
     };
-    if records.images.values().any(is_taken) {
-        return Err(CatalogError::Duplicate { name: image.name, version: image.version });
+    let other = records.images.values().find(|other| is_taken(other));
+    // Another request may have chosen the same id for a new image. An image that is registered anew keeps the
+    // time of its creation.
+    let same_id = records.images.get(&image.id).filter(|known| known.created != image.created);
+    if let Some(id) = other.or(same_id).map(|other| other.id.clone()) {
+        return Err(CatalogError::Duplicate { name: image.name, version: image.version, id });
     }
     if let Some(file) = file {
         insert_file(records, file)?;
@@ -40,7 +45,7 @@ fn insert_file(records: &mut Records, file: FileRecord) -> Result<(), CatalogErr
     }
     // The digest of a local ISO that is listed already is worth keeping.
     if known.is_none_or(|known| known.sha256_of(&file.identity).is_none()) {
-        records.files.insert(key, file);
+        record_file(records, file);
     }
     Ok(())
 }
@@ -86,6 +91,7 @@ mod tests {
     use super::*;
     use model::digest::{Expected, Sha256};
     use model::image::{Source, Status};
+    use model::labels::Labels;
     use model::names::{FileName, ImageName, ImageVersion};
     use model::stored_file::Origin;
 
@@ -106,6 +112,7 @@ mod tests {
             expected: Expected::default(),
             tree: None,
             asked_tree: None,
+            labels: Labels::default(),
         }
     }
 

@@ -41,18 +41,20 @@ impl Reservation {
             verifier.check_local(self.client, &location.path, &iso, expected).await?
         };
         let tasks = self.registration.tasks.clone();
-        tasks.run_to_completion(self.record_local(iso, location, checked, lock)).await
+        tasks.run_to_completion(self.record_local(iso, location, expected, checked, lock)).await
     }
 
     async fn record_local(
         self,
         iso: FileName,
         Location { path, is_stored }: Location,
+        expected: Expected,
         checked: Option<Checked>,
         _lock: FileLock,
     ) -> Result<Image, CatalogError> {
         let (identity, summary) = self.open_checked(path.clone(), &iso, checked).await?;
-        let image = opened(self.image(iso.clone(), Source::Local, Status::Ok), identity, summary);
+        let image = Image { expected, ..self.image(iso.clone(), Source::Local, Status::Ok) };
+        let image = opened(image, identity, summary);
         let reference = (!is_stored).then(|| {
             let mut record = FileRecord::new(StoreKind::Iso, iso, identity, Origin::Local);
             record.local = Some(path);

@@ -10,7 +10,9 @@ mod received;
 mod removal;
 mod reservation;
 mod stored;
+mod wanted;
 
 pub use downloads::Downloads;
 pub use part::Registration;
 pub use reservation::Reservation;
+pub use wanted::{AskedSource, WantedImage};

@@ -19,17 +19,21 @@ impl Reservation {
         size: Option<u64>,
         expected: Expected,
     ) -> Result<Intake, CatalogError> {
-        let failed = self.failed.as_ref().map(|image| &image.id);
-        self.registration.intakes.receive_for(self.client, failed, StoreKind::Iso, iso, size, expected).await
+        let previous = self.previous.as_ref().map(|image| &image.id);
+        self.registration
+            .intakes
+            .receive_for(self.client, previous, StoreKind::Iso, iso, size, expected)
+            .await
     }
 
     /// Registers the file that `intake` has received. A file that is not an image leaves nothing behind.
-    pub async fn register_received(self, intake: Intake) -> Result<Image, CatalogError> {
+    pub async fn register_received(self, intake: Intake, expected: Expected) -> Result<Image, CatalogError> {
         let (tasks, images) = (self.registration.tasks.clone(), self.registration.images.clone());
         let asked = self.asked_tree;
         let registered = async move {
             let record = |received: Received, summary| {
                 let image = self.image(received.name.clone(), Source::Client, Status::Ok);
+                let image = Image { expected, ..image };
                 let file = record_of(StoreKind::Iso, &received, Origin::Upload);
                 self.record(opened_received(image, &received, summary), Some(file), None)
             };

@@ -1,6 +1,7 @@
 //! A name and version, reserved until their image is recorded. An image is recorded only when all of it is
 //! true, and a registration that fails leaves nothing.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use iso_reader::TreeKind;
@@ -12,11 +13,12 @@ use crate::locks::{FileLock, ImageLock};
 use crate::registration::downloads::check_queue;
 use crate::registration::image_records::insert;
 use crate::registration::part::Registration;
-use crate::tasks::blocking;
+use crate::registration::wanted::WantedImage;
 use model::client::ClientKey;
 use model::digest::Expected;
 use model::image::{Image, ImageId, Source, Status, WebSource};
 use model::job::Job;
+use model::labels::Labels;
 use model::names::{FileName, ImageName, ImageVersion};
 use model::stored_file::{FileRecord, StoreKind};
 
@@ -25,52 +27,99 @@ pub struct Reservation {
     pub(super) registration: Arc<Registration>,
     pub(super) name: ImageName,
     pub(super) version: ImageVersion,
-    /// A failed image of this name, which is tried again under its old id.
-    pub(super) failed: Option<Image>,
+    /// The id of the image.
+    id: ImageId,
+    /// The image that is registered anew under its old id.
+    pub(super) previous: Option<Image>,
     /// The tree that the client requests.
     pub(super) asked_tree: Option<TreeKind>,
     /// The client that registers, as limits count it.
     pub(super) client: Option<ClientKey>,
-    _lock: ImageLock,
+    labels: Labels,
+    /// The record that the image must have until the new one replaces it.
+    seen: Option<Image>,
+    _locks: Vec<ImageLock>,
 }
 
 impl Registration {
     /// Reserves a name and version. They must be free, or belong to an image in error, which is then tried
-    /// again. Such an image keeps its tree unless another one is asked for.
-    pub async fn reserve(
+    /// again. Such an image keeps its tree and its labels unless others are asked for.
+    pub async fn reserve(self: &Arc<Self>, wanted: WantedImage) -> Result<Reservation, CatalogError> {
+        self.reserve_if(wanted, |image| matches!(image.status, Status::Error(_))).await
+    }
+
+    /// The same, but the image that is there is registered anew whatever its status. It is served as it was
+    /// until the new one is recorded.
+    pub async fn reserve_again(self: &Arc<Self>, wanted: WantedImage) -> Result<Reservation, CatalogError> {
+        self.reserve_if(wanted, |_| true).await
+    }
+
+    /// `may_go` tells whether the image that is there may be registered anew.
+    async fn reserve_if(
         self: &Arc<Self>,
-        name: ImageName,
-        version: ImageVersion,
-        asked_tree: Option<TreeKind>,
+        wanted: WantedImage,
+        may_go: impl FnOnce(&Image) -> bool,
     ) -> Result<Reservation, CatalogError> {
-        if asked_tree.is_some() {
+        if wanted.tree.is_some() {
             self.trees.offers_choice()?;
         }
-        let lock = self.image_locks.exclusive((name.clone(), version.clone()));
-        let lock = lock.ok_or_else(|| CatalogError::Busy(format!("the image {name} {version}")))?;
-        let (images, key) = (Arc::clone(&self.images), (name.clone(), version.clone()));
-        let existing = blocking(move || {
-            let snapshot = images.records.snapshot();
-            snapshot.image_at(&key.0, &key.1).map(|image| images.examined(&snapshot, image))
-        });
-        let failed = match existing.await? {
-            None => None,
-            Some(image) if matches!(image.status, Status::Error(_)) => Some(image),
-            Some(_) => return Err(CatalogError::Duplicate { name, version }),
+        let key = (wanted.name.clone(), wanted.version.clone());
+        let mut locks = self.lock_names([key.clone()])?;
+        let previous = self.find(&wanted).await?;
+        if let Some(image) = previous.as_ref().filter(|image| !may_go(image)) {
+            let (WantedImage { name, version, .. }, id) = (wanted, image.id.clone());
+            return Err(CatalogError::Duplicate { name, version, id });
+        }
+        let old_key = previous.as_ref().map(|image| (image.name.clone(), image.version.clone()));
+        locks.extend(self.lock_names(old_key.filter(|old_key| *old_key != key))?);
+        let snapshot = self.records.snapshot();
+        let other = snapshot.image_at(&wanted.name, &wanted.version);
+        if let Some(other) = other.filter(|other| previous.as_ref().is_none_or(|image| image.id != other.id))
+        {
+            let WantedImage { name, version, .. } = wanted;
+            return Err(CatalogError::Duplicate { name, version, id: other.id.clone() });
+        }
+        let (asked_tree, labels) = match (&previous, wanted.id.is_some()) {
+            // A client that chose the id describes all of the image.
+            (Some(previous), false) => (
+                wanted.tree.or(previous.asked_tree),
+                wanted.labels.unwrap_or_else(|| previous.labels.clone()),
+            ),
+            _ => (wanted.tree, wanted.labels.unwrap_or_default()),
         };
-        let asked_tree = asked_tree.or(failed.as_ref().and_then(|failed| failed.asked_tree));
-        let (registration, client) = (Arc::clone(self), None);
-        Ok(Reservation { registration, name, version, failed, asked_tree, client, _lock: lock })
+        let id =
+            previous.as_ref().map(|image| image.id.clone()).or(wanted.id).unwrap_or_else(ImageId::random);
+        let (name, version) = (wanted.name, wanted.version);
+        let registration = Arc::clone(self);
+        Ok(Reservation {
+            registration,
+            name,
+            version,
+            id,
+            previous,
+            asked_tree,
+            client: wanted.client,
+            labels,
+            seen: None,
+            _locks: locks,
+        })
+    }
+
+    /// Locks names and versions for a change. One that stands twice is locked once.
+    pub(super) fn lock_names(
+        &self,
+        keys: impl IntoIterator<Item = (ImageName, ImageVersion)>,
+    ) -> Result<Vec<ImageLock>, CatalogError> {
+        let keys: BTreeSet<_> = keys.into_iter().collect();
+        let lock = |key: (ImageName, ImageVersion)| {
+            let busy = format!("the image {} {}", key.0, key.1);
+            self.image_locks.exclusive(key).ok_or(CatalogError::Busy(busy))
+        };
+        keys.into_iter().map(lock).collect()
     }
 }
 
 impl Reservation {
-    /// Counts the work for this registration as that of `client`.
-    #[must_use]
-    pub fn by(self, client: Option<ClientKey>) -> Self {
-        Self { client, ..self }
-    }
-
     /// The reserved name.
     pub fn name(&self) -> &ImageName {
         &self.name
@@ -81,9 +130,17 @@ impl Reservation {
         &self.version
     }
 
-    /// Whether an image in error is being tried again.
+    /// Has the registration fail with [`CatalogError::Changed`] unless the image's record is `seen` until
+    /// then.
+    #[must_use]
+    pub fn only_if(mut self, seen: Option<Image>) -> Self {
+        self.seen = seen;
+        self
+    }
+
+    /// Whether an image that is recorded is being registered anew.
     pub fn is_retry(&self) -> bool {
-        self.failed.is_some()
+        self.previous.is_some()
     }
 
     /// Records an image whose ISO is yet to be fetched from `source`, in one change with the job that `job`
@@ -116,28 +173,24 @@ impl Reservation {
         lock.ok_or_else(|| CatalogError::Busy(format!("the ISO {iso}")))
     }
 
-    /// A new record, or that of the image in error with a new source.
+    /// A new record, or that of the previous image with a new source.
     pub(super) fn image(&self, iso: FileName, source: Source, status: Status) -> Image {
         let now = Timestamp::now();
-        let (id, created) = self
-            .failed
-            .as_ref()
-            .map_or((ImageId::random(), now), |failed| (failed.id.clone(), failed.created));
-        let (name, version) = (self.name.clone(), self.version.clone());
         Image {
-            id,
-            name,
-            version,
+            id: self.id.clone(),
+            name: self.name.clone(),
+            version: self.version.clone(),
             iso,
             status,
             source,
-            created,
+            created: self.previous.as_ref().map_or(now, |previous| previous.created),
             updated: now,
             identity: None,
             sha256: None,
             expected: Expected::default(),
             tree: None,
             asked_tree: self.asked_tree,
+            labels: self.labels.clone(),
         }
     }
 
@@ -148,9 +201,12 @@ impl Reservation {
         job: Option<Job>,
     ) -> Result<Image, CatalogError> {
         let Registration { records, images, requests, downloads, .. } = &*self.registration;
-        let attempted = image.clone();
+        let (attempted, seen) = (image.clone(), self.seen.clone());
         let limit = downloads.max_queued;
         let recorded = records.commit(move |records| {
+            if seen.is_some() && records.images.get(&image.id) != seen.as_ref() {
+                return Err(CatalogError::Changed);
+            }
             if job.is_some() {
                 check_queue(records, limit)?;
                 // Two downloads with one file name would both be refused at their end.
@@ -167,6 +223,12 @@ impl Reservation {
                 return Err(error);
             }
         };
+        if let Some(previous) = &self.previous
+            && (&previous.name, &previous.version, &previous.iso, previous.asked_tree)
+                != (&image.name, &image.version, &image.iso, image.asked_tree)
+        {
+            images.close_tree(previous.clone()).await?;
+        }
         if let Some(identity) = image.identity
             && image.sha256.is_none()
         {

@@ -21,12 +21,33 @@ impl Reservation {
         let lock = self.lock_iso(&iso)?;
         let checked = self.registration.verifier.check_listed(self.client, &iso, expected).await?;
         let tasks = self.registration.tasks.clone();
-        tasks.run_to_completion(self.record_stored(iso, checked, lock)).await
+        tasks.run_to_completion(self.record_stored(iso, expected, checked, lock)).await
+    }
+
+    /// Registers the ISO of the previous image again, for another tree of it.
+    pub async fn register_same(self) -> Result<Image, CatalogError> {
+        let previous = self.previous.clone().ok_or(CatalogError::NoSuchImage)?;
+        let lock = self.lock_iso(&previous.iso)?;
+        let tasks = self.registration.tasks.clone();
+        let registered = async move {
+            let _lock = lock;
+            let path =
+                self.registration.stores.iso_path(&self.registration.records.snapshot(), &previous.iso);
+            let (identity, summary) = self.open_checked(path, &previous.iso, None).await?;
+            if previous.identity.is_none_or(|known| !known.same_version(&identity)) {
+                return Err(CatalogError::Changing(previous.iso));
+            }
+            let image = self.image(previous.iso, previous.source, Status::Ok);
+            let image = Image { expected: previous.expected, ..opened(image, identity, summary) };
+            self.record(image, None, None).await
+        };
+        tasks.run_to_completion(registered).await
     }
 
     async fn record_stored(
         self,
         iso: FileName,
+        expected: Expected,
         checked: Option<Checked>,
         _lock: FileLock,
     ) -> Result<Image, CatalogError> {
@@ -40,7 +61,8 @@ impl Reservation {
             Ok::<_, CatalogError>(stores.iso_path(&snapshot, &file))
         });
         let (identity, summary) = self.open_checked(located.await??, &iso, checked).await?;
-        let image = opened(self.image(iso, Source::Store, Status::Ok), identity, summary);
+        let image = Image { expected, ..self.image(iso, Source::Store, Status::Ok) };
+        let image = opened(image, identity, summary);
         self.record(image, None, None).await
     }
 

@@ -140,8 +140,9 @@ impl Verifier {
             let file = entry(records, kind, name, identity);
             if !file.identity.same_version(&identity) {
                 // The record is about other bytes.
-                let local = file.local.take();
+                let (local, labels) = (file.local.take(), std::mem::take(&mut file.labels));
                 *file = FileRecord::new(kind, name.clone(), identity, Origin::Folder);
+                file.labels = labels;
                 if local.is_some() {
                     (file.local, file.origin) = (local, Some(Origin::Local));
                 }

@@ -43,6 +43,7 @@ mod tests {
     use model::digest::Expected;
     use model::identity::Identity;
     use model::image::{ImageId, Source};
+    use model::labels::Labels;
     use model::stored_file::{FileRecord, Origin};
 
     use super::*;
@@ -66,6 +67,7 @@ mod tests {
             expected: Expected::default(),
             tree: None,
             asked_tree: None,
+            labels: Labels::default(),
         }
     }
 

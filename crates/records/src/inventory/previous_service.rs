@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::Records;
 use model::digest::Expected;
 use model::image::{Image, ImageId, Source, Status};
+use model::labels::Labels;
 use model::names::{FileName, ImageName, ImageVersion};
 
 #[derive(Deserialize)]
@@ -63,5 +64,6 @@ fn upgrade_one(entry: &Value) -> Result<Image, String> {
         expected: Expected::default(),
         tree: None,
         asked_tree: None,
+        labels: Labels::default(),
     })
 }

@@ -184,6 +184,7 @@ mod tests {
     use super::*;
     use model::digest::Expected;
     use model::image::Status;
+    use model::labels::Labels;
     use model::names::{FileName, ImageName, ImageVersion};
 
     type Images = RecordMap<ImageId, Image>;
@@ -209,6 +210,7 @@ mod tests {
             sha256: None,
             tree: None,
             asked_tree: None,
+            labels: Labels::default(),
             expected: Expected::default(),
         }
     }

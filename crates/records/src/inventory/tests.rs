@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::*;
 use model::digest::Expected;
 use model::image::{Image, ImageId, Source, Status, WebSource};
+use model::labels::Labels;
 use model::names::{FileName, ImageName, ImageVersion};
 
 pub(super) fn image(id: &str, name: &str) -> Image {
@@ -27,6 +28,7 @@ pub(super) fn image(id: &str, name: &str) -> Image {
         expected: Expected::default(),
         tree: None,
         asked_tree: None,
+        labels: Labels::default(),
     }
 }
 
