@@ -1432,7 +1432,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The client has half of what there is, of uploads at once, unfinished files or promised space. `Retry-After` says when to come back. */
+        /** @description The client has half of what there is, of uploads at once, unfinished files, promised space or queued jobs. `Retry-After` says when to come back. */
         FileRejectedTooManyRequests: {
             headers: {
                 [name: string]: unknown;

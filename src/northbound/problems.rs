@@ -116,7 +116,9 @@ impl IntoProblem for CatalogError {
             CatalogError::Local(FileError::Io(_)) | CatalogError::Lookup(_) | CatalogError::Fault => {
                 return Problem::internal(text, LATER);
             }
-            CatalogError::ClientCrowds(_) | CatalogError::ClientSearches => StatusCode::TOO_MANY_REQUESTS,
+            CatalogError::ClientCrowds(_) | CatalogError::ClientSearches | CatalogError::ClientHasJobs(_) => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
             CatalogError::Crowded
             | CatalogError::Searching
             | CatalogError::TooManyJobs(_)

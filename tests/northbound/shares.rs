@@ -8,7 +8,7 @@ use harness::wait::eventually;
 use harness::{Service, Setup, crowd};
 use serde_json::json;
 use std::fs;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
@@ -116,6 +116,25 @@ fn streams_of_events_are_left_to_others() {
     expect_share(&service, &ask(&service, proxy, &forwarded(greedy())), "64 times already");
     assert_eq!(listen(proxy, &forwarded(other())).1, 200);
     assert_eq!(listen(other(), &events).1, 200);
+}
+
+#[test]
+fn queued_downloads_are_left_to_others() {
+    let service = Setup::new().set("maxQueuedJobs", json!(4)).start();
+    // It takes connections and never answers.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let origin = silent.local_addr().unwrap();
+    let register = |from, name: &str| {
+        let target = format!("/images?name={name}&version=1&isoweb=http://{origin}/{name}.iso&wait=0");
+        ask(&service, from, &Request::new("PUT", &target))
+    };
+    register(greedy(), "a").expect_status(200);
+    register(greedy(), "b").expect_status(200);
+    expect_share(&service, &register(greedy(), "c"), "2 jobs of yours");
+    register(other(), "d").expect_status(200);
+    // What ended no longer counts.
+    ask(&service, greedy(), &Request::new("DELETE", "/images?name=a&version=1")).expect_status(200);
+    eventually(SOON, "the end of a job", || (register(greedy(), "c").status == 200).then_some(()));
 }
 
 /// A small disk of 60 MiB below the ISO store. The service stops before it is unmounted.

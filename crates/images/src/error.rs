@@ -129,6 +129,11 @@ pub enum CatalogError {
     /// As many jobs wait or run as `maxQueuedJobs` allows.
     #[error("{0} jobs wait or run, which is all that `maxQueuedJobs` allows; try again when some have ended")]
     TooManyJobs(usize),
+    /// As many jobs of the client wait or run as one client may have.
+    #[error(
+        "{0} jobs of yours wait or run, half of what `maxQueuedJobs` allows; try again when some have ended"
+    )]
+    ClientHasJobs(u64),
     /// The links of an image are too long.
     #[error("the links of the image have {0} bytes together, with those of `checksum` and `signature`; {max} are allowed", max = WebSource::MAX_LINK_BYTES)]
     LinksTooLong(usize),

@@ -7,6 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
+use crate::client::ClientKey;
+
 /// Bytes of a text in a record.
 const TEXT_BYTES: usize = 2048;
 
@@ -115,6 +117,9 @@ pub struct Job {
     pub work: WorkRecord,
     /// Its subject, for people.
     pub title: String,
+    /// The client that asked for it, as limits count it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<ClientKey>,
     /// Its state.
     #[serde(flatten)]
     pub state: State,
@@ -137,6 +142,7 @@ impl Job {
             id: JobId::random(),
             work,
             title,
+            client: None,
             state: State::Queued,
             attempts: 0,
             created: now,

@@ -62,7 +62,7 @@ http_service::problem_answers! {
             "the file is larger than the 274877906944 bytes that `maxFileSize` allows";
         UNPROCESSABLE_ENTITY: "The file is not what it must be: its digest is another, or the checksum file or its signature is no good.",
             "`sha256`: its SHA-256 is 4486…, but 9f86… was expected" of "sha256";
-        TOO_MANY_REQUESTS: "The client has half of what there is, of uploads at once, unfinished files or promised space. `Retry-After` says when to come back.",
+        TOO_MANY_REQUESTS: "The client has half of what there is, of uploads at once, unfinished files, promised space or queued jobs. `Retry-After` says when to come back.",
             "32 files of yours are arriving at this moment, which is all that one client may send at once; wait until one of them has arrived";
         SERVICE_UNAVAILABLE: "Too many files are arriving at this moment, or the service is stopping. `Retry-After` says when to come back.",
             "too many files are arriving at this moment; try again later";

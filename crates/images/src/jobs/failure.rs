@@ -125,7 +125,7 @@ impl From<CatalogError> for Failure {
                 tracing::error!(error = error.with_cause(), "a job cannot be recorded");
                 Self::Storage(error.public_message())
             }
-            CatalogError::TooManyJobs(_) => Self::Conflict(text),
+            CatalogError::TooManyJobs(_) | CatalogError::ClientHasJobs(_) => Self::Conflict(text),
             CatalogError::LinksTooLong(_) => Self::TooLarge(text),
             CatalogError::Store(error @ StoreError::Io { .. }) => {
                 tracing::error!(error = text, "a job cannot be done");

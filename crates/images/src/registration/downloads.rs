@@ -16,7 +16,9 @@ use crate::records::Writer;
 use crate::registration::image_records::{opened_received, update_soon};
 use crate::tasks::Tasks;
 use blobs::{Received, StoreError};
+use model::client::ClientKey;
 use model::digest::{Expected, Sha256};
+use model::fair_limit::share_of;
 use model::image::{Image, ImageId, Source, Status, TreeSummary};
 use model::job::{Job, bounded};
 use model::names::FileName;
@@ -191,7 +193,7 @@ impl Downloads {
         let (name, version) = (image.name.clone(), image.version.clone());
         let limit = self.max_queued;
         let begun = self.records.commit(move |records| {
-            check_queue(records, limit)?;
+            check_queue(records, None, limit)?;
             let image = records.images.get_mut(&id).ok_or(CatalogError::NoSuchImage)?;
             if !matches!(image.status, Status::Error(_)) || !matches!(image.source, Source::Web(_)) {
                 return Err(CatalogError::Duplicate { name, version, id });
@@ -204,10 +206,20 @@ impl Downloads {
     }
 }
 
-/// Refuses another job if as many as are allowed wait or run. Each is written with each change.
-pub(super) fn check_queue(records: &Records, limit: usize) -> Result<(), CatalogError> {
-    let waiting = records.jobs.values().filter(|job| !job.state.is_end()).count();
-    if waiting >= limit { Err(CatalogError::TooManyJobs(limit)) } else { Ok(()) }
+/// Refuses another job if as many as are allowed wait or run, or half of them for `client`. Each is written
+/// with each change.
+pub(super) fn check_queue(
+    records: &Records,
+    client: Option<ClientKey>,
+    limit: usize,
+) -> Result<(), CatalogError> {
+    let waiting = || records.jobs.values().filter(|job| !job.state.is_end());
+    if waiting().count() >= limit {
+        return Err(CatalogError::TooManyJobs(limit));
+    }
+    let share = share_of(limit as u64);
+    let own = waiting().filter(|job| client.is_some() && job.client == client).count() as u64;
+    if own >= share { Err(CatalogError::ClientHasJobs(share)) } else { Ok(()) }
 }
 
 /// The image, if it still waits for its download.

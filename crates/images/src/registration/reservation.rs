@@ -159,7 +159,7 @@ impl Reservation {
         }
         let tasks = self.registration.tasks.clone();
         let image = Image { expected, ..self.image(iso, Source::Web(Box::new(source)), Status::Downloading) };
-        let job = job(&image);
+        let job = Job { client: self.client, ..job(&image) };
         let begun = async move {
             let image = self.record(image, None, Some(job.clone())).await?;
             Ok((image, job, self))
@@ -207,8 +207,8 @@ impl Reservation {
             if seen.is_some() && records.images.get(&image.id) != seen.as_ref() {
                 return Err(CatalogError::Changed);
             }
-            if job.is_some() {
-                check_queue(records, limit)?;
+            if let Some(job) = &job {
+                check_queue(records, job.client, limit)?;
                 // Two downloads with one file name would both be refused at their end.
                 check_free(records, StoreKind::Iso, &image.iso, Some(&image.id))?;
             }
