@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{Components, Config};
 use crate::log::Log;
 use crate::northbound::Process;
+use crate::reload::Reloader;
 use services::Services;
 use signals::Signals;
 
@@ -30,8 +31,9 @@ use signals::Signals;
 /// # Errors
 ///
 /// The core, images or a component cannot be opened, or an endpoint cannot be served.
-pub async fn run(mut config: Config, log: Log) -> Result<()> {
+pub async fn run(mut config: Config, log: Log, reloader: Reloader) -> Result<()> {
     let mut signals = Signals::listen()?;
+    tokio::spawn(signals::reload_on_hangup(reloader.clone())?);
     let descriptors = descriptors::raise_limit();
     let connections = Arc::new(Counters::default());
     let idle_eviction = IdleEviction::default();
@@ -41,7 +43,7 @@ pub async fn run(mut config: Config, log: Log) -> Result<()> {
     components.extend(open_components(&core, std::mem::take(&mut config.components)).await?);
     let listeners = endpoints::listen(&config.endpoints)?;
     let southbound_address = endpoints::southbound_address(&config, &listeners)?;
-    let process = Process { log };
+    let process = Process { log, reloader: reloader.clone() };
     let services =
         Services::new(&core, &images, components, &config, southbound_address, process, &idle_eviction)?;
     if let Err(error) = welcome::print(&config, &listeners, &images.restored) {

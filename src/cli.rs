@@ -15,6 +15,7 @@ use serde_json::Value;
 use crate::app;
 use crate::config::{Config, Overrides};
 use crate::log::{Log, LogSettings};
+use crate::reload::Reloader;
 
 /// The configuration cannot be used. Nothing was bound or changed.
 const EXIT_CONFIGURATION: u8 = 2;
@@ -83,7 +84,7 @@ const EXAMPLES: &str = "Examples:
 Exit status: 0 after a stop, 1 if it failed, 2 if the arguments or the configuration cannot be used.";
 
 /// Runs the command of the command line, with these components.
-pub fn run(components: &[ComponentType]) -> ExitCode {
+pub fn run(components: &'static [ComponentType]) -> ExitCode {
     let arguments = Arguments::parse();
     let config = match configure(&arguments, components) {
         Ok(config) => config,
@@ -103,12 +104,17 @@ pub fn run(components: &[ComponentType]) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    let reloader = {
+        let (log, settings) = (log.clone(), config.log.clone());
+        let read = move || configure(&arguments, components).map(|config| config.settings);
+        Reloader::new(config.settings.clone(), read, move || log.apply(&settings.get()))
+    };
     let finished = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("cannot start the runtime")
         .and_then(|runtime| {
-            let finished = runtime.block_on(app::run(config, log.clone()));
+            let finished = runtime.block_on(app::run(config, log.clone(), reloader));
             // A thread may still wait for a silent server or a hanging disk. It has no work that matters.
             runtime.shutdown_timeout(EXIT_TIMEOUT);
             finished

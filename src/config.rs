@@ -72,6 +72,8 @@ pub struct Config {
     pub browsers: Live<BrowserSettings>,
     /// The proxies that tell the addresses of clients.
     pub trusted_proxies: TrustedProxies,
+    /// What was read, for a reload.
+    pub settings: Settings,
     /// The logs.
     pub log: Live<LogSettings>,
     /// Limits of connections.
@@ -136,13 +138,14 @@ impl Config {
             log: read_log(&settings, folder)?,
             connections: read_connections(&settings)?,
             core: read_core(&settings, folder, images.jobs.stall_timeout)?,
-            northbound: read_northbound(&settings, images.upload_expiry, overrides.web_ui)?,
+            northbound: read_northbound(&settings, images.upload_expiry.clone(), overrides.web_ui)?,
             components: configure(components, &settings, folder, &endpoints)?,
             endpoints,
             images,
+            settings,
         };
-        settings.refuse_unknown()?;
-        config.check_folders(&settings)?;
+        config.settings.refuse_unknown()?;
+        config.check_folders(&config.settings)?;
         Ok(config)
     }
 
@@ -229,6 +232,15 @@ fn read_endpoints(
     Ok(endpoints)
 }
 
+fn read_proxies(settings: &Settings) -> Result<TrustedProxies, ConfigError> {
+    let networks =
+        settings.live(|all| Ok(all.get("trustedProxies", values::networks)?.unwrap_or_default()))?;
+    let proxies = TrustedProxies::new(networks.get().to_vec());
+    let changed = proxies.clone();
+    networks.on_change(move |networks| changed.replace(networks.to_vec()));
+    Ok(proxies)
+}
+
 fn read_log(settings: &Settings, folder: &Path) -> Result<Live<LogSettings>, ConfigError> {
     let folder = folder.to_owned();
     settings.live(move |settings| {
@@ -258,22 +270,30 @@ fn read_core(
 ) -> Result<CoreSettings, ConfigError> {
     Ok(CoreSettings {
         inventory_file: settings.path("inventoryFile", folder, "./inventory.json")?,
-        egress: egress::read(settings)?,
+        egress: settings.live(egress::read)?,
         stall_timeout,
-        jobs: jobs::Settings {
-            retries: settings.get("downloadRetries", |value| at_most(value, MAX_RETRIES))?.unwrap_or(8),
-            retry_delay: settings
-                .get("downloadRetryDelay", |value| at_least_one(value, MAX_RETRY_DELAY))?
-                .map_or(Duration::from_secs(1), Duration::from_millis),
-            max_finished: settings
-                .get("maxFinishedJobs", |value| at_least_one(value, MAX_FINISHED_JOBS))?
-                .unwrap_or(200),
-        },
-        transfers: Limits {
-            transfers: usize::try_from(settings.number("maxTransfers", 0)?).unwrap_or(usize::MAX),
-            rate: settings.get("transferRate", rate)?.unwrap_or(0),
-            image_rate: settings.get("imageTransferRate", rate)?.unwrap_or(0),
-        },
+        jobs: settings.live(read_jobs)?,
+        transfers: settings.live(read_transfers)?,
+    })
+}
+
+fn read_jobs(settings: &Settings) -> Result<jobs::Settings, ConfigError> {
+    Ok(jobs::Settings {
+        retries: settings.get("downloadRetries", |value| at_most(value, MAX_RETRIES))?.unwrap_or(8),
+        retry_delay: settings
+            .get("downloadRetryDelay", |value| at_least_one(value, MAX_RETRY_DELAY))?
+            .map_or(Duration::from_secs(1), Duration::from_millis),
+        max_finished: settings
+            .get("maxFinishedJobs", |value| at_least_one(value, MAX_FINISHED_JOBS))?
+            .unwrap_or(200),
+    })
+}
+
+fn read_transfers(settings: &Settings) -> Result<Limits, ConfigError> {
+    Ok(Limits {
+        transfers: usize::try_from(settings.number("maxTransfers", 0)?).unwrap_or(usize::MAX),
+        rate: settings.get("transferRate", rate)?.unwrap_or(0),
+        image_rate: settings.get("imageTransferRate", rate)?.unwrap_or(0),
     })
 }
 
@@ -298,12 +318,14 @@ fn read_browsers(settings: &Settings) -> Result<Live<BrowserSettings>, ConfigErr
 
 fn read_northbound(
     settings: &Settings,
-    upload_expiry: Duration,
+    upload_expiry: Live<Duration>,
     web_ui: Option<PathBuf>,
 ) -> Result<northbound::Settings, ConfigError> {
-    let timeout = settings.milliseconds("httpTimeout", 86_400_000)?;
     Ok(northbound::Settings {
-        timeout: Some(timeout).filter(|limit| !limit.is_zero()),
+        timeout: settings.live(|settings| {
+            let timeout = settings.milliseconds("httpTimeout", 86_400_000)?;
+            Ok(Some(timeout).filter(|limit| !limit.is_zero()))
+        })?,
         upload_expiry,
         require_preconditions: settings.get("requirePreconditions", truth)?.unwrap_or(false),
         web_ui,

@@ -8,4 +8,5 @@ pub mod components;
 pub mod config;
 pub mod log;
 pub mod northbound;
+pub mod reload;
 pub mod southbound;

@@ -11,7 +11,7 @@ fn defaults_are_those_of_the_contract() {
     let bound: Vec<String> = config.endpoints.iter().map(|endpoint| endpoint.address.to_string()).collect();
     assert_eq!(bound, ["0.0.0.0:7070", "0.0.0.0:9090"]);
     assert_eq!(config.images.root_dir, Path::new("/tmp/static"));
-    assert_eq!(config.northbound.timeout, Some(Duration::from_secs(86_400)));
+    assert_eq!(*config.northbound.timeout.get(), Some(Duration::from_secs(86_400)));
     assert_eq!((config.log.get().min_level, config.api_root.as_str()), (0, ""));
 }
 
@@ -27,7 +27,7 @@ fn the_command_line_wins_over_the_environment_and_that_over_the_file() {
         Overrides { values: BTreeMap::from([("maxDownloads", Value::from(3))]), ..Overrides::default() };
     let config = Config::assemble(&[], Some(file), Path::new("/tmp"), environment, overrides).expect("valid");
     assert_eq!(
-        (config.northbound.timeout, config.log.get().min_level, config.images.jobs.max_downloads),
+        (*config.northbound.timeout.get(), config.log.get().min_level, config.images.jobs.max_downloads),
         (Some(Duration::from_millis(5)), 2, 3)
     );
 }

@@ -17,10 +17,12 @@ use images::jobs::Jobs;
 use images::{Catalog, OpenImages};
 use model::client::ClientKey;
 use model::image::Image;
+use model::settings::Live;
 use records::feed::Feed;
 use serde::Serialize;
 
 use crate::log::Log;
+use crate::reload::Reloader;
 
 use super::southbound_address::SouthboundAddress;
 use super::uploads::running::Running;
@@ -42,7 +44,7 @@ pub struct Northbound {
     /// Requests that append to uploads now.
     pub(super) running: Running,
     /// How long an unfinished upload may stay untouched.
-    pub(super) upload_expiry: Duration,
+    pub(super) upload_expiry: Live<Duration>,
     pub(super) southbound: Arc<SouthboundAddress>,
     /// What must be well for the service to be ready.
     pub(super) checks: Arc<[Check]>,
@@ -57,15 +59,17 @@ pub struct Northbound {
 pub struct Process {
     /// Its logs.
     pub log: Log,
+    /// Reloads its settings.
+    pub reloader: Reloader,
 }
 
 /// How the API behaves towards clients.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The longest that a request may take until it is answered, if there is a limit.
-    pub timeout: Option<Duration>,
+    pub timeout: Live<Option<Duration>>,
     /// How long an unfinished upload may stay untouched.
-    pub upload_expiry: Duration,
+    pub upload_expiry: Live<Duration>,
     /// Whether a change must say by `If-Match` or `If-None-Match` which version it is about.
     pub require_preconditions: bool,
     /// A folder to read the web UI's files from at each request, instead of out of the program.
@@ -98,7 +102,7 @@ impl Northbound {
             events: core.feed.clone(),
             api_root: Arc::from(api_root),
             running: Running::default(),
-            upload_expiry: settings.upload_expiry,
+            upload_expiry: settings.upload_expiry.clone(),
             southbound: Arc::new(southbound),
             checks: checks.into(),
             process,

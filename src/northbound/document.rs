@@ -10,7 +10,7 @@ use utoipa::{Modify, OpenApi, openapi};
 use super::api_types::{problems, upload_progress};
 use super::uploads::{append, create, discard, list, method_override, progress};
 use super::web_ui::pages;
-use super::{about, events, images, iso, jobs, metrics, microkernel, readyz, storage, transfers};
+use super::{about, events, images, iso, jobs, metrics, microkernel, readyz, reload, storage, transfers};
 
 static DOCUMENT: LazyLock<openapi::OpenApi> = LazyLock::new(Document::openapi);
 
@@ -50,6 +50,7 @@ static DOCUMENT: LazyLock<openapi::OpenApi> = LazyLock::new(Document::openapi);
         transfers::list,
         metrics::show,
         readyz::show,
+        reload::reload,
         show,
     ),
     security(()),

@@ -24,6 +24,11 @@ pub(super) async fn show(State(api): State<Northbound>) -> impl IntoResponse {
     let metrics = of_transfers(&api.transfers.totals());
     let (log, access_log) = api.process.log.dropped();
     let logs = [
+        Metric::gauge(
+            "config_reload_success",
+            "Whether the last reload of the settings succeeded.",
+            api.process.reloader.succeeded().into(),
+        ),
         Metric::counter(
             "log_lines_dropped_total",
             "Lines of the log that were dropped because it was not read fast enough.",

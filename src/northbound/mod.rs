@@ -17,6 +17,7 @@ mod metrics;
 mod microkernel;
 mod problems;
 mod readyz;
+mod reload;
 mod repeated_body;
 mod routes;
 mod southbound_address;

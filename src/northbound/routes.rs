@@ -15,7 +15,8 @@ use super::api::{Northbound, Settings};
 use super::uploads::{append, create, discard, list, method_override, progress, response};
 use super::web_ui::pages;
 use super::{
-    about, document, events, files, images, iso, jobs, metrics, microkernel, readyz, storage, transfers,
+    about, document, events, files, images, iso, jobs, metrics, microkernel, readyz, reload, storage,
+    transfers,
 };
 
 /// Routes whose GET does more than read: the one ends the request that appends to an upload, and the other
@@ -30,7 +31,7 @@ impl Northbound {
     /// All routes, under the rules for every request.
     pub fn router(self, settings: &Settings, browsers: Browsers) -> Routes {
         let browsers = Layers { browsers, guarded: &GUARDED, exposed: response::EXPOSED };
-        let rules = Rules { name: "northbound", timeout: settings.timeout, browsers };
+        let rules = Rules { name: "northbound", timeout: settings.timeout.clone(), browsers };
         Routes(rules.apply(self.routes()))
     }
 
@@ -96,6 +97,7 @@ impl Northbound {
             .route("/storage", on("GET, HEAD, OPTIONS", get(storage::show)))
             .route("/events", on("GET, HEAD, OPTIONS", get(events::stream)))
             .route("/transfers", on("GET, HEAD, OPTIONS", get(transfers::list)))
+            .route("/reload", on("POST, OPTIONS", post(reload::reload)))
             .route("/readyz", on("GET, HEAD, OPTIONS", get(readyz::show)))
             .route("/metrics", on("GET, HEAD, OPTIONS", get(metrics::show)))
             .route("/openapi.json", on("GET, HEAD, OPTIONS", get(document::show)))
@@ -123,6 +125,7 @@ impl HttpService for Routes {
                 | "/transfers"
                 | "/metrics"
                 | "/readyz"
+                | "/reload"
                 | "/openapi.json"
                 | "/about"
                 | "/docs"

@@ -14,7 +14,7 @@ use std::process::Command;
 use std::time::Duration;
 
 /// The blocks that tests of this program run.
-const RUN_HERE: [(&str, &str); 12] = [
+const RUN_HERE: [(&str, &str); 13] = [
     ("README.md", "register"),
     ("README.md", "stores"),
     ("README.md", "fetch"),
@@ -25,6 +25,7 @@ const RUN_HERE: [(&str, &str); 12] = [
     ("docs/configuration.md", "check"),
     ("docs/images.md", "download"),
     ("docs/operation.md", "watch"),
+    ("docs/operation.md", "reload"),
     ("docs/uploads.md", "put"),
     ("docs/uploads.md", "digest"),
 ];
@@ -87,6 +88,12 @@ fn the_requests_of_the_readme_succeed() {
 #[test]
 fn the_requests_that_watch_a_service_succeed() {
     look(&Shell::new(), &block("docs/operation.md", "watch"));
+}
+
+#[test]
+fn a_reload_tells_what_changed() {
+    let told = Shell::new().run(&block("docs/operation.md", "reload"));
+    assert_eq!(told, r#"{"changed":[],"needsRestart":[]}"#);
 }
 
 /// Runs requests one by one. The stream of events does not end by itself.

@@ -114,6 +114,7 @@ fn answers_are_as_the_document_says() {
     }
     checked.on("GET", "/metrics", "/metrics", 200);
     checked.on("GET", "/readyz", "/readyz?verbose", 200);
+    checked.on("POST", "/reload", "/reload", 200);
     // A store with a problem: another disk is in its place.
     let disk = SmallDisk::mount(&checked.service.path("static/common"), 1);
     checked.get("/storage");

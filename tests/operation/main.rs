@@ -5,6 +5,7 @@
 mod config;
 mod inventory_places;
 mod logs;
+mod reload;
 mod restart;
 mod restart_credentials;
 mod restart_inventory;

@@ -127,7 +127,7 @@ impl Store {
 
     /// The error for a disk that is full by the word of the system.
     pub(super) fn full(&self, needed: Option<u64>) -> StoreError {
-        let bound = Bound::Disk { promised: 0, reserve: self.limits.reserve };
+        let bound = Bound::Disk { promised: 0, reserve: self.limits.get().reserve };
         let space = self.space(&self.disk.promises(), None, None);
         let (available, bound) = space.map_or((0, bound), |space| (space.available, space.bound));
         StoreError::Full { kind: self.kind, needed, available, bound }
@@ -149,7 +149,7 @@ impl Store {
             unfinished,
             unfinished_bytes,
             promised: promises.of(self.kind),
-            quota: self.limits.quota,
+            quota: self.limits.get().quota,
             available: self.space(&promises, None, None)?.available,
             problem: self.check_writable().err().map(|error| error.public_message()),
             file_system: self.file_system(&promises, None)?,
@@ -158,8 +158,8 @@ impl Store {
 
     fn check_size(&self, size: Option<u64>) -> Result<(), StoreError> {
         match size {
-            Some(size) if size > self.limits.max_file_size => {
-                Err(StoreError::TooLarge { limit: self.limits.max_file_size })
+            Some(size) if size > self.limits.get().max_file_size => {
+                Err(StoreError::TooLarge { limit: self.limits.get().max_file_size })
             }
             _ => Ok(()),
         }
@@ -215,7 +215,7 @@ impl Store {
             share: half(disk.free.saturating_sub(disk.reserve), from_client),
             from_client,
         };
-        let bytes = self.limits.quota;
+        let bytes = self.limits.get().quota;
         if bytes > 0 {
             let taken = promises.taken(self.kind);
             let room = bytes.saturating_sub(self.stored()?.1).saturating_sub(taken);
@@ -248,7 +248,7 @@ impl Store {
             device: self.device,
             total: space.f_blocks.saturating_mul(space.f_frsize),
             free: space.f_bavail.saturating_mul(space.f_frsize),
-            reserve: self.limits.reserve,
+            reserve: self.limits.get().reserve,
             promised: promises.outstanding(except),
         })
     }

@@ -16,6 +16,7 @@ use super::unfinished_files::UnfinishedFiles;
 use model::identity::Identity;
 use model::lock_wait;
 use model::names::FileName;
+use model::settings::Live;
 use model::stored_file::StoreKind;
 
 /// A store: a folder of complete files, by name.
@@ -23,7 +24,7 @@ use model::stored_file::StoreKind;
 pub struct Store {
     pub(crate) kind: StoreKind,
     pub(crate) folder: PathBuf,
-    pub(crate) limits: Limits,
+    pub(crate) limits: Live<Limits>,
     pub(crate) unfinished: UnfinishedFiles,
     pub(crate) device: u64,
     pub(crate) disk: Arc<Disk>,
@@ -53,7 +54,12 @@ impl Store {
     /// # Errors
     ///
     /// Another process uses the folder, and goes on to do so for ten seconds; or the disk fails.
-    pub fn open(kind: StoreKind, folder: PathBuf, limits: Limits, disks: &Disks) -> Result<Self, StoreError> {
+    pub fn open(
+        kind: StoreKind,
+        folder: PathBuf,
+        limits: impl Into<Live<Limits>>,
+        disks: &Disks,
+    ) -> Result<Self, StoreError> {
         let incoming = folder.join(FileName::INCOMING);
         let io = |action, error| StoreError::Io { action, kind, error };
         let lock = make_folder(&incoming).and_then(|()| File::open(&incoming));
@@ -78,7 +84,8 @@ impl Store {
         let device = metadata.dev();
         let disk = disks.disk(device);
         let naming = Mutex::new(());
-        let store = Self { kind, folder, limits, unfinished, device, disk, lock, folds_names, naming };
+        let store =
+            Self { kind, folder, limits: limits.into(), unfinished, device, disk, lock, folds_names, naming };
         store.unfinished.promise(|checkpoint, has| {
             store.promise_again(checkpoint.plan.client, checkpoint.plan.size, (checkpoint.offset, has))
         });

@@ -179,8 +179,8 @@ impl Upload {
     /// Appends bytes.
     pub fn write(&mut self, store: &Store, bytes: &[u8]) -> Result<(), StoreError> {
         let size = self.size + bytes.len() as u64;
-        if size > store.limits.max_file_size {
-            return Err(StoreError::TooLarge { limit: store.limits.max_file_size });
+        if size > store.limits.get().max_file_size {
+            return Err(StoreError::TooLarge { limit: store.limits.get().max_file_size });
         }
         if size > self.allocated && size > self.unchecked {
             self.make_room(store, bytes.len() as u64)?;

@@ -75,10 +75,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 async fn run(folder: &Path, open: OpenComponent) -> Result<(), Box<dyn Error>> {
     let settings = CoreSettings {
         inventory_file: folder.join("inventory.json"),
-        egress: EgressPolicy::default(),
+        egress: EgressPolicy::default().into(),
         stall_timeout: Duration::from_secs(30),
-        jobs: jobs::Settings { retries: 5, retry_delay: Duration::from_secs(1), max_finished: 100 },
-        transfers: Limits::default(),
+        jobs: jobs::Settings { retries: 5, retry_delay: Duration::from_secs(1), max_finished: 100 }.into(),
+        transfers: Limits::default().into(),
     };
     let core = Core::open(&settings, Arc::default())?;
     let component = open(core.clone()).await.map_err(|error| error.to_string())?;

@@ -11,6 +11,7 @@ use file_transport::Counters;
 use http_service::transfers::{Limits, Transfers};
 use jobs::{Jobs, Kinds};
 use model::job::JobId;
+use model::settings::Live;
 use records::Database;
 use records::feed::Feed;
 use records::inventory::{ChangedRecord, Inventory, InventoryError, InventoryWriter, JsonFile};
@@ -54,13 +55,13 @@ pub struct CoreSettings {
     /// The inventory's file. The tables of components lie beside it.
     pub inventory_file: PathBuf,
     /// The egress policy of outgoing requests.
-    pub egress: EgressPolicy,
+    pub egress: Live<EgressPolicy>,
     /// The longest time in which a source may send nothing.
     pub stall_timeout: Duration,
     /// The limits of jobs.
-    pub jobs: jobs::Settings,
+    pub jobs: Live<jobs::Settings>,
     /// The limits of transfers to machines.
-    pub transfers: Limits,
+    pub transfers: Live<Limits>,
 }
 
 /// The core cannot be opened.
@@ -109,7 +110,7 @@ impl Core {
             disks: Disks::default(),
             lookups: LookupLimit::default(),
             fetcher,
-            transfers: Transfers::new(settings.transfers, connections),
+            transfers: Transfers::new(settings.transfers.clone(), connections),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         })
@@ -138,7 +139,7 @@ impl Core {
     }
 }
 
-fn start_jobs(settings: jobs::Settings, inventory: &InventoryWriter, feed: &Feed) -> Jobs {
+fn start_jobs(settings: Live<jobs::Settings>, inventory: &InventoryWriter, feed: &Feed) -> Jobs {
     let feed = feed.clone();
     let on_change = move |id: &JobId| feed.publish(ChangedRecord::Job(id.clone()));
     Jobs::start(Kinds::default(), JobRecords(inventory.handle()), on_change, settings)

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_util::client::proxy::matcher::Matcher;
+use model::settings::Live;
 use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder};
 use url::Url;
@@ -23,7 +24,7 @@ pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Fetches files, as far as the egress policy allows. Clones share their connections.
 #[derive(Clone)]
 pub struct Fetcher {
-    pub(super) egress: Arc<EgressPolicy>,
+    pub(super) egress: Live<EgressPolicy>,
     /// The longest time in which a source may send nothing.
     pub(super) stall: Duration,
     direct: Client,
@@ -43,11 +44,11 @@ impl Fetcher {
     /// # Errors
     ///
     /// The HTTP client cannot be made.
-    pub fn new(egress: EgressPolicy, stall: Duration) -> Result<Self, reqwest::Error> {
+    pub fn new(egress: impl Into<Live<EgressPolicy>>, stall: Duration) -> Result<Self, reqwest::Error> {
         // An error means that a provider is already installed.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let egress = Arc::new(egress);
-        let guarded = Arc::new(Guarded(Arc::clone(&egress)));
+        let egress = egress.into();
+        let guarded = Arc::new(Guarded(egress.clone()));
         let direct = || builder(stall).no_proxy().dns_resolver(Arc::clone(&guarded));
         let proxied = || builder(stall);
         let (direct, proxied) = match direct().build() {
@@ -64,7 +65,8 @@ impl Fetcher {
 
     /// The client for `url`, if the policy allows the link.
     pub(super) async fn route(&self, url: &Url) -> Result<Route, Fault> {
-        egress::check_link(&self.egress, url)?;
+        let egress = self.egress.get();
+        egress::check_link(&egress, url)?;
         // A link that the library cannot read goes direct, where every address is checked.
         let proxy = url.as_str().parse().ok().and_then(|uri| self.proxies.intercept(&uri));
         let Some(proxy) = proxy else {
@@ -76,7 +78,7 @@ impl Fetcher {
             ));
         }
         if let Some(host) = url.domain() {
-            resolver::check_for_proxy(&self.egress, host).await?;
+            resolver::check_for_proxy(&egress, host).await?;
         }
         Ok(Route { client: self.proxied.clone(), through_proxy: true })
     }

@@ -43,7 +43,7 @@ struct Transfer {
 /// Logs in, asks for size and time, and begins the transfer; it resumes an earlier one if the file is the
 /// same.
 pub(super) async fn fetch(fetcher: &Fetcher, url: &Url, from: Option<Resume>) -> Result<Fetched, Fault> {
-    egress::check_link(&fetcher.egress, url)?;
+    egress::check_link(&fetcher.egress.get(), url)?;
     let (begun, begins) = oneshot::channel();
     let (sender, messages) = mpsc::channel(CHUNKS);
     let session = Session::new(fetcher, url)?;

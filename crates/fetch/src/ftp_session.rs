@@ -73,7 +73,7 @@ impl Session {
             return Err(Fault::Permanent("the link contains control characters".into()));
         }
         Ok(Self {
-            egress: Arc::clone(&fetcher.egress),
+            egress: fetcher.egress.get(),
             stall: fetcher.stall,
             host: url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned(),
             port: url.port().unwrap_or(21),

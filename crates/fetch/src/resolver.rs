@@ -4,9 +4,9 @@
 use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
+use model::settings::Live;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use super::egress::{Refusal, check_address};
@@ -16,11 +16,11 @@ use crate::EgressPolicy;
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The system's look-up, filtered by the policy.
-pub(super) struct Guarded(pub(super) Arc<EgressPolicy>);
+pub(super) struct Guarded(pub(super) Live<EgressPolicy>);
 
 impl Resolve for Guarded {
     fn resolve(&self, name: Name) -> Resolving {
-        let egress = Arc::clone(&self.0);
+        let egress = self.0.get();
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
             let allowed = allowed(&egress, name.as_str(), found)?;

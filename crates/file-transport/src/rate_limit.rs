@@ -1,5 +1,6 @@
 //! A rate that several senders share.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ const MAX_DEBT: Duration = Duration::from_secs(1);
 /// pays when its turn comes, so one that ends while it waits costs nothing.
 #[derive(Debug)]
 pub struct RateLimit {
-    bytes_per_second: u64,
+    bytes_per_second: AtomicU64,
     /// Admits the sender whose turn is next.
     queue: Semaphore,
     /// When all bytes taken so far have left, at this rate.
@@ -37,16 +38,25 @@ impl RateLimit {
     /// A limit of `bytes_per_second`, at least 1.
     pub fn new(bytes_per_second: u64) -> Self {
         Self {
-            bytes_per_second: bytes_per_second.max(1),
+            bytes_per_second: AtomicU64::new(bytes_per_second.max(1)),
             queue: Semaphore::new(1),
             free: Mutex::new(Instant::now()),
             given_back: Notify::new(),
         }
     }
 
+    /// Changes the rate from now on. What was taken before keeps its time.
+    pub fn set_rate(&self, bytes_per_second: u64) {
+        self.bytes_per_second.store(bytes_per_second.max(1), Ordering::Relaxed);
+    }
+
+    fn rate(&self) -> u128 {
+        self.bytes_per_second.load(Ordering::Relaxed).into()
+    }
+
     /// How many bytes one sender should take at once.
     pub fn turn(&self) -> u64 {
-        let bytes = u128::from(self.bytes_per_second) * TURN.as_nanos() / 1_000_000_000;
+        let bytes = self.rate() * TURN.as_nanos() / 1_000_000_000;
         u64::try_from(bytes).unwrap_or(MAX_TURN).clamp(MIN_TURN, MAX_TURN)
     }
 
@@ -87,7 +97,7 @@ impl RateLimit {
     }
 
     fn cost(&self, bytes: u64) -> Duration {
-        let nanoseconds = u128::from(bytes) * 1_000_000_000 / u128::from(self.bytes_per_second);
+        let nanoseconds = u128::from(bytes) * 1_000_000_000 / self.rate();
         // A century is as good as never, and a clock can still show it.
         Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
             .min(Duration::from_secs(100 * 365 * 86400))

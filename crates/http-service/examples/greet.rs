@@ -53,8 +53,11 @@ async fn greet(request: Request) -> Result<String, Problem> {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let address = std::env::args().nth(1).ok_or("usage: greet ADDRESS:PORT")?;
-    let rules =
-        Rules { name: "greetings", timeout: Some(Duration::from_secs(10)), browsers: Layers::default() };
+    let rules = Rules {
+        name: "greetings",
+        timeout: Some(Duration::from_secs(10)).into(),
+        browsers: Layers::default(),
+    };
     let router = Router::new().route("/api/greeting", on("GET, HEAD, OPTIONS", get(greet)));
     let services: [Arc<dyn HttpService>; 2] = [Arc::new(Api(rules.apply(router))), Arc::new(Page)];
     let listener = TcpListener::bind(address)?;

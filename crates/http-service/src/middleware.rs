@@ -10,6 +10,7 @@ use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use model::settings::Live;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::access_log::Access;
@@ -26,7 +27,7 @@ pub struct Rules {
     /// The API's name in the log.
     pub name: &'static str,
     /// The longest that a request may take until it is answered, if there is a limit.
-    pub timeout: Option<Duration>,
+    pub timeout: Live<Option<Duration>>,
     /// What browsers may do.
     pub browsers: Layers,
 }
@@ -38,7 +39,7 @@ impl Rules {
         routes
             .layer(middleware::from_fn(entity_tag::validate))
             .layer(middleware::from_fn(codings::refuse))
-            .layer(middleware::from_fn_with_state(self.timeout, limit_time))
+            .layer(middleware::from_fn_with_state(self.timeout.clone(), limit_time))
             .layer(middleware::from_fn_with_state(Arc::clone(&browsers), browsers::admit))
             // Outside the limit, because the answer is made already.
             .layer(middleware::from_fn(refused_body::drain))
@@ -49,8 +50,8 @@ impl Rules {
 }
 
 /// Ends requests that take longer than the limit. Work that runs to completion goes on.
-async fn limit_time(State(limit): State<Option<Duration>>, request: Request, next: Next) -> Response {
-    let Some(limit) = limit else { return next.run(request).await };
+async fn limit_time(State(limit): State<Live<Option<Duration>>>, request: Request, next: Next) -> Response {
+    let Some(limit) = *limit.get() else { return next.run(request).await };
     tokio::time::timeout(limit, next.run(request)).await.unwrap_or_else(|_| {
         Problem::new(StatusCode::REQUEST_TIMEOUT, "the request took longer than `httpTimeout` allows")
             .into_response()

@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use blobs::{Disks, Limits, Store, StoreError, make_folder};
+use blobs::{Disks, Store, StoreError, make_folder};
 use component::{Check, Component, ContentSource, Core};
 use model::image::Status;
 use model::stored_file::StoreKind;
@@ -81,7 +81,7 @@ pub async fn open(core: &Core, settings: &ImageSettings) -> Result<OpenImages, O
     let catalog = Catalog::open(storage, core.inventory.handle(), core.feed.clone()).await?;
     let restored = catalog.restore().await?;
     let jobs = Jobs::start(core, catalog.clone(), settings.jobs.clone());
-    catalog.intakes.expire_uploads(settings.upload_expiry);
+    catalog.intakes.expire_uploads(settings.upload_expiry.clone());
     let content: Vec<Arc<dyn ContentSource>> = vec![catalog.resolver.clone()];
     let component = Component { services: Vec::new(), content, checks: checks(&catalog) };
     Ok(OpenImages { catalog, jobs, restored, component })
@@ -99,12 +99,11 @@ fn make_folders(settings: &ImageSettings) -> Result<(), OpenImagesError> {
 }
 
 fn open_store(kind: StoreKind, settings: &ImageSettings, disks: &Disks) -> Result<Store, StoreError> {
-    let (folder, quota) = match kind {
-        StoreKind::Iso => (&settings.iso_dir, settings.iso_quota),
-        StoreKind::Microkernel => (&settings.microkernel_dir, settings.microkernel_quota),
+    let (folder, limits) = match kind {
+        StoreKind::Iso => (&settings.iso_dir, &settings.iso_limits),
+        StoreKind::Microkernel => (&settings.microkernel_dir, &settings.microkernel_limits),
     };
-    let limits = Limits { max_file_size: settings.max_file_size, reserve: settings.reserve_bytes, quota };
-    Store::open(kind, folder.clone(), limits, disks)
+    Store::open(kind, folder.clone(), limits.clone(), disks)
 }
 
 /// Mounts of an earlier run are kept if an image needs exactly them.

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use model::settings::{ConfigError, Settings, at_least_one, choice, rate, text};
+use blobs::Limits;
+use model::settings::{ConfigError, Live, Settings, at_least_one, choice, rate, text};
 
 use crate::jobs::JobSettings;
 
@@ -40,16 +41,12 @@ pub struct ImageSettings {
     pub mount_dir: PathBuf,
     /// Memory for the indexes of open trees, in bytes. One tree may take more, in place of all others.
     pub tree_cache_bytes: u64,
-    /// The largest file that a store takes, in bytes.
-    pub max_file_size: u64,
-    /// Bytes of disk that stores leave free.
-    pub reserve_bytes: u64,
-    /// Bytes that the ISO store may hold; 0 is no limit.
-    pub iso_quota: u64,
-    /// Bytes that the microkernel store may hold; 0 is no limit.
-    pub microkernel_quota: u64,
+    /// The limits of the ISO store.
+    pub iso_limits: Live<Limits>,
+    /// The limits of the microkernel store.
+    pub microkernel_limits: Live<Limits>,
     /// The age, since the last request, at which an unfinished upload is removed.
-    pub upload_expiry: Duration,
+    pub upload_expiry: Live<Duration>,
     /// The settings of the jobs.
     pub jobs: JobSettings,
 }
@@ -70,14 +67,21 @@ impl ImageSettings {
             backend: backend.unwrap_or(ImageBackend::Extents),
             mount_dir: settings.path("mountDir", folder, "./mounts")?,
             tree_cache_bytes: settings.number("treeCacheBytes", 256 << 20)?,
-            max_file_size: settings.number("maxFileSize", 256 << 30)?,
-            reserve_bytes: settings.number("reserveBytes", 64 << 20)?,
-            iso_quota: settings.number("isoQuota", 0)?,
-            microkernel_quota: settings.number("microkernelQuota", 0)?,
-            upload_expiry: settings.milliseconds("uploadExpiry", 7 * 86_400_000)?,
+            iso_limits: settings.live(|settings| limits(settings, "isoQuota"))?,
+            microkernel_limits: settings.live(|settings| limits(settings, "microkernelQuota"))?,
+            upload_expiry: settings.live(|all| all.milliseconds("uploadExpiry", 7 * 86_400_000))?,
             jobs: read_jobs(settings, folder)?,
         })
     }
+}
+
+/// The limits of a store, whose quota is at `quota`.
+fn limits(settings: &Settings, quota: &str) -> Result<Limits, ConfigError> {
+    Ok(Limits {
+        max_file_size: settings.number("maxFileSize", 256 << 30)?,
+        reserve: settings.number("reserveBytes", 64 << 20)?,
+        quota: settings.number(quota, 0)?,
+    })
 }
 
 fn read_jobs(settings: &Settings, folder: &Path) -> Result<JobSettings, ConfigError> {
@@ -93,6 +97,6 @@ fn read_jobs(settings: &Settings, folder: &Path) -> Result<JobSettings, ConfigEr
         keyring: keyring.map(|path| folder.join(path).components().collect()),
         watch_interval: settings.milliseconds("watchInterval", 10_000)?,
         scrub_interval: settings.milliseconds("scrubInterval", 30 * 86_400_000)?,
-        scrub_rate: settings.get("scrubRate", rate)?.unwrap_or(32 << 20),
+        scrub_rate: settings.live(|all| Ok(all.get("scrubRate", rate)?.unwrap_or(32 << 20)))?,
     })
 }

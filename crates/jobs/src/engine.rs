@@ -4,6 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use model::job::{Job, JobId, State, WorkRecord};
+use model::settings::Live;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -80,10 +81,10 @@ impl Jobs {
         kinds: Kinds,
         store: impl JobStore,
         on_change: impl Fn(&JobId) + Send + Sync + 'static,
-        settings: Settings,
+        settings: impl Into<Live<Settings>>,
     ) -> Self {
         let runner = Runner {
-            settings,
+            settings: settings.into(),
             kinds: RwLock::new(kinds),
             list: JobList::default(),
             store: Box::new(store),
@@ -256,7 +257,7 @@ impl Jobs {
                 }
                 if let Err(error) = self.begin_again(&entry).await {
                     entry.change(|current| current.has_runner = false);
-                    self.runner.list.ended(&entry, self.runner.settings.max_finished);
+                    self.runner.list.ended(&entry, self.runner.settings.get().max_finished);
                     return Err(error);
                 }
             }

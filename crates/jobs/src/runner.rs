@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use model::job::{JobId, State};
+use model::settings::Live;
 use tokio_util::sync::CancellationToken;
 
 use crate::attempt::{Context, OnChange, Outcome, ended};
@@ -30,7 +31,7 @@ const MEASURE_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Runs jobs.
 pub(crate) struct Runner {
-    pub(crate) settings: Settings,
+    pub(crate) settings: Live<Settings>,
     pub(crate) kinds: RwLock<Kinds>,
     pub(crate) list: JobList,
     pub(crate) store: Box<dyn JobStore>,
@@ -60,10 +61,10 @@ impl Runner {
                 }
                 Outcome::Retry { failure, after, progressed } => {
                     failures = if progressed { 1 } else { failures + 1 };
-                    if failures > self.settings.retries || entry.current().gives_up {
+                    if failures > self.settings.get().retries || entry.current().gives_up {
                         break Some(failure);
                     }
-                    let pause = backoff::pause(self.settings.retry_delay, failures, backoff::chance());
+                    let pause = backoff::pause(self.settings.get().retry_delay, failures, backoff::chance());
                     self.wait(&context, entry, &failure, pause, after).await;
                     if entry.current().gives_up && !context.is_stopped() {
                         break Some(failure);
@@ -192,7 +193,7 @@ impl Runner {
             current.job = job;
             current.failure = failure;
         });
-        let forgotten = self.list.ended(entry, self.settings.max_finished);
+        let forgotten = self.list.ended(entry, self.settings.get().max_finished);
         self.changed(&entry.id);
         task.announce();
         for id in &forgotten {

@@ -57,3 +57,20 @@ pub enum ConfigError {
         problem: String,
     },
 }
+
+impl ConfigError {
+    /// The text for clients, which are told no path of this machine.
+    pub fn public_message(&self) -> String {
+        let message = self.to_string();
+        let has_path = message
+            .split(|c: char| c.is_whitespace() || "\"'(`[=".contains(c))
+            .any(|word| word.starts_with('/') && word.len() > 1);
+        match self {
+            Self::Value { key, origin, .. } if has_path => {
+                format!("`{key}` in {origin} cannot be used; the log has the reason")
+            }
+            _ if has_path => "the configuration cannot be used; the log has the reason".into(),
+            _ => message,
+        }
+    }
+}

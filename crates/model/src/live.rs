@@ -42,6 +42,12 @@ impl<T> Live<T> {
     }
 }
 
+impl<T> From<T> for Live<T> {
+    fn from(value: T) -> Self {
+        Self::new(value)
+    }
+}
+
 impl<T> Clone for Live<T> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
@@ -58,4 +64,13 @@ impl<T: Debug> Debug for Live<T> {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         self.get().fmt(formatter)
     }
+}
+
+/// What a reload changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reloaded {
+    /// The keys whose values are in use from now on.
+    pub changed: Vec<String>,
+    /// The keys whose values have changed too, and are used after a restart.
+    pub needs_restart: Vec<String>,
 }

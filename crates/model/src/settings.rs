@@ -9,7 +9,7 @@
 //! of the settings ([`Settings::reload`]) changes these values, and names all other keys that changed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Display;
+use std::fmt::{self, Debug, Display, Formatter};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 pub use crate::config_error::{ConfigError, SettingOrigin};
-pub use crate::live::Live;
+pub use crate::live::{Live, Reloaded};
 
 /// Looks up an environment variable.
 type Environment = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
@@ -44,6 +44,13 @@ struct Sources {
     known: Mutex<Known>,
 }
 
+/// Without the values, of which some may be secret.
+impl Debug for Settings {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Settings").field("section", &self.section).finish_non_exhaustive()
+    }
+}
+
 /// What was read. Keys of a section have the section's name before them.
 #[derive(Default)]
 struct Known {
@@ -54,15 +61,6 @@ struct Known {
     /// The keys of live values.
     live: BTreeSet<String>,
     updates: Vec<Update>,
-}
-
-/// What a reload changed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Reloaded {
-    /// The keys whose values are in use from now on.
-    pub changed: Vec<String>,
-    /// The keys whose values have changed too, and are used after a restart.
-    pub needs_restart: Vec<String>,
 }
 
 /// The environment variable that overrides `key`: `isoDir` → `IMAGE_SERVICE_ISO_DIR`, `ims.builder` →

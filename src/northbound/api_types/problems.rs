@@ -46,6 +46,11 @@ http_service::problem_answers! {
         SERVICE_UNAVAILABLE: "Others are searching. `Retry-After` says when to come back.",
             "others are searching at this moment; try again later";
     }
+    /// A reload of the settings.
+    ReloadRefused {
+        UNPROCESSABLE_ENTITY: "A setting cannot be used. Nothing changed.",
+            "the settings stay as they are: `transferRate` is 5 in the configuration file: expected bytes a second, at least 65536, or 0 for no limit";
+    }
     /// The removal of images.
     ImagesInUse {
         NOT_FOUND: "No image matches.", "no image matches";

@@ -53,7 +53,7 @@ pub(super) fn progress(api: &Northbound, id: &UnfinishedFileId, offset: u64) -> 
 
 /// When an upload is removed, if no request touches it until then.
 pub(super) fn expires(api: &Northbound, file: &UnfinishedFile) -> SystemTime {
-    let left = file.lifetime(api.upload_expiry).saturating_sub(file.age);
+    let left = file.lifetime(*api.upload_expiry.get()).saturating_sub(file.age);
     SystemTime::now()
         .checked_add(left)
         .unwrap_or(SystemTime::UNIX_EPOCH + Duration::from_secs(u32::MAX.into()))

@@ -35,7 +35,7 @@ impl Service {
             .route("/v1/notes/{id}", on("GET, HEAD, DELETE, OPTIONS", get(show).delete(remove)))
             .fallback(|| async { not_found() })
             .with_state(Api { notes, jobs });
-        let rules = Rules { name: NAME, timeout: None, browsers: Layers::default() };
+        let rules = Rules { name: NAME, timeout: None.into(), browsers: Layers::default() };
         Self(rules.apply(routes))
     }
 }

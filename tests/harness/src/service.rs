@@ -182,6 +182,13 @@ impl Service {
         self.setup.change(key, value);
     }
 
+    /// Writes the configuration with its changes, for a program that reads it again while it runs.
+    pub fn write_config(&self) -> PathBuf {
+        let config = self.path("config.json");
+        fs::write(&config, serde_json::to_vec_pretty(&self.setup.config).unwrap()).unwrap();
+        config
+    }
+
     /// Whether the process still runs.
     pub fn is_alive(&mut self) -> bool {
         self.process.as_mut().is_some_and(|process| process.try_wait().unwrap().is_none())
@@ -207,8 +214,7 @@ impl Service {
     #[track_caller]
     pub fn try_spawn(&mut self) -> Result<(), Failure> {
         assert!(self.process.is_none(), "the program runs already");
-        let config = self.path("config.json");
-        fs::write(&config, serde_json::to_vec_pretty(&self.setup.config).unwrap()).unwrap();
+        let config = self.write_config();
         let log = OpenOptions::new().create(true).append(true).open(self.path("stderr.log")).unwrap();
         let mut command = Command::new(self.setup.program.clone().unwrap_or_else(binary));
         for (name, _) in std::env::vars_os().filter(|(name, _)| is_influence(&name.to_string_lossy())) {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 use file_transport::{BodyObserver, Counters, RateLimit};
 use model::fair_limit::{FairLimit, FairPermit, Refusal};
 use model::identity::Identity;
+use model::settings::Live;
 use tokio::time::timeout;
 
 use crate::client::Client;
@@ -37,9 +38,10 @@ pub struct Limits {
 pub struct Transfers(Arc<Inner>);
 
 struct Inner {
-    permits: Option<FairLimit>,
-    rate_limit: Option<Arc<RateLimit>>,
-    image_rate: u64,
+    /// The limit of transfers, with the setting that it was made from.
+    permits: Mutex<(usize, Option<FairLimit>)>,
+    limits: Live<Limits>,
+    rate_limit: Mutex<Option<Arc<RateLimit>>>,
     /// By device and inode of the open file: all files of one image come from the same.
     image_rate_limits: Mutex<HashMap<(u64, u64), Weak<RateLimit>>>,
     log: Log<Transfer>,
@@ -88,19 +90,27 @@ pub struct Running {
 
 impl Transfers {
     /// No transfers yet. `connections` has the counters of the transport.
-    pub fn new(limits: Limits, connections: Arc<Counters>) -> Self {
-        let permits = Some(limits.transfers).filter(|permits| *permits > 0);
-        Self(Arc::new(Inner {
-            permits: permits.map(FairLimit::new),
-            rate_limit: Some(limits.rate).filter(|rate| *rate > 0).map(|rate| Arc::new(RateLimit::new(rate))),
-            image_rate: limits.image_rate,
+    pub fn new(limits: impl Into<Live<Limits>>, connections: Arc<Counters>) -> Self {
+        let live = limits.into();
+        let limits = *live.get();
+        let inner = Arc::new(Inner {
+            permits: Mutex::new((limits.transfers, permits(limits.transfers))),
+            rate_limit: Mutex::new(rate_limit(limits.rate)),
+            limits: live.clone(),
             image_rate_limits: Mutex::default(),
             log: Log::default(),
             connections,
             refused: AtomicU64::new(0),
             waiting: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
-        }))
+        });
+        let changed = Arc::downgrade(&inner);
+        live.on_change(move |limits| {
+            if let Some(inner) = changed.upgrade() {
+                inner.change(limits);
+            }
+        });
+        Self(inner)
     }
 
     /// A permit for a transfer to `client`. Waiting requests get theirs in order of arrival.
@@ -109,7 +119,8 @@ impl Transfers {
     ///
     /// At once for a request that cannot wait; or its client still has its share after four seconds.
     pub async fn admit(&self, client: Client, can_wait: bool) -> Result<Permit, Refusal> {
-        let Some(permits) = &self.0.permits else { return Ok(Permit::default()) };
+        let permits = lock(&self.0.permits).1.clone();
+        let Some(permits) = permits else { return Ok(Permit::default()) };
         let client = client.limit_key();
         let admitted = match permits.try_acquire(client) {
             Err(_) if can_wait => {
@@ -153,7 +164,7 @@ impl Transfers {
 
     /// Records an answer of `size` bytes from memory, which is too short to be shown while it runs.
     pub fn record(&self, client: Client, path: &str, size: u64) {
-        if let Some(rate_limit) = &self.0.rate_limit {
+        if let Some(rate_limit) = &*lock(&self.0.rate_limit) {
             // The answer does not wait, but it uses the rate of other transfers.
             rate_limit.take(size);
         }
@@ -195,12 +206,13 @@ impl Transfers {
 
     fn rate_limits(&self, file: Identity) -> Vec<Arc<RateLimit>> {
         let file = (file.device, file.inode);
-        let mut limits: Vec<Arc<RateLimit>> = self.0.rate_limit.iter().cloned().collect();
-        if self.0.image_rate > 0 {
+        let mut limits: Vec<Arc<RateLimit>> = lock(&self.0.rate_limit).iter().cloned().collect();
+        let image_rate = self.0.limits.get().image_rate;
+        if image_rate > 0 {
             let mut known = lock(&self.0.image_rate_limits);
             let limit = known.get(&file).and_then(Weak::upgrade).unwrap_or_else(|| {
                 known.retain(|_, limit| limit.strong_count() > 0);
-                let limit = Arc::new(RateLimit::new(self.0.image_rate));
+                let limit = Arc::new(RateLimit::new(image_rate));
                 known.insert(file, Arc::downgrade(&limit));
                 limit
             });
@@ -208,6 +220,39 @@ impl Transfers {
         }
         limits
     }
+}
+
+impl Inner {
+    /// Takes other limits over. Transfers that run keep their permits of the old limit, and go on at the new
+    /// rate, unless one of both is no limit.
+    fn change(&self, limits: &Limits) {
+        let mut known = lock(&self.permits);
+        if known.0 != limits.transfers {
+            *known = (limits.transfers, permits(limits.transfers));
+        }
+        drop(known);
+        let mut current = lock(&self.rate_limit);
+        match &*current {
+            Some(limit) if limits.rate > 0 => limit.set_rate(limits.rate),
+            _ => *current = rate_limit(limits.rate),
+        }
+        drop(current);
+        let mut of_images = lock(&self.image_rate_limits);
+        if limits.image_rate == 0 {
+            of_images.clear();
+        }
+        of_images.values().filter_map(Weak::upgrade).for_each(|limit| limit.set_rate(limits.image_rate));
+    }
+}
+
+/// 0 is no limit.
+fn permits(transfers: usize) -> Option<FairLimit> {
+    Some(transfers).filter(|permits| *permits > 0).map(FairLimit::new)
+}
+
+/// 0 is no limit.
+fn rate_limit(rate: u64) -> Option<Arc<RateLimit>> {
+    Some(rate).filter(|rate| *rate > 0).map(|rate| Arc::new(RateLimit::new(rate)))
 }
 
 impl Transfer {

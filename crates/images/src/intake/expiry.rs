@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::intake::intakes::Intakes;
 use crate::tasks::blocking;
+use model::settings::Live;
 use model::stored_file::StoreKind;
 use model::unfinished_file::{Owner, UnfinishedFile};
 
@@ -14,11 +15,12 @@ const MOST_PAUSE: Duration = Duration::from_secs(60);
 
 impl Intakes {
     /// Removes uploads that no request has touched for their lifetime, until the program ends.
-    pub fn expire_uploads(self: &Arc<Self>, after: Duration) {
+    pub fn expire_uploads(self: &Arc<Self>, expiry: Live<Duration>) {
         let (intakes, stop) = (Arc::clone(self), self.tasks.stop());
         self.tasks.spawn(async move {
-            let pause = (after / 4).clamp(LEAST_PAUSE, MOST_PAUSE);
-            while tokio::time::timeout(pause, stop.cancelled()).await.is_err() {
+            let pause = || (*expiry.get() / 4).clamp(LEAST_PAUSE, MOST_PAUSE);
+            while tokio::time::timeout(pause(), stop.cancelled()).await.is_err() {
+                let after = *expiry.get();
                 for (kind, file) in intakes.unfinished_files() {
                     if file.plan.owner == Owner::Upload && file.age >= file.lifetime(after) {
                         intakes.expire(kind, &file, after).await;

@@ -8,6 +8,7 @@ use fetch::checksums::{self, ChecksumError, Promise};
 
 use crate::Catalog;
 use model::link::Link;
+use model::settings::Live;
 
 /// The settings of the jobs.
 #[derive(Debug, Clone)]
@@ -25,7 +26,7 @@ pub struct JobSettings {
     /// How long after its last verification a stored file is read again; zero is never.
     pub scrub_interval: Duration,
     /// Bytes a second that the scrub reads; 0 is no limit.
-    pub scrub_rate: u64,
+    pub scrub_rate: Live<u64>,
 }
 
 /// What the work on images uses.

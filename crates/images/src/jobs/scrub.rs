@@ -84,7 +84,8 @@ impl Work for Scrub {
         let mut done = 0;
         for Due { kind, name, size, .. } in due {
             let reach = |read: u64| context.reach(done + read.min(size));
-            let verdict = verify_file(catalog, (kind, &name), settings.scrub_rate, context.stop(), reach);
+            let verdict =
+                verify_file(catalog, (kind, &name), *settings.scrub_rate.get(), context.stop(), reach);
             match verdict.await {
                 Ok(Verdict::Good | Verdict::Changed) => {}
                 Ok(Verdict::Damaged(damage)) => {

@@ -1,0 +1,192 @@
+//! SIGHUP and `POST /reload`: which settings change while the program runs, and that a wrong file changes
+//! none.
+
+use harness::http::{self, Response};
+use harness::wait::eventually;
+use harness::{Service, Setup};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use std::fs;
+use std::time::Duration;
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+fn reload(service: &Service) -> Response {
+    http::request("POST", &service.north("/reload"), &[], Vec::new())
+}
+
+fn metric(service: &Service, name: &str) -> Option<String> {
+    let metrics = http::get(&service.north("/metrics")).expect_status(200).text();
+    let mut lines = metrics.lines();
+    lines.find_map(|line| line.strip_prefix(name).and_then(|rest| rest.strip_prefix(' '))).map(str::to_owned)
+}
+
+/// Sends SIGHUP and waits until the log has one more line with these words.
+fn hang_up(service: &Service, words: &str) {
+    let count = || service.log().matches(words).count();
+    let before = count();
+    service.signal(Signal::HUP);
+    eventually(LIMIT, words, || (count() > before).then_some(()));
+}
+
+#[test]
+fn a_reload_takes_over_what_it_can_and_names_what_needs_a_restart() {
+    let mut service = Setup::new().start();
+    assert_eq!(reload(&service).expect_status(200).json(), json!({"changed": [], "needsRestart": []}));
+    let body = vec![0; 5000];
+    service.reconfigure("maxFileSize", json!(4000));
+    service.reconfigure("isoDir", json!("./elsewhere"));
+    service.reconfigure("httpEndpoints", json!([{"port": 0, "routers": ["northbound", "southbound"]}]));
+    service.write_config();
+    let answer = reload(&service).expect_status(200).json();
+    assert_eq!(answer["changed"], json!(["maxFileSize"]), "{answer}");
+    assert_eq!(answer["needsRestart"], json!(["httpEndpoints", "isoDir"]), "{answer}");
+    http::put(&service.north("/microkernel?name=a"), body.clone()).expect_status(413);
+    assert!(!service.path("elsewhere").exists(), "nothing is made for what needs a restart");
+    assert!(service.log().contains("httpEndpoints, isoDir"), "{}", service.log());
+
+    // It stays due until the restart, and a setting that leaves the file has its default again.
+    service.reconfigure("maxFileSize", Value::Null);
+    service.write_config();
+    let answer = reload(&service).expect_status(200).json();
+    assert_eq!(
+        (&answer["changed"], answer["needsRestart"].as_array().map(Vec::len)),
+        (&json!(["maxFileSize"]), Some(2))
+    );
+    http::put(&service.north("/microkernel?name=a"), body).expect_status(200);
+}
+
+#[test]
+fn a_wrong_file_changes_nothing_and_is_told() {
+    let mut service = Setup::new().set("maxFileSize", json!(4000)).start();
+    let is_limited = |service: &Service| {
+        http::put(&service.north("/microkernel?name=a"), vec![0; 5000]).expect_status(413);
+    };
+    assert_eq!(metric(&service, "image_service_config_reload_success").as_deref(), Some("1"));
+    service.reconfigure("maxFileSize", json!(8000));
+    service.reconfigure("minLogLevel", json!(9));
+    service.write_config();
+    let problem = reload(&service).expect_status(422);
+    assert_eq!(problem.header("Content-Type"), Some("application/problem+json"));
+    assert!(problem.text().contains("`minLogLevel` is 9"), "{}", problem.text());
+    is_limited(&service);
+    assert_eq!(metric(&service, "image_service_config_reload_success").as_deref(), Some("0"));
+    hang_up(&service, "the settings stay as they are");
+    is_limited(&service);
+
+    for (key, value) in
+        [("isoDir", json!("/dev/null/x")), ("nonsense", json!(1)), ("keyringDir", json!("./none"))]
+    {
+        service.reconfigure("minLogLevel", Value::Null);
+        service.reconfigure(key, value);
+        service.write_config();
+        let text = reload(&service).expect_status(422).text();
+        assert!(text.contains(&format!("`{key}`")), "{text}");
+        let folder = service.path("");
+        assert!(!text.contains("/dev") && !text.contains(folder.to_str().unwrap()), "a path is told: {text}");
+        service.reconfigure(key, Value::Null);
+    }
+    fs::write(service.path("config.json"), "{").unwrap();
+    assert!(reload(&service).expect_status(422).text().contains("not a JSON object"));
+    fs::remove_file(service.path("config.json")).unwrap();
+    assert!(reload(&service).expect_status(422).text().contains("cannot be read"));
+    is_limited(&service);
+
+    service.write_config();
+    reload(&service).expect_status(200);
+    http::put(&service.north("/microkernel?name=a"), vec![0; 5000]).expect_status(200);
+    assert_eq!(metric(&service, "image_service_config_reload_success").as_deref(), Some("1"));
+}
+
+#[test]
+fn sighup_reloads_and_the_environment_still_wins() {
+    let mut service = Setup::new().env("IMAGE_SERVICE_ISO_QUOTA", "4000").start();
+    service.reconfigure("isoQuota", json!(8000));
+    service.reconfigure("microkernelQuota", json!(4000));
+    service.write_config();
+    hang_up(&service, "the settings were reloaded");
+    assert!(service.is_alive());
+    let storage = http::get(&service.north("/storage")).expect_status(200).json();
+    for store in storage["stores"].as_array().unwrap() {
+        assert_eq!(store["quota"], 4000, "{storage}");
+    }
+}
+
+#[test]
+fn the_level_of_the_log_and_the_reach_of_downloads_change() {
+    let mut service = Setup::new().set("minLogLevel", json!(5)).start();
+    service.reconfigure("minLogLevel", json!(2));
+    service.reconfigure("downloadSchemes", json!(["https"]));
+    service.write_config();
+    reload(&service).expect_status(200);
+    eventually(LIMIT, "a line of the log", || {
+        service.log().contains("the settings were reloaded").then_some(())
+    });
+    let refused =
+        service.put_image(&[("name", "a"), ("version", "1"), ("isoweb", "http://127.0.0.1:1/a.iso")]);
+    assert!(refused.text().contains("downloadSchemes"), "{}", refused.text());
+}
+
+#[test]
+fn a_rotated_access_log_is_opened_again_even_if_the_file_is_wrong() {
+    let mut service = Setup::new().set("accessLog", json!("./access.log")).start();
+    let (log, rotated) = (service.path("access.log"), service.path("access.log.1"));
+    let is_in = |path: &std::path::Path, words: &str| {
+        eventually(LIMIT, words, || fs::read_to_string(path).ok().filter(|text| text.contains(words)));
+    };
+    http::get(&service.south("/first")).expect_status(404);
+    is_in(&log, "/first");
+    fs::rename(&log, &rotated).unwrap();
+    service.reconfigure("minLogLevel", json!("loud"));
+    service.write_config();
+    hang_up(&service, "the settings stay as they are");
+    http::get(&service.south("/second")).expect_status(404);
+    is_in(&log, "/second");
+    assert!(!fs::read_to_string(&rotated).unwrap().contains("/second"));
+
+    service.reconfigure("minLogLevel", Value::Null);
+    service.reconfigure("accessLog", Value::Null);
+    service.write_config();
+    hang_up(&service, "the settings were reloaded");
+    http::get(&service.south("/third")).expect_status(404);
+    assert!(service.sigterm().success());
+    assert!(!fs::read_to_string(&log).unwrap().contains("/third"), "it was turned off");
+}
+
+#[test]
+fn reloads_at_the_same_time_come_one_after_the_other() {
+    let service = Setup::new().start();
+    let answers: Vec<Value> = std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            (0..8).map(|_| scope.spawn(|| reload(&service).expect_status(200).json())).collect();
+        (0..20).for_each(|_| service.signal(Signal::HUP));
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(
+        answers.iter().all(|answer| *answer == json!({"changed": [], "needsRestart": []})),
+        "{answers:?}"
+    );
+}
+
+#[test]
+fn sighup_is_harmless_without_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command =
+        harness::program::program(&["--northbound", "127.0.0.1:0", "--southbound", "127.0.0.1:0"]);
+    command.current_dir(folder.path()).stdin(std::process::Stdio::null());
+    command.stdout(std::process::Stdio::piped());
+    command.stderr(fs::File::create(folder.path().join("log")).unwrap());
+    let mut process = command.spawn().unwrap();
+    let log = || fs::read_to_string(folder.path().join("log")).unwrap_or_default();
+    let mut stdout = std::io::BufReader::new(process.stdout.take().unwrap());
+    let mut line = String::new();
+    while !line.starts_with("images") {
+        line.clear();
+        assert!(std::io::BufRead::read_line(&mut stdout, &mut line).unwrap() > 0, "{}", log());
+    }
+    rustix::process::kill_process(rustix::process::Pid::from_child(&process), Signal::HUP).unwrap();
+    eventually(LIMIT, "a reload", || log().contains("the settings were reloaded").then_some(()));
+    assert!(process.try_wait().unwrap().is_none());
+    process.kill().unwrap();
+    process.wait().unwrap();
+}
