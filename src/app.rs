@@ -1,6 +1,7 @@
 //! Wiring: opens the core, images and components, serves their endpoints, and stops in reverse order.
 
 mod browsers;
+mod checks;
 mod descriptors;
 mod endpoints;
 mod services;
@@ -8,6 +9,7 @@ mod signals;
 mod welcome;
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use anyhow::{Context, Result, anyhow};
 use component::{Component, Core};
@@ -19,7 +21,7 @@ use model::minimum_rate::MINIMUM;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Components, Config};
+use crate::config::{Components, Config, Endpoint};
 use crate::log::Log;
 use crate::northbound::Process;
 use crate::reload::Reloader;
@@ -43,9 +45,18 @@ pub async fn run(mut config: Config, log: Log, reloader: Reloader) -> Result<()>
     components.extend(open_components(&core, std::mem::take(&mut config.components)).await?);
     let listeners = endpoints::listen(&config.endpoints)?;
     let southbound_address = endpoints::southbound_address(&config, &listeners)?;
-    let process = Process { log, reloader: reloader.clone() };
-    let services =
-        Services::new(&core, &images, components, &config, southbound_address, process, &idle_eviction)?;
+    let workers = Arc::new(Workers::one_a_core().context("cannot start the threads that serve connections")?);
+    let process = Process { started: SystemTime::now(), log, reloader };
+    let services = Services::new(
+        &core,
+        &images,
+        components,
+        &config,
+        southbound_address,
+        process,
+        &workers,
+        &idle_eviction,
+    )?;
     if let Err(error) = welcome::print(&config, &listeners, &images.restored) {
         // Standard output may be closed, which stops no service.
         tracing::warn!(%error, "cannot print where the service is");
@@ -53,17 +64,13 @@ pub async fn run(mut config: Config, log: Log, reloader: Reloader) -> Result<()>
     core.resume_jobs();
     images.jobs.begin_downloads(&images.restored.downloads);
 
-    let workers = Arc::new(Workers::one_a_core().context("cannot start the threads that serve connections")?);
     let stop = CancellationToken::new();
     let mut servers = JoinSet::new();
     for (endpoint, listener) in listeners {
         let limit = descriptors::connection_limit(descriptors, endpoint, &config.endpoints);
-        let server = Server::new(ServerSettings {
-            tls: endpoint.tls.clone(),
-            counters: Arc::clone(&connections),
-            idle_eviction: idle_eviction.clone(),
-            ..server_settings(&config, limit)
-        });
+        let settings = server_settings(&config, endpoint, limit);
+        let (counters, idle_eviction) = (Arc::clone(&connections), idle_eviction.clone());
+        let server = Server::new(ServerSettings { counters, idle_eviction, ..settings });
         let services = services.at(endpoint);
         let (proxies, is_encrypted) = (config.trusted_proxies.clone(), endpoint.tls.is_some());
         let handler = move |request: Request<Incoming>, peer| {
@@ -98,16 +105,17 @@ pub async fn run(mut config: Config, log: Log, reloader: Reloader) -> Result<()>
 }
 
 /// How an endpoint treats its connections, of which there may be `limit` for want of descriptors.
-fn server_settings(config: &Config, limit: usize) -> ServerSettings {
+fn server_settings(config: &Config, endpoint: &Endpoint, limit: usize) -> ServerSettings {
     let max_connections = config.connections.all.min(limit);
     let share = usize::try_from(share_of(max_connections as u64)).unwrap_or(max_connections);
     let proxies = config.trusted_proxies.clone();
     // A slow reader keeps others waiting where transfers are limited.
-    let minimum_rate = if config.core.transfers.transfers > 0 { MINIMUM.into() } else { 0 };
+    let minimum_rate = if config.core.transfers.get().transfers > 0 { MINIMUM.into() } else { 0 };
     ServerSettings {
         drain_timeout: config.connections.drain_timeout,
         minimum_rate,
         max_connections,
+        tls: endpoint.tls.clone(),
         max_connections_per_address: config.connections.per_address.min(share),
         exempt: ExemptAddresses::new(move |address| proxies.contains(address)),
         ..ServerSettings::default()

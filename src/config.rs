@@ -232,15 +232,6 @@ fn read_endpoints(
     Ok(endpoints)
 }
 
-fn read_proxies(settings: &Settings) -> Result<TrustedProxies, ConfigError> {
-    let networks =
-        settings.live(|all| Ok(all.get("trustedProxies", values::networks)?.unwrap_or_default()))?;
-    let proxies = TrustedProxies::new(networks.get().to_vec());
-    let changed = proxies.clone();
-    networks.on_change(move |networks| changed.replace(networks.to_vec()));
-    Ok(proxies)
-}
-
 fn read_log(settings: &Settings, folder: &Path) -> Result<Live<LogSettings>, ConfigError> {
     let folder = folder.to_owned();
     settings.live(move |settings| {

@@ -366,8 +366,28 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Show counters for Prometheus. */
+        /** Show figures for Prometheus. */
         get: operations["showMetrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/livez": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tell whether the service is alive.
+         * @description Whether the loops of the program turn. If it is not alive, only a restart helps.
+         */
+        get: operations["showLiveness"];
         put?: never;
         post?: never;
         delete?: never;
@@ -391,6 +411,27 @@ export interface paths {
         get: operations["showReadiness"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/reload": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reload the settings.
+         * @description Reads the configuration file again and takes over what can change while the service runs, as SIGHUP does.
+         *     Nothing changes if a setting cannot be used.
+         */
+        post: operations["reload"];
         delete?: never;
         options?: never;
         head?: never;
@@ -796,6 +837,13 @@ export interface components {
             /** @description A link to an OpenPGP signature of the checksum file, by a key in `keyringDir`. */
             signature?: string | null;
             labels?: components["schemas"]["Labels"] | null;
+        };
+        /** @description What a reload of the settings changed. */
+        Reload: {
+            /** @description The settings that are in use from now on. */
+            changed: string[];
+            /** @description The settings that differ from those in use and need a restart. */
+            needsRestart: string[];
         };
         /** @description An image that is no more. */
         RemovedImage: {
@@ -1946,6 +1994,24 @@ export interface components {
                  *       "detail": "`isostore`: not an ISO image, a squashfs or a tar: it begins like none of them",
                  *       "message": "`isostore`: not an ISO image, a squashfs or a tar: it begins like none of them",
                  *       "parameter": "isostore"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description A setting cannot be used. Nothing changed. */
+        ReloadRefused: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Unprocessable Entity",
+                 *       "status": 422,
+                 *       "detail": "the settings stay as they are: `transferRate` is 5 in the configuration file: expected bytes a second, at least 65536, or 0 for no limit",
+                 *       "message": "the settings stay as they are: `transferRate` is 5 in the configuration file: expected bytes a second, at least 65536, or 0 for no limit"
                  *     }
                  */
                 "application/problem+json": components["schemas"]["Problem"];
@@ -3910,7 +3976,8 @@ export interface operations {
                      *             "promised": 2773874688
                      *           },
                      *           "quota": null,
-                     *           "available": 418759311360
+                     *           "available": 418759311360,
+                     *           "problem": null
                      *         },
                      *         {
                      *           "store": "microkernel",
@@ -3923,7 +3990,8 @@ export interface operations {
                      *             "promised": 0
                      *           },
                      *           "quota": 1073741824,
-                     *           "available": 1069591696
+                     *           "available": 1069591696,
+                     *           "problem": "the microkernel store fails: the file system is read-only"
                      *         }
                      *       ],
                      *       "fileSystems": [
@@ -4071,6 +4139,39 @@ export interface operations {
             default: components["responses"]["OtherProblem"];
         };
     };
+    showLiveness: {
+        parameters: {
+            query?: {
+                /** @description With any value, each check has a line. */
+                verbose?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All loops turn. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description One does not; its line says why. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            default: components["responses"]["OtherProblem"];
+        };
+    };
     showReadiness: {
         parameters: {
             query?: {
@@ -4101,6 +4202,38 @@ export interface operations {
                     "text/plain": string;
                 };
             };
+            default: components["responses"]["OtherProblem"];
+        };
+    };
+    reload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What changed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "changed": [
+                     *         "transferRate"
+                     *       ],
+                     *       "needsRestart": [
+                     *         "isoDir"
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Reload"];
+                };
+            };
+            422: components["responses"]["ReloadRefused"];
             default: components["responses"]["OtherProblem"];
         };
     };

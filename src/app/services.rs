@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use component::{Component, ContentSource, Core, NameError};
-use file_transport::IdleEviction;
+use file_transport::{IdleEviction, Workers};
 use http_service::{HttpService, OnRuntime};
 use images::{OpenImages, Snapshot};
 use tokio::runtime::Handle;
 
-use super::browsers;
+use super::{browsers, checks};
 use crate::config::{Config, Endpoint, Router};
-use crate::northbound::{Northbound, Process, SouthboundAddress};
+use crate::northbound::{Health, Northbound, Process, SouthboundAddress};
 use crate::southbound::Southbound;
 
 /// All services, each with its router, in the order in which an endpoint asks them.
@@ -23,6 +23,7 @@ impl Services {
     /// # Errors
     ///
     /// Two components publish at the same prefix, or one at a prefix of the program.
+    #[expect(clippy::too_many_arguments, reason = "the one place where all parts meet")]
     pub(super) fn new(
         core: &Core,
         images: &OpenImages,
@@ -30,21 +31,24 @@ impl Services {
         config: &Config,
         southbound_address: SouthboundAddress,
         process: Process,
+        workers: &Arc<Workers>,
         idle_eviction: &IdleEviction,
     ) -> Result<Self, NameError> {
-        let (mut others, mut content, mut checks) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut others, mut content) = (Vec::new(), Vec::new());
+        let mut ready = vec![checks::inventory(&config.core.inventory_file)];
         for component in components {
             let services = component.services.into_iter();
             others.extend(services.map(|(word, service)| (Router::Component(word), service)));
             content.extend(component.content);
-            checks.extend(component.checks);
+            ready.extend(component.checks);
         }
+        let health = Health::new(checks::liveness(core, workers), ready);
         let northbound = Northbound::new(
             core,
             images,
             &config.api_root,
             southbound_address,
-            checks,
+            health.clone(),
             process,
             &config.northbound,
         );
@@ -61,7 +65,8 @@ impl Services {
             browsers,
             &config.api_root,
         )?;
-        let mut all: Vec<(Router, Arc<dyn HttpService>)> = vec![(Router::Northbound, Arc::new(northbound))];
+        let mut all: Vec<(Router, Arc<dyn HttpService>)> =
+            vec![(Router::Northbound, Arc::new(northbound)), (Router::Health, Arc::new(health))];
         all.extend(others);
         all.push((Router::Southbound, Arc::new(southbound)));
         Ok(Self(all))

@@ -17,6 +17,8 @@ pub enum Router {
     Northbound,
     /// The file server that machines boot from.
     Southbound,
+    /// `/livez` and `/readyz` alone.
+    Health,
     /// A service of a component, by the component's word.
     Component(&'static str),
 }
@@ -27,6 +29,7 @@ impl Router {
         match self {
             Self::Northbound => "northbound",
             Self::Southbound => "southbound",
+            Self::Health => "health",
             Self::Component(word) => word,
         }
     }
@@ -154,7 +157,11 @@ fn parse_one(entry: &Value, components: &[ComponentType], folder: &Path) -> Resu
             list.iter().map(|word| router(word, components)).collect::<Result<Vec<_>, _>>()?
         }
         Some(word @ Value::String(_)) => vec![router(word, components)?],
-        _ => return Err("`routers` must be \"northbound\", \"southbound\" or a list of both".into()),
+        _ => {
+            return Err(
+                "`routers` must be \"northbound\", \"southbound\", \"health\" or a list of these".into()
+            );
+        }
     };
     let tls = fields.get("tls").map(|value| tls(value, folder)).transpose()?;
     Ok(Endpoint { address: SocketAddr::new(address, port), routers, tls })
@@ -190,9 +197,10 @@ fn router(value: &Value, components: &[ComponentType]) -> Result<Router, String>
     match value.as_str() {
         Some("northbound") => Ok(Router::Northbound),
         Some("southbound") => Ok(Router::Southbound),
+        Some("health") => Ok(Router::Health),
         word => words.clone().find(|known| word == Some(known)).map(Router::Component).ok_or_else(|| {
             let more: String = words.map(|word| format!(" or \"{word}\"")).collect();
-            format!("`routers` holds {value}: expected \"northbound\" or \"southbound\"{more}")
+            format!("`routers` holds {value}: expected \"northbound\", \"southbound\" or \"health\"{more}")
         }),
     }
 }

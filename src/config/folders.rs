@@ -24,12 +24,22 @@ pub(super) fn check_folder(folder: &Path) -> Result<(), String> {
         return Err(format!("{} is not a folder", existing.display()));
     }
     access(existing, Access::WRITE_OK | Access::EXEC_OK).map_err(|error| {
+        let hint = if is_under_systemd() { SANDBOX } else { "" };
         if existing == folder {
-            format!("the folder is not writable ({error})")
+            format!("the folder is not writable ({error}){hint}")
         } else {
-            format!("the folder cannot be created: {} is not writable ({error})", existing.display())
+            format!("the folder cannot be created: {} is not writable ({error}){hint}", existing.display())
         }
     })
+}
+
+/// What may forbid an installed service to write.
+const SANDBOX: &str = "; its unit may write only below /var/lib/image-service: name the folder in \
+    `ReadWritePaths=` by `systemctl edit image-service`, and let the service's user own it";
+
+/// systemd gives each start of a unit an id (systemd.exec(5)).
+fn is_under_systemd() -> bool {
+    std::env::var_os("INVOCATION_ID").is_some()
 }
 
 /// Checks that lines can be added to the file `path`, which may be missing, and that it is not another one of

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use component::{Check, Core};
+use component::Core;
 use http::Extensions;
 use http::StatusCode;
 use http::header::{ETAG, HeaderMap};
@@ -24,6 +24,8 @@ use serde::Serialize;
 use crate::log::Log;
 use crate::reload::Reloader;
 
+use super::durations::Durations;
+use super::health::Health;
 use super::southbound_address::SouthboundAddress;
 use super::uploads::running::Running;
 use super::views;
@@ -46,8 +48,10 @@ pub struct Northbound {
     /// How long an unfinished upload may stay untouched.
     pub(super) upload_expiry: Live<Duration>,
     pub(super) southbound: Arc<SouthboundAddress>,
-    /// What must be well for the service to be ready.
-    pub(super) checks: Arc<[Check]>,
+    /// Whether the program is alive and ready.
+    pub(super) health: Health,
+    /// How long requests took.
+    pub(super) durations: Arc<Durations>,
     pub(super) web_ui: WebUi,
     pub(super) process: Process,
     /// Whether each change must say which version it is about.
@@ -57,6 +61,8 @@ pub struct Northbound {
 /// What the API shows of the running program itself.
 #[derive(Clone)]
 pub struct Process {
+    /// When it was started.
+    pub started: SystemTime,
     /// Its logs.
     pub log: Log,
     /// Reloads its settings.
@@ -83,14 +89,14 @@ pub(super) fn client(extensions: &Extensions) -> Option<ClientKey> {
 
 impl Northbound {
     /// Shows `core` and `images`. The southbound is at `southbound`, and its paths begin with `api_root`;
-    /// `checks` tell
-    /// whether the service is ready.
+    /// `health` tells
+    /// whether the service is alive and ready.
     pub fn new(
         core: &Core,
         images: &OpenImages,
         api_root: &str,
         southbound: SouthboundAddress,
-        checks: Vec<Check>,
+        health: Health,
         process: Process,
         settings: &Settings,
     ) -> Self {
@@ -104,7 +110,8 @@ impl Northbound {
             running: Running::default(),
             upload_expiry: settings.upload_expiry.clone(),
             southbound: Arc::new(southbound),
-            checks: checks.into(),
+            health,
+            durations: Arc::default(),
             process,
             web_ui: WebUi::new(settings.web_ui.clone()),
             require_preconditions: settings.require_preconditions,

@@ -49,6 +49,7 @@ static DOCUMENT: LazyLock<openapi::OpenApi> = LazyLock::new(Document::openapi);
         events::stream,
         transfers::list,
         metrics::show,
+        readyz::live,
         readyz::show,
         reload::reload,
         show,

@@ -6,9 +6,11 @@ mod api;
 mod api_types;
 mod checksum_file;
 mod document;
+mod durations;
 mod events;
 mod file_upload;
 mod files;
+mod health;
 mod images;
 mod iso;
 mod jobs;
@@ -28,5 +30,6 @@ mod views;
 mod web_ui;
 
 pub use api::{Northbound, Process, Settings};
+pub use health::Health;
 pub use routes::Routes;
 pub use southbound_address::SouthboundAddress;

@@ -1,16 +1,36 @@
-//! `GET /readyz`: whether the service can do its work at this moment.
-
-use std::fmt::Write;
+//! `GET /livez` and `GET /readyz`: whether the loops turn, and whether the service can do its work.
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use component::Check;
-use futures_util::future::join_all;
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
 
 use super::api::Northbound;
+use super::health::Verdict;
+
+/// Tell whether the service is alive.
+///
+/// Whether the loops of the program turn. If it is not alive, only a restart helps.
+#[utoipa::path(
+    get,
+    path = "/livez",
+    tag = "service",
+    operation_id = "showLiveness",
+    params(("verbose" = Option<String>, Query, description = "With any value, each check has a line.")),
+    responses(
+        (status = OK, description = "All loops turn.", body = String, content_type = "text/plain"),
+        (
+            status = SERVICE_UNAVAILABLE,
+            description = "One does not; its line says why.",
+            body = String,
+            content_type = "text/plain",
+        ),
+    ),
+)]
+pub(super) async fn live(State(api): State<Northbound>, parts: Parts) -> Response {
+    response(api.health.is_live(parts.uri.query()).await)
+}
 
 /// Tell whether the service is ready.
 ///
@@ -33,23 +53,11 @@ use super::api::Northbound;
     ),
 )]
 pub(super) async fn show(State(api): State<Northbound>, parts: Parts) -> Response {
-    let query = parts.uri.query().unwrap_or_default();
-    let is_verbose = query.split('&').any(|pair| pair.split('=').next() == Some("verbose"));
-    let mut text = String::new();
-    let mut status = StatusCode::OK;
-    for (check, result) in api.checks.iter().zip(join_all(api.checks.iter().map(Check::run)).await) {
-        // Writing to a string cannot fail.
-        let _ = match result {
-            Ok(()) if is_verbose => writeln!(text, "{}: ok", check.name),
-            Ok(()) => Ok(()),
-            Err(error) => {
-                status = StatusCode::SERVICE_UNAVAILABLE;
-                tracing::warn!(check = check.name, error, "a readiness check fails");
-                writeln!(text, "{}: {error}", check.name)
-            }
-        };
-    }
-    text += if status == StatusCode::OK { "ready\n" } else { "not ready\n" };
+    response(api.health.is_ready(parts.uri.query()).await)
+}
+
+fn response(verdict: Verdict) -> Response {
+    let status = if verdict.is_well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let head = [(CONTENT_TYPE, "text/plain; charset=utf-8"), (CACHE_CONTROL, "no-store")];
-    (status, head, text).into_response()
+    (status, head, verdict.text).into_response()
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::routing::{get, post};
+use axum::{Router, middleware};
 use file_transport::Incoming;
 use http::StatusCode;
 use http_service::browsers::{Browsers, Layers};
@@ -15,8 +15,8 @@ use super::api::{Northbound, Settings};
 use super::uploads::{append, create, discard, list, method_override, progress, response};
 use super::web_ui::pages;
 use super::{
-    about, document, events, files, images, iso, jobs, metrics, microkernel, readyz, reload, storage,
-    transfers,
+    about, document, durations, events, files, images, iso, jobs, metrics, microkernel, readyz, reload,
+    storage, transfers,
 };
 
 /// Routes whose GET does more than read: the one ends the request that appends to an upload, and the other
@@ -32,7 +32,9 @@ impl Northbound {
     pub fn router(self, settings: &Settings, browsers: Browsers) -> Routes {
         let browsers = Layers { browsers, guarded: &GUARDED, exposed: response::EXPOSED };
         let rules = Rules { name: "northbound", timeout: settings.timeout.clone(), browsers };
-        Routes(rules.apply(self.routes()))
+        let durations = Arc::clone(&self.durations);
+        let routes = self.routes().layer(middleware::from_fn_with_state(durations, durations::observe));
+        Routes(rules.apply(routes))
     }
 
     fn routes(self) -> Router {
@@ -98,6 +100,7 @@ impl Northbound {
             .route("/events", on("GET, HEAD, OPTIONS", get(events::stream)))
             .route("/transfers", on("GET, HEAD, OPTIONS", get(transfers::list)))
             .route("/reload", on("POST, OPTIONS", post(reload::reload)))
+            .route("/livez", on("GET, HEAD, OPTIONS", get(readyz::live)))
             .route("/readyz", on("GET, HEAD, OPTIONS", get(readyz::show)))
             .route("/metrics", on("GET, HEAD, OPTIONS", get(metrics::show)))
             .route("/openapi.json", on("GET, HEAD, OPTIONS", get(document::show)))
@@ -124,6 +127,7 @@ impl HttpService for Routes {
                 | "/events"
                 | "/transfers"
                 | "/metrics"
+                | "/livez"
                 | "/readyz"
                 | "/reload"
                 | "/openapi.json"

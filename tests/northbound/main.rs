@@ -15,6 +15,7 @@ mod events;
 mod files;
 mod images;
 mod local_isos;
+mod metrics;
 mod openapi;
 mod openapi_answers;
 mod other_files;

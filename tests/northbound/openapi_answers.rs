@@ -113,6 +113,7 @@ fn answers_are_as_the_document_says() {
         checked.get(path);
     }
     checked.on("GET", "/metrics", "/metrics", 200);
+    checked.on("GET", "/livez", "/livez?verbose", 200);
     checked.on("GET", "/readyz", "/readyz?verbose", 200);
     checked.on("POST", "/reload", "/reload", 200);
     // A store with a problem: another disk is in its place.

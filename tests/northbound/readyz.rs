@@ -1,7 +1,9 @@
-//! `GET /readyz`: its status tells a load balancer whether the service can work; its text names the checks.
+//! `GET /livez` and `GET /readyz`: their status tells a load balancer whether the service can work; their
+//! text names the checks.
 
 use harness::http::{self, Response};
 use harness::{Service, Setup};
+use serde_json::json;
 use std::fs;
 
 fn ask(service: &Service, target: &str) -> Response {
@@ -16,7 +18,7 @@ fn a_service_that_can_work_is_ready() {
     let service = Setup::new().start();
     assert_eq!(ask(&service, "/readyz").expect_status(200).text(), "ready\n");
     let verbose = ask(&service, "/readyz?verbose").expect_status(200);
-    assert_eq!(verbose.text(), "iso store: ok\nmicrokernel store: ok\nready\n");
+    assert_eq!(verbose.text(), "inventory: ok\niso store: ok\nmicrokernel store: ok\nready\n");
 }
 
 #[test]
@@ -24,12 +26,15 @@ fn a_store_that_is_not_there_is_named_without_its_path() {
     let service = Setup::new().start();
     let (folder, elsewhere) = (service.path("static/iso"), service.path("elsewhere"));
     fs::rename(&folder, &elsewhere).unwrap();
-    for (target, more) in [("/readyz", ""), ("/readyz?verbose", "microkernel store: ok\n")] {
+    for (target, [first, more]) in
+        [("/readyz", ["", ""]), ("/readyz?verbose", ["inventory: ok\n", "microkernel store: ok\n"])]
+    {
         let answer = ask(&service, target).expect_status(503);
         let text = answer.text();
-        let fault = text.strip_suffix(&format!("{more}not ready\n"));
+        let fault =
+            text.strip_suffix(&format!("{more}not ready\n")).and_then(|text| text.strip_prefix(first));
         let fault = fault.unwrap_or_else(|| panic!("{target}: {text}"));
-        assert!(fault.starts_with("iso store: cannot ") && fault.lines().count() == 1, "{target}: {text}");
+        assert!(fault.starts_with("iso store: ") && fault.lines().count() == 1, "{target}: {text}");
         assert!(!text.contains('/'), "a path of the server is told: {text}");
     }
 
@@ -40,4 +45,53 @@ fn a_store_that_is_not_there_is_named_without_its_path() {
     fs::remove_dir(&folder).unwrap();
     fs::rename(&elsewhere, &folder).unwrap();
     ask(&service, "/readyz").expect_status(200);
+}
+
+#[test]
+fn a_program_whose_loops_turn_is_alive() {
+    let service = Setup::new().start();
+    assert_eq!(ask(&service, "/livez").expect_status(200).text(), "alive\n");
+    let verbose = ask(&service, "/livez?verbose").expect_status(200).text();
+    assert_eq!(verbose, "connections: ok\nrequests: ok\ninventory writer: ok\nalive\n");
+    for target in ["/livez", "/readyz"] {
+        let head = http::head(&service.north(target)).expect_status(200);
+        assert!(head.body.is_empty(), "{target}");
+        // The southbound has the names of images there.
+        http::get(&service.south(target)).expect_status(404);
+    }
+}
+
+#[test]
+fn a_full_disk_is_not_ready_but_alive() {
+    let service = Setup::new().set("reserveBytes", json!(1_u64 << 52)).start();
+    let text = ask(&service, "/readyz").expect_status(503).text();
+    for store in ["iso store: ", "microkernel store: "] {
+        assert!(text.contains(store), "{text}");
+    }
+    assert!(text.contains("reserveBytes") && text.ends_with("not ready\n"), "{text}");
+    ask(&service, "/livez").expect_status(200);
+    let text = http::get(&service.north("/metrics")).expect_status(200).text();
+    assert!(text.contains("image_service_store_reserved_bytes{store=\"iso\"} 4503599627370496\n"), "{text}");
+}
+
+#[test]
+fn an_endpoint_may_have_health_alone() {
+    let endpoint = |routers: &[&str]| json!({"address": "127.0.0.1", "port": 0, "routers": routers});
+    let endpoints =
+        json!([endpoint(&["northbound"]), endpoint(&["health"]), endpoint(&["southbound", "health"])]);
+    let service = Setup::new().set("httpEndpoints", endpoints).file("static/livez/kernel", "x").start();
+    let health = |path: &str| service.url("health", path);
+    assert_eq!(http::get(&health("/livez")).expect_status(200).text(), "alive\n");
+    let ready = http::get(&health("/readyz?verbose")).expect_status(200);
+    assert!(ready.text().ends_with("ready\n"), "{}", ready.text());
+    assert_eq!(ready.header("Content-Type"), Some("text/plain; charset=utf-8"));
+    assert_eq!(ready.header("Cache-Control"), Some("no-store"));
+    assert!(http::head(&health("/readyz")).expect_status(200).body.is_empty());
+    http::get(&health("/images")).expect_status(404);
+    http::get(&health("/metrics")).expect_status(404);
+    let refused = http::put(&health("/livez"), "x").expect_status(405);
+    assert_eq!(refused.header("Allow"), Some("GET, HEAD"));
+    // What lies below is still the southbound's.
+    assert_eq!(http::get(&service.south("/livez/kernel")).expect_status(200).text(), "x");
+    assert_eq!(http::get(&service.south("/livez")).expect_status(200).text(), "alive\n");
 }

@@ -109,7 +109,7 @@ fn each_fault_is_told_with_key_and_value_before_anything_is_bound() {
         (
             "httpEndpoints",
             json!([{"address": "127.0.0.1", "port": 1, "routers": ["northbound", "southbound", "notes"]}]),
-            r#"`routers` holds "notes": expected "northbound" or "southbound""#,
+            r#"`routers` holds "notes": expected "northbound", "southbound" or "health""#,
         ),
         ("httpEndpoints", json!([{"address": "127.0.0.1", "port": 1, "routers": []}]), "`routers`"),
         (

@@ -12,3 +12,4 @@ mod restart_inventory;
 mod restart_isos;
 mod restart_many;
 mod restart_version_before;
+mod sandbox;

@@ -156,6 +156,29 @@ impl Store {
         })
     }
 
+    /// Fails if no space is left above the reserve.
+    ///
+    /// # Errors
+    ///
+    /// The reason.
+    pub fn expect_room(&self) -> Result<(), StoreError> {
+        let disk = self.file_system(&self.disk.promises(), None)?;
+        let bound = Bound::Disk { promised: 0, reserve: disk.reserve };
+        if disk.free <= disk.reserve {
+            return Err(StoreError::Full { kind: self.kind, needed: None, available: 0, bound });
+        }
+        Ok(())
+    }
+
+    /// The file system of the store. No file is looked at.
+    ///
+    /// # Errors
+    ///
+    /// The disk fails.
+    pub fn disk_space(&self) -> Result<FileSystem, StoreError> {
+        self.file_system(&self.disk.promises(), None)
+    }
+
     fn check_size(&self, size: Option<u64>) -> Result<(), StoreError> {
         match size {
             Some(size) if size > self.limits.get().max_file_size => {

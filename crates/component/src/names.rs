@@ -6,7 +6,7 @@ use crate::component::ComponentType;
 use crate::content::ContentSource;
 
 /// The routers of the program itself.
-const ROUTERS: [&str; 2] = ["northbound", "southbound"];
+const ROUTERS: [&str; 3] = ["northbound", "southbound", "health"];
 
 /// The folders of the program itself southbound: the two stores, and the web UI where both share an endpoint.
 const FOLDERS: [&str; 3] = ["iso", "common", "gui"];

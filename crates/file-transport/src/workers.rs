@@ -44,6 +44,17 @@ impl Workers {
         Self::start(thread::available_parallelism().map_or(1, usize::from))
     }
 
+    /// Returns when each thread has run a task: all of them turn.
+    pub fn turn(&self) -> impl Future<Output = ()> + Send + use<> {
+        let turns: Vec<_> = self.handles.iter().map(|handle| handle.spawn(async {})).collect();
+        async move {
+            for turn in turns {
+                // A runtime that ends cancels its tasks.
+                let _ = turn.await;
+            }
+        }
+    }
+
     pub(crate) fn handles(&self) -> &[Handle] {
         &self.handles
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::error::CatalogError;
 use crate::files::listing::Files;
 use crate::tasks::blocking;
+use blobs::{FileSystem, Store};
 use model::identity::Identity;
 use model::names::FileName;
 use model::stored_file::StoreKind;
@@ -21,10 +22,20 @@ impl Files {
         let files = Arc::clone(self);
         let usable = blocking(move || {
             let store = files.stores.of(kind);
-            store.expect_in_place().and_then(|()| store.check_writable())
+            store.expect_in_place().and_then(|()| store.check_writable()).and_then(|()| store.expect_room())
         });
         let usable = usable.await.map_err(|error: CatalogError| error.to_string())?;
         usable.map_err(|error| error.public_message())
+    }
+
+    /// The file systems of both stores. No file is looked at.
+    pub async fn disk_space(self: &Arc<Self>) -> Result<Vec<(StoreKind, FileSystem)>, CatalogError> {
+        let files = Arc::clone(self);
+        let ask = move || {
+            let space = |store: &Store| Ok((store.kind(), store.disk_space()?));
+            files.stores.all().into_iter().map(space).collect()
+        };
+        blocking(ask).await?
     }
 
     /// The identities of all files of a store. No file is read.

@@ -51,8 +51,12 @@ pub struct InventoryWriter<E = CommitError> {
     requests: mpsc::Sender<ChangeRequest>,
     published: Arc<ArcSwap<Snapshot>>,
     listeners: Arc<Mutex<Vec<Listener>>>,
+    busy: Busy,
     error: PhantomData<fn() -> E>,
 }
+
+/// Since when the thread works on its current group of changes; `None` while it waits for one.
+type Busy = Arc<Mutex<Option<std::time::Instant>>>;
 
 /// Applies a change. One that is refused must not have changed anything.
 type ChangeRequest = Box<dyn FnOnce(&mut Records) -> ChangeOutcome + Send>;
@@ -81,6 +85,7 @@ struct Thread {
     published: Arc<ArcSwap<Snapshot>>,
     listeners: Arc<Mutex<Vec<Listener>>>,
     feed: Feed,
+    busy: Busy,
     /// When the published state is to be saved; `None` if it is saved.
     save_at: Option<Instant>,
     /// How long the next save waits. It doubles while the disk refuses.
@@ -95,11 +100,13 @@ impl<E: From<CommitError> + Send + 'static> InventoryWriter<E> {
         let (requests, queue) = mpsc::channel(QUEUE);
         let listeners = Arc::default();
         let (shared, called) = (Arc::clone(&published), Arc::clone(&listeners));
+        let busy = Busy::default();
         let thread = Thread {
             inventory,
             published: shared,
             listeners: called,
             feed,
+            busy: Arc::clone(&busy),
             save_at: None,
             pause: SAVE_PAUSE,
         };
@@ -115,7 +122,7 @@ impl<E: From<CommitError> + Send + 'static> InventoryWriter<E> {
             Err(error) => drop(begun.send(Err(error))),
         })?;
         begins.recv().map_err(std::io::Error::other)??;
-        Ok(Self { requests, published, listeners, error: PhantomData })
+        Ok(Self { requests, published, listeners, busy, error: PhantomData })
     }
 
     /// Another handle of the same writer, whose callers refuse changes with errors `F`.
@@ -125,8 +132,15 @@ impl<E: From<CommitError> + Send + 'static> InventoryWriter<E> {
             requests: self.requests.clone(),
             published: Arc::clone(&self.published),
             listeners: Arc::clone(&self.listeners),
+            busy: Arc::clone(&self.busy),
             error: PhantomData,
         }
+    }
+
+    /// How long the thread has worked on its current changes, zero while it has none; `None` if it has ended.
+    pub fn busy_for(&self) -> Option<Duration> {
+        let busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        (!self.requests.is_closed()).then(|| busy.map_or(Duration::ZERO, |since| since.elapsed()))
     }
 
     /// Calls `listener` after each change of images or files, before its caller gets the answer.
@@ -217,7 +231,7 @@ impl Thread {
             let request = match self.save_at {
                 None => runtime.block_on(queue.recv()),
                 Some(at) if Instant::now() >= at => {
-                    self.save_published();
+                    self.work(Self::save_published);
                     continue;
                 }
                 Some(at) => match runtime.block_on(async { timeout_at(at, queue.recv()).await }) {
@@ -226,13 +240,21 @@ impl Thread {
                 },
             };
             match request {
-                Some(first) => self.group(first, &mut queue),
+                Some(first) => self.work(|thread| thread.group(first, &mut queue)),
                 None => break,
             }
         }
         if self.save_at.is_some() {
             self.save_published();
         }
+    }
+
+    /// Tells others since when the thread works.
+    fn work(&mut self, work: impl FnOnce(&mut Self)) {
+        let set = |busy: &Busy, since| *busy.lock().unwrap_or_else(PoisonError::into_inner) = since;
+        set(&self.busy, Some(std::time::Instant::now()));
+        work(self);
+        set(&self.busy, None);
     }
 
     /// Applies the change and those that wait. They are saved together if a caller waits for that.

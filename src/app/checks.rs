@@ -1,0 +1,69 @@
+//! The checks of the program itself, beside those of components.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use component::{Check, Core};
+use file_transport::Workers;
+use rustix::fs::{Access, access, statvfs};
+use tokio::runtime::Handle;
+
+/// How long changes of the inventory may take. A slow disk is no reason to start the program again.
+const LONGEST_CHANGE: Duration = Duration::from_secs(60);
+
+/// What must turn: the threads of connections, the main runtime, and the writer of the inventory.
+pub(super) fn liveness(core: &Core, workers: &Arc<Workers>) -> Vec<Check> {
+    let (workers, main, inventory) = (Arc::clone(workers), Handle::current(), Arc::clone(&core.inventory));
+    let turn = move || {
+        let turn = workers.turn();
+        async move {
+            turn.await;
+            Ok(())
+        }
+    };
+    let main_turn = move || {
+        let turn = main.spawn(async {});
+        async move { turn.await.map_err(|_| "it has ended".to_owned()) }
+    };
+    let writer = move || {
+        let busy = inventory.busy_for();
+        std::future::ready(match busy {
+            None => Err("its thread has ended".to_owned()),
+            Some(busy) if busy > LONGEST_CHANGE => {
+                Err(format!("it has worked on one change for {} seconds", busy.as_secs()))
+            }
+            Some(_) => Ok(()),
+        })
+    };
+    vec![
+        Check::new("connections", turn),
+        Check::new("requests", main_turn),
+        Check::new("inventory writer", writer),
+    ]
+}
+
+/// The inventory can be written.
+pub(super) fn inventory(file: &Path) -> Check {
+    let folder = file.parent().unwrap_or(Path::new("/")).to_owned();
+    Check::new("inventory", move || {
+        let folder = folder.clone();
+        async move {
+            let checked = tokio::task::spawn_blocking(move || expect_writable(&folder)).await;
+            checked.map_err(|_| "the check itself failed; the log says more".to_owned())?
+        }
+    })
+}
+
+fn expect_writable(folder: &PathBuf) -> Result<(), String> {
+    access(folder, Access::WRITE_OK | Access::EXEC_OK)
+        .map_err(|error| format!("its folder cannot be written ({})", std::io::Error::from(error).kind()))?;
+    let disk = statvfs(folder).map_err(|_| "its disk does not answer".to_owned())?;
+    if disk.f_bavail == 0 {
+        return Err("its disk is full".into());
+    }
+    if disk.f_files > 0 && disk.f_favail == 0 {
+        return Err("its disk has no inode left".into());
+    }
+    Ok(())
+}

@@ -1,0 +1,123 @@
+//! What the program has: stores, images, jobs and unfinished files. The inventory in memory has most of it;
+//! of the disks only their space is asked for, so that monitoring costs no listing.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use blobs::FileSystem;
+use images::Snapshot;
+use model::image::Status;
+use model::stored_file::StoreKind;
+use model::unfinished_file::Owner;
+
+use super::exposition::Metric;
+use crate::northbound::api::Northbound;
+
+/// The longest time to wait for the disks. Without an answer their space is left out.
+const DISK_TIMEOUT: Duration = Duration::from_secs(2);
+
+const STORES: [(StoreKind, &str); 2] = [(StoreKind::Iso, "iso"), (StoreKind::Microkernel, "microkernel")];
+
+/// The states that jobs may have, so that a state without jobs is 0 and not missing.
+const STATES: [&str; 6] = ["queued", "running", "waiting", "done", "failed", "cancelled"];
+
+pub(super) async fn metrics(api: &Northbound) -> Vec<Metric> {
+    let snapshot = api.catalog.snapshot();
+    let mut all = of_files(&snapshot);
+    let space = tokio::time::timeout(DISK_TIMEOUT, api.catalog.files.disk_space()).await;
+    if let Ok(Ok(space)) = space {
+        all.extend(of_disks(&space));
+    }
+    all.push(of_images(&snapshot));
+    all.push(of_jobs(api));
+    all.extend(of_unfinished(api));
+    all
+}
+
+fn of_files(snapshot: &Snapshot) -> Vec<Metric> {
+    let mut files =
+        Metric::new("image_service_store_files", "gauge", "Files of a store that the inventory knows.");
+    let mut bytes = Metric::new("image_service_store_bytes", "gauge", "Bytes of these files.");
+    for (kind, name) in STORES {
+        let stored = || snapshot.files(kind).filter(|file| file.local.is_none());
+        files = files.with(&[("store", name)], stored().count() as f64);
+        let sum: u64 = stored().map(|file| file.identity.size).sum();
+        bytes = bytes.with(&[("store", name)], sum as f64);
+    }
+    vec![files, bytes]
+}
+
+fn of_disks(space: &[(StoreKind, FileSystem)]) -> Vec<Metric> {
+    let gauge = |name, help, value: fn(&FileSystem) -> u64| {
+        let mut metric = Metric::new(name, "gauge", help);
+        for (kind, disk) in space {
+            let name = STORES.iter().find(|(known, _)| known == kind).map_or("other", |(_, name)| *name);
+            metric = metric.with(&[("store", name)], value(disk) as f64);
+        }
+        metric
+    };
+    vec![
+        gauge("image_service_store_size_bytes", "Size of a store's file system.", |disk| disk.total),
+        gauge("image_service_store_free_bytes", "Free bytes of a store's file system.", |disk| disk.free),
+        gauge("image_service_store_reserved_bytes", "Bytes of these that stay free.", |disk| disk.reserve),
+        gauge(
+            "image_service_store_promised_bytes",
+            "Bytes of these that files on their way will need.",
+            |disk| disk.promised,
+        ),
+    ]
+}
+
+fn of_images(snapshot: &Snapshot) -> Metric {
+    let mut counts =
+        BTreeMap::from(["downloading", "preparing", "ok", "error"].map(|status| (status, 0_u64)));
+    for image in snapshot.images() {
+        let status = match image.status {
+            Status::Downloading => "downloading",
+            Status::Preparing => "preparing",
+            Status::Ok => "ok",
+            Status::Error(_) => "error",
+        };
+        *counts.entry(status).or_default() += 1;
+    }
+    let metric = Metric::new("image_service_images", "gauge", "Images, by status.");
+    counts
+        .into_iter()
+        .fold(metric, |metric, (status, count)| metric.with(&[("status", status)], count as f64))
+}
+
+fn of_jobs(api: &Northbound) -> Metric {
+    let mut counts: BTreeMap<(String, &str), u64> = BTreeMap::new();
+    for shown in api.jobs.all() {
+        let kind = shown.job.work.kind.clone();
+        for state in STATES {
+            counts.entry((kind.clone(), state)).or_default();
+        }
+        *counts.entry((kind, shown.job.state.word())).or_default() += 1;
+    }
+    let metric = Metric::new("image_service_jobs", "gauge", "Jobs in the list, by kind and state.");
+    if counts.is_empty() {
+        // The metric is there before the first job.
+        counts.insert(("download".into(), "running"), 0);
+    }
+    counts.into_iter().fold(metric, |metric, ((kind, state), count)| {
+        metric.with(&[("kind", &kind), ("state", state)], count as f64)
+    })
+}
+
+fn of_unfinished(api: &Northbound) -> Vec<Metric> {
+    let unfinished = api.catalog.intakes.unfinished_files();
+    let uploads = || unfinished.iter().filter(|(_, file)| file.plan.owner == Owner::Upload && !file.whole);
+    vec![
+        Metric::gauge(
+            "image_service_uploads",
+            "Unfinished uploads that clients can go on with.",
+            uploads().count() as f64,
+        ),
+        Metric::gauge(
+            "image_service_uploads_bytes",
+            "Bytes of these so far.",
+            uploads().map(|(_, file)| file.offset).sum::<u64>() as f64,
+        ),
+    ]
+}

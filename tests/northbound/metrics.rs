@@ -1,0 +1,95 @@
+//! `GET /metrics`: the figures that operators ask for, in the form that Prometheus reads. The step `metrics`
+//! of `./check` has promtool read them as well.
+
+use harness::http;
+use harness::wait::eventually;
+use harness::{Service, Setup};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// The values by name and labels. Panics at a line out of form.
+fn figures(service: &Service) -> BTreeMap<String, f64> {
+    let answer = http::get(&service.north("/metrics")).expect_status(200);
+    assert_eq!(answer.header("Content-Type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    let (mut found, mut families, mut current) = (BTreeMap::new(), BTreeSet::new(), None);
+    for line in answer.text().lines() {
+        if let Some(help) = line.strip_prefix("# HELP ") {
+            let (name, words) = help.split_once(' ').unwrap();
+            assert!(families.insert(name.to_owned()), "{name} comes twice");
+            assert!(!words.is_empty(), "{line}");
+            current = Some((name.to_owned(), String::new()));
+        } else if let Some(kind) = line.strip_prefix("# TYPE ") {
+            let (name, of) = current.as_mut().unwrap();
+            *of = kind.strip_prefix(&format!("{name} ")).unwrap().to_owned();
+            assert_eq!(of == "counter", name.ends_with("_total"), "{line}");
+        } else {
+            let (key, value) = line.rsplit_once(' ').unwrap();
+            let (name, kind) = current.as_ref().unwrap();
+            let own = key.split('{').next().unwrap();
+            let parts: &[&str] = if kind == "histogram" { &["_bucket", "_sum", "_count"] } else { &[""] };
+            assert!(parts.iter().any(|part| *own == format!("{name}{part}")), "{line} is not of {name}");
+            assert!(found.insert(key.to_owned(), value.parse().unwrap()).is_none(), "{key} comes twice");
+        }
+    }
+    found
+}
+
+#[test]
+fn the_figures_that_operators_ask_for_are_there() {
+    let service = Setup::new().start();
+    http::put(&service.north("/microkernel?name=a"), "four").expect_status(200);
+    http::put(&service.north("/images?name=a&version=1&isostore=none.iso"), "").expect_status(404);
+    let figures = eventually(Duration::from_secs(20), "the file's record", || {
+        let figures = figures(&service);
+        (figures["image_service_store_files{store=\"microkernel\"}"] == 1.0).then_some(figures)
+    });
+    for (name, value) in [
+        (format!("image_service_build_info{{version=\"{}\"}}", env!("CARGO_PKG_VERSION")), 1.0),
+        ("image_service_store_bytes{store=\"microkernel\"}".into(), 4.0),
+        ("image_service_store_files{store=\"iso\"}".into(), 0.0),
+        ("image_service_store_reserved_bytes{store=\"iso\"}".into(), 0.0),
+        ("image_service_images{status=\"ok\"}".into(), 0.0),
+        ("image_service_images{status=\"error\"}".into(), 0.0),
+        ("image_service_uploads".into(), 0.0),
+        ("image_service_log_lines_dropped_total".into(), 0.0),
+        ("image_service_config_reload_success".into(), 1.0),
+    ] {
+        assert_eq!(figures.get(&name), Some(&value), "{name}");
+    }
+    for name in [
+        "process_cpu_seconds_total",
+        "process_resident_memory_bytes",
+        "process_virtual_memory_bytes",
+        "process_open_fds",
+        "process_max_fds",
+        "process_threads",
+        "image_service_store_size_bytes{store=\"iso\"}",
+        "image_service_store_free_bytes{store=\"iso\"}",
+    ] {
+        assert!(figures[name] > 0.0, "{name}");
+    }
+    let started = std::time::UNIX_EPOCH + Duration::from_secs_f64(figures["process_start_time_seconds"]);
+    assert!(started.elapsed().unwrap() < Duration::from_secs(600));
+    assert!(figures.keys().any(|name| name.starts_with("image_service_jobs{")));
+}
+
+#[test]
+fn northbound_requests_are_counted_by_route_and_never_by_path() {
+    let service = Setup::new().start();
+    for path in ["/jobs/first", "/jobs/second", "/nowhere/at-all"] {
+        http::get(&service.north(path)).expect_status(404);
+    }
+    http::request("INVENTED", &service.north("/images"), &[], Vec::new());
+    let figures = figures(&service);
+    let name = "image_service_northbound_request_duration_seconds";
+    let labels = "route=\"/jobs/{id}\",method=\"GET\",status=\"4xx\"";
+    assert_eq!(figures[&format!("{name}_count{{{labels}}}")], 2.0);
+    assert_eq!(figures[&format!("{name}_bucket{{{labels},le=\"+Inf\"}}")], 2.0);
+    assert!(figures[&format!("{name}_sum{{{labels}}}")] > 0.0);
+    assert!(
+        figures
+            .keys()
+            .all(|key| !key.contains("first") && !key.contains("at-all") && !key.contains("INVENTED"))
+    );
+    assert!(figures.keys().any(|key| key.contains("method=\"other\"")));
+}
