@@ -44,8 +44,8 @@ fn the_page_behind_a_proxy_is_known_as_the_services_own() {
     let begin = |nginx: &Nginx, fields: &[(&str, &str)]| {
         http::request("POST", &nginx.url("/uploads?name=a.iso&size=10"), fields, "").status
     };
-    let told = "proxy_set_header X-Forwarded-Host $http_host; proxy_set_header X-Forwarded-Proto $scheme; \
-                proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;";
+    let telling = "proxy_set_header X-Forwarded-Host $http_host; proxy_set_header X-Forwarded-Proto $scheme; \
+                   proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;";
     let kept = "proxy_set_header Host $http_host;";
     let evil = [("Origin", "https://evil.example")];
 
@@ -55,12 +55,23 @@ fn the_page_behind_a_proxy_is_known_as_the_services_own() {
     let own = |nginx: &Nginx| nginx.origin().to_owned();
     assert_eq!(begin(&silent, &[]), 201, "programs are no pages");
     assert_eq!(begin(&silent, &[("Origin", &own(&silent)), ("Sec-Fetch-Site", "same-origin")]), 403);
+    let refused = http::request("DELETE", &silent.url("/images?name=a"), &[("Origin", &own(&silent))], "");
+    let told = refused.json()["detail"].as_str().unwrap().to_owned();
+    for way in
+        [&own(&silent), "`corsOrigins`", kept.trim_end_matches(';'), "X-Forwarded-Host", "`trustedProxies`"]
+    {
+        assert!(told.contains(way), "{way}: {told}");
+    }
+    let listing = Setup::new().set("corsOrigins", json!([own(&silent)])).start();
+    let relayed = Nginx::before(&listing.north(""), "");
+    assert_eq!(begin(&relayed, &[("Origin", &own(&silent)), ("Sec-Fetch-Site", "same-origin")]), 201);
+    assert_eq!(begin(&relayed, &evil), 403);
     let keeping = Nginx::before(&wary.north(""), kept);
     assert_eq!(begin(&keeping, &[("Origin", &own(&keeping))]), 201);
     assert_eq!(begin(&keeping, &evil), 403);
 
     let trusting = Setup::new().set("trustedProxies", json!(["127.0.0.1"])).start();
-    let telling = Nginx::before(&trusting.north(""), told);
+    let telling = Nginx::before(&trusting.north(""), telling);
     assert_eq!(begin(&telling, &[("Origin", &own(&telling))]), 201);
     assert_eq!(begin(&telling, &evil), 403);
     assert_eq!(http::get_with(&telling.url("/images"), &[("Host", "x")]).status, 400, "nginx refuses two");

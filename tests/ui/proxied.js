@@ -48,6 +48,45 @@ export async function answersOfAProxyAreNotOurs(scene) {
   await until('the field is marked', async () => (await page.locator('input[aria-invalid=true]').count()) === 1);
 }
 
+/** Changes are refused where the proxy hides the name that was called, until a setting tells it. */
+export async function ownPageIsForeignBehindAProxy(scene) {
+  const service = await scene.serve({}, (service) => iso(service.stored('a.iso'), SYSTEMS.photon('5.0')));
+  const proxy = await scene.proxy();
+  proxy.hidesName = true;
+  const { origin } = new URL(scene.origin);
+  const advice = new RegExp(
+    `a page of ${origin}.*\`corsOrigins\`.*proxy_set_header Host \\$http_host.*\`trustedProxies\``,
+  );
+  const page = await scene.look('#/files', { size: { width: 390, height: 844 } });
+  await page.getByLabel('Upload files…').setInputFiles({ name: 'b.iso', mimeType: '', buffer: Buffer.from('b') });
+  await page.getByRole('region', { name: 'Uploads' }).getByText(advice).waitFor();
+  await page.goto(`${scene.origin}/#/images?add=store`);
+  const form = page.getByRole('dialog');
+  await form.getByRole('combobox', { name: 'ISO' }).fill('a.iso');
+  await form.getByRole('combobox', { name: 'Name' }).fill('photon');
+  await form.getByLabel('Version').fill('5.0');
+  const add = form.getByRole('button', { name: 'Add', exact: true });
+  await add.click();
+  const refusal = form.getByRole('alert').filter({ hasText: advice });
+  await refusal.waitFor();
+  const isSeen = await refusal.evaluate((element) => {
+    const bottom = (one) => one.getBoundingClientRect().bottom;
+    return bottom(element) <= bottom(element.closest('dialog'));
+  });
+  assert.ok(isSeen, 'the refusal is scrolled into the window');
+  await page.screenshot({ path: join(scene.pictures, 'states-proxy-foreign-light-390.png') });
+
+  await service.stop();
+  service.config.corsOrigins = [origin];
+  await service.start();
+  await live(page);
+  await add.click();
+  await page.getByRole('heading', { name: 'photon 5.0' }).waitFor();
+  await page.goto(`${scene.origin}/#/files`);
+  await page.getByRole('button', { name: 'Try the upload of b.iso again' }).click();
+  await page.getByText('It is in the store.').waitFor();
+}
+
 /** A file that the proxy takes only in pieces is sent in pieces. */
 export async function uploadThroughASmallProxy(scene) {
   const service = await scene.serve();

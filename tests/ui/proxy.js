@@ -13,6 +13,8 @@ export class Proxy {
   strays = [];
   /** @type {(asked: import('node:http').IncomingMessage) => number | undefined} */
   refuse = () => undefined;
+  /** Whether the service sees the proxy's name for it in the place of the called one, as nginx does it by default. */
+  hidesName = false;
 
   static async open(service) {
     const proxy = new Proxy();
@@ -38,7 +40,8 @@ export class Proxy {
       return;
     }
     const path = asked.url.slice(this.prefix.length);
-    const passed = request({ port, method: asked.method, path, headers: asked.headers }, (answered) => {
+    const headers = this.hidesName ? { ...asked.headers, host: `127.0.0.1:${port}` } : asked.headers;
+    const passed = request({ port, method: asked.method, path, headers }, (answered) => {
       answer.writeHead(answered.statusCode, { ...answered.headers, Server: SERVER });
       answered.pipe(answer);
     });

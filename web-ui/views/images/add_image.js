@@ -32,6 +32,9 @@ const FIELD_OF = { isoweb: 'link', isostore: 'iso', isolocal: 'path', isoclient:
 /** Fields that are hidden at first. */
 const HIDDEN = ['sha256', 'checksum', 'tree'];
 
+/** The dialog may be higher than the window. @param {Element | null} element */
+const intoView = (element) => element?.scrollIntoView({ block: 'nearest' });
+
 /** The last part of a link or a path. @param {string} path */
 const baseName = (path) => decoded(path.replace(/[?#].*$/, '').split('/').pop() ?? '');
 
@@ -185,7 +188,7 @@ export function AddImage() {
             </select></div>
         </details>
         <details><summary>${add.curl}</summary><${Code} value=${curl(parameters, picked)} what=${add.curl} /></details>
-        ${refusal && !wrong[refusal.field] && !(refusal.field in wrong) && html`<p class="wrong" role="alert"><${Icon} name="warning" />${refusal.words}</p>`}
+        ${refusal && !wrong[refusal.field] && !(refusal.field in wrong) && html`<p class="wrong" role="alert" ref=${intoView}><${Icon} name="warning" />${refusal.words}</p>`}
         <footer>
           <span class="dim" role="status">${isBusy && add.working}</span>
           <button type="button" onClick=${close}>${text.cancel}</button>

@@ -101,9 +101,10 @@ fn refusal(page: &str) -> Problem {
     Problem::new(
         StatusCode::FORBIDDEN,
         format!(
-            "this request comes from {page}. If it may call this service, add its origin to `corsOrigins`. If it is \
-             this service's own page behind a proxy, add the proxy to `trustedProxies` and have it send \
-             X-Forwarded-Host and X-Forwarded-Proto"
+            "this request comes from {page}. If that page may call this service, add its origin to `corsOrigins`. \
+             If it is this service's own page behind a proxy, have the proxy send the name that browsers call: \
+             by plain HTTP as Host (nginx: proxy_set_header Host $http_host), else as X-Forwarded-Host and \
+             X-Forwarded-Proto, with the proxy in `trustedProxies`"
         ),
     )
 }
