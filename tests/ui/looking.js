@@ -24,7 +24,7 @@ export async function look(scene, scheme, rules, views, ids) {
       const where = `${name}, ${scheme}, ${size.width} pixels`;
       const wide = await page.evaluate(() => document.documentElement.scrollWidth);
       if (wide > size.width) scene.complaints.push(`${where}: it is ${wide} pixels wide`);
-      for (const fault of await page.evaluate(sticking)) scene.complaints.push(`${where}: ${fault}`);
+      for (const fault of [...(await page.evaluate(sticking)), ...(await page.evaluate(cut))]) scene.complaints.push(`${where}: ${fault}`);
       await page.screenshot({ path: join(scene.pictures, `${name}-${scheme}-${size.width}.png`) });
       if (size !== WINDOWS[1])
         for (const violation of await page.evaluate(violations, rules))
@@ -51,6 +51,14 @@ async function violations(rules) {
   const words = ({ html, failureSummary }) =>
     `${html.slice(0, 160)} (${failureSummary.split('\n').slice(1).join(' ').trim()})`;
   return violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(words).join('\n    ')}`);
+}
+
+/** Runs in the page: the dates in tables that are not shown whole. */
+function cut() {
+  const cells = [...document.querySelectorAll('.rows td:has(> time)')];
+  return cells
+    .filter((cell) => cell.scrollWidth > cell.clientWidth)
+    .map((cell) => `${cell.textContent} is cut in ${cell.className}`);
 }
 
 /** Runs in the page: the buttons and words of states that stick out of what is around them, or of the window. */
