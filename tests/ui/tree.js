@@ -61,6 +61,8 @@ export async function treeBrowsedAndSearched(scene) {
   await entries(page).getByRole('link', { name: 'empty', exact: true }).click();
   await page.getByText('This folder is empty.').waitFor();
   await way.getByRole('link', { name: 'Top folder' }).click();
+  // Each folder has a field of its own to search below it.
+  await holds(page, ['.disk', 'dists', 'empty', 'install.amd', 'pool', 'README.html']);
 
   const search = page.getByRole('searchbox', { name: 'Search below this folder' });
   await search.fill('RELEASE');
