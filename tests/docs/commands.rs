@@ -31,10 +31,11 @@ const RUN_HERE: [(&str, &str); 13] = [
 ];
 
 /// The blocks that others run, and what does.
-const RUN_ELSEWHERE: [(&str, &str, &str); 8] = [
+const RUN_ELSEWHERE: [(&str, &str, &str); 9] = [
     ("README.md", "start", "./check is what runs this test"),
     ("docs/booting.md", "grub", "tests/boot/ways"),
     ("docs/operation.md", "install", "the step packaging"),
+    ("docs/operation.md", "kills", "the step e2e, with fewer kills"),
     ("docs/performance.md", "inventory", "a minute, after a build for release"),
     ("docs/performance.md", "bench", "a quarter of an hour on an idle machine"),
     ("docs/performance.md", "bench-mtu", "minutes on an idle machine"),

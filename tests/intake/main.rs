@@ -4,9 +4,11 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod clock;
+mod durable;
 mod failing_disk;
 mod full_disk;
 mod killed_downloads;
+mod killed_mixed;
 mod killed_resumable_uploads;
 mod killed_uploads;
 mod one_name;

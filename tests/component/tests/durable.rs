@@ -1,7 +1,5 @@
 //! A change of a component's table is on disk before the answer, by the order of system calls.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use harness::Setup;
 use harness::http::request;
 use harness::trace::Tracing;
@@ -20,6 +18,6 @@ fn a_row_is_in_the_synced_log_before_the_answer() {
         let tracing = Tracing::of(service.pid());
         request("POST", &url, &[], text).expect_status(201);
         let trace = tracing.end();
-        assert_eq!(trace.synced("state.db-wal", trace.answer()), Ok(()));
+        assert_eq!(trace.log_synced("state.db-wal", trace.answer()), Ok(()));
     }
 }

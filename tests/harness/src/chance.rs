@@ -14,6 +14,11 @@ impl Chance {
     pub fn of_worker(worker: u64) -> Self {
         let told = std::env::var("TEST_SEED").ok().map(|seed| seed.parse().expect("TEST_SEED is a number"));
         let seed = told.unwrap_or_else(|| RandomState::new().build_hasher().finish());
+        Self::seeded(seed, worker)
+    }
+
+    /// Seeded by a number that another source gave.
+    pub fn seeded(seed: u64, worker: u64) -> Self {
         Self { seed, state: seed ^ worker.wrapping_mul(0x9E37_79B9_7F4A_7C15) }
     }
 

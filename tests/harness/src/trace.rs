@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -20,6 +20,8 @@ const SETTLING: Duration = Duration::from_millis(200);
 /// A program whose calls are being written down.
 pub struct Tracing {
     strace: Child,
+    /// What it says of further threads. It ends when nothing reads that.
+    _messages: BufReader<ChildStderr>,
     folder: TempDir,
 }
 
@@ -51,9 +53,10 @@ impl Tracing {
             .unwrap_or_else(|error| panic!("cannot run strace: {error}"));
         // It tells when it has all threads.
         let mut said = String::new();
-        BufReader::new(strace.stderr.take().unwrap()).read_line(&mut said).unwrap();
+        let mut messages = BufReader::new(strace.stderr.take().unwrap());
+        messages.read_line(&mut said).unwrap();
         assert!(said.contains("attached"), "strace (which needs root): {said}");
-        Self { strace, folder }
+        Self { strace, _messages: messages, folder }
     }
 
     /// Detaches, and returns the calls.
@@ -134,6 +137,15 @@ impl Trace {
         let last = last.ok_or_else(|| format!("nothing was written to {file}"))?;
         self.sync_between(last, end, |path| path.contains(file))
             .map_err(|()| format!("{file} was written to and not synced before {}", end.name))
+    }
+
+    /// That a log, by a part of its path, was synced after its first bytes and before `end`. Other changes
+    /// may write to it meanwhile.
+    pub fn log_synced(&self, file: &str, end: &Call) -> Result<(), String> {
+        let first = self.calls(&["write", "pwrite64"]).find(|call| descriptor(call).contains(file));
+        let first = first.ok_or_else(|| format!("nothing was written to {file}"))?;
+        self.sync_between(first, end, |path| path.contains(file))
+            .map_err(|()| format!("{file} was not synced before {}", end.name))
     }
 
     /// That the names in `folder` were synced after `naming` and before `end`.
