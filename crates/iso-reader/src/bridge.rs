@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use crate::error::Error;
-use crate::index::{DAMAGED, Extent, ExtentData, Index, StoredNode};
+use crate::index::{DAMAGED, Extent, ExtentData, IN_TABLE, Index, StoredNode};
 use crate::kind::{Encoding, NodeKind};
 use crate::limits::Limits;
 use crate::source::{Image, SECTOR};
@@ -47,18 +47,30 @@ pub(crate) fn compare(
     }
     let udf = builder.index;
     let mut described = by_start(&udf);
-    for id in 0..u32::try_from(index.nodes.len()).unwrap_or(u32::MAX) {
-        let node = index.get(id);
-        let Some(file) = start(index, node).and_then(|start| described.get_mut(&start)) else { continue };
+    let mut differing = Vec::new();
+    for (id, node) in (0_u32..).zip(&index.nodes) {
+        let Some(start) = start(index, node) else { continue };
+        let Some(file) = described.get_mut(&start) else { continue };
         file.is_known = true;
-        let size = node.size();
-        if node.encoding() != Encoding::Plain || size == file.size {
-            continue;
+        if node.encoding() == Encoding::Plain && node.size() != file.size {
+            differing.push((id, start));
         }
+    }
+    // Exactly 4 GiB are no bytes modulo 4 GiB. But an empty file may be told to begin where another does.
+    for (id, node) in (0_u32..).zip(&index.nodes) {
+        let Some(start) = start_of_empty(node) else { continue };
+        if described.get(&start).is_some_and(|file| !file.is_known && file.size.is_multiple_of(WRAP)) {
+            differing.push((id, start));
+        }
+    }
+    for (id, start) in differing {
+        let Some(file) = described.get_mut(&start) else { continue };
+        file.is_known = true;
+        let (size, actual) = (index.get(id).size(), file.size);
         let extents: Vec<Extent> = udf.extents(udf.get(file.id)).collect();
-        index.replace_extents(id, file.size, &extents);
+        index.replace_extents(id, actual, &extents);
         warnings.add(|| {
-            let (path, actual) = (index.path(id), file.size);
+            let path = index.path(id);
             format!("\"{}\": it has {size} bytes here, and the {actual} in UDF count", path.escape_ascii())
         });
     }
@@ -86,6 +98,15 @@ fn start(index: &Index, node: &StoredNode) -> Option<u64> {
     (first.data == ExtentData::Recorded).then_some(first.offset)
 }
 
+/// The byte where a file of the ISO 9660 tree would begin if it had bytes.
+fn start_of_empty(node: &StoredNode) -> Option<u64> {
+    let is_empty = node.kind() == NodeKind::File
+        && node.encoding() == Encoding::Plain
+        && !node.has(DAMAGED | IN_TABLE)
+        && node.size() == 0;
+    is_empty.then_some(node.b)
+}
+
 /// Marks files whose sizes lack some multiple of 4 GiB, where no UDF tells them: exactly so many bytes lie
 /// between the file and the next, and belong to nothing.
 pub(crate) fn mark_wrapped_sizes(index: &mut Index, image_size: u64, warnings: &mut Warnings) {
@@ -98,6 +119,16 @@ pub(crate) fn mark_wrapped_sizes(index: &mut Index, image_size: u64, warnings: &
         .filter(|(_, node)| is_whole(node))
         .filter_map(|(id, node)| Some((start(index, node)?, node.size(), id)))
         .collect();
+    files.sort_unstable();
+    // An empty file may be told to begin anywhere. One within another file or behind the image says nothing.
+    let is_apart = |start: u64| {
+        let before = files.partition_point(|(other, ..)| *other <= start).checked_sub(1);
+        let before = before.and_then(|before| files.get(before));
+        start < image_size && before.is_none_or(|(other, size, _)| start.saturating_sub(*other) >= *size)
+    };
+    let empty = (0_u32..).zip(&index.nodes).filter_map(|(id, node)| Some((start_of_empty(node)?, 0, id)));
+    let empty: Vec<(u64, u64, u32)> = empty.filter(|(start, ..)| is_apart(*start)).collect();
+    files.extend(empty);
     files.sort_unstable();
     let mut next = image_size;
     let mut later = image_size;

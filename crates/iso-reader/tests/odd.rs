@@ -5,11 +5,11 @@ mod support;
 
 use iso_reader::{ExtentData, Limits, Matching, Options, ReadAt, Tree, TreeKind};
 use support::disc::{ASSOCIATED, CONTINUES, Disc, ROOT, Record, SECTOR, both32};
-use support::listing;
 use support::susp::{
     DIRECTORY, FILE, LINK, ce, cl, er, nm, px, re, rock_directory, rock_disc, rock_file, rock_link,
     rock_root, sl, sp, tf,
 };
+use support::{Large, listing};
 
 fn open(disc: &Disc) -> Tree {
     let tree = Tree::open(&disc.bytes, &Options::default()).unwrap();
@@ -487,24 +487,6 @@ fn zeros_in_directories_are_told() {
     assert_eq!((tree.volume().kind(), tree.warnings().count()), (TreeKind::Plain, 1));
 }
 
-/// An image that goes on with zeros.
-struct Large {
-    bytes: Vec<u8>,
-    size: u64,
-}
-
-impl ReadAt for Large {
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
-        let count = self.bytes.as_slice().read_at(buffer, offset)?;
-        buffer[count..].fill(0);
-        Ok(buffer.len())
-    }
-
-    fn size(&self) -> std::io::Result<u64> {
-        Ok(self.size)
-    }
-}
-
 /// Without a UDF tree the true size of a file of 4 GiB or more is unknown, but not that there is more.
 #[test]
 fn sizes_modulo_four_gigabytes_are_damage() {
@@ -525,6 +507,16 @@ fn sizes_modulo_four_gigabytes_are_damage() {
         (&[("A", 30, 5), ("B", 31 + 3 * WRAP, 9)], 32 + 3 * WRAP, "a=5! b=9"),
         (&[("A", 30, 5), ("C", 30, 5), ("B", 31 + WRAP, 9)], 32 + WRAP, "a=5! b=9 c=5!"),
         (&[("A", 30, 5), ("B", 31, 4097)], 34 + WRAP + 150, "a=5 b=4097!"),
+        // Exactly 4 GiB are no bytes modulo 4 GiB.
+        (&[("A", 30, 0), ("B", 30 + WRAP, 9)], 31 + WRAP, "a=0! b=9"),
+        (&[("A", 30, 4096), ("B", 32, 0), ("C", 32, 0)], 32 + 2 * WRAP, "a=4096 b=0! c=0!"),
+        // An empty file may be told to begin where another does, and anywhere else.
+        (&[("A", 30, 5), ("B", 30, 0), ("C", 31 + WRAP, 9)], 32 + WRAP, "a=5! b=0 c=9"),
+        (
+            &[("A", 0, 0), ("B", 30, 5), ("C", 50 + WRAP, 0), ("D", u32::MAX, 0)],
+            1000 + WRAP,
+            "a=0 b=5 c=0 d=0",
+        ),
         // Other distances are those of something that belongs to no file.
         (&[("A", 30, 5), ("B", 32 + WRAP, 9)], 33 + WRAP, "a=5 b=9"),
         (&[("A", 30, 5), ("B", 30 + WRAP, 9)], 31 + WRAP, "a=5 b=9"),

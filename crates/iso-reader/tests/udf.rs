@@ -10,12 +10,12 @@ use iso_reader::{
     Corrupt, Error, ExtentData, LimitReached, Limits, Matching, Options, Tree, TreeKind, Unsupported,
 };
 use support::disc::{Disc, Record, SECTOR};
-use support::listing;
 use support::susp::{er, sp};
 use support::udf::{
     CONTINUED, DELETED, DIRECTORY, EMBEDDED, EXTENDED_FILE_ENTRY, Entry, FILE, HIDDEN, LINK, LONG, ROOT,
     SHORT, UNALLOCATED, UNWRITTEN, Volume, latin, long, name, short, tagged, type_2_map,
 };
+use support::{Large, listing};
 
 fn open(volume: &Volume) -> Result<Tree, Error> {
     let start = Instant::now();
@@ -811,6 +811,32 @@ fn files_described_twice_have_the_size_of_udf() {
         assert_eq!(tree.read_at(&bytes, file, &mut content, 0).unwrap(), 5000);
         assert_eq!(content[..5000], [7; 5000]);
     }
+}
+
+/// Files of exactly 4 GiB have no bytes modulo 4 GiB.
+#[test]
+fn files_of_four_gigabytes_have_the_size_of_udf() {
+    const SIZE: u64 = 1 << 32;
+    // The partition of UDF begins with sector 36, and the file behind all else.
+    let part = 1_u32 << 29;
+    let start = 1000;
+    let parts = (0..8).map(|at| short(part, start + at * (part >> 11))).collect::<Vec<_>>().concat();
+    let bytes = bridge(|volume| {
+        add_names(volume, &[volume.name("f", 10), volume.name("g", 11)]);
+        volume.partition_blocks(4 << 20);
+        volume.entry(10, &Entry::new(FILE, SHORT, SIZE, &parts));
+        volume.entry(11, &Entry::new(FILE, SHORT, 3, &short(3, 60)));
+    });
+    let mut disc = Disc { bytes, block_size: 2048 };
+    let itself = Record::directory(&[0], 402).with(&sp(0)).with(&er());
+    let file = |name: &[u8], block, size| Record::file(name, 36 + block, size);
+    let files = [file(b"EMPTY.;1", 60, 0), file(b"F.;1", start, 0), file(b"G.;1", 60, 3)];
+    disc.records(402, &[&[itself, Record::directory(&[1], 402)], &files[..]].concat());
+    let image = Large { size: SIZE + 4096 * 2048, bytes: disc.bytes };
+    let tree = Tree::open(&image, &Options::default()).unwrap();
+    let expected = format!("empty=0 f={SIZE} g=3");
+    assert_eq!((listing(&tree), tree.volume().kind()), (expected, TreeKind::RockRidge));
+    assert_eq!((tree.warnings().count(), tree.damaged()), (1, 0), "{:?}", tree.warnings());
 }
 
 #[test]

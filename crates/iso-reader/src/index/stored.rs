@@ -33,7 +33,7 @@ pub(crate) const ZISOFS2: u16 = 0x8000;
 /// | directory | first child | number of children |
 /// | ISO 9660 directory that waits to be read | byte offset in the image | bytes |
 /// | UDF directory that waits to be read | block and partition of its entry | 0 if it is empty |
-/// | file, one extent | size | byte offset in the image |
+/// | file, one extent or none | size | byte offset in the image |
 /// | file, extent table | size | first extent in the upper half, their number in the lower |
 /// | file, zisofs | [`Zisofs`], packed | as above |
 /// | link | length of the target | offset of the target in the text |

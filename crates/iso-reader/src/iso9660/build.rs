@@ -242,7 +242,8 @@ impl<'a, 'source> Builder<'a, 'source> {
         if let Some(problem) = problem {
             self.warn(at, record, problem);
         }
-        let mut sections = Sections::new(node, record.identifier);
+        let start = record.block.saturating_mul(self.block_size);
+        let mut sections = Sections::new(node, record.identifier, start);
         self.add_section(&mut sections, at, record);
         self.keep_or_finish(sections, record);
         Ok(())

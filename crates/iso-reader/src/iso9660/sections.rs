@@ -10,14 +10,17 @@ pub(crate) struct Sections {
     /// The node of the file.
     node: u32,
     identifier: Vec<u8>,
+    /// Where the first section begins, which may have no bytes.
+    start: u64,
     extents: Vec<Extent>,
     size: u64,
     damaged: bool,
 }
 
 impl Sections {
-    pub(crate) fn new(node: u32, identifier: &[u8]) -> Sections {
-        Sections { node, identifier: identifier.to_vec(), extents: Vec::new(), size: 0, damaged: false }
+    pub(crate) fn new(node: u32, identifier: &[u8], start: u64) -> Sections {
+        let (identifier, extents) = (identifier.to_vec(), Vec::new());
+        Sections { node, identifier, start, extents, size: 0, damaged: false }
     }
 
     pub(crate) fn node(&self) -> u32 {
@@ -62,7 +65,7 @@ impl Sections {
         let stored: Option<Vec<StoredExtent>> = self.extents.iter().copied().map(StoredExtent::new).collect();
         let content = match (stored, self.extents.as_slice()) {
             _ if self.damaged => None,
-            (_, []) if !is_zisofs => Some((0, 0)),
+            (_, []) if !is_zisofs => Some((self.start, 0)),
             (_, [extent]) if !is_zisofs => Some((extent.offset, 0)),
             (Some(extents), _) => index.push_extents(&extents).map(|range| (range, IN_TABLE)),
             (None, _) => None,

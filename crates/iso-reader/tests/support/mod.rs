@@ -9,7 +9,9 @@ pub(crate) mod tools;
 pub(crate) mod udf;
 pub(crate) mod zisofs;
 
-use iso_reader::{Encoding, NodeKind, Tree};
+use std::io;
+
+use iso_reader::{Encoding, NodeKind, ReadAt, Tree};
 
 /// All entries but the root as one line: `d/`, `d/file=12`, `link->target`. A `!` marks damage, a `?` an
 /// encoding other than plain.
@@ -32,6 +34,24 @@ pub(crate) fn listing(tree: &Tree) -> String {
         .collect();
     lines.sort();
     lines.join(" ")
+}
+
+/// An image that goes on with zeros.
+pub(crate) struct Large {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) size: u64,
+}
+
+impl ReadAt for Large {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let count = self.bytes.as_slice().read_at(buffer, offset)?;
+        buffer[count..].fill(0);
+        Ok(buffer.len())
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.size)
+    }
 }
 
 /// Pseudo-random numbers, the same in every run (xorshift64*).

@@ -256,6 +256,14 @@ impl Volume {
         self.put(self.sector(sector + 3), &tagged(TERMINATOR, sector + 3, &[0; 496]));
     }
 
+    /// Replaces the size of the partition in both sequences.
+    pub(crate) fn partition_blocks(&mut self, blocks: u32) {
+        for sector in [0, SEQUENCE].map(|sequence| self.sector(self.first() + sequence + 1)) {
+            self.put(sector + 192, &blocks.to_le_bytes());
+            repair(&mut self.bytes[sector..sector + 512]);
+        }
+    }
+
     /// Replaces the partition maps in both sequences.
     pub(crate) fn maps(&mut self, map_count: u32, maps: &[u8]) {
         for copy in 0..2 {
