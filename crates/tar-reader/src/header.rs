@@ -65,7 +65,8 @@ impl Header {
         let is_posix = block[257..].starts_with(MAGIC) && !is_gnu;
         let name = text(&block[..100]);
         let prefix = text(&block[345..500]);
-        let path = if is_posix && !prefix.is_empty() && !is_time(prefix) {
+        let is_exact = block[257..263] == *b"ustar\0";
+        let path = if is_posix && !prefix.is_empty() && (is_exact || !is_time(prefix)) {
             [prefix, b"/", name].concat()
         } else {
             name.to_vec()

@@ -403,6 +403,7 @@ fn headers_without_data_may_tell_a_size() {
 fn headers_have_several_magic_numbers_or_none() {
     for (magic, prefix, path) in [
         (&b"ustar\x0000"[..], &b"folder"[..], &b"folder/file"[..]),
+        (b"ustar\x0000", b"14521134400", b"14521134400/file"),
         (b"ustar 00", b"folder", b"folder/file"),
         (b"ustar   ", b"folder", b"folder/file"),
         (b"ustar   ", b"14521134400", b"file"),
