@@ -126,6 +126,13 @@ fn redirects_are_followed_as_servers_write_them() {
         let image = fetched(&service, name, &origin.url(&format!("/start/{name}")));
         assert_eq!(image["iso"], iso, "{image}");
     }
+    // As many as browsers follow.
+    for hop in 1..20 {
+        origin.on(&format!("/hop/{hop}"), Behaviour::Redirect(format!("/hop/{}", hop + 1)));
+    }
+    origin.on("/hop/20", Behaviour::Redirect("/far.iso".to_owned()));
+    origin.on("/far.iso", Behaviour::Bytes(installer()));
+    fetched(&service, "hops", &origin.url("/hop/1"));
     // Nothing to follow, and a link that the policy refuses.
     for (location, part) in [("", "302"), ("ftp://169.254.169.254/x.iso", "169.254.169.254")] {
         origin.on("/nowhere", Behaviour::Redirect(location.to_owned()));
@@ -167,6 +174,7 @@ fn answers_that_curl_and_browsers_accept_are_accepted() {
     let length = format!("Content-Length: {size}\nConnection: close");
     let mut odd = vec![
         ("http-1-0", Answering::start("HTTP/1.0 200 OK\nServer: old", &bytes)),
+        ("scanned", Answering::start(&format!("HTTP/1.1 203 Scanned\n{length}"), &bytes)),
         ("no-reason", Answering::start(&format!("HTTP/1.1 200\n{length}"), &bytes)),
         ("no-reason-space", Answering::start(&format!("HTTP/1.1 200 \n{length}"), &bytes)),
         ("lines", Answering::exactly([format!("HTTP/1.1 200 OK\n{length}\n\n").as_bytes(), &bytes].concat())),

@@ -46,7 +46,7 @@ const CODINGS: [&str; 11] = [
 
 /// Checks the answer to a request for the whole file. A part counts if it is all of the file.
 pub(super) fn to_whole(status: StatusCode, headers: &HeaderMap) -> Result<(), Fault> {
-    let is_complete = match (status, range(headers)) {
+    let is_complete = match (unproxied(status), range(headers)) {
         (StatusCode::OK, _) => !is_part(headers),
         (StatusCode::PARTIAL_CONTENT, Some(ContentRange::Range { first: 0, last, total })) => {
             total == Some(last + 1)
@@ -59,7 +59,7 @@ pub(super) fn to_whole(status: StatusCode, headers: &HeaderMap) -> Result<(), Fa
 /// Interprets the answer to a request for the missing bytes.
 pub(super) fn to_rest(status: StatusCode, headers: &HeaderMap, from: &Resume) -> Result<Body, Fault> {
     let denied = from.validator.as_ref().is_some_and(|validator| validator.is_denied_by(headers));
-    match (status, range(headers)) {
+    match (unproxied(status), range(headers)) {
         (StatusCode::OK, part) if is_part(headers) => to_part(part, headers, from, denied),
         // The rest without a word that it is no more than that: the length tells.
         (StatusCode::OK, None) if from.total.is_some() && from.total == rest_end(headers, from) => {
@@ -100,6 +100,12 @@ fn to_part(
         }
         _ => Ok(Body::Useless(WRONG_PART)),
     }
+}
+
+/// The status as the server sent it. A proxy that changes answers, such as a scanner for viruses, says 203
+/// for 200 (RFC 9110 §15.3.4).
+fn unproxied(status: StatusCode) -> StatusCode {
+    if status == StatusCode::NON_AUTHORITATIVE_INFORMATION { StatusCode::OK } else { status }
 }
 
 fn range(headers: &HeaderMap) -> Option<ContentRange> {
@@ -222,6 +228,7 @@ mod tests {
             ),
             (200, headers(&[("etag", "\"a\"")]), Body::Complete(Some(NOT_CONTINUED))),
             (200, headers(&[("etag", "\"b\"")]), Body::Complete(Some(CHANGED))),
+            (203, headers(&[("etag", "\"b\"")]), Body::Complete(Some(CHANGED))),
             (416, headers(&part("bytes */5")), Body::Useless(CHANGED)),
             (416, headers(&tagged("bytes */5", "\"b\"")), Body::Useless(CHANGED)),
             (416, headers(&part("bytes */3")), Body::Useless(CHANGED)),

@@ -11,8 +11,8 @@ use super::explain::explain;
 use super::{Fault, Fetched, Fetcher, Resume, Validator, ftp, gzip, length};
 use model::link::shown;
 
-/// Twice the redirects that common mirrors need.
-const MAX_REDIRECTS: usize = 10;
+/// As many redirects as browsers follow (Fetch Standard §4.4).
+const MAX_REDIRECTS: usize = 20;
 
 /// The longest link of a redirect, in bytes; it is kept with the file.
 const MAX_LINK: usize = 8 << 10;
