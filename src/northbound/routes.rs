@@ -96,14 +96,7 @@ impl Northbound {
                     .options(create::options_of_one)
                     .fallback(|| async { Problem::method_not_allowed(response::ALLOW_ONE) }),
             )
-            .route("/storage", on("GET, HEAD, OPTIONS", get(storage::show)))
-            .route("/events", on("GET, HEAD, OPTIONS", get(events::stream)))
-            .route("/transfers", on("GET, HEAD, OPTIONS", get(transfers::list)))
-            .route("/reload", on("POST, OPTIONS", post(reload::reload)))
-            .route("/livez", on("GET, HEAD, OPTIONS", get(readyz::live)))
-            .route("/readyz", on("GET, HEAD, OPTIONS", get(readyz::show)))
-            .route("/metrics", on("GET, HEAD, OPTIONS", get(metrics::show)))
-            .route("/openapi.json", on("GET, HEAD, OPTIONS", get(document::show)))
+            .merge(service())
             .fallback(|| async {
                 Problem::new(
                     StatusCode::NOT_FOUND,
@@ -112,6 +105,19 @@ impl Northbound {
             })
             .with_state(self)
     }
+}
+
+/// The routes about the service itself.
+fn service() -> Router<Northbound> {
+    Router::new()
+        .route("/storage", on("GET, HEAD, OPTIONS", get(storage::show)))
+        .route("/events", on("GET, HEAD, OPTIONS", get(events::stream)))
+        .route("/transfers", on("GET, HEAD, OPTIONS", get(transfers::list)))
+        .route("/reload", on("POST, OPTIONS", post(reload::reload)))
+        .route("/livez", on("GET, HEAD, OPTIONS", get(readyz::live)))
+        .route("/readyz", on("GET, HEAD, OPTIONS", get(readyz::show)))
+        .route("/metrics", on("GET, HEAD, OPTIONS", get(metrics::show)))
+        .route("/openapi.json", on("GET, HEAD, OPTIONS", get(document::show)))
 }
 
 impl HttpService for Routes {
