@@ -22,7 +22,7 @@ fn own(service: &Service) -> String {
 #[test]
 fn the_northbound_answers_to_its_own_names_alone() {
     let settings = [
-        ("allowedHosts", json!(["boot.example", "*.lab.example"])),
+        ("allowedHosts", json!(["boot.example", "*.lab.example", "complete.example."])),
         ("southboundUrl", json!("http://files.example:9090/")),
     ];
     let service =
@@ -40,6 +40,7 @@ fn the_northbound_answers_to_its_own_names_alone() {
         "boot.example",
         "Boot.Example:7070",
         "a.lab.example",
+        "complete.example",
         "files.example",
     ];
     known.extend((name.trim() != "localhost").then_some(name.trim()));
@@ -78,6 +79,7 @@ fn a_request_names_one_host() {
         ("/images", vec![("Host", "")], "Host"),
         ("/images", vec![("Host", "user@127.0.0.1")], "Host"),
         ("/images", vec![("Host", "127.0.0.1:x")], "Host"),
+        ("/images", vec![("Host", "127.0.0.1:+7070")], "Host"),
         (elsewhere, vec![("Host", own.as_str())], "different hosts"),
         (&here, vec![("Host", "localhost")], "different hosts"),
         (&here, vec![], "Host"),

@@ -11,6 +11,8 @@ impl HostPattern {
     /// Reads a pattern; `None` if it names no host.
     pub fn new(text: &str) -> Option<Self> {
         let (below, name) = text.strip_prefix("*.").map_or((false, text), |name| (true, name));
+        // The root's dot ends a complete name and is no part of it (RFC 1034 §3.1).
+        let name = name.strip_suffix('.').unwrap_or(name);
         // The URL library normalizes names: lower case, punycode, IPv6 addresses in brackets.
         let host = url::Host::parse(name).ok()?;
         (!below || matches!(host, url::Host::Domain(_))).then(|| Self { name: host.to_string(), below })
@@ -37,6 +39,9 @@ mod tests {
             ("mirror.example", "mirror.example", true),
             ("Mirror.Example", "mirror.example", true),
             ("mirror.example", "mirror.example.", true),
+            ("mirror.example.", "mirror.example", true),
+            ("mirror.example.", "mirror.example.", true),
+            ("*.mirror.example.", "a.mirror.example", true),
             ("mirror.example", "a.mirror.example", false),
             ("*.mirror.example", "a.b.mirror.example", true),
             ("*.mirror.example", "mirror.example", false),

@@ -78,10 +78,14 @@ impl Authority {
             Some((host, port)) if !port.ends_with(']') => (host, port),
             _ => (text, ""),
         };
-        let port = if port.is_empty() { None } else { Some(port.parse().ok()?) };
+        // A port is digits alone (RFC 3986 §3.2.3); the parser of numbers takes a sign as well.
+        let is_port = port.bytes().all(|byte| byte.is_ascii_digit());
+        let port = if port.is_empty() { None } else { Some(port.parse().ok().filter(|_| is_port)?) };
         // The scope of a link-local address means something to the client alone.
         let host = match host.split_once('%') {
-            Some((address, _)) if address.starts_with('[') => Host::parse(&format!("{address}]")),
+            Some((address, scope)) if address.starts_with('[') && scope.ends_with(']') => {
+                Host::parse(&format!("{address}]"))
+            }
             _ => Host::parse(host),
         };
         Some(Self { host: host.ok()?, port })
@@ -176,6 +180,9 @@ mod tests {
             ("/", "user@127.0.0.1"),
             ("/", "a.example/x"),
             ("/", "a.example:99999"),
+            ("/", "a.example:+80"),
+            ("/", "[fe80::1%25eth0"),
+            ("/", "[fe80::1%25eth0:80"),
             ("/", "a.example, b.example"),
             ("/", "::1"),
             ("http://b.example/", "a.example"),
