@@ -1,7 +1,9 @@
 //! The catalog without HTTP: its parts together, over stores and an inventory in a folder of their own.
 
 use std::fs;
+use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,6 +14,7 @@ use ::records::feed::Feed;
 use ::records::inventory::{Inventory, InventoryWriter, JsonFile};
 use blobs::{Disks, Limits, Store, StoreError};
 use component::{ContentSource, LookupError, LookupRequest, Resolved};
+use model::client::ClientKey;
 use model::digest::{Expected, Sha256};
 use model::image::Image;
 use model::names::{FileName, ImageName, ImageVersion};
@@ -174,4 +177,26 @@ async fn only_a_file_that_can_still_become_right_stays_unfinished() {
         assert!(intakes.unfinished_file(&id).is_none(), "{id}");
         assert!(fixture.catalog.files.list(StoreKind::Microkernel).await.expect("a list").is_empty());
     }
+}
+
+#[tokio::test]
+async fn searches_that_wait_for_their_client_take_no_look_ups_from_machines() {
+    let fixture = Fixture::new().await;
+    let image = fixture.register("linux").await;
+    let client = Some(ClientKey::from(IpAddr::from([192, 0, 2, 1])));
+    let resolver = &fixture.catalog.resolver;
+    let browse = Browse { path: Vec::new(), lines: 0..9, search: Some("kernel".into()) };
+    let share = resolver.searches.wait_for_share(client).await;
+    for _ in 0..100 {
+        let (resolver, id, browse) = (Arc::clone(resolver), image.id.clone(), browse.clone());
+        tokio::spawn(async move { resolver.browse(client, id, browse).await });
+    }
+    // All of them wait now.
+    tokio::task::yield_now().await;
+    let path = [b"linux".to_vec(), b"v1".to_vec()];
+    let look_up = tokio::time::timeout(Duration::from_secs(1), resolver.lookups.enter(&path)).await;
+    assert!(look_up.is_ok(), "the searches hold all look-ups of the image");
+    drop(share);
+    let found = resolver.browse(client, image.id, browse).await.expect("an answer");
+    assert_eq!((found.total, found.complete), (1, Some(true)));
 }

@@ -13,7 +13,7 @@ use crate::tasks::blocking;
 use crate::trees::{Directory, Found, Matching, Search, Tree, sorted, text};
 use component::{Entry, LookupError};
 use model::client::ClientKey;
-use model::fair_limit::FairPermit;
+use model::fair_limit::{FairPermit, Share};
 use model::image::{Image, ImageId, Status};
 use records::inventory::Snapshot;
 
@@ -66,10 +66,15 @@ impl Resolver {
     ) -> Result<Browsed, CatalogError> {
         let snapshot = self.images.records.snapshot();
         let image = snapshot.image(&id).ok_or(CatalogError::NoSuchImage)?;
+        // A client waits for its own searches before it takes one of the image's look-ups from machines.
+        let share = if browse.search.is_some() { Some(self.search_share(client).await?) } else { None };
         // A disk that hangs must not take all threads, so these look-ups share the limit of the southbound.
         let path = [image.name.as_str().into(), image.version.as_str().into()];
         let lookup = self.lookups.enter(&path).await;
-        let search = if browse.search.is_some() { Some(self.search_permit(client).await?) } else { None };
+        let search = match share {
+            Some(share) => Some(self.search_permit(share).await?),
+            None => None,
+        };
         let resolver = Arc::clone(self);
         let browsed = blocking(move || {
             let _permits = (lookup, search);
@@ -80,10 +85,13 @@ impl Resolver {
         browsed.await?
     }
 
-    /// A client waits no longer for a permit than for an answer.
-    async fn search_permit(&self, client: Option<ClientKey>) -> Result<FairPermit, CatalogError> {
+    /// A client waits no longer for its share, and then for a permit, than for an answer.
+    async fn search_share(&self, client: Option<ClientKey>) -> Result<Share, CatalogError> {
         let share = timeout(SEARCH_TIME, self.searches.wait_for_share(client)).await;
-        let share = share.map_err(|_| CatalogError::ClientSearches)?;
+        share.map_err(|_| CatalogError::ClientSearches)
+    }
+
+    async fn search_permit(&self, share: Share) -> Result<FairPermit, CatalogError> {
         timeout(SEARCH_TIME, self.searches.wait(share)).await.map_err(|_| CatalogError::Searching)
     }
 

@@ -23,8 +23,8 @@ const MAX_SEARCHES: usize = 2;
 pub struct Resolver {
     pub(super) images: Arc<Images>,
     folders: Folders,
-    pub(super) lookups: LookupLimit,
-    pub(super) searches: FairLimit,
+    pub(crate) lookups: LookupLimit,
+    pub(crate) searches: FairLimit,
 }
 
 /// The folders on disk that are served.
