@@ -215,6 +215,19 @@ fn what_is_wrong_is_refused() {
 }
 
 #[test]
+fn a_refused_body_removes_no_byte() {
+    let service = Service::start(&json!({}));
+    let upload = create(&service, "?name=a&size=6", &[]);
+    patch(&service, &upload, 0, b"abc", &[]).expect_status(204);
+    let put = |bytes: &str| http::put(&service.north(&upload), bytes);
+    expect_problem(&service, &put("other"), 400, "6 bytes");
+    expect_problem(&service, &put(""), 400, "6 bytes");
+    assert_eq!(offset(&service, &upload), 3);
+    put("ABCDEF").expect_status(200);
+    assert_eq!(stored(&service, "a"), b"ABCDEF");
+}
+
+#[test]
 fn a_checksum_takes_its_bytes_back() {
     let service = Service::start(&json!({}));
     let upload = create(&service, "?name=a.iso&size=10", &[]);

@@ -69,9 +69,12 @@ impl Checkpoint {
         (self.offset, self.hashers) = (0, Hashers::new(&self.plan.expected).state());
     }
 
-    /// Records that `offset` bytes are on disk.
+    /// Records that `offset` bytes are on disk. A file that still has none does not become younger.
     pub(super) fn advance(&mut self, offset: u64, hashers: &Hashers) {
-        (self.offset, self.hashers, self.touched) = (offset, hashers.state(), Timestamp::now());
+        if self.offset > 0 || offset > 0 {
+            self.touched = Timestamp::now();
+        }
+        (self.offset, self.hashers) = (offset, hashers.state());
     }
 
     /// The digests at its offset; `None` if they are not understood.

@@ -339,3 +339,27 @@ fn one_client_has_half_of_the_unfinished_files() {
     assert!(refused.to_string().starts_with("500 unfinished files of yours"), "{refused}");
     begin(&again.store, other).expect("another client");
 }
+
+#[test]
+fn a_file_without_a_byte_does_not_become_younger() {
+    let bench = Bench::new();
+    let mut upload = bench.store.begin_unfinished(&id(), plan(Owner::Upload)).expect("begins");
+    let touched = |bench: &Bench| bench.store.unfinished.checkpoint(&id()).expect("is known").touched;
+    let begun = touched(&bench);
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    let age = |bench: &Bench| bench.store.unfinished_files()[0].age;
+    let before = age(&bench);
+    upload.restart(&bench.store).expect("starts over");
+    upload.checkpoint(&bench.store, None).expect("saves");
+    assert_eq!(touched(&bench), begun);
+    assert!(age(&bench) >= before, "{:?} {before:?}", age(&bench));
+    upload.write(&bench.store, b"abc").expect("writes");
+    upload.checkpoint(&bench.store, None).expect("saves");
+    assert!(touched(&bench) > begun);
+    upload.restart(&bench.store).expect("starts over");
+    drop(upload);
+    let restarted = touched(&bench);
+    let bench = bench.reopened();
+    bench.resumed().restart(&bench.store).expect("starts over");
+    assert_eq!(touched(&bench), restarted, "over a restart of the program, too");
+}

@@ -151,8 +151,17 @@ impl UnfinishedFiles {
         checkpoint.write(&self.checkpoint_path(id))?;
         self.sync()?;
         let mut known = self.lock();
-        let promise = known.remove(id).and_then(|known| known.promise).filter(|_| !checkpoint.is_published);
-        known.insert(id.clone(), Known { checkpoint, saved: Instant::now(), age: Duration::ZERO, promise });
+        let before = known.remove(id);
+        // A file that still has no byte keeps its age.
+        let is_empty = |checkpoint: &Checkpoint| checkpoint.offset == 0 && !checkpoint.is_published;
+        let (saved, age) = match &before {
+            Some(before) if is_empty(&before.checkpoint) && is_empty(&checkpoint) => {
+                (before.saved, before.age)
+            }
+            _ => (Instant::now(), Duration::ZERO),
+        };
+        let promise = before.and_then(|known| known.promise).filter(|_| !checkpoint.is_published);
+        known.insert(id.clone(), Known { checkpoint, saved, age, promise });
         Ok(())
     }
 

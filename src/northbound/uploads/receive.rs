@@ -74,31 +74,31 @@ async fn open(
     length: Option<u64>,
 ) -> Result<(Intake, Option<u64>), Problem> {
     let mut intake = catalog.intakes.resume(id, client, None).await.map_err(locked)?;
-    match piece {
-        None => intake.restart().await.map_err(problem)?,
-        Some(piece) if piece.offset == intake.offset() => {}
-        Some(_) => {
-            let detail = format!("the upload has {} bytes; go on from there", intake.offset());
-            return Err(Problem::new(StatusCode::CONFLICT, detail));
-        }
+    let start = piece.map_or(0, |piece| piece.offset);
+    if piece.is_some() && start != intake.offset() {
+        let detail = format!("the upload has {} bytes; go on from there", intake.offset());
+        return Err(Problem::new(StatusCode::CONFLICT, detail));
     }
     let known = catalog.intakes.unfinished_file(id).and_then(|(_, file)| file.plan.size);
-    let size = match (known, total) {
-        (Some(known), Some(total)) if known != total => {
-            let detail = format!("the upload is to have {known} bytes, not {total}");
-            return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
-        }
-        (None, Some(total)) => {
-            intake.set_expected_size(Some(total)).await.map_err(problem)?;
-            Some(total)
-        }
-        (known, _) => known,
-    };
-    let end = length.map(|length| intake.offset().saturating_add(length));
+    if let (Some(known), Some(total)) = (known, total)
+        && known != total
+    {
+        let detail = format!("the upload is to have {known} bytes, not {total}");
+        return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
+    }
+    let size = known.or(total);
+    let end = length.map(|length| start.saturating_add(length));
     if let (Some(end), Some(size)) = (end, size)
         && end > size
     {
         return Err(too_much(size));
+    }
+    // A request that is refused removes no byte.
+    if piece.is_none() {
+        intake.restart().await.map_err(problem)?;
+    }
+    if known.is_none() && total.is_some() {
+        intake.set_expected_size(total).await.map_err(problem)?;
     }
     Ok((intake, size))
 }
