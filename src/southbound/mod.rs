@@ -140,6 +140,7 @@ impl Southbound {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NO_CONTENT;
         *response.headers_mut() = fields;
+        prepared::never_sniffed(response.headers_mut());
         Some(response)
     }
 

@@ -23,6 +23,14 @@ const SMALL: u64 = 16 << 10;
 /// The digest of the whole file, whichever part of it is sent (RFC 9530 §3).
 pub(super) const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
 
+/// What a listing may do in a browser. It needs its own style alone, so a name that escaped the escaping
+/// could load nothing. Like a page out of an image it has no rights of this origin. Its links lead to files
+/// to download, and into new tabs, which are no longer in its sandbox.
+const LISTING_POLICY: HeaderValue = HeaderValue::from_static(
+    "sandbox allow-downloads allow-popups allow-popups-to-escape-sandbox; default-src 'none'; \
+     style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'",
+);
+
 /// The content at a path, ready to be sent.
 pub(super) enum Prepared {
     /// A file.
@@ -141,9 +149,7 @@ impl PreparedListing {
         head.insert(header::VARY, HeaderValue::from_static("Accept"));
         never_sniffed(&mut head);
         if form == Form::Page {
-            // The page needs its own style alone. So a name that escaped the escaping could load nothing.
-            let policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
-            head.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+            head.insert(header::CONTENT_SECURITY_POLICY, LISTING_POLICY);
         }
         head.insert(header::CONTENT_LENGTH, HeaderValue::from(bytes.len()));
         Self { head, bytes, source: listed.source }

@@ -274,6 +274,7 @@ fn allowed_origins_read_from_both_apis() {
         };
         let answer = preflight(PANEL).expect_status(204);
         assert_eq!(allowed(&answer).as_deref(), Some(PANEL));
+        assert_eq!(answer.header("X-Content-Type-Options"), Some("nosniff"), "{url}");
         assert_eq!(answer.header("Access-Control-Allow-Headers"), Some("x-own"));
         assert!(answer.header("Access-Control-Allow-Methods").unwrap().starts_with("GET, HEAD"));
         assert_eq!(allowed(&preflight(EVIL)), None);

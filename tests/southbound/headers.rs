@@ -147,8 +147,8 @@ fn heads_have_exactly_these_bytes() {
     let octets = format!("Content-Type: application/octet-stream\n{file}");
     let ok = "HTTP/1.1 200 OK\n";
     let short = "Content-Type: text/plain; charset=utf-8\nX-Content-Type-Options: nosniff\n";
-    let page = "Content-Type: text/html; charset=utf-8\nVary: Accept\nX-Content-Type-Options: nosniff\nContent-Security-Policy: default-src 'none'; \
-                style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'\n";
+    let page = "Content-Type: text/html; charset=utf-8\nVary: Accept\nX-Content-Type-Options: nosniff\nContent-Security-Policy: sandbox allow-downloads \
+                allow-popups allow-popups-to-escape-sandbox; default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'\n";
     let plain = || Request::new("GET", "/plain.txt");
     let initrd = format!(
         "Vary: User-Agent\nRepr-Digest: {}\nContent-Length: 5000\n",

@@ -130,15 +130,24 @@ export async function aPageOfAnImageHasNoRights(scene) {
   const service = await scene.serve({ httpEndpoints: shared });
   const script = '<script>fetch("/uploads?name=a.iso&size=5", {method: "POST"})</script>';
   writeFileSync(join(service.folder, 'static', 'evil.html'), `<!doctype html><title>evil</title>${script}`);
+  writeFileSync(join(service.folder, 'static', 'plain.bin'), 'bytes');
   const person = await scene.person();
   const page = await person.newPage();
   const answer = await page.goto(`${scene.origin}/evil.html`);
   assert.equal(answer.headers()['content-security-policy'], 'sandbox');
   assert.equal(await page.title(), 'evil');
   assert.deepEqual(await service.get('/uploads'), []);
-  scene.complaints = scene.complaints.filter((complaint) => !/sandbox/.test(complaint));
   // The listing beside it still leads on, and gives files out.
-  await page.goto(`${scene.origin}/`);
+  const listing = await page.goto(`${scene.origin}/`);
+  assert.match(listing.headers()['content-security-policy'], /^sandbox /);
+  const tab = person.waitForEvent('page');
+  await page.getByRole('link', { name: 'common/' }).click({ modifiers: ['ControlOrMeta'] });
+  await (await tab).waitForURL(`${scene.origin}/common/`);
+  const download = page.waitForEvent('download');
+  await page.getByRole('link', { name: 'plain.bin' }).click();
+  assert.equal((await download).url(), `${scene.origin}/plain.bin`);
   await page.getByRole('link', { name: 'common/' }).click();
   await page.waitForURL(`${scene.origin}/common/`);
+  // Neither page runs the script of these tests.
+  scene.complaints = scene.complaints.filter((complaint) => !/sandbox/.test(complaint));
 }
