@@ -1,5 +1,5 @@
 //! The log and the access log. Threads of requests never wait for either: lines go through bounded queues
-//! ([`queue`]) to threads that write them.
+//! (`queue`) to threads that write them.
 
 mod line;
 mod queue;
