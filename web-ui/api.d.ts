@@ -49,7 +49,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the images that match all filters. */
+        /** List the images that match all filters, by name and version unless said otherwise. */
         get: operations["listImages"];
         /**
          * Register an image.
@@ -136,7 +136,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the jobs that match all filters, the newest first. */
+        /** List the jobs that match all filters, the newest first unless said otherwise. */
         get: operations["listJobs"];
         put?: never;
         post?: never;
@@ -1135,7 +1135,7 @@ export interface components {
         };
     };
     responses: {
-        /** @description A parameter is given more than once. */
+        /** @description A parameter is unusable or given more than once. */
         BadFilter: {
             headers: {
                 [name: string]: unknown;
@@ -2127,6 +2127,8 @@ export interface components {
     headers: {
         /** @description The version of this answer, for `If-None-Match` and `If-Match` (RFC 9110 §8.8.3). */
         ETag: string;
+        /** @description The next page, if there is one, with `rel="next"` (RFC 8288). */
+        Link: string;
         /** @description Seconds after which to come back. */
         "Retry-After": number;
         /** @description `1.0.0`. */
@@ -2139,6 +2141,8 @@ export interface components {
         "Upload-Length": number;
         /** @description Bytes that the upload has. */
         "Upload-Offset": number;
+        /** @description How many there are on all pages. */
+        "X-Total-Count": number;
     };
     pathItems: never;
 }
@@ -2244,6 +2248,28 @@ export interface operations {
                 iso?: string;
                 /** @description Its status, for example `OK`. */
                 status?: string;
+                /** @description The most members of the page. `Link` has the next one. */
+                limit?: number;
+                /** @description The page begins behind the member with this id; of files, with this name. */
+                after?: string;
+                /** @description What that member was sorted by. Links to a next page say it, so that they hold when it is gone. */
+                afterKey?: string;
+                /** @description `asc` by default; of jobs `desc`. */
+                order?: "asc" | "desc";
+                /**
+                 * @description Only what has this text in a name, in whatever case: in name, version or ISO of an image, in the name
+                 *     of a file, in the title of a job.
+                 */
+                q?: string;
+                /** @description What to sort by; `name` by default, and then by version. */
+                sort?: "name" | "version" | "iso" | "status" | "bytes" | "created" | "updated" | "id";
+                /**
+                 * @description Only what has this label, written `key=value`, or `key` for any value. Of several, all must match.
+                 * @example [
+                 *       "team=blue"
+                 *     ]
+                 */
+                label?: string[];
             };
             header?: never;
             path?: never;
@@ -2255,6 +2281,8 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Link: components["headers"]["Link"];
+                    "X-Total-Count": components["headers"]["X-Total-Count"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2986,6 +3014,21 @@ export interface operations {
                 state?: components["schemas"]["JobState"];
                 /** @description The id of the image that they fetch the ISO of. */
                 image?: string;
+                /** @description The most members of the page. `Link` has the next one. */
+                limit?: number;
+                /** @description The page begins behind the member with this id; of files, with this name. */
+                after?: string;
+                /** @description What that member was sorted by. Links to a next page say it, so that they hold when it is gone. */
+                afterKey?: string;
+                /** @description `asc` by default; of jobs `desc`. */
+                order?: "asc" | "desc";
+                /**
+                 * @description Only what has this text in a name, in whatever case: in name, version or ISO of an image, in the name
+                 *     of a file, in the title of a job.
+                 */
+                q?: string;
+                /** @description What to sort by; `created` by default. */
+                sort?: "created" | "updated" | "kind" | "state" | "id";
             };
             header?: never;
             path?: never;
@@ -2997,6 +3040,8 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Link: components["headers"]["Link"];
+                    "X-Total-Count": components["headers"]["X-Total-Count"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3204,6 +3249,28 @@ export interface operations {
             query?: {
                 /** @description The file's name; without it, all files. */
                 name?: string;
+                /** @description The most members of the page. `Link` has the next one. */
+                limit?: number;
+                /** @description The page begins behind the member with this id; of files, with this name. */
+                after?: string;
+                /** @description What that member was sorted by. Links to a next page say it, so that they hold when it is gone. */
+                afterKey?: string;
+                /** @description `asc` by default; of jobs `desc`. */
+                order?: "asc" | "desc";
+                /**
+                 * @description Only what has this text in a name, in whatever case: in name, version or ISO of an image, in the name
+                 *     of a file, in the title of a job.
+                 */
+                q?: string;
+                /** @description What to sort by; `name` by default. */
+                sort?: "name" | "bytes" | "uploaded";
+                /**
+                 * @description Only what has this label, written `key=value`, or `key` for any value. Of several, all must match.
+                 * @example [
+                 *       "team=blue"
+                 *     ]
+                 */
+                label?: string[];
             };
             header?: never;
             path?: never;
@@ -3215,6 +3282,8 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Link: components["headers"]["Link"];
+                    "X-Total-Count": components["headers"]["X-Total-Count"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3381,6 +3450,28 @@ export interface operations {
             query?: {
                 /** @description The file's name; without it, all files. */
                 name?: string;
+                /** @description The most members of the page. `Link` has the next one. */
+                limit?: number;
+                /** @description The page begins behind the member with this id; of files, with this name. */
+                after?: string;
+                /** @description What that member was sorted by. Links to a next page say it, so that they hold when it is gone. */
+                afterKey?: string;
+                /** @description `asc` by default; of jobs `desc`. */
+                order?: "asc" | "desc";
+                /**
+                 * @description Only what has this text in a name, in whatever case: in name, version or ISO of an image, in the name
+                 *     of a file, in the title of a job.
+                 */
+                q?: string;
+                /** @description What to sort by; `name` by default. */
+                sort?: "name" | "bytes" | "uploaded";
+                /**
+                 * @description Only what has this label, written `key=value`, or `key` for any value. Of several, all must match.
+                 * @example [
+                 *       "team=blue"
+                 *     ]
+                 */
+                label?: string[];
             };
             header?: never;
             path?: never;
@@ -3392,6 +3483,8 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Link: components["headers"]["Link"];
+                    "X-Total-Count": components["headers"]["X-Total-Count"];
                     [name: string]: unknown;
                 };
                 content: {

@@ -83,6 +83,7 @@ impl Modify for SharedParts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::northbound::api_types::pages::{FilePages, ImagePages, JobPages, Pages};
     use crate::northbound::api_types::parameters::{
         EventFilters, FileFilter, FileName, Folder, ImageFilters, IncomingFile, JobFilters, NewUpload,
         Registration, WantedImage,
@@ -95,17 +96,24 @@ mod tests {
         T::into_params(|| None).into_iter().map(|parameter| parameter.name).collect()
     }
 
+    /// The names of the parameters of a list that has pages.
+    fn list<T: utoipa::IntoParams, O: utoipa::IntoParams>() -> Vec<String> {
+        [names::<T>(), names::<Pages>(), names::<O>()].concat()
+    }
+
     #[test]
     fn documented_parameters_are_those_that_handlers_know() {
-        let known: [(Vec<String>, &[&str]); 10] = [
+        let known: [(Vec<String>, &[&str]); 12] = [
             (names::<ImageFilters>(), &images::list::FILTERS),
+            (list::<ImageFilters, ImagePages>(), &images::list::PARAMETERS),
             (names::<Registration>(), &images::description::PARAMETERS),
             (names::<WantedImage>(), &images::description::PARAMETERS_WITH_ID),
             (names::<Folder>(), &images::tree::PARAMETERS),
+            (list::<FileFilter, FilePages>(), &files::LIST_PARAMETERS),
             (names::<FileFilter>(), &files::FILTERS),
             (names::<FileName>(), &files::FILTERS),
             (names::<IncomingFile>(), &files::PUT_PARAMETERS),
-            (names::<JobFilters>(), &jobs::FILTERS),
+            (list::<JobFilters, JobPages>(), &jobs::PARAMETERS),
             (names::<NewUpload>(), &create::PARAMETERS),
             (names::<EventFilters>(), &events::FILTERS),
         ];

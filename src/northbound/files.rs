@@ -6,15 +6,17 @@ use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use http_service::Problem;
 use http_service::digest_fields::ExpectedDigests;
-use http_service::parameters::Parameters;
+use http_service::parameters::{Known, Parameters};
 use http_service::request_body::{RequestBody, check_headers, refuse_form};
-use images::Intake;
+use images::{Intake, ListedFile};
+use model::labels::Labels;
 use model::names::FileName;
 use model::stored_file::StoreKind;
 
 use super::api::{Northbound, client};
 use super::checksum_file::ChecksumFile;
 use super::file_upload::receive;
+use super::page::{ListPage, Listed, REPEATED};
 use super::problems::{of_file, problem};
 use super::views::file::StoredFile;
 
@@ -22,6 +24,8 @@ use super::views::file::StoredFile;
 pub(super) const ALLOW: &str = "GET, HEAD, PUT, DELETE, OPTIONS";
 
 pub(super) const FILTERS: [&str; 1] = ["name"];
+pub(super) const LIST_PARAMETERS: [&str; 8] =
+    ["name", "limit", "after", "afterKey", "order", "q", "sort", "label"];
 pub(super) const PUT_PARAMETERS: [&str; 5] = ["name", "sha256", "sha512", "checksum", "signature"];
 
 /// `GET`: all files, or the one named.
@@ -31,13 +35,12 @@ pub(super) async fn list(
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
-    let parameters = Parameters::of_filters(&parts, &FILTERS)?;
-    let mut files = api.catalog.files.list(kind).await.map_err(problem)?;
-    if let Some(name) = parameters.get("name") {
-        files.retain(|listed| listed.file.name.as_str() == name);
-    }
-    let views: Vec<_> = files.iter().map(|listed| StoredFile::listed(kind, listed)).collect();
-    Ok(Json(views).into_response())
+    let parameters = Parameters::of_filters(&parts, Known::with_lists(&LIST_PARAMETERS, &REPEATED))?;
+    let page = ListPage::of::<ListedFile>(&parameters)?;
+    let files = api.catalog.files.list(kind).await.map_err(problem)?;
+    let name = parameters.get("name");
+    let is_wanted = |listed: &ListedFile| name.is_none_or(|name| listed.file.name.as_str() == name);
+    page.answer(&files, is_wanted, |listed| StoredFile::listed(kind, listed))
 }
 
 /// `PUT`: an upload. The body is the file, whatever its `Content-Type`.
@@ -88,4 +91,30 @@ pub(super) async fn delete(
     let name = parameters.required("name", FileName::existing)?;
     let removed = api.catalog.files.remove(kind, name).await.map_err(problem)?;
     Ok(Json(StoredFile::new(kind, &removed.file)).into_response())
+}
+
+impl Listed for ListedFile {
+    const SORTS: &'static [&'static str] = &["name", "bytes", "uploaded"];
+    const SORT_OF_ID: &'static str = "name";
+    const IS_DESCENDING: bool = false;
+
+    fn id(&self) -> &str {
+        self.file.name.as_str()
+    }
+
+    fn key(&self, sort: &str) -> String {
+        match sort {
+            "bytes" => format!("{:020}", self.file.identity.size),
+            "uploaded" => self.file.uploaded.map(|time| format!("{time:.9}")).unwrap_or_default(),
+            _ => self.id().to_owned(),
+        }
+    }
+
+    fn names(&self) -> Vec<&str> {
+        vec![self.id()]
+    }
+
+    fn labels(&self) -> Option<&Labels> {
+        Some(&self.file.labels)
+    }
 }

@@ -8,31 +8,41 @@ use http_service::parameters::Parameters;
 use http_service::run_to_completion;
 use images::jobs::{Download, JobError, Shown, Work};
 use model::job::JobId;
+use model::labels::Labels;
 
 use super::api::Northbound;
 use super::api_types::examples;
+use super::api_types::pages::{JobPages, Pages};
 use super::api_types::parameters::JobFilters;
 use super::api_types::problems::{BadFilter, JobBusy, NoSuchJob, NotRetried};
+use super::page::{ListPage, Listed};
 use super::problems::problem;
 use super::views::job::{Job, JobInFull};
 
-pub(super) const FILTERS: [&str; 3] = ["kind", "state", "image"];
+pub(super) const PARAMETERS: [&str; 9] =
+    ["kind", "state", "image", "limit", "after", "afterKey", "order", "q", "sort"];
 
-/// List the jobs that match all filters, the newest first.
+/// List the jobs that match all filters, the newest first unless said otherwise.
 #[utoipa::path(
     get, path = "/jobs", tag = "jobs", operation_id = "listJobs",
-    params(JobFilters),
+    params(JobFilters, Pages, JobPages),
     responses(
-        (status = 200, description = "The jobs.", body = Vec<Job>, example = json!(examples::jobs())),
+        (
+            status = 200, description = "The jobs.",
+            headers(
+                ("Link" = String, description = "The next page, if there is one, with `rel=\"next\"` (RFC 8288)."),
+                ("X-Total-Count" = u64, description = "How many there are on all pages."),
+            ),
+            body = Vec<Job>, example = json!(examples::jobs()),
+        ),
         BadFilter,
     ),
 )]
 pub(super) async fn list(State(api): State<Northbound>, request: Request) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
-    let filters = Parameters::of_filters(&parts, &FILTERS)?;
-    let jobs = api.jobs.all();
-    let views: Vec<Job> = jobs.iter().filter(|shown| matches(shown, &filters)).map(Job::from).collect();
-    Ok(Json(views).into_response())
+    let parameters = Parameters::of_filters(&parts, &PARAMETERS)?;
+    let page = ListPage::of::<Shown>(&parameters)?;
+    page.answer(&api.jobs.all(), |shown| matches(shown, &parameters), |shown| Job::from(shown))
 }
 
 /// Show one job with its log.
@@ -102,4 +112,32 @@ fn matches(shown: &Shown, filters: &Parameters) -> bool {
         |filter: &str, value: Option<&str>| filters.get(filter).is_none_or(|wanted| Some(wanted) == value);
     let image = Download::of(job).map(|download| download.image.0);
     is("kind", Some(&job.work.kind)) && is("state", Some(job.state.word())) && is("image", image.as_deref())
+}
+
+impl Listed for Shown {
+    const SORTS: &'static [&'static str] = &["created", "updated", "kind", "state", "id"];
+    const SORT_OF_ID: &'static str = "id";
+    const IS_DESCENDING: bool = true;
+
+    fn id(&self) -> &str {
+        &self.job.id.0
+    }
+
+    fn key(&self, sort: &str) -> String {
+        match sort {
+            "created" => format!("{:.9}", self.job.created),
+            "updated" => format!("{:.9}", self.job.updated),
+            "kind" => self.job.work.kind.clone(),
+            "state" => self.job.state.word().to_owned(),
+            _ => self.job.id.0.clone(),
+        }
+    }
+
+    fn names(&self) -> Vec<&str> {
+        vec![&self.job.title]
+    }
+
+    fn labels(&self) -> Option<&Labels> {
+        None
+    }
 }

@@ -8,6 +8,7 @@ use model::stored_file::StoreKind;
 
 use super::api::Northbound;
 use super::api_types::examples;
+use super::api_types::pages::{FilePages, Pages};
 use super::api_types::parameters::{DigestFields, FileFilter, FileName, IncomingFile};
 use super::api_types::problems::{
     BadFilter, BadParameter, BodyRejected, EncodingRejected, FileRejected, FileStays,
@@ -18,10 +19,14 @@ use super::views::file::StoredFile;
 /// List the microkernel files, or the one named.
 #[utoipa::path(
     get, path = "/microkernel", tag = "files", operation_id = "listMicrokernels",
-    params(FileFilter),
+    params(FileFilter, Pages, FilePages),
     responses(
         (
             status = 200, description = "The files by name.",
+            headers(
+                ("Link" = String, description = "The next page, if there is one, with `rel=\"next\"` (RFC 8288)."),
+                ("X-Total-Count" = u64, description = "How many there are on all pages."),
+            ),
             body = Vec<StoredFile>, example = json!(examples::microkernels()),
         ),
         BadFilter,

@@ -17,6 +17,7 @@ mod jobs;
 mod labels;
 mod metrics;
 mod microkernel;
+mod page;
 mod problems;
 mod readyz;
 mod reload;

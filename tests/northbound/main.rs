@@ -19,6 +19,7 @@ mod metrics;
 mod openapi;
 mod openapi_answers;
 mod other_files;
+mod pages;
 mod protocol;
 mod proxies;
 mod readyz;

@@ -16,7 +16,7 @@ pub(in crate::northbound) fn all() -> Answers {
 http_service::problem_answers! {
     /// Filters.
     BadFilter {
-        BAD_REQUEST: "A parameter is given more than once.", "the parameter `name` is given more than once" of "name";
+        BAD_REQUEST: "A parameter is unusable or given more than once.", "the parameter `name` is given more than once" of "name";
     }
     /// Bodies of parameters.
     BodyRejected {
