@@ -188,7 +188,8 @@ impl Client {
         let found: State =
             found.iter().filter(mine).map(|(key, value)| (key.clone(), value.clone())).collect();
         let mut with_asked = self.state.clone();
-        if let Some((key, value)) = self.asked.take() {
+        let asked = self.asked.take();
+        if let Some((key, value)) = asked.clone() {
             match value {
                 Some(value) => with_asked.insert(key, value),
                 None => with_asked.remove(&key),
@@ -200,8 +201,13 @@ impl Client {
             self.name,
             self.state
         );
-        if self.name == "tus" && found != self.state {
-            self.upload = None;
+        if self.name == "tus" {
+            // With all of its bytes, the service finishes it by itself, at any time after the start.
+            if found == self.state {
+                self.asked = asked;
+            } else {
+                self.upload = None;
+            }
         }
         self.state = found;
     }
