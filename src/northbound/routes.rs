@@ -38,7 +38,7 @@ impl Northbound {
     }
 
     fn routes(self) -> Router {
-        Router::new()
+        let routes = Router::new()
             .route("/", on("GET, HEAD, OPTIONS", get(pages::root)))
             .route("/about", on("GET, HEAD, OPTIONS", get(about::show)))
             .route("/docs", on("GET, HEAD, OPTIONS", get(pages::docs)))
@@ -95,21 +95,17 @@ impl Northbound {
                     .delete(discard::delete)
                     .options(create::options_of_one)
                     .fallback(|| async { Problem::method_not_allowed(response::ALLOW_ONE) }),
-            )
-            .merge(service())
-            .fallback(|| async {
-                Problem::new(
-                    StatusCode::NOT_FOUND,
-                    "there is nothing at this path; GET / tells what there is",
-                )
-            })
-            .with_state(self)
+            );
+        let nothing = || async {
+            Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path; GET / tells what there is")
+        };
+        with_service(routes).fallback(nothing).with_state(self)
     }
 }
 
-/// The routes about the service itself.
-fn service() -> Router<Northbound> {
-    Router::new()
+/// Adds the routes about the service itself.
+fn with_service(routes: Router<Northbound>) -> Router<Northbound> {
+    routes
         .route("/storage", on("GET, HEAD, OPTIONS", get(storage::show)))
         .route("/events", on("GET, HEAD, OPTIONS", get(events::stream)))
         .route("/transfers", on("GET, HEAD, OPTIONS", get(transfers::list)))
