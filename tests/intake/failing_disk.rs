@@ -82,7 +82,7 @@ fn an_upload_to_a_bad_disk_is_refused_and_leaves_the_old_file() {
     let json = [("Accept", "application/json")];
     for target in ["/iso?name=new.iso", "/iso?name=old.iso", "/images?name=n&version=1&isoclient=new.iso"] {
         let answer = http::request("PUT", &place.service.north(target), &json, bytes.clone());
-        expect_problem(&place.service, &answer, 500, "its log says why");
+        expect_problem(&place.service, &answer, 500, "the ISO store fails: the disk failed");
         place.expect_well();
         assert_eq!(place.service.images(&[("name", "n")]), [] as [Value; 0]);
         assert_eq!(place.names(), ["ballast", "good.iso", "old.iso"], "{target}");

@@ -174,7 +174,7 @@ fn what_cannot_go_better_is_not_tried_again() {
     origin.on("/gzip.iso", Behaviour::Source(Source::new(bytes).encoding("gzip")));
     origin.on("/page.iso", Behaviour::Html);
     for (name, part, requests) in
-        [("loop", "in a circle", 1..=20), ("gzip", "encoded", 1..=1), ("page", "web page", 1..=1)]
+        [("loop", "in a circle", 1..=21), ("gzip", "encoded", 1..=1), ("page", "web page", 1..=1)]
     {
         let path = format!("/{name}.iso");
         let job = begin(&service, name, &[&origin.url(&path)]);
