@@ -6,11 +6,13 @@ use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use super::seals::{Entries, Seals};
+use super::json_text::Texts;
+use super::seals::Seals;
 use super::{InventoryError, Records, previous_service};
 use crate::files::{self, beside, sync_folder, write_durably};
 use model::image::{Image, ImageId, Source};
@@ -33,18 +35,8 @@ pub struct JsonFile {
     path: PathBuf,
     max_bytes: u64,
     seals: Seals,
+    texts: Mutex<Box<Texts>>,
     _lock: File,
-}
-
-#[derive(Serialize)]
-struct DocumentOut<'a> {
-    version: u32,
-    images: Vec<&'a Image>,
-    files: Vec<&'a FileRecord>,
-    jobs: Vec<&'a Job>,
-    /// The links of images in full, sealed.
-    #[serde(skip_serializing_if = "Entries::is_empty")]
-    sealed: &'a Entries,
 }
 
 #[derive(Deserialize)]
@@ -80,7 +72,13 @@ impl JsonFile {
         if is_mount_point(&file) {
             return Err(InventoryError::MountPoint(file));
         }
-        Ok(Self { seals: Seals::new(key), path: file, max_bytes: MAX_BYTES, _lock: lock })
+        Ok(Self {
+            seals: Seals::new(key),
+            path: file,
+            max_bytes: MAX_BYTES,
+            texts: Mutex::default(),
+            _lock: lock,
+        })
     }
 
     pub(super) fn load(&self) -> Result<Records, InventoryError> {
@@ -108,19 +106,12 @@ impl JsonFile {
 
     pub(super) fn save(&self, records: &Records) -> Result<(), InventoryError> {
         let sealed = self.seals.seal(&records.images).map_err(|source| self.io("seal links of", source))?;
-        let document = DocumentOut {
-            version: VERSION,
-            images: records.images.values().collect(),
-            files: records.files.values().collect(),
-            jobs: records.jobs.values().collect(),
-            sealed: &sealed,
-        };
         let fresh = beside(&self.path, "new");
         let mut is_too_large = false;
         let written = write_durably(&fresh, |file| {
             let mut file = Limited { file, left: self.max_bytes };
-            let written = serde_json::to_writer_pretty(&mut file, &document).map_err(io::Error::from);
-            let written = written.and_then(|()| file.write_all(b"\n"));
+            let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
+            let written = texts.write(VERSION, records, &sealed, &mut file);
             is_too_large = written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::FileTooLarge);
             written
         });

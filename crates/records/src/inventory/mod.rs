@@ -8,6 +8,7 @@ mod error;
 #[cfg(test)]
 mod in_memory;
 mod json_file;
+mod json_text;
 mod key;
 mod previous_service;
 mod record_map;

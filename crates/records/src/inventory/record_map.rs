@@ -16,7 +16,7 @@ pub struct RecordMap<K, V> {
 }
 
 /// Sorted by key.
-type Chunk<K, V> = Vec<(K, Arc<V>)>;
+pub(super) type Chunk<K, V> = Vec<(K, Arc<V>)>;
 
 /// Where a key is, or belongs: the index of its chunk, and its index in the chunk.
 type Position = (usize, Result<usize, usize>);
@@ -101,6 +101,11 @@ impl<K: Ord + Clone, V: Clone> RecordMap<K, V> {
             self.insert(key.clone(), new());
         }
         self.get_mut(&key).expect("it was inserted")
+    }
+
+    /// The chunks, in the order of keys. A change of a record replaces its chunk.
+    pub(super) fn chunks(&self) -> impl Iterator<Item = &Arc<Chunk<K, V>>> {
+        self.chunks.iter()
     }
 
     /// All records, in the order of keys.
