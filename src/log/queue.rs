@@ -151,6 +151,7 @@ impl Writer {
 #[cfg(test)]
 mod tests {
     use std::io::{BufRead, BufReader, Read};
+    use std::time::Instant;
 
     use super::*;
 
@@ -168,6 +169,15 @@ mod tests {
         let (reader, writer) = pipe();
         let queue = Queue::start("test", writer).expect("a thread");
         let line = format!("{}\n", "x".repeat(999));
+        // More than fits into the pipe, so that the writer waits for its reader before a line is dropped.
+        let first = "f".repeat(200_000);
+        queue.push(&format!("{first}\n"), told);
+        let begun = Instant::now();
+        let is_stuck = |state: &State| state.is_writing && state.waiting.is_empty();
+        while !is_stuck(&queue.0.lock()) {
+            assert!(begun.elapsed() < Duration::from_secs(20), "the writer takes the line");
+            thread::sleep(RETRY);
+        }
         let all = 10_000;
         (0..all).for_each(|_| queue.push(&line, told));
         let dropped = queue.dropped();
@@ -175,6 +185,7 @@ mod tests {
         queue.flush(Duration::from_millis(10));
 
         let mut lines = BufReader::new(reader).lines().map(|line| line.expect("a line"));
+        assert!(lines.next() == Some(first), "the line that is longer than the pipe");
         let kept = lines.by_ref().take(usize::try_from(all - dropped).expect("few")).collect::<Vec<_>>();
         assert!(kept.iter().all(|kept| *kept == line.trim_end()), "all that were kept are whole");
         queue.flush(Duration::from_secs(20));
