@@ -1088,51 +1088,11 @@ export interface components {
             created: components["schemas"]["Time"];
             expires: components["schemas"]["Time"] | null;
         };
-        /**
-         * @description An image as it is to be, and where its ISO comes from: one of `isostore`, `isolocal`, `isoweb` and
-         *     `isoclient`. Of several, the first in this order counts.
-         */
+        /** @description An image as it is to be: a registration, and the id. */
         WantedImage: {
-            /** @description The id, if it is to stand here as well as in the path. */
+            /** @description The same id as in the path. */
             id?: string | null;
-            /**
-             * @description First segment of the image's path: one safe path segment of at most 255 bytes. `iso`, `common` and
-             *     `gui` are taken.
-             */
-            name: string;
-            /** @description Second segment of the image's path. */
-            version: string;
-            /** @description A file of the ISO store. */
-            isostore?: string | null;
-            /** @description An absolute path on the server. The file is served where it lies, and never written to. */
-            isolocal?: string | null;
-            /**
-             * @description A link to the ISO: http, https or ftp. Up to 16 may be given, of the same bytes; they are asked in
-             *     order.
-             */
-            isoweb?: string[] | null;
-            /**
-             * @description The name that the ISO gets in the store. The body of the request is the ISO, so all parameters are in
-             *     the query.
-             */
-            isoclient?: string | null;
-            tree?: components["schemas"]["TreeChoice"] | null;
-            /**
-             * Format: int64
-             * @description Seconds to wait for the end of a download, 3 by default and 3600 at most. The answer tells the status
-             *     that was reached by then.
-             */
-            wait?: number | null;
-            /** @description The SHA-256 that the ISO must have, in hexadecimal. */
-            sha256?: string | null;
-            /** @description The SHA-512 that the ISO must have, in hexadecimal. */
-            sha512?: string | null;
-            /** @description A link to a checksum file (GNU, BSD or clear-signed) that says what the ISO must be. */
-            checksum?: string | null;
-            /** @description A link to an OpenPGP signature of the checksum file, by a key in `keyringDir`. */
-            signature?: string | null;
-            labels?: components["schemas"]["Labels"] | null;
-        };
+        } & components["schemas"]["Registration"];
     };
     responses: {
         /** @description A parameter is unusable or given more than once. */
@@ -2661,7 +2621,7 @@ export interface operations {
     putImage: {
         parameters: {
             query?: {
-                /** @description The id, if it is to stand here as well as in the path. */
+                /** @description The same id as in the path. */
                 id?: string;
                 /**
                  * @description First segment of the image's path: one safe path segment of at most 255 bytes. `iso`, `common` and

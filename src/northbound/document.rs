@@ -86,7 +86,7 @@ mod tests {
     use crate::northbound::api_types::pages::{FilePages, ImagePages, JobPages, Pages};
     use crate::northbound::api_types::parameters::{
         EventFilters, FileFilter, FileName, Folder, ImageFilters, IncomingFile, JobFilters, NewUpload,
-        Registration, WantedImage,
+        Registration, RepeatedId,
     };
     use crate::northbound::files;
     use crate::northbound::views::image::TreeChoice;
@@ -107,7 +107,10 @@ mod tests {
             (names::<ImageFilters>(), &images::list::FILTERS),
             (list::<ImageFilters, ImagePages>(), &images::list::PARAMETERS),
             (names::<Registration>(), &images::description::PARAMETERS),
-            (names::<WantedImage>(), &images::description::PARAMETERS_WITH_ID),
+            (
+                [names::<RepeatedId>(), names::<Registration>()].concat(),
+                &images::description::PARAMETERS_WITH_ID,
+            ),
             (names::<Folder>(), &images::tree::PARAMETERS),
             (list::<FileFilter, FilePages>(), &files::LIST_PARAMETERS),
             (names::<FileFilter>(), &files::FILTERS),

@@ -84,7 +84,7 @@ fn the_same_registration_again_changes_nothing() {
         assert_eq!(service.images(&[("name", name)]), listed, "{name}");
         assert!(inventory(&service) == kept, "{name}: nothing is saved");
     }
-    // Without a digest, nobody knows whether the bytes are the same. An upload learns that before it comes.
+    // Without a digest the service cannot know whether the bytes are the same, and refuses them unread.
     let again = service.put_image(&[("name", "store"), ("version", "1"), ("isostore", "a.iso")]);
     expect_problem(&service, &again, 409, "exists already");
     let url = service.north("/images?name=client&version=1&isoclient=client.iso");

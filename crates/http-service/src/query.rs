@@ -1,5 +1,5 @@
-//! Decodes a query. Its `+` is ambiguous: forms and `URLSearchParams` write a blank so, and people who type a
-//! link mean the plus itself. The rest of the query tells which of the two wrote it.
+//! Decodes a query. Its `+` is ambiguous: forms and `URLSearchParams` write a blank so, and an operator types
+//! it into a link as itself. The rest of the query tells whether a program or an operator wrote it.
 
 use url::form_urlencoded;
 

@@ -78,58 +78,22 @@ pub(in crate::northbound) struct Registration {
     labels: Option<Labels>,
 }
 
-/// An image as it is to be, and where its ISO comes from: one of `isostore`, `isolocal`, `isoweb` and
-/// `isoclient`. Of several, the first in this order counts.
+/// The id of an image, if it is to stand here as well as in the path.
 #[derive(IntoParams, ToSchema)]
 #[into_params(parameter_in = Query)]
-pub(in crate::northbound) struct WantedImage {
-    /// The id, if it is to stand here as well as in the path.
+pub(in crate::northbound) struct RepeatedId {
+    /// The same id as in the path.
     id: Option<String>,
-    /// First segment of the image's path: one safe path segment of at most 255 bytes. `iso`, `common` and
-    /// `gui` are taken.
-    #[param(required = false)]
-    name: String,
-    /// Second segment of the image's path.
-    #[param(required = false)]
-    version: String,
-    /// A file of the ISO store.
-    isostore: Option<String>,
-    /// An absolute path on the server. The file is served where it lies, and never written to.
-    isolocal: Option<String>,
-    /// A link to the ISO: http, https or ftp. Up to 16 may be given, of the same bytes; they are asked in
-    /// order.
-    #[param(max_items = 16)]
-    #[schema(max_items = 16)]
-    isoweb: Option<Vec<String>>,
-    /// The name that the ISO gets in the store. The body of the request is the ISO, so all parameters are in
-    /// the query.
-    isoclient: Option<String>,
-    /// Which of the ISO's trees to serve; without it the best, in the order of this list.
-    tree: Option<TreeChoice>,
-    /// Seconds to wait for the end of a download, 3 by default and 3600 at most. The answer tells the status
-    /// that was reached by then.
-    #[param(maximum = 3600)]
-    #[schema(maximum = 3600)]
-    wait: Option<u64>,
-    /// The SHA-256 that the ISO must have, in hexadecimal.
-    #[param(pattern = "^[0-9a-fA-F]{64}$")]
-    #[schema(pattern = "^[0-9a-fA-F]{64}$")]
-    sha256: Option<String>,
-    /// The SHA-512 that the ISO must have, in hexadecimal.
-    #[param(pattern = "^[0-9a-fA-F]{128}$")]
-    #[schema(pattern = "^[0-9a-fA-F]{128}$")]
-    sha512: Option<String>,
-    /// A link to a checksum file (GNU, BSD or clear-signed) that says what the ISO must be.
-    checksum: Option<String>,
-    /// A link to an OpenPGP signature of the checksum file, by a key in `keyringDir`.
-    signature: Option<String>,
-    /// Labels, each as `key=value`.
-    #[param(max_items = 64, example = json!(["team=blue"]))]
-    #[schema(ignore)]
-    label: Option<Vec<String>>,
-    /// Labels.
-    #[param(ignore)]
-    labels: Option<Labels>,
+}
+
+/// An image as it is to be: a registration, and the id.
+#[derive(ToSchema)]
+pub(in crate::northbound) struct WantedImage {
+    #[serde(flatten)]
+    #[schema(inline)]
+    id: RepeatedId,
+    #[serde(flatten)]
+    registration: Registration,
 }
 
 /// Which version a change is about. With `requirePreconditions` one of them must be said.

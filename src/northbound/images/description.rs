@@ -117,8 +117,8 @@ impl Description {
         Ok(())
     }
 
-    /// Whether the request says what the bytes of the ISO must be. Without that, nobody can tell whether an
-    /// image is made of the same.
+    /// Whether the request says what the bytes of the ISO must be. Without that, the service cannot
+    /// tell whether an image is made of the same.
     pub(super) fn states_digest(&self) -> bool {
         let has_checksum_file = matches!(&self.source, AskedSource::Web(web) if web.checksum.is_some());
         has_checksum_file || !self.digests.expected().is_nothing()

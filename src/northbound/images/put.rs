@@ -20,7 +20,9 @@ use super::upload::receive_iso;
 use super::web::wait_again;
 use crate::northbound::api::{Northbound, tagged};
 use crate::northbound::api_types::examples;
-use crate::northbound::api_types::parameters::{Conditions, DigestFields, Preference, WantedImage};
+use crate::northbound::api_types::parameters::{
+    Conditions, DigestFields, Preference, Registration, RepeatedId, WantedImage,
+};
 use crate::northbound::api_types::problems::{
     BadParameter, ConditionFailed, EncodingRejected, FileRejected, RegistrationRejected,
 };
@@ -31,7 +33,8 @@ use crate::northbound::views::image::ImageInFull;
 
 /// Why an image keeps its ISO.
 const DOWNLOADED: &str = "a download would leave it unserved for as long as it takes";
-const UPLOADED: &str = "without the digest of what it is made from, nobody can tell whether this is the same";
+const UPLOADED: &str =
+    "without the digest of what it is made from, the service cannot tell whether this is the same";
 const UNREAD: &str = "its ISO has not been read yet";
 
 /// Have an image be as it is described.
@@ -49,7 +52,7 @@ const UNREAD: &str = "its ISO has not been read yet";
     put, path = "/images/{id}", tag = "images", operation_id = "putImage",
     params(
         ("id" = String, Path, description = "The image's id: 1 to 64 letters, digits, `-`, `_` and `.`, the first of them a letter or digit."),
-        WantedImage, Preference, DigestFields, Conditions,
+        RepeatedId, Registration, Preference, DigestFields, Conditions,
     ),
     request_body(
         description = "The parameters, or, with `isoclient`, the ISO, whatever the Content-Type says then.",

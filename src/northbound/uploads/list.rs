@@ -30,7 +30,7 @@ pub(in crate::northbound) struct UnfinishedUpload {
     #[schema(required)]
     size: Option<u64>,
     created: Time,
-    /// When it goes, if nobody touches it until then.
+    /// When it goes, if no request touches it until then.
     #[schema(required)]
     expires: Option<Time>,
 }
