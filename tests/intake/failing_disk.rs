@@ -87,7 +87,7 @@ fn an_upload_to_a_bad_disk_is_refused_and_leaves_the_old_file() {
         assert_eq!(place.service.images(&[("name", "n")]), [] as [Value; 0]);
         assert_eq!(place.names(), ["ballast", "good.iso", "old.iso"], "{target}");
     }
-    assert!(place.service.log().contains("cannot sync a file"), "{}", place.service.log());
+    place.service.expect_logged("cannot sync a file");
     // The streamed answer begins long before the disk fails, so it is cut off.
     let mut connection = http::Connection::open(&place.service.north(""));
     let request = http::Request::new("PUT", "/iso?name=new.iso").body(large::image(5, SIZE * 2));

@@ -132,6 +132,7 @@ fn a_file_without_permission_is_told_and_no_job_fails_for_ever() {
     assert!(listed()["status"].as_str().unwrap().starts_with("error"));
     let jobs = http::get(&service.north("/jobs")).json();
     assert_eq!(jobs, json!([]));
+    service.expect_logged("has no permission to read a file");
     assert_eq!(service.log().matches("has no permission to read a file").count(), 1, "{}", service.log());
     let refused = http::put(&service.north("/images?name=n&version=1&isostore=secret.iso"), Vec::new());
     assert!(refused.status >= 400 && refused.text().contains("no permission"), "{}", refused.text());

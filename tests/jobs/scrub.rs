@@ -218,6 +218,7 @@ fn what_cannot_be_read_is_told_and_nothing_else_suffers() {
     for _ in 0..5 {
         status(&service, "iso", "late.img");
     }
+    service.expect_logged("the digest of the ISO late.img");
     let tries = service.log().matches("the digest of the ISO late.img").count();
     assert_eq!(tries, 1, "a listing must not make the disk try again");
     disk.mend();

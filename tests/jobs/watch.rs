@@ -62,6 +62,7 @@ fn a_file_is_taken_up_when_it_is_complete() {
     assert_eq!(record["origin"]["kind"], "folder");
     let shown = listed(&service, "iso", "slow.iso");
     assert_eq!((&shown["status"], &shown["origin"]), (&"OK".into(), &"folder".into()), "{shown}");
+    service.expect_logged("digested a file");
     assert_eq!(service.log().matches("digested a file").count(), 1);
 }
 

@@ -43,7 +43,7 @@ fn a_reload_takes_over_what_it_can_and_names_what_needs_a_restart() {
     assert_eq!(answer["needsRestart"], json!(["httpEndpoints", "isoDir"]), "{answer}");
     http::put(&service.north("/microkernel?name=a"), body.clone()).expect_status(413);
     assert!(!service.path("elsewhere").exists(), "nothing is made for what needs a restart");
-    assert!(service.log().contains("httpEndpoints, isoDir"), "{}", service.log());
+    service.expect_logged("httpEndpoints, isoDir");
 
     // It stays due until the restart, and a setting that leaves the file has its default again.
     service.reconfigure("maxFileSize", Value::Null);

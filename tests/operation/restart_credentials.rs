@@ -144,6 +144,7 @@ fn without_its_key_a_link_is_used_as_it_is_shown() {
         service.spawn();
         expect_credentials(&next_request(&origin, asked), false);
         expected += 1;
+        eventually(Duration::from_secs(10), "a warning", || (warnings(&service) >= expected).then_some(()));
         assert_eq!(warnings(&service), expected, "{}", service.log());
         // Sealed secrets stay sealed through other changes.
         service.register("other", &expected.to_string(), "isostore", "other.iso");

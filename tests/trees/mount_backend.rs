@@ -235,7 +235,7 @@ fn what_cannot_be_mounted_leaves_nothing() {
         );
     } else {
         expect_problem(service, &answer, 500, "iso9660");
-        assert!(service.log().contains("iso9660"), "the operator finds it in the log");
+        service.expect_logged("iso9660");
         assert!(!service.path("mounts/real").exists());
         assert_eq!(service.images(&[("name", "real")]).len(), 0);
     }
@@ -530,8 +530,7 @@ fn without_privileges_the_reason_is_told() {
     let message = answer.json()["message"].as_str().unwrap().to_owned();
     assert!(message.contains("privileges"), "{message}");
     assert_eq!(http::get(&service.north("/images")).text(), "[]");
-    let log = service.log();
-    assert!(log.contains("CAP_SYS_ADMIN"), "the operator is told what to do: {log}");
+    service.expect_logged("CAP_SYS_ADMIN");
     assert!(mounts_below(&service.path("")).is_empty());
     assert!(!service.path("mounts/one").exists());
 }

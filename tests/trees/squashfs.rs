@@ -234,7 +234,7 @@ fn a_block_that_is_broken_cuts_the_connection() {
     let body = connection.read_to_end().unwrap_or_default();
     assert!(body.len() < text.len() && text.starts_with(&body), "{} bytes came", body.len());
     assert_eq!(http::get(&service.south("/squash/1/small")).expect_status(200).text(), "good\n");
-    assert!(service.log().contains("a block cannot be decompressed"), "the log says why");
+    service.expect_logged("a block cannot be decompressed");
 }
 
 #[test]

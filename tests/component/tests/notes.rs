@@ -208,7 +208,7 @@ fn an_image_of_the_same_name_is_told_of_in_the_log() {
     service.reconfigure("httpEndpoints", endpoints(&[&["northbound"], &["southbound"], &["notes"]]));
     service.spawn();
     get(&service.south("/notes/1/")).expect_status(404);
-    assert!(service.log().contains("machines do not reach this image"), "{}", service.log());
+    service.expect_logged("machines do not reach this image");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::http::{self, Response};
 use super::program::binary;
-use super::wait::eventually;
+use super::wait::{eventually, expect_logged};
 use serde_json::{Value, json};
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader};
@@ -175,6 +175,12 @@ impl Service {
     /// Everything the program has logged, over all its starts in this folder.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(self.path("stderr.log")).unwrap_or_default()).into_owned()
+    }
+
+    /// Waits until the log has these words: a thread of the program writes it, so an answer can be first.
+    #[track_caller]
+    pub fn expect_logged(&self, words: &str) {
+        expect_logged(words, || self.log());
     }
 
     /// Changes the configuration for the next start; `null` removes the key.

@@ -1,6 +1,6 @@
 //! The program started by another command, which lowers a limit or drops rights first.
 
-use super::wait::eventually;
+use super::wait::{eventually, expect_logged};
 use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
@@ -81,6 +81,12 @@ impl Started {
     /// The program's log.
     pub fn log(&self) -> String {
         fs::read_to_string(self.path("log")).unwrap()
+    }
+
+    /// As [`Service::expect_logged`](super::service::Service::expect_logged).
+    #[track_caller]
+    pub fn expect_logged(&self, words: &str) {
+        expect_logged(words, || self.log());
     }
 
     /// Waits until `wanted` is true of the only image's status.

@@ -13,3 +13,10 @@ pub fn eventually<T>(limit: Duration, what: &str, mut probe: impl FnMut() -> Opt
         std::thread::sleep(Duration::from_millis(20));
     }
 }
+
+/// Waits until the program's log has these words.
+#[track_caller]
+pub(crate) fn expect_logged(words: &str, log: impl Fn() -> String) {
+    let what = format!("{words:?} in the log");
+    eventually(Duration::from_secs(10), &what, || log().contains(words).then_some(()));
+}
