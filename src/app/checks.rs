@@ -1,11 +1,12 @@
 //! The checks of the program itself, beside those of components.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use component::{Check, Core};
 use file_transport::Workers;
+use records::inventory::followed;
 use rustix::fs::{Access, access, statvfs};
 use tokio::runtime::Handle;
 
@@ -43,24 +44,26 @@ pub(super) fn liveness(core: &Core, workers: &Arc<Workers>) -> Vec<Check> {
     ]
 }
 
-/// The inventory can be written.
+/// The inventory can be written: at `file`, or where links lead from there.
 pub(super) fn inventory(file: &Path) -> Check {
-    let folder = file.parent().unwrap_or(Path::new("/")).to_owned();
+    let file = followed(file.to_owned()).unwrap_or_else(|_| file.to_owned());
     Check::new("inventory", move || {
-        let folder = folder.clone();
+        let file = file.clone();
         async move {
-            let checked = tokio::task::spawn_blocking(move || expect_writable(&folder)).await;
+            let checked = tokio::task::spawn_blocking(move || expect_writable(&file)).await;
             checked.map_err(|_| "the check itself failed; the log says more".to_owned())?
         }
     })
 }
 
-fn expect_writable(folder: &PathBuf) -> Result<(), String> {
+fn expect_writable(file: &Path) -> Result<(), String> {
+    let folder = file.parent().unwrap_or(Path::new("/"));
     access(folder, Access::WRITE_OK | Access::EXEC_OK)
         .map_err(|error| format!("its folder cannot be written ({})", std::io::Error::from(error).kind()))?;
     let disk = statvfs(folder).map_err(|_| "its disk does not answer".to_owned())?;
-    if disk.f_bavail == 0 {
-        return Err("its disk is full".into());
+    let size = std::fs::metadata(file).map_or(0, |found| found.len());
+    if disk.f_bavail.saturating_mul(disk.f_frsize) <= size {
+        return Err("its disk is full: each change writes it anew".into());
     }
     if disk.f_files > 0 && disk.f_favail == 0 {
         return Err("its disk has no inode left".into());

@@ -72,9 +72,14 @@ impl Services {
         Ok(Self(all))
     }
 
-    /// The services of one endpoint.
+    /// The services of one endpoint. The northbound answers about health as well, and has all other paths
+    /// only where it is last.
     pub(super) fn at(&self, endpoint: &Endpoint) -> Vec<Arc<dyn HttpService>> {
-        let chosen = self.0.iter().filter(|(router, _)| endpoint.routers.contains(router));
+        let has = |router: &Router| endpoint.routers.contains(router);
+        let chosen = self.0.iter().filter(|(router, _)| match router {
+            Router::Health => has(router) && !has(&Router::Northbound),
+            _ => has(router),
+        });
         chosen.map(|(_, service)| Arc::clone(service)).collect()
     }
 }

@@ -1,10 +1,12 @@
 //! `GET /livez` and `GET /readyz`: their status tells a load balancer whether the service can work; their
 //! text names the checks.
 
+use harness::disk::SmallDisk;
 use harness::http::{self, Response};
 use harness::{Service, Setup};
 use serde_json::json;
 use std::fs;
+use std::os::unix::fs::symlink;
 
 fn ask(service: &Service, target: &str) -> Response {
     let answer = http::get(&service.north(target));
@@ -94,4 +96,54 @@ fn an_endpoint_may_have_health_alone() {
     // What lies below is still the southbound's.
     assert_eq!(http::get(&service.south("/livez/kernel")).expect_status(200).text(), "x");
     assert_eq!(http::get(&service.south("/livez")).expect_status(200).text(), "alive\n");
+}
+
+/// The northbound has both questions itself, and all other paths stay its own.
+#[test]
+fn health_takes_no_path_from_the_northbound_beside_it() {
+    let endpoint = |routers: &[&str]| json!({"address": "127.0.0.1", "port": 0, "routers": routers});
+    let endpoints = json!([endpoint(&["northbound", "health"]), endpoint(&["southbound"])]);
+    let service = Setup::new().set("httpEndpoints", endpoints).start();
+    http::get(&service.north("/")).expect_status(200);
+    let nothing = http::get(&service.north("/nowhere")).expect_status(404);
+    assert_eq!(nothing.header("Content-Type"), Some("application/problem+json"));
+    assert!(ask(&service, "/livez").expect_status(200).header("X-Request-Id").is_some());
+}
+
+/// Probes come every few seconds, so they are no events of their own.
+#[test]
+fn a_check_that_fails_is_logged_once_until_it_passes_again() {
+    let service = Setup::new().start();
+    let (folder, elsewhere) = (service.path("static/iso"), service.path("elsewhere"));
+    for _ in 0..2 {
+        fs::rename(&folder, &elsewhere).unwrap();
+        (0..5).for_each(|_| drop(ask(&service, "/readyz").expect_status(503)));
+        fs::rename(&elsewhere, &folder).unwrap();
+        (0..5).for_each(|_| drop(ask(&service, "/readyz").expect_status(200)));
+    }
+    let count = |words: &str| service.log().matches(words).count();
+    let (fails, passes) = ("a check fails", "passes again");
+    harness::wait::eventually(std::time::Duration::from_secs(20), passes, || {
+        (count(passes) == 2).then_some(())
+    });
+    assert_eq!(count(fails), 2, "{}", service.log());
+}
+
+#[test]
+fn an_inventory_behind_a_link_is_looked_at_where_it_lies() {
+    let setup = Setup::new();
+    let disk = SmallDisk::mount(&setup.path("data"), 1);
+    symlink("data/inventory.json", setup.path("inventory.json")).unwrap();
+    let service = setup.start();
+    ask(&service, "/readyz").expect_status(200);
+    disk.protect();
+    let text = ask(&service, "/readyz").expect_status(503).text();
+    assert!(text.starts_with("inventory: its folder cannot be written"), "{text}");
+    disk.unprotect();
+    ask(&service, "/readyz").expect_status(200);
+    disk.fill();
+    let text = ask(&service, "/readyz").expect_status(503).text();
+    assert!(text.starts_with("inventory: its disk is full"), "{text}");
+    disk.make_room();
+    ask(&service, "/readyz").expect_status(200);
 }

@@ -67,6 +67,17 @@ fn the_access_log_has_a_line_for_each_request() {
 }
 
 #[test]
+fn the_access_log_has_requests_about_health() {
+    let endpoint = |router: &str| json!({"address": "127.0.0.1", "port": 0, "routers": router});
+    let endpoints = json!([endpoint("northbound"), endpoint("southbound"), endpoint("health")]);
+    let service =
+        Setup::new().set("accessLog", json!("./access.log")).set("httpEndpoints", endpoints).start();
+    http::get(&service.url("health", "/livez")).expect_status(200);
+    let line = wait_for_line(&service.path("access.log"), |line| line["path"] == "/livez");
+    assert_eq!((&line["api"], &line["status"], &line["length"]), (&json!("health"), &json!(200), &json!(6)));
+}
+
+#[test]
 fn hostile_bytes_of_a_request_stay_in_its_line() {
     let service = Setup::new().set("accessLog", json!("-")).set("logFormat", json!("json")).start();
     let agent = "a\u{85}\u{9b}31m\u{202e}\u{2028}b";

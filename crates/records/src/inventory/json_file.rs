@@ -215,7 +215,11 @@ impl JsonFile {
 }
 
 /// The file that a path leads to over symbolic links. It need not exist.
-fn followed(mut path: PathBuf) -> io::Result<PathBuf> {
+///
+/// # Errors
+///
+/// A link cannot be read, or too many follow one another.
+pub fn followed(mut path: PathBuf) -> io::Result<PathBuf> {
     for _ in 0..MAX_LINKS {
         match fs::read_link(&path) {
             Ok(target) => path = path.parent().unwrap_or(Path::new("/")).join(target),
