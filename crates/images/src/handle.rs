@@ -14,7 +14,7 @@ use crate::records::Writer;
 use crate::registration::{Downloads, Registration};
 use crate::resolve::{Folders, Images, Resolver};
 use crate::stores::Stores;
-use crate::tasks::{Tasks, blocking};
+use crate::tasks::{Questions, Tasks, blocking};
 use crate::trees::{Folder, Links, Tree, Trees};
 use crate::verify::Verifier;
 use blobs::Store;
@@ -233,6 +233,7 @@ impl Shared {
 
     fn files(&self, settling: Duration) -> Files {
         Files {
+            questions: Questions::default(),
             records: Arc::clone(&self.records),
             stores: Arc::clone(&self.stores),
             events: self.events.clone(),

@@ -1,5 +1,9 @@
 //! How work runs: changes run to their end, and blocking work runs on the blocking pool.
 
+use std::sync::Arc;
+
+use model::stored_file::StoreKind;
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -49,6 +53,45 @@ impl Tasks {
         self.stop.cancel();
         self.running.close();
         self.running.wait().await;
+    }
+}
+
+/// Questions to one store at once.
+const QUESTIONS: usize = 16;
+
+/// Limits the questions that clients and monitoring ask each store. Those beyond the limit wait as tasks,
+/// without a thread, so a disk that hangs does not take all threads.
+#[derive(Debug)]
+pub(crate) struct Questions {
+    isos: Arc<Semaphore>,
+    microkernels: Arc<Semaphore>,
+}
+
+impl Default for Questions {
+    fn default() -> Self {
+        let permits = || Arc::new(Semaphore::new(QUESTIONS));
+        Self { isos: permits(), microkernels: permits() }
+    }
+}
+
+impl Questions {
+    /// Runs `question`, which blocks on the disk of the store.
+    pub(crate) async fn ask<T: Send + 'static>(
+        &self,
+        kind: StoreKind,
+        question: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, CatalogError> {
+        let permits = match kind {
+            StoreKind::Iso => &self.isos,
+            StoreKind::Microkernel => &self.microkernels,
+        };
+        // Closed never. The permit is the thread's, also when its caller has gone.
+        let permit = Arc::clone(permits).acquire_owned().await;
+        blocking(move || {
+            let _permit = permit;
+            question()
+        })
+        .await
     }
 }
 

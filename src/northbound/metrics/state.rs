@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use blobs::FileSystem;
+use futures_util::future::join_all;
 use images::Snapshot;
 use model::image::Status;
 use model::stored_file::StoreKind;
@@ -24,10 +25,7 @@ const STATES: [&str; 6] = ["queued", "running", "waiting", "done", "failed", "ca
 pub(super) async fn metrics(api: &Northbound) -> Vec<Metric> {
     let snapshot = api.catalog.snapshot();
     let mut all = of_files(&snapshot);
-    let space = tokio::time::timeout(DISK_TIMEOUT, api.catalog.files.disk_space()).await;
-    if let Ok(Ok(space)) = space {
-        all.extend(of_disks(&space));
-    }
+    all.extend(of_disks(&disks(api).await));
     all.push(of_images(&snapshot));
     all.push(of_jobs(api));
     all.extend(of_unfinished(api));
@@ -47,11 +45,19 @@ fn of_files(snapshot: &Snapshot) -> Vec<Metric> {
     vec![files, bytes]
 }
 
-fn of_disks(space: &[(StoreKind, FileSystem)]) -> Vec<Metric> {
+/// The file systems of the stores whose disks answer.
+async fn disks(api: &Northbound) -> Vec<(&'static str, FileSystem)> {
+    let ask = STORES.map(|(kind, name)| async move {
+        let disk = tokio::time::timeout(DISK_TIMEOUT, api.catalog.files.disk_space(kind)).await;
+        disk.ok()?.ok().map(|disk| (name, disk))
+    });
+    join_all(ask).await.into_iter().flatten().collect()
+}
+
+fn of_disks(disks: &[(&str, FileSystem)]) -> Vec<Metric> {
     let gauge = |name, help, value: fn(&FileSystem) -> u64| {
         let mut metric = Metric::new(name, "gauge", help);
-        for (kind, disk) in space {
-            let name = STORES.iter().find(|(known, _)| known == kind).map_or("other", |(_, name)| *name);
+        for (name, disk) in disks {
             metric = metric.with(&[("store", name)], value(disk) as f64);
         }
         metric

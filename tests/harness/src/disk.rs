@@ -1,8 +1,11 @@
 //! File systems mounted for a test: small, read-only, or able to clone files. They need root and are
 //! unmounted even when the test fails.
 
+use rustix::mount::MountFlags;
+use std::ffi::CString;
 use std::fs::{self, File};
 use std::io::Write;
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -116,6 +119,32 @@ impl Drop for FoldingDisk {
     fn drop(&mut self) {
         unmount(&self.folder);
         let _ = Command::new("losetup").args(["--detach", &self.device]).output();
+    }
+}
+
+/// A disk that does not answer: a file system of FUSE (fuse(4)) whose program reads no request.
+pub struct HangingDisk {
+    folder: PathBuf,
+    device: Option<File>,
+}
+
+impl HangingDisk {
+    /// Mounts it over `folder`. Panics without root.
+    #[track_caller]
+    pub fn mount(folder: &Path) -> Self {
+        let device = File::options().read(true).write(true).open("/dev/fuse").unwrap();
+        let data = format!("fd={},rootmode=40000,user_id=0,group_id=0", device.as_raw_fd());
+        let data = CString::new(data).unwrap();
+        rustix::mount::mount("none", folder, "fuse", MountFlags::empty(), Some(data.as_c_str())).unwrap();
+        Self { folder: folder.to_owned(), device: Some(device) }
+    }
+}
+
+impl Drop for HangingDisk {
+    fn drop(&mut self) {
+        // What waits for the disk gets an error.
+        self.device = None;
+        unmount(&self.folder);
     }
 }
 

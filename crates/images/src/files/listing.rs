@@ -12,7 +12,7 @@ use crate::job_requests::JobRequests;
 use crate::locks::FileLocks;
 use crate::records::Writer;
 use crate::stores::Stores;
-use crate::tasks::{Tasks, blocking};
+use crate::tasks::{Questions, Tasks};
 use blobs::Usage;
 use model::identity::Identity;
 use model::image::Status;
@@ -28,6 +28,7 @@ pub struct Files {
     pub(crate) stores: Arc<Stores>,
     pub(crate) events: Feed,
     pub(crate) tasks: Tasks,
+    pub(crate) questions: Questions,
     pub(crate) locks: FileLocks,
     pub(crate) requests: JobRequests,
     /// A file written to within this time may not be complete.
@@ -49,23 +50,23 @@ impl Files {
     /// All files of a store, by name. For each whose digest is not known a job is requested.
     pub async fn list(self: &Arc<Self>, kind: StoreKind) -> Result<Vec<ListedFile>, CatalogError> {
         let files = Arc::clone(self);
-        blocking(move || files.listed(kind)).await?
+        self.questions.ask(kind, move || files.listed(kind)).await?
     }
 
     /// One file of a store, as it is listed.
     pub async fn get(self: &Arc<Self>, kind: StoreKind, name: FileName) -> Result<ListedFile, CatalogError> {
         let files = Arc::clone(self);
-        blocking(move || files.find(kind, name)).await?
+        self.questions.ask(kind, move || files.find(kind, name)).await?
     }
 
     /// The space that each store takes and could take.
     pub async fn usage(&self) -> Result<Vec<(StoreKind, Usage)>, CatalogError> {
-        let stores = Arc::clone(&self.stores);
-        blocking(move || {
-            let usage = |kind| Ok((kind, stores.of(kind).usage()?));
-            [StoreKind::Iso, StoreKind::Microkernel].into_iter().map(usage).collect()
-        })
-        .await?
+        let mut all = Vec::new();
+        for kind in [StoreKind::Iso, StoreKind::Microkernel] {
+            let stores = Arc::clone(&self.stores);
+            all.push((kind, self.questions.ask(kind, move || stores.of(kind).usage()).await??));
+        }
+        Ok(all)
     }
 
     fn listed(&self, kind: StoreKind) -> Result<Vec<ListedFile>, CatalogError> {

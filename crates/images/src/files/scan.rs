@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use crate::error::CatalogError;
 use crate::files::listing::Files;
-use crate::tasks::blocking;
-use blobs::{FileSystem, Store};
+use blobs::FileSystem;
 use model::identity::Identity;
 use model::names::FileName;
 use model::stored_file::StoreKind;
@@ -20,7 +19,7 @@ impl Files {
     /// can receive no files. The error is a text for operators.
     pub async fn expect_usable(self: &Arc<Self>, kind: StoreKind) -> Result<(), String> {
         let files = Arc::clone(self);
-        let usable = blocking(move || {
+        let usable = self.questions.ask(kind, move || {
             let store = files.stores.of(kind);
             store.expect_in_place().and_then(|()| store.check_writable()).and_then(|()| store.expect_room())
         });
@@ -28,20 +27,16 @@ impl Files {
         usable.map_err(|error| error.public_message())
     }
 
-    /// The file systems of both stores. No file is looked at.
-    pub async fn disk_space(self: &Arc<Self>) -> Result<Vec<(StoreKind, FileSystem)>, CatalogError> {
-        let files = Arc::clone(self);
-        let ask = move || {
-            let space = |store: &Store| Ok((store.kind(), store.disk_space()?));
-            files.stores.all().into_iter().map(space).collect()
-        };
-        blocking(ask).await?
+    /// The file system of a store. No file is looked at.
+    pub async fn disk_space(&self, kind: StoreKind) -> Result<FileSystem, CatalogError> {
+        let stores = Arc::clone(&self.stores);
+        Ok(self.questions.ask(kind, move || stores.of(kind).disk_space()).await??)
     }
 
     /// The identities of all files of a store. No file is read.
     pub async fn scan(self: &Arc<Self>, kind: StoreKind) -> Result<StoreScan, CatalogError> {
         let files = Arc::clone(self);
-        blocking(move || files.identities(kind)).await?
+        self.questions.ask(kind, move || files.identities(kind)).await?
     }
 
     fn identities(&self, kind: StoreKind) -> Result<StoreScan, CatalogError> {
