@@ -33,8 +33,10 @@ impl Northbound {
         let browsers = Layers { browsers, guarded: &GUARDED, exposed: response::EXPOSED };
         let rules = Rules { name: "northbound", timeout: settings.timeout.clone(), browsers };
         let durations = Arc::clone(&self.durations);
-        let routes = self.routes().layer(middleware::from_fn_with_state(durations, durations::observe));
-        Routes(rules.apply(routes))
+        // Outside the rules, so that what they refuse is counted too.
+        Routes(
+            rules.apply(self.routes()).layer(middleware::from_fn_with_state(durations, durations::observe)),
+        )
     }
 
     fn routes(self) -> Router {

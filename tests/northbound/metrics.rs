@@ -1,7 +1,8 @@
 //! `GET /metrics`: the figures that operators ask for, in the form that Prometheus reads. The step `metrics`
 //! of `./check` has promtool read them as well.
 
-use harness::http;
+use harness::disk::{HangingDisk, SmallDisk};
+use harness::http::{self, Connection, Request};
 use harness::wait::eventually;
 use harness::{Service, Setup};
 use std::collections::{BTreeMap, BTreeSet};
@@ -92,4 +93,37 @@ fn northbound_requests_are_counted_by_route_and_never_by_path() {
             .all(|key| !key.contains("first") && !key.contains("at-all") && !key.contains("INVENTED"))
     );
     assert!(figures.keys().any(|key| key.contains("method=\"other\"")));
+}
+
+/// An operator sees errors in the figures, whichever part of the program answers them.
+#[test]
+fn requests_that_the_rules_refuse_are_counted() {
+    let service = Setup::new().start();
+    let images = service.north("/images");
+    let foreign = Request::new("GET", "/images").without_host().header("Host", "foreign.example");
+    Connection::open(&images).exchange(&foreign).unwrap().expect_status(421);
+    http::request("DELETE", &images, &[("Origin", "http://foreign.example")], "").expect_status(403);
+    let figures = figures(&service);
+    for method in ["GET", "DELETE"] {
+        let labels = format!("route=\"/images\",method=\"{method}\",status=\"4xx\"");
+        let name = format!("image_service_northbound_request_duration_seconds_count{{{labels}}}");
+        assert_eq!(figures.get(&name), Some(&1.0), "{name}");
+    }
+}
+
+#[test]
+fn figures_of_a_disk_that_hangs_are_left_out_and_take_no_threads() {
+    let setup = Setup::new();
+    // A disk of its own for the other store.
+    let _other = SmallDisk::mount(&setup.path("static/common"), 1);
+    let service = setup.start();
+    let before = figures(&service)["process_threads"];
+    let _disk = HangingDisk::mount(&service.path("static/iso"));
+    let figures = std::thread::scope(|scope| {
+        let all: Vec<_> = (0..60).map(|_| scope.spawn(|| figures(&service))).collect();
+        all.into_iter().map(|thread| thread.join().unwrap()).last().unwrap()
+    });
+    assert!(!figures.contains_key("image_service_store_free_bytes{store=\"iso\"}"));
+    assert!(figures["image_service_store_free_bytes{store=\"microkernel\"}"] > 0.0);
+    assert!(figures["process_threads"] < before + 40.0, "{before}: {}", figures["process_threads"]);
 }
