@@ -18,6 +18,7 @@ use http::Request;
 use http_service::answer;
 use model::fair_limit::share_of;
 use model::minimum_rate::MINIMUM;
+use tokio::signal::unix::Signal;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -28,14 +29,15 @@ use crate::reload::Reloader;
 use services::Services;
 use signals::Signals;
 
-/// Runs the service until it is told to stop (SIGTERM or SIGINT). A second signal ends it at once.
+/// Runs the service until it is told to stop (SIGTERM or SIGINT). A second signal ends it at once. Each of
+/// `hangups` reloads the settings.
 ///
 /// # Errors
 ///
 /// The core, images or a component cannot be opened, or an endpoint cannot be served.
-pub async fn run(mut config: Config, log: Log, reloader: Reloader) -> Result<()> {
+pub async fn run(mut config: Config, log: Log, reloader: Reloader, hangups: Signal) -> Result<()> {
     let mut signals = Signals::listen()?;
-    tokio::spawn(signals::reload_on_hangup(reloader.clone())?);
+    tokio::spawn(signals::reload_on_hangup(hangups, reloader.clone()));
     let descriptors = descriptors::raise_limit();
     let connections = Arc::new(Counters::default());
     let idle_eviction = IdleEviction::default();
@@ -57,10 +59,7 @@ pub async fn run(mut config: Config, log: Log, reloader: Reloader) -> Result<()>
         &workers,
         &idle_eviction,
     )?;
-    if let Err(error) = welcome::print(&config, &listeners, &images.restored) {
-        // Standard output may be closed, which stops no service.
-        tracing::warn!(%error, "cannot print where the service is");
-    }
+    welcome::print(&config, &listeners, &images.restored).context("cannot print where the service is")?;
     core.resume_jobs();
     images.jobs.begin_downloads(&images.restored.downloads);
 

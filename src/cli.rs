@@ -9,16 +9,23 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand};
 use component::ComponentType;
+use file_transport::Tls;
 use model::io_words::without_numbers;
+use model::settings::Settings;
 use serde_json::Value;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app;
 use crate::config::{Config, Overrides};
 use crate::log::{Log, LogSettings};
-use crate::reload::Reloader;
+use crate::reload::{Newer, Reloader};
 
 /// The configuration cannot be used. Nothing was bound or changed.
 const EXIT_CONFIGURATION: u8 = 2;
+
+/// The service failed.
+const EXIT_FAILURE: u8 = 1;
 
 /// How long threads that wait for the system may delay the exit.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -86,45 +93,86 @@ Exit status: 0 after a stop, 1 if it failed, 2 if the arguments or the configura
 /// Runs the command of the command line, with these components.
 pub fn run(components: &'static [ComponentType]) -> ExitCode {
     let arguments = Arguments::parse();
-    let config = match configure(&arguments, components) {
-        Ok(config) => config,
-        Err(error) => {
-            eprintln!("image-service: {error:#}");
-            return ExitCode::from(EXIT_CONFIGURATION);
-        }
-    };
     if let Some(Command::CheckConfig) = arguments.command {
-        print_config(&config);
-        return ExitCode::SUCCESS;
+        return match configure(&arguments, components, None) {
+            Ok(config) => {
+                print_config(&config);
+                ExitCode::SUCCESS
+            }
+            Err(error) => refuse(&error, EXIT_CONFIGURATION),
+        };
     }
+    let (runtime, hangups) = match start_runtime() {
+        Ok(started) => started,
+        Err(error) => return refuse(&error, EXIT_FAILURE),
+    };
+    let config = match configure(&arguments, components, None) {
+        Ok(config) => config,
+        Err(error) => return refuse(&error, EXIT_CONFIGURATION),
+    };
     let log = match start_log(&config.log.get(), components) {
         Ok(log) => log,
-        Err(error) => {
-            eprintln!("image-service: {error:#}");
-            return ExitCode::FAILURE;
-        }
+        Err(error) => return refuse(&error, EXIT_FAILURE),
     };
-    let reloader = {
-        let (log, settings) = (log.clone(), config.log.clone());
-        let read = move || configure(&arguments, components).map(|config| config.settings);
-        Reloader::new(config.settings.clone(), read, move || log.apply(&settings.get()))
-    };
-    let finished = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")
-        .and_then(|runtime| {
-            let finished = runtime.block_on(app::run(config, log.clone(), reloader));
-            // A thread may still wait for a silent server or a hanging disk. It has no work that matters.
-            runtime.shutdown_timeout(EXIT_TIMEOUT);
-            finished
-        });
+    let reloader = reloader(arguments, components, &config, &log);
+    let finished = runtime.block_on(app::run(config, log.clone(), reloader, hangups));
+    // A thread may still wait for a silent server or a hanging disk. It has no work that matters.
+    runtime.shutdown_timeout(EXIT_TIMEOUT);
     let words = finished.err().map(|error| without_numbers(&format!("image-service: {error:#}")));
     log.close(words.as_deref());
-    if words.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if words.is_none() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FAILURE) }
 }
 
-fn configure(arguments: &Arguments, components: &[ComponentType]) -> Result<Config> {
+fn refuse(error: &anyhow::Error, status: u8) -> ExitCode {
+    eprintln!("image-service: {error:#}");
+    ExitCode::from(status)
+}
+
+/// Starts the runtime, and keeps SIGHUP, which would end the program. It may come at once: systemd takes a
+/// process for started before it has read its configuration.
+fn start_runtime() -> Result<(Runtime, Signal)> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.context("cannot start the runtime")?;
+    let hangups = {
+        let _entered = runtime.enter();
+        signal(SignalKind::hangup()).context("cannot wait for SIGHUP")?
+    };
+    Ok((runtime, hangups))
+}
+
+/// Reads the configuration as at the start, and takes it over if all of it can be used.
+fn reloader(
+    arguments: Arguments,
+    components: &'static [ComponentType],
+    config: &Config,
+    log: &Log,
+) -> Reloader {
+    let certificates: Vec<Tls> =
+        config.endpoints.iter().filter_map(|endpoint| endpoint.tls.clone()).collect();
+    let (log, rotated) = (log.clone(), log.clone());
+    let read = move |in_use: &Settings| {
+        let newer = configure(&arguments, components, Some(in_use))?;
+        let settings = newer.log.get();
+        let prepared = log.prepare(&settings).map_err(|error| {
+            let problem = format!("the file cannot be opened ({})", error.kind());
+            newer.settings.error("accessLog", &settings.access, &problem)
+        })?;
+        let (log, certificates) = (log.clone(), certificates.clone());
+        let take_over = move || {
+            log.apply(prepared);
+            certificates.iter().for_each(Tls::renew);
+        };
+        Ok(Newer { settings: newer.settings, take_over: Box::new(take_over) })
+    };
+    Reloader::new(config.settings.clone(), read, move || rotated.reopen())
+}
+
+/// `in_use` are the settings of the running program, if there is one.
+fn configure(
+    arguments: &Arguments,
+    components: &[ComponentType],
+    in_use: Option<&Settings>,
+) -> Result<Config> {
     component::check_names(components)?;
     let here = std::env::current_dir().context("cannot find the current folder")?;
     if let Some(folder) = &arguments.web_ui {
@@ -146,6 +194,7 @@ fn configure(arguments: &Arguments, components: &[ComponentType]) -> Result<Conf
         folder,
         |name| std::env::var(name).ok(),
         overrides(arguments, &here),
+        in_use,
     );
     config.with_context(|| format!("the configuration ({}) cannot be used", path.display()))
 }

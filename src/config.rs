@@ -115,7 +115,9 @@ impl Config {
     /// Puts a configuration together.
     ///
     /// `components` are those that the program has. `file` is the text of `config.json`, if it exists. Its
-    /// folder, `folder`, is the base of relative paths. `environment` looks a variable up.
+    /// folder, `folder`, is the base of relative paths. `environment` looks a variable up. If the program runs
+    /// already, `in_use` are its settings: what it uses is not checked on disk again, because a disk that
+    /// fails or hangs now is no reason to refuse other changes.
     ///
     /// # Errors
     ///
@@ -126,6 +128,7 @@ impl Config {
         folder: &Path,
         environment: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
         overrides: Overrides,
+        in_use: Option<&Settings>,
     ) -> Result<Self, ConfigError> {
         let settings = Settings::gather(file, environment, overrides.values.clone())?;
         let endpoints = read_endpoints(&settings, components, folder, &overrides)?;
@@ -145,14 +148,16 @@ impl Config {
             settings,
         };
         config.settings.refuse_unknown()?;
-        config.check_folders(&config.settings)?;
+        let is_new = |key: &str| in_use.is_none_or(|in_use| !in_use.agrees(&config.settings, key));
+        config.check_folders(&config.settings, is_new)?;
         Ok(config)
     }
 
-    /// Checks that folders are writable, or can be created, before anything is bound.
-    fn check_folders(&self, settings: &Settings) -> Result<(), ConfigError> {
+    /// Checks that folders are writable, or can be created, before anything is bound. Those of keys that are
+    /// not new are left alone.
+    fn check_folders(&self, settings: &Settings, is_new: impl Fn(&str) -> bool) -> Result<(), ConfigError> {
         let inventory_folder = self.core.inventory_file.parent().unwrap_or(Path::new("/"));
-        if self.core.inventory_file.is_dir() {
+        if is_new("inventoryFile") && self.core.inventory_file.is_dir() {
             return Err(settings.error(
                 "inventoryFile",
                 &self.core.inventory_file.display(),
@@ -168,12 +173,13 @@ impl Config {
         if self.images.backend == ImageBackend::Mount {
             folders.push(("mountDir", &self.images.mount_dir, &self.images.mount_dir));
         }
-        for &(key, value, folder) in &folders {
+        for &(key, value, folder) in folders.iter().filter(|(key, ..)| is_new(key)) {
             if let Err(problem) = folders::check_folder(folder) {
                 return Err(settings.error(key, &value.display(), &problem));
             }
         }
-        if let Some(folder) = self.images.jobs.keyring.as_ref().filter(|folder| !folder.is_dir()) {
+        let keyring = self.images.jobs.keyring.as_ref().filter(|_| is_new("keyringDir"));
+        if let Some(folder) = keyring.filter(|folder| !folder.is_dir()) {
             return Err(settings.error("keyringDir", &folder.display(), "is not a folder"));
         }
         let access_log = match &self.log.get().access {
@@ -189,10 +195,13 @@ impl Config {
             let files =
                 [("inventoryFile", Some(&self.core.inventory_file)), ("accessLog", access_log.as_ref())];
             for (name, path) in files.into_iter().filter_map(|(name, path)| Some((name, path?))) {
-                if folders::lies_below(path, folder) {
+                if (is_new(key) || is_new(name)) && folders::lies_below(path, folder) {
                     let problem = format!("lies below `{key}`, where everything is served to everybody");
                     return Err(settings.error(name, &path.display(), &problem));
                 }
+            }
+            if !is_new(key) && !is_new("httpEndpoints") {
+                continue;
             }
             endpoint::check_key(&self.endpoints, folder).map_err(|path| {
                 let problem =

@@ -26,18 +26,11 @@ impl Signals {
     }
 }
 
-/// Reloads the settings at each SIGHUP, until the program ends. Signals that come during a reload are one
-/// more.
-///
-/// # Errors
-///
-/// The system refuses to deliver the signal.
-pub(super) fn reload_on_hangup(reloader: Reloader) -> Result<impl Future<Output = ()>> {
-    let mut hangup = signal(SignalKind::hangup())?;
-    Ok(async move {
-        while hangup.recv().await.is_some() {
-            // The log tells how it went.
-            let _ = reloader.reload().await;
-        }
-    })
+/// Reloads the settings at each of `hangups`, until the program ends. Signals that come during a reload are
+/// one more.
+pub(super) async fn reload_on_hangup(mut hangups: Signal, reloader: Reloader) {
+    while hangups.recv().await.is_some() {
+        // The log tells how it went.
+        let _ = reloader.reload().await;
+    }
 }

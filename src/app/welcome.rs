@@ -1,15 +1,34 @@
 //! The lines on standard output with the addresses and folders of the service.
 
 use std::io::{Result, Write};
+use std::thread;
 
 use images::Restored;
 
 use super::endpoints::Listeners;
 use crate::config::{Config, Router};
 
-/// Prints the endpoints, the folders and the images.
+/// Prints the endpoints, the folders and the images. Nothing waits for that: standard output may be a pipe
+/// that nothing reads.
 pub(super) fn print(config: &Config, listeners: &Listeners<'_>, restored: &Restored) -> Result<()> {
-    let mut out = std::io::stdout().lock();
+    let mut text = Vec::new();
+    write(&mut text, config, listeners, restored)?;
+    thread::Builder::new().name("welcome".into()).spawn(move || {
+        let mut out = std::io::stdout().lock();
+        if let Err(error) = out.write_all(&text).and_then(|()| out.flush()) {
+            // Standard output may be closed, which stops no service.
+            tracing::warn!(%error, "cannot print where the service is");
+        }
+    })?;
+    Ok(())
+}
+
+fn write(
+    out: &mut impl Write,
+    config: &Config,
+    listeners: &Listeners<'_>,
+    restored: &Restored,
+) -> Result<()> {
     writeln!(out, "image-service {}", env!("CARGO_PKG_VERSION"))?;
     for (endpoint, listener) in listeners {
         let address = listener.local_addr()?;
@@ -30,6 +49,5 @@ pub(super) fn print(config: &Config, listeners: &Listeners<'_>, restored: &Resto
     if !restored.downloads.is_empty() {
         write!(out, ", {} to be downloaded", restored.downloads.len())?;
     }
-    writeln!(out)?;
-    out.flush()
+    writeln!(out)
 }

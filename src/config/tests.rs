@@ -1,12 +1,12 @@
 use super::*;
 
 fn assemble(file: &str) -> Result<Config, ConfigError> {
-    Config::assemble(&[], Some(file), Path::new("/tmp"), |_| None, Overrides::default())
+    Config::assemble(&[], Some(file), Path::new("/tmp"), |_| None, Overrides::default(), None)
 }
 
 #[test]
 fn defaults_are_those_of_the_contract() {
-    let config = Config::assemble(&[], None, Path::new("/tmp"), |_| None, Overrides::default())
+    let config = Config::assemble(&[], None, Path::new("/tmp"), |_| None, Overrides::default(), None)
         .expect("defaults are valid");
     let bound: Vec<String> = config.endpoints.iter().map(|endpoint| endpoint.address.to_string()).collect();
     assert_eq!(bound, ["0.0.0.0:7070", "0.0.0.0:9090"]);
@@ -25,7 +25,8 @@ fn the_command_line_wins_over_the_environment_and_that_over_the_file() {
     };
     let overrides =
         Overrides { values: BTreeMap::from([("maxDownloads", Value::from(3))]), ..Overrides::default() };
-    let config = Config::assemble(&[], Some(file), Path::new("/tmp"), environment, overrides).expect("valid");
+    let config =
+        Config::assemble(&[], Some(file), Path::new("/tmp"), environment, overrides, None).expect("valid");
     assert_eq!(
         (*config.northbound.timeout.get(), config.log.get().min_level, config.images.jobs.max_downloads),
         (Some(Duration::from_millis(5)), 2, 3)
@@ -104,7 +105,7 @@ fn a_door_can_be_moved_alone() {
             southbound: address(southbound),
             ..Overrides::default()
         };
-        Config::assemble(&[], None, Path::new("/tmp"), |_| None, overrides)
+        Config::assemble(&[], None, Path::new("/tmp"), |_| None, overrides, None)
             .map(|config| endpoint::shown(&config.endpoints))
     };
     assert_eq!(moved(None, Some("127.0.0.1:9191")).expect("valid"), "0.0.0.0:7070, 127.0.0.1:9191");
@@ -125,7 +126,8 @@ fn a_door_that_was_open_to_https_only_stays_so_when_it_is_moved() {
     let moved = |file: &str| {
         let address = "127.0.0.1:9191".parse().expect("an address");
         let overrides = Overrides { southbound: Some(address), ..Overrides::default() };
-        let config = Config::assemble(&[], Some(file), folder.path(), |_| None, overrides).expect("valid");
+        let config =
+            Config::assemble(&[], Some(file), folder.path(), |_| None, overrides, None).expect("valid");
         let endpoint = config.endpoints.into_iter().find(|endpoint| endpoint.address == address);
         endpoint.expect("it was moved there").tls.is_some()
     };

@@ -9,8 +9,9 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -44,14 +45,26 @@ pub struct Log {
 struct Outputs {
     standard_error: Queue,
     is_terminal: bool,
-    format: ArcSwap<LogFormat>,
+    /// Those in use.
+    settings: ArcSwap<LogSettings>,
     access: ArcSwap<Access>,
+    dropped: Arc<AtomicU64>,
+    access_dropped: Arc<AtomicU64>,
 }
 
+#[derive(Clone)]
 enum Access {
     Off,
     StandardError,
-    File { path: PathBuf, queue: Queue },
+    File(Queue),
+}
+
+/// Settings that can be used: the file of their access log is open.
+pub struct PreparedLog {
+    settings: LogSettings,
+    access: Access,
+    /// The file for a queue that is in use already.
+    next: Option<File>,
 }
 
 impl Log {
@@ -65,15 +78,25 @@ impl Log {
         let names: Arc<[String]> = names.collect();
         let standard_error = io::stderr().as_fd().try_clone_to_owned().map(File::from);
         let standard_error = standard_error.context("cannot use standard error")?;
+        let is_terminal = standard_error.is_terminal();
+        let dropped = Arc::default();
+        // There is no other place to tell that the log fails.
+        let queue = Queue::start("log", standard_error, Arc::clone(&dropped), |_| {});
+        let without_access = LogSettings { access: AccessLog::Off, ..settings.clone() };
         let outputs = Arc::new(Outputs {
-            is_terminal: standard_error.is_terminal(),
-            standard_error: Queue::start("log", standard_error).context("cannot start the log's thread")?,
-            format: ArcSwap::from_pointee(settings.format),
+            is_terminal,
+            standard_error: queue.context("cannot start the log's thread")?,
+            settings: ArcSwap::from_pointee(without_access),
             access: ArcSwap::from_pointee(Access::Off),
+            dropped,
+            access_dropped: Arc::default(),
         });
         let (filter, handle) = reload::Layer::new(filter(settings, &names));
         let log = Self { outputs, filter: handle, names };
-        log.apply(settings)?;
+        log.apply(
+            log.prepare(settings)
+                .with_context(|| format!("cannot open {} (`accessLog`)", settings.access))?,
+        );
         let lines = Lines(Arc::clone(&log.outputs));
         tracing_subscriber::registry()
             .with(filter)
@@ -85,47 +108,63 @@ impl Log {
         Ok(log)
     }
 
-    /// Uses other settings from now on, and opens the file of the access log again, because it may have been
-    /// rotated.
+    /// Opens what `settings` need. Nothing changes before they are applied.
     ///
     /// # Errors
     ///
-    /// The file cannot be opened. The access log stays as it is.
-    pub fn apply(&self, settings: &LogSettings) -> Result<()> {
-        self.outputs.format.store(Arc::new(settings.format));
-        // It fails only after the end of the subscriber.
-        let _ = self.filter.reload(filter(settings, &self.names));
+    /// The file of the access log cannot be opened.
+    pub fn prepare(&self, settings: &LogSettings) -> io::Result<PreparedLog> {
+        let outputs = &*self.outputs;
+        let (in_use, mut next) = (outputs.settings.load(), None);
         let access = match &settings.access {
             AccessLog::Off => Access::Off,
             AccessLog::StandardError => Access::StandardError,
             AccessLog::File(path) => {
-                let file =
-                    open(path).with_context(|| format!("cannot open {} (`accessLog`)", path.display()))?;
-                match &**self.outputs.access.load() {
+                let file = open(path)?;
+                match &**outputs.access.load() {
                     // Lines that wait go to the new file: at most a line is divided between both.
-                    Access::File { path: known, queue } if known == path => {
-                        queue.redirect(file);
-                        return Ok(());
+                    access @ Access::File(_) if in_use.access == settings.access => {
+                        next = Some(file);
+                        access.clone()
                     }
-                    _ => {
-                        let queue = Queue::start("access-log", file);
-                        let queue = queue.context("cannot start the access log's thread")?;
-                        Access::File { path: path.clone(), queue }
-                    }
+                    _ => Access::File(Queue::start(
+                        "access-log",
+                        file,
+                        Arc::clone(&outputs.access_dropped),
+                        |error| tracing::error!(error = %error.kind(), "the access log cannot be written"),
+                    )?),
                 }
             }
         };
+        Ok(PreparedLog { settings: settings.clone(), access, next })
+    }
+
+    /// Uses other settings from now on.
+    pub fn apply(&self, prepared: PreparedLog) {
+        let PreparedLog { settings, access, next } = prepared;
+        if let (Access::File(queue), Some(file)) = (&access, next) {
+            queue.redirect(file);
+        }
+        // It fails only after the end of the subscriber.
+        let _ = self.filter.reload(filter(&settings, &self.names));
         self.outputs.access.store(Arc::new(access));
+        self.outputs.settings.store(Arc::new(settings));
+    }
+
+    /// Opens the file of the access log again, because it may have been rotated.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::prepare`]. The access log stays as it is.
+    pub fn reopen(&self) -> io::Result<()> {
+        self.apply(self.prepare(&self.outputs.settings.load())?);
         Ok(())
     }
 
     /// Lines of the log that were lost because it is not read fast enough, and those of the access log.
     pub fn dropped(&self) -> (u64, u64) {
-        let access = match &**self.outputs.access.load() {
-            Access::File { queue, .. } => queue.dropped(),
-            Access::Off | Access::StandardError => 0,
-        };
-        (self.outputs.standard_error.dropped(), access)
+        let [log, access] = [&self.outputs.dropped, &self.outputs.access_dropped];
+        (log.load(Ordering::Relaxed), access.load(Ordering::Relaxed))
     }
 
     /// Writes the last lines, with `words` at the end. Waits for a second at most if nothing reads them.
@@ -133,7 +172,7 @@ impl Log {
         if let Some(words) = words {
             self.outputs.say(&self.outputs.standard_error, &format!("{words}\n"));
         }
-        if let Access::File { queue, .. } = &**self.outputs.access.load() {
+        if let Access::File(queue) = &**self.outputs.access.load() {
             queue.flush(FLUSH_TIMEOUT);
         }
         self.outputs.standard_error.flush(FLUSH_TIMEOUT);
@@ -144,7 +183,7 @@ impl Outputs {
     fn say(&self, queue: &Queue, line: &str) {
         queue.push(line, |lost| {
             let words = format!("{lost} lines were dropped, because the log is not read fast enough");
-            line::warning(&words, lost, **self.format.load(), self.is_terminal)
+            line::warning(&words, lost, self.settings.load().format, self.is_terminal)
         });
     }
 }
@@ -162,19 +201,16 @@ impl<S: Subscriber> Layer<S> for Lines {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let outputs = &*self.0;
         if event.metadata().target() != ACCESS_LOG {
-            let line = line::of_event(event, **outputs.format.load(), outputs.is_terminal);
+            let line = line::of_event(event, outputs.settings.load().format, outputs.is_terminal);
             return outputs.say(&outputs.standard_error, &line);
         }
         let access = outputs.access.load();
-        let queue = match &**access {
-            Access::Off => return,
-            Access::StandardError => &outputs.standard_error,
-            Access::File { queue, .. } => queue,
-        };
-        let told = |lost| line::access_warning("lines were dropped", lost);
         match &**access {
-            Access::File { .. } => queue.push(&line::of_access(event), told),
-            _ => outputs.say(queue, &line::of_access(event)),
+            Access::Off => {}
+            Access::StandardError => outputs.say(&outputs.standard_error, &line::of_access(event)),
+            Access::File(queue) => {
+                queue.push(&line::of_access(event), |lost| line::access_warning("lines were dropped", lost));
+            }
         }
     }
 }

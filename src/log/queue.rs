@@ -20,8 +20,12 @@ pub(super) struct Queue(Arc<Shared>);
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
-    dropped: AtomicU64,
+    /// Lines that were dropped since the start, also by the queues before this one.
+    dropped: Arc<AtomicU64>,
 }
+
+/// Told once when lines can no longer be written.
+type OnFailure = fn(&io::Error);
 
 #[derive(Default)]
 struct State {
@@ -34,15 +38,20 @@ struct State {
 }
 
 impl Queue {
-    /// Starts the thread, called `name`, which writes to `file`.
-    pub(super) fn start(name: &str, file: File) -> io::Result<Self> {
-        let shared =
-            Arc::new(Shared { state: Mutex::default(), changed: Condvar::new(), dropped: AtomicU64::new(0) });
+    /// Starts the thread, called `name`, which writes to `file`. It counts lines that it drops in `dropped`,
+    /// and calls `failed` when the file first refuses lines.
+    pub(super) fn start(
+        name: &str,
+        file: File,
+        dropped: Arc<AtomicU64>,
+        failed: OnFailure,
+    ) -> io::Result<Self> {
+        let shared = Arc::new(Shared { state: Mutex::default(), changed: Condvar::new(), dropped });
         let queue = Self(Arc::clone(&shared));
         // The thread ends with the program, or when its queue was replaced.
         thread::Builder::new()
             .name(name.into())
-            .spawn(move || Writer { file, is_torn: false }.run(&shared))?;
+            .spawn(move || Writer { file, is_torn: false, is_failing: false, failed }.run(&shared))?;
         Ok(queue)
     }
 
@@ -72,11 +81,6 @@ impl Queue {
         self.0.changed.notify_all();
     }
 
-    /// Lines that were dropped since the start.
-    pub(super) fn dropped(&self) -> u64 {
-        self.0.dropped.load(Ordering::Relaxed)
-    }
-
     /// Waits until all lines are written, or for `limit`.
     pub(super) fn flush(&self, limit: Duration) {
         let is_busy = |state: &mut State| state.is_writing || !state.waiting.is_empty();
@@ -94,6 +98,9 @@ struct Writer {
     file: File,
     /// Whether an error left a part of a line in the file.
     is_torn: bool,
+    /// Whether the last lines could not be written.
+    is_failing: bool,
+    failed: OnFailure,
 }
 
 impl Writer {
@@ -110,12 +117,12 @@ impl Writer {
                 }
             }
             if let Some(file) = state.next.take() {
-                (self.file, self.is_torn) = (file, false);
+                (self.file, self.is_torn, self.is_failing) = (file, false, false);
             }
             std::mem::swap(&mut state.waiting, &mut lines);
             state.is_writing = true;
             drop(state);
-            let lost = self.write(&lines);
+            let lost = self.write(&lines, shared);
             lines.clear();
             let mut state = shared.lock();
             state.is_writing = false;
@@ -127,7 +134,8 @@ impl Writer {
     }
 
     /// Writes the lines, and returns how many of them could not be written.
-    fn write(&mut self, lines: &[u8]) -> u64 {
+    fn write(&mut self, lines: &[u8], shared: &Arc<Shared>) -> u64 {
+        let is_replaced = || Arc::strong_count(shared) == 1 || shared.lock().next.is_some();
         let mut left = lines;
         if self.is_torn && self.file.write_all(b"\n").is_ok() {
             self.is_torn = false;
@@ -137,11 +145,22 @@ impl Writer {
                 Ok(0) => break,
                 Ok(written) => left = left.get(written..).unwrap_or_default(),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(RETRY),
-                // A full disk or a closed pipe. There is no other place to tell so.
-                Err(_) => break,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    if is_replaced() {
+                        break;
+                    }
+                    thread::sleep(RETRY);
+                }
+                // A full disk or a closed pipe.
+                Err(error) => {
+                    if !std::mem::replace(&mut self.is_failing, true) {
+                        (self.failed)(&error);
+                    }
+                    break;
+                }
             }
         }
+        self.is_failing &= !left.is_empty();
         let written = lines.len() - left.len();
         self.is_torn |= !left.is_empty() && written > 0 && lines.get(written - 1) != Some(&b'\n');
         u64::try_from(left.iter().filter(|byte| **byte == b'\n').count()).unwrap_or(u64::MAX)
@@ -160,6 +179,11 @@ mod tests {
         (File::from(std::os::fd::OwnedFd::from(reader)), File::from(std::os::fd::OwnedFd::from(writer)))
     }
 
+    fn start(file: File) -> (Queue, Arc<AtomicU64>) {
+        let dropped = Arc::default();
+        (Queue::start("test", file, Arc::clone(&dropped), |_| {}).expect("a thread"), dropped)
+    }
+
     fn told(lost: u64) -> String {
         format!("{lost} lost\n")
     }
@@ -167,7 +191,7 @@ mod tests {
     #[test]
     fn nothing_waits_for_a_reader_and_the_loss_is_told() {
         let (reader, writer) = pipe();
-        let queue = Queue::start("test", writer).expect("a thread");
+        let (queue, dropped) = start(writer);
         let line = format!("{}\n", "x".repeat(999));
         // More than fits into the pipe, so that the writer waits for its reader before a line is dropped.
         let first = "f".repeat(200_000);
@@ -180,7 +204,7 @@ mod tests {
         }
         let all = 10_000;
         (0..all).for_each(|_| queue.push(&line, told));
-        let dropped = queue.dropped();
+        let dropped = dropped.load(Ordering::Relaxed);
         assert!(dropped > 0, "{all} lines are more than fit");
         queue.flush(Duration::from_millis(10));
 
@@ -198,10 +222,10 @@ mod tests {
     fn lines_that_cannot_be_written_are_counted() {
         let (reader, writer) = pipe();
         drop(reader);
-        let queue = Queue::start("test", writer).expect("a thread");
+        let (queue, dropped) = start(writer);
         queue.push("a\nb\n", told);
         queue.flush(Duration::from_secs(20));
-        assert_eq!(queue.dropped(), 2);
+        assert_eq!(dropped.load(Ordering::Relaxed), 2);
         let (mut reader, writer) = pipe();
         queue.redirect(writer);
         queue.push("c\n", told);

@@ -1,5 +1,6 @@
 //! The settings of the logs.
 
+use std::fmt::{self, Display, Formatter};
 use std::path::PathBuf;
 
 /// How lines are written.
@@ -20,6 +21,16 @@ pub enum AccessLog {
     StandardError,
     /// A file, to whose end they are added.
     File(PathBuf),
+}
+
+impl Display for AccessLog {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Off => formatter.write_str("none"),
+            Self::StandardError => formatter.write_str("stderr"),
+            Self::File(path) => Display::fmt(&path.display(), formatter),
+        }
+    }
 }
 
 /// What is written, how and where.

@@ -33,7 +33,7 @@ fn explained() -> BTreeMap<String, Option<Value>> {
 
 /// The configuration that a file in `folder` with this text makes, as text.
 fn assembled(text: &str, folder: &Path) -> String {
-    let config = Config::assemble(COMPONENTS, Some(text), folder, |_| None, Overrides::default());
+    let config = Config::assemble(COMPONENTS, Some(text), folder, |_| None, Overrides::default(), None);
     format!("{:#?}", config.unwrap_or_else(|error| panic!("{text}: {error}")))
 }
 
@@ -47,7 +47,7 @@ fn variables(folder: &Path) -> BTreeSet<String> {
             None
         }
     };
-    Config::assemble(COMPONENTS, None, folder, environment, Overrides::default()).unwrap();
+    Config::assemble(COMPONENTS, None, folder, environment, Overrides::default(), None).unwrap();
     std::mem::take(&mut *asked.lock().unwrap())
 }
 

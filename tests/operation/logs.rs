@@ -1,5 +1,6 @@
 //! The log and the access log: what is in them, and that nothing waits for their reader.
 
+use harness::disk::SmallDisk;
 use harness::http::{self, Connection, Request};
 use harness::program::program;
 use harness::wait::eventually;
@@ -184,4 +185,59 @@ fn an_access_log_can_be_a_file_that_exists_already() {
     http::get(&service.south(PATH)).expect_status(404);
     wait_for_line(&service.path("access.log"), |line| line["path"] == PATH);
     assert_eq!(lines(&service.path("access.log"))[0], json!({"old": true}));
+}
+
+/// The number of lines that were dropped, and the access log's.
+fn dropped(service: &Service) -> [u64; 2] {
+    let metrics = http::get(&service.north("/metrics")).expect_status(200).text();
+    ["log", "access_log"].map(|log| {
+        let name = format!("image_service_{log}_lines_dropped_total ");
+        metrics.lines().find_map(|line| line.strip_prefix(&name)).unwrap().parse().unwrap()
+    })
+}
+
+#[test]
+fn an_access_log_on_a_full_disk_is_told_in_the_log_and_its_losses_stay_counted() {
+    let setup = Setup::new().set("accessLog", json!("./logs/access.log"));
+    let disk = SmallDisk::mount(&setup.path("logs"), 1);
+    let mut service = setup.start();
+    disk.fill();
+    let lost = eventually(LIMIT, "lost lines", || {
+        http::get(&service.south(PATH)).expect_status(404);
+        Some(dropped(&service)[1]).filter(|lost| *lost > 1)
+    });
+    service.expect_logged("the access log cannot be written");
+    assert_eq!(service.log().matches("the access log cannot be written").count(), 1);
+    disk.make_room();
+    eventually(LIMIT, "a line about the loss", || {
+        http::get(&service.south(PATH)).expect_status(404);
+        lines(&service.path("logs/access.log")).into_iter().find(|line| line["dropped"].is_u64())
+    });
+    for elsewhere in [json!("./access.log"), Value::Null] {
+        service.reconfigure("accessLog", elsewhere);
+        service.write_config();
+        http::request("POST", &service.north("/reload"), &[], Vec::new()).expect_status(200);
+        assert!(dropped(&service)[1] >= lost, "a counter goes down");
+    }
+}
+
+/// Both outputs are often one pipe, and its reader may have stopped before the start.
+#[test]
+fn outputs_that_nothing_reads_stop_no_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_reader, writer) = std::io::pipe().unwrap();
+    rustix::io::ioctl_fionbio(&writer, true).unwrap();
+    while std::io::Write::write(&mut &writer, &[b'x'; 4096]).is_ok() {}
+    rustix::io::ioctl_fionbio(&writer, false).unwrap();
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut command = program(&["--southbound", "127.0.0.1:0", "--northbound", &address.to_string()]);
+    command.current_dir(folder.path()).stdin(Stdio::null());
+    let mut process = command.stdout(writer.try_clone().unwrap()).stderr(writer).spawn().unwrap();
+    let connected = eventually(LIMIT, "a connection", || std::net::TcpStream::connect(address).ok());
+    let mut connection = Connection::over(connected, &format!("http://{address}/"));
+    connection.set_silence(LIMIT);
+    let answer = connection.exchange(&Request::new("GET", "/livez"));
+    process.kill().unwrap();
+    process.wait().unwrap();
+    assert_eq!(answer.unwrap().status, 200);
 }

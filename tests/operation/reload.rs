@@ -1,12 +1,17 @@
 //! SIGHUP and `POST /reload`: which settings change while the program runs, and that a wrong file changes
 //! none.
 
-use harness::http::{self, Response};
+use harness::disk::HangingDisk;
+use harness::http::{self, Connection, Request, Response};
 use harness::wait::eventually;
 use harness::{Service, Setup};
+use rustix::fs::{CWD, Mode, mknodat};
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use std::fs;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -86,6 +91,13 @@ fn a_wrong_file_changes_nothing_and_is_told() {
         assert!(!text.contains("/dev") && !text.contains(folder.to_str().unwrap()), "a path is told: {text}");
         service.reconfigure(key, Value::Null);
     }
+    for (text, expected) in
+        [("{\"x\": \"secret\"}", "unknown key `x`"), ("[\"secret\"]", "not a JSON object")]
+    {
+        fs::write(service.path("config.json"), text).unwrap();
+        let told = reload(&service).expect_status(422).text();
+        assert!(told.contains(expected) && !told.contains("secret"), "{told}");
+    }
     fs::write(service.path("config.json"), "{").unwrap();
     assert!(reload(&service).expect_status(422).text().contains("not a JSON object"));
     fs::remove_file(service.path("config.json")).unwrap();
@@ -131,7 +143,7 @@ fn the_level_of_the_log_and_the_reach_of_downloads_change() {
 fn a_rotated_access_log_is_opened_again_even_if_the_file_is_wrong() {
     let mut service = Setup::new().set("accessLog", json!("./access.log")).start();
     let (log, rotated) = (service.path("access.log"), service.path("access.log.1"));
-    let is_in = |path: &std::path::Path, words: &str| {
+    let is_in = |path: &Path, words: &str| {
         eventually(LIMIT, words, || fs::read_to_string(path).ok().filter(|text| text.contains(words)));
     };
     http::get(&service.south("/first")).expect_status(404);
@@ -173,9 +185,9 @@ fn sighup_is_harmless_without_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let mut command =
         harness::program::program(&["--northbound", "127.0.0.1:0", "--southbound", "127.0.0.1:0"]);
-    command.current_dir(folder.path()).stdin(std::process::Stdio::null());
-    command.stdout(std::process::Stdio::piped());
-    command.stderr(fs::File::create(folder.path().join("log")).unwrap());
+    command.current_dir(folder.path()).stdin(Stdio::null());
+    command.stdout(Stdio::piped());
+    command.stderr(File::create(folder.path().join("log")).unwrap());
     let mut process = command.spawn().unwrap();
     let log = || fs::read_to_string(folder.path().join("log")).unwrap_or_default();
     let mut stdout = std::io::BufReader::new(process.stdout.take().unwrap());
@@ -189,4 +201,104 @@ fn sighup_is_harmless_without_a_file() {
     assert!(process.try_wait().unwrap().is_none());
     process.kill().unwrap();
     process.wait().unwrap();
+}
+
+fn make_pipe(path: &Path) {
+    mknodat(CWD, path, rustix::fs::FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+}
+
+#[test]
+fn an_access_log_that_cannot_be_opened_refuses_all_settings() {
+    let mut service = Setup::new().start();
+    // The check of settings finds a file that may be written; but nothing reads this pipe.
+    make_pipe(&service.path("pipe"));
+    service.reconfigure("accessLog", json!("./pipe"));
+    service.reconfigure("logFormat", json!("json"));
+    service.reconfigure("maxFileSize", json!(4000));
+    service.write_config();
+    let text = reload(&service).expect_status(422).text();
+    assert!(text.contains("`accessLog`") && !text.contains("/pipe"), "{text}");
+    assert_eq!(metric(&service, "image_service_config_reload_success").as_deref(), Some("0"));
+    http::put(&service.north("/microkernel?name=a"), vec![0; 5000]).expect_status(200);
+    service.expect_logged("ERROR the settings stay as they are");
+    service.reconfigure("accessLog", Value::Null);
+    service.write_config();
+    reload(&service).expect_status(200);
+}
+
+/// A store that fails now needs other settings all the more: its folder is no new setting.
+#[test]
+fn a_store_that_fails_or_hangs_stops_no_reload() {
+    let mut service = Setup::new().set("accessLog", json!("./access.log")).start();
+    let store = service.path("static/iso");
+    fs::rename(&store, service.path("elsewhere")).unwrap();
+    fs::write(&store, "no folder").unwrap();
+    service.reconfigure("transferRate", json!(1_000_000));
+    service.write_config();
+    assert_eq!(reload(&service).expect_status(200).json()["changed"], json!(["transferRate"]));
+    fs::remove_file(&store).unwrap();
+    fs::create_dir(&store).unwrap();
+    let _disk = HangingDisk::mount(&store);
+    service.reconfigure("transferRate", json!(2_000_000));
+    service.write_config();
+    assert_eq!(reload(&service).expect_status(200).json()["changed"], json!(["transferRate"]));
+    // A folder that is new is still looked at.
+    service.reconfigure("isoDir", json!("/dev/null/x"));
+    service.write_config();
+    reload(&service).expect_status(422);
+}
+
+/// systemd takes a process for started before it has read its configuration, and may reload it then.
+#[test]
+fn sighup_during_the_start_reloads_after_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.json");
+    make_pipe(&path);
+    let mut command = harness::program::program(&["--config", path.to_str().unwrap()]);
+    command.current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::null());
+    let mut process = command.stderr(File::create(folder.path().join("log")).unwrap()).spawn().unwrap();
+    // Opens as soon as the program reads its configuration.
+    let mut pipe = OpenOptions::new().write(true).open(&path).unwrap();
+    rustix::process::kill_process(rustix::process::Pid::from_child(&process), Signal::HUP).unwrap();
+    let endpoint = json!([{"address": "127.0.0.1", "port": 0, "routers": ["northbound", "southbound"]}]);
+    let config = json!({ "httpEndpoints": endpoint }).to_string();
+    fs::write(folder.path().join("new.json"), &config).unwrap();
+    fs::rename(folder.path().join("new.json"), &path).unwrap();
+    // A program that the signal has ended reads no more.
+    let _ = pipe.write_all(config.as_bytes());
+    drop(pipe);
+    let log = || fs::read_to_string(folder.path().join("log")).unwrap_or_default();
+    eventually(LIMIT, "a reload or the end", || {
+        (log().contains("the settings were reloaded") || process.try_wait().unwrap().is_some()).then_some(())
+    });
+    assert!(process.try_wait().unwrap().is_none(), "{}", log());
+    process.kill().unwrap();
+    process.wait().unwrap();
+}
+
+#[test]
+fn reloads_that_wait_for_a_disk_take_no_threads() {
+    let service = Setup::new().start();
+    let threads = || metric(&service, "process_threads").unwrap().parse::<u64>().unwrap();
+    let (path, before) = (service.write_config(), threads());
+    let config = fs::read(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    make_pipe(&path);
+    let url = service.north("/reload");
+    let mut waiting: Vec<Connection> = (0..30).map(|_| Connection::open(&url)).collect();
+    for connection in &mut waiting {
+        connection.send(&Request::new("POST", "/reload").header("Content-Length", "0")).unwrap();
+    }
+    // The first one reads; the others follow when there is a file again.
+    let mut pipe = OpenOptions::new().write(true).open(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, &config).unwrap();
+    pipe.write_all(&config).unwrap();
+    drop(pipe);
+    for connection in &mut waiting {
+        connection.receive("POST").unwrap().expect_status(200);
+    }
+    // A thread that has worked stays for some seconds.
+    let after = threads();
+    assert!(after < before + 20, "{before} threads before, {after} after");
 }

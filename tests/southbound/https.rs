@@ -239,6 +239,15 @@ fn a_renewed_certificate_is_taken_without_a_restart() {
 }
 
 #[test]
+fn a_reload_takes_a_renewed_certificate_at_once() {
+    let service = setup("ec").start();
+    assert_eq!(shown(&service), "first");
+    make_pair(&service.path(""), "second", "ec");
+    http::request("POST", &service.north("/reload"), &[], "").expect_status(200);
+    assert_eq!(shown(&service), "second");
+}
+
+#[test]
 fn settings_that_cannot_work_are_told_with_key_and_value() {
     let cases: [(Value, &[&str]); 13] = [
         (json!(true), &["`tls` is true", "certificate, key"]),

@@ -79,6 +79,12 @@ impl Tls {
         self.0.certificate.dns_names()
     }
 
+    /// Reads both files again if they have changed, without waiting for a client to come. A pair that cannot
+    /// be used is logged and not taken.
+    pub fn renew(&self) {
+        self.0.certificate.check();
+    }
+
     /// Makes the handshake with a client.
     ///
     /// # Errors

@@ -59,9 +59,13 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
-    /// The text for clients, which are told no path of this machine.
+    /// The text for clients, which are told no path of this machine, and no value of a key that may belong
+    /// to anything.
     pub fn public_message(&self) -> String {
-        let message = self.to_string();
+        let message = match self {
+            Self::UnknownKey { key, origin, hint, .. } => format!("unknown key `{key}` in {origin}{hint}"),
+            _ => self.to_string(),
+        };
         let has_path = message
             .split(|c: char| c.is_whitespace() || "\"'(`[=".contains(c))
             .any(|word| word.starts_with('/') && word.len() > 1);

@@ -92,7 +92,7 @@ impl Settings {
             None => Map::new(),
             Some(text) => match serde_json::from_str(text) {
                 Ok(Value::Object(object)) => object,
-                Ok(other) => return Err(ConfigError::NotAnObject(format!("it holds {other}"))),
+                Ok(_) => return Err(ConfigError::NotAnObject("expected {\"key\": value, …}".into())),
                 Err(error) => return Err(ConfigError::NotAnObject(error.to_string())),
             },
         };
@@ -182,6 +182,12 @@ impl Settings {
         drop(known);
         commits.into_iter().for_each(|commit| commit());
         Ok(reloaded)
+    }
+
+    /// Whether `key` has the same value in both. Both have read it.
+    pub fn agrees(&self, other: &Self, key: &str) -> bool {
+        let value = |all: &Self| all.known().values.get(&all.full_key(key)).cloned();
+        value(self) == value(other)
     }
 
     /// A whole number, else `default`.

@@ -127,7 +127,8 @@ impl Certificate {
         let _ = timeout(CHECK_TIME, spawn_blocking(move || this.check())).await;
     }
 
-    fn check(&self) {
+    /// Reads the files again if they have changed.
+    pub(super) fn check(&self) {
         let now = [stamp(&self.chain), stamp(&self.key)];
         let changed = {
             let mut check = self.check.lock().unwrap_or_else(PoisonError::into_inner);
