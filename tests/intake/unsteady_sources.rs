@@ -169,12 +169,12 @@ fn a_length_that_is_a_lie_leads_to_nothing_or_to_the_file() {
 fn what_cannot_go_better_is_not_tried_again() {
     let service = start();
     let origin = Origin::start();
-    let bytes = large::image(6, SIZE);
+    let noise = images::pattern(6, 100_000);
     origin.on("/loop.iso", Behaviour::Redirect("/loop.iso".to_owned()));
-    origin.on("/gzip.iso", Behaviour::Source(Source::new(bytes).encoding("gzip")));
+    origin.on("/coded.iso", Behaviour::Source(Source::new(noise).encoding("br")));
     origin.on("/page.iso", Behaviour::Html);
     for (name, part, requests) in
-        [("loop", "in a circle", 1..=21), ("gzip", "encoded", 1..=1), ("page", "web page", 1..=1)]
+        [("loop", "in a circle", 1..=21), ("coded", "encoded", 1..=1), ("page", "web page", 1..=1)]
     {
         let path = format!("/{name}.iso");
         let job = begin(&service, name, &[&origin.url(&path)]);

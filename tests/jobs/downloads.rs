@@ -180,7 +180,7 @@ impl Odd {
         Self {
             gzip: Answering::start(
                 &format!(
-                    "HTTP/1.1 200 OK\nContent-Encoding: gzip\nContent-Length: {declared}\nConnection: close"
+                    "HTTP/1.1 200 OK\nTransfer-Encoding: gzip\nContent-Length: {declared}\nConnection: close"
                 ),
                 bytes,
             ),

@@ -181,10 +181,11 @@ fn a_server_that_lies_about_ranges_harms_nothing() {
 fn links_are_tried_in_order_and_bad_ones_set_aside() {
     let (service, origin) = (service(), Origin::start());
     origin.on("/page.iso", Behaviour::Html);
-    origin.on("/gzip.iso", Behaviour::Source(Source::new(installer()).encoding("gzip")));
+    let noise = images::pattern(3, 100_000);
+    origin.on("/coded.iso", Behaviour::Source(Source::new(noise).encoding("br")));
     origin.on("/loop.iso", Behaviour::Redirect("/loop.iso".to_owned()));
     origin.on("/good.iso", Behaviour::Bytes(installer()));
-    let links: Vec<String> = ["/missing.iso", "/page.iso", "/gzip.iso", "/loop.iso", "/good.iso"]
+    let links: Vec<String> = ["/missing.iso", "/page.iso", "/coded.iso", "/loop.iso", "/good.iso"]
         .iter()
         .map(|path| origin.url(path))
         .collect();

@@ -162,6 +162,18 @@ fn cookies_last_as_long_as_the_redirects_of_one_download() {
     assert!(!service.log().contains("s3cr3t"), "{}", service.log());
 }
 
+/// Many servers close a connection after each answer without a word.
+#[test]
+fn a_connection_that_closes_after_a_redirect_is_not_used_again() {
+    let service = Service::start(&json!({"downloadRetries": 0}));
+    let target = Answering::start("HTTP/1.1 302 Found\nLocation: ?next\nContent-Length: 0", &[]);
+    for _ in 0..20 {
+        // Each redirect leads to the same server, so the request gets as far as the limit of redirects.
+        let answer = put(&service, "loop", &[("isoweb", &target.url("/loop.iso"))]);
+        expect_problem(&service, &answer, 422, "redirects too often");
+    }
+}
+
 #[test]
 fn answers_that_curl_and_browsers_accept_are_accepted() {
     let service = Service::start(&json!({"downloadRetries": 0}));
@@ -172,7 +184,7 @@ fn answers_that_curl_and_browsers_accept_are_accepted() {
     encoder.write_all(&bytes).unwrap();
     let gzip = encoder.finish().unwrap();
     let length = format!("Content-Length: {size}\nConnection: close");
-    let mut odd = vec![
+    let odd = vec![
         ("http-1-0", Answering::start("HTTP/1.0 200 OK\nServer: old", &bytes)),
         ("scanned", Answering::start(&format!("HTTP/1.1 203 Scanned\n{length}"), &bytes)),
         ("no-reason", Answering::start(&format!("HTTP/1.1 200\n{length}"), &bytes)),
@@ -215,23 +227,45 @@ fn answers_that_curl_and_browsers_accept_are_accepted() {
             ),
         ),
     ];
-    for (name, encoding) in [("none", "none"), ("binary", "binary"), ("charset", "UTF-8"), ("empty", "")] {
-        let head = format!("HTTP/1.1 200 OK\nContent-Encoding: {encoding}\n{length}");
-        odd.push((name, Answering::start(&head, &bytes)));
-    }
     for (name, server) in odd {
         fetched(&service, name, &server.url(&format!("/{name}.iso")));
     }
-    // What is compressed twice, or otherwise, is not undone.
-    let head = format!("HTTP/1.1 200 OK\nContent-Encoding: br\n{length}");
-    let other = Answering::start(&head, &bytes);
-    let answer = put(&service, "br", &[("isoweb", &other.url("/br.iso"))]);
-    expect_problem(&service, &answer, 422, "encoded (br)");
     let cut = Answering::start(
         "HTTP/1.1 200 OK\nContent-Encoding: gzip\nConnection: close",
         &gzip[..gzip.len() / 2],
     );
     let answer = put(&service, "cut", &[("isoweb", &cut.url("/cut.iso"))]);
     expect_problem(&service, &answer, 422, "cannot be decoded");
+    expect_no_unfinished(&service);
+}
+
+#[test]
+fn what_a_server_says_and_does_not_do_changes_nothing() {
+    let service = Service::start(&json!({"downloadRetries": 0}));
+    let bytes = installer();
+    let length = format!("Content-Length: {}\nConnection: close", bytes.len());
+    let many: String = (0..300).map(|number| format!("X-Field-{number}: x\n")).collect();
+    for (name, head) in [
+        ("none", "200 OK\nContent-Encoding: none\n"),
+        ("binary", "200 OK\nContent-Encoding: binary\n"),
+        ("charset", "200 OK\nContent-Encoding: UTF-8\n"),
+        ("empty", "200 OK\nContent-Encoding:\n"),
+        // The words of codings, of which there is none.
+        ("gzip-said", "200 OK\nContent-Encoding: gzip\n"),
+        ("br-said", "200 OK\nContent-Encoding: br\n"),
+        ("twice-said", "200 OK\nContent-Encoding: gzip, gzip\n"),
+        ("transfer-none", "200 OK\nTransfer-Encoding: none\n"),
+        ("created", "201 Created\n"),
+        ("unknown", "299 Fine\n"),
+        ("many-fields", &format!("200 OK\n{many}")),
+    ] {
+        let server = Answering::start(&format!("HTTP/1.1 {head}{length}"), &bytes);
+        fetched(&service, name, &server.url(&format!("/{name}.iso")));
+    }
+    // What is compressed otherwise is not undone, and the reason says so.
+    let noise = images::pattern(7, bytes.len());
+    let other = Answering::start(&format!("HTTP/1.1 200 OK\nContent-Encoding: br\n{length}"), &noise);
+    let answer = put(&service, "br", &[("isoweb", &other.url("/br.iso"))]);
+    expect_problem(&service, &answer, 422, "encoded (br)");
     expect_no_unfinished(&service);
 }

@@ -141,7 +141,6 @@ async fn a_file_comes_in_pieces_over_connections_that_always_break() {
 async fn faults_tell_whether_to_come_again() {
     let origin = Origin::start();
     origin.on("/busy", Behaviour::Each(vec![Behaviour::Busy("7".into()), Behaviour::Bytes(content(1))]));
-    origin.on("/gzip", Behaviour::Source(Source::new(content(1)).encoding("gzip")));
     origin.on("/loop", Behaviour::Redirect("/loop".into()));
     origin.on("/forbidden", Behaviour::Status(403));
     origin.on("/gone", Behaviour::Status(410));
@@ -151,7 +150,6 @@ async fn faults_tell_whether_to_come_again() {
     let ftp = FtpOrigin::start();
     for (url, worth, unreachable) in [
         (origin.url("/busy"), true, false),
-        (origin.url("/gzip"), false, false),
         (origin.url("/loop"), false, false),
         (origin.url("/forbidden"), false, false),
         (origin.url("/gone"), false, false),

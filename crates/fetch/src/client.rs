@@ -21,6 +21,9 @@ use crate::EgressPolicy;
 /// A host that does not answer the first packet for this long is down.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The most fields of an answer; curl has no limit but one for all bytes.
+const MAX_HEADERS: usize = 1000;
+
 /// Fetches files, as far as the egress policy allows. Clones share their connections.
 #[derive(Clone)]
 pub struct Fetcher {
@@ -93,6 +96,10 @@ fn builder(stall: Duration) -> ClientBuilder {
         .http1_allow_obsolete_multiline_headers_in_responses(true)
         .http1_allow_spaces_after_header_name_in_responses(true)
         .http1_ignore_invalid_headers_in_responses(true)
+        .http1_max_headers(MAX_HEADERS)
+        // Some servers close a connection after each answer without a word, so that the next request on it
+        // is lost. Redirects and checksum files are few requests, and bytes of a file end their connection.
+        .pool_max_idle_per_host(0)
         .connect_timeout(CONNECT_TIMEOUT.min(stall))
         .read_timeout(stall)
 }

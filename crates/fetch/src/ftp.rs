@@ -63,6 +63,7 @@ pub(super) async fn fetch(fetcher: &Fetcher, url: &Url, from: Option<Resume>) ->
         proposed_name: None,
         final_url: shown(url),
         started_over: begun.started_over,
+        coding: None,
         bytes: Box::pin(bytes),
     })
 }

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use bytes::{Bytes, BytesMut};
 use flate2::write::MultiGzDecoder;
-use futures_util::{TryStreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{ByteStream, Fault};
 
@@ -24,23 +24,31 @@ struct Gunzip {
     decoder: Option<Box<MultiGzDecoder<Vec<u8>>>>,
 }
 
-/// The decoded bytes. Reads the first ones, because some servers call a file encoded that is not.
-pub(super) async fn decoded(mut bytes: ByteStream) -> Result<ByteStream, Fault> {
+/// What the first bytes of a body show that a server calls encoded.
+pub(super) enum Labelled {
+    /// It is; these are the decoded bytes.
+    Gzip(ByteStream),
+    /// It is not; these are the bytes as they came.
+    Plain(ByteStream),
+}
+
+/// Reads the first bytes, because some servers call a file encoded that is not.
+pub(super) async fn begin(mut bytes: ByteStream) -> Result<Labelled, Fault> {
     let mut begun = BytesMut::new();
     while begun.len() < MAGIC.len() {
         let Some(chunk) = bytes.try_next().await? else { break };
         begun.extend_from_slice(&chunk);
     }
     if !begun.starts_with(&MAGIC) {
-        let text = "the web server says that it sent the file encoded (gzip), which it did not";
-        return Err(Fault::Permanent(text.into()));
+        let begun = stream::iter([Ok(begun.freeze())]);
+        return Ok(Labelled::Plain(Box::pin(begun.chain(bytes))));
     }
     let decoder = Some(Box::new(MultiGzDecoder::new(Vec::new())));
     let gunzip = Gunzip { bytes, encoded: begun.freeze(), decoder };
-    Ok(Box::pin(stream::try_unfold(gunzip, |mut gunzip| async move {
+    Ok(Labelled::Gzip(Box::pin(stream::try_unfold(gunzip, |mut gunzip| async move {
         let decoded = gunzip.next().await?;
         Ok(decoded.map(|decoded| (decoded, gunzip)))
-    })))
+    }))))
 }
 
 impl Gunzip {
@@ -77,7 +85,6 @@ fn broken(error: std::io::Error) -> Fault {
 mod tests {
     use flate2::Compression;
     use flate2::write::GzEncoder;
-    use futures_util::StreamExt;
 
     use super::*;
 
@@ -89,7 +96,8 @@ mod tests {
 
     async fn decode(sent: &[u8], chunk: usize) -> Result<Vec<u8>, Fault> {
         let chunks: Vec<_> = sent.chunks(chunk).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();
-        let mut came = decoded(Box::pin(stream::iter(chunks))).await?;
+        let (Labelled::Gzip(mut came) | Labelled::Plain(mut came)) =
+            begin(Box::pin(stream::iter(chunks))).await?;
         let mut all = Vec::new();
         while let Some(chunk) = came.next().await {
             all.extend_from_slice(&chunk?);
@@ -106,7 +114,7 @@ mod tests {
             assert_eq!(decode(&members, chunk).await, Ok(file.clone()), "{chunk}");
         }
         for plain in [&b""[..], b"\x1f", b"a", b"a file"] {
-            assert!(matches!(decode(plain, 1).await, Err(Fault::Permanent(_))), "{plain:?}");
+            assert_eq!(decode(plain, 1).await.as_deref(), Ok(plain), "{plain:?}");
         }
         let cut = &gzip(&file)[..5000];
         assert!(decode(cut, 100).await.is_err_and(|fault| fault.is_worth_retrying()));

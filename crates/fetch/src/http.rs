@@ -5,10 +5,11 @@ use reqwest::header::{ACCEPT_ENCODING, CONTENT_DISPOSITION, COOKIE, HeaderMap, I
 use reqwest::{Response, StatusCode};
 use url::Url;
 
-use super::answer::{self, Body};
+use super::answer::{self, Body, Coding};
 use super::cookies::Cookies;
 use super::explain::explain;
-use super::{Fault, Fetched, Fetcher, Resume, Validator, ftp, gzip, length};
+use super::gzip::{self, Labelled};
+use super::{Fault, Fetched, Fetcher, Resume, Validator, ftp, length};
 use model::link::shown;
 
 /// As many redirects as browsers follow (Fetch Standard §4.4).
@@ -149,19 +150,29 @@ fn joined(url: &Url, location: &[u8]) -> Option<Url> {
     }
 }
 
+/// A field in UTF-8, which most servers write, or in ISO 8859-1 (RFC 9110 §5.5).
+fn text(bytes: &[u8]) -> String {
+    let latin = |_| bytes.iter().copied().map(char::from).collect();
+    std::str::from_utf8(bytes).map_or_else(latin, str::to_owned)
+}
+
 impl Answer {
     async fn whole(self, started_over: Option<&'static str>) -> Result<Fetched, Fault> {
-        let is_gzipped = answer::is_gzipped(self.response.headers());
+        let coding = answer::coding(self.response.headers());
         let validator = Validator::of(self.response.headers());
         let unencoded = answer::unencoded_length(self.response.headers());
         let total = self.response.content_length().or(unencoded);
         let fetched = Fetched { started_over, ..self.fetched(0, total, validator) };
-        if !is_gzipped {
-            return Ok(fetched);
+        match coding {
+            Coding::None => Ok(fetched),
+            // curl takes such bytes as they are. If they are coded indeed, they are no image.
+            Coding::Other(coding) => Ok(Fetched { coding: Some(coding), ..fetched }),
+            Coding::Gzip => match gzip::begin(fetched.bytes).await? {
+                // Length and validator are those of the encoded bytes, so the file cannot be continued.
+                Labelled::Gzip(bytes) => Ok(Fetched { total: None, validator: None, bytes, ..fetched }),
+                Labelled::Plain(bytes) => Ok(Fetched { bytes, ..fetched }),
+            },
         }
-        // Length and validator are those of the encoded bytes, so the file cannot be continued.
-        let bytes = gzip::decoded(fetched.bytes).await?;
-        Ok(Fetched { total: None, validator: None, bytes, ..fetched })
     }
 
     fn continuing(self, from: &Resume, total: Option<u64>) -> Fetched {
@@ -177,7 +188,7 @@ impl Answer {
 
     fn fetched(self, start: u64, total: Option<u64>, validator: Option<Validator>) -> Fetched {
         let proposed_name = self.response.headers().get(CONTENT_DISPOSITION);
-        let proposed_name = proposed_name.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        let proposed_name = proposed_name.map(|value| text(value.as_bytes()));
         let through_proxy = self.through_proxy;
         let unencoded = answer::unencoded_length(self.response.headers());
         let chunks = self.response.bytes_stream();
@@ -189,6 +200,7 @@ impl Answer {
             proposed_name,
             final_url: shown(&self.url),
             started_over: None,
+            coding: None,
             bytes: match unencoded {
                 Some(length) => length::first(Box::pin(chunks), length),
                 None => Box::pin(chunks),
@@ -248,6 +260,13 @@ mod tests {
             Ok(Some("https://xn--bcher-kva.example/".into()))
         );
         assert!(redirected(302, b"http://").is_err());
+    }
+
+    #[test]
+    fn fields_are_read_in_both_encodings() {
+        for bytes in [&b"\xc3\xa4.iso"[..], b"\xe4.iso"] {
+            assert_eq!(text(bytes), "\u{e4}.iso");
+        }
     }
 
     #[test]

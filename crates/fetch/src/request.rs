@@ -45,7 +45,12 @@ pub async fn small(fetcher: &Fetcher, url: &Url, limit: usize) -> Result<Bytes, 
             }
             all.extend_from_slice(&chunk);
         }
-        Ok(all.freeze())
+        match fetched.coding {
+            Some(coding) if str::from_utf8(&all).is_err() => Err(Fault::Permanent(format!(
+                "the web server sent the file encoded ({coding}), although it was asked not to"
+            ))),
+            _ => Ok(all.freeze()),
+        }
     };
     let late = |_| Fault::transient("the source sends too slowly");
     tokio::time::timeout(SMALL_FILE_TIMEOUT, all).await.map_err(late)?

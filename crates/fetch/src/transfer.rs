@@ -39,6 +39,8 @@ pub struct Fetched {
     pub final_url: Url,
     /// Why the file starts over although a resume was requested.
     pub started_over: Option<&'static str>,
+    /// The coding that the bytes have by the words of the server, which are passed on as they came.
+    pub coding: Option<String>,
     /// The bytes.
     pub bytes: ByteStream,
 }

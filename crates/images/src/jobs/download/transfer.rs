@@ -145,7 +145,7 @@ impl Transfer<'_> {
             if let Some(read) = &mut beginning {
                 read.extend_from_slice(&chunk[..chunk.len().min(SIGNATURE_BYTES - read.len())]);
                 if read.len() == SIGNATURE_BYTES {
-                    check_beginning(intake, read)?;
+                    check_beginning(intake, read, fetched.coding.as_deref())?;
                     beginning = None;
                 }
             }
@@ -154,7 +154,7 @@ impl Transfer<'_> {
             context.reach(intake.offset());
         }
         match beginning {
-            Some(read) => check_beginning(intake, &read),
+            Some(read) => check_beginning(intake, &read, fetched.coding.as_deref()),
             None => Ok(()),
         }
     }
@@ -174,9 +174,13 @@ fn fatal(error: CatalogError) -> Break {
 }
 
 /// Finds an error page in place of an ISO within the first sectors, long before it fills the disk.
-fn check_beginning(intake: &Intake, beginning: &[u8]) -> Result<(), Break> {
+fn check_beginning(intake: &Intake, beginning: &[u8], coding: Option<&str>) -> Result<(), Break> {
     if intake.may_be_image(beginning) {
         return Ok(());
     }
-    Err(Break::Link(Failure::NotAnImage(not_an_image(beginning))))
+    let told = not_an_image(beginning);
+    Err(Break::Link(Failure::NotAnImage(match coding {
+        None => told,
+        Some(coding) => format!("{told}; the web server sent it encoded ({coding})"),
+    })))
 }
