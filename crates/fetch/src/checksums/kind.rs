@@ -73,10 +73,12 @@ const WORDS: [(&str, Kind); 44] = [
 ];
 
 impl Kind {
-    /// The kind that a tag such as `SHA256` or `sha512sum` names, and nothing else.
+    /// The kind that a tag such as `SHA256`, `sha512sum` or `SHA-256 checksum` names, and nothing else.
     pub(super) fn of_tag(tag: &str) -> Option<Self> {
         let tag = tag.trim().to_ascii_lowercase();
-        longest(&tag).filter(|(_, length)| *length == tag.len()).map(|(kind, _)| kind)
+        let words = [" checksum", " digest", " hash", " sum"];
+        let tag = words.iter().find_map(|word| tag.strip_suffix(word)).unwrap_or(&tag);
+        longest(tag).filter(|(_, length)| *length == tag.len()).map(|(kind, _)| kind)
     }
 
     /// The kinds that a heading or the name of a file names, each once.

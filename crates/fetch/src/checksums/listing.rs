@@ -59,9 +59,11 @@ impl Listing {
     pub(super) fn read(text: &str, file_name: &str) -> Self {
         let mut listing = Self::default();
         let mut kinds = Kind::all_in(file_name);
-        for line in signed_lines(text.strip_prefix('\u{feff}').unwrap_or(text)) {
+        // Lines end in every way that systems know, and by NUL (`sha256sum --zero`).
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
+        for line in signed_lines(&text.replace(['\r', '\0'], "\n")) {
             match tagged(line).or_else(|| labelled(line)).or_else(|| plain(line, &kinds)) {
-                Some((name, value)) if matches!(name.as_str(), "" | "-") => listing.nameless.push(value),
+                Some((name, value)) if is_no_name(&name) => listing.nameless.push(value),
                 Some(entry) => listing.entries.push(entry),
                 None => {
                     let named = Kind::all_in(line);
@@ -123,11 +125,19 @@ fn join(name: &str, values: impl Iterator<Item = Value>) -> Result<Expected, Lis
     }
 }
 
+/// Whether a word stands in the place of a name: that of a pipe (`openssl dgst`, coreutils), or the label of
+/// a digest (`Get-FileHash | Format-List`).
+fn is_no_name(name: &str) -> bool {
+    let words = ["", "-", "stdin", "(stdin)", "hash", "digest", "checksum"];
+    words.iter().any(|word| word.eq_ignore_ascii_case(name))
+}
+
 /// How well a listed path fits a name: the number of its segments if it is the end of the name, else 0;
-/// `None` if the last segments differ.
+/// `None` if the last segments differ. Windows separates segments by backslashes, and some quote them.
 fn rank(path: &str, name: &str) -> Option<usize> {
     let segments = |text: &str| -> Vec<String> {
-        text.split('/').filter(|segment| !matches!(*segment, "" | ".")).map(str::to_owned).collect()
+        let segments = text.trim_matches(['"', '\'', '`']).split(['/', '\\']);
+        segments.filter(|segment| !matches!(*segment, "" | ".")).map(str::to_owned).collect()
     };
     let (path, name) = (segments(path), segments(name));
     (path.last()? == name.last()?).then(|| if name.ends_with(&path) { path.len() } else { 0 })
@@ -167,9 +177,11 @@ fn tagged(line: &str) -> Option<(String, Value)> {
 }
 
 /// `SHA256: digest`, `sha256=digest`, `sha256:digest  name` or `sha256-digest`, where the kind stands before
-/// each digest.
+/// each digest; also the field `Repr-Digest: sha-256=:digest:` (RFC 9530 §3).
 fn labelled(line: &str) -> Option<(String, Value)> {
     let line = line.trim_start_matches(['#', '*', ' ', '\t']);
+    let field = line.split_once(':').filter(|(name, _)| name.to_ascii_lowercase().ends_with("digest"));
+    let line = field.map_or(line, |(_, members)| members.trim()).trim_end_matches(':');
     let separators = line.match_indices([':', '=', '-', ' ', '\t']).take(4);
     let (kind, rest) = separators.into_iter().find_map(|(end, separator)| {
         let rest = line.get(end + separator.len()..)?.trim_start_matches([':', '=', ' ', '\t']);
@@ -179,8 +191,6 @@ fn labelled(line: &str) -> Option<(String, Value)> {
     let (digest, name) = rest.split_once([' ', '\t']).unwrap_or((rest, ""));
     let bytes = bytes(digest)?;
     let name = name.trim().trim_start_matches('*');
-    // Windows tells whole paths.
-    let name = name.rsplit('\\').next().unwrap_or_default();
     kind.may_have(8 * bytes.len()).then(|| (name.to_owned(), Value::of(kind, &bytes)))
 }
 
@@ -200,10 +210,10 @@ fn plain(line: &str, kinds: &[Kind]) -> Option<(String, Value)> {
     let (name, digest) = line.rsplit_once([' ', '\t'])?;
     let bytes = bytes(digest)?;
     // A tag that is not understood, or contradicts its digest.
-    if name.ends_with('=') {
+    if name.ends_with('=') && name.contains('(') && name != "(stdin)=" {
         return None;
     }
-    let name = name.trim_end().trim_end_matches(':');
+    let name = name.trim_end().trim_end_matches([':', '=', ' ', '\t']);
     Some((unescaped(escaped, name), Value::among(kinds, &bytes)?))
 }
 
@@ -302,6 +312,12 @@ mod tests {
             ("<1>\ta.iso", &["a.iso"], short(1)),
             ("<1>  a.iso\r\n<2>  b.iso\r\n", &["a.iso"], short(1)),
             ("\u{feff}<1>  a.iso", &["a.iso"], short(1)),
+            ("<2>  b.iso\r<1>  a.iso\r", &["a.iso"], short(1)),
+            ("<2>  b.iso\0<1>  a.iso\0", &["a.iso"], short(1)),
+            ("<2>  b.iso\r\n\r\n<1> *D:\\isos\\a.iso\r\n", &["a.iso"], short(1)),
+            ("\\<1> *D:\\\\isos\\\\a.iso", &["a.iso"], short(1)),
+            ("<1>  \"a.iso\"", &["a.iso"], short(1)),
+            ("a.iso = <1>", &["a.iso"], short(1)),
             ("<1>  ./a.iso", &["a.iso"], short(1)),
             ("<1>  images/x/a.iso", &["a.iso"], short(1)),
             ("<1>  name with space.iso", &["name with space.iso"], short(1)),
@@ -326,6 +342,8 @@ mod tests {
             ("<1>", &["a.iso"], short(1)),
             ("<1>\n", &["a.iso"], short(1)),
             ("<1>  -\n", &["a.iso"], short(1)),
+            ("SHA2-256(stdin)= <1>\n", &["a.iso"], short(1)),
+            ("(stdin)= <1>\n", &["a.iso"], short(1)),
             ("# for a.iso\n<1>\n<<2>>\n", &["a.iso"], both(1, 2)),
             (
                 "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n# x\n- -- y\nSHA256 (a.iso) = <1>\n-----BEGIN PGP SIGNATURE-----\n\n<2>  a.iso\n-----END PGP SIGNATURE-----\n",
@@ -384,10 +402,14 @@ mod tests {
             // Labels.
             ("x", "sha256:<1>  a.iso", short(1)),
             ("x", "SHA256: <1>", short(1)),
+            ("x", "SHA-256 Checksum: <1>\nSHA3-256 Checksum: <2>", short(1)),
             ("x", "SHA256=<1>", short(1)),
             ("x", "sha3-256:<1>  a.iso", other("SHA3-256")),
             ("x", "Algorithm  Hash  Path\n---------  ----  ----\nSHA256     <1>  C:\\isos\\a.iso", short(1)),
             ("x", "SHA256 hash of a.iso:\r\n<1>\r\nCertUtil: completed\r\n", short(1)),
+            ("x", "Algorithm : SHA256\r\nHash      : <1>\r\nPath      : C:\\isos\\a.iso\r\n", short(1)),
+            ("x", "Algorithm : MACTripleDES\nHash : d41d8cd98f00b204", Err(ListingError::Empty)),
+            ("x", "[sha3-256]\na.iso = <2>\n[sha256]\na.iso = <1>", short(1)),
             (
                 "x",
                 "MD5: d41d8cd98f00b204e9800998ecf8427e\nSHA1: da39a3ee5e6b4b0d3255bfef95601890afd80709\nSHA256: <1>",
@@ -405,6 +427,8 @@ mod tests {
             ("x", &format!("SHA256 (a.iso) = {base64}"), short(1)),
             ("x", &format!("{base64}  a.iso"), short(1)),
             ("x", &format!("sha256-{base64}"), short(1)),
+            ("x", &format!("Repr-Digest: sha-256=:{base64}:"), short(1)),
+            ("x", &format!("Digest: SHA-256={base64}"), short(1)),
             ("x", &format!("SHA3-256 (a.iso) = {base64}"), other("SHA3-256")),
         ] {
             let found = Listing::read(&filled(text), file).find(&["a.iso"]);
