@@ -102,7 +102,8 @@ fn last_segment(url: &Url) -> Option<FileName> {
 }
 
 fn name_of_segment(segment: &str) -> Option<FileName> {
-    let segment = segment.split_once(";type=").map_or(segment, |(name, _)| name);
+    // Parameters, such as `;type=i` of ftp and `;jsessionid=` (RFC 3986 §3.3).
+    let segment = segment.split_once(';').map_or(segment, |(name, _)| name);
     FileName::new(percent_decode_str(segment).decode_utf8().ok()?).ok()
 }
 
@@ -124,7 +125,8 @@ fn content_disposition(header: &str) -> Option<String> {
     let value =
         |wanted: &str| parameters.iter().find(|(key, _)| key == wanted).map(|(_, value)| value.as_str());
     let extended = value("filename*").and_then(|value| {
-        let (charset, rest) = value.split_once('\'')?;
+        // Some servers quote it.
+        let (charset, rest) = value.trim_matches('"').split_once('\'')?;
         let (_language, encoded) = rest.split_once('\'')?;
         let bytes: Vec<u8> = percent_decode_str(encoded).collect();
         match charset.to_ascii_lowercase().as_str() {
@@ -204,6 +206,7 @@ mod tests {
             ),
             ("http://h/1/download", "http://m/5f3a", None, &["5f3a", "centos-7.iso"]),
             ("http://h/x", "ftp://m/a.iso;type=i", None, &["a.iso"]),
+            ("http://h/x", "http://m/a.iso;jsessionid=5F3A.b?x=1", other, &["a.iso"]),
         ] {
             assert_eq!(named(typed, final_url, proposed), expected, "{typed} {final_url} {proposed:?}");
         }
@@ -220,6 +223,7 @@ mod tests {
             ("http://h/get?id=5", Some("attachment; filename=\"real 1.iso\""), "real 1.iso"),
             ("http://h/get", Some("attachment; filename=x.iso; filename*=UTF-8''%C3%A4.iso"), "ä.iso"),
             ("http://h/get", Some("attachment; filename*=iso-8859-1'en'%E4.iso"), "ä.iso"),
+            ("http://h/get", Some("attachment; filename*=\"UTF-8''%C3%A4.iso\""), "ä.iso"),
             ("http://h/get", Some("attachment; filename=\"a\\\\b.iso\""), "b.iso"),
             ("http://h/get", Some("attachment; filename=\"C:\\x\\c.iso\"; size=5"), "c.iso"),
             ("http://h/get", Some("attachment; filename=../../etc/x.iso"), "x.iso"),
