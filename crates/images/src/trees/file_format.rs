@@ -94,7 +94,11 @@ impl FileFormat {
             beginning.get(*offset..).is_some_and(|found| found.starts_with(magic))
         };
         let known = MAGICS.iter().find(fits).map(|(.., format)| *format);
-        known.or_else(|| text(beginning)).or_else(|| disk(beginning)).or_else(|| zeros(beginning))
+        known
+            .or_else(|| form(beginning))
+            .or_else(|| text(beginning))
+            .or_else(|| disk(beginning))
+            .or_else(|| zeros(beginning))
     }
 }
 
@@ -109,7 +113,18 @@ pub fn not_an_image(beginning: &[u8]) -> String {
     }
 }
 
-/// Pages, forms and other text. A page may have white space, a byte order mark or a comment before it.
+/// The envelope around a file, which itself may hold any bytes (RFC 7578 §4).
+fn form(beginning: &[u8]) -> Option<FileFormat> {
+    const HEAD: usize = 512;
+    let head = String::from_utf8_lossy(beginning.get(..HEAD).unwrap_or(beginning)).to_ascii_lowercase();
+    (head.starts_with("--") && head.contains("content-disposition: form-data")).then_some(format(
+        "form",
+        "a form (multipart/form-data) around a file",
+        "send the file alone, with curl -T",
+    ))
+}
+
+/// Pages and other text. A page may have white space, a byte order mark or a comment before it.
 fn text(beginning: &[u8]) -> Option<FileFormat> {
     const SHOWN: usize = 1024;
     let shown = beginning.get(..SHOWN).unwrap_or(beginning);
@@ -127,9 +142,7 @@ fn text(beginning: &[u8]) -> Option<FileFormat> {
         return None;
     }
     let lower = shown.trim_start_matches('\u{feff}').trim_start().to_ascii_lowercase();
-    Some(if lower.starts_with("--") && lower.contains("content-disposition: form-data") {
-        format("form", "a form (multipart/form-data) around a file", "send the file alone, with curl -T")
-    } else if lower.starts_with("<!doctype html") || (lower.starts_with('<') && lower.contains("<html")) {
+    Some(if lower.starts_with("<!doctype html") || (lower.starts_with('<') && lower.contains("<html")) {
         format("html", "a web page", "the link leads to a page, or to one that asks for a login")
     } else if lower.starts_with("<?xml") || lower.starts_with("<!doctype") {
         format("xml", "an XML document", "")
@@ -194,7 +207,7 @@ mod tests {
             ("é".repeat(2000).into_bytes(), "text", "but a text file"),
             (b"a  x.iso\r\n".to_vec(), "text", "but a text file"),
             (
-                b"--x\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n".to_vec(),
+                b"--x\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n\0\0\xff".to_vec(),
                 "form",
                 "but a form (multipart/form-data)",
             ),
