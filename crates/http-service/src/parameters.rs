@@ -125,6 +125,8 @@ impl Parameters {
     /// An empty array is taken for an empty object: RackHD sends `[]` with DELETE.
     fn of_json(bytes: &[u8], known: Known<'_>) -> Result<Self, Problem> {
         let mut parameters = Self::default();
+        // Windows writes a byte order mark, which may be passed over (RFC 8259 §8.1).
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         if matches!(bytes.trim_ascii(), b"" | b"[]") {
             return Ok(parameters);
         }
@@ -358,7 +360,11 @@ mod tests {
             .expect("valid");
         let text = |text: &str| vec![text.to_owned()];
         assert_eq!(both, [("name".into(), text("a b")), ("version".into(), text("7.10"))]);
-        for (query, body) in [("isoweb=a&isoweb=b", ""), ("", r#"{"isoweb": ["a", "b"]}"#)] {
+        for (query, body) in [
+            ("isoweb=a&isoweb=b", ""),
+            ("", r#"{"isoweb": ["a", "b"]}"#),
+            ("", "\u{feff}{\"isoweb\": [\"a\", \"b\"]}"),
+        ] {
             let links = read(query, "application/json", body).await.expect("a list");
             assert_eq!(links, [("isoweb".into(), vec!["a".into(), "b".into()])]);
         }
