@@ -37,7 +37,12 @@ pub(super) async fn receive<T: Serialize + Send + 'static>(
     finish: Finish<T>,
 ) -> Result<Response, Problem> {
     let wants_json = wants_json(headers);
-    if wants_json || body.expected().is_some_and(|size| size <= SMALL) {
+    let is_small = match body.expected() {
+        Some(size) => size <= SMALL,
+        // No byte comes, so nothing is to be told on the way.
+        None => body.peek(1).await?.is_empty(),
+    };
+    if wants_json || is_small {
         let mut text = String::new();
         write(&mut body, &mut intake, &mut |line| text.push_str(&line)).await?;
         let value = finish(intake).await?;

@@ -79,30 +79,29 @@ impl Northbound {
                         .delete(microkernel::delete)
                         .post(files::post),
                 ),
-            )
-            .route(
-                "/uploads",
-                get(list::list)
-                    .post(create::create)
-                    .options(create::options)
-                    .fallback(|| async { Problem::method_not_allowed(response::ALLOW_ALL) }),
-            )
-            .route(
-                "/uploads/{id}",
-                get(progress::get)
-                    .head(progress::head)
-                    .post(method_override::post)
-                    .put(append::put)
-                    .patch(append::patch)
-                    .delete(discard::delete)
-                    .options(create::options_of_one)
-                    .fallback(|| async { Problem::method_not_allowed(response::ALLOW_ONE) }),
             );
         let nothing = || async {
             Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path; GET / tells what there is")
         };
-        with_service(routes).fallback(nothing).with_state(self)
+        with_uploads(with_service(routes)).fallback(nothing).with_state(self)
     }
+}
+
+/// Adds the routes of resumable uploads. Clients of tus are used to a final slash.
+fn with_uploads(routes: Router<Northbound>) -> Router<Northbound> {
+    let all = get(list::list)
+        .post(create::create)
+        .options(create::options)
+        .fallback(|| async { Problem::method_not_allowed(response::ALLOW_ALL) });
+    let one = get(progress::get)
+        .head(progress::head)
+        .post(method_override::post)
+        .put(append::put)
+        .patch(append::patch)
+        .delete(discard::delete)
+        .options(create::options_of_one)
+        .fallback(|| async { Problem::method_not_allowed(response::ALLOW_ONE) });
+    routes.route("/uploads", all.clone()).route("/uploads/", all).route("/uploads/{id}", one)
 }
 
 /// Adds the routes about the service itself.

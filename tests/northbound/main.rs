@@ -20,6 +20,7 @@ mod openapi;
 mod openapi_answers;
 mod other_files;
 mod pages;
+mod partial_uploads;
 mod protocol;
 mod proxies;
 mod readyz;

@@ -157,6 +157,20 @@ fn a_name_that_is_shown_as_another_one_is_refused() {
     http::delete(&service.north("/iso?name=old-%E2%80%AEosi.exe")).expect_status(200);
 }
 
+/// As clients of tus are configured for most servers.
+#[test]
+fn a_final_slash_changes_nothing() {
+    let service = Service::start(&json!({}));
+    let url = service.north("/uploads/?name=a.iso&size=5");
+    let created = http::request("POST", &url, &[TUS], "").expect_status(201);
+    // Relative to the URL with the slash.
+    let upload = format!("/uploads/{}", created.header("Location").unwrap());
+    patch(&service, &upload, 0, b"hello", &[]).expect_status(204);
+    assert_eq!(stored(&service, "a.iso"), b"hello");
+    http::request("OPTIONS", &service.north("/uploads/"), &[], "").expect_status(204);
+    assert_eq!(http::get(&service.north("/uploads/")).json(), json!([]));
+}
+
 #[test]
 fn what_is_wrong_is_refused() {
     let service = Service::start(&json!({"maxFileSize": 5_000_000}));

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use axum::body::{Body, BodyDataStream, Bytes};
+use axum::body::{Body, BodyDataStream, Bytes, HttpBody};
 use futures_util::StreamExt;
-use http::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HOST, HeaderMap};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap};
 use http::{StatusCode, request};
 use model::io_words::without_numbers;
 use model::minimum_rate::MinimumRate;
@@ -29,12 +29,10 @@ impl RequestBody {
     /// The body of a request.
     pub fn new(parts: &request::Parts, body: Body) -> Self {
         let length = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
-        Self {
-            chunks: body.into_data_stream(),
-            beginning: None,
-            expected: length.and_then(|length| length.parse().ok()),
-            rate: None,
-        }
+        let length = length.and_then(|length| length.parse().ok());
+        // A request that says nothing of a body has none (RFC 9112 §6.3).
+        let expected = if body.is_end_stream() { Some(0) } else { length };
+        Self { chunks: body.into_data_stream(), beginning: None, expected, rate: None }
     }
 
     /// The size that the client announced, in bytes.
@@ -90,19 +88,26 @@ impl RequestBody {
     }
 }
 
+/// Fields by which the body is a part of a file, and their values that say so. `None` is any value. The
+/// drafts of the IETF for resumable uploads say whether more comes, in their versions before and after 03.
+const PARTS: [(&str, Option<&[u8]>); 3] =
+    [("Content-Range", None), ("Upload-Complete", Some(b"?0")), ("Upload-Incomplete", Some(b"?1"))];
+
 /// Refuses a header by which the body would not be the bytes of a complete file. [`crate::middleware`]
 /// refuses coded bodies.
 ///
 /// # Errors
 ///
-/// 400 for `Content-Range`.
+/// 400 for `Content-Range` (RFC 9110 §14.5), `Upload-Complete: ?0` and `Upload-Incomplete: ?1`.
 pub fn check_headers(headers: &HeaderMap) -> Result<(), Problem> {
-    if headers.contains_key(CONTENT_RANGE) {
-        let detail =
-            "a part of a file cannot be uploaded (RFC 9110 §14.5); send it whole, without Content-Range";
-        return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
-    }
-    Ok(())
+    let says_part = |(name, value): &(&str, Option<&[u8]>)| {
+        headers.get_all(*name).iter().any(|said| value.is_none_or(|value| said.as_bytes() == value))
+    };
+    let Some((name, _)) = PARTS.into_iter().find(says_part) else { return Ok(()) };
+    let detail = format!(
+        "a part of a file cannot be uploaded here; send it whole, without {name}, or by tus to /uploads"
+    );
+    Err(Problem::new(StatusCode::BAD_REQUEST, detail))
 }
 
 /// Refuses a form, such as `curl -F` and pages send: its body is an envelope around the file. Any other type

@@ -136,17 +136,29 @@ pub(super) async fn append(
     })
 }
 
-/// Whether the body of a request is a piece by tus.
+/// Whether the body of a request is a piece by tus. Some HTTP libraries add a charset.
 pub(super) fn is_piece(headers: &HeaderMap) -> bool {
-    headers.get(CONTENT_TYPE).is_some_and(|found| found.as_bytes() == PIECE.as_bytes())
+    let found = fields::text(headers, CONTENT_TYPE.as_str()).unwrap_or_default();
+    let essence = found.split(';').next().unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case(PIECE)
+}
+
+/// Refuses a body that is no piece: the client would take its bytes for received.
+pub(super) async fn refuse_other_bytes(parts: &request::Parts, body: Body) -> Result<(), Problem> {
+    let begun = RequestBody::new(parts, body).peek(1).await?;
+    if begun.is_empty() { Ok(()) } else { Err(no_piece()) }
+}
+
+fn no_piece() -> Problem {
+    let detail = format!("the bytes of a piece have the Content-Type {PIECE}");
+    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail)
 }
 
 /// Where the body of a `PATCH` belongs.
 fn tus_piece(headers: &HeaderMap) -> Result<Piece, Problem> {
     fields::check_version(headers, true)?;
     if !is_piece(headers) {
-        let detail = format!("the bytes of a piece have the Content-Type {PIECE}");
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+        return Err(no_piece());
     }
     let missing = || Problem::new(StatusCode::BAD_REQUEST, "Upload-Offset is missing");
     let offset = fields::number(headers, "upload-offset")?.ok_or_else(missing)?;

@@ -14,7 +14,7 @@ use model::stored_file::StoreKind;
 use model::unfinished_file::{Owner, Plan, UnfinishedFileId};
 use serde_json::Value;
 
-use super::append::{append, is_piece};
+use super::append::{append, is_piece, refuse_other_bytes};
 use super::fields::{self, Piece, VERSION};
 use super::response::{self, ALLOW_ALL, ALLOW_ONE, tus};
 use crate::northbound::api::{Northbound, client};
@@ -86,14 +86,21 @@ fn understood(allow: &'static str) -> Response {
     ),
 )]
 pub(in crate::northbound) async fn create(State(api): State<Northbound>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    let created = begin(&api, &parts).await;
-    let id = match created {
+    let (parts, mut body) = request.into_parts();
+    let brings_piece = is_piece(&parts.headers);
+    let created = async {
+        let (kind, plan) = plan(&parts)?;
+        if !brings_piece {
+            refuse_other_bytes(&parts, std::mem::take(&mut body)).await?;
+        }
+        begin(&api, kind, plan).await
+    };
+    let id = match created.await {
         Ok(id) => id,
         Err(problem) => return tus(problem),
     };
     let mut offset = 0;
-    if is_piece(&parts.headers) {
+    if brings_piece {
         let piece = Piece { offset: 0, total: None };
         match append(&api, &id, &parts, body, Some(piece)).await {
             Ok(appended) => offset = appended.offset,
@@ -109,16 +116,29 @@ pub(in crate::northbound) async fn create(State(api): State<Northbound>, request
     let mut answer = response::progress(&api, &id, offset);
     *answer.status_mut() = StatusCode::CREATED;
     // Relative to the URL of the request, so that it leads through the proxies that the request came through.
-    if let Ok(location) = HeaderValue::from_str(&format!("uploads/{id}")) {
+    let folder = if parts.uri.path().ends_with('/') { "" } else { "uploads/" };
+    if let Ok(location) = HeaderValue::from_str(&format!("{folder}{id}")) {
         answer.headers_mut().insert(LOCATION, location);
     }
     answer
 }
 
-async fn begin(api: &Northbound, parts: &request::Parts) -> Result<UnfinishedFileId, Problem> {
+/// Refuses what this path does not understand, and would take for something else.
+fn check(parts: &request::Parts) -> Result<(), Problem> {
     fields::check_version(&parts.headers, false)?;
     check_headers(&parts.headers)?;
-    refuse_form_with(&parts.headers, FORM_ADVICE)?;
+    // The parts would each become a file.
+    if parts.headers.contains_key("upload-concat") {
+        let detail = "uploads are not put together from parts here (Upload-Concat); send the file in one \
+                      upload (tus-js-client, Uppy: parallelUploads: 1)";
+        return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
+    }
+    refuse_form_with(&parts.headers, FORM_ADVICE)
+}
+
+/// What the request says of the file, and its store.
+fn plan(parts: &request::Parts) -> Result<(StoreKind, Plan), Problem> {
+    check(parts)?;
     let parameters = Parameters::of_query(parts, &PARAMETERS)?.or(metadata(&parts.headers)?, &PARAMETERS)?;
     let name = parameters.required("name", FileName::new)?;
     let kind = parameters.optional("store", kind)?.unwrap_or(StoreKind::Iso);
@@ -136,9 +156,12 @@ async fn begin(api: &Northbound, parts: &request::Parts) -> Result<UnfinishedFil
         _ => {}
     }
     let expected = ExpectedDigests::of_parameters(&parameters)?.expected();
-    let id = UnfinishedFileId::random();
     let (client, resume_data) = (client(&parts.extensions), Value::Null);
-    let plan = Plan { name, size, expected, owner: Owner::Upload, client, resume_data };
+    Ok((kind, Plan { name, size, expected, owner: Owner::Upload, client, resume_data }))
+}
+
+async fn begin(api: &Northbound, kind: StoreKind, plan: Plan) -> Result<UnfinishedFileId, Problem> {
+    let id = UnfinishedFileId::random();
     let intake = api.catalog.intakes.begin(&id, kind, plan, None).await.map_err(problem)?;
     intake.suspend().await.map_err(problem)?;
     Ok(id)
