@@ -1,12 +1,12 @@
 //! Limits of what waits: each queued download is part of what every change writes.
 
-use harness::http;
+use harness::http::{self, Connection, Request};
 use harness::problem::expect_problem;
 use harness::service::query;
 use harness::wait::eventually;
 use harness::web::{Behaviour, Origin};
-use harness::work::{SOON, begin, cancel, list, register, retry, wait_for};
-use harness::{Service, images};
+use harness::work::{SOON, begin, cancel, list, now, register, retry, wait_for};
+use harness::{Service, crowd, images};
 use serde_json::json;
 use std::fs;
 
@@ -45,6 +45,33 @@ fn no_more_downloads_wait_than_are_allowed() {
     retry(&service, &jobs[0]).expect_status(200);
 }
 
+/// Two slow downloads of one client would else stop those of all others.
+#[test]
+fn downloads_of_one_client_leave_room_for_those_of_others() {
+    let service = Service::start(&json!({"maxDownloads": 2, "downloadStallTimeout": 20_000}));
+    let origin = Origin::start();
+    let put = |client: u16, name: &str, behaviour: Behaviour, wait: &str| {
+        let path = format!("/{name}.iso");
+        origin.on(&path, behaviour);
+        let parameters = [("name", name), ("version", "1"), ("isoweb", &origin.url(&path)), ("wait", wait)];
+        let url = service.north("/");
+        let mut connection = Connection::over(crowd::connect_one(&url, crowd::address(client)), &url);
+        let request = Request::new("PUT", &format!("/images?{}", query(&parameters)));
+        connection.exchange(&request).unwrap().expect_status(200).json()
+    };
+    let [first, second] = ["a", "b"].map(|name| {
+        let image = put(1, name, Behaviour::Silent, "0");
+        list(&service, &[("image", image["id"].as_str().unwrap())]).remove(0)
+    });
+    wait_for(&service, &first, "running");
+    let good = Behaviour::Bytes(fs::read(images::installer()).unwrap());
+    assert_eq!(put(2, "c", good, "20")["status"], "OK");
+    assert_eq!(now(&service, &second)["state"], "queued");
+    // The share comes back with the job that had it.
+    cancel(&service, &first).expect_status(200);
+    wait_for(&service, &second, "running");
+}
+
 #[test]
 fn the_links_of_an_image_have_a_limit() {
     let service = Service::start(&json!({"downloadRetryDelay": 600_000}));
@@ -79,7 +106,7 @@ fn the_texts_of_failures_are_bounded() {
     origin.on("/far.iso", Behaviour::Redirect(long));
     let job = begin(&service, "far", &[&origin.url("/far.iso")]);
     let ended = eventually(SOON, "the end", || {
-        let job = harness::work::now(&service, &job);
+        let job = now(&service, &job);
         (job["state"] == "failed").then_some(job)
     });
     assert!(ended["reason"].as_str().unwrap().len() < 3000, "{ended}");

@@ -50,7 +50,8 @@
 //!
 //! * A job is known by its record, so a change to the fields of a durable kind must still read the records of
 //!   before.
-//! * Queues are first come, first served. There are no priorities.
+//! * Queues are first come, first served. There are no priorities, but jobs of one client have half of a
+//!   queue's permits at most, where it has several.
 //! * All jobs that are listed are in memory. [`Settings::max_finished`] limits those that have ended.
 
 mod attempt;

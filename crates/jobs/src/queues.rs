@@ -1,27 +1,27 @@
 //! How many jobs are worked on at once.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use tokio::sync::Semaphore;
+use model::fair_limit::FairLimit;
 
-/// Queues by name. Each has a number of permits, which go to those that wait longest.
+/// Queues by name. Each has a number of permits, which go to those that wait longest. Jobs of one client have
+/// half of them at most, so that slow ones do not stop those of all others.
 #[derive(Debug, Default)]
-pub(crate) struct Queues(HashMap<&'static str, Arc<Semaphore>>);
+pub(crate) struct Queues(HashMap<&'static str, FairLimit>);
 
 impl Queues {
     /// Sets the number of permits of a queue.
     pub(crate) fn set(&mut self, name: &'static str, permits: usize) {
-        self.0.insert(name, Arc::new(Semaphore::new(permits)));
+        self.0.insert(name, FairLimit::new(permits));
     }
 
     /// Makes a queue with one permit, unless it exists.
     pub(crate) fn ensure(&mut self, name: &'static str) {
-        self.0.entry(name).or_insert_with(|| Arc::new(Semaphore::new(1)));
+        self.0.entry(name).or_insert_with(|| FairLimit::new(1));
     }
 
     /// The permits of a queue. A queue that does not exist has no limit.
-    pub(crate) fn permits(&self, name: &str) -> Option<Arc<Semaphore>> {
+    pub(crate) fn permits(&self, name: &str) -> Option<FairLimit> {
         self.0.get(name).cloned()
     }
 

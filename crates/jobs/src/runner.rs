@@ -116,10 +116,10 @@ impl Runner {
     /// Waits for a permit of the queue, and makes one attempt.
     async fn attempt(&self, context: &Context<'_>, entry: &Entry, task: &mut dyn Task) -> Outcome {
         let permits = self.kinds().queues.permits(entry.rules.queue);
+        let client = entry.current().job.client;
         let permit = async {
             match permits {
-                // A semaphore is never closed here, so this gives a permit in the end.
-                Some(permits) => permits.acquire_owned().await.ok(),
+                Some(permits) => Some(permits.wait(permits.wait_for_share(client).await).await),
                 None => None,
             }
         };
