@@ -4,8 +4,9 @@
 use harness::disk::{HangingDisk, SmallDisk};
 use harness::http::{self, Connection, Request};
 use harness::wait::eventually;
-use harness::{Service, Setup};
+use harness::{Service, Setup, images};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::time::Duration;
 
 /// The values by name and labels. Panics at a line out of form.
@@ -72,6 +73,22 @@ fn the_figures_that_operators_ask_for_are_there() {
     let started = std::time::UNIX_EPOCH + Duration::from_secs_f64(figures["process_start_time_seconds"]);
     assert!(started.elapsed().unwrap() < Duration::from_secs(600));
     assert!(figures.keys().any(|name| name.starts_with("image_service_jobs{")));
+}
+
+#[test]
+fn an_image_whose_iso_has_gone_is_counted_as_it_is_listed() {
+    let service = Setup::new().start();
+    service.upload_iso("a.iso", &images::installer());
+    service.register("a", "1", "isostore", "a.iso");
+    let counts = || {
+        let figures = figures(&service);
+        ["ok", "error"].map(|status| figures[&format!("image_service_images{{status=\"{status}\"}}")])
+    };
+    assert_eq!(counts(), [1.0, 0.0]);
+    fs::remove_file(service.path("static/iso/a.iso")).unwrap();
+    let listed = service.images(&[("name", "a")]);
+    assert_eq!(listed[0]["status"], "error: its ISO a.iso is missing");
+    assert_eq!(counts(), [0.0, 1.0]);
 }
 
 #[test]

@@ -103,6 +103,7 @@ impl Catalog {
             trees: Arc::new(trees),
             events,
             tasks: Tasks::default(),
+            questions: Questions::default(),
             requests: JobRequests::default(),
             permits: IntakePermits::default(),
             image_locks: NameLocks::default(),
@@ -159,6 +160,7 @@ struct Shared {
     trees: Arc<Trees>,
     events: Feed,
     tasks: Tasks,
+    questions: Questions,
     requests: JobRequests,
     permits: IntakePermits,
     image_locks: ImageLocks,
@@ -172,6 +174,7 @@ impl Shared {
             records: Arc::clone(&self.records),
             stores: Arc::clone(&self.stores),
             trees: Arc::clone(&self.trees),
+            questions: self.questions.clone(),
             requests: self.requests.clone(),
         }
     }
@@ -233,7 +236,7 @@ impl Shared {
 
     fn files(&self, settling: Duration) -> Files {
         Files {
-            questions: Questions::default(),
+            questions: self.questions.clone(),
             records: Arc::clone(&self.records),
             stores: Arc::clone(&self.stores),
             events: self.events.clone(),

@@ -60,8 +60,8 @@ impl Tasks {
 const QUESTIONS: usize = 16;
 
 /// Limits the questions that clients and monitoring ask each store. Those beyond the limit wait as tasks,
-/// without a thread, so a disk that hangs does not take all threads.
-#[derive(Debug)]
+/// without a thread, so a disk that hangs does not take all threads. Clones share the limit.
+#[derive(Debug, Clone)]
 pub(crate) struct Questions {
     isos: Arc<Semaphore>,
     microkernels: Arc<Semaphore>,

@@ -1,5 +1,5 @@
-//! What the program has: stores, images, jobs and unfinished files. The inventory in memory has most of it;
-//! of the disks only their space is asked for, so that monitoring costs no listing.
+//! What the program has: stores, images, jobs and unfinished files. The inventory in memory has most of it.
+//! Disks are asked for their space and for the ISOs of images, which may have gone; no folder is listed.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use model::unfinished_file::Owner;
 use super::exposition::Metric;
 use crate::northbound::api::Northbound;
 
-/// The longest time to wait for the disks. Without an answer their space is left out.
+/// The longest time to wait for the disks. Figures without an answer are left out.
 const DISK_TIMEOUT: Duration = Duration::from_secs(2);
 
 const STORES: [(StoreKind, &str); 2] = [(StoreKind::Iso, "iso"), (StoreKind::Microkernel, "microkernel")];
@@ -26,7 +26,10 @@ pub(super) async fn metrics(api: &Northbound) -> Vec<Metric> {
     let snapshot = api.catalog.snapshot();
     let mut all = of_files(&snapshot);
     all.extend(of_disks(&disks(api).await));
-    all.push(of_images(&snapshot));
+    let statuses = tokio::time::timeout(DISK_TIMEOUT, api.catalog.images.statuses()).await;
+    if let Ok(Ok(statuses)) = statuses {
+        all.push(of_images(&statuses));
+    }
     all.push(of_jobs(api));
     all.extend(of_unfinished(api));
     all
@@ -74,11 +77,11 @@ fn of_disks(disks: &[(&str, FileSystem)]) -> Vec<Metric> {
     ]
 }
 
-fn of_images(snapshot: &Snapshot) -> Metric {
+fn of_images(statuses: &[Status]) -> Metric {
     let mut counts =
         BTreeMap::from(["downloading", "preparing", "ok", "error"].map(|status| (status, 0_u64)));
-    for image in snapshot.images() {
-        let status = match image.status {
+    for status in statuses {
+        let status = match status {
             Status::Downloading => "downloading",
             Status::Preparing => "preparing",
             Status::Ok => "ok",

@@ -10,7 +10,7 @@ use crate::error::CatalogError;
 use crate::job_requests::JobRequests;
 use crate::records::Writer;
 use crate::stores::Stores;
-use crate::tasks::blocking;
+use crate::tasks::{Questions, blocking};
 use crate::trees::{FileError, Findings, ImageTree, TreeError, Trees};
 use component::LookupError;
 use model::identity::Identity;
@@ -23,6 +23,7 @@ pub struct Images {
     pub(crate) records: Arc<Writer>,
     pub(crate) stores: Arc<Stores>,
     pub(crate) trees: Arc<Trees>,
+    pub(crate) questions: Questions,
     pub(crate) requests: JobRequests,
 }
 
@@ -30,7 +31,7 @@ impl Images {
     /// All images, by name and version.
     pub async fn list(self: &Arc<Self>) -> Result<Vec<Image>, CatalogError> {
         let images = Arc::clone(self);
-        blocking(move || {
+        self.ask(move || {
             let snapshot = images.records.snapshot();
             let recorded = snapshot.names().flat_map(|name| snapshot.versions(name));
             recorded.map(|image| images.examined(&snapshot, image)).collect()
@@ -38,10 +39,20 @@ impl Images {
         .await
     }
 
+    /// The status of each image. The files of images are looked at, but no folder is listed.
+    pub async fn statuses(self: &Arc<Self>) -> Result<Vec<Status>, CatalogError> {
+        let images = Arc::clone(self);
+        self.ask(move || {
+            let snapshot = images.records.snapshot();
+            snapshot.images().map(|image| images.status(&snapshot, image)).collect()
+        })
+        .await
+    }
+
     /// One image.
     pub async fn get(self: &Arc<Self>, id: ImageId) -> Result<Image, CatalogError> {
         let images = Arc::clone(self);
-        blocking(move || {
+        self.ask(move || {
             let snapshot = images.records.snapshot();
             let image = snapshot.image(&id).ok_or(CatalogError::NoSuchImage)?;
             Ok(images.examined(&snapshot, image))
@@ -55,7 +66,7 @@ impl Images {
         id: ImageId,
     ) -> Result<(Image, Option<Findings>), CatalogError> {
         let images = Arc::clone(self);
-        blocking(move || {
+        self.ask(move || {
             let snapshot = images.records.snapshot();
             let image = snapshot.image(&id).ok_or(CatalogError::NoSuchImage)?;
             let image = images.examined(&snapshot, image);
@@ -66,16 +77,24 @@ impl Images {
         .await?
     }
 
+    /// Most images are made from files of the ISO store.
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, CatalogError> {
+        self.questions.ask(StoreKind::Iso, question).await
+    }
+
     /// The image with its current status.
     pub(crate) fn examined(&self, snapshot: &Snapshot, image: &Image) -> Image {
-        let mut examined = image.clone();
+        Image { status: self.status(snapshot, image), ..image.clone() }
+    }
+
+    fn status(&self, snapshot: &Snapshot, image: &Image) -> Status {
         if image.status == Status::Preparing && image.identity.is_none() && image.source == Source::Store {
             self.requests.images.post(image.id.clone(), ());
         }
-        if image.status == Status::Ok {
-            examined.status = self.check(snapshot, image);
-        }
-        examined
+        if image.status == Status::Ok { self.check(snapshot, image) } else { image.status.clone() }
     }
 
     fn check(&self, snapshot: &Snapshot, image: &Image) -> Status {
