@@ -1,11 +1,11 @@
 //! `/jobs`: what takes longer than a request.
 
 use axum::Json;
-use axum::extract::{Path as UrlPath, Request, State};
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use http_service::Problem;
 use http_service::parameters::Parameters;
 use http_service::run_to_completion;
+use http_service::{Problem, UrlPath};
 use images::jobs::{Download, JobError, Shown, Work};
 use model::job::JobId;
 use model::labels::Labels;

@@ -319,3 +319,19 @@ fn folders_pipes_sockets_and_devices_are_no_source() {
     }
     expect_well(&mut service);
 }
+
+#[test]
+fn a_path_that_is_no_text_is_a_problem_as_any_other() {
+    let service = service(&[]);
+    for (method, path) in [
+        ("GET", "/images/%ff"),
+        ("PUT", "/images/%ff"),
+        ("DELETE", "/images/%ff"),
+        ("GET", "/images/%ff/tree"),
+        ("GET", "/jobs/%ff"),
+        ("GET", "/uploads/%ff"),
+    ] {
+        let answer = http::request(method, &service.north(path), &[], "");
+        expect_problem(&service, &answer, 400, "UTF-8");
+    }
+}

@@ -135,29 +135,40 @@ impl Condition {
     }
 }
 
-/// Reads a field. Tags of ours have no commas inside, so those of others need not be told apart exactly.
+/// Reads a field with a condition.
 fn condition(headers: &HeaderMap, name: HeaderName) -> Result<Option<Condition>, Problem> {
     if !headers.contains_key(&name) {
         return Ok(None);
     }
-    let refuse = || {
-        let detail = format!("the field `{name}` must be * or entity tags in quotes, separated by commas");
-        Problem::new(StatusCode::BAD_REQUEST, detail)
-    };
-    let lines: Result<Vec<&str>, _> = headers.get_all(&name).iter().map(|line| line.to_str()).collect();
-    let text = lines.map_err(|_| refuse())?.join(",");
-    let tags: Vec<&str> = text.split(',').map(str::trim).filter(|tag| !tag.is_empty()).collect();
-    if tags == ["*"] {
+    let lines: Vec<&[u8]> = headers.get_all(&name).iter().map(HeaderValue::as_bytes).collect();
+    // Tags of ours are ASCII, so what is no UTF-8 need only be read over.
+    let text = String::from_utf8_lossy(&lines.join(&b","[..])).into_owned();
+    if text.trim() == "*" {
         return Ok(Some(Condition::Any));
     }
-    let is_tag = |tag: &&str| {
-        let quoted = tag.strip_prefix("W/").unwrap_or(tag);
-        quoted.len() >= 2 && quoted.starts_with('"') && quoted.ends_with('"')
-    };
-    if tags.is_empty() || !tags.iter().all(is_tag) {
-        return Err(refuse());
+    let tags = tags(&text).ok_or_else(|| {
+        let detail = format!("the field `{name}` must be * or entity tags in quotes, separated by commas");
+        Problem::new(StatusCode::BAD_REQUEST, detail)
+    })?;
+    Ok(Some(Condition::Tags(tags)))
+}
+
+/// The tags of a list. They may have commas inside, and members of the list may be empty (RFC 9110 §5.6.1).
+fn tags(text: &str) -> Option<Vec<String>> {
+    let mut tags = Vec::new();
+    let mut rest = text.trim_start_matches([' ', '\t', ',']);
+    while !rest.is_empty() {
+        let quoted = rest.strip_prefix("W/").unwrap_or(rest).strip_prefix('"')?;
+        let (_, behind) = quoted.split_once('"')?;
+        let (tag, behind) = rest.split_at(rest.len() - behind.len());
+        tags.push(tag.to_owned());
+        let behind = behind.trim_start_matches([' ', '\t']);
+        if !behind.is_empty() && !behind.starts_with(',') {
+            return None;
+        }
+        rest = behind.trim_start_matches([' ', '\t', ',']);
     }
-    Ok(Some(Condition::Tags(tags.into_iter().map(str::to_owned).collect())))
+    (!tags.is_empty()).then_some(tags)
 }
 
 /// Middleware that gives JSON answers to GET and HEAD their entity tags, and answers 304 to a client that has
@@ -236,6 +247,9 @@ mod tests {
             (IF_MATCH, "\"0\", \"2\"", true, false),
             (IF_MATCH, "\"3\"", false, false),
             (IF_MATCH, "W/\"1\"", false, false),
+            (IF_MATCH, "\"a,b\",, W/\"1\" ,\"2\",", true, false),
+            (IF_MATCH, "\"1,2\"", false, false),
+            (IF_MATCH, "\"\"", false, false),
             (IF_NONE_MATCH, "*", false, true),
             (IF_NONE_MATCH, "\"1\"", false, true),
             (IF_NONE_MATCH, "W/\"1\"", false, true),
@@ -247,7 +261,7 @@ mod tests {
         }
         let both = conditions(&[(IF_MATCH, "\"1\""), (IF_NONE_MATCH, "\"2\"")]).expect("two");
         assert!(both.check(&there).is_err());
-        for value in ["1", "\"1", "*, \"1\"", "", ","] {
+        for value in ["1", "\"1", "*, \"1\"", "", ",", "\"1\" \"2\"", "w/\"1\""] {
             let problem = conditions(&[(IF_MATCH, value)]).expect_err(value);
             assert_eq!(problem.status(), StatusCode::BAD_REQUEST, "{value}");
         }

@@ -9,6 +9,7 @@
 //! | [`ApiError`], [`problem`] | refusals: one form for all dialects, and problem details (RFC 9457) |
 //! | [`parameters`], [`digest_fields`], [`structured`] | parsers of queries, JSON bodies and header fields |
 //! | [`EntityTag`], [`Preconditions`] | the versions of answers, and requests that depend on them |
+//! | [`UrlPath`] | the variable parts of paths |
 //! | [`request_body`] | bodies that are files, from clients that keep a minimum rate |
 //! | [`middleware`], [`routes`] | the rules for every request, and the router behind the transport |
 //! | [`access_log`] | lines of single requests |
@@ -46,6 +47,7 @@ mod forwarded;
 pub mod middleware;
 pub mod openapi;
 pub mod parameters;
+mod path;
 pub mod problem;
 mod query;
 mod refused_body;
@@ -60,5 +62,6 @@ pub use completion::run_to_completion;
 pub use entity_tag::{EntityTag, Preconditions};
 pub use error::ApiError;
 pub use http::StatusCode;
+pub use path::UrlPath;
 pub use problem::Problem;
 pub use service::{Answer, HttpService, OnRuntime, answer};

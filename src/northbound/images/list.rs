@@ -1,10 +1,10 @@
 //! `GET /images` and `GET /images/{id}`.
 
 use axum::Json;
-use axum::extract::{Path as UrlPath, Request, State};
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use http_service::Problem;
 use http_service::parameters::{Known, Parameters};
+use http_service::{Problem, UrlPath};
 use model::image::{Image, ImageId, Status};
 use model::labels::Labels;
 

@@ -1,7 +1,7 @@
 //! `PUT /images/{id}`: images as tools describe them that want a state.
 
 use axum::body::Body;
-use axum::extract::{Path as UrlPath, Request, State};
+use axum::extract::{Request, State};
 use axum::response::Response;
 use futures_util::FutureExt;
 use http::{StatusCode, request};
@@ -9,7 +9,7 @@ use http_service::digest_fields::ExpectedDigests;
 use http_service::openapi::Bytes;
 use http_service::parameters::Parameters;
 use http_service::request_body::{RequestBody, check_headers, refuse_form, refuse_form_with};
-use http_service::{Preconditions, Problem, run_to_completion};
+use http_service::{Preconditions, Problem, UrlPath, run_to_completion};
 use images::{AskedSource, CatalogError};
 use model::image::{Image, ImageId, Status};
 

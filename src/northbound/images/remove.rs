@@ -1,11 +1,11 @@
 //! `DELETE /images`.
 
 use axum::Json;
-use axum::extract::{Path as UrlPath, Request, State};
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
 use http_service::parameters::Parameters;
-use http_service::{EntityTag, Problem, run_to_completion};
+use http_service::{EntityTag, Problem, UrlPath, run_to_completion};
 use images::CatalogError;
 use model::image::{Image, ImageId};
 use serde::Serialize;

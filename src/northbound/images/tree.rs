@@ -1,10 +1,10 @@
 //! `/images/{id}/tree`: the files inside an image.
 
 use axum::Json;
-use axum::extract::{Path as UrlPath, Request, State};
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use http_service::Problem;
 use http_service::parameters::Parameters;
+use http_service::{Problem, UrlPath};
 use images::Browse;
 use model::image::ImageId;
 use percent_encoding::percent_decode_str;

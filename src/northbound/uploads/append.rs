@@ -2,13 +2,13 @@
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path as UrlPath, Request, State};
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use http::{StatusCode, request};
-use http_service::Problem;
 use http_service::openapi::Bytes;
 use http_service::request_body::{RequestBody, refuse_form};
+use http_service::{Problem, UrlPath};
 use model::unfinished_file::UnfinishedFileId;
 
 use super::fields::{self, Checksum, Piece};

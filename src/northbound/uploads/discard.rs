@@ -1,10 +1,10 @@
 //! `DELETE /uploads/{id}`.
 
-use axum::extract::{Path as UrlPath, State};
+use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use http::header::HeaderMap;
-use http_service::Problem;
+use http_service::{Problem, UrlPath};
 
 use super::fields;
 use super::response::{known, tus};

@@ -1,9 +1,9 @@
 //! `POST /uploads/{id}`: another method, for clients whose proxies let only GET and POST pass.
 
-use axum::extract::{Path as UrlPath, Request, State};
+use axum::extract::{Request, State};
 use axum::response::Response;
-use http_service::Problem;
 use http_service::openapi::Bytes;
+use http_service::{Problem, UrlPath};
 
 use super::append::patch;
 use super::discard::delete;
