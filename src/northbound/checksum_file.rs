@@ -14,7 +14,7 @@ use super::problems::problem;
 pub(super) const PARAMETERS: [&str; 2] = ["checksum", "signature"];
 
 /// Links to the checksum file and its signature.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct ChecksumFile {
     pub(super) checksum: Option<Link>,
     pub(super) signature: Option<Link>,

@@ -32,5 +32,6 @@ mod systems;
 mod trees;
 mod uploads;
 mod verified;
+mod wanted_at_once;
 mod wanted_state;
 mod web_ui;

@@ -185,6 +185,11 @@ impl From<CommitError> for CatalogError {
 }
 
 impl CatalogError {
+    /// Another request is working with the image that has this name and version, or is about to have it.
+    pub fn busy_image(name: &ImageName, version: &ImageVersion) -> Self {
+        Self::Busy(format!("the image {name} {version}"))
+    }
+
     /// Whether the file could be stored under another name.
     pub(crate) fn is_about_the_name(&self) -> bool {
         matches!(self, Self::Busy(_) | Self::InUse { .. } | Self::NameIsLocal(_) | Self::NameIsStored(_))

@@ -31,7 +31,7 @@ pub use handle::{Catalog, OpenError, Storage};
 pub use intake::{Intake, Intakes};
 pub use job_requests::JobRequests;
 pub use open::{OpenImages, OpenImagesError, open};
-pub use registration::{AskedSource, Downloads, Registration, Reservation, WantedImage};
+pub use registration::{AskedSource, Downloads, Registration, Reservation, Seen, WantedImage};
 pub use resolve::{Browse, Browsed, Images, Line, Resolver};
 pub use restore::Restored;
 pub use settings::{ImageBackend, ImageSettings};

@@ -1,5 +1,5 @@
 //! Locks on names that requests work with. A lock is given at once or refused: no request waits behind an
-//! upload of hours. Only where the holder is known to be unlocking is it worth a short wait.
+//! upload of hours. Where holders mostly unlock soon, it is worth a short wait.
 
 use std::collections::HashMap;
 use std::hash::Hash;

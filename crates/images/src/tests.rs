@@ -56,7 +56,9 @@ impl Fixture {
 
     async fn reserve(&self, name: &str) -> Reservation {
         let (name, version) = (ImageName::new(name).expect("a name"), version());
-        let wanted = WantedImage { client: None, id: None, name, version, tree: None, labels: None };
+        let patience = Duration::ZERO;
+        let wanted =
+            WantedImage { client: None, patience, id: None, name, version, tree: None, labels: None };
         self.catalog.registration.reserve(wanted).await.expect("free")
     }
 

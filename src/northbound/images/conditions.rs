@@ -1,8 +1,8 @@
 //! Requests that depend on the version of an image that the client has seen.
 
 use http_service::{EntityTag, Preconditions, Problem};
-use images::CatalogError;
-use model::image::{Image, ImageId};
+use images::{CatalogError, Seen};
+use model::image::ImageId;
 
 use crate::northbound::api::Northbound;
 use crate::northbound::problems::problem;
@@ -14,21 +14,25 @@ pub(super) async fn in_full(api: &Northbound, id: ImageId) -> Result<ImageInFull
     Ok(ImageInFull { image: api.view(&image), findings: findings.as_ref().map(Findings::from) })
 }
 
-/// Checks the conditions of a request about the image with this id, if there is one. Returns the record that
-/// fits them, which the change must find; `None` if there is no condition.
+/// Checks the conditions of a request about the image with this id, if there is one. Returns what the change
+/// must find: a check alone says nothing of the moment of the change.
 pub(super) async fn check(
     api: &Northbound,
     conditions: &Preconditions,
     id: Option<&ImageId>,
-) -> Result<Option<Image>, Problem> {
+) -> Result<Seen, Problem> {
     if conditions.are_none() {
-        return Ok(None);
+        return Ok(Seen::Anything);
     }
     let snapshot = api.catalog.snapshot();
     let Some(recorded) = id.and_then(|id| snapshot.image(id)) else {
-        return conditions.check(&[]).map(|()| None);
+        return conditions.check(&[]).map(|()| Seen::Nothing);
     };
-    let shown = in_full(api, recorded.id.clone()).await.map_err(problem)?;
+    let shown = match in_full(api, recorded.id.clone()).await {
+        // Another request removed it since.
+        Err(CatalogError::NoSuchImage) => return conditions.check(&[]).map(|()| Seen::Nothing),
+        shown => shown.map_err(problem)?,
+    };
     conditions.check(&[EntityTag::of_json(&shown)])?;
-    Ok(Some(recorded.clone()))
+    Ok(Seen::Image(Box::new(recorded.clone())))
 }

@@ -58,11 +58,16 @@ pub(in crate::northbound) const PARAMETERS_WITH_ID: [&str; 14] = {
     all
 };
 
+/// How long a request waits for others that work with the same image: longer than the registration of a
+/// download waits for its end unless told otherwise, and much shorter than an upload may take.
+const PATIENCE: Duration = Duration::from_secs(4);
+
 /// What a client learns whose parameters are in a form.
 pub(super) const FORM_ADVICE: &str = "say the parameters in the query or in a JSON body; to upload an ISO, send it alone: \
     curl -T FILE 'SERVER/images?name=NAME&version=VERSION&isoclient=FILE'";
 
 /// An image as a client wants it.
+#[derive(Clone)]
 pub(super) struct Description {
     pub(super) wanted: WantedImage,
     pub(super) source: AskedSource,
@@ -83,8 +88,9 @@ impl Description {
     ) -> Result<Self, Problem> {
         let wait = wait(parameters, &parts.headers)?;
         let checksum_file = ChecksumFile::of(parameters)?;
-        let wanted = WantedImage {
+        let mut wanted = WantedImage {
             client: client(&parts.extensions),
+            patience: PATIENCE,
             id,
             name: parameters.required("name", ImageName::new)?,
             version: parameters.required("version", ImageVersion::new)?,
@@ -92,6 +98,10 @@ impl Description {
             labels: given_labels(parameters)?,
         };
         let (source, checksum_file) = source(parameters, checksum_file)?;
+        if let AskedSource::Client(_) = source {
+            // A client that waits for `100 Continue` soon sends its bytes without.
+            wanted.patience = Duration::ZERO;
+        }
         Ok(Self { wanted, source, digests, checksum_file, wait })
     }
 

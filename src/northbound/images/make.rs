@@ -3,7 +3,7 @@
 use http::StatusCode;
 use http_service::Problem;
 use images::trees::FileError;
-use images::{AskedSource, CatalogError, Reservation};
+use images::{AskedSource, CatalogError, Reservation, Seen};
 use model::image::Image;
 
 use super::description::Description;
@@ -11,13 +11,16 @@ use super::web::{download, wait_again};
 use crate::northbound::api::Northbound;
 use crate::northbound::problems::{of_file, problem};
 
+/// How often a request looks at an image again that others made or removed since it looked.
+pub(super) const MAX_LOOKS: usize = 5;
+
 /// The answer to a request for an image that is there as it is described: nothing is done but to give it
 /// other labels.
 pub(super) async fn again(
     api: &Northbound,
     description: Description,
     image: Image,
-    seen: Option<Image>,
+    seen: Seen,
 ) -> Result<Image, Problem> {
     if description.wanted.labels.is_some() {
         let adapted = api.catalog.registration.adapt(image.id.clone(), description.wanted, seen);
@@ -53,7 +56,15 @@ pub(super) async fn make(
             return Err(Problem::parameter(parameter, "must be in the query, because the body is the ISO"));
         }
     };
-    registered.map_err(|error| of_file(error, &digests).of_parameter(parameter))
+    registered.map_err(|error| match error {
+        CatalogError::Duplicate { .. } | CatalogError::Busy(_) | CatalogError::Changed => problem(error),
+        error => of_file(error, &digests).of_parameter(parameter),
+    })
+}
+
+/// The problem that others go on making and removing the image.
+pub(super) fn unsettled(description: &Description) -> Problem {
+    problem(CatalogError::busy_image(&description.wanted.name, &description.wanted.version))
 }
 
 /// The problem that `image` has the name and version already, and is another one.

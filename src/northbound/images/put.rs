@@ -10,12 +10,12 @@ use http_service::openapi::Bytes;
 use http_service::parameters::Parameters;
 use http_service::request_body::{RequestBody, check_headers, refuse_form, refuse_form_with};
 use http_service::{Preconditions, Problem, UrlPath, run_to_completion};
-use images::{AskedSource, CatalogError};
+use images::{AskedSource, CatalogError, Seen};
 use model::image::{Image, ImageId, Status};
 
 use super::conditions::{check, in_full};
 use super::description::{Description, FORM_ADVICE, KNOWN_WITH_ID, Likeness, is_upload};
-use super::make::make;
+use super::make::{MAX_LOOKS, make, unsettled};
 use super::upload::receive_iso;
 use super::web::wait_again;
 use crate::northbound::api::{Northbound, tagged};
@@ -95,7 +95,7 @@ pub(in crate::northbound) async fn put(
     let parameters = Parameters::of_request(&parts, body, KNOWN_WITH_ID).await?;
     let digests = ExpectedDigests::of_parameters(&parameters)?;
     let description = describe(&parameters, &parts, digests, id.clone())?;
-    let (image, is_new) = bring_about(&api, description, conditions).await?;
+    let (image, is_new) = bring_about(&api, description, &conditions).await?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok(tagged(status, &in_full(&api, image.id).await.map_err(problem)?))
 }
@@ -126,26 +126,41 @@ fn describe(
 /// Has the image be as described. Tells whether it is new.
 async fn bring_about(
     api: &Northbound,
-    mut description: Description,
-    conditions: Preconditions,
+    description: Description,
+    conditions: &Preconditions,
 ) -> Result<(Image, bool), Problem> {
-    let registration = &api.catalog.registration;
-    let seen = check(api, &conditions, description.wanted.id.as_ref()).await?;
-    let found = registration.find(&description.wanted).await.map_err(problem)?;
-    let Some(image) = found else {
-        let reservation = registration.reserve(description.wanted.clone()).await.map_err(problem)?;
-        return Ok((make(api, description, reservation).await?, true));
-    };
-    if matches!(image.status, Status::Error(_)) {
-        let reservation = registration.reserve(description.wanted.clone()).await.map_err(problem)?;
-        return Ok((make(api, description, reservation.only_if(seen)).await?, false));
-    }
-    let image = match description.likeness(api, &image).await? {
-        Likeness::Same => {
-            let adapted = registration.adapt(image.id.clone(), description.wanted, seen);
-            adapted.await.map_err(problem)?;
-            wait_again(api, image, description.wait).await?
+    for _ in 0..MAX_LOOKS {
+        if let Some(brought) = attempt(api, description.clone(), conditions).await? {
+            return Ok(brought);
         }
+    }
+    Err(unsettled(&description))
+}
+
+/// `None` if another request made or removed the image since it was looked for.
+async fn attempt(
+    api: &Northbound,
+    mut description: Description,
+    conditions: &Preconditions,
+) -> Result<Option<(Image, bool)>, Problem> {
+    let registration = &api.catalog.registration;
+    let seen = check(api, conditions, description.wanted.id.as_ref()).await?;
+    let found = registration.find(&description.wanted).await.map_err(problem)?;
+    let Some(image) = found.filter(|image| !matches!(image.status, Status::Error(_))) else {
+        let reservation = match registration.reserve(description.wanted.clone()).await {
+            Err(CatalogError::Duplicate { id, .. }) if description.wanted.id.as_ref() == Some(&id) => {
+                return Ok(None);
+            }
+            reservation => reservation.map_err(problem)?.only_if(seen),
+        };
+        let is_new = !reservation.is_retry();
+        return Ok(Some((make(api, description, reservation).await?, is_new)));
+    };
+    let image = match description.likeness(api, &image).await? {
+        Likeness::Same => match registration.adapt(image.id.clone(), description.wanted, seen).await {
+            Err(CatalogError::NoSuchImage) => return Ok(None),
+            adapted => wait_again(api, adapted.map_err(problem)?, description.wait).await?,
+        },
         Likeness::OtherTree if image.status != Status::Ok => return Err(kept(image, UNREAD)),
         Likeness::OtherTree => {
             let reservation = registration.reserve_again(description.wanted).await.map_err(problem)?;
@@ -153,7 +168,7 @@ async fn bring_about(
         }
         Likeness::Other => replace(api, description, image, seen).await?,
     };
-    Ok((image, false))
+    Ok(Some((image, false)))
 }
 
 /// Makes the image from another file. What is served, or being downloaded, goes on until that is done.
@@ -161,7 +176,7 @@ async fn replace(
     api: &Northbound,
     description: Description,
     image: Image,
-    seen: Option<Image>,
+    seen: Seen,
 ) -> Result<Image, Problem> {
     match description.source {
         AskedSource::Store(_) | AskedSource::Local(_) => {}

@@ -8,11 +8,12 @@ use http_service::openapi::Bytes;
 use http_service::parameters::Parameters;
 use http_service::request_body::refuse_form_with;
 use http_service::{Preconditions, Problem};
+use images::CatalogError;
 use model::image::{Image, Status};
 
 use super::conditions::check;
 use super::description::{Description, FORM_ADVICE, KNOWN, Likeness, is_upload};
-use super::make::{again, duplicate, make};
+use super::make::{MAX_LOOKS, again, duplicate, make, unsettled};
 use super::upload::upload;
 use crate::northbound::api::Northbound;
 use crate::northbound::api_types::examples;
@@ -83,17 +84,34 @@ pub(in crate::northbound) async fn put(
 /// The answer to a registration whose parameters are all in the query or a JSON body.
 async fn register(
     api: &Northbound,
-    mut description: Description,
+    description: Description,
     conditions: &Preconditions,
 ) -> Result<Image, Problem> {
+    for _ in 0..MAX_LOOKS {
+        if let Some(image) = attempt(api, description.clone(), conditions).await? {
+            return Ok(image);
+        }
+    }
+    Err(unsettled(&description))
+}
+
+/// `None` if another request made the image since it was looked for: it may be the same.
+async fn attempt(
+    api: &Northbound,
+    mut description: Description,
+    conditions: &Preconditions,
+) -> Result<Option<Image>, Problem> {
     let found = api.catalog.registration.find(&description.wanted).await.map_err(problem)?;
     let seen = check(api, conditions, found.as_ref().map(|image| &image.id)).await?;
     let Some(image) = found.filter(|image| !matches!(image.status, Status::Error(_))) else {
-        let reservation = api.catalog.registration.reserve(description.wanted.clone()).await;
-        return make(api, description, reservation.map_err(problem)?.only_if(seen)).await;
+        let reservation = match api.catalog.registration.reserve(description.wanted.clone()).await {
+            Err(CatalogError::Duplicate { .. }) => return Ok(None),
+            reservation => reservation.map_err(problem)?.only_if(seen),
+        };
+        return make(api, description, reservation).await.map(Some);
     };
     if description.likeness(api, &image).await? != Likeness::Same || !description.states_digest() {
         return Err(duplicate(image));
     }
-    again(api, description, image, seen).await
+    again(api, description, image, seen).await.map(Some)
 }

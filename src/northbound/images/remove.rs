@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
 use http_service::parameters::Parameters;
 use http_service::{EntityTag, Problem, UrlPath, run_to_completion};
-use images::CatalogError;
+use images::{CatalogError, Seen};
 use model::image::{Image, ImageId};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -106,8 +106,12 @@ pub(in crate::northbound) async fn delete_one(
     if api.catalog.snapshot().image(&id).is_none() {
         return Err(problem(CatalogError::NoSuchImage));
     }
-    let seen = check(&api, &api.conditions(&headers)?, Some(&id)).await?;
-    let removed = run_to_completion(remove(api.clone(), vec![id], seen.map(|image| vec![image]))).await?;
+    let seen = match check(&api, &api.conditions(&headers)?, Some(&id)).await? {
+        Seen::Image(image) => Some(vec![*image]),
+        // An image that is gone is told by 404.
+        Seen::Anything | Seen::Nothing => None,
+    };
+    let removed = run_to_completion(remove(api.clone(), vec![id], seen)).await?;
     let removed = removed.first().ok_or(CatalogError::NoSuchImage).map_err(problem)?;
     Ok(Json(api.view(removed)).into_response())
 }

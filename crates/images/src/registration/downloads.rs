@@ -188,8 +188,7 @@ impl Downloads {
         let image = snapshot.image(&id).ok_or(CatalogError::NoSuchImage)?;
         // Another request may be registering it in another way.
         let lock = self.image_locks.exclusive((image.name.clone(), image.version.clone()));
-        let _lock =
-            lock.ok_or_else(|| CatalogError::Busy(format!("the image {} {}", image.name, image.version)))?;
+        let _lock = lock.ok_or_else(|| CatalogError::busy_image(&image.name, &image.version))?;
         let (name, version) = (image.name.clone(), image.version.clone());
         let limit = self.max_queued;
         let begun = self.records.commit(move |records| {

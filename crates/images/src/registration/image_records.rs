@@ -24,7 +24,10 @@ pub(super) fn insert(
     // Another request may have chosen the same id for a new image. An image that is registered anew keeps the
     // time of its creation.
     let same_id = records.images.get(&image.id).filter(|known| known.created != image.created);
-    if let Some(id) = other.or(same_id).map(|other| other.id.clone()) {
+    if same_id.is_some() {
+        return Err(CatalogError::Busy(format!("the image {}", image.id)));
+    }
+    if let Some(id) = other.map(|other| other.id.clone()) {
         return Err(CatalogError::Duplicate { name: image.name, version: image.version, id });
     }
     if let Some(file) = file {

@@ -9,10 +9,12 @@ mod prepare;
 mod received;
 mod removal;
 mod reservation;
+mod seen;
 mod stored;
 mod wanted;
 
 pub use downloads::Downloads;
 pub use part::Registration;
 pub use reservation::Reservation;
+pub use seen::Seen;
 pub use wanted::{AskedSource, WantedImage};

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use iso_reader::TreeKind;
 use jiff::Timestamp;
@@ -13,6 +14,7 @@ use crate::locks::{FileLock, ImageLock};
 use crate::registration::downloads::check_queue;
 use crate::registration::image_records::insert;
 use crate::registration::part::Registration;
+use crate::registration::seen::Seen;
 use crate::registration::wanted::WantedImage;
 use model::client::ClientKey;
 use model::digest::Expected;
@@ -21,6 +23,9 @@ use model::job::Job;
 use model::labels::Labels;
 use model::names::{FileName, ImageName, ImageVersion};
 use model::stored_file::{FileRecord, StoreKind};
+
+/// How often others may rename an image while a request waits for the lock on its name.
+const MAX_RENAMES: usize = 5;
 
 /// A name and version that no other request can take until this value is dropped.
 pub struct Reservation {
@@ -37,7 +42,7 @@ pub struct Reservation {
     pub(super) client: Option<ClientKey>,
     labels: Labels,
     /// The record that the image must have until the new one replaces it.
-    seen: Option<Image>,
+    seen: Seen,
     _locks: Vec<ImageLock>,
 }
 
@@ -63,15 +68,11 @@ impl Registration {
         if wanted.tree.is_some() {
             self.trees.offers_choice()?;
         }
-        let key = (wanted.name.clone(), wanted.version.clone());
-        let mut locks = self.lock_names([key.clone()])?;
-        let previous = self.find(&wanted).await?;
+        let (locks, previous) = self.lock(&wanted).await?;
         if let Some(image) = previous.as_ref().filter(|image| !may_go(image)) {
             let (WantedImage { name, version, .. }, id) = (wanted, image.id.clone());
             return Err(CatalogError::Duplicate { name, version, id });
         }
-        let old_key = previous.as_ref().map(|image| (image.name.clone(), image.version.clone()));
-        locks.extend(self.lock_names(old_key.filter(|old_key| *old_key != key))?);
         let snapshot = self.records.snapshot();
         let other = snapshot.image_at(&wanted.name, &wanted.version);
         if let Some(other) = other.filter(|other| previous.as_ref().is_none_or(|image| image.id != other.id))
@@ -100,22 +101,41 @@ impl Registration {
             asked_tree,
             client: wanted.client,
             labels,
-            seen: None,
+            seen: Seen::Anything,
             _locks: locks,
         })
     }
 
-    /// Locks names and versions for a change. One that stands twice is locked once.
-    pub(super) fn lock_names(
+    /// Locks the name and version that are wanted, and those that the image has until then.
+    async fn lock(&self, wanted: &WantedImage) -> Result<(Vec<ImageLock>, Option<Image>), CatalogError> {
+        let key_of = |image: &Image| (image.name.clone(), image.version.clone());
+        let key = (wanted.name.clone(), wanted.version.clone());
+        for _ in 0..MAX_RENAMES {
+            let old_key = wanted.id.as_ref().and_then(|id| self.records.snapshot().image(id).map(key_of));
+            let keys = [Some(key.clone()), old_key.clone()].into_iter().flatten();
+            let locks = self.lock_names(keys, wanted.patience).await?;
+            let previous = self.find(wanted).await?;
+            if previous.as_ref().map(key_of).is_none_or(|now| now == key || Some(now) == old_key) {
+                return Ok((locks, previous));
+            }
+        }
+        Err(CatalogError::busy_image(&key.0, &key.1))
+    }
+
+    /// Locks names and versions for a change, in their order, so that no two requests wait for each other.
+    /// One that stands twice is locked once.
+    pub(super) async fn lock_names(
         &self,
         keys: impl IntoIterator<Item = (ImageName, ImageVersion)>,
+        patience: Duration,
     ) -> Result<Vec<ImageLock>, CatalogError> {
         let keys: BTreeSet<_> = keys.into_iter().collect();
-        let lock = |key: (ImageName, ImageVersion)| {
-            let busy = format!("the image {} {}", key.0, key.1);
-            self.image_locks.exclusive(key).ok_or(CatalogError::Busy(busy))
-        };
-        keys.into_iter().map(lock).collect()
+        let mut locks = Vec::new();
+        for key in keys {
+            let lock = self.image_locks.exclusive_within(key.clone(), patience).await;
+            locks.push(lock.ok_or_else(|| CatalogError::busy_image(&key.0, &key.1))?);
+        }
+        Ok(locks)
     }
 }
 
@@ -130,10 +150,10 @@ impl Reservation {
         &self.version
     }
 
-    /// Has the registration fail with [`CatalogError::Changed`] unless the image's record is `seen` until
-    /// then.
+    /// Has the registration fail with [`CatalogError::Changed`] unless the image is what the client has
+    /// `seen` until it is recorded.
     #[must_use]
-    pub fn only_if(mut self, seen: Option<Image>) -> Self {
+    pub fn only_if(mut self, seen: Seen) -> Self {
         self.seen = seen;
         self
     }
@@ -204,7 +224,7 @@ impl Reservation {
         let (attempted, seen) = (image.clone(), self.seen.clone());
         let limit = downloads.max_queued;
         let recorded = records.commit(move |records| {
-            if seen.is_some() && records.images.get(&image.id) != seen.as_ref() {
+            if !seen.is(records.images.get(&image.id)) {
                 return Err(CatalogError::Changed);
             }
             if let Some(job) = &job {

@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use iso_reader::TreeKind;
 use jiff::Timestamp;
 
 use crate::error::CatalogError;
 use crate::registration::part::Registration;
+use crate::registration::seen::Seen;
 use crate::tasks::blocking;
 use blobs::StoreError;
 use model::client::ClientKey;
@@ -21,6 +23,8 @@ use model::names::{FileName, ImageName, ImageVersion};
 pub struct WantedImage {
     /// The client that asks, as limits count it.
     pub client: Option<ClientKey>,
+    /// How long the request waits for others that work with the same names.
+    pub patience: Duration,
     /// The id that the client chose.
     pub id: Option<ImageId>,
     /// First segment of its path.
@@ -120,25 +124,32 @@ impl Registration {
     /// # Errors
     ///
     /// [`CatalogError::Duplicate`] if another image has the name and version. [`CatalogError::Changed`] if
-    /// the image is not the one that the caller has `seen`.
+    /// the image is not what the client has `seen`. [`CatalogError::Busy`] if the client named it by a name
+    /// that it has no longer.
     pub async fn adapt(
         self: &Arc<Self>,
         id: ImageId,
         wanted: WantedImage,
-        seen: Option<Image>,
+        seen: Seen,
     ) -> Result<Image, CatalogError> {
+        let registration = Arc::clone(self);
+        self.tasks.run_to_completion(async move { registration.adapt_image(id, wanted, seen).await }).await
+    }
+
+    async fn adapt_image(&self, id: ImageId, wanted: WantedImage, seen: Seen) -> Result<Image, CatalogError> {
         let snapshot = self.records.snapshot();
-        let before = snapshot.image(&id).ok_or(CatalogError::NoSuchImage)?;
-        let labels = wanted.labels.unwrap_or_else(|| before.labels.clone());
-        let is_renamed = (&before.name, &before.version) != (&wanted.name, &wanted.version);
-        if !is_renamed && before.labels == labels && seen.as_ref().is_none_or(|seen| seen == before) {
-            return Ok(before.clone());
+        let found = snapshot.image(&id);
+        if !seen.is(found) {
+            return Err(CatalogError::Changed);
         }
-        let _locks = self.lock_names([
-            (before.name.clone(), before.version.clone()),
-            (wanted.name.clone(), wanted.version.clone()),
-        ])?;
-        let (name, version) = (wanted.name, wanted.version);
+        let found = found.ok_or(CatalogError::NoSuchImage)?;
+        let WantedImage { id: chosen, name, version, labels, patience, .. } = wanted;
+        let is_named_so = |image: &Image| (&image.name, &image.version) == (&name, &version);
+        if is_named_so(found) && labels.as_ref().is_none_or(|labels| found.labels == *labels) {
+            return Ok(found.clone());
+        }
+        let keys = [(found.name.clone(), found.version.clone()), (name.clone(), version.clone())];
+        let _locks = self.lock_names(keys, patience).await?;
         let adapted = self.records.commit(move |records| {
             let taken = records
                 .images
@@ -148,17 +159,22 @@ impl Registration {
                 let id = other.id.clone();
                 return Err(CatalogError::Duplicate { name, version, id });
             }
-            let image = records.images.get_mut(&id).ok_or(CatalogError::NoSuchImage)?;
-            if seen.is_some_and(|seen| seen != *image) {
+            if !seen.is(records.images.get(&id)) {
                 return Err(CatalogError::Changed);
             }
-            (image.name, image.version, image.labels) = (name, version, labels);
+            let before = records.images.get(&id).cloned().ok_or(CatalogError::NoSuchImage)?;
+            if chosen.is_none() && (&before.name, &before.version) != (&name, &version) {
+                return Err(CatalogError::busy_image(&name, &version));
+            }
+            let image = records.images.get_mut(&id).ok_or(CatalogError::NoSuchImage)?;
+            (image.name, image.version) = (name, version);
+            image.labels = labels.unwrap_or_else(|| before.labels.clone());
             image.updated = Timestamp::now();
-            Ok(image.clone())
+            Ok((before, image.clone()))
         });
-        let adapted: Image = adapted.await?;
-        if is_renamed {
-            self.images.close_tree(before.clone()).await?;
+        let (before, adapted): (Image, Image) = adapted.await?;
+        if (&before.name, &before.version) != (&adapted.name, &adapted.version) {
+            self.images.close_tree(before).await?;
         }
         tracing::info!(id = %adapted.id, name = %adapted.name, version = %adapted.version, "adapted an image");
         Ok(adapted)
