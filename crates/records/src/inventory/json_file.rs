@@ -156,8 +156,10 @@ impl JsonFile {
             return Err(self
                 .corrupt(format!("its version is {}, and this program knows {VERSION}", value["version"])));
         }
+        drop(value);
+        // From the text, so that an error tells its line, and a member that stands twice is one.
         let document: Document =
-            serde_json::from_value(value).map_err(|error| self.corrupt(error.to_string()))?;
+            serde_json::from_str(text).map_err(|error| self.corrupt(error.to_string()))?;
         let mut records = Records::default();
         let mut paths = HashSet::new();
         for image in document.images {
@@ -168,9 +170,16 @@ impl JsonFile {
                 return Err(self.corrupt(format!("it holds two images with the id {}", other.id)));
             }
         }
-        records.files =
-            document.files.into_iter().map(|file| ((file.kind, file.name.clone()), file)).collect();
-        records.jobs = document.jobs.into_iter().map(|job| (job.id.clone(), job)).collect();
+        for file in document.files {
+            if let Some(other) = records.files.insert((file.kind, file.name.clone()), file) {
+                return Err(self.corrupt(format!("it holds two files {} of one store", other.name)));
+            }
+        }
+        for job in document.jobs {
+            if let Some(other) = records.jobs.insert(job.id.clone(), job) {
+                return Err(self.corrupt(format!("it holds two jobs with the id {}", other.id)));
+            }
+        }
         let is_in_the_clear = hides_something(&records);
         self.seals.open(&mut records.images, document.sealed);
         if is_in_the_clear {

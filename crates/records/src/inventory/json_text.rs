@@ -111,6 +111,7 @@ mod tests {
     use model::identity::Identity;
     use model::job::WorkRecord;
     use model::stored_file::Origin;
+    use proptest::prelude::*;
 
     use super::super::tests::image;
     use super::*;
@@ -178,5 +179,56 @@ mod tests {
         records.files.insert((StoreKind::Iso, file(9).name), file(8));
         expect_whole(&mut texts, &records);
         expect_whole(&mut texts, &before);
+    }
+
+    /// A disk that is full after some bytes.
+    struct Full(usize);
+
+    impl Write for Full {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 = self.0.checked_sub(bytes.len()).ok_or(io::ErrorKind::StorageFull)?;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            cases: 16,
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
+
+        /// Changes, changes that are taken back, and saves that fail midway.
+        #[test]
+        fn no_change_is_missed(
+            steps in prop::collection::vec((0..6_u8, 0..700_usize, any::<u16>()), 1..300),
+        ) {
+            let (mut texts, mut records) = (Texts::default(), Records::default());
+            records.files.extend((0..600).map(|number| ((StoreKind::Iso, file(number).name), file(number))));
+            let mut before = records.clone();
+            for (step, number, value) in steps {
+                let key = (StoreKind::Iso, file(number).name);
+                match step {
+                    0 => drop(records.files.insert(key, file(number))),
+                    1 => drop(records.files.remove(&key)),
+                    2 => {
+                        if let Some(file) = records.files.get_mut(&key) {
+                            file.identity.size = u64::from(value);
+                        }
+                    }
+                    3 => before = records.clone(),
+                    4 => records = before.clone(),
+                    _ => drop(texts.write(2, &records, &BTreeMap::new(), &mut Full(usize::from(value)))),
+                }
+                if value % 8 == 0 {
+                    expect_whole(&mut texts, &records);
+                }
+            }
+            expect_whole(&mut texts, &records);
+        }
     }
 }

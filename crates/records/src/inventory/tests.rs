@@ -4,9 +4,11 @@ use jiff::Timestamp;
 
 use super::*;
 use model::digest::Expected;
+use model::identity::Identity;
 use model::image::{Image, ImageId, Source, Status, WebSource};
 use model::labels::Labels;
 use model::names::{FileName, ImageName, ImageVersion};
+use model::stored_file::{FileRecord, Origin, StoreKind};
 
 pub(super) fn image(id: &str, name: &str) -> Image {
     Image {
@@ -113,6 +115,33 @@ fn twins_are_refused() {
     let file = JsonFile::open(path).expect("opens");
     file.save(&records(&[image("1", "a"), image("2", "a")])).expect("saves");
     assert!(file.load().expect_err("twins").to_string().contains("two images a 1"));
+}
+
+/// Mistakes of a person who edits the file are told with their place, and nothing is dropped for them.
+#[test]
+fn what_a_hand_wrote_twice_or_wrongly_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("inventory.json");
+    let file = JsonFile::open(path.clone()).expect("opens");
+    let mut records = records(&[image("1", "a")]);
+    let name = FileName::new("a.iso").expect("a name");
+    let identity = Identity { device: 1, inode: 1, size: 1, seconds: 0, nanoseconds: 0 };
+    let known = FileRecord::new(StoreKind::Iso, name.clone(), identity, Origin::Upload);
+    records.files.insert((StoreKind::Iso, name), known);
+    file.save(&records).expect("saves");
+    let text = fs::read_to_string(&path).expect("reads");
+    let begin = text.find("\"files\": [").expect("files") + "\"files\": [".len();
+    let end = text.find("],\n  \"jobs\"").expect("jobs");
+    let (before, record) = (&text[..end], &text[begin..end]);
+    for (edited, told) in [
+        (format!("{},{record}{}", before.trim_end(), &text[end..]), "two files a.iso"),
+        (text.replace("\"jobs\": []", "\"jobs\": [], \"files\": []"), "duplicate field `files` at line"),
+        (text.replace("\"status\": \"OK\"", "\"status\": null"), "line 9"),
+    ] {
+        fs::write(&path, edited).expect("writes");
+        let message = file.load().expect_err(told).to_string();
+        assert!(message.contains(told), "{told}: {message}");
+    }
 }
 
 #[test]
