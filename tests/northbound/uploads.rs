@@ -332,6 +332,19 @@ fn what_came_outlasts_broken_connections_restarts_and_crashes() {
     assert_eq!(offset(&service, &upload), body.len());
 }
 
+/// A whole file that is refused takes the place of no byte.
+#[test]
+fn what_came_outlasts_a_whole_file_that_is_too_large() {
+    let service = Service::start(&json!({"maxFileSize": 1000}));
+    let upload = create(&service, "?name=a.iso", &[TUS, ("Upload-Defer-Length", "1")]);
+    patch(&service, &upload, 0, b"hello", &[]).expect_status(204);
+    let refused = http::request("PUT", &service.north(&upload), &[], vec![7; 2000]);
+    expect_problem(&service, &refused, 413, "1000");
+    assert_eq!(offset(&service, &upload), 5);
+    patch(&service, &upload, 5, b"world", &[("Upload-Length", "10")]).expect_status(204);
+    assert_eq!(stored(&service, "a.iso"), b"helloworld");
+}
+
 #[test]
 fn a_newer_request_takes_over() {
     let service = Service::start(&json!({}));

@@ -80,7 +80,7 @@ fn sharing_is_undone_with_the_name() {
     let Resumed::Unfinished(mut again) = store.resume_unfinished(&id()).expect("resumes") else {
         panic!("named")
     };
-    again.restart(&store).expect("begins again");
+    again.restart(&store, None).expect("begins again");
     assert_eq!(text(&store, "a"), "bytes");
 }
 

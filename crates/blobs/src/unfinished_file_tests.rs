@@ -177,7 +177,7 @@ fn a_part_begins_again_and_takes_bytes_back() {
     let store = &bench.store;
     let mut upload = store.begin_unfinished(&id(), plan(Owner::Upload)).expect("begins");
     upload.write(store, b"other").expect("writes");
-    upload.restart(store).expect("begins again");
+    upload.restart(store, Some(6)).expect("begins again");
     upload.write(store, b"abc").expect("writes");
     upload.hold();
     upload.write(store, b"xyz").expect("writes");
@@ -349,17 +349,17 @@ fn a_file_without_a_byte_does_not_become_younger() {
     std::thread::sleep(std::time::Duration::from_millis(20));
     let age = |bench: &Bench| bench.store.unfinished_files()[0].age;
     let before = age(&bench);
-    upload.restart(&bench.store).expect("starts over");
+    upload.restart(&bench.store, Some(6)).expect("starts over");
     upload.checkpoint(&bench.store, None).expect("saves");
     assert_eq!(touched(&bench), begun);
     assert!(age(&bench) >= before, "{:?} {before:?}", age(&bench));
     upload.write(&bench.store, b"abc").expect("writes");
     upload.checkpoint(&bench.store, None).expect("saves");
     assert!(touched(&bench) > begun);
-    upload.restart(&bench.store).expect("starts over");
+    upload.restart(&bench.store, Some(6)).expect("starts over");
     drop(upload);
     let restarted = touched(&bench);
     let bench = bench.reopened();
-    bench.resumed().restart(&bench.store).expect("starts over");
+    bench.resumed().restart(&bench.store, Some(6)).expect("starts over");
     assert_eq!(touched(&bench), restarted, "over a restart of the program, too");
 }

@@ -242,11 +242,16 @@ impl Upload {
 
     /// Sets the size of the complete file, and has its space promised.
     pub fn set_size(&mut self, store: &Store, size: Option<u64>) -> Result<(), StoreError> {
+        self.plan_size(store, size)?;
+        self.checkpoint(store, None)
+    }
+
+    fn plan_size(&mut self, store: &Store, size: Option<u64>) -> Result<(), StoreError> {
         store.promise_more(&self.promise, size)?;
         if let Staging::Resumable(resumable) = &mut self.staging {
             resumable.checkpoint.plan.size = size;
         }
-        self.checkpoint(store, None)
+        Ok(())
     }
 
     /// Holds the bytes that follow: they may be taken back, and no checkpoint counts them until
@@ -268,8 +273,16 @@ impl Upload {
         }
     }
 
-    /// Takes back all bytes, because the sender starts over.
-    pub fn restart(&mut self, store: &Store) -> Result<(), StoreError> {
+    /// Takes back all bytes, because the sender starts over with a file of this size, if it is known. If
+    /// there is no space for another size than before, the bytes stay.
+    pub fn restart(&mut self, store: &Store, size: Option<u64>) -> Result<(), StoreError> {
+        let is_planned = match &self.staging {
+            Staging::Resumable(resumable) => resumable.checkpoint.plan.size == size,
+            Staging::Plain(_) => false,
+        };
+        if !is_planned {
+            self.plan_size(store, size)?;
+        }
         self.held = None;
         (self.size, self.hashers) = (0, Hashers::new(&self.expected));
         // The bytes of a checkpoint must exist at every instant, so the checkpoint goes first.

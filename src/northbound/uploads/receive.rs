@@ -95,9 +95,8 @@ async fn open(
     }
     // A request that is refused removes no byte.
     if piece.is_none() {
-        intake.restart().await.map_err(problem)?;
-    }
-    if known.is_none() && total.is_some() {
+        intake.restart(size).await.map_err(problem)?;
+    } else if known.is_none() && total.is_some() {
         intake.set_expected_size(total).await.map_err(problem)?;
     }
     Ok((intake, size))

@@ -79,9 +79,10 @@ impl Intake {
         self.worker()?.ask(move |upload, store| upload.set_size(store, size)).await
     }
 
-    /// Removes all bytes: the source has another file now.
-    pub async fn restart(&mut self) -> Result<(), CatalogError> {
-        self.worker()?.ask(|upload, store| upload.restart(store)).await?;
+    /// Removes all bytes: the source has another file now, of this size if it is known. If it is refused, the
+    /// bytes stay.
+    pub async fn restart(&mut self, size: Option<u64>) -> Result<(), CatalogError> {
+        self.worker()?.ask(move |upload, store| upload.restart(store, size)).await?;
         self.offset = 0;
         Ok(())
     }

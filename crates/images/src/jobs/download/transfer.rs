@@ -93,8 +93,7 @@ impl Transfer<'_> {
                     context.note(format!("begins anew: {why}"));
                 }
                 self.sources.did_not_continue();
-                begun.intake.restart().await.map_err(fatal)?;
-                begun.intake.set_expected_size(fetched.total).await.map_err(fatal)?;
+                begun.intake.restart(fetched.total).await.map_err(fatal)?;
                 (begun.resume_data, begun.total) = (resume_data, fetched.total);
             }
             None => {
