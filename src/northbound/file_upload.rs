@@ -8,8 +8,8 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use futures_util::future::BoxFuture;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
-use http_service::Problem;
 use http_service::request_body::RequestBody;
+use http_service::{Problem, RequestId};
 use images::Intake;
 use serde::Serialize;
 use tokio::sync::mpsc;
@@ -53,6 +53,7 @@ pub(super) async fn receive<T: Serialize + Send + 'static>(
         });
     }
     let (lines, receiver) = mpsc::channel::<Result<String, Problem>>(WAITING);
+    let request = RequestId::current();
     tokio::spawn(async move {
         let finished = async {
             // A client that does not read its progress must not stop its upload, so lines are dropped rather
@@ -62,7 +63,8 @@ pub(super) async fn receive<T: Serialize + Send + 'static>(
         };
         let last = pin!(finished).await.map(|_| FINISHED.to_owned());
         if let Err(problem) = &last {
-            tracing::warn!(?problem, "an upload failed; its answer is cut");
+            let request = request.map(tracing::field::display);
+            tracing::warn!(request, ?problem, "an upload failed; its answer is cut");
         }
         let _ = lines.send(last).await;
     });

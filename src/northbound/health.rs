@@ -84,7 +84,7 @@ impl HttpService for Health {
             let access = Access::begin(client, request.method(), request.uri().path(), request.headers());
             let response = self.answer(&request).await;
             if let Some(access) = access {
-                access.end("health", response.status().as_u16(), response.body().length());
+                access.end("health", response.status().as_u16(), response.body().length(), None);
             }
             response
         })

@@ -102,7 +102,7 @@ impl Southbound {
         let status = response.status().as_u16();
         self.transfers.answered(status);
         if let Some(access) = access {
-            access.end("southbound", status, response.body().length());
+            access.end("southbound", status, response.body().length(), None);
         }
         response
     }

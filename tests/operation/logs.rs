@@ -56,11 +56,14 @@ fn the_access_log_has_a_line_for_each_request() {
         assert_eq!(line[key], value, "{line}");
     }
     assert!(line["client"].as_str().unwrap().starts_with("127.0.0.1:"), "{line}");
+    assert!(line["request"].is_null(), "machines are told no id: {line}");
     assert!(line["seconds"].as_f64().unwrap() >= 0.0 && line["timestamp"].is_string(), "{line}");
 
-    http::get(&service.north("/images?name=secret")).expect_status(200);
+    let answer = http::get(&service.north("/images?name=secret")).expect_status(200);
     let line = wait_for_line(&path, |line| line["path"] == "/images");
     assert_eq!((&line["api"], &line["status"]), (&json!("northbound"), &json!(200)), "{line}");
+    let id = answer.header("X-Request-Id").unwrap();
+    assert_eq!(line["request"], json!(id), "{line}");
     http::put(&service.north("/iso?name=a/b&sha256=secret"), "x").expect_status(400);
     wait_for_line(&path, |line| line["path"] == "/iso" && line["status"] == 400);
     assert!(!fs::read_to_string(&path).unwrap().contains("secret"), "queries may hold credentials");
@@ -76,6 +79,35 @@ fn the_access_log_has_requests_about_health() {
     http::get(&service.url("health", "/livez")).expect_status(200);
     let line = wait_for_line(&service.path("access.log"), |line| line["path"] == "/livez");
     assert_eq!((&line["api"], &line["status"], &line["length"]), (&json!("health"), &json!(200), &json!(6)));
+}
+
+#[test]
+fn what_the_log_tells_of_a_failed_request_has_its_id() {
+    let service = Service::start(&json!({}));
+    fs::remove_dir_all(service.path("static/common")).unwrap();
+    let headers = [("X-Request-Id", "Rack_7.node-3")];
+    let answer = http::request("PUT", &service.north("/microkernel?name=k"), &headers, "bytes");
+    assert!(answer.status >= 500, "{}", answer.text());
+    service.expect_logged("a request failed");
+    let log = service.log();
+    let line = log.lines().find(|line| line.contains("a request failed")).unwrap();
+    assert!(line.contains("request=Rack_7.node-3"), "{line}");
+}
+
+#[test]
+fn an_upload_whose_client_has_gone_is_logged_with_the_reason() {
+    let service = Service::start(&json!({}));
+    let created = http::request("POST", &service.north("/uploads?name=a.iso&size=5000000"), &[], "");
+    let upload = format!("/{}", created.expect_status(201).header("Location").unwrap());
+    let request = Request::new("PUT", &upload).header("Content-Length", "5000000");
+    let mut connection = Connection::open(&service.north("/"));
+    connection.send(&request.header("X-Request-Id", "gone-1")).unwrap();
+    connection.write(b"the first bytes").unwrap();
+    drop(connection);
+    service.expect_logged("a request failed after its client had gone");
+    let log = service.log();
+    let line = log.lines().find(|line| line.contains("its client had gone")).unwrap();
+    assert!(line.contains("request=gone-1") && line.contains("the upload broke off"), "{line}");
 }
 
 #[test]

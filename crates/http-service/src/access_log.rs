@@ -36,13 +36,14 @@ impl Access {
         })
     }
 
-    /// Writes the line. `length` is that of the answer's body, if it is known.
-    pub fn end(self, api: &str, status: u16, length: Option<u64>) {
+    /// Writes the line. `length` is that of the answer's body, if it is known, and `request` the id that the
+    /// answer has.
+    pub fn end(self, api: &str, status: u16, length: Option<u64>, request: Option<&str>) {
         let seconds = self.started.elapsed().as_secs_f64();
         let Self { client, method, path, agent, .. } = self;
         tracing::info!(
             target: TARGET,
-            %client, %method, path, status, length, seconds, agent, api
+            %client, %method, path, status, length, seconds, agent, api, request
         );
     }
 }

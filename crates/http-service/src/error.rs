@@ -4,6 +4,8 @@ use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
 
+use crate::request_id::RequestId;
+
 /// An answer that refuses a request: problem details, the JSON of an older API, or XML. An API matches each
 /// of its errors to one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +24,8 @@ pub struct ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         if let Some(error) = self.log {
-            tracing::error!(error, "a request failed");
+            let request = RequestId::current().map(tracing::field::display);
+            tracing::error!(request, error, "a request failed");
         }
         let mut response = Response::new(Body::from(self.body));
         *response.status_mut() = self.status;

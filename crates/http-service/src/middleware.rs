@@ -20,6 +20,7 @@ use crate::codings;
 use crate::entity_tag;
 use crate::problem::Problem;
 use crate::refused_body;
+use crate::request_id::REQUEST_ID;
 
 /// How an API treats every request.
 #[derive(Debug, Clone)]
@@ -65,7 +66,8 @@ async fn log(State(name): State<&'static str>, request: Request, next: Next) -> 
         .and_then(|client| Access::begin(client, request.method(), request.uri().path(), request.headers()));
     let response = next.run(request).await;
     if let Some(access) = access {
-        access.end(name, response.status().as_u16(), response.body().size_hint().exact());
+        let request = response.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok());
+        access.end(name, response.status().as_u16(), response.body().size_hint().exact(), request);
     }
     response
 }

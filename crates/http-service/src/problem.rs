@@ -7,6 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::error::ApiError;
+use crate::request_id::RequestId;
 
 /// How a problem is written (RFC 9457 §3).
 pub const MEDIA_TYPE: &str = "application/problem+json";
@@ -23,6 +24,7 @@ pub struct Problem {
     id: Option<String>,
     allow: Option<&'static str>,
     log: Option<String>,
+    is_unread: bool,
 }
 
 /// What went wrong: problem details by RFC 9457.
@@ -53,7 +55,15 @@ pub struct Body {
 impl Problem {
     /// A problem that the client can read in full.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), parameter: None, id: None, allow: None, log: None }
+        Self {
+            status,
+            detail: detail.into(),
+            parameter: None,
+            id: None,
+            allow: None,
+            log: None,
+            is_unread: false,
+        }
     }
 
     /// 500 for a failure that only the operator can repair: the client reads `detail`, the log gets `error`.
@@ -105,6 +115,26 @@ impl Problem {
     /// Adds details for the log, which the client does not read.
     pub fn logged(self, error: impl ToString) -> Self {
         Self { log: Some(error.to_string()), ..self }
+    }
+
+    /// A problem whose client has gone, so that it reads no answer.
+    pub(crate) fn unread(self) -> Self {
+        Self { is_unread: true, ..self }
+    }
+
+    /// Whether the client has gone.
+    pub(crate) fn is_unread(&self) -> bool {
+        self.is_unread
+    }
+
+    /// Writes the problem to the log, because its client has gone and reads no answer.
+    pub(crate) fn log_unanswered(&self) {
+        let request = RequestId::current().map(tracing::field::display);
+        let (status, reason) = (self.status.as_u16(), self.detail.as_str());
+        match &self.log {
+            Some(error) => tracing::error!(request, error, "a request failed"),
+            None => tracing::info!(request, status, reason, "a request failed after its client had gone"),
+        }
     }
 
     /// The status.

@@ -78,7 +78,7 @@ impl RequestBody {
             Ok(Some(Ok(_))) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the upload comes too slowly")),
             Ok(Some(Err(error))) => {
                 let words = without_numbers(&error.to_string());
-                Err(Problem::new(StatusCode::BAD_REQUEST, format!("the upload broke off: {words}")))
+                Err(Problem::new(StatusCode::BAD_REQUEST, format!("the upload broke off: {words}")).unread())
             }
             Err(_) => Err(Problem::new(
                 StatusCode::REQUEST_TIMEOUT,

@@ -8,7 +8,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use http::{StatusCode, request};
 use http_service::openapi::Bytes;
 use http_service::request_body::{RequestBody, refuse_form};
-use http_service::{Problem, UrlPath};
+use http_service::{Problem, RequestId, UrlPath, complete};
 use model::unfinished_file::UnfinishedFileId;
 
 use super::fields::{self, Checksum, Piece};
@@ -125,13 +125,14 @@ pub(super) async fn append(
     let token = api.running.take_over(id);
     let (catalog, id) = (api.catalog.clone(), id.clone());
     // The task goes on if the client goes away, so that all bytes that arrived are kept.
-    let appended = tokio::spawn(async move {
+    let appended = complete(async move {
         // The next request finds none to end.
         let _over = token.clone().drop_guard();
         receive(&catalog, (client, &id), body, piece, checksum, token).await
     });
     appended.await.unwrap_or_else(|error| {
-        tracing::error!(%error, "an upload ended early");
+        let request = RequestId::current().map(tracing::field::display);
+        tracing::error!(request, %error, "an upload ended early");
         Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the upload ended early; go on with it"))
     })
 }

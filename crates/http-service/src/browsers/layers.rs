@@ -12,15 +12,7 @@ use super::called::{Called, scheme};
 use super::rules::Browsers;
 use crate::client::Client;
 use crate::problem::Problem;
-
-/// The id of a request, in its answer and for the log. An extension of requests.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RequestId(pub HeaderValue);
-
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// The longest id that is taken from a client.
-const MAX_ID: usize = 64;
+use crate::request_id::{REQUEST_ID, RequestId};
 
 /// The methods that pages of allowed origins may use.
 const METHODS: &str = "GET, HEAD, PUT, POST, PATCH, DELETE";
@@ -98,17 +90,12 @@ impl Layers {
 }
 
 /// Adds the fields of every answer, and the id of the request.
-pub(crate) async fn describe(
-    State(layers): State<Arc<Layers>>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let id = id_of(request.headers());
-    request.extensions_mut().insert(RequestId(id.clone()));
+pub(crate) async fn describe(State(layers): State<Arc<Layers>>, request: Request, next: Next) -> Response {
+    let id = RequestId::of(request.headers());
     let origin = request.headers().get(header::ORIGIN).cloned();
     let client = request.extensions().get::<Client>();
     let is_encrypted = client.is_some_and(|client| scheme(client, request.headers()) == "https");
-    let mut response = next.run(request).await;
+    let mut response = id.clone().scope(next.run(request)).await;
     let rules = layers.browsers.rules();
     let answer = response.headers_mut();
     for (name, value) in FIELDS {
@@ -118,21 +105,6 @@ pub(crate) async fn describe(
         answer.insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
     }
     rules.origins.describe(origin.as_ref(), layers.exposed, answer);
-    answer.insert(REQUEST_ID, id);
+    answer.insert(REQUEST_ID, id.value().clone());
     response
-}
-
-/// The client's id of the request if it is short and plain, else a new one.
-fn id_of(headers: &HeaderMap) -> HeaderValue {
-    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    let is_usable = |id: &HeaderValue| (1..=MAX_ID).contains(&id.len()) && id.as_bytes().iter().all(is_plain);
-    let mut ids = headers.get_all(REQUEST_ID).iter();
-    match (ids.next(), ids.next()) {
-        (Some(id), None) if is_usable(id) => id.clone(),
-        _ => {
-            let id = uuid::Uuid::new_v4().simple().to_string();
-            // Hexadecimal digits are a value.
-            HeaderValue::from_str(&id).unwrap_or(HeaderValue::from_static("0"))
-        }
-    }
 }

@@ -9,7 +9,7 @@ mod rules;
 
 pub use called::{Called, host_field};
 pub use hosts::AllowedHosts;
-pub use layers::{Layers, RequestId};
+pub use layers::Layers;
 pub(crate) use layers::{admit, describe};
 pub use origins::AllowedOrigins;
 pub use rules::{BrowserRules, Browsers};
