@@ -1830,6 +1830,43 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description There are as many downloads as `maxQueuedJobs` allows. `Retry-After` says when to come back. */
+        NotRetriedServiceUnavailable: {
+            headers: {
+                "Retry-After": components["headers"]["Retry-After"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Service Unavailable",
+                 *       "status": 503,
+                 *       "detail": "1000 jobs wait or run, which is all that `maxQueuedJobs` allows; try again when some have ended",
+                 *       "message": "1000 jobs wait or run, which is all that `maxQueuedJobs` allows; try again when some have ended"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The client has half of the downloads that `maxQueuedJobs` allows. `Retry-After` says when to come back. */
+        NotRetriedTooManyRequests: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Too Many Requests",
+                 *       "status": 429,
+                 *       "detail": "500 jobs of yours wait or run, half of what `maxQueuedJobs` allows; try again when some have ended",
+                 *       "message": "500 jobs of yours wait or run, half of what `maxQueuedJobs` allows; try again when some have ended"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description The bytes do not have the checksum that `Upload-Checksum` says. None of them were kept; send them again. */
         OtherChecksum: {
             headers: {
@@ -3201,6 +3238,8 @@ export interface operations {
             };
             404: components["responses"]["NotRetriedNotFound"];
             409: components["responses"]["NotRetriedConflict"];
+            429: components["responses"]["NotRetriedTooManyRequests"];
+            503: components["responses"]["NotRetriedServiceUnavailable"];
             default: components["responses"]["OtherProblem"];
         };
     };

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
+use http::Extensions;
 use http_service::parameters::Parameters;
 use http_service::run_to_completion;
 use http_service::{Problem, UrlPath};
@@ -10,7 +11,7 @@ use images::jobs::{Download, JobError, Shown, Work};
 use model::job::JobId;
 use model::labels::Labels;
 
-use super::api::Northbound;
+use super::api::{Northbound, client};
 use super::api_types::examples;
 use super::api_types::pages::{JobPages, Pages};
 use super::api_types::parameters::JobFilters;
@@ -101,8 +102,11 @@ pub(super) async fn cancel(
 pub(super) async fn retry(
     State(api): State<Northbound>,
     UrlPath(id): UrlPath<String>,
+    extensions: Extensions,
 ) -> Result<Response, Problem> {
-    let shown = run_to_completion(async move { api.jobs.retry(&JobId(id)).await.map_err(problem) }).await?;
+    let client = client(&extensions);
+    let retried = async move { api.jobs.retry(&JobId(id), client).await.map_err(problem) };
+    let shown = run_to_completion(retried).await?;
     Ok(Json(JobInFull::from(&shown)).into_response())
 }
 

@@ -5,8 +5,10 @@ use harness::disk::SmallDisk;
 use harness::http::{Connection, Request, Response};
 use harness::problem::expect_problem;
 use harness::wait::eventually;
-use harness::{Service, Setup, crowd};
-use serde_json::json;
+use harness::web::{Behaviour, Origin};
+use harness::work::{list, now, retry, wait_until};
+use harness::{Service, Setup, crowd, images};
+use serde_json::{Value, json};
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::MetadataExt;
@@ -132,17 +134,24 @@ fn queued_downloads_are_left_to_others() {
     register(greedy(), "b").expect_status(200);
     expect_share(&service, &register(greedy(), "c"), "2 jobs of yours");
     register(other(), "d").expect_status(200);
+    // A job that is begun again counts as well, to the client that asks for it.
+    let jobs = ask(&service, other(), &Request::new("GET", "/jobs?q=d.iso")).json();
+    let job = format!("/jobs/{}", jobs[0]["id"].as_str().unwrap());
+    ask(&service, other(), &Request::new("DELETE", &job)).expect_status(200);
+    let retry = Request::new("POST", &format!("{job}/retry"));
+    expect_share(&service, &ask(&service, greedy(), &retry), "2 jobs of yours");
+    ask(&service, other(), &retry).expect_status(200);
     // What ended no longer counts.
     ask(&service, greedy(), &Request::new("DELETE", "/images?name=a&version=1")).expect_status(200);
     eventually(SOON, "the end of a job", || (register(greedy(), "c").status == 200).then_some(()));
 }
 
 /// A small disk of 60 MiB below the ISO store. The service stops before it is unmounted.
-fn with_a_small_disk(test: impl FnOnce(&Service)) {
+fn with_a_small_disk(test: impl FnOnce(&mut Service)) {
     let setup = Setup::new();
     let disk = SmallDisk::mount(&setup.path("static/iso"), 60);
-    let service = setup.start();
-    test(&service);
+    let mut service = setup.start();
+    test(&mut service);
     drop(service);
     drop(disk);
 }
@@ -164,6 +173,48 @@ fn a_promise_takes_no_disk_and_no_more_than_half_of_it() {
             let blocks = fs::metadata(&path).unwrap().blocks();
             assert!(blocks <= 16, "{blocks} blocks of {} are taken", path.display());
         }
+    });
+}
+
+#[test]
+fn downloads_are_promised_no_more_than_uploads() {
+    with_a_small_disk(|service| {
+        // It tells the size and then sends nothing.
+        let silent = |bytes| Behaviour::Dribble { bytes, piece: MEBI, pause: Duration::from_secs(600) };
+        let is_promised = |job: &Value| job["progress"]["total"].as_u64().is_some();
+        let origin = Origin::start();
+        let link = |service: &Service, name: &str, size: usize| {
+            let mut bytes = fs::read(images::installer()).unwrap();
+            bytes.resize(size, 0);
+            origin.on(&format!("/{name}.iso"), silent(bytes));
+            let link = origin.url(&format!("/{name}.iso"));
+            let target = format!("/images?name={name}&version=1&isoweb={link}&wait=0");
+            ask(service, greedy(), &Request::new("PUT", &target)).expect_status(200);
+        };
+        let job = |service: &Service, name: &str| {
+            list(service, &[])
+                .into_iter()
+                .find(|job| job["title"].as_str().unwrap().starts_with(name))
+                .unwrap()
+        };
+        link(service, "first", 20 * MEBI);
+        wait_until(service, &job(service, "first"), "promised its space", is_promised);
+        link(service, "second", 15 * MEBI);
+        let second = wait_until(service, &job(service, "second"), "waiting", |job| job["state"] == "waiting");
+        assert!(second["reason"].as_str().unwrap().contains("one client"), "{second}");
+        let more = begin(service, greedy(), "more.iso", 19 * MEBI);
+        expect_share(service, &more, "promised to other files that you send");
+        service.restart();
+        let more = begin(service, greedy(), "more.iso", 19 * MEBI);
+        expect_share(service, &more, "promised to other files that you send");
+        begin(service, other(), "other.iso", 25 * MEBI).expect_status(201);
+        // The share is free again when the first download is.
+        ask(service, greedy(), &Request::new("DELETE", "/images?name=first&version=1")).expect_status(200);
+        let second = job(service, "second");
+        eventually(SOON, "a second download", || {
+            retry(service, &second);
+            is_promised(&now(service, &second)).then_some(())
+        });
     });
 }
 

@@ -189,7 +189,7 @@ impl Store {
     }
 
     /// The bytes that are promised to a file of this size in all, `own` being what it has already. One client
-    /// is promised at most half of what is free, and a job without a client all that it needs. A file that
+    /// is promised at most half of what is free, and a file without a client all that it needs. A file that
     /// alone needs more is taken if it fits now, but the bytes beyond that half are promised to no client.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use model::client::ClientKey;
 use model::job::{Job, JobId, State};
 use tokio_util::sync::CancellationToken;
 
@@ -70,6 +71,11 @@ impl<E> Context<'_, E> {
             () = self.stop.cancelled() => Err(Outcome::Stopped),
             value = future => Ok(value),
         }
+    }
+
+    /// The client that asked for the job, as limits count it.
+    pub fn client(&self) -> Option<ClientKey> {
+        self.entry.current().job.client
     }
 
     /// The token that stops this job.

@@ -3,6 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use model::client::ClientKey;
 use model::job::{Job, JobId, State, WorkRecord};
 use model::settings::Live;
 use tokio_util::sync::CancellationToken;
@@ -239,14 +240,15 @@ impl Jobs {
         Ok(shown(&entry))
     }
 
-    /// Begins a job again that failed or was cancelled. A job that waits for its next attempt gets it now.
+    /// Begins a job again that failed or was cancelled, for `client`. A job that waits for its next attempt
+    /// gets it now.
     ///
     /// # Errors
     ///
     /// [`JobError::NoSuchJob`]; [`JobError::NotOver`] in any other state; [`JobError::Pointless`] if another
     /// job does the work; [`JobError::Busy`] while its end is being recorded; and what its kind says
     /// ([`before_retry`](crate::Work::before_retry)).
-    pub async fn retry(&self, id: &JobId) -> Result<Shown, JobError> {
+    pub async fn retry(&self, id: &JobId, client: Option<ClientKey>) -> Result<Shown, JobError> {
         let entry = self.runner.list.get(id).ok_or(JobError::NoSuchJob)?;
         match entry.state() {
             State::Waiting { .. } => entry.now.notify_one(),
@@ -255,7 +257,7 @@ impl Jobs {
                 if !self.runner.list.revive(&entry, self.runner.stop.child_token()) {
                     return Err(JobError::Pointless("the same work is being done already".into()));
                 }
-                if let Err(error) = self.begin_again(&entry).await {
+                if let Err(error) = self.begin_again(&entry, client).await {
                     entry.change(|current| current.has_runner = false);
                     self.runner.list.ended(&entry, self.runner.settings.get().max_finished);
                     return Err(error);
@@ -266,11 +268,12 @@ impl Jobs {
         Ok(shown(&entry))
     }
 
-    async fn begin_again(&self, entry: &Arc<Entry>) -> Result<(), JobError> {
+    async fn begin_again(&self, entry: &Arc<Entry>, client: Option<ClientKey>) -> Result<(), JobError> {
         let task = self.runner.kinds().task(&entry.work);
-        task.before_retry().await?;
+        task.before_retry(client).await?;
         entry.change(|current| {
             current.failure = None;
+            current.job.client = client;
             current.job.note("begun again");
             current.job.enter(State::Queued);
         });

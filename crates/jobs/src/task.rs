@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use model::client::ClientKey;
+
 use crate::attempt::{Context, Outcome};
 use crate::error::JobError;
 use crate::failure::Failure;
@@ -12,7 +14,7 @@ use crate::work::Work;
 pub(crate) trait Task: Send + Sync {
     fn attempt<'a>(&'a mut self, context: &'a Context<'a>) -> BoxFuture<'a, Outcome>;
     fn abandon<'a>(&'a mut self, context: &'a Context<'a>, failure: &'a Failure) -> BoxFuture<'a, ()>;
-    fn before_retry(&self) -> BoxFuture<'_, Result<(), JobError>>;
+    fn before_retry(&self, client: Option<ClientKey>) -> BoxFuture<'_, Result<(), JobError>>;
     fn announce(&self);
 }
 
@@ -31,8 +33,8 @@ impl<W: Work> Task for Known<W> {
         Box::pin(async move { self.work.abandon(&context.with(&*self.environment), failure).await })
     }
 
-    fn before_retry(&self) -> BoxFuture<'_, Result<(), JobError>> {
-        Box::pin(self.work.before_retry(&self.environment))
+    fn before_retry(&self, client: Option<ClientKey>) -> BoxFuture<'_, Result<(), JobError>> {
+        Box::pin(self.work.before_retry(&self.environment, client))
     }
 
     fn announce(&self) {
@@ -60,7 +62,7 @@ impl Task for Unknown {
         Box::pin(async {})
     }
 
-    fn before_retry(&self) -> BoxFuture<'_, Result<(), JobError>> {
+    fn before_retry(&self, _: Option<ClientKey>) -> BoxFuture<'_, Result<(), JobError>> {
         Box::pin(async { Ok(()) })
     }
 

@@ -1,5 +1,6 @@
 //! What a kind of work must say of itself.
 
+use model::client::ClientKey;
 use model::job::{Job, WorkRecord};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -42,7 +43,8 @@ pub trait Work: Serialize + DeserializeOwned + Send + Sync + 'static {
         async {}
     }
 
-    /// Prepares records of the component for a job that a client begins again.
+    /// Prepares records of the component for a job that `client` begins again. From then on the job counts as
+    /// one of this client.
     ///
     /// # Errors
     ///
@@ -50,8 +52,9 @@ pub trait Work: Serialize + DeserializeOwned + Send + Sync + 'static {
     fn before_retry(
         &self,
         environment: &Self::Environment,
+        client: Option<ClientKey>,
     ) -> impl Future<Output = Result<(), JobError>> + Send {
-        let _ = environment;
+        let _ = (environment, client);
         async { Ok(()) }
     }
 

@@ -48,7 +48,7 @@ pub struct Plan {
     pub expected: Expected,
     /// Its owner.
     pub owner: Owner,
-    /// The client that began it, as limits count it. Jobs have none.
+    /// The client that began it or asked for the job, as limits count it. Jobs of earlier versions have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<ClientKey>,
     /// Data of the owner for a resume. Only the owner reads it.

@@ -113,6 +113,10 @@ http_service::problem_answers! {
     NotRetried {
         NOT_FOUND: "No job has this id.", "no job has this id";
         CONFLICT: "The job is not over, or to begin it again makes no sense.", "the job is running, so it cannot be begun again";
+        TOO_MANY_REQUESTS: "The client has half of the downloads that `maxQueuedJobs` allows. `Retry-After` says when to come back.",
+            "500 jobs of yours wait or run, half of what `maxQueuedJobs` allows; try again when some have ended";
+        SERVICE_UNAVAILABLE: "There are as many downloads as `maxQueuedJobs` allows. `Retry-After` says when to come back.",
+            "1000 jobs wait or run, which is all that `maxQueuedJobs` allows; try again when some have ended";
     }
     /// The beginning of an upload.
     NotBegun {

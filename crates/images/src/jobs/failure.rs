@@ -110,7 +110,12 @@ impl From<CatalogError> for Failure {
             CatalogError::NoSuchFile { .. } | CatalogError::Local(FileError::NotFound) => Self::Missing(text),
             CatalogError::NotAnImage(_) | CatalogError::Empty => Self::NotAnImage(text),
             CatalogError::TreeChoice(_) => Self::TreeChoice(text),
-            CatalogError::Store(StoreError::Full { .. }) => Self::Space(text),
+            CatalogError::Store(
+                StoreError::Full { .. }
+                | StoreError::ClientHasShare { .. }
+                | StoreError::ClientHasUnfinishedFiles(_)
+                | StoreError::TooManyUnfinishedFiles(_),
+            ) => Self::Space(text),
             CatalogError::Store(StoreError::TooLarge { .. }) => Self::TooLarge(text),
             CatalogError::Store(StoreError::Mismatch(_)) => Self::Mismatch(text),
             CatalogError::Store(StoreError::NotAFile(_) | StoreError::OtherSpelling { .. })

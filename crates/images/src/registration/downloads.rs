@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde_json::Value;
 use sha2::Digest;
 
 use crate::error::CatalogError;
@@ -21,7 +20,7 @@ use model::digest::{Expected, Sha256};
 use model::fair_limit::share_of;
 use model::image::{Image, ImageId, Source, Status, TreeSummary};
 use model::job::{Job, bounded};
-use model::names::FileName;
+use model::settings::Live;
 use model::stored_file::{Origin, StoreKind};
 use model::unfinished_file::{Owner, Plan, UnfinishedFile, UnfinishedFileId};
 use records::inventory::Records;
@@ -37,18 +36,10 @@ pub struct Downloads {
 }
 
 impl Downloads {
-    /// Begins to receive the ISO of an image under the name that its source gives. The bytes, with
-    /// `resume_data`, stay when the intake is dropped, until [`Self::resume`] or [`Self::discard`].
-    pub async fn receive(
-        &self,
-        image: &Image,
-        iso: FileName,
-        size: Option<u64>,
-        expected: Expected,
-        resume_data: Value,
-    ) -> Result<Intake, CatalogError> {
-        let plan = Plan { name: iso.clone(), size, expected, owner: Owner::Job, client: None, resume_data };
-        let id = file_id(&image.id);
+    /// Begins to receive the ISO of an image under the name that its source gives. The bytes, with the data
+    /// of the plan, stay when the intake is dropped, until [`Self::resume`] or [`Self::discard`].
+    pub async fn receive(&self, image: &Image, plan: Plan) -> Result<Intake, CatalogError> {
+        let (id, iso) = (file_id(&image.id), plan.name.clone());
         let intake = self.intakes.begin(&id, StoreKind::Iso, plan, Some(&image.id)).await?;
         if image.iso != iso {
             update_soon(&self.records, image.id.clone(), move |image| image.iso = iso).await?;
@@ -182,8 +173,8 @@ impl Downloads {
         changed.await
     }
 
-    /// Sets an image whose download failed to be fetched again.
-    pub async fn restart(&self, id: ImageId) -> Result<(), CatalogError> {
+    /// Sets an image whose download failed to be fetched again, for `client`.
+    pub async fn restart(&self, id: ImageId, client: Option<ClientKey>) -> Result<(), CatalogError> {
         let snapshot = self.records.snapshot();
         let image = snapshot.image(&id).ok_or(CatalogError::NoSuchImage)?;
         // Another request may be registering it in another way.
@@ -192,7 +183,7 @@ impl Downloads {
         let (name, version) = (image.name.clone(), image.version.clone());
         let limit = self.max_queued;
         let begun = self.records.commit(move |records| {
-            check_queue(records, None, limit)?;
+            check_queue(records, client, limit)?;
             let image = records.images.get_mut(&id).ok_or(CatalogError::NoSuchImage)?;
             if !matches!(image.status, Status::Error(_)) || !matches!(image.source, Source::Web(_)) {
                 return Err(CatalogError::Duplicate { name, version, id });

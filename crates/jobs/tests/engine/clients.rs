@@ -84,13 +84,13 @@ async fn a_job_that_failed_can_be_begun_again() {
     let (step, release) = hold();
     let (id, _) = bench.begin("a", [Step::Fail("once"), step, Step::Fail("never")]);
     bench.reaches(&id, "failed").await;
-    let shown = bench.jobs.retry(&id).await.expect("it begins again");
+    let shown = bench.jobs.retry(&id, None).await.expect("it begins again");
     assert_eq!((shown.job.state.word(), bench.disk.word(&id)), ("queued", Some("queued")));
     bench.reaches(&id, "running").await;
-    assert!(matches!(bench.jobs.retry(&id).await, Err(JobError::NotOver("running"))));
+    assert!(matches!(bench.jobs.retry(&id, None).await, Err(JobError::NotOver("running"))));
     release.notify_one();
     bench.reaches(&id, "done").await;
-    assert!(matches!(bench.jobs.retry(&id).await, Err(JobError::NotOver("done"))));
+    assert!(matches!(bench.jobs.retry(&id, None).await, Err(JobError::NotOver("done"))));
     assert_eq!(
         bench.world.seen("a"),
         [
@@ -104,7 +104,7 @@ async fn a_job_that_failed_can_be_begun_again() {
             "announced"
         ]
     );
-    assert!(matches!(bench.jobs.retry(&JobId("none".into())).await, Err(JobError::NoSuchJob)));
+    assert!(matches!(bench.jobs.retry(&JobId("none".into()), None).await, Err(JobError::NoSuchJob)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -112,12 +112,12 @@ async fn what_ended_a_job_does_not_end_it_again() {
     let bench = Bench::new();
     let (id, begun) = bench.begin("a", [Step::Retry, Step::Retry, Step::Done]);
     assert!(begun.ended_within(Duration::from_secs(1)).await.is_some(), "the caller gives it up");
-    bench.jobs.retry(&id).await.expect("it begins again");
+    bench.jobs.retry(&id, None).await.expect("it begins again");
     bench.reaches(&id, "done").await;
 
     let (id, _) = bench.begin("b", [hold().0, hold().0]);
     bench.jobs.cancel(&id).await.expect("it ends");
-    bench.jobs.retry(&id).await.expect("it begins again");
+    bench.jobs.retry(&id, None).await.expect("it begins again");
     bench.reaches(&id, "running").await;
     let paused = bench.jobs.halt(&copy("b").work).await.expect("it stops");
     assert_eq!(bench.word(&id), Some("running"), "it is interrupted, not cancelled");
@@ -131,7 +131,7 @@ async fn a_retry_that_is_refused_leaves_the_job_as_it_is() {
     let (id, _) = bench.begin("a", [Step::Fail("once")]);
     bench.reaches(&id, "failed").await;
     bench.world.refuses.store(true, Ordering::Relaxed);
-    let refused = bench.jobs.retry(&id).await;
+    let refused = bench.jobs.retry(&id, None).await;
     let Err(JobError::Refused(error)) = refused else { panic!("{refused:?}") };
     assert_eq!(error.downcast_ref(), Some(&Trouble("not now".into())));
     assert_eq!(bench.word(&id), Some("failed"));
@@ -141,10 +141,10 @@ async fn a_retry_that_is_refused_leaves_the_job_as_it_is() {
     let (other, _) = bench.begin("a", [step]);
     bench.reaches(&other, "running").await;
     bench.world.refuses.store(false, Ordering::Relaxed);
-    assert!(matches!(bench.jobs.retry(&id).await, Err(JobError::Pointless(_))));
+    assert!(matches!(bench.jobs.retry(&id, None).await, Err(JobError::Pointless(_))));
     release.notify_one();
     bench.reaches(&other, "done").await;
-    bench.jobs.retry(&id).await.expect("it begins again");
+    bench.jobs.retry(&id, None).await.expect("it begins again");
     bench.reaches(&id, "done").await;
 }
 
@@ -154,7 +154,7 @@ async fn a_job_that_waits_can_be_tried_now() {
     let (step, _release) = hold();
     let (id, _) = bench.begin("a", [Step::Later(Duration::from_secs(90_000)), step]);
     bench.reaches(&id, "waiting").await;
-    bench.jobs.retry(&id).await.expect("it is tried");
+    bench.jobs.retry(&id, None).await.expect("it is tried");
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(bench.word(&id), Some("running"));
     assert!(!bench.world.seen("a").contains(&"to be retried".to_owned()), "it did not fail");

@@ -89,7 +89,7 @@ async fn jobs_that_have_ended_are_listed_after_a_restart_and_can_be_begun_again(
     tokio::time::sleep(HOUR).await;
     assert_eq!(bench.word(&id), Some("failed"));
     assert!(bench.world.seen("a").is_empty(), "nothing asks for it");
-    bench.jobs.retry(&id).await.expect("it begins again");
+    bench.jobs.retry(&id, None).await.expect("it begins again");
     bench.reaches(&id, "done").await;
 }
 
@@ -127,7 +127,7 @@ async fn an_end_that_the_disk_refuses_is_recorded_when_it_takes_it() {
     assert!(begun.ended_within(HOUR).await.is_some_and(|end| end.is_err()), "it ends all the same");
     assert!(bench.disk.refusals() >= 2, "the wait and the end: {}", bench.disk.refusals());
     assert!(matches!(bench.jobs.cancel(&id).await, Err(JobError::Busy)), "its end is not on record");
-    assert!(matches!(bench.jobs.retry(&id).await, Err(JobError::Busy)));
+    assert!(matches!(bench.jobs.retry(&id, None).await, Err(JobError::Busy)));
     assert_eq!(bench.word(&id), Some("failed"));
     bench.disk.fail(false);
     bench.reaches_record(&id, "failed").await;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use jobs::{
     Begun, BoxError, BoxFuture, Context, Failure, JobError, JobStore, Jobs, Kinds, Outcome, Settings, Work,
 };
+use model::client::ClientKey;
 use model::job::{Job, JobId};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
@@ -122,7 +123,7 @@ impl Work for Copy {
         context.environment.see(format!("{}: abandoned as {word}: {failure}", self.name));
     }
 
-    async fn before_retry(&self, world: &World) -> Result<(), JobError> {
+    async fn before_retry(&self, world: &World, _: Option<ClientKey>) -> Result<(), JobError> {
         world.see(format!("{}: to be retried", self.name));
         match world.refuses.load(Ordering::Relaxed) {
             true => Err(JobError::Refused(Box::new(Trouble("not now".into())))),

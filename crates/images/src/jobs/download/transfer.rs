@@ -14,11 +14,13 @@ use crate::jobs::failure::Failure;
 use crate::jobs::web_name::{self, Clues};
 use crate::trees::{SIGNATURE_BYTES, not_an_image};
 use crate::{CatalogError, Intake};
+use blobs::StoreError;
 use model::digest::Expected;
 use model::image::{Image, Source};
 use model::link::Link;
 use model::minimum_rate::MinimumRate;
 use model::names::FileName;
+use model::unfinished_file::{Owner, Plan};
 
 /// Why a transfer ended before the file was complete.
 pub(super) enum Break {
@@ -26,6 +28,8 @@ pub(super) enum Break {
     Stopped,
     /// The disk does not take the bytes now.
     Disk(Failure),
+    /// The client of the job has its share of the space.
+    Share(Failure),
     /// No link can help.
     Fatal(Failure),
     /// This link does not work.
@@ -121,7 +125,15 @@ impl Transfer<'_> {
         let downloads = &self.context.environment.catalog.downloads;
         let mut refused = None;
         for name in names {
-            match downloads.receive(self.image, name, total, self.expected, resume_data.written()).await {
+            let plan = Plan {
+                name,
+                size: total,
+                expected: self.expected,
+                owner: Owner::Job,
+                client: self.context.client(),
+                resume_data: resume_data.written(),
+            };
+            match downloads.receive(self.image, plan).await {
                 Ok(intake) => return Ok(intake),
                 Err(error) if error.is_about_the_name() => refused = refused.or(Some(error)),
                 Err(error) => return Err(fatal(error)),
@@ -168,6 +180,9 @@ pub(super) fn clues<'a>(link: &'a Link, fetched: &'a Fetched) -> Clues<'a> {
 fn fatal(error: CatalogError) -> Break {
     match error {
         CatalogError::Inventory(_) => Break::Disk(error.into()),
+        CatalogError::Store(StoreError::ClientHasShare { .. } | StoreError::ClientHasUnfinishedFiles(_)) => {
+            Break::Share(error.into())
+        }
         _ => Break::Fatal(error.into()),
     }
 }

@@ -15,6 +15,7 @@ use crate::CatalogError;
 use crate::jobs::environment::{Context, Environment};
 use crate::jobs::failure::{Failure, failed, retry, retry_from_here};
 use blobs::StoreError;
+use model::client::ClientKey;
 use model::digest::Expected;
 use model::image::{Image, ImageId, Source, Status, WebSource};
 use model::job::Job;
@@ -23,6 +24,9 @@ use records::inventory::ChangedRecord;
 
 /// The pause before a failed download is recorded again, after the disk has refused it.
 const RECORD_PAUSE: Duration = Duration::from_secs(2);
+
+/// The pause of a download whose client has its share of the space, before it is tried again.
+const SHARE_PAUSE: Duration = Duration::from_secs(60);
 
 /// The job that fetches the ISO of an image.
 pub fn job_for(image: &Image) -> Job {
@@ -90,8 +94,13 @@ impl Work for Download {
         }
     }
 
-    async fn before_retry(&self, environment: &Environment) -> Result<(), JobError> {
-        environment.catalog.downloads.restart(self.image.clone()).await.map_err(|error| match error {
+    async fn before_retry(
+        &self,
+        environment: &Environment,
+        client: Option<ClientKey>,
+    ) -> Result<(), JobError> {
+        let restarted = environment.catalog.downloads.restart(self.image.clone(), client).await;
+        restarted.map_err(|error| match error {
             CatalogError::NoSuchImage => JobError::Pointless("its image was deleted".into()),
             other => JobError::Refused(Box::new(other)),
         })
@@ -189,6 +198,11 @@ impl Download {
             Break::Disk(failure) => {
                 suspend(partial.take()).await;
                 Err(retry(failure, None))
+            }
+            Break::Share(failure) => {
+                suspend(partial.take()).await;
+                // It does not count as a failure, since the other files of the client end.
+                Err(retry_from_here(failure, Some(SHARE_PAUSE)))
             }
             Break::Fatal(failure) => {
                 discard(partial.take()).await;
