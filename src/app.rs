@@ -4,6 +4,7 @@ mod browsers;
 mod checks;
 mod descriptors;
 mod endpoints;
+mod limits;
 mod services;
 mod signals;
 mod welcome;
@@ -16,8 +17,6 @@ use component::{Component, Core};
 use file_transport::{Counters, ExemptAddresses, IdleEviction, Incoming, Server, ServerSettings, Workers};
 use http::Request;
 use http_service::answer;
-use model::fair_limit::share_of;
-use model::minimum_rate::MINIMUM;
 use tokio::signal::unix::Signal;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -83,7 +82,7 @@ pub async fn run(mut config: Config, log: Log, reloader: Reloader, hangups: Sign
         () = signals.wait() => None,
         ended = servers.join_next() => ended,
     };
-    tracing::info!(limit = ?config.connections.drain_timeout, "stopping: transfers in flight may end");
+    tracing::info!(limit = ?config.connections.get().drain_timeout, "stopping: transfers in flight may end");
     stop.cancel();
     // Subscribers of the change feed would stay connected until the drain timeout.
     core.feed.close();
@@ -105,17 +104,10 @@ pub async fn run(mut config: Config, log: Log, reloader: Reloader, hangups: Sign
 
 /// How an endpoint treats its connections, of which there may be `limit` for want of descriptors.
 fn server_settings(config: &Config, endpoint: &Endpoint, limit: usize) -> ServerSettings {
-    let max_connections = config.connections.all.min(limit);
-    let share = usize::try_from(share_of(max_connections as u64)).unwrap_or(max_connections);
     let proxies = config.trusted_proxies.clone();
-    // A slow reader keeps others waiting where transfers are limited.
-    let minimum_rate = if config.core.transfers.get().transfers > 0 { MINIMUM.into() } else { 0 };
     ServerSettings {
-        drain_timeout: config.connections.drain_timeout,
-        minimum_rate,
-        max_connections,
+        limits: limits::follow(config, limit),
         tls: endpoint.tls.clone(),
-        max_connections_per_address: config.connections.per_address.min(share),
         exempt: ExemptAddresses::new(move |address| proxies.contains(address)),
         ..ServerSettings::default()
     }

@@ -77,7 +77,7 @@ pub struct Config {
     /// The logs.
     pub log: Live<LogSettings>,
     /// Limits of connections.
-    pub connections: ConnectionLimits,
+    pub connections: Live<ConnectionLimits>,
     /// The core of all components.
     pub core: CoreSettings,
     /// Images.
@@ -140,7 +140,7 @@ impl Config {
             trusted_proxies: read_proxies(&settings)?,
             log: read_log(&settings, folder)?,
             connections: read_connections(&settings)?,
-            core: read_core(&settings, folder, images.jobs.stall_timeout)?,
+            core: read_core(&settings, folder, images.jobs.stall_timeout.clone())?,
             northbound: read_northbound(&settings, images.upload_expiry.clone(), overrides.web_ui)?,
             components: configure(components, &settings, folder, &endpoints)?,
             endpoints,
@@ -254,19 +254,21 @@ fn read_log(settings: &Settings, folder: &Path) -> Result<Live<LogSettings>, Con
     })
 }
 
-fn read_connections(settings: &Settings) -> Result<ConnectionLimits, ConfigError> {
-    let limit = |key| settings.get(key, |value| at_least_one(value, MAX_CONNECTIONS));
-    Ok(ConnectionLimits {
-        all: limit("maxConnections")?.unwrap_or(20_000),
-        per_address: limit("maxConnectionsPerAddress")?.unwrap_or(4096),
-        drain_timeout: settings.milliseconds("shutdownTimeout", 30_000)?,
+fn read_connections(settings: &Settings) -> Result<Live<ConnectionLimits>, ConfigError> {
+    settings.live(|settings| {
+        let limit = |key| settings.get(key, |value| at_least_one(value, MAX_CONNECTIONS));
+        Ok(ConnectionLimits {
+            all: limit("maxConnections")?.unwrap_or(20_000),
+            per_address: limit("maxConnectionsPerAddress")?.unwrap_or(4096),
+            drain_timeout: settings.milliseconds("shutdownTimeout", 30_000)?,
+        })
     })
 }
 
 fn read_core(
     settings: &Settings,
     folder: &Path,
-    stall_timeout: Duration,
+    stall_timeout: Live<Duration>,
 ) -> Result<CoreSettings, ConfigError> {
     Ok(CoreSettings {
         inventory_file: settings.path("inventoryFile", folder, "./inventory.json")?,
@@ -327,7 +329,8 @@ fn read_northbound(
             Ok(Some(timeout).filter(|limit| !limit.is_zero()))
         })?,
         upload_expiry,
-        require_preconditions: settings.get("requirePreconditions", truth)?.unwrap_or(false),
+        require_preconditions: settings
+            .live(|all| Ok(all.get("requirePreconditions", truth)?.unwrap_or(false)))?,
         web_ui,
     })
 }

@@ -28,7 +28,11 @@ fn the_command_line_wins_over_the_environment_and_that_over_the_file() {
     let config =
         Config::assemble(&[], Some(file), Path::new("/tmp"), environment, overrides, None).expect("valid");
     assert_eq!(
-        (*config.northbound.timeout.get(), config.log.get().min_level, config.images.jobs.max_downloads),
+        (
+            *config.northbound.timeout.get(),
+            config.log.get().min_level,
+            *config.images.jobs.max_downloads.get()
+        ),
         (Some(Duration::from_millis(5)), 2, 3)
     );
 }

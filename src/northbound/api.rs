@@ -55,7 +55,7 @@ pub struct Northbound {
     pub(super) web_ui: WebUi,
     pub(super) process: Process,
     /// Whether each change must say which version it is about.
-    require_preconditions: bool,
+    require_preconditions: Live<bool>,
 }
 
 /// What the API shows of the running program itself.
@@ -77,7 +77,7 @@ pub struct Settings {
     /// How long an unfinished upload may stay untouched.
     pub upload_expiry: Live<Duration>,
     /// Whether a change must say by `If-Match` or `If-None-Match` which version it is about.
-    pub require_preconditions: bool,
+    pub require_preconditions: Live<bool>,
     /// A folder to read the web UI's files from at each request, instead of out of the program.
     pub web_ui: Option<PathBuf>,
 }
@@ -114,13 +114,13 @@ impl Northbound {
             durations: Arc::default(),
             process,
             web_ui: WebUi::new(settings.web_ui.clone()),
-            require_preconditions: settings.require_preconditions,
+            require_preconditions: settings.require_preconditions.clone(),
         }
     }
 
     /// The conditions of a request that changes or removes something.
     pub(super) fn conditions(&self, headers: &HeaderMap) -> Result<Preconditions, Problem> {
-        Preconditions::of(headers, self.require_preconditions)
+        Preconditions::of(headers, *self.require_preconditions.get())
     }
 
     /// An image as clients see it, with the job that fetches its ISO.

@@ -1,10 +1,15 @@
 //! SIGHUP and `POST /reload`: which settings change while the program runs, and that a wrong file changes
 //! none.
 
+use harness::crowd;
 use harness::disk::HangingDisk;
+use harness::figures::await_figure;
 use harness::http::{self, Connection, Request, Response};
+use harness::problem::expect_problem;
 use harness::wait::eventually;
-use harness::{Service, Setup};
+use harness::web::{Behaviour, Origin};
+use harness::work::{begin, cancel, list, now, register, wait_for};
+use harness::{Service, Setup, images};
 use rustix::fs::{CWD, Mode, mknodat};
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -59,6 +64,160 @@ fn a_reload_takes_over_what_it_can_and_names_what_needs_a_restart() {
         (&json!(["maxFileSize"]), Some(2))
     );
     http::put(&service.north("/microkernel?name=a"), body).expect_status(200);
+}
+
+/// Changes settings of a running service; `null` gives a key its default again.
+#[track_caller]
+fn change(service: &mut Service, settings: &[(&str, Value)]) {
+    for (key, value) in settings {
+        service.reconfigure(key, value.clone());
+    }
+    service.write_config();
+    let answer = reload(service).expect_status(200).json();
+    assert_eq!(answer["needsRestart"], json!([]), "{answer}");
+    for (key, _) in settings {
+        assert!(answer["changed"].as_array().unwrap().contains(&json!(key)), "{answer}");
+    }
+}
+
+/// All settings, each with another value than its default, in the order of their names.
+const ALL_SETTINGS: &str = r#"{
+        "accessLog": "stderr", "allowedHosts": ["a.example"], "corsOrigins": ["https://a.example"],
+        "downloadHosts": ["a.example"], "downloadLinkLocal": true, "downloadNetworks": ["192.0.2.0/24"],
+        "downloadPrivate": false, "downloadRetries": 1, "downloadRetryDelay": 2, "downloadSchemes": ["http"],
+        "downloadStallTimeout": 1000, "hsts": true,
+        "httpEndpoints": [{"port": 0, "routers": ["northbound", "southbound"]}],
+        "httpFileServiceApiRoot": "/files", "httpFileServiceRootDir": "./root", "httpTimeout": 1000,
+        "imageBackend": "mount", "imageTransferRate": 100000, "inventoryFile": "./other.json",
+        "isoDir": "./isos", "isoQuota": 1, "keyringDir": ".", "logFormat": "json", "maxConnections": 100,
+        "maxConnectionsPerAddress": 10, "maxDownloads": 1, "maxFileSize": 1, "maxFinishedJobs": 1,
+        "maxQueuedJobs": 1, "maxTransfers": 1, "microkernelDir": "./kernels", "microkernelQuota": 1,
+        "minLogLevel": 1, "mountDir": "./elsewhere", "requirePreconditions": true, "reserveBytes": 1,
+        "scrubInterval": 1, "scrubRate": 100000, "shutdownTimeout": 1, "southboundUrl": "http://a.example/",
+        "transferRate": 100000, "treeCacheBytes": 1, "trustedProxies": ["192.0.2.0/24"],
+        "uploadExpiry": 1000, "watchInterval": 0
+}"#;
+
+/// Endpoints and their URLs, folders and files, and what reads the trees.
+const NEEDS_RESTART: [&str; 10] = [
+    "httpEndpoints",
+    "httpFileServiceApiRoot",
+    "httpFileServiceRootDir",
+    "imageBackend",
+    "inventoryFile",
+    "isoDir",
+    "keyringDir",
+    "microkernelDir",
+    "mountDir",
+    "southboundUrl",
+];
+
+#[test]
+fn all_but_endpoints_folders_and_files_are_taken_over() {
+    let mut service = Setup::new().start();
+    let settings: Value = serde_json::from_str(ALL_SETTINGS).unwrap();
+    let text =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md")).unwrap();
+    for (key, value) in settings.as_object().unwrap() {
+        assert!(text.contains(&format!("| `{key}` |")), "{key} is not in the document");
+        service.reconfigure(key, value.clone());
+    }
+    let documented = text.lines().filter(|line| line.starts_with("| `") && line.matches(" | ").count() == 2);
+    let keys = documented.filter_map(|line| line.split('`').nth(1));
+    let members = ["address", "port", "routers", "tls"];
+    let missing: Vec<&str> =
+        keys.filter(|key| settings.get(key).is_none() && !members.contains(key)).collect();
+    assert!(missing.is_empty(), "{missing:?} are documented and not changed here");
+    service.write_config();
+    let answer = reload(&service).expect_status(200).json();
+    assert_eq!(answer["needsRestart"], json!(NEEDS_RESTART), "{answer}");
+}
+
+#[test]
+fn limits_of_connections_change() {
+    let mut service =
+        Setup::new().set("maxConnectionsPerAddress", json!(6)).file("static/a", "small\n").start();
+    let url = service.south("/");
+    let mut held = crowd::connect(&url, crowd::address(1), 5);
+    await_figure(&service, "connections_accepted_total", |accepted| accepted >= 5);
+    change(&mut service, &[("maxConnectionsPerAddress", json!(2)), ("shutdownTimeout", json!(1))]);
+    assert!(crowd::is_closed(&crowd::connect_one(&url, crowd::address(1))));
+    crowd::say(&held, &crowd::get("/a"));
+    for client in &held {
+        assert!(crowd::answer(client, 6).ends_with(b"small\n"), "those that are here stay");
+    }
+    // Below the new limit the address gets one more.
+    held.truncate(1);
+    eventually(LIMIT, "a place", || {
+        let mut newcomer = crowd::connect_one(&url, crowd::address(1));
+        // One that is refused may be reset.
+        newcomer.write_all(&crowd::get("/a")).ok()?;
+        crowd::whole_or_nothing(&newcomer, 6).map(drop)
+    });
+    change(&mut service, &[("maxConnectionsPerAddress", json!(9))]);
+    let more = crowd::connect(&url, crowd::address(1), 8);
+    crowd::say(&more, &crowd::get("/a"));
+    for client in &more {
+        assert!(crowd::answer(client, 6).ends_with(b"small\n"));
+    }
+    // Far more than there may be: the idle ones make room at once.
+    change(&mut service, &[("maxConnections", json!(2))]);
+    assert!(crowd::last_answer(&crowd::connect_one(&url, crowd::address(2)), "/a").ends_with("small\n"));
+    eventually(LIMIT, "connections that had to go", || {
+        let open = more.iter().chain(&held).filter(|client| crowd::is_open_and_silent(client)).count();
+        (open <= 2).then_some(())
+    });
+}
+
+#[test]
+fn limits_of_downloads_change() {
+    let settings = json!({"maxDownloads": 1, "downloadRetries": 0, "trustedProxies": ["127.0.0.1/32"]});
+    let mut service = Service::start(&settings);
+    let origin = Origin::start();
+    let links = ["a", "b", "c", "d"].map(|name| {
+        origin.on(&format!("/{name}.iso"), Behaviour::Silent);
+        origin.url(&format!("/{name}.iso"))
+    });
+    let [first, second, third] =
+        [0, 1, 2].map(|index| begin(&service, ["a", "b", "c"][index], &[&links[index]]));
+    wait_for(&service, &first, "running");
+    change(&mut service, &[("maxDownloads", json!(2)), ("maxQueuedJobs", json!(3))]);
+    wait_for(&service, &second, "running");
+    expect_problem(&service, &register(&service, "d", &[&links[3]], "0"), 503, "`maxQueuedJobs`");
+    change(&mut service, &[("maxDownloads", json!(1)), ("maxQueuedJobs", Value::Null)]);
+    cancel(&service, &first).expect_status(200);
+    wait_for(&service, &first, "cancelled");
+    assert_eq!(now(&service, &third)["state"], "queued", "one runs already");
+    cancel(&service, &second).expect_status(200);
+    wait_for(&service, &third, "running");
+    cancel(&service, &third).expect_status(200);
+
+    change(&mut service, &[("downloadStallTimeout", json!(300))]);
+    let late = begin(&service, "d", &[&links[3]]);
+    wait_for(&service, &late, "failed");
+}
+
+#[test]
+fn scans_and_scrubs_begin_when_their_intervals_are_set() {
+    let mut service = Setup::new().set("watchInterval", json!(0)).set("scrubInterval", json!(0)).start();
+    http::put(&service.north("/microkernel?name=k"), images::pattern(9, 7000)).expect_status(200);
+    fs::write(service.path("static/common/dropped"), "bytes").unwrap();
+    change(&mut service, &[("watchInterval", json!(100)), ("scrubInterval", json!(100))]);
+    eventually(LIMIT, "a record of the file", || {
+        let records = fs::read_to_string(service.path("inventory.json")).unwrap_or_default();
+        records.contains("dropped").then_some(())
+    });
+    eventually(LIMIT, "a scrub", || list(&service, &[("kind", "scrub")]).first().map(drop));
+}
+
+#[test]
+fn preconditions_can_be_required_from_now_on() {
+    let mut service = Setup::new().start();
+    service.upload_iso("a.iso", &images::installer());
+    service.register("a", "1", "isostore", "a.iso");
+    change(&mut service, &[("requirePreconditions", json!(true)), ("treeCacheBytes", json!(1 << 20))]);
+    http::delete(&service.north("/images?name=a&version=1")).expect_status(428);
+    http::get(&service.south("/a/1/")).expect_status(200);
 }
 
 #[test]

@@ -76,7 +76,7 @@ async fn run(folder: &Path, open: OpenComponent) -> Result<(), Box<dyn Error>> {
     let settings = CoreSettings {
         inventory_file: folder.join("inventory.json"),
         egress: EgressPolicy::default().into(),
-        stall_timeout: Duration::from_secs(30),
+        stall_timeout: Duration::from_secs(30).into(),
         jobs: jobs::Settings { retries: 5, retry_delay: Duration::from_secs(1), max_finished: 100 }.into(),
         transfers: Limits::default().into(),
     };

@@ -57,7 +57,7 @@ pub struct CoreSettings {
     /// The egress policy of outgoing requests.
     pub egress: Live<EgressPolicy>,
     /// The longest time in which a source may send nothing.
-    pub stall_timeout: Duration,
+    pub stall_timeout: Live<Duration>,
     /// The limits of jobs.
     pub jobs: Live<jobs::Settings>,
     /// The limits of transfers to machines.
@@ -100,8 +100,8 @@ impl Core {
         let records = inventory.load()?;
         let inventory =
             InventoryWriter::start(inventory, records, feed.clone()).map_err(CoreError::Thread)?;
-        let fetcher =
-            Fetcher::new(settings.egress.clone(), settings.stall_timeout).map_err(CoreError::Client)?;
+        let fetcher = Fetcher::new(settings.egress.clone(), settings.stall_timeout.clone())
+            .map_err(CoreError::Client)?;
         Ok(Self {
             database: Database::at(settings.inventory_file.with_file_name(DATABASE), feed.clone()),
             jobs: start_jobs(settings.jobs.clone(), &inventory, &feed),

@@ -28,11 +28,16 @@ const MAX_HEADERS: usize = 1000;
 #[derive(Clone)]
 pub struct Fetcher {
     pub(super) egress: Live<EgressPolicy>,
+    clients: Live<Clients>,
+    proxies: Arc<Matcher>,
+}
+
+/// The HTTP clients, and the time that they were made with.
+struct Clients {
     /// The longest time in which a source may send nothing.
-    pub(super) stall: Duration,
+    stall: Duration,
     direct: Client,
     proxied: Client,
-    proxies: Arc<Matcher>,
 }
 
 /// The HTTP client for a link.
@@ -43,14 +48,56 @@ pub(super) struct Route {
 
 impl Fetcher {
     /// A fetcher under the policy `egress`. `stall` is the longest time in which a source may send nothing.
+    /// Changes of both count from the next request on.
     ///
     /// # Errors
     ///
     /// The HTTP client cannot be made.
-    pub fn new(egress: impl Into<Live<EgressPolicy>>, stall: Duration) -> Result<Self, reqwest::Error> {
+    pub fn new(
+        egress: impl Into<Live<EgressPolicy>>,
+        stall: impl Into<Live<Duration>>,
+    ) -> Result<Self, reqwest::Error> {
         // An error means that a provider is already installed.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let egress = egress.into();
+        let (egress, stall) = (egress.into(), stall.into());
+        let clients = Live::new(Clients::new(&egress, *stall.get())?);
+        let (policy, changed) = (egress.clone(), clients.clone());
+        stall.on_change(move |stall| match Clients::new(&policy, **stall) {
+            Ok(clients) => changed.set(clients),
+            Err(error) => tracing::error!(%error, "`downloadStallTimeout` stays as it was"),
+        });
+        // The HTTP client reads the same variables by the same rules.
+        Ok(Self { egress, clients, proxies: Arc::new(Matcher::from_env()) })
+    }
+
+    /// The longest time in which a source may send nothing.
+    pub(super) fn stall(&self) -> Duration {
+        self.clients.get().stall
+    }
+
+    /// The client for `url`, if the policy allows the link.
+    pub(super) async fn route(&self, url: &Url) -> Result<Route, Fault> {
+        let egress = self.egress.get();
+        egress::check_link(&egress, url)?;
+        // A link that the library cannot read goes direct, where every address is checked.
+        let proxy = url.as_str().parse().ok().and_then(|uri| self.proxies.intercept(&uri));
+        let Some(proxy) = proxy else {
+            return Ok(Route { client: self.clients.get().direct.clone(), through_proxy: false });
+        };
+        if proxy.uri().scheme_str().is_some_and(|scheme| scheme.starts_with("socks")) {
+            return Err(Fault::Permanent(
+                "the proxy of the environment speaks SOCKS, only http is supported".into(),
+            ));
+        }
+        if let Some(host) = url.domain() {
+            resolver::check_for_proxy(&egress, host).await?;
+        }
+        Ok(Route { client: self.clients.get().proxied.clone(), through_proxy: true })
+    }
+}
+
+impl Clients {
+    fn new(egress: &Live<EgressPolicy>, stall: Duration) -> Result<Self, reqwest::Error> {
         let guarded = Arc::new(Guarded(egress.clone()));
         let direct = || builder(stall).no_proxy().dns_resolver(Arc::clone(&guarded));
         let proxied = || builder(stall);
@@ -62,28 +109,7 @@ impl Fetcher {
                 (direct().tls_certs_only([]).build()?, proxied().tls_certs_only([]).build()?)
             }
         };
-        // The HTTP client reads the same variables by the same rules.
-        Ok(Self { egress, stall, direct, proxied, proxies: Arc::new(Matcher::from_env()) })
-    }
-
-    /// The client for `url`, if the policy allows the link.
-    pub(super) async fn route(&self, url: &Url) -> Result<Route, Fault> {
-        let egress = self.egress.get();
-        egress::check_link(&egress, url)?;
-        // A link that the library cannot read goes direct, where every address is checked.
-        let proxy = url.as_str().parse().ok().and_then(|uri| self.proxies.intercept(&uri));
-        let Some(proxy) = proxy else {
-            return Ok(Route { client: self.direct.clone(), through_proxy: false });
-        };
-        if proxy.uri().scheme_str().is_some_and(|scheme| scheme.starts_with("socks")) {
-            return Err(Fault::Permanent(
-                "the proxy of the environment speaks SOCKS, only http is supported".into(),
-            ));
-        }
-        if let Some(host) = url.domain() {
-            resolver::check_for_proxy(&egress, host).await?;
-        }
-        Ok(Route { client: self.proxied.clone(), through_proxy: true })
+        Ok(Self { stall, direct, proxied })
     }
 }
 

@@ -47,10 +47,10 @@ pub(super) async fn fetch(fetcher: &Fetcher, url: &Url, from: Option<Resume>) ->
     let (begun, begins) = oneshot::channel();
     let (sender, messages) = mpsc::channel(CHUNKS);
     let session = Session::new(fetcher, url)?;
-    let closing = fetcher.stall.saturating_mul(CLOSING);
+    let closing = fetcher.stall().saturating_mul(CLOSING);
     let transfer = Transfer { messages, closing, _hang_up: HangUp(session.sockets.clone()) };
     tokio::task::spawn_blocking(move || run(&session, from.as_ref(), begun, sender));
-    let begun = timeout(fetcher.stall.saturating_mul(OPENING), begins)
+    let begun = timeout(fetcher.stall().saturating_mul(OPENING), begins)
         .await
         .map_err(|_| too_slow())?
         .map_err(|_| Fault::transient("the conversation with the ftp server ended"))??;

@@ -74,7 +74,7 @@ impl Session {
         }
         Ok(Self {
             egress: fetcher.egress.get(),
-            stall: fetcher.stall,
+            stall: fetcher.stall(),
             host: url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned(),
             port: url.port().unwrap_or(21),
             user,

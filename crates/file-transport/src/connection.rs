@@ -356,7 +356,7 @@ impl<'a> ActivityMonitor<'a> {
     /// Whether the client takes the minimum rate. Only the time counts in which it holds the answer up, and
     /// not a disk or a rate limit.
     fn keeps_up(&mut self, settings: &ServerSettings, passed: Duration) -> bool {
-        if settings.minimum_rate == 0 || !self.send_queue.is_blocked() {
+        if !self.send_queue.is_blocked() {
             return true;
         }
         self.blocked += passed;
@@ -366,7 +366,7 @@ impl<'a> ActivityMonitor<'a> {
         let written = self.send_queue.written();
         let taken = written - std::mem::replace(&mut self.judged, written);
         let blocked = std::mem::take(&mut self.blocked);
-        taken >= settings.minimum_rate.saturating_mul(blocked.as_secs())
+        taken >= settings.limits.get().minimum_rate.saturating_mul(blocked.as_secs())
     }
 }
 
@@ -381,11 +381,12 @@ mod tests {
 
     use super::*;
     use crate::connection_limit::ConnectionLimit;
+    use crate::limits::LiveLimits;
 
     /// A connection can see a change of phase just before it is notified of it. That must not keep it awake.
     #[tokio::test]
     async fn a_change_that_was_seen_before_it_is_told_wakes_once() {
-        let load = WorkerLoad::new(Handle::current(), &ConnectionLimit::new(1, 1), None);
+        let load = WorkerLoad::new(Handle::current(), &ConnectionLimit::new(LiveLimits::default()), None);
         let polls = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&polls);
         let handler = move |_, _| {

@@ -46,8 +46,9 @@
 //! # Limits
 //!
 //! Linux only. HTTP/2 is not offered: it interleaves bodies, so they would have to pass through user space.
-//! The head of a request has at most 64 KiB. [`ServerSettings`] holds the timeouts and the limits of
-//! connections. After a request with a body the connection closes.
+//! The head of a request has at most 64 KiB. [`ServerSettings`] holds the timeouts, and [`ServerLimits`] the
+//! limits of connections, which may change while a server runs. After a request with a body the connection
+//! closes.
 
 mod access_log;
 mod body;
@@ -59,6 +60,7 @@ mod connection_limit;
 mod counters;
 mod idle_eviction;
 mod idle_pool;
+mod limits;
 mod open_file;
 mod page_cache;
 mod rate_limit;
@@ -79,6 +81,7 @@ pub use computed::ReadAt;
 pub use counters::{Counter, Counters};
 pub use hyper::body::Incoming;
 pub use idle_eviction::IdleEviction;
+pub use limits::{LiveLimits, ServerLimits};
 pub use open_file::OpenFile;
 pub use rate_limit::RateLimit;
 pub use server::Server;

@@ -22,6 +22,7 @@ use crate::connection::{self, Arrival, Shared};
 use crate::connection_limit::{ConnectionLimit, ConnectionPermit, Refusal};
 use crate::idle_eviction::evict_one;
 use crate::idle_pool::{IdlePool, Removed};
+use crate::limits::LiveLimits;
 use crate::settings::ServerSettings;
 use crate::tls;
 use crate::wire::Wire;
@@ -74,11 +75,8 @@ impl Server {
         F: Future<Output = Response<Body>> + Send + 'static,
     {
         let settings = self.settings;
-        let drain_timeout = settings.drain_timeout;
-        let limit = ConnectionLimit::new(
-            settings.max_connections.max(1),
-            settings.max_connections_per_address.max(1),
-        );
+        let limits = settings.limits.clone();
+        let limit = ConnectionLimit::new(limits.clone());
         let load = |handle: &Handle| Ok(WorkerLoad::new(handle.clone(), &limit, Some(IdlePool::new()?)));
         let acceptor = Arc::new(Acceptor {
             shared: Arc::new(Shared { settings, handler }),
@@ -103,7 +101,7 @@ impl Server {
             let limit = Arc::clone(&limit);
             tokio::task::spawn_blocking(move || limit.wait_until_empty(time))
         };
-        let left = wait_until_empty(drain_timeout).await.unwrap_or(0);
+        let left = wait_until_empty(limits.get().drain_timeout).await.unwrap_or(0);
         if left > 0 {
             tracing::warn!(connections = left, "cutting transfers that did not end in time");
             acceptor.enter(Phase::Cutting);
@@ -121,7 +119,7 @@ impl Server {
         F: Future<Output = Response<Body>> + Send + 'static,
     {
         let shared = Arc::new(Shared { settings: self.settings, handler });
-        let limit = ConnectionLimit::new(usize::MAX, usize::MAX);
+        let limit = ConnectionLimit::new(LiveLimits::default());
         let load = WorkerLoad::new(Handle::current(), &limit, None);
         connection::run(wire, peer, shared, load, None, Arrival::New).await;
     }
@@ -143,11 +141,11 @@ where
                     // An IPv4 client of an IPv6 socket has a mapped address (RFC 4291 §2.5.5.2).
                     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
                     let mut crowded = false;
-                    let make_room = || {
+                    let make_room = |connections| {
                         if !std::mem::replace(&mut crowded, true) {
                             counters.crowded.add();
                         }
-                        evict_one(&self.loads);
+                        (0..connections).for_each(|_| evict_one(&self.loads));
                     };
                     let counted = Some(peer.ip()).filter(|address| !exempt.contains(*address));
                     match self.limit.acquire(counted, make_room) {

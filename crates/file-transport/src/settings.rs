@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::counters::Counters;
 use crate::idle_eviction::IdleEviction;
+use crate::limits::LiveLimits;
 use crate::tls::Tls;
 
 /// How a server treats its connections.
@@ -19,19 +20,10 @@ pub struct ServerSettings {
     /// A client that takes nothing of its answer for this long is cut. iPXE itself gives up after 120 s of
     /// silence.
     pub stall_timeout: Duration,
-    /// Bytes a second, on average over the stall timeout, below which a client is cut that holds its answer
-    /// up; 0 is no minimum.
-    pub minimum_rate: u64,
-    /// Connections at once. At the limit a new one takes the permit of the one that has been idle for
-    /// longest. Where none is idle, it waits.
-    pub max_connections: usize,
-    /// Connections at once from one IPv4 address or one IPv6 network of 64 bits. Further ones are closed at
-    /// once.
-    pub max_connections_per_address: usize,
-    /// Addresses to which that limit does not apply.
+    /// The limits of connections.
+    pub limits: LiveLimits,
+    /// Addresses to which the limit of one address does not apply.
     pub exempt: ExemptAddresses,
-    /// After a stop, transfers may go on for this long; then they are cut.
-    pub drain_timeout: Duration,
     /// With this, all accepted connections are encrypted.
     pub tls: Option<Tls>,
     /// Counts what happens to connections.
@@ -67,11 +59,8 @@ impl Default for ServerSettings {
             head_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(60),
             stall_timeout: Duration::from_secs(120),
-            minimum_rate: 0,
-            max_connections: 20_000,
-            max_connections_per_address: 4096,
+            limits: LiveLimits::default(),
             exempt: ExemptAddresses::default(),
-            drain_timeout: Duration::from_secs(30),
             tls: None,
             counters: Arc::default(),
             idle_eviction: IdleEviction::default(),

@@ -8,7 +8,9 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
-use file_transport::{Body, Counters, IdleEviction, Server, ServerSettings, Workers};
+use file_transport::{
+    Body, Counters, IdleEviction, LiveLimits, Server, ServerLimits, ServerSettings, Workers,
+};
 
 /// Long enough for a connection to become idle, and then only a socket.
 const IDLE: Duration = Duration::from_millis(500);
@@ -86,11 +88,14 @@ fn eviction_ends_the_longest_idle_connection_of_the_worker_with_most_of_them() {
     third.worker();
 }
 
+fn at_most(max_connections: usize) -> ServerLimits {
+    ServerLimits { max_connections, ..ServerLimits::default() }
+}
+
 #[test]
 fn at_the_limit_an_idle_connection_makes_room_for_a_new_one() {
-    let counters = Arc::<Counters>::default();
-    let settings =
-        ServerSettings { max_connections: 3, counters: Arc::clone(&counters), ..ServerSettings::default() };
+    let (counters, limits) = (Arc::<Counters>::default(), LiveLimits::from(at_most(3)));
+    let settings = ServerSettings { limits, counters: Arc::clone(&counters), ..ServerSettings::default() };
     let address = serve(settings);
     let [mut first, mut second, mut third] = three(address);
     assert_eq!(counters.crowded.get(), 0);
@@ -99,4 +104,27 @@ fn at_the_limit_an_idle_connection_makes_room_for_a_new_one() {
     second.worker();
     third.worker();
     assert_eq!((counters.crowded.get(), counters.accepted.get()), (1, 4));
+}
+
+/// Lowered limits end no connection until a new one needs a place; then all that are too many go at once.
+#[test]
+fn changed_limits_count_from_the_next_connection_on() {
+    let limits = LiveLimits::from(at_most(3));
+    let address = serve(ServerSettings { limits: limits.clone(), ..ServerSettings::default() });
+    let mut clients = three(address);
+    limits.set(at_most(1));
+    for client in &mut clients {
+        client.worker();
+    }
+    thread::sleep(IDLE);
+    let mut newcomer = Client::connect(address);
+    newcomer.worker();
+    assert!(clients.iter_mut().all(Client::has_ended));
+
+    limits.set(ServerLimits { max_connections_per_address: 1, ..at_most(3) });
+    assert!(Client::connect(address).has_ended(), "the address has its connection");
+    newcomer.worker();
+    limits.set(at_most(2));
+    Client::connect(address).worker();
+    newcomer.worker();
 }

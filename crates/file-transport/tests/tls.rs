@@ -13,7 +13,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use file_transport::{Body, Counters, OpenFile, Piece, Server, ServerSettings, Tls, Workers};
+use file_transport::{
+    Body, Counters, LiveLimits, OpenFile, Piece, Server, ServerLimits, ServerSettings, Tls, Workers,
+};
 use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_send_buffer_size};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
@@ -52,6 +54,11 @@ fn make_pair(folder: &Path, algorithm: &str) {
         .output()
         .unwrap_or_else(|error| panic!("cannot run openssl, package openssl: {error}"));
     assert!(made.status.success(), "{made:?}");
+}
+
+/// Limits under which one address may have a few connections.
+fn a_few(max_connections_per_address: usize) -> LiveLimits {
+    ServerLimits { max_connections_per_address, ..ServerLimits::default() }.into()
 }
 
 fn load(folder: &Path) -> Tls {
@@ -364,7 +371,7 @@ fn a_session_ends_in_order() {
 #[test]
 fn leaving_without_a_word_breaks_nothing() {
     let (settings, counters) = settings();
-    let address = serve(ServerSettings { max_connections_per_address: 1, ..settings }, text);
+    let address = serve(ServerSettings { limits: a_few(1), ..settings }, text);
     for version in VERSIONS {
         // The permit of the connection before may not be free yet.
         let mut connection = None;
@@ -464,8 +471,7 @@ fn clients_that_vanish_or_stall_leave_nothing_behind() {
         };
         let (settings, counters) = settings();
         let stall_timeout = Duration::from_secs(1);
-        let address =
-            serve(ServerSettings { stall_timeout, max_connections_per_address: 2, ..settings }, body);
+        let address = serve(ServerSettings { stall_timeout, limits: a_few(2), ..settings }, body);
         let begin = || {
             let mut connection = connect(address, &client(version));
             ask(&mut connection, "/big");

@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use file_transport::{Body, OpenFile, Piece, ReadAt, Server, ServerSettings, Workers};
+use file_transport::{Body, OpenFile, Piece, ReadAt, Server, ServerLimits, ServerSettings, Workers};
 
 use numbers::{Numbers, file};
 
@@ -185,7 +185,8 @@ fn a_stop_waits_for_who_is_owed_the_rest_and_for_nobody_else() {
         if path == "/expendable" { body.expendable() } else { body }
     };
     let (stop, stopped) = tokio::sync::oneshot::channel();
-    let settings = ServerSettings { drain_timeout: Duration::from_secs(15), ..ServerSettings::default() };
+    let limits = ServerLimits { drain_timeout: Duration::from_secs(15), ..ServerLimits::default() };
+    let settings = ServerSettings { limits: limits.into(), ..ServerSettings::default() };
     let (address, served) = serve_until(async { drop(stopped.await) }, settings, body);
     let mut stalled: Vec<_> = (0..3).map(|_| connect(address)).collect();
     stalled.iter_mut().for_each(|connection| ask(connection, "/expendable"));

@@ -19,6 +19,7 @@ use crate::trees::{Folder, Links, Tree, Trees};
 use crate::verify::Verifier;
 use blobs::Store;
 use component::LookupLimit;
+use model::settings::Live;
 use records::feed::Feed;
 use records::inventory::{ChangedRecord, Records, Snapshot};
 
@@ -36,9 +37,9 @@ pub struct Storage {
     pub lookups: LookupLimit,
     /// A file written to within this time may not be complete, so the folder scan asks for its digest later.
     /// Zero if there is no scan.
-    pub settling: Duration,
+    pub settling: Live<Duration>,
     /// Downloads that wait or run at most.
-    pub max_queued: usize,
+    pub max_queued: Live<usize>,
 }
 
 /// The catalog. Clones are cheap and share the parts.
@@ -113,7 +114,7 @@ impl Catalog {
         Ok(Self::assemble(shared, folders, lookups, settling))
     }
 
-    fn assemble(shared: Shared, folders: Folders, lookups: LookupLimit, settling: Duration) -> Self {
+    fn assemble(shared: Shared, folders: Folders, lookups: LookupLimit, settling: Live<Duration>) -> Self {
         let images = Arc::new(shared.images());
         let verifier = Arc::new(shared.verifier());
         let intakes = Arc::new(shared.intakes());
@@ -165,7 +166,7 @@ struct Shared {
     permits: IntakePermits,
     image_locks: ImageLocks,
     file_locks: FileLocks,
-    max_queued: usize,
+    max_queued: Live<usize>,
 }
 
 impl Shared {
@@ -208,7 +209,7 @@ impl Shared {
             intakes: Arc::clone(intakes),
             tasks: self.tasks.clone(),
             image_locks: self.image_locks.clone(),
-            max_queued: self.max_queued,
+            max_queued: self.max_queued.clone(),
         }
     }
 
@@ -234,7 +235,7 @@ impl Shared {
         }
     }
 
-    fn files(&self, settling: Duration) -> Files {
+    fn files(&self, settling: Live<Duration>) -> Files {
         Files {
             questions: self.questions.clone(),
             records: Arc::clone(&self.records),

@@ -66,7 +66,7 @@ pub async fn open(core: &Core, settings: &ImageSettings) -> Result<OpenImages, O
     make_folders(settings)?;
     let isos = open_store(StoreKind::Iso, settings, &core.disks)?;
     let trees = match settings.backend {
-        ImageBackend::Extents => Trees::extents(settings.tree_cache_bytes),
+        ImageBackend::Extents => Trees::extents(settings.tree_cache_bytes.clone()),
         ImageBackend::Mount => Trees::Mounted(take_mounts(settings, &core.inventory.snapshot(), &isos)?),
     };
     let storage = Storage {
@@ -75,8 +75,8 @@ pub async fn open(core: &Core, settings: &ImageSettings) -> Result<OpenImages, O
         trees,
         root: settings.root_dir.clone(),
         lookups: core.lookups.clone(),
-        settling: settings.jobs.watch_interval,
-        max_queued: settings.jobs.max_queued,
+        settling: settings.jobs.watch_interval.clone(),
+        max_queued: settings.jobs.max_queued.clone(),
     };
     let catalog = Catalog::open(storage, core.inventory.handle(), core.feed.clone()).await?;
     let restored = catalog.restore().await?;

@@ -40,7 +40,7 @@ pub struct ImageSettings {
     /// The folder of mount points, where the kernel reads trees.
     pub mount_dir: PathBuf,
     /// Memory for the indexes of open trees, in bytes. One tree may take more, in place of all others.
-    pub tree_cache_bytes: u64,
+    pub tree_cache_bytes: Live<u64>,
     /// The limits of the ISO store.
     pub iso_limits: Live<Limits>,
     /// The limits of the microkernel store.
@@ -66,7 +66,7 @@ impl ImageSettings {
             microkernel_dir: settings.path("microkernelDir", folder, "./static/common")?,
             backend: backend.unwrap_or(ImageBackend::Extents),
             mount_dir: settings.path("mountDir", folder, "./mounts")?,
-            tree_cache_bytes: settings.number("treeCacheBytes", 256 << 20)?,
+            tree_cache_bytes: settings.live(|all| all.number("treeCacheBytes", 256 << 20))?,
             iso_limits: settings.live(|settings| limits(settings, "isoQuota"))?,
             microkernel_limits: settings.live(|settings| limits(settings, "microkernelQuota"))?,
             upload_expiry: settings.live(|all| all.milliseconds("uploadExpiry", 7 * 86_400_000))?,
@@ -87,16 +87,20 @@ fn limits(settings: &Settings, quota: &str) -> Result<Limits, ConfigError> {
 fn read_jobs(settings: &Settings, folder: &Path) -> Result<JobSettings, ConfigError> {
     let keyring = settings.get("keyringDir", text)?;
     Ok(JobSettings {
-        max_queued: settings
-            .get("maxQueuedJobs", |value| at_least_one(value, MAX_QUEUED_LIMIT))?
-            .unwrap_or(MAX_QUEUED),
-        max_downloads: settings.get("maxDownloads", |value| at_least_one(value, MAX_DOWNLOADS))?.unwrap_or(4),
-        stall_timeout: settings
-            .get("downloadStallTimeout", |value| at_least_one(value, u64::MAX))?
-            .map_or(Duration::from_secs(60), Duration::from_millis),
+        max_queued: settings.live(|all| {
+            let queued = all.get("maxQueuedJobs", |value| at_least_one(value, MAX_QUEUED_LIMIT))?;
+            Ok(queued.unwrap_or(MAX_QUEUED))
+        })?,
+        max_downloads: settings.live(|all| {
+            Ok(all.get("maxDownloads", |value| at_least_one(value, MAX_DOWNLOADS))?.unwrap_or(4))
+        })?,
+        stall_timeout: settings.live(|all| {
+            let stall = all.get("downloadStallTimeout", |value| at_least_one(value, u64::MAX))?;
+            Ok(stall.map_or(Duration::from_secs(60), Duration::from_millis))
+        })?,
         keyring: keyring.map(|path| folder.join(path).components().collect()),
-        watch_interval: settings.milliseconds("watchInterval", 10_000)?,
-        scrub_interval: settings.milliseconds("scrubInterval", 30 * 86_400_000)?,
+        watch_interval: settings.live(|all| all.milliseconds("watchInterval", 10_000))?,
+        scrub_interval: settings.live(|all| all.milliseconds("scrubInterval", 30 * 86_400_000))?,
         scrub_rate: settings.live(|all| Ok(all.get("scrubRate", rate)?.unwrap_or(32 << 20)))?,
     })
 }

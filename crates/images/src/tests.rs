@@ -38,8 +38,8 @@ impl Fixture {
             trees: Trees::extents(1 << 20),
             root: root.clone(),
             lookups: component::LookupLimit::default(),
-            settling: Duration::ZERO,
-            max_queued: 1000,
+            settling: Duration::ZERO.into(),
+            max_queued: 1000.into(),
         };
         let inventory = JsonFile::open(folder.path().join("inventory.json")).expect("an inventory");
         let inventory = Inventory::JsonFile(inventory);

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use model::job::WorkRecord;
+use model::settings::Live;
 use serde_json::Value;
 
 use crate::entry::Rules;
@@ -31,11 +32,12 @@ type MakeTask = dyn Fn(Value) -> Result<Box<dyn Task>, serde_json::Error> + Send
 const UNKNOWN: Rules = Rules { queue: "", durable: false, listed: true };
 
 impl Kinds {
-    /// Declares how many jobs of the queue `name` are worked on at once. A queue that is not declared works
+    /// Declares how many jobs of the queue `name` are worked on at once. Jobs beyond
+    /// a lowered number run to the end of their attempts. A queue that is not declared works
     /// on one.
     #[must_use]
-    pub fn queue(mut self, name: &'static str, permits: usize) -> Self {
-        self.queues.set(name, permits);
+    pub fn queue(mut self, name: &'static str, permits: impl Into<Live<usize>>) -> Self {
+        self.queues.set(name, &permits.into());
         self
     }
 

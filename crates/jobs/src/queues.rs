@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use model::fair_limit::FairLimit;
+use model::settings::Live;
 
 /// Queues by name. Each has a number of permits, which go to those that wait longest. Jobs of one client have
 /// half of them at most, so that slow ones do not stop those of all others.
@@ -10,9 +11,11 @@ use model::fair_limit::FairLimit;
 pub(crate) struct Queues(HashMap<&'static str, FairLimit>);
 
 impl Queues {
-    /// Sets the number of permits of a queue.
-    pub(crate) fn set(&mut self, name: &'static str, permits: usize) {
-        self.0.insert(name, FairLimit::new(permits));
+    /// Gives a queue so many permits, which follow the setting.
+    pub(crate) fn set(&mut self, name: &'static str, total: &Live<usize>) {
+        let limit = FairLimit::new(*total.get());
+        self.0.insert(name, limit.clone());
+        total.on_change(move |total| limit.set_total(**total));
     }
 
     /// Makes a queue with one permit, unless it exists.

@@ -1,11 +1,10 @@
 //! A limit of which one client may have at most half, so that none takes all there is.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::client::ClientKey;
+use crate::permits::{Permit, Permits};
 
 /// Clients that are remembered before those that hold nothing are forgotten.
 const LEAST_CLIENTS: usize = 16;
@@ -21,16 +20,14 @@ pub struct FairLimit(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    permits: Arc<Semaphore>,
-    total: usize,
-    share: usize,
+    permits: Permits,
     clients: Mutex<Clients>,
 }
 
 /// What is left of the shares of clients that hold permits, or wait for one.
 #[derive(Debug)]
 struct Clients {
-    shares: HashMap<ClientKey, Weak<Semaphore>>,
+    shares: HashMap<ClientKey, Permits>,
     /// The number of clients at which unused shares are forgotten.
     limit: usize,
 }
@@ -38,13 +35,13 @@ struct Clients {
 /// A part of a client's share, with which it may wait for a permit.
 #[derive(Debug)]
 pub struct Share {
-    _permit: Option<OwnedSemaphorePermit>,
+    _permit: Option<Permit>,
 }
 
 /// A permit. Dropping it gives it back.
 #[derive(Debug)]
 pub struct FairPermit {
-    _permit: Option<OwnedSemaphorePermit>,
+    _permit: Permit,
     _share: Share,
 }
 
@@ -60,15 +57,22 @@ pub enum Refusal {
 impl FairLimit {
     /// A limit of `total` permits.
     pub fn new(total: usize) -> Self {
-        let total = total.min(Semaphore::MAX_PERMITS);
-        let share = usize::try_from(share_of(total as u64)).unwrap_or(total);
         let clients = Mutex::new(Clients { shares: HashMap::new(), limit: LEAST_CLIENTS });
-        Self(Arc::new(Inner { permits: Arc::new(Semaphore::new(total)), total, share, clients }))
+        Self(Arc::new(Inner { permits: Permits::new(total), clients }))
+    }
+
+    /// Changes the number of permits, and with it the shares. Permits beyond it stay with their holders, and
+    /// no more are handed out until fewer are held.
+    pub fn set_total(&self, total: usize) {
+        let clients = self.clients();
+        self.0.permits.set_total(total);
+        clients.shares.values().for_each(|share| share.set_total(self.share()));
     }
 
     /// Permits that one client may have.
     pub fn share(&self) -> usize {
-        self.0.share
+        let total = self.0.permits.total();
+        usize::try_from(share_of(total as u64)).unwrap_or(total)
     }
 
     /// A permit at once. Without a client, the request counts only among all.
@@ -78,42 +82,44 @@ impl FairLimit {
     /// The client has its share, or all permits are taken.
     pub fn try_acquire(&self, client: Option<ClientKey>) -> Result<FairPermit, Refusal> {
         let share = match client.and_then(|client| self.of(client)) {
-            Some(share) => Some(share.try_acquire_owned().map_err(|_| Refusal::Client)?),
+            Some(share) => Some(share.try_acquire().ok_or(Refusal::Client)?),
             None => None,
         };
-        let permit = Arc::clone(&self.0.permits).try_acquire_owned().map_err(|_| Refusal::All)?;
-        Ok(FairPermit { _permit: Some(permit), _share: Share { _permit: share } })
+        let permit = self.0.permits.try_acquire().ok_or(Refusal::All)?;
+        Ok(FairPermit { _permit: permit, _share: Share { _permit: share } })
     }
 
     /// Waits until the client has less than its share. Requests of a client wait in their order.
     pub async fn wait_for_share(&self, client: Option<ClientKey>) -> Share {
         let Some(share) = client.and_then(|client| self.of(client)) else { return Share { _permit: None } };
-        // The semaphores are never closed.
-        Share { _permit: share.acquire_owned().await.ok() }
+        Share { _permit: Some(share.acquire().await) }
     }
 
     /// Waits for a permit. All clients wait in the order of their requests.
     pub async fn wait(&self, share: Share) -> FairPermit {
-        let permit = Arc::clone(&self.0.permits).acquire_owned().await;
-        FairPermit { _permit: permit.ok(), _share: share }
+        FairPermit { _permit: self.0.permits.acquire().await, _share: share }
     }
 
     /// The share of a client, unless that is all there is.
-    fn of(&self, client: ClientKey) -> Option<Arc<Semaphore>> {
-        if self.0.share == self.0.total {
+    fn of(&self, client: ClientKey) -> Option<Permits> {
+        let mut clients = self.clients();
+        if self.share() == self.0.permits.total() {
             return None;
         }
-        let mut clients = self.0.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(share) = clients.shares.get(&client).and_then(Weak::upgrade) {
-            return Some(share);
+        if let Some(share) = clients.shares.get(&client) {
+            return Some(share.clone());
         }
         if clients.shares.len() >= clients.limit {
-            clients.shares.retain(|_, share| share.strong_count() > 0);
+            clients.shares.retain(|_, share| share.is_shared());
             clients.limit = LEAST_CLIENTS.max(clients.shares.len() * 2);
         }
-        let share = Arc::new(Semaphore::new(self.0.share));
-        clients.shares.insert(client, Arc::downgrade(&share));
+        let share = Permits::new(self.share());
+        clients.shares.insert(client, share.clone());
         Some(share)
+    }
+
+    fn clients(&self) -> MutexGuard<'_, Clients> {
+        self.0.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -169,6 +175,21 @@ mod tests {
         let third = timeout(SOON, third).await.expect("its turn");
         drop((second, third));
         assert!(limit.try_acquire(client(1)).is_ok());
+    }
+
+    #[test]
+    fn another_total_changes_the_shares_of_all_clients() {
+        let limit = FairLimit::new(8);
+        let take =
+            |number| -> Vec<_> { (0..9).map_while(|_| limit.try_acquire(client(number)).ok()).collect() };
+        let mut first = take(1);
+        limit.set_total(4);
+        assert_eq!(limit.try_acquire(client(2)).expect_err("four are held"), Refusal::All);
+        first.truncate(2);
+        assert_eq!(limit.try_acquire(client(1)).expect_err("it has half"), Refusal::Client);
+        assert_eq!(take(2).len(), 2);
+        limit.set_total(12);
+        assert_eq!((take(1).len(), take(2).len()), (4, 6));
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub mod lock_wait;
 pub mod media_range;
 pub mod minimum_rate;
 pub mod names;
+pub mod permits;
 pub mod segment;
 pub mod settings;
 pub mod size;

@@ -4,6 +4,7 @@ use std::fmt::{self, Debug, Formatter};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
+use tokio::sync::Notify;
 
 /// Called with each new value.
 type Listener<T> = Box<dyn Fn(&Arc<T>) + Send + Sync>;
@@ -15,12 +16,17 @@ pub struct Live<T>(Arc<Inner<T>>);
 struct Inner<T> {
     value: ArcSwap<T>,
     listeners: Mutex<Vec<Listener<T>>>,
+    changed: Notify,
 }
 
 impl<T> Live<T> {
     /// A value that nothing has changed yet.
     pub fn new(value: T) -> Self {
-        Self(Arc::new(Inner { value: ArcSwap::from_pointee(value), listeners: Mutex::default() }))
+        Self(Arc::new(Inner {
+            value: ArcSwap::from_pointee(value),
+            listeners: Mutex::default(),
+            changed: Notify::new(),
+        }))
     }
 
     /// The value of now.
@@ -34,6 +40,19 @@ impl<T> Live<T> {
         self.0.value.store(Arc::clone(&value));
         let listeners = self.0.listeners.lock().unwrap_or_else(PoisonError::into_inner);
         listeners.iter().for_each(|listener| listener(&value));
+        self.0.changed.notify_waiters();
+    }
+
+    /// Waits until the value is not `seen` any more.
+    pub async fn changed(&self, seen: &Arc<T>) {
+        loop {
+            // It counts changes from now on.
+            let changed = self.0.changed.notified();
+            if !Arc::ptr_eq(seen, &self.0.value.load()) {
+                return;
+            }
+            changed.await;
+        }
     }
 
     /// Calls `listener` with each new value, on the thread that changes it.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use file_transport::ServerSettings;
+use file_transport::{ServerLimits, ServerSettings};
 
 use crate::bodies::{Original, Part};
 use crate::expected::Expected;
@@ -87,7 +87,8 @@ fn who_takes_too_little_is_cut() {
         for (bytes, pause, is_cut) in
             [(1, 1, true), (50_000, 80, true), (1100, 1, false), (60_000, 40, false)]
         {
-            let settings = ServerSettings { minimum_rate: 1000, ..ServerSettings::default() };
+            let limits = ServerLimits { minimum_rate: 1000, ..ServerLimits::default() };
+            let settings = ServerSettings { limits: limits.into(), ..ServerSettings::default() };
             let takes = vec![[Take::Bytes(bytes), Take::Pause(seconds(pause))]; 1000].concat();
             let script = Script { says: said(requests[0].spell(0)), takes, ..Script::default() };
             let played = play(settings.clone(), script, &requests, &original, Duration::ZERO);

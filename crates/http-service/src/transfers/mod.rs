@@ -38,8 +38,7 @@ pub struct Limits {
 pub struct Transfers(Arc<Inner>);
 
 struct Inner {
-    /// The limit of transfers, with the setting that it was made from.
-    permits: Mutex<(usize, Option<FairLimit>)>,
+    permits: Mutex<Option<FairLimit>>,
     limits: Live<Limits>,
     rate_limit: Mutex<Option<Arc<RateLimit>>>,
     /// By device and inode of the open file: all files of one image come from the same.
@@ -94,7 +93,7 @@ impl Transfers {
         let live = limits.into();
         let limits = *live.get();
         let inner = Arc::new(Inner {
-            permits: Mutex::new((limits.transfers, permits(limits.transfers))),
+            permits: Mutex::new(permits(limits.transfers)),
             rate_limit: Mutex::new(rate_limit(limits.rate)),
             limits: live.clone(),
             image_rate_limits: Mutex::default(),
@@ -119,7 +118,7 @@ impl Transfers {
     ///
     /// At once for a request that cannot wait; or its client still has its share after four seconds.
     pub async fn admit(&self, client: Client, can_wait: bool) -> Result<Permit, Refusal> {
-        let permits = lock(&self.0.permits).1.clone();
+        let permits = lock(&self.0.permits).clone();
         let Some(permits) = permits else { return Ok(Permit::default()) };
         let client = client.limit_key();
         let admitted = match permits.try_acquire(client) {
@@ -223,14 +222,19 @@ impl Transfers {
 }
 
 impl Inner {
-    /// Takes other limits over. Transfers that run keep their permits of the old limit, and go on at the new
-    /// rate, unless one of both is no limit.
+    /// Takes other limits over. Transfers that run keep their permits, and go on at the new rate, unless the
+    /// rate had or has no limit.
     fn change(&self, limits: &Limits) {
-        let mut known = lock(&self.permits);
-        if known.0 != limits.transfers {
-            *known = (limits.transfers, permits(limits.transfers));
+        let mut current = lock(&self.permits);
+        match &*current {
+            Some(limit) if limits.transfers > 0 => limit.set_total(limits.transfers),
+            old => {
+                // Nothing limits the requests that wait.
+                old.iter().for_each(|old| old.set_total(usize::MAX));
+                *current = permits(limits.transfers);
+            }
         }
-        drop(known);
+        drop(current);
         let mut current = lock(&self.rate_limit);
         match &*current {
             Some(limit) if limits.rate > 0 => limit.set_rate(limits.rate),

@@ -18,6 +18,7 @@ use model::identity::Identity;
 use model::image::Status;
 use model::litter::{accompanies_isos, is_litter};
 use model::names::FileName;
+use model::settings::Live;
 use model::stored_file::{Origin, StoreKind, StoredFile};
 use records::feed::Feed;
 use records::inventory::{Snapshot, users_by_iso, users_of};
@@ -32,7 +33,7 @@ pub struct Files {
     pub(crate) locks: FileLocks,
     pub(crate) requests: JobRequests,
     /// A file written to within this time may not be complete.
-    pub(crate) settling: Duration,
+    pub(crate) settling: Live<Duration>,
 }
 
 /// A file and the images that need it.
@@ -146,8 +147,10 @@ impl Files {
         {
             file.status = Status::Error("the user of the service has no permission to read it".into());
         }
-        let is_complete =
-            || self.settling.is_zero() || latest.is_untouched_for(self.settling, SystemTime::now());
+        let is_complete = || {
+            let settling = *self.settling.get();
+            settling.is_zero() || latest.is_untouched_for(settling, SystemTime::now())
+        };
         if file.status == Status::Preparing && is_complete() {
             self.requests.digests.post((kind, file.name.clone()), latest.size);
         }

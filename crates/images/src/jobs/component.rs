@@ -29,7 +29,7 @@ pub struct Jobs {
 /// and so have scrubs.
 fn kinds(environment: &Arc<Environment>) -> Kinds {
     Kinds::default()
-        .queue(Download::QUEUE, environment.settings.max_downloads)
+        .queue(Download::QUEUE, environment.settings.max_downloads.clone())
         .with::<Download>(Arc::clone(environment))
         .with::<Digest>(Arc::clone(environment))
         .with::<Scrub>(Arc::clone(environment))

@@ -14,17 +14,17 @@ use model::settings::Live;
 #[derive(Debug, Clone)]
 pub struct JobSettings {
     /// Downloads that run at once. Others wait.
-    pub max_downloads: usize,
+    pub max_downloads: Live<usize>,
     /// Downloads that wait or run at most. More are refused.
-    pub max_queued: usize,
+    pub max_queued: Live<usize>,
     /// A download that brings nothing for this long has failed.
-    pub stall_timeout: Duration,
+    pub stall_timeout: Live<Duration>,
     /// The folder of the keyrings for signatures.
     pub keyring: Option<PathBuf>,
     /// How often the folders of the stores are scanned; zero is never.
-    pub watch_interval: Duration,
+    pub watch_interval: Live<Duration>,
     /// How long after its last verification a stored file is read again; zero is never.
-    pub scrub_interval: Duration,
+    pub scrub_interval: Live<Duration>,
     /// Bytes a second that the scrub reads; 0 is no limit.
     pub scrub_rate: Live<u64>,
 }

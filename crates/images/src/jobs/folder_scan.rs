@@ -23,14 +23,11 @@ const ASK_AGAIN: Duration = Duration::from_secs(600);
 
 /// Scans the folder of one store, until `stop`.
 pub(super) async fn run(environment: Arc<Environment>, stop: CancellationToken, kind: StoreKind) {
-    let (catalog, interval) = (environment.catalog.clone(), environment.settings.watch_interval);
-    if interval.is_zero() {
-        return;
-    }
+    let (catalog, setting) = (environment.catalog.clone(), environment.settings.watch_interval.clone());
     let mut scan = FolderScan {
         catalog,
         kind,
-        interval,
+        interval: *setting.get(),
         before: None,
         asked: BTreeMap::new(),
         ever_seen: BTreeSet::new(),
@@ -39,6 +36,12 @@ pub(super) async fn run(environment: Arc<Environment>, stop: CancellationToken, 
     let mut fails = false;
     let scans = async {
         loop {
+            let interval = setting.get();
+            scan.interval = *interval;
+            if interval.is_zero() {
+                setting.changed(&interval).await;
+                continue;
+            }
             match scan.run().await {
                 Ok(()) => fails = false,
                 // Logged once, until a scan succeeds.
@@ -48,7 +51,8 @@ pub(super) async fn run(environment: Arc<Environment>, stop: CancellationToken, 
                 }
                 Err(_) => {}
             }
-            tokio::time::sleep(interval).await;
+            // A shorter interval counts at once.
+            let _ = tokio::time::timeout(*interval, setting.changed(&interval)).await;
         }
     };
     tokio::select! {

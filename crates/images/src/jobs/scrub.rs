@@ -75,7 +75,7 @@ impl Work for Scrub {
     /// Reads one file after the other.
     async fn attempt(&mut self, context: &Context<'_>) -> Outcome {
         let (catalog, settings) = (&context.environment.catalog, &context.environment.settings);
-        let due = match context.unless_stopped(due(catalog, settings.scrub_interval)).await {
+        let due = match context.unless_stopped(due(catalog, *settings.scrub_interval.get())).await {
             Ok(Ok(due)) => due,
             Ok(Err(error)) => return failed(error),
             Err(stopped) => return stopped,
@@ -106,17 +106,16 @@ impl Work for Scrub {
 
 /// Begins a scrub whenever a file is due, until `stop`.
 pub(super) async fn run_when_due(environment: Arc<Environment>, jobs: Jobs, stop: CancellationToken) {
-    let interval = environment.settings.scrub_interval;
-    if interval.is_zero() {
-        return;
-    }
-    let pause = (interval / CHECKS).clamp(MIN_PAUSE, MAX_PAUSE);
+    let setting = &environment.settings.scrub_interval;
     loop {
+        let interval = setting.get();
+        let pause = (*interval / CHECKS).clamp(MIN_PAUSE, MAX_PAUSE);
         tokio::select! {
-            () = tokio::time::sleep(pause) => {}
+            () = tokio::time::sleep(pause), if !interval.is_zero() => {}
+            () = setting.changed(&interval) => continue,
             () = stop.cancelled() => return,
         }
-        match due(&environment.catalog, interval).await {
+        match due(&environment.catalog, *interval).await {
             Ok(due) if due.is_empty() => {}
             Ok(_) => drop(jobs.begin(Scrub {}.job("reading what was not verified for long"))),
             Err(error) => tracing::warn!(%error, "the stores cannot be listed for the scrub"),

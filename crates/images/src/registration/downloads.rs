@@ -32,7 +32,7 @@ pub struct Downloads {
     pub(crate) tasks: Tasks,
     pub(crate) image_locks: ImageLocks,
     /// Downloads that wait or run at most.
-    pub(crate) max_queued: usize,
+    pub(crate) max_queued: Live<usize>,
 }
 
 impl Downloads {
@@ -181,7 +181,7 @@ impl Downloads {
         let lock = self.image_locks.exclusive((image.name.clone(), image.version.clone()));
         let _lock = lock.ok_or_else(|| CatalogError::busy_image(&image.name, &image.version))?;
         let (name, version) = (image.name.clone(), image.version.clone());
-        let limit = self.max_queued;
+        let limit = *self.max_queued.get();
         let begun = self.records.commit(move |records| {
             check_queue(records, client, limit)?;
             let image = records.images.get_mut(&id).ok_or(CatalogError::NoSuchImage)?;

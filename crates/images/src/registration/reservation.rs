@@ -222,7 +222,7 @@ impl Reservation {
     ) -> Result<Image, CatalogError> {
         let Registration { records, images, requests, downloads, .. } = &*self.registration;
         let (attempted, seen) = (image.clone(), self.seen.clone());
-        let limit = downloads.max_queued;
+        let limit = *downloads.max_queued.get();
         let recorded = records.commit(move |records| {
             if !seen.is(records.images.get(&image.id)) {
                 return Err(CatalogError::Changed);

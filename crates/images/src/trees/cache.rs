@@ -15,6 +15,7 @@ use crate::trees::kind;
 use crate::trees::tree::ImageTree;
 use model::identity::Identity;
 use model::image::TreeSummary;
+use model::settings::Live;
 
 /// Each open tree holds a descriptor. Counting it as this much memory bounds their number too.
 const DESCRIPTOR_WEIGHT: u64 = 64 << 10;
@@ -24,9 +25,11 @@ type TreeKey = (PathBuf, Option<TreeKind>);
 
 /// The cache; look-ups of one tree at the same time open it once.
 pub struct Cache {
-    trees: QuickCache<TreeKey, Arc<ImageTree>, ByMemory>,
+    trees: Live<OpenTrees>,
     blocks: Arc<Blocks>,
 }
+
+type OpenTrees = QuickCache<TreeKey, Arc<ImageTree>, ByMemory>;
 
 /// Weighs trees for a cache of so many bytes.
 #[derive(Clone)]
@@ -41,39 +44,28 @@ impl Weighter<TreeKey, Arc<ImageTree>> for ByMemory {
 }
 
 impl Cache {
-    pub(super) fn new(bytes: u64) -> Self {
-        let items = usize::try_from(bytes / DESCRIPTOR_WEIGHT).unwrap_or(usize::MAX).clamp(16, 1 << 20);
-        // One shard, because each keeps only trees that fit into its share, and a look-up is too short to
-        // contend. Half of the cache is for trees that are used again and again. The other half keeps a new
-        // one until its second use.
-        let options = OptionsBuilder::new()
-            .estimated_items_capacity(items)
-            .weight_capacity(bytes)
-            .hot_allocation(0.5)
-            .shards(1)
-            .build();
-        // The builder fails only without the two capacities.
-        let trees = match options {
-            Ok(options) => {
-                QuickCache::with_options(options, ByMemory(bytes), Default::default(), Default::default())
-            }
-            Err(_) => QuickCache::with_weighter(items, bytes, ByMemory(bytes)),
-        };
+    /// A cache of so many bytes. When the number changes, the trees that are open leave it.
+    pub(super) fn new(bytes: impl Into<Live<u64>>) -> Self {
+        let bytes = bytes.into();
+        let trees = Live::new(of_size(*bytes.get()));
+        let changed = trees.clone();
+        bytes.on_change(move |bytes| changed.set(of_size(**bytes)));
         Self { trees, blocks: Arc::new(Blocks::new()) }
     }
 
     pub(super) fn open(&self, iso: &Path, asked: Option<TreeKind>) -> Result<Arc<ImageTree>, TreeError> {
         let key = (iso.to_owned(), asked);
-        if let Some(tree) = self.trees.get(&key) {
+        let trees = self.trees.get();
+        if let Some(tree) = trees.get(&key) {
             let unchanged =
                 std::fs::metadata(iso).is_ok_and(|metadata| Identity::of(&metadata) == tree.identity);
             // An open file can be read even after its permissions were removed, which must be respected.
             if unchanged && access(iso, Access::READ_OK).is_ok() {
                 return Ok(tree);
             }
-            self.trees.remove(&key);
+            trees.remove(&key);
         }
-        self.trees.get_or_insert_with(&key, || kind::open(iso, asked, &self.blocks).map(Arc::new))
+        trees.get_or_insert_with(&key, || kind::open(iso, asked, &self.blocks).map(Arc::new))
     }
 
     /// Reads a file and keeps nothing of it.
@@ -83,11 +75,31 @@ impl Cache {
 
     /// Closes one tree of an ISO.
     pub(super) fn forget(&self, iso: &Path, asked: Option<TreeKind>) {
-        self.trees.remove(&(iso.to_owned(), asked));
+        self.trees.get().remove(&(iso.to_owned(), asked));
     }
 
     pub(super) fn clear(&self) {
-        self.trees.clear();
+        self.trees.get().clear();
+    }
+}
+
+fn of_size(bytes: u64) -> OpenTrees {
+    let items = usize::try_from(bytes / DESCRIPTOR_WEIGHT).unwrap_or(usize::MAX).clamp(16, 1 << 20);
+    // One shard, because each keeps only trees that fit into its share, and a look-up is too short to
+    // contend. Half of the cache is for trees that are used again and again. The other half keeps a new
+    // one until its second use.
+    let options = OptionsBuilder::new()
+        .estimated_items_capacity(items)
+        .weight_capacity(bytes)
+        .hot_allocation(0.5)
+        .shards(1)
+        .build();
+    // The builder fails only without the two capacities.
+    match options {
+        Ok(options) => {
+            QuickCache::with_options(options, ByMemory(bytes), Default::default(), Default::default())
+        }
+        Err(_) => QuickCache::with_weighter(items, bytes, ByMemory(bytes)),
     }
 }
 
@@ -166,15 +178,19 @@ mod tests {
         for _ in 0..2 {
             for number in 0..60 {
                 cache.open(&path(number), None).expect("opens");
-                assert!(cache.trees.weight() <= 1 << 20 && cache.trees.len() <= 16);
+                assert!(cache.trees.get().weight() <= 1 << 20 && cache.trees.get().len() <= 16);
             }
         }
-        assert!(cache.trees.len() > 8, "{} trees of a few bytes", cache.trees.len());
+        assert!(cache.trees.get().len() > 8, "{} trees of a few bytes", cache.trees.get().len());
         // A new tree is kept from its first use on, however large it is and however often others were used.
         for number in [60, 61] {
             let large = cache.open(&path(number), None).expect("opens");
             assert!(Arc::ptr_eq(&large, &cache.open(&path(number), None).expect("opens")), "{number}");
-            assert!(cache.trees.weight() <= 1 << 20 && cache.trees.len() <= 9, "{} trees", cache.trees.len());
+            assert!(
+                cache.trees.get().weight() <= 1 << 20 && cache.trees.get().len() <= 9,
+                "{} trees",
+                cache.trees.get().len()
+            );
         }
     }
 

@@ -12,6 +12,7 @@ use crate::trees::mounted::Mounts;
 use crate::trees::tree::ImageTree;
 use model::image::TreeSummary;
 use model::names::{ImageName, ImageVersion};
+use model::settings::Live;
 
 /// Opens trees and keeps them open, bounded.
 pub enum Trees {
@@ -23,7 +24,7 @@ pub enum Trees {
 
 impl Trees {
     /// Trees read from the files' extents, with `bytes` of memory for their indexes.
-    pub fn extents(bytes: u64) -> Self {
+    pub fn extents(bytes: impl Into<Live<u64>>) -> Self {
         Self::Extents(Cache::new(bytes))
     }
 

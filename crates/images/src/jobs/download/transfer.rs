@@ -145,7 +145,7 @@ impl Transfer<'_> {
     async fn pump(&mut self, intake: &mut Intake, mut fetched: Fetched) -> Result<(), Break> {
         let context = self.context;
         let mut beginning = Some(Vec::new()).filter(|_| intake.offset() == 0);
-        let mut rate = MinimumRate::new(context.environment.settings.stall_timeout, Instant::now());
+        let mut rate = MinimumRate::new(*context.environment.settings.stall_timeout.get(), Instant::now());
         while let Some(chunk) = context.unless_stopped(fetched.bytes.next()).await? {
             let chunk = chunk?;
             if !rate.keeps_up(chunk.len(), Instant::now()) {
