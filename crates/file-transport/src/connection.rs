@@ -143,8 +143,8 @@ pub(crate) fn count_expired(settings: &ServerSettings, has_begun: bool) {
 
 /// Waits until the client sends something.
 async fn idle<W: Wire>(wire: &mut W, deadline: Instant, load: &WorkerLoad) -> Wake {
-    let mut evicted = pin!(load.evicted());
-    let _counted = load.count_idle();
+    let idle = load.count_idle();
+    let mut evicted = pin!(idle.evicted());
     if load.phase() > Phase::Serving {
         return Wake::Evicted;
     }

@@ -114,8 +114,8 @@ pub(crate) async fn accept_within(
     load: &WorkerLoad,
 ) -> Option<TlsStream> {
     // Before the phase is read, so that no change of it is missed.
-    let evicted = load.evicted();
-    let _counted = load.count_idle();
+    let idle = load.count_idle();
+    let evicted = idle.evicted();
     if load.phase() > Phase::Serving {
         return None;
     }

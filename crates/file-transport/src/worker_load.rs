@@ -1,11 +1,12 @@
 //! The connections that one worker serves for one server: how many there are, and what the server tells all
 //! of them.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use tokio::runtime::Handle;
@@ -22,14 +23,19 @@ pub(crate) struct WorkerLoad {
     limit: Arc<ConnectionLimit>,
     connections: AtomicUsize,
     /// Idle connections that are not in the pool.
-    idle: AtomicUsize,
+    idle: Mutex<IdleTasks>,
     /// Holds the idle connections that are no more than a socket.
     idle_pool: Option<IdlePool<IdleConnection>>,
     phase: AtomicU8,
     /// Wakes connections with a request when the phase has changed.
     changed: Notify,
-    /// Wakes the connection that has been idle for longest, or all idle ones.
-    evicted: Notify,
+}
+
+/// Idle connections, each with what ends it, by the order in which they became idle.
+#[derive(Default)]
+struct IdleTasks {
+    ended: BTreeMap<u64, Arc<Notify>>,
+    next: u64,
 }
 
 /// How far the server has come in stopping.
@@ -68,8 +74,13 @@ pub(crate) struct Admission {
 /// Counts a connection while it lives.
 struct CountedConnection(Arc<WorkerLoad>);
 
-/// Counts an idle connection while it lives.
-pub(crate) struct CountedIdle<'a>(&'a WorkerLoad);
+/// Counts an idle connection while it lives. An eviction is for this connection, and for no other one that
+/// becomes idle later.
+pub(crate) struct CountedIdle<'a> {
+    load: &'a WorkerLoad,
+    number: u64,
+    ended: Arc<Notify>,
+}
 
 impl WorkerLoad {
     /// A worker without connections. Without a pool, idle connections keep their task.
@@ -82,11 +93,10 @@ impl WorkerLoad {
             handle,
             limit: Arc::clone(limit),
             connections: AtomicUsize::new(0),
-            idle: AtomicUsize::new(0),
+            idle: Mutex::default(),
             idle_pool,
             phase: AtomicU8::new(Phase::Serving as u8),
             changed: Notify::new(),
-            evicted: Notify::new(),
         })
     }
 
@@ -113,7 +123,7 @@ impl WorkerLoad {
     pub(crate) fn enter(&self, phase: Phase) {
         self.phase.store(phase as u8, Ordering::SeqCst);
         self.changed.notify_waiters();
-        self.evicted.notify_waiters();
+        self.idle_tasks().ended.values().for_each(|ended| ended.notify_one());
         if let Some(idle_pool) = &self.idle_pool {
             idle_pool.clear();
         }
@@ -149,19 +159,13 @@ impl WorkerLoad {
         self.changed.notified()
     }
 
-    /// Ready when the idle connection that calls this has to end.
-    pub(crate) fn evicted(&self) -> Notified<'_> {
-        self.evicted.notified()
-    }
-
     /// Ends the connection that has been idle for longest, if any is idle.
     pub(crate) fn evict_one(&self) {
         if self.idle_pool.as_ref().is_some_and(IdlePool::drop_first) {
             return;
         }
-        // Without a waiter the notification would be kept for the next connection that becomes idle.
-        if self.idle() > 0 {
-            self.evicted.notify_one();
+        if let Some((_, ended)) = self.idle_tasks().ended.pop_first() {
+            ended.notify_one();
         }
     }
 
@@ -172,13 +176,20 @@ impl WorkerLoad {
 
     /// Idle connections now.
     pub(crate) fn idle(&self) -> usize {
-        self.idle.load(Ordering::Relaxed) + self.idle_pool.as_ref().map_or(0, IdlePool::len)
+        self.idle_tasks().ended.len() + self.idle_pool.as_ref().map_or(0, IdlePool::len)
     }
 
     /// Counts an idle connection that is not in the pool.
     pub(crate) fn count_idle(&self) -> CountedIdle<'_> {
-        self.idle.fetch_add(1, Ordering::Relaxed);
-        CountedIdle(self)
+        let mut idle = self.idle_tasks();
+        let (number, ended) = (idle.next, Arc::new(Notify::new()));
+        idle.next += 1;
+        idle.ended.insert(number, Arc::clone(&ended));
+        CountedIdle { load: self, number, ended }
+    }
+
+    fn idle_tasks(&self) -> MutexGuard<'_, IdleTasks> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -194,8 +205,43 @@ impl Drop for CountedConnection {
     }
 }
 
+impl CountedIdle<'_> {
+    /// Ready when the connection has to end.
+    pub(crate) fn evicted(&self) -> Notified<'_> {
+        self.ended.notified()
+    }
+}
+
 impl Drop for CountedIdle<'_> {
     fn drop(&mut self) {
-        self.0.idle.fetch_sub(1, Ordering::Relaxed);
+        self.load.idle_tasks().ended.remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::limits::LiveLimits;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_eviction_is_for_a_connection_that_is_idle_now() {
+        let load = WorkerLoad::new(Handle::current(), &ConnectionLimit::new(LiveLimits::default()), None);
+        let is_evicted =
+            async |idle: &CountedIdle<'_>| timeout(Duration::from_secs(1), idle.evicted()).await.is_ok();
+        // These become idle and get a request before they see that they were to end.
+        let gone = [load.count_idle(), load.count_idle()];
+        (0..3).for_each(|_| load.evict_one());
+        drop(gone);
+        let (first, second) = (load.count_idle(), load.count_idle());
+        assert!(!is_evicted(&first).await, "it was not idle then");
+        load.evict_one();
+        assert!(is_evicted(&first).await && !is_evicted(&second).await);
+        assert_eq!(load.idle(), 1, "one that is to end is not evicted twice");
+        load.enter(Phase::Draining);
+        assert!(is_evicted(&second).await);
     }
 }
