@@ -115,9 +115,9 @@ impl Config {
     /// Puts a configuration together.
     ///
     /// `components` are those that the program has. `file` is the text of `config.json`, if it exists. Its
-    /// folder, `folder`, is the base of relative paths. `environment` looks a variable up. If the program runs
-    /// already, `in_use` are its settings: what it uses is not checked on disk again, because a disk that
-    /// fails or hangs now is no reason to refuse other changes.
+    /// folder, `folder`, is the base of relative paths. `environment` looks a variable up. If the program
+    /// runs already, `in_use` are its settings: what it uses is not checked on disk again, because a disk
+    /// that fails or hangs now is no reason to refuse other changes.
     ///
     /// # Errors
     ///
