@@ -1,5 +1,5 @@
 // The states of images, files, uploads and the service that are not there on a good day, from all sides.
-import { utimesSync, writeFileSync } from 'node:fs';
+import { renameSync, utimesSync, writeFileSync } from 'node:fs';
 import { record } from './data_centre.js';
 import { inventory } from './inventory.js';
 import { iso, SYSTEMS } from './isos.js';
@@ -103,4 +103,12 @@ export async function fullFromAllSides(scene) {
   await scene.serve({ reserveBytes: 1e15 });
   const full = { 'states-full': { at: '#/activity', shows: text('Nothing more can be taken in.') } };
   await look(scene, 'light', ALL_RULES, full, {});
+}
+
+/** A store has lost a folder that it writes to. */
+export async function unwritableFromAllSides(scene) {
+  const service = await scene.serve();
+  renameSync(service.stored('.incoming'), scene.path('away'));
+  const views = { 'states-unwritable': { at: '#/activity', shows: text('the ISO store fails') } };
+  await look(scene, 'light', ALL_RULES, views, {});
 }

@@ -5,6 +5,7 @@ import { files } from '../../lib/live.js';
 import { usePolled } from '../../lib/poll.js';
 import { href } from '../../lib/route.js';
 import { html } from '../../parts/html.js';
+import { Icon } from '../../parts/icon.js';
 import { text } from '../../text.js';
 
 /** @import {Storage} from '../../types' */
@@ -61,6 +62,7 @@ function Disk({ disk, stores }) {
         ${shown.map(([kind, name, bytes]) => html`<span key=${kind} class=${`part ${kind}`} title=${`${name}: ${size(bytes)}`} style=${{ flexGrow: bytes / disk.total }}></span>`)}
       </div>
       <ul class="legend">${shown.map(([kind, name, bytes]) => html`<li key=${kind}><span class=${`part ${kind}`} aria-hidden="true"></span>${name} <span class="dim number">${size(bytes)}</span></li>`)}</ul>
+      ${stores.map(({ store, problem }) => problem && html`<p key=${store} class="wrong"><${Icon} name="warning" />${problem}</p>`)}
       <p class="dim notes">
         ${stores.map(({ store, files, saved, quota, bytes }) => {
           const notes = [words.files(count(files)), saved > 0 && words.saved(size(saved)), quota && words.quota(size(bytes), size(quota))].filter(Boolean);
