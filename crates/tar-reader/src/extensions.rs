@@ -18,6 +18,8 @@ pub(crate) struct Extensions {
     real_path: Option<Vec<u8>>,
     /// GNU: the label of the tar.
     pub(crate) label: Option<Vec<u8>>,
+    /// Whether records of pax have been added.
+    has_records: bool,
     pub(crate) oddity: Option<&'static str>,
 }
 
@@ -25,9 +27,15 @@ impl Extensions {
     /// Adds the content of an extended header.
     pub(crate) fn add(&mut self, kind: Type, bytes: &[u8]) {
         match kind {
-            Type::LongPath => self.long_path = Some(text(bytes).to_vec()),
-            Type::LongTarget => self.long_target = Some(text(bytes).to_vec()),
+            Type::LongPath => self.long_path = Some(self.name(bytes)),
+            Type::LongTarget => self.long_target = Some(self.name(bytes)),
             _ => {
+                if kind == Type::Records && self.has_records {
+                    let (long_path, long_target) = (self.long_path.take(), self.long_target.take());
+                    *self = Self { long_path, long_target, ..Self::default() };
+                    self.oddity = Some("it has two extended headers, and the second counts");
+                }
+                self.has_records = true;
                 if !records(bytes, |key, value| self.record(key, value)) {
                     self.oddity = Some("a record of its extended header is malformed, and the rest is lost");
                 }
@@ -38,14 +46,14 @@ impl Extensions {
     fn record(&mut self, key: &[u8], value: &[u8]) {
         let integer = |digits: &[u8]| std::str::from_utf8(digits).ok()?.parse().ok();
         match key {
-            b"path" => self.path = Some(value.to_vec()),
-            b"linkpath" => self.target = Some(value.to_vec()),
+            b"path" => self.path = Some(self.name_record(value)),
+            b"linkpath" => self.target = Some(self.name_record(value)),
             b"size" => self.size = self.checked(value, integer(value)),
             b"mtime" => {
                 let seconds = value.split(|&byte| byte == b'.').next().unwrap_or_default();
                 self.modified = Some(integer(seconds).unwrap_or(0));
             }
-            b"GNU.sparse.name" => self.real_path = Some(value.to_vec()),
+            b"GNU.sparse.name" => self.real_path = Some(self.name_record(value)),
             b"GNU.sparse.realsize" | b"GNU.sparse.size" => {
                 self.real_size = self.checked(value, integer(value));
             }
@@ -53,6 +61,24 @@ impl Extensions {
             _ => {}
         }
         self.sparse |= key.starts_with(b"GNU.sparse.");
+    }
+
+    /// A path or target in a header of GNU.
+    fn name(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let name = text(bytes);
+        if name.is_empty() {
+            self.oddity = Some("its long name is empty, and that of its header counts");
+        }
+        name.to_vec()
+    }
+
+    /// A path or target in a record, which all programs cut at a NUL.
+    fn name_record(&mut self, value: &[u8]) -> Vec<u8> {
+        let name = text(value);
+        if name.len() < value.len() {
+            self.oddity = Some("a name in its extended header goes on behind a NUL, and is cut there");
+        }
+        name.to_vec()
     }
 
     /// The number of a record. An empty value takes back an earlier record (pax).
@@ -112,11 +138,14 @@ fn records(bytes: &[u8], mut visit: impl FnMut(&[u8], &[u8])) -> bool {
 /// the whole record, a space, `key=value`, and a line feed.
 fn split_record(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let (digits, _) = split_once(bytes, b' ')?;
+    // Not even a sign is allowed.
+    let digits = digits.iter().all(u8::is_ascii_digit).then_some(digits)?;
     let length = std::str::from_utf8(digits).ok()?.parse().ok()?;
     let (record, later) = bytes.split_at_checked(length)?;
     let (_, fields) = split_once(record, b' ')?;
     let (key, value) = split_once(fields.strip_suffix(b"\n")?, b'=')?;
-    Some((key, value, later))
+    // GNU tar passes over further blanks.
+    Some((key.trim_ascii_start(), value, later))
 }
 
 fn split_once(bytes: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
@@ -140,6 +169,8 @@ mod tests {
             (b"0 path=abc\n", &[], false),
             (b"3 p\n", &[], false),
             (b"-3 p=1\n", &[], false),
+            (b"+12 path=ab\n", &[], false),
+            (b"13  path=abc\n", &["path:abc"], true),
             (b"path=abc\n", &[], false),
             (b"7 path\n", &[], false),
             (b"", &[], true),

@@ -12,13 +12,16 @@ const MODE_BITS: u64 = 0o7777;
 /// The word that headers have since POSIX.
 const MAGIC: &[u8] = b"ustar";
 
-/// Whether a file that begins like this is a tar: a header with the word of POSIX and GNU, or the label that
-/// GNU tar writes without it, and the right checksum.
+/// Whether a file that begins like this is a tar: a header with the right checksum. Headers of the seventh
+/// edition and some labels of GNU tar have no magic number, but hardly anything else has the sum.
 #[must_use]
 pub fn has_header(beginning: &[u8]) -> bool {
-    beginning.first_chunk().is_some_and(|block: &[u8; BLOCK_BYTES]| {
-        (block[257..].starts_with(MAGIC) || block[156] == b'V') && Header::parse(block).is_some()
-    })
+    beginning.first_chunk().is_some_and(|block: &[u8; BLOCK_BYTES]| Header::parse(block).is_some())
+}
+
+/// Whether a block has the word of POSIX and GNU at its place: a damaged header shows itself by this.
+pub(crate) fn has_magic(block: &[u8; BLOCK_BYTES]) -> bool {
+    block[257..].starts_with(MAGIC)
 }
 
 /// What a header describes.
@@ -50,6 +53,8 @@ pub(crate) struct Header {
     pub(crate) real_size: Option<u64>,
     /// GNU: whether the map of a sparse file goes on in the next block.
     pub(crate) map_goes_on: bool,
+    /// GNU: whether the names in a directory follow its header.
+    pub(crate) lists_names: bool,
     /// What is odd about its type.
     pub(crate) oddity: Option<&'static str>,
 }
@@ -62,7 +67,7 @@ impl Header {
             return None;
         }
         let is_gnu = block[257..265] == *b"ustar  \0";
-        let is_posix = block[257..].starts_with(MAGIC) && !is_gnu;
+        let is_posix = has_magic(block) && !is_gnu;
         let name = text(&block[..100]);
         let prefix = text(&block[345..500]);
         let is_exact = block[257..263] == *b"ustar\0";
@@ -83,6 +88,7 @@ impl Header {
             modified: number(&block[136..148]).unwrap_or(0),
             real_size: if is_gnu_sparse { number(&block[483..495]) } else { None },
             map_goes_on: is_gnu_sparse && block[482] != 0,
+            lists_names: block[156] == b'D',
             oddity,
         })
     }
@@ -142,7 +148,7 @@ fn number(field: &[u8]) -> Option<u64> {
         let grow = |number: u64, &byte: &u8| number.checked_mul(256)?.checked_add(byte.into());
         return if is_negative { Some(0) } else { rest.iter().try_fold(u64::from(first & 0x3F), grow) };
     }
-    let digits = field.iter().skip_while(|byte| **byte == b' ');
+    let digits = field.iter().skip_while(|byte| byte.is_ascii_whitespace());
     let mut digits = digits.take_while(|byte| !matches!(**byte, b' ' | 0));
     digits.try_fold(0_u64, |number, byte| {
         let digit = byte.checked_sub(b'0').filter(|digit| *digit < 8)?;
@@ -164,6 +170,7 @@ mod tests {
         for (field, expected) in [
             (&b"0000644\0"[..], Some(0o644)),
             (b"  644 \0 ", Some(0o644)),
+            (b" \t644 \0 ", Some(0o644)),
             (b"77777777777", Some(0o77_777_777_777)),
             (b"\0\0\0", Some(0)),
             (b"8", None),

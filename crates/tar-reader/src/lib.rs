@@ -28,11 +28,12 @@
 //! # Formats
 //!
 //! POSIX ustar and pax (IEEE Std 1003.1, pax, "Interchange Formats") and the extensions of GNU tar: long
-//! names, numbers in binary, sparse files, labels. Headers of the seventh edition are read where they follow
-//! others; [`has_header`] does not take a file for a tar that begins with one.
+//! names, numbers in binary, sparse files, labels. Headers of the seventh edition have no magic number.
 //!
 //! What GNU tar and bsdtar read is read. A member whose headers are odd has a [`Member::oddity`], and
-//! [`Members::end`] tells whether the tar may have been cut. What both refuse is an [`Error`].
+//! [`Members::end`] tells whether the tar may have been cut. Behind a damaged header the next sound one is
+//! searched, and a member of kind [`Kind::Lost`] or [`Kind::Stray`] tells of it. What both refuse is an
+//! [`Error`].
 //!
 //! # Hostile tars
 //!
@@ -61,5 +62,5 @@ mod source;
 pub use error::Error;
 pub use header::{BLOCK_BYTES, has_header};
 pub use member::{Kind, Member};
-pub use members::{EXTENSION_BYTES, End, HEADERS, Members};
+pub use members::{EXTENSION_BYTES, End, HEADERS, Members, SEARCHED_BYTES};
 pub use source::ReadAt;

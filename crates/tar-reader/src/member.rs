@@ -20,6 +20,10 @@ pub enum Kind {
     Label,
     /// The end of a file that begins in another tar (GNU).
     Continued,
+    /// A damaged header, and what follows up to the next sound one: a member is lost.
+    Lost,
+    /// Bytes that no header describes. The size of the member before may be wrong.
+    Stray,
 }
 
 /// A member of a tar, by its header and the extended headers before it. Nothing but the place of its bytes is
@@ -48,6 +52,11 @@ pub struct Member {
 }
 
 impl Member {
+    /// So many bytes from `offset` on that are no member, but where one should be.
+    pub(crate) fn damage(kind: Kind, offset: u64, stored: u64) -> Self {
+        Self { kind, stored, size: stored, ..Self::label(Vec::new(), offset) }
+    }
+
     /// The label that records of all members tell (GNU), which lie at `offset`.
     pub(crate) fn label(label: Vec<u8>, offset: u64) -> Self {
         let (stored, size, mode, modified) = (0, 0, 0, 0);

@@ -5,12 +5,18 @@ use std::io;
 
 use crate::error::Error;
 use crate::extensions::Extensions;
-use crate::header::{BLOCK_BYTES, Header, Type};
+use crate::header::{BLOCK_BYTES, Header, Type, has_magic};
 use crate::member::{Kind, Member};
 use crate::source::ReadAt;
 
-/// Bytes of an extended header: a name and other fields take a few hundred.
-pub const EXTENSION_BYTES: u64 = 1 << 20;
+/// Bytes of an extended header: a name and other fields take a few hundred, a map of many holes some million.
+pub const EXTENSION_BYTES: u64 = 16 << 20;
+
+/// Bytes that are searched for the next header behind damage, in all of a tar.
+pub const SEARCHED_BYTES: u64 = 64 << 20;
+
+/// Bytes that a search reads at once.
+const PIECE: u64 = 64 << 10;
 
 /// Headers of a tar, of all kinds: a whole desktop system has some 300,000 members, with up to three extended
 /// headers each.
@@ -22,13 +28,25 @@ const BLOCK: u64 = 512;
 /// Bytes behind the end of a tar that are taken for padding: writers fill records of up to as many.
 const PADDING: u64 = 1 << 20;
 
+/// A block that ends a tar.
+const ZEROS: [u8; BLOCK_BYTES] = [0; BLOCK_BYTES];
+
+/// What stands behind a member.
+#[derive(PartialEq, Eq)]
+enum Boundary {
+    Header,
+    /// A block of zeros, or nothing.
+    End,
+}
+
 /// How a tar ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum End {
     /// With a block of zeros and padding.
     Mark,
-    /// With the file, right behind a member: there is no end mark, or the tar has been cut there.
+    /// With the file, right behind a member or a few zeros: there is no end mark, or the tar has been cut
+    /// there.
     File,
     /// With a block of zeros where extended headers promise another member.
     Promise {
@@ -53,6 +71,8 @@ pub struct Members<'a> {
     at: u64,
     /// Headers that may still be read.
     headers: u64,
+    /// Bytes that may still be searched for a header.
+    searched: u64,
     /// The fields of all members that follow.
     global: Extensions,
     /// The fields of the next member.
@@ -66,7 +86,8 @@ impl<'a> Members<'a> {
     #[must_use]
     pub fn new(source: &'a dyn ReadAt, size: u64) -> Self {
         let (global, pending) = (Extensions::default(), None);
-        Self { source, size, at: 0, headers: HEADERS, global, pending, ended: false, end: None }
+        let (headers, searched) = (HEADERS, SEARCHED_BYTES);
+        Self { source, size, at: 0, headers, searched, global, pending, ended: false, end: None }
     }
 
     /// How the tar ends; `None` before the last member was read, and after an error.
@@ -80,17 +101,19 @@ impl<'a> Members<'a> {
         loop {
             // Many tars lack their end mark, and all programs read them. An extended header belongs to its
             // member: a tar that ends between the two is cut within an entry.
-            if self.at == self.size && self.at > 0 && self.pending.is_none() {
+            if self.at > 0 && self.pending.is_none() && self.is_at_end()? {
                 self.end = Some(End::File);
                 return Ok(None);
             }
             let block = self.block(self.at)?;
-            if block == [0; BLOCK_BYTES] {
+            if block == ZEROS && self.ends_at(self.at)? {
                 self.end = Some(self.end_at(self.at)?);
                 return Ok(None);
             }
             self.headers = self.headers.checked_sub(1).ok_or(Error::Limit("it has too many entries"))?;
-            let header = Header::parse(&block).ok_or(Error::NoHeader { at: self.at })?;
+            let Some(header) = Header::parse(&block) else {
+                return self.skip_damage(&block).map(Some);
+            };
             let begin = self.at.saturating_add(BLOCK);
             let kind = match header.kind {
                 Type::Member(kind) => kind,
@@ -108,13 +131,13 @@ impl<'a> Members<'a> {
                     }
                 }
             };
-            let map_goes_on = header.map_goes_on;
+            let (map_goes_on, lists_names) = (header.map_goes_on, header.lists_names);
             let extensions = self.pending.take().unwrap_or_default();
             let mut member = extensions.complete(&self.global, header, kind);
             // Told once, by the first member that it concerns.
             self.global.oddity = None;
             member.offset = if map_goes_on { self.end_of_map(begin)? } else { begin };
-            self.settle_size(&mut member)?;
+            self.settle_size(&mut member, lists_names)?;
             self.at = self.end_of(member.offset, member.stored)?;
             return Ok(Some(member));
         }
@@ -124,7 +147,7 @@ impl<'a> Members<'a> {
     ///
     /// The size of a directory is what to allocate for it, that of a hard link often its target's, and that
     /// of others means nothing (POSIX). But pax can store the bytes of a file with each of its names.
-    fn settle_size(&self, member: &mut Member) -> Result<(), Error> {
+    fn settle_size(&self, member: &mut Member, lists_names: bool) -> Result<(), Error> {
         let has_bytes = matches!(member.kind, Kind::File | Kind::Sparse | Kind::Label | Kind::Continued);
         if has_bytes || member.stored == 0 {
             return Ok(());
@@ -132,10 +155,16 @@ impl<'a> Members<'a> {
         let behind = member.offset.checked_add(member.stored);
         let behind = behind.and_then(|end| end.checked_next_multiple_of(BLOCK));
         let is_behind = match behind {
-            Some(behind) => !self.is_boundary(member.offset)? && self.is_boundary(behind)?,
+            // Bytes may begin with zeros, as the list of an empty directory does.
+            Some(behind) => match self.boundary(member.offset)? {
+                Some(Boundary::Header) => false,
+                Some(Boundary::End) => self.boundary(behind)? == Some(Boundary::Header),
+                None => self.boundary(behind)?.is_some(),
+            },
             None => false,
         };
         match (member.kind, is_behind) {
+            (_, true) if lists_names => return Ok(()),
             (Kind::HardLink, true) => {
                 member.kind = Kind::File;
                 return Ok(());
@@ -153,13 +182,64 @@ impl<'a> Members<'a> {
         Ok(())
     }
 
-    /// Whether a header or an end of the tar is at a position.
-    fn is_boundary(&self, at: u64) -> Result<bool, Error> {
+    /// Whether no block follows, and no part of a header.
+    fn is_at_end(&self) -> Result<bool, Error> {
+        let rest = usize::try_from(self.size.saturating_sub(self.at)).unwrap_or(usize::MAX);
+        let mut block = ZEROS;
+        let Some(bytes) = block.get_mut(..rest).filter(|_| rest < BLOCK_BYTES) else { return Ok(false) };
+        self.read(bytes, self.at)?;
+        Ok(block == ZEROS)
+    }
+
+    /// What may stand behind a member, if it is at a position.
+    fn boundary(&self, at: u64) -> Result<Option<Boundary>, Error> {
         match self.block(at) {
-            Ok(block) => Ok(block == [0; BLOCK_BYTES] || Header::parse(&block).is_some()),
-            Err(Error::Truncated { .. }) => Ok(at == self.size),
+            Ok(ZEROS) => Ok(Some(Boundary::End)),
+            Ok(block) => Ok(Header::parse(&block).map(|_| Boundary::Header)),
+            Err(Error::Truncated { .. }) => Ok((at == self.size).then_some(Boundary::End)),
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether the block of zeros at a position ends the tar. One alone is a lost header, as for GNU tar,
+    /// unless nothing follows.
+    fn ends_at(&self, at: u64) -> Result<bool, Error> {
+        match self.block(at.saturating_add(BLOCK)) {
+            Ok(next) => Ok(next == ZEROS || self.pending.is_some()),
+            Err(Error::Truncated { .. }) => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Skips the blocks from one that is no header to the next header, as GNU tar and bsdtar do. Extended
+    /// headers before them belong to the member that is lost.
+    fn skip_damage(&mut self, block: &[u8; BLOCK_BYTES]) -> Result<Member, Error> {
+        let from = self.at;
+        let no_header = Error::NoHeader { at: from };
+        if from == 0 {
+            return Err(no_header);
+        }
+        let follows_extension = self.pending.take().is_some();
+        let mut at = from.saturating_add(BLOCK);
+        'search: loop {
+            if self.size.saturating_sub(at) < BLOCK {
+                at = self.size;
+                break;
+            }
+            let left = self.size.saturating_sub(at).min(PIECE);
+            let mut piece = vec![0; usize::try_from(left).unwrap_or_default()];
+            self.read(&mut piece, at)?;
+            for block in piece.as_chunks().0 {
+                if Header::parse(block).is_some() {
+                    break 'search;
+                }
+                let Some(searched) = self.searched.checked_sub(BLOCK) else { return Err(no_header) };
+                (self.searched, at) = (searched, at.saturating_add(BLOCK));
+            }
+        }
+        self.at = at;
+        let kind = if has_magic(block) || follows_extension { Kind::Lost } else { Kind::Stray };
+        Ok(Member::damage(kind, from, at.saturating_sub(from)))
     }
 
     /// How the tar ends with the block of zeros at a position.

@@ -151,6 +151,13 @@ impl Builder {
         slice(&self.text, text)
     }
 
+    /// Marks a file whose bytes may be wrong.
+    pub(super) fn mark_damaged(&mut self, id: u32) {
+        if let EntryKind::File(stored) = &mut self.nodes[position(id)].kind {
+            stored.damaged = true;
+        }
+    }
+
     pub(super) fn set_modified(&mut self, id: u32, modified: u32) {
         self.nodes[position(id)].modified = modified;
     }

@@ -11,7 +11,7 @@ use crate::trees::index::{EntryKind, Index, ROOT, Stored};
 
 /// Reads the headers of a tar of `size` bytes. Returns its index, the warnings, and its label.
 pub(super) fn open(file: &OpenFile, size: u64) -> Result<(Index, Warnings, String), TreeError> {
-    let mut tree = Unpacked { builder: Builder::new(), label: String::new() };
+    let mut tree = Unpacked { builder: Builder::new(), label: String::new(), last: None };
     let mut members = Members::new(&**file, size);
     for member in members.by_ref() {
         tree.add(&member.map_err(refuse)?)?;
@@ -45,10 +45,15 @@ fn odd_end(end: End) -> Option<String> {
     }
 }
 
+/// Names in the targets of links that the path of one entry leads through.
+const LINKED_NAMES: usize = 64;
+
 /// The tree that unpacking leaves.
 struct Unpacked {
     builder: Builder,
     label: String,
+    /// The file that the last member is.
+    last: Option<u32>,
 }
 
 impl Unpacked {
@@ -61,12 +66,27 @@ impl Unpacked {
             let label = member.path.get(..NAME_BYTES).unwrap_or(&member.path);
             self.label = String::from_utf8_lossy(label).into_owned();
         }
-        // Devices and pipes are left out as in any other image.
-        if matches!(member.kind, Kind::Label | Kind::Special) {
-            return Ok(());
-        }
-        if let Some(reason) = self.place(member)? {
-            self.builder.warnings.add(&member.path, reason);
+        let before = self.last.take();
+        let (at, count) = (member.offset, member.stored);
+        match member.kind {
+            Kind::Label => {}
+            Kind::Lost => self.builder.warnings.note(format!(
+                "the header at byte {at} is damaged: its entry is lost, and {count} bytes are skipped"
+            )),
+            Kind::Stray => {
+                self.builder.warnings.note(format!(
+                    "there is no header at byte {at}: {count} bytes are skipped, and the entry before them \
+                     may have another size"
+                ));
+                if let Some(file) = before {
+                    self.builder.mark_damaged(file);
+                }
+            }
+            _ => {
+                if let Some(reason) = self.place(member)? {
+                    self.builder.warnings.add(&member.path, reason);
+                }
+            }
         }
         Ok(())
     }
@@ -86,8 +106,14 @@ impl Unpacked {
             self.builder.set_modified(ROOT, modified);
             return Ok(None);
         };
+        let Some(parent) = self.parent(parents, &member.path)? else {
+            return Ok(Some("something else is where its directory should be"));
+        };
         let target;
         let item = match member.kind {
+            // Devices and pipes are left out as in any other image, and so is what one replaces.
+            Kind::Special if self.builder.child(parent, name).is_none() => return Ok(None),
+            Kind::Special => Item::Link(b""),
             Kind::Directory => Item::Directory,
             Kind::File => Item::File(Stored { place: member.offset, size: member.size, damaged: false }),
             // Not all of its bytes are there, or not side by side.
@@ -105,38 +131,71 @@ impl Unpacked {
             },
             _ => return Ok(Some("it is of no known type")),
         };
-        let Some(parent) = self.parent(parents)? else {
-            return Ok(Some("something else is where its directory should be"));
-        };
-        self.builder.add(parent, name, modified, item).map_err(too_large)?;
+        let has_other_bytes = member.kind == Kind::File
+            && matches!(self.linked(&member.target), Some(EntryKind::File(file)) if file.size != member.size);
+        if has_other_bytes {
+            let reason = "it is a hard link, and has other bytes than what it links to";
+            self.builder.warnings.add(&member.path, reason);
+        }
+        let added = self.builder.add(parent, name, modified, item).map_err(too_large)?;
+        self.last = added.filter(|_| member.kind == Kind::File);
         Ok(None)
     }
 
-    /// The directory of an entry, made if it is missing. `None` where a file or link has its name: an entry
-    /// behind a link would stand at a path that is not its own.
-    fn parent(&mut self, path: &[&[u8]]) -> Result<Option<u32>, TreeError> {
-        let mut here = ROOT;
+    /// The directory of an entry, made if it is missing. `None` where something else has its name.
+    fn parent(&mut self, path: &[&[u8]], member: &[u8]) -> Result<Option<u32>, TreeError> {
+        let (mut here, mut left) = (ROOT, LINKED_NAMES);
         for name in path {
             let there = self.builder.child(here, name);
             here = match there {
-                Some(id) if matches!(self.builder.node(id).kind, EntryKind::Directory { .. }) => id,
-                Some(_) => return Ok(None),
+                Some(id) => match self.directory(id, &mut left) {
+                    Some(directory) => directory,
+                    None => return Ok(None),
+                },
                 None => match self.builder.add(here, name, 0, Item::Directory).map_err(too_large)? {
                     Some(id) => id,
                     None => return Ok(None),
                 },
             };
         }
+        if left < LINKED_NAMES {
+            let reason = "its directory is a link, and it is shown where that leads";
+            self.builder.warnings.add(member, reason);
+        }
         Ok(Some(here))
+    }
+
+    /// The directory that an entry is or, as a link, leads to. GNU tar unpacks through links, but not through
+    /// absolute ones and those that climb.
+    fn directory(&self, id: u32, left: &mut usize) -> Option<u32> {
+        let node = self.builder.node(id);
+        let text = match node.kind {
+            EntryKind::Directory { .. } => return Some(id),
+            EntryKind::File(_) => return None,
+            EntryKind::Link(text) => text,
+        };
+        let target = self.builder.text(text);
+        if target.is_empty() || target.starts_with(b"/") {
+            return None;
+        }
+        *left = left.checked_sub(1)?;
+        let mut here = node.parent;
+        for name in clean(target)? {
+            *left = left.checked_sub(1)?;
+            here = self.directory(self.builder.child(here, name)?, left)?;
+        }
+        Some(here)
     }
 
     /// The entry that a hard link names, as it is now.
     fn linked(&self, target: &[u8]) -> Option<EntryKind> {
-        let mut here = ROOT;
-        for name in clean(target)? {
-            here = self.builder.child(here, name)?;
+        let (mut here, mut left) = (ROOT, LINKED_NAMES);
+        let path = clean(target)?;
+        let (name, parents) = path.split_last()?;
+        for name in parents {
+            here = self.directory(self.builder.child(here, name)?, &mut left)?;
         }
-        Some(self.builder.node(here).kind)
+        Some(self.builder.node(self.builder.child(here, name)?).kind)
     }
 }
 
