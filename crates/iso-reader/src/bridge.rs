@@ -4,8 +4,6 @@
 //!
 //! Linux mounts the UDF of a disc that has both, so its sizes count.
 
-use std::collections::HashMap;
-
 use crate::error::Error;
 use crate::index::{DAMAGED, Extent, ExtentData, IN_TABLE, Index, StoredNode};
 use crate::kind::{Encoding, NodeKind};
@@ -20,11 +18,38 @@ const WRAP: u64 = 1 << 32;
 const PADDING: u64 = 1 << 20;
 
 /// A file of the UDF tree.
+#[derive(Clone, Copy)]
 struct UdfFile {
+    /// The byte where it begins.
+    start: u64,
     id: u32,
     size: u64,
     /// Whether a file of the ISO 9660 tree begins at the same byte.
     is_known: bool,
+}
+
+/// The files of the UDF tree in the order of the image: one for each byte where any begins.
+struct UdfFiles(Vec<UdfFile>);
+
+impl UdfFiles {
+    /// Those in their own descriptors begin at no sector, and have no other description.
+    fn of(udf: &Index) -> UdfFiles {
+        let file = |(id, node): (u32, &StoredNode)| {
+            let start = start(udf, node).filter(|start| start.is_multiple_of(SECTOR))?;
+            Some(UdfFile { start, id, size: node.size(), is_known: false })
+        };
+        let mut files: Vec<UdfFile> = (0_u32..).zip(&udf.nodes).filter_map(file).collect();
+        // The largest counts.
+        files.sort_unstable_by_key(|file| (file.start, std::cmp::Reverse(file.size), file.id));
+        files.dedup_by_key(|file| file.start);
+        UdfFiles(files)
+    }
+
+    /// The file that begins at a byte.
+    fn at(&mut self, start: u64) -> Option<&mut UdfFile> {
+        let place = self.0.binary_search_by_key(&start, |file| file.start).ok()?;
+        self.0.get_mut(place)
+    }
 }
 
 /// Compares the files of an ISO 9660 tree with those that `system` describes at the same bytes. Where the
@@ -46,11 +71,11 @@ pub(crate) fn compare(
         }
     }
     let udf = builder.index;
-    let mut described = by_start(&udf);
+    let mut described = UdfFiles::of(&udf);
     let mut differing = Vec::new();
     for (id, node) in (0_u32..).zip(&index.nodes) {
         let Some(start) = start(index, node) else { continue };
-        let Some(file) = described.get_mut(&start) else { continue };
+        let Some(file) = described.at(start) else { continue };
         file.is_known = true;
         if node.encoding() == Encoding::Plain && node.size() != file.size {
             differing.push((id, start));
@@ -59,12 +84,12 @@ pub(crate) fn compare(
     // Exactly 4 GiB are no bytes modulo 4 GiB. But an empty file may be told to begin where another does.
     for (id, node) in (0_u32..).zip(&index.nodes) {
         let Some(start) = start_of_empty(node) else { continue };
-        if described.get(&start).is_some_and(|file| !file.is_known && file.size.is_multiple_of(WRAP)) {
+        if described.at(start).is_some_and(|file| !file.is_known && file.size.is_multiple_of(WRAP)) {
             differing.push((id, start));
         }
     }
     for (id, start) in differing {
-        let Some(file) = described.get_mut(&start) else { continue };
+        let Some(file) = described.at(start) else { continue };
         file.is_known = true;
         let (size, actual) = (index.get(id).size(), file.size);
         let extents: Vec<Extent> = udf.extents(udf.get(file.id)).collect();
@@ -74,22 +99,8 @@ pub(crate) fn compare(
             format!("\"{}\": it has {size} bytes here, and the {actual} in UDF count", path.escape_ascii())
         });
     }
-    let unknown = described.values().filter(|file| !file.is_known).map(|file| file.id);
+    let unknown = described.0.iter().filter(|file| !file.is_known).map(|file| file.id);
     Ok(unknown.clone().min().map(|first| (udf.path(first), unknown.count())))
-}
-
-/// The files of a UDF tree by the byte where they begin. Those in their own descriptors begin at no sector.
-fn by_start(udf: &Index) -> HashMap<u64, UdfFile> {
-    let mut described: HashMap<u64, UdfFile> = HashMap::new();
-    for (id, node) in (0_u32..).zip(&udf.nodes) {
-        let Some(start) = start(udf, node).filter(|start| start.is_multiple_of(SECTOR)) else { continue };
-        let file = UdfFile { id, size: node.size(), is_known: false };
-        let known = described.entry(start).or_insert(file);
-        if known.size < node.size() {
-            (known.id, known.size) = (id, node.size());
-        }
-    }
-    described
 }
 
 /// The byte of the image where a file begins; `None` for those without bytes or with damage.
