@@ -7,6 +7,7 @@ pub(crate) mod disc;
 pub(crate) mod susp;
 pub(crate) mod tools;
 pub(crate) mod udf;
+pub(crate) mod udf_checks;
 pub(crate) mod zisofs;
 
 use std::io;
