@@ -49,6 +49,9 @@ impl Roots {
                     let skip = Attributes::probe(image, &area, u64::from(primary.block_size), limits)?;
                     if let Some(skip) = skip {
                         roots.add(TreeKind::RockRidge, Naming::RockRidge { skip }, primary);
+                    } else if descriptors.joliet.is_none() && has_attributes(image, &primary, limits)? {
+                        warnings.add(|| "the root directory does not announce its Rock Ridge".to_owned());
+                        roots.add(TreeKind::RockRidge, Naming::RockRidge { skip: 0 }, primary);
                     }
                 }
                 None => {
@@ -116,6 +119,25 @@ impl Roots {
 
 fn starts_inside(image: &Image<'_>, root: &Root) -> bool {
     image.contains(root.offset(), 1)
+}
+
+/// Whether an entry of a root directory has attributes of Rock Ridge. Without the announcement, Linux takes
+/// them where there is no Joliet.
+fn has_attributes(image: &mut Image<'_>, root: &Root, limits: &Limits) -> Result<bool, Error> {
+    let mut directory = Directory::default();
+    directory.enter(root.offset(), SECTOR.min(image.size().saturating_sub(root.offset())));
+    // A sector has no more records than that.
+    for _ in 0..SECTOR {
+        let area = match directory.next(image)? {
+            Some(DirectoryItem::Record(_, record)) => record.system_use.to_vec(),
+            Some(_) => continue,
+            None => break,
+        };
+        if Attributes::probe(image, &area, u64::from(root.block_size), limits)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The system use area of a root directory's entry for itself (ECMA-119 6.8.2.2), where Rock Ridge announces

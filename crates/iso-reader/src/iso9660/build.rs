@@ -104,9 +104,9 @@ impl<'a, 'source> Builder<'a, 'source> {
         let available = self.image.size().saturating_sub(offset);
         let mut length = recorded;
         if recorded == 0 || !self.entered.has(&offset) {
-            // An empty directory may have no extent: then no entry for itself is at the block.
-            let beginning = if recorded == 0 { LONGEST } else { recorded };
-            directory.enter(offset, beginning.min(available));
+            // A record may tell too few bytes. An empty directory may have no extent: then no entry for
+            // itself is at the block.
+            directory.enter(offset, recorded.max(LONGEST).min(available));
             length = self.own_length(directory)?.unwrap_or(recorded);
         }
         if length == 0 {

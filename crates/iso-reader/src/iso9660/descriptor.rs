@@ -3,7 +3,7 @@
 use crate::bytes::{array, both_u16, both_u32, byte, little_u32};
 use crate::date;
 use crate::error::{Corrupt, Error};
-use crate::iso9660::record::Record;
+use crate::iso9660::record::{Record, SHORTEST};
 use crate::warnings::Warnings;
 
 /// Types of descriptors (ECMA-119 8.1.1).
@@ -46,8 +46,8 @@ impl Root {
             warnings.add(|| format!("a volume descriptor with a block size of {} bytes", size.value));
             return Err(Error::Corrupt(Corrupt::BlockSize(size.value)));
         }
-        let record = descriptor.get(156..190).and_then(Record::parse).filter(|record| record.length > 0);
-        let Some(record) = record else {
+        let record = root_record(descriptor);
+        let Some(record) = record.as_ref().and_then(|bytes| Record::parse(bytes)) else {
             warnings.add(|| "a volume descriptor without a root directory".to_owned());
             return Err(Error::Corrupt(Corrupt::RootRecord));
         };
@@ -57,6 +57,15 @@ impl Root {
         let (block, length) = (record.block, record.length);
         Ok(Root { block_size: size.value, block, length, modified: record.modified() })
     }
+}
+
+/// The record of a root directory; `None` if it tells no place. As in Linux, nothing else of it is needed:
+/// its length stands in the directory, too, and its name means nothing.
+fn root_record(descriptor: &[u8]) -> Option<[u8; SHORTEST]> {
+    let mut bytes: [u8; SHORTEST] = array(descriptor, 156)?;
+    let [.., name_length, _] = &mut bytes;
+    *name_length = 1;
+    (little_u32(&bytes, 2)? > 0).then_some(bytes)
 }
 
 impl PrimaryDescriptor {

@@ -10,11 +10,15 @@ use crate::source::{Image, SECTOR};
 /// Bytes read at once: far more than a usual directory has, and little beside the index.
 const PIECE: u64 = 128 << 10;
 
+/// An empty sector.
+const ZEROS: [u8; 2048] = [0; 2048];
+
 /// An item of a [`Directory`].
 pub(crate) enum DirectoryItem<'a> {
     /// A record and the byte of the image where it starts.
     Record(u64, Record<'a>),
-    /// No record can be read at this byte of the image, nor up to the end of the sector.
+    /// No record can be read at this byte of the image, nor up to the end of the sector, where there are
+    /// other bytes than zeros.
     Damage(u64),
     /// The sector at this byte of the image has no record.
     Empty(u64),
@@ -38,6 +42,8 @@ pub(crate) struct Directory {
 enum Seek {
     /// A byte that can be the length of a record, with its value and the end of its sector.
     Length(usize, u64),
+    /// A byte that is zero, with others behind it.
+    Hole(u64),
     Empty(u64),
     End,
 }
@@ -60,6 +66,7 @@ impl Directory {
     pub(crate) fn next(&mut self, image: &mut Image<'_>) -> Result<Option<DirectoryItem<'_>>, Error> {
         let (length, sector_end) = match self.seek(image)? {
             Seek::Length(length, sector_end) => (length, sector_end),
+            Seek::Hole(at) => return Ok(Some(DirectoryItem::Damage(at))),
             Seek::Empty(at) => return Ok(Some(DirectoryItem::Empty(at))),
             Seek::End => return Ok(None),
         };
@@ -86,10 +93,14 @@ impl Directory {
             if !self.covers(sector_end.max(record_end)) && !self.fill(image)? {
                 break;
             }
-            match part(&self.buffer, self.buffered, at, sector_end).first() {
-                // The rest of a sector behind its last record is zero (ECMA-119 6.8.1.1).
+            let rest = part(&self.buffer, self.buffered, at, sector_end);
+            match rest.first() {
                 None | Some(0) => self.position = sector_end,
                 Some(length) => return Ok(Seek::Length(usize::from(*length), sector_end)),
+            }
+            // Behind the last record a sector is zero (ECMA-119 6.8.1.1), unless records are lost.
+            if ZEROS.get(..rest.len()) != Some(rest) {
+                return Ok(Seek::Hole(at));
             }
             if at == self.start || at.is_multiple_of(SECTOR) {
                 return Ok(Seek::Empty(at));

@@ -175,17 +175,27 @@ impl<'a> EntryReader<'a> {
         let has_target = self.attributes.link.is_some();
         let file_type = self.attributes.mode.map_or(TYPE_UNKNOWN, |mode| mode & TYPE_MASK);
         match (record.is_directory(), file_type) {
-            (true, _) => Some(NodeKind::Directory),
+            (true, TYPE_DIRECTORY | TYPE_UNKNOWN) => Some(NodeKind::Directory),
+            (true, _) => {
+                warn(warnings, at, record, "its record says directory, its mode does not");
+                Some(NodeKind::Directory)
+            }
             (false, TYPE_LINK) if !has_target => {
                 warn(warnings, at, record, "it is a link without a target");
                 None
             }
             (false, TYPE_LINK) => Some(NodeKind::Link),
             (false, TYPE_UNKNOWN) if has_target => Some(NodeKind::Link),
-            (false, TYPE_FILE | TYPE_UNKNOWN) => Some(NodeKind::File),
-            (false, TYPE_DIRECTORY) => {
-                warn(warnings, at, record, "its mode says directory, its record says file");
+            (false, TYPE_FILE | TYPE_UNKNOWN) => {
+                if has_target {
+                    warn(warnings, at, record, "its mode says file, but it has the target of a link");
+                }
                 Some(NodeKind::File)
+            }
+            (false, TYPE_DIRECTORY) => {
+                // Linux goes by the mode.
+                warn(warnings, at, record, "its mode says directory, its record says file");
+                Some(NodeKind::Directory)
             }
             (false, _) => {
                 warn(warnings, at, record, "it is a device, a pipe or a socket");

@@ -14,12 +14,14 @@ pub(crate) enum Naming {
     Plain,
 }
 
-/// A name of a bare ISO 9660 tree: without version and final dot, in lower case, as Linux shows it.
+/// A name of a bare ISO 9660 tree: without version and final dot, in lower case, as Linux shows it. Some old
+/// writers leave a `/` in names.
 pub(crate) fn plain(identifier: &[u8], name: &mut Vec<u8>) {
     let bare = without_version(identifier);
     let bare = bare.strip_suffix(b".").unwrap_or(bare);
     name.clear();
-    name.extend(bare.iter().map(u8::to_ascii_lowercase));
+    let shown = |byte: &u8| if *byte == b'/' { b'.' } else { byte.to_ascii_lowercase() };
+    name.extend(bare.iter().map(shown));
 }
 
 /// A name of an ISO 9660:1999 tree: without version, else as recorded.
@@ -42,7 +44,8 @@ mod tests {
 
     #[test]
     fn plain_names() {
-        let cases: [(&[u8], &[u8]); 10] = [
+        let cases: [(&[u8], &[u8]); 11] = [
+            (b"READ/ME.;1", b"read.me"),
             (b"README.TXT;1", b"readme.txt"),
             (b"README.;1", b"readme"),
             (b"README..;12", b"readme."),

@@ -88,8 +88,11 @@ impl Attributes {
             };
             next = self.apply_all(bytes, block_size, limits);
         }
-        if self.name_continues || self.link_continues {
+        // As in Linux, a part of a name that says that it goes on may be the last.
+        if self.link_continues || self.name_continues && self.oddity.is_some() {
             self.fault = Some("its name or link target is incomplete");
+        } else if self.name_continues && self.fault.is_none() {
+            self.oddity = Some("its name should go on");
         }
         Ok(())
     }
