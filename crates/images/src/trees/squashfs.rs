@@ -79,6 +79,13 @@ fn read_tree(image: &Image, file: &OpenFile) -> Result<(Index, Warnings), Error>
             builder.warnings.add(&path, "the size of the directory is not that of its entries");
         }
         for (name, at) in names {
+            // Linux finds the first.
+            if builder.child(id, &name).is_some() {
+                builder
+                    .warnings
+                    .add(&name, "two entries of the directory have this name, and the first counts");
+                continue;
+            }
             if let Some(first) = entered.get(&at) {
                 second_names += 1;
                 if second_names > SECOND_NAMES {
@@ -295,6 +302,15 @@ mod tests {
         // The third names the root, which must not hold itself.
         let itself = find(&["c"]).expect("is there");
         assert!(itself != ROOT && index.entries(itself).is_empty());
+    }
+
+    #[test]
+    fn the_first_entry_of_a_name_counts() {
+        let twice = run(&[(0, "b".to_owned()), (32, "b".to_owned())]);
+        let index = opened(&image_of(1, &twice, &[0])).expect("a tree");
+        let path = [b"a".to_vec(), b"b".to_vec()];
+        let kind = index.node(index.find(&path, Matching::Exact).expect("is there")).kind;
+        assert!(matches!(kind, crate::trees::index::EntryKind::File(_)), "{kind:?}");
     }
 
     /// Names that replace each other make no larger tree, but reading them takes its time.
