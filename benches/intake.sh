@@ -73,7 +73,7 @@ clear_away() {
         curl --silent --request DELETE "$north/$path" >"$work/cleared"
     done
     rm -f "$work/by-hand.iso"
-    sync
+    sync --file-system "$work"
 }
 peak() {
     awk '/^VmHWM:/ { printf "%.1f\n", $2 / 1024 }' "/proc/$pid/status"
