@@ -202,6 +202,9 @@ export interface paths {
          *     comes, or, with `Accept: application/json`, the file at the end. If something fails after the text has
          *     begun, it is cut, so that clients notice. The name is seen in the store when the file is complete and on
          *     disk; an older file of that name stays until then.
+         *
+         *     If the store has this very file already, as a digest in the request says, nothing is done but to give it
+         *     the labels of the request.
          */
         put: operations["uploadIso"];
         post?: never;
@@ -230,6 +233,9 @@ export interface paths {
          *     comes, or, with `Accept: application/json`, the file at the end. If something fails after the text has
          *     begun, it is cut, so that clients notice. The name is seen in the store when the file is complete and on
          *     disk; an older file of that name stays until then.
+         *
+         *     If the store has this very file already, as a digest in the request says, nothing is done but to give it
+         *     the labels of the request.
          */
         put: operations["uploadMicrokernel"];
         post?: never;
@@ -238,6 +244,46 @@ export interface paths {
          * @description The parameter may be in the query or in a JSON body.
          */
         delete: operations["deleteMicrokernel"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/files/{store}/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show one file, as it is listed. */
+        get: operations["showFile"];
+        put?: never;
+        post?: never;
+        /** Delete one file. */
+        delete: operations["deleteFile"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/files/{store}/{name}/labels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Give a file labels.
+         * @description They replace all that it has: the object is what `labels` of the file shows afterwards. Labels belong to
+         *     the name. They stay when another file takes it, unless that brings labels, and go when the file is
+         *     deleted.
+         */
+        put: operations["putFileLabels"];
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -771,6 +817,11 @@ export interface components {
             parameter?: string;
             /** @description The id of the thing that is there already, where the problem is that there is one. */
             id?: string;
+            /**
+             * @description The name of the file that it is about, where the problem is that there is one or another request has
+             *     it.
+             */
+            name?: string;
         };
         /** @description How far something has come. */
         Progress: {
@@ -934,6 +985,13 @@ export interface components {
             uploaded: components["schemas"]["Time"] | null;
             /** Format: int64 */
             bytes: number;
+            /**
+             * @description What it is by its first bytes, once they were read: `iso` (ISO 9660 or UDF), `squashfs` and `tar`
+             *     become images, others such as `gzip`, `html` and `text` do not, and `unknown` is none of those that
+             *     are known.
+             * @example iso
+             */
+            format: string | null;
             /** @description Its SHA-256, once known. */
             sha256: string | null;
             /** @description Whether it lies outside the store and is only referred to. */
@@ -1085,6 +1143,8 @@ export interface components {
              * @description Bytes that it will have, where that is known.
              */
             size: number | null;
+            /** @description The labels that the file will bring. */
+            labels: components["schemas"]["Labels"];
             created: components["schemas"]["Time"];
             expires: components["schemas"]["Time"] | null;
         };
@@ -1621,6 +1681,24 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description The store has no such file. */
+        NoSuchFile: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Not Found",
+                 *       "status": 404,
+                 *       "detail": "the ISO store has no file named linux.iso",
+                 *       "message": "the ISO store has no file named linux.iso"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description No image has this id. */
         NoSuchImage: {
             headers: {
@@ -1793,6 +1871,24 @@ export interface components {
                 [name: string]: unknown;
             };
             content?: never;
+        };
+        /** @description The inventory cannot be written. Nothing was changed. */
+        NotRecorded: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Insufficient Storage",
+                 *       "status": 507,
+                 *       "detail": "the inventory cannot be written: no space is left",
+                 *       "message": "the inventory cannot be written: no space is left"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
         };
         /** @description The job is not over, or to begin it again makes no sense. */
         NotRetriedConflict: {
@@ -3132,7 +3228,18 @@ export interface operations {
     cancelJob: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description `ETag`s of earlier answers, or `*`: nothing is done unless one of them is that of the present version.
+                 * @example "6d7fce9fee471194aa8b5b6e47267f03"
+                 */
+                "If-Match"?: string;
+                /**
+                 * @description `*`: nothing is done unless there is none yet.
+                 * @example *
+                 */
+                "If-None-Match"?: string;
+            };
             path: {
                 /** @description The job's id. */
                 id: string;
@@ -3182,6 +3289,8 @@ export interface operations {
             };
             404: components["responses"]["JobBusyNotFound"];
             409: components["responses"]["JobBusyConflict"];
+            412: components["responses"]["ConditionFailedPreconditionFailed"];
+            428: components["responses"]["ConditionFailedPreconditionRequired"];
             default: components["responses"]["OtherProblem"];
         };
     };
@@ -3293,12 +3402,15 @@ export interface operations {
                      *         "size": "2.10 MB",
                      *         "uploaded": "2026-11-20T23:13:48.288Z",
                      *         "bytes": 2097152,
+                     *         "format": "iso",
                      *         "sha256": "d3934ddd42ded2879e41cd9667614ec15294b9a3a3a75cb4a4320a3346b168d7",
                      *         "local": false,
                      *         "status": "OK",
                      *         "origin": "upload",
                      *         "verified": "2026-11-20T23:13:48.289Z",
-                     *         "labels": {},
+                     *         "labels": {
+                     *           "team": "blue"
+                     *         },
                      *         "upload": "2026-11-20T23:13:48.288Z",
                      *         "images": [
                      *           "ipxe 1"
@@ -3327,6 +3439,13 @@ export interface operations {
                 checksum?: string;
                 /** @description A link to an OpenPGP signature of the checksum file, by a key in `keyringDir`. */
                 signature?: string;
+                /**
+                 * @description Labels, each as `key=value`. They replace those of the name; without any, those stay.
+                 * @example [
+                 *       "team=blue"
+                 *     ]
+                 */
+                label?: string[];
             };
             header?: {
                 /**
@@ -3336,6 +3455,16 @@ export interface operations {
                 "Repr-Digest"?: string;
                 /** @description The same: a body that is a whole file has but one digest. */
                 "Content-Digest"?: string;
+                /**
+                 * @description `ETag`s of earlier answers, or `*`: nothing is done unless one of them is that of the present version.
+                 * @example "6d7fce9fee471194aa8b5b6e47267f03"
+                 */
+                "If-Match"?: string;
+                /**
+                 * @description `*`: nothing is done unless there is none yet.
+                 * @example *
+                 */
+                "If-None-Match"?: string;
             };
             path?: never;
             cookie?: never;
@@ -3365,6 +3494,7 @@ export interface operations {
                      *       "size": "2.10 MB",
                      *       "uploaded": "2026-11-20T23:13:48.288Z",
                      *       "bytes": 2097152,
+                     *       "format": "iso",
                      *       "sha256": "d3934ddd42ded2879e41cd9667614ec15294b9a3a3a75cb4a4320a3346b168d7",
                      *       "local": false,
                      *       "status": "OK",
@@ -3380,9 +3510,11 @@ export interface operations {
             400: components["responses"]["BadParameter"];
             408: components["responses"]["FileRejectedRequestTimeout"];
             409: components["responses"]["FileRejectedConflict"];
+            412: components["responses"]["ConditionFailedPreconditionFailed"];
             413: components["responses"]["FileRejectedPayloadTooLarge"];
             415: components["responses"]["EncodingRejectedUnsupportedMediaType"];
             422: components["responses"]["FileRejectedUnprocessableEntity"];
+            428: components["responses"]["ConditionFailedPreconditionRequired"];
             429: components["responses"]["FileRejectedTooManyRequests"];
             501: components["responses"]["EncodingRejectedNotImplemented"];
             503: components["responses"]["FileRejectedServiceUnavailable"];
@@ -3396,7 +3528,18 @@ export interface operations {
                 /** @description The file's name. */
                 name?: string;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description `ETag`s of earlier answers, or `*`: nothing is done unless one of them is that of the present version.
+                 * @example "6d7fce9fee471194aa8b5b6e47267f03"
+                 */
+                "If-Match"?: string;
+                /**
+                 * @description `*`: nothing is done unless there is none yet.
+                 * @example *
+                 */
+                "If-None-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3423,6 +3566,7 @@ export interface operations {
                      *       "size": "2.10 MB",
                      *       "uploaded": "2026-11-20T23:13:48.288Z",
                      *       "bytes": 2097152,
+                     *       "format": "iso",
                      *       "sha256": "d3934ddd42ded2879e41cd9667614ec15294b9a3a3a75cb4a4320a3346b168d7",
                      *       "local": false,
                      *       "status": "OK",
@@ -3439,7 +3583,9 @@ export interface operations {
             404: components["responses"]["FileStaysNotFound"];
             408: components["responses"]["BodyRejectedRequestTimeout"];
             409: components["responses"]["FileStaysConflict"];
+            412: components["responses"]["ConditionFailedPreconditionFailed"];
             415: components["responses"]["BodyRejectedUnsupportedMediaType"];
+            428: components["responses"]["ConditionFailedPreconditionRequired"];
             501: components["responses"]["BodyRejectedNotImplemented"];
             default: components["responses"]["OtherProblem"];
         };
@@ -3494,6 +3640,7 @@ export interface operations {
                      *         "size": "4.15 MB",
                      *         "uploaded": "2026-11-20T23:14:10.020Z",
                      *         "bytes": 4150128,
+                     *         "format": "efi",
                      *         "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
                      *         "local": false,
                      *         "status": "OK",
@@ -3524,6 +3671,13 @@ export interface operations {
                 checksum?: string;
                 /** @description A link to an OpenPGP signature of the checksum file, by a key in `keyringDir`. */
                 signature?: string;
+                /**
+                 * @description Labels, each as `key=value`. They replace those of the name; without any, those stay.
+                 * @example [
+                 *       "team=blue"
+                 *     ]
+                 */
+                label?: string[];
             };
             header?: {
                 /**
@@ -3533,6 +3687,16 @@ export interface operations {
                 "Repr-Digest"?: string;
                 /** @description The same: a body that is a whole file has but one digest. */
                 "Content-Digest"?: string;
+                /**
+                 * @description `ETag`s of earlier answers, or `*`: nothing is done unless one of them is that of the present version.
+                 * @example "6d7fce9fee471194aa8b5b6e47267f03"
+                 */
+                "If-Match"?: string;
+                /**
+                 * @description `*`: nothing is done unless there is none yet.
+                 * @example *
+                 */
+                "If-None-Match"?: string;
             };
             path?: never;
             cookie?: never;
@@ -3562,6 +3726,7 @@ export interface operations {
                      *       "size": "4.15 MB",
                      *       "uploaded": "2026-11-20T23:14:10.020Z",
                      *       "bytes": 4150128,
+                     *       "format": "efi",
                      *       "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
                      *       "local": false,
                      *       "status": "OK",
@@ -3576,9 +3741,11 @@ export interface operations {
             400: components["responses"]["BadParameter"];
             408: components["responses"]["FileRejectedRequestTimeout"];
             409: components["responses"]["FileRejectedConflict"];
+            412: components["responses"]["ConditionFailedPreconditionFailed"];
             413: components["responses"]["FileRejectedPayloadTooLarge"];
             415: components["responses"]["EncodingRejectedUnsupportedMediaType"];
             422: components["responses"]["FileRejectedUnprocessableEntity"];
+            428: components["responses"]["ConditionFailedPreconditionRequired"];
             429: components["responses"]["FileRejectedTooManyRequests"];
             501: components["responses"]["EncodingRejectedNotImplemented"];
             503: components["responses"]["FileRejectedServiceUnavailable"];
@@ -3592,7 +3759,18 @@ export interface operations {
                 /** @description The file's name. */
                 name?: string;
             };
-            header?: never;
+            header?: {
+                /**
+                 * @description `ETag`s of earlier answers, or `*`: nothing is done unless one of them is that of the present version.
+                 * @example "6d7fce9fee471194aa8b5b6e47267f03"
+                 */
+                "If-Match"?: string;
+                /**
+                 * @description `*`: nothing is done unless there is none yet.
+                 * @example *
+                 */
+                "If-None-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3619,6 +3797,7 @@ export interface operations {
                      *       "size": "4.15 MB",
                      *       "uploaded": "2026-11-20T23:14:10.020Z",
                      *       "bytes": 4150128,
+                     *       "format": "efi",
                      *       "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
                      *       "local": false,
                      *       "status": "OK",
@@ -3634,8 +3813,195 @@ export interface operations {
             404: components["responses"]["FileStaysNotFound"];
             408: components["responses"]["BodyRejectedRequestTimeout"];
             409: components["responses"]["FileStaysConflict"];
+            412: components["responses"]["ConditionFailedPreconditionFailed"];
             415: components["responses"]["BodyRejectedUnsupportedMediaType"];
+            428: components["responses"]["ConditionFailedPreconditionRequired"];
             501: components["responses"]["BodyRejectedNotImplemented"];
+            default: components["responses"]["OtherProblem"];
+        };
+    };
+    showFile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its store. */
+                store: components["schemas"]["Store"];
+                /** @description Its name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "name": "ipxe.iso",
+                     *       "size": "2.10 MB",
+                     *       "uploaded": "2026-11-20T23:13:48.288Z",
+                     *       "bytes": 2097152,
+                     *       "format": "iso",
+                     *       "sha256": "d3934ddd42ded2879e41cd9667614ec15294b9a3a3a75cb4a4320a3346b168d7",
+                     *       "local": false,
+                     *       "status": "OK",
+                     *       "origin": "upload",
+                     *       "verified": "2026-11-20T23:13:48.289Z",
+                     *       "labels": {
+                     *         "team": "blue"
+                     *       },
+                     *       "upload": "2026-11-20T23:13:48.288Z",
+                     *       "images": [
+                     *         "ipxe 1"
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["StoredFile"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadParameter"];
+            404: components["responses"]["NoSuchFile"];
+            default: components["responses"]["OtherProblem"];
+        };
+    };
+    deleteFile: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description `ETag`s of earlier answers, or `*`: nothing is done unless one of them is that of the present version.
+                 * @example "6d7fce9fee471194aa8b5b6e47267f03"
+                 */
+                "If-Match"?: string;
+                /**
+                 * @description `*`: nothing is done unless there is none yet.
+                 * @example *
+                 */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description Its store. */
+                store: components["schemas"]["Store"];
+                /** @description Its name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file that was deleted. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "name": "ipxe.iso",
+                     *       "size": "2.10 MB",
+                     *       "uploaded": "2026-11-20T23:13:48.288Z",
+                     *       "bytes": 2097152,
+                     *       "format": "iso",
+                     *       "sha256": "d3934ddd42ded2879e41cd9667614ec15294b9a3a3a75cb4a4320a3346b168d7",
+                     *       "local": false,
+                     *       "status": "OK",
+                     *       "origin": "upload",
+                     *       "verified": "2026-11-20T23:13:48.289Z",
+                     *       "labels": {},
+                     *       "upload": "2026-11-20T23:13:48.288Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["StoredFile"];
+                };
+            };
+            400: components["responses"]["BadParameter"];
+            404: components["responses"]["FileStaysNotFound"];
+            409: components["responses"]["FileStaysConflict"];
+            412: components["responses"]["ConditionFailedPreconditionFailed"];
+            428: components["responses"]["ConditionFailedPreconditionRequired"];
+            default: components["responses"]["OtherProblem"];
+        };
+    };
+    putFileLabels: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description `ETag`s of earlier answers, or `*`: nothing is done unless one of them is that of the present version.
+                 * @example "6d7fce9fee471194aa8b5b6e47267f03"
+                 */
+                "If-Match"?: string;
+                /**
+                 * @description `*`: nothing is done unless there is none yet.
+                 * @example *
+                 */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description Its store. */
+                store: components["schemas"]["Store"];
+                /** @description Its name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "team": "blue"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Labels"];
+            };
+        };
+        responses: {
+            /** @description The file with its labels. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "name": "ipxe.iso",
+                     *       "size": "2.10 MB",
+                     *       "uploaded": "2026-11-20T23:13:48.288Z",
+                     *       "bytes": 2097152,
+                     *       "format": "iso",
+                     *       "sha256": "d3934ddd42ded2879e41cd9667614ec15294b9a3a3a75cb4a4320a3346b168d7",
+                     *       "local": false,
+                     *       "status": "OK",
+                     *       "origin": "upload",
+                     *       "verified": "2026-11-20T23:13:48.289Z",
+                     *       "labels": {
+                     *         "team": "blue"
+                     *       },
+                     *       "upload": "2026-11-20T23:13:48.288Z",
+                     *       "images": [
+                     *         "ipxe 1"
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["StoredFile"];
+                };
+            };
+            400: components["responses"]["BadParameter"];
+            404: components["responses"]["FileStaysNotFound"];
+            408: components["responses"]["BodyRejectedRequestTimeout"];
+            409: components["responses"]["FileStaysConflict"];
+            412: components["responses"]["ConditionFailedPreconditionFailed"];
+            415: components["responses"]["BodyRejectedUnsupportedMediaType"];
+            428: components["responses"]["ConditionFailedPreconditionRequired"];
+            501: components["responses"]["BodyRejectedNotImplemented"];
+            507: components["responses"]["NotRecorded"];
             default: components["responses"]["OtherProblem"];
         };
     };
@@ -3663,6 +4029,9 @@ export interface operations {
                      *         "name": "big.iso",
                      *         "offset": 1048576,
                      *         "size": 734003200,
+                     *         "labels": {
+                     *           "team": "blue"
+                     *         },
                      *         "created": "2026-11-20T23:13:48.256Z",
                      *         "expires": "2026-11-27T23:13:48.256Z"
                      *       }
@@ -3688,6 +4057,13 @@ export interface operations {
                 sha256?: string;
                 /** @description The SHA-512 that the file must have, in hexadecimal. */
                 sha512?: string;
+                /**
+                 * @description Labels of the file, each as `key=value`. They replace those of the name; without any, those stay.
+                 * @example [
+                 *       "team=blue"
+                 *     ]
+                 */
+                label?: string[];
             };
             header?: {
                 /**
@@ -3703,8 +4079,8 @@ export interface operations {
                  */
                 "Upload-Defer-Length"?: string;
                 /**
-                 * @description Pairs of a key and a value in Base64, separated by commas. The keys are those of the query, and
-                 *     `filename`, which is `name`.
+                 * @description Pairs of a key and a value in Base64, separated by commas. The keys are those of the query, but for
+                 *     `label`; `filename`, which is `name`; and `labels`, an object in JSON.
                  * @example filename bGludXguaXNv,store aXNv
                  */
                 "Upload-Metadata"?: string;
@@ -3854,6 +4230,7 @@ export interface operations {
                      *       "size": "2.10 MB",
                      *       "uploaded": "2026-11-20T23:13:48.288Z",
                      *       "bytes": 2097152,
+                     *       "format": "iso",
                      *       "sha256": "d3934ddd42ded2879e41cd9667614ec15294b9a3a3a75cb4a4320a3346b168d7",
                      *       "local": false,
                      *       "status": "OK",

@@ -10,7 +10,9 @@ use utoipa::{Modify, OpenApi, openapi};
 use super::api_types::{problems, upload_progress};
 use super::uploads::{append, create, discard, list, method_override, progress};
 use super::web_ui::pages;
-use super::{about, events, images, iso, jobs, metrics, microkernel, readyz, reload, storage, transfers};
+use super::{
+    about, events, files, images, iso, jobs, metrics, microkernel, readyz, reload, storage, transfers,
+};
 
 static DOCUMENT: LazyLock<openapi::OpenApi> = LazyLock::new(Document::openapi);
 
@@ -43,6 +45,7 @@ static DOCUMENT: LazyLock<openapi::OpenApi> = LazyLock::new(Document::openapi);
         jobs::list, jobs::show, jobs::cancel, jobs::retry,
         iso::list, iso::put, iso::delete,
         microkernel::list, microkernel::put, microkernel::delete,
+        files::one::show, files::one::delete, files::labels::put,
         list::list, create::create, create::options,
         progress::get, progress::head, append::patch, append::put, discard::delete, method_override::post,
         storage::show,
@@ -88,7 +91,6 @@ mod tests {
         EventFilters, FileFilter, FileName, Folder, ImageFilters, IncomingFile, JobFilters, NewUpload,
         Registration, RepeatedId,
     };
-    use crate::northbound::files;
     use crate::northbound::views::image::TreeChoice;
 
     /// The names of the parameters of a type.
@@ -112,10 +114,10 @@ mod tests {
                 &images::description::PARAMETERS_WITH_ID,
             ),
             (names::<Folder>(), &images::tree::PARAMETERS),
-            (list::<FileFilter, FilePages>(), &files::LIST_PARAMETERS),
+            (list::<FileFilter, FilePages>(), &files::list::PARAMETERS),
             (names::<FileFilter>(), &files::FILTERS),
             (names::<FileName>(), &files::FILTERS),
-            (names::<IncomingFile>(), &files::PUT_PARAMETERS),
+            (names::<IncomingFile>(), &files::put::PARAMETERS),
             (list::<JobFilters, JobPages>(), &jobs::PARAMETERS),
             (names::<NewUpload>(), &create::PARAMETERS),
             (names::<EventFilters>(), &events::FILTERS),

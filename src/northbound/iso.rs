@@ -9,9 +9,9 @@ use model::stored_file::StoreKind;
 use super::api::Northbound;
 use super::api_types::examples;
 use super::api_types::pages::{FilePages, Pages};
-use super::api_types::parameters::{DigestFields, FileFilter, FileName, IncomingFile};
+use super::api_types::parameters::{Conditions, DigestFields, FileFilter, FileName, IncomingFile};
 use super::api_types::problems::{
-    BadFilter, BadParameter, BodyRejected, EncodingRejected, FileRejected, FileStays,
+    BadFilter, BadParameter, BodyRejected, ConditionFailed, EncodingRejected, FileRejected, FileStays,
 };
 use super::files;
 use super::views::file::StoredFile;
@@ -33,7 +33,7 @@ use super::views::file::StoredFile;
     ),
 )]
 pub(super) async fn list(state: State<Northbound>, request: Request) -> Result<Response, Problem> {
-    files::list(state, StoreKind::Iso, request).await
+    files::list::list(state, StoreKind::Iso, request).await
 }
 
 /// Upload an ISO.
@@ -42,9 +42,12 @@ pub(super) async fn list(state: State<Northbound>, request: Request) -> Result<R
 /// comes, or, with `Accept: application/json`, the file at the end. If something fails after the text has
 /// begun, it is cut, so that clients notice. The name is seen in the store when the file is complete and on
 /// disk; an older file of that name stays until then.
+///
+/// If the store has this very file already, as a digest in the request says, nothing is done but to give it
+/// the labels of the request.
 #[utoipa::path(
     put, path = "/iso", tag = "files", operation_id = "uploadIso",
-    params(IncomingFile, DigestFields),
+    params(IncomingFile, DigestFields, Conditions),
     request_body(content = inline(Bytes), content_type = "application/octet-stream", description = "The file."),
     responses(
         (status = 200, description = "The file is stored.", content(
@@ -54,10 +57,11 @@ pub(super) async fn list(state: State<Northbound>, request: Request) -> Result<R
         BadParameter,
         FileRejected,
         EncodingRejected,
+        ConditionFailed,
     ),
 )]
 pub(super) async fn put(state: State<Northbound>, request: Request) -> Result<Response, Problem> {
-    files::put(state, StoreKind::Iso, request).await
+    files::put::put(state, StoreKind::Iso, request).await
 }
 
 /// Delete an ISO.
@@ -65,7 +69,7 @@ pub(super) async fn put(state: State<Northbound>, request: Request) -> Result<Re
 /// The parameter may be in the query or in a JSON body.
 #[utoipa::path(
     delete, path = "/iso", tag = "files", operation_id = "deleteIso",
-    params(FileName),
+    params(FileName, Conditions),
     request_body(content = Option<FileName>, example = json!(examples::iso_name())),
     responses(
         (
@@ -75,8 +79,9 @@ pub(super) async fn put(state: State<Northbound>, request: Request) -> Result<Re
         BadParameter,
         BodyRejected,
         FileStays,
+        ConditionFailed,
     ),
 )]
 pub(super) async fn delete(state: State<Northbound>, request: Request) -> Result<Response, Problem> {
-    files::delete(state, StoreKind::Iso, request).await
+    files::remove::delete(state, StoreKind::Iso, request).await
 }

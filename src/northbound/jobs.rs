@@ -3,10 +3,9 @@
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use http::Extensions;
+use http::{Extensions, HeaderMap};
 use http_service::parameters::Parameters;
-use http_service::run_to_completion;
-use http_service::{Problem, UrlPath};
+use http_service::{EntityTag, Problem, UrlPath, run_to_completion};
 use images::jobs::{Download, JobError, Shown, Work};
 use model::job::JobId;
 use model::labels::Labels;
@@ -14,8 +13,8 @@ use model::labels::Labels;
 use super::api::{Northbound, client};
 use super::api_types::examples;
 use super::api_types::pages::{JobPages, Pages};
-use super::api_types::parameters::JobFilters;
-use super::api_types::problems::{BadFilter, JobBusy, NoSuchJob, NotRetried};
+use super::api_types::parameters::{Conditions, JobFilters};
+use super::api_types::problems::{BadFilter, ConditionFailed, JobBusy, NoSuchJob, NotRetried};
 use super::page::{ListPage, Listed};
 use super::problems::problem;
 use super::views::job::{Job, JobInFull};
@@ -68,20 +67,29 @@ pub(super) async fn show(
 /// The answer comes when its work has ended.
 #[utoipa::path(
     delete, path = "/jobs/{id}", tag = "jobs", operation_id = "cancelJob",
-    params(("id" = String, Path, description = "The job's id.")),
+    params(("id" = String, Path, description = "The job's id."), Conditions),
     responses(
         (
             status = 200, description = "The job as it is now, or was.",
             body = JobInFull, example = json!(examples::job_in_full()),
         ),
         JobBusy,
+        ConditionFailed,
     ),
 )]
 pub(super) async fn cancel(
     State(api): State<Northbound>,
     UrlPath(id): UrlPath<String>,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let shown = api.jobs.cancel(&JobId(id)).await.map_err(problem)?;
+    let (id, conditions) = (JobId(id), api.conditions(&headers)?);
+    let mut seen = None;
+    if !conditions.are_none() {
+        let shown = api.jobs.get(&id).ok_or(JobError::NoSuchJob).map_err(problem)?;
+        conditions.check(&[EntityTag::of_json(&JobInFull::from(&shown))])?;
+        seen = Some(shown.job);
+    }
+    let shown = api.jobs.cancel(&id, seen).await.map_err(problem)?;
     Ok(Json(JobInFull::from(&shown)).into_response())
 }
 

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, ETAG, HeaderName, HeaderValue, LINK};
 use http_service::parameters::Parameters;
 use http_service::{EntityTag, Problem};
-use model::labels::{LabelFilter, Labels, MAX_LABELS};
+use model::labels::{LabelFilter, Labels};
 use model::segment::encoded;
 use serde::Serialize;
 
@@ -18,9 +18,6 @@ const MAX_LIMIT: usize = 10_000;
 
 /// The longest text to search for, in characters.
 const MAX_QUERY: usize = 256;
-
-/// The parameters that clients may give several times.
-pub(super) const REPEATED: [(&str, usize); 1] = [(LABEL, MAX_LABELS)];
 
 const TOTAL: HeaderName = HeaderName::from_static("x-total-count");
 

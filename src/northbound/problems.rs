@@ -61,15 +61,18 @@ impl IntoProblem for CatalogError {
             CatalogError::Duplicate { id, .. } | CatalogError::NotReplaced { id, .. } => {
                 return Problem::new(StatusCode::CONFLICT, text).with_id(id.to_string());
             }
+            CatalogError::InUse { iso: name, .. }
+            | CatalogError::NameIsLocal(name)
+            | CatalogError::NameIsStored(name)
+            | CatalogError::FileBusy { name, .. }
+            | CatalogError::Changing(name)
+            | CatalogError::Damaged { name, .. } => {
+                return Problem::new(StatusCode::CONFLICT, text).with_name(name.to_string());
+            }
             CatalogError::Changed => StatusCode::PRECONDITION_FAILED,
-            CatalogError::Busy(_)
-            | CatalogError::InUse { .. }
-            | CatalogError::NameIsLocal(_)
-            | CatalogError::NameIsStored(_)
-            | CatalogError::Complete
-            | CatalogError::NotServed { .. }
-            | CatalogError::Changing(_)
-            | CatalogError::Damaged { .. } => StatusCode::CONFLICT,
+            CatalogError::Busy(_) | CatalogError::Complete | CatalogError::NotServed { .. } => {
+                StatusCode::CONFLICT
+            }
             CatalogError::NoSuchImage
             | CatalogError::NoSuchFile { .. }
             | CatalogError::NoSuchFolder(_)
@@ -84,27 +87,7 @@ impl IntoProblem for CatalogError {
                 return Problem::new(StatusCode::UNPROCESSABLE_ENTITY, text).of_parameter("tree");
             }
             CatalogError::NotAnImage(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            CatalogError::Store(error) => match error {
-                StoreError::NotFound(_) | StoreError::Link(_) | StoreError::NoSuchUnfinishedFile => {
-                    StatusCode::NOT_FOUND
-                }
-                StoreError::NotAFile(_)
-                | StoreError::OtherSpelling { .. }
-                | StoreError::UnfinishedFileExists => StatusCode::CONFLICT,
-                StoreError::TooManyUnfinishedFiles(_) => StatusCode::SERVICE_UNAVAILABLE,
-                StoreError::ClientHasUnfinishedFiles(_) | StoreError::ClientHasShare { .. } => {
-                    StatusCode::TOO_MANY_REQUESTS
-                }
-                StoreError::Full { .. } => StatusCode::INSUFFICIENT_STORAGE,
-                StoreError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-                StoreError::Mismatch(_) => StatusCode::UNPROCESSABLE_ENTITY,
-                StoreError::Io { error: cause, .. } if cannot_be_written(cause) => {
-                    let detail = error.public_message();
-                    return Problem::new(StatusCode::INSUFFICIENT_STORAGE, detail).logged(text);
-                }
-                StoreError::Io { .. } => return Problem::internal(text, error.public_message()),
-                StoreError::InUse(_) => return Problem::internal(text, LATER),
-            },
+            CatalogError::Store(error) => return of_store(error, text),
             CatalogError::Tree(error) => {
                 let detail = error.public_message();
                 return Problem::internal(error, detail);
@@ -126,6 +109,32 @@ impl IntoProblem for CatalogError {
         };
         Problem::new(status, text)
     }
+}
+
+/// The problem of a store, which `text` tells.
+fn of_store(error: &StoreError, text: String) -> Problem {
+    let status = match error {
+        StoreError::NotFound(_) | StoreError::Link(_) | StoreError::NoSuchUnfinishedFile => {
+            StatusCode::NOT_FOUND
+        }
+        StoreError::NotAFile(_) | StoreError::OtherSpelling { .. } | StoreError::UnfinishedFileExists => {
+            StatusCode::CONFLICT
+        }
+        StoreError::TooManyUnfinishedFiles(_) => StatusCode::SERVICE_UNAVAILABLE,
+        StoreError::ClientHasUnfinishedFiles(_) | StoreError::ClientHasShare { .. } => {
+            StatusCode::TOO_MANY_REQUESTS
+        }
+        StoreError::Full { .. } => StatusCode::INSUFFICIENT_STORAGE,
+        StoreError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        StoreError::Mismatch(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        StoreError::Io { error: cause, .. } if cannot_be_written(cause) => {
+            let detail = error.public_message();
+            return Problem::new(StatusCode::INSUFFICIENT_STORAGE, detail).logged(text);
+        }
+        StoreError::Io { .. } => return Problem::internal(text, error.public_message()),
+        StoreError::InUse(_) => return Problem::internal(text, LATER),
+    };
+    Problem::new(status, text)
 }
 
 impl IntoProblem for Failure {
@@ -159,6 +168,7 @@ impl IntoProblem for JobError {
         let text = self.to_string();
         let status = match self {
             JobError::NoSuchJob => StatusCode::NOT_FOUND,
+            JobError::Changed => StatusCode::PRECONDITION_FAILED,
             JobError::NotOver(_) | JobError::Pointless(_) | JobError::Busy => StatusCode::CONFLICT,
             JobError::Refused(error) => {
                 return match error.downcast::<CatalogError>() {

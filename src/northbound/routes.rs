@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use axum::{Router, middleware};
 use file_transport::Incoming;
 use http::StatusCode;
@@ -25,7 +25,11 @@ const GUARDED: [&str; 2] = ["/uploads/{id}", "/events"];
 
 /// The routes as a service that answers requests from the transport.
 #[derive(Clone)]
-pub struct Routes(Router);
+pub struct Routes {
+    router: Router,
+    /// Whether `/files/…` is of the southbound, by its prefix.
+    files_are_south: bool,
+}
 
 impl Northbound {
     /// All routes, under the rules for every request.
@@ -33,10 +37,11 @@ impl Northbound {
         let browsers = Layers { browsers, guarded: &GUARDED, exposed: response::EXPOSED };
         let rules = Rules { name: "northbound", timeout: settings.timeout.clone(), browsers };
         let durations = Arc::clone(&self.durations);
+        let files_are_south = format!("{}/", self.api_root).starts_with("/files/");
         // Outside the rules, so that what they refuse is counted too.
-        Routes(
-            rules.apply(self.routes()).layer(middleware::from_fn_with_state(durations, durations::observe)),
-        )
+        let router =
+            rules.apply(self.routes()).layer(middleware::from_fn_with_state(durations, durations::observe));
+        Routes { router, files_are_south }
     }
 
     fn routes(self) -> Router {
@@ -68,7 +73,7 @@ impl Northbound {
             .route("/jobs/{id}/retry", on("POST, OPTIONS", post(jobs::retry)))
             .route(
                 "/iso",
-                on(files::ALLOW, get(iso::list).put(iso::put).delete(iso::delete).post(files::post)),
+                on(files::ALLOW, get(iso::list).put(iso::put).delete(iso::delete).post(files::put::post)),
             )
             .route(
                 "/microkernel",
@@ -77,9 +82,14 @@ impl Northbound {
                     get(microkernel::list)
                         .put(microkernel::put)
                         .delete(microkernel::delete)
-                        .post(files::post),
+                        .post(files::put::post),
                 ),
-            );
+            )
+            .route(
+                "/files/{store}/{name}",
+                on("GET, HEAD, DELETE, OPTIONS", get(files::one::show).delete(files::one::delete)),
+            )
+            .route("/files/{store}/{name}/labels", on("PUT, OPTIONS", put(files::labels::put)));
         let nothing = || async {
             Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path; GET / tells what there is")
         };
@@ -138,9 +148,12 @@ impl HttpService for Routes {
                 | "/docs"
                 | "/gui"
         ) || ["/images/", "/jobs/", "/uploads/", "/gui/"].iter().any(|above| path.starts_with(above))
+            || !self.files_are_south
+                // An image may be named `files`.
+                && ["/files/iso/", "/files/microkernel/"].iter().any(|above| path.starts_with(above))
     }
 
     fn handle(self: Arc<Self>, request: http::Request<Incoming>, client: Client) -> Answer {
-        Box::pin(respond(self.0.clone(), request, client))
+        Box::pin(respond(self.router.clone(), request, client))
     }
 }

@@ -433,6 +433,7 @@ fn two_spellings_of_one_name_are_one_name() {
         assert!(answer.text.contains("debian.iso and Debian.iso"), "{target}: {}", answer.text);
     }
     assert_eq!(ask("DELETE", &service.north("/iso?name=debian.iso"), &[]).status, 404);
+    assert_eq!(ask("GET", &service.north("/files/iso/debian.iso"), &[]).status, 404);
     assert_eq!(names(&list(&service, "/iso")), ["Debian.iso"]);
     assert_eq!(digest::of_file(&service.path("static/iso/Debian.iso")), kept);
     let image = service.wait_for_status("debian", "1", |status| status == "OK");

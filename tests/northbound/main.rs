@@ -12,6 +12,7 @@ mod clients;
 mod coded_bodies;
 mod digests;
 mod events;
+mod file_state;
 mod files;
 mod images;
 mod local_isos;

@@ -152,6 +152,12 @@ fn files(checked: &Checked) {
     });
     checked.ask("PUT", "/microkernel", "/microkernel?name=vmlinuz", &json, "a kernel").expect_status(200);
     checked.on("GET", "/microkernel", "/microkernel?name=vmlinuz", 200);
+    let one = "/files/{store}/{name}";
+    checked.on("GET", one, "/files/iso/b.iso", 200);
+    let labels = "/files/{store}/{name}/labels";
+    checked.ask("PUT", labels, "/files/iso/b.iso/labels", &[], r#"{"team": "blue"}"#).expect_status(200);
+    checked.ask("PUT", "/microkernel", "/microkernel?name=boot.ipxe", &json, "#!ipxe").expect_status(200);
+    checked.on("DELETE", one, "/files/microkernel/boot.ipxe", 200);
     checked
         .ask(
             "DELETE",
@@ -354,6 +360,12 @@ fn refusals(checked: &Checked) {
         ("DELETE", "/iso", "/iso?name=none.iso", 404),
         ("DELETE", "/iso", "/iso?nmae=none.iso", 400),
         ("DELETE", "/microkernel", "/microkernel?name=none", 404),
+        ("GET", "/files/{store}/{name}", "/files/iso/none", 404),
+        ("GET", "/files/{store}/{name}", "/files/disk/none", 400),
+        ("DELETE", "/files/{store}/{name}", "/files/iso/none", 404),
+        ("DELETE", "/files/{store}/{name}", "/files/iso/a.iso", 409),
+        ("PUT", "/files/{store}/{name}/labels", "/files/iso/none/labels", 404),
+        ("PUT", "/files/{store}/{name}/labels", "/files/iso/a.iso/labels", 400),
         ("GET", "/events", "/events?types=disk", 400),
         ("GET", "/uploads/{id}", "/uploads/x", 404),
     ] {

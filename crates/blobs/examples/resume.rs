@@ -2,6 +2,7 @@
 
 use blobs::{Disks, Limits, Resumed, Store};
 use model::digest::Expected;
+use model::labels::Labels;
 use model::names::FileName;
 use model::stored_file::StoreKind;
 use model::unfinished_file::{Owner, Plan, UnfinishedFileId};
@@ -18,6 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         expected: Expected::default(),
         owner: Owner::Upload,
         client: None,
+        labels: Labels::default(),
         resume_data: serde_json::Value::Null,
     };
     let store = open()?;

@@ -1,5 +1,6 @@
 use super::*;
 use model::digest::Expected;
+use model::labels::Labels;
 use model::names::FileName;
 use model::stored_file::StoreKind;
 use model::unfinished_file::Owner;
@@ -41,6 +42,7 @@ fn part(store: &Store) -> Upload {
         expected: Expected::default(),
         owner: Owner::Job,
         client: None,
+        labels: Labels::default(),
         resume_data: serde_json::Value::Null,
     };
     let mut upload = store.begin_unfinished(&id(), plan).expect("begins");

@@ -1,6 +1,7 @@
 use model::client::ClientKey;
 use model::digest::Expected;
 use model::fair_limit::share_of;
+use model::labels::Labels;
 use model::names::FileName;
 use model::stored_file::StoreKind;
 use model::unfinished_file::Plan;
@@ -74,7 +75,15 @@ fn plan(owner: Owner) -> Plan {
         sha256: Some(sha256.to_owned().try_into().expect("a digest")),
         sha512: Some(sha512.to_owned().try_into().expect("a digest")),
     };
-    Plan { name: name(), size: Some(6), expected, owner, client: None, resume_data: json!({"tag": 1}) }
+    Plan {
+        name: name(),
+        size: Some(6),
+        expected,
+        owner,
+        client: None,
+        labels: Labels::default(),
+        resume_data: json!({"tag": 1}),
+    }
 }
 
 #[test]

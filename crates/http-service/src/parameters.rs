@@ -122,11 +122,33 @@ impl Parameters {
         Ok(parameters)
     }
 
+    /// Reads a body that is the object `object` itself, whatever its Content-Type.
+    ///
+    /// # Errors
+    ///
+    /// 400 as of [`Self::of_object`]. 408 for a body that takes longer than 30 seconds.
+    pub async fn of_body(body: Body, object: &str, known: Known<'_>) -> Result<Self, Problem> {
+        Self::of_object(&read(body).await?, object, known)
+    }
+
+    /// Reads a text that is the object `object`.
+    ///
+    /// # Errors
+    ///
+    /// 400 for a text that is no JSON object of texts and numbers, or has too many members.
+    pub fn of_object(text: &[u8], object: &str, known: Known<'_>) -> Result<Self, Problem> {
+        let members: Members = serde_json::from_slice(without_mark(text)).map_err(|error| {
+            Problem::parameter(object, format_args!("must be an object in JSON: {error}"))
+        })?;
+        let mut parameters = Self::default();
+        parameters.add_members(object, members.0, known)?;
+        Ok(parameters)
+    }
+
     /// An empty array is taken for an empty object: RackHD sends `[]` with DELETE.
     fn of_json(bytes: &[u8], known: Known<'_>) -> Result<Self, Problem> {
         let mut parameters = Self::default();
-        // Windows writes a byte order mark, which may be passed over (RFC 8259 §8.1).
-        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        let bytes = without_mark(bytes);
         if matches!(bytes.trim_ascii(), b"" | b"[]") {
             return Ok(parameters);
         }
@@ -140,8 +162,12 @@ impl Parameters {
             if parameters.0.contains_key(&name) {
                 return Err(Problem::parameter(&name, "is given more than once"));
             }
-            if let Some((_, list)) = known.objects.iter().find(|(object, _)| *object == name) {
-                parameters.add_members(&name, list, value, known)?;
+            if known.objects.iter().any(|(object, _)| *object == name) {
+                match value {
+                    Value::Null => {}
+                    Value::Object(members) => parameters.add_members(&name, members, known)?,
+                    _ => return Err(Problem::parameter(&name, "must be an object in the JSON body")),
+                }
                 continue;
             }
             let values = match value {
@@ -163,19 +189,14 @@ impl Parameters {
         Ok(parameters)
     }
 
-    /// Adds each member of `object` to `list`.
+    /// Adds each member of `object` to its list.
     fn add_members(
         &mut self,
         object: &str,
-        list: &str,
-        value: Value,
+        members: impl IntoIterator<Item = (String, Value)>,
         known: Known<'_>,
     ) -> Result<(), Problem> {
-        let members = match value {
-            Value::Null => return Ok(()),
-            Value::Object(members) => members,
-            _ => return Err(Problem::parameter(object, "must be an object in the JSON body")),
-        };
+        let list = known.objects.iter().find(|(name, _)| *name == object).map_or(object, |(_, list)| list);
         for (key, value) in members {
             let text = match value {
                 Value::String(text) => text,
@@ -297,6 +318,11 @@ async fn read(body: Body) -> Result<Bytes, Problem> {
         let detail = format!("the JSON body cannot be read, or is longer than {MAX_BODY} bytes: {error}");
         Problem::new(StatusCode::BAD_REQUEST, detail)
     })
+}
+
+/// Windows writes a byte order mark, which may be passed over (RFC 8259 §8.1).
+fn without_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)
 }
 
 /// Whether the body is JSON, in any case and with any parameters (RFC 9110 §8.3.1).

@@ -21,9 +21,10 @@ pub struct Problem {
     status: StatusCode,
     detail: String,
     parameter: Option<String>,
-    id: Option<String>,
+    id: Option<Box<str>>,
+    name: Option<Box<str>>,
     allow: Option<&'static str>,
-    log: Option<String>,
+    log: Option<Box<str>>,
     is_unread: bool,
 }
 
@@ -50,6 +51,11 @@ pub struct Body {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     id: Option<String>,
+    /// The name of the file that it is about, where the problem is that there is one or another request has
+    /// it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    name: Option<String>,
 }
 
 impl Problem {
@@ -60,6 +66,7 @@ impl Problem {
             detail: detail.into(),
             parameter: None,
             id: None,
+            name: None,
             allow: None,
             log: None,
             is_unread: false,
@@ -108,13 +115,18 @@ impl Problem {
     }
 
     /// Tells the id of the thing that is there already.
-    pub fn with_id(self, id: impl Into<String>) -> Self {
+    pub fn with_id(self, id: impl Into<Box<str>>) -> Self {
         Self { id: Some(id.into()), ..self }
+    }
+
+    /// Tells the name of the file that it is about.
+    pub fn with_name(self, name: impl Into<Box<str>>) -> Self {
+        Self { name: Some(name.into()), ..self }
     }
 
     /// Adds details for the log, which the client does not read.
     pub fn logged(self, error: impl ToString) -> Self {
-        Self { log: Some(error.to_string()), ..self }
+        Self { log: Some(error.to_string().into()), ..self }
     }
 
     /// A problem whose client has gone, so that it reads no answer.
@@ -131,7 +143,7 @@ impl Problem {
     pub(crate) fn log_unanswered(&self) {
         let request = RequestId::current().map(tracing::field::display);
         let (status, reason) = (self.status.as_u16(), self.detail.as_str());
-        match &self.log {
+        match self.log.as_deref() {
             Some(error) => tracing::error!(request, error, "a request failed"),
             None => tracing::info!(request, status, reason, "a request failed after its client had gone"),
         }
@@ -151,7 +163,8 @@ impl Problem {
             detail: self.detail.clone(),
             message: self.detail.clone(),
             parameter: self.parameter.clone(),
-            id: self.id.clone(),
+            id: self.id.as_deref().map(str::to_owned),
+            name: self.name.as_deref().map(str::to_owned),
         }
     }
 }
@@ -168,7 +181,7 @@ impl From<Problem> for ApiError {
         }
         // Text and numbers are always JSON.
         let body = serde_json::to_vec(&problem.body()).unwrap_or_default();
-        Self { status: problem.status, headers, body: body.into(), log: problem.log }
+        Self { status: problem.status, headers, body: body.into(), log: problem.log.map(String::from) }
     }
 }
 

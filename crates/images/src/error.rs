@@ -39,6 +39,14 @@ pub enum CatalogError {
     /// Your request: another request is working with the same name at this moment.
     #[error("{0} is being worked on by another request; try again when that has ended")]
     Busy(String),
+    /// Your request: another request is working with the file at this moment.
+    #[error("the {kind} {name} is being worked on by another request; try again when that has ended")]
+    FileBusy {
+        /// Its store.
+        kind: StoreKind,
+        /// Its name.
+        name: FileName,
+    },
     /// Your request: the ISO may not go or change, because images need it.
     #[error("the ISO {iso} is used by {}", images.join(", "))]
     InUse {
@@ -192,7 +200,14 @@ impl CatalogError {
 
     /// Whether the file could be stored under another name.
     pub(crate) fn is_about_the_name(&self) -> bool {
-        matches!(self, Self::Busy(_) | Self::InUse { .. } | Self::NameIsLocal(_) | Self::NameIsStored(_))
+        matches!(
+            self,
+            Self::Busy(_)
+                | Self::FileBusy { .. }
+                | Self::InUse { .. }
+                | Self::NameIsLocal(_)
+                | Self::NameIsStored(_)
+        )
     }
 
     /// Whether the service has no permission to open a file.

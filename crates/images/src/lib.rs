@@ -26,7 +26,7 @@ mod verify;
 
 pub use ::records::inventory::Snapshot;
 pub use error::CatalogError;
-pub use files::{Files, ListedFile, StoreScan};
+pub use files::{Files, ListedFile, LockedFile, StoreScan};
 pub use handle::{Catalog, OpenError, Storage};
 pub use intake::{Intake, Intakes};
 pub use job_requests::JobRequests;

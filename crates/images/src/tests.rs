@@ -17,6 +17,7 @@ use component::{ContentSource, LookupError, LookupRequest, Resolved};
 use model::client::ClientKey;
 use model::digest::{Expected, Sha256};
 use model::image::Image;
+use model::labels::Labels;
 use model::names::{FileName, ImageName, ImageVersion};
 use model::stored_file::StoreKind;
 use model::unfinished_file::{Owner, Plan, UnfinishedFileId};
@@ -169,6 +170,7 @@ async fn only_a_file_that_can_still_become_right_stays_unfinished() {
             expected,
             owner: Owner::Upload,
             client: None,
+            labels: Labels::default(),
             resume_data,
         };
         let mut intake = intakes.begin(&id, StoreKind::Microkernel, plan, None).await.expect("an intake");

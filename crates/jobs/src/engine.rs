@@ -216,15 +216,20 @@ impl Jobs {
     }
 
     /// Stops a job for good and waits until its work has ended. A job that has ended already leaves the list.
+    /// With `seen` nothing is done unless that is its record still.
     ///
     /// # Errors
     ///
-    /// [`JobError::NoSuchJob`]; [`JobError::Busy`] if it does not end in time; [`JobError::Refused`] if the
-    /// store does not forget it.
-    pub async fn cancel(&self, id: &JobId) -> Result<Shown, JobError> {
+    /// [`JobError::NoSuchJob`]; [`JobError::Changed`] if it is not as `seen`; [`JobError::Busy`] if it does
+    /// not end in time; [`JobError::Refused`] if the store does not forget it.
+    pub async fn cancel(&self, id: &JobId, seen: Option<Job>) -> Result<Shown, JobError> {
         let entry = self.runner.list.get(id).ok_or(JobError::NoSuchJob)?;
         if entry.state().is_end() {
             settled(&entry).await?;
+            if seen.is_some_and(|seen| seen != entry.current().job) {
+                return Err(JobError::Changed);
+            }
+            // Fails if it was begun again since.
             if !self.runner.list.remove(id) {
                 return Err(JobError::Busy);
             }
@@ -232,7 +237,14 @@ impl Jobs {
             self.runner.changed(id);
             return Ok(shown(&entry));
         }
-        entry.change(|current| current.is_cancelled = true);
+        let mut is_seen = false;
+        entry.change(|current| {
+            is_seen = seen.is_none_or(|seen| seen == current.job);
+            current.is_cancelled |= is_seen;
+        });
+        if !is_seen {
+            return Err(JobError::Changed);
+        }
         entry.stop().cancel();
         let mut watch = entry.watch();
         let ended = watch.wait_for(|current| current.job.state.is_end() || !current.has_runner);

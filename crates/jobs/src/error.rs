@@ -14,6 +14,9 @@ pub enum JobError {
     /// The work is not needed any more, or is being done by another job.
     #[error("the job cannot be begun again: {0}")]
     Pointless(String),
+    /// It is not as the caller has seen it.
+    #[error("the job was changed meanwhile; look at it again")]
+    Changed,
     /// The end of the job is still being recorded.
     #[error("the end of the job is just being recorded; try again")]
     Busy,

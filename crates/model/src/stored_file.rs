@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,18 @@ pub enum StoreKind {
     Microkernel,
 }
 
+impl FromStr for StoreKind {
+    type Err = UnknownStore;
+
+    fn from_str(text: &str) -> Result<Self, UnknownStore> {
+        match text {
+            "iso" => Ok(Self::Iso),
+            "microkernel" => Ok(Self::Microkernel),
+            _ => Err(UnknownStore),
+        }
+    }
+}
+
 impl fmt::Display for StoreKind {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
@@ -31,6 +44,11 @@ impl fmt::Display for StoreKind {
         })
     }
 }
+
+/// The text names no store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be iso or microkernel")]
+pub struct UnknownStore;
 
 /// How a file came into its store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,6 +149,10 @@ pub struct FileRecord {
     /// Its damage, if it was noticed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub damage: Option<Damage>,
+    /// The format of this version by its first bytes, as a word; `unknown` if none fits. Absent in older
+    /// records, and before the first bytes were read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
     /// The labels of the name: they stay when the file is replaced. Absent in older records.
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
     pub labels: Labels,
@@ -149,6 +171,7 @@ impl FileRecord {
             verified: None,
             uploaded: None,
             damage: None,
+            format: None,
             labels: Labels::default(),
         }
     }
@@ -168,6 +191,11 @@ impl FileRecord {
             Some(_) => is_same && self.identity.inode == found.inode,
             None => is_same && self.sha256.is_some(),
         }
+    }
+
+    /// Whether there is something to be read about the version `found`: its state, or the format alone.
+    pub fn lacks(&self, found: &Identity) -> bool {
+        !self.is_known(found) || (self.damage.is_none() && self.format.is_none())
     }
 
     /// The damage of the version `found`.
@@ -200,6 +228,8 @@ pub struct StoredFile {
     pub verified: Option<Timestamp>,
     /// When it came.
     pub uploaded: Option<Timestamp>,
+    /// Its format, once known.
+    pub format: Option<String>,
     /// Its labels.
     pub labels: Labels,
 }
@@ -218,6 +248,7 @@ impl StoredFile {
             origin: Some(if local { Origin::Local } else { Origin::Folder }),
             verified: None,
             uploaded: Timestamp::try_from(identity.modified()).ok(),
+            format: None,
             labels: record.map(|record| record.labels.clone()).unwrap_or_default(),
         };
         match record.filter(|record| record.identity.same_version(&identity)) {
@@ -232,6 +263,7 @@ impl StoredFile {
                 origin: if local { unknown.origin } else { record.origin.clone() },
                 verified: record.verified,
                 uploaded: record.uploaded.or(unknown.uploaded),
+                format: record.format.clone(),
                 ..unknown
             },
         }

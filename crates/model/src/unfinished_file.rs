@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::client::ClientKey;
 use crate::digest::{Expected, Sha256};
+use crate::labels::Labels;
 use crate::names::FileName;
 
 /// The longest id of an unfinished file. A UUID has 36 bytes.
@@ -51,6 +52,9 @@ pub struct Plan {
     /// The client that began it or asked for the job, as limits count it. Jobs of earlier versions have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<ClientKey>,
+    /// The labels that the file brings. Without any it keeps those of an older file of its name.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
     /// Data of the owner for a resume. Only the owner reads it.
     #[serde(rename = "memo")]
     pub resume_data: Value,
@@ -145,6 +149,7 @@ mod tests {
             expected: Expected::default(),
             owner: Owner::Upload,
             client: None,
+            labels: Labels::default(),
             resume_data: Value::Null,
         };
         let (created, age) = (Timestamp::now(), Duration::ZERO);

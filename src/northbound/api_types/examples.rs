@@ -140,6 +140,7 @@ pub(in crate::northbound) fn iso() -> Value {
         "size": "2.10 MB",
         "uploaded": "2026-11-20T23:13:48.288Z",
         "bytes": 2_097_152,
+        "format": "iso",
         "sha256": SHA256,
         "local": false,
         "status": "OK",
@@ -150,10 +151,16 @@ pub(in crate::northbound) fn iso() -> Value {
     })
 }
 
-pub(in crate::northbound) fn isos() -> Value {
+/// The ISO with what listings add.
+pub(in crate::northbound) fn listed_iso() -> Value {
     let mut iso = iso();
+    iso["labels"] = json!({"team": "blue"});
     iso["images"] = json!(["ipxe 1"]);
-    json!([iso])
+    iso
+}
+
+pub(in crate::northbound) fn isos() -> Value {
+    json!([listed_iso()])
 }
 
 pub(in crate::northbound) fn microkernel() -> Value {
@@ -162,6 +169,7 @@ pub(in crate::northbound) fn microkernel() -> Value {
         "size": "4.15 MB",
         "uploaded": "2026-11-20T23:14:10.020Z",
         "bytes": 4_150_128,
+        "format": "efi",
         "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         "local": false,
         "status": "OK",
@@ -195,6 +203,7 @@ pub(in crate::northbound) fn unfinished_uploads() -> Value {
         "name": "big.iso",
         "offset": 1_048_576,
         "size": 734_003_200,
+        "labels": {"team": "blue"},
         "created": "2026-11-20T23:13:48.256Z",
         "expires": "2026-11-27T23:13:48.256Z",
     }])

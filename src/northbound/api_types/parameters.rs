@@ -142,6 +142,16 @@ pub(in crate::northbound) struct FileName {
     name: String,
 }
 
+/// The file that is meant.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(in crate::northbound) struct FilePath {
+    /// Its store.
+    store: Store,
+    /// Its name.
+    name: String,
+}
+
 /// A file that comes as a body.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -158,6 +168,9 @@ pub(in crate::northbound) struct IncomingFile {
     checksum: Option<String>,
     /// A link to an OpenPGP signature of the checksum file, by a key in `keyringDir`.
     signature: Option<String>,
+    /// Labels, each as `key=value`. They replace those of the name; without any, those stay.
+    #[param(max_items = 64, example = json!(["team=blue"]))]
+    label: Option<Vec<String>>,
 }
 
 /// What the bytes of a body must be.
@@ -208,6 +221,9 @@ pub(in crate::northbound) struct NewUpload {
     /// The SHA-512 that the file must have, in hexadecimal.
     #[param(pattern = "^[0-9a-fA-F]{128}$")]
     sha512: Option<String>,
+    /// Labels of the file, each as `key=value`. They replace those of the name; without any, those stay.
+    #[param(max_items = 64, example = json!(["team=blue"]))]
+    label: Option<Vec<String>>,
 }
 
 /// The version of the protocol.
@@ -238,8 +254,8 @@ pub(in crate::northbound) struct NewUploadFields {
     /// `1` if that is not known yet.
     #[param(rename = "Upload-Defer-Length", example = "1")]
     upload_defer_length: Option<String>,
-    /// Pairs of a key and a value in Base64, separated by commas. The keys are those of the query, and
-    /// `filename`, which is `name`.
+    /// Pairs of a key and a value in Base64, separated by commas. The keys are those of the query, but for
+    /// `label`; `filename`, which is `name`; and `labels`, an object in JSON.
     #[param(rename = "Upload-Metadata", example = "filename bGludXguaXNv,store aXNv")]
     upload_metadata: Option<String>,
 }

@@ -100,6 +100,15 @@ http_service::problem_answers! {
         NOT_FOUND: "The store has no such file.", "the ISO store has no file named linux.iso";
         CONFLICT: "An image needs it, or another request is working on it.", "the ISO linux.iso is used by linux 9";
     }
+    /// One file.
+    NoSuchFile {
+        NOT_FOUND: "The store has no such file.", "the ISO store has no file named linux.iso";
+    }
+    /// Changes of records.
+    NotRecorded {
+        INSUFFICIENT_STORAGE: "The inventory cannot be written. Nothing was changed.",
+            "the inventory cannot be written: no space is left";
+    }
     /// One job.
     NoSuchJob {
         NOT_FOUND: "No job has this id.", "no job has this id";

@@ -7,7 +7,7 @@ use http::{StatusCode, request};
 use http_service::Problem;
 use http_service::digest_fields::ExpectedDigests;
 use http_service::openapi::Bytes;
-use http_service::parameters::Parameters;
+use http_service::parameters::{Known, Parameters};
 use http_service::request_body::{check_headers, refuse_form_with};
 use model::names::FileName;
 use model::stored_file::StoreKind;
@@ -23,13 +23,17 @@ use crate::northbound::api_types::problems::{
     EncodingRejected, FileRejected, NotBegun, OtherChecksum, OtherVersion,
 };
 use crate::northbound::api_types::upload_progress::UploadBegun;
+use crate::northbound::labels::{LABELS, REPEATED, given_labels, parameters_of_object};
 use crate::northbound::problems::problem;
 
 /// The extensions of tus that are understood.
 const EXTENSIONS: &str =
     "creation,creation-with-upload,creation-defer-length,checksum,termination,expiration";
 
-pub(in crate::northbound) const PARAMETERS: [&str; 5] = ["name", "store", "size", "sha256", "sha512"];
+pub(in crate::northbound) const PARAMETERS: [&str; 6] =
+    ["name", "store", "size", "sha256", "sha512", "label"];
+
+const KNOWN: Known<'_> = Known::with_lists(&PARAMETERS, &REPEATED);
 
 /// What a client learns that begins with a form.
 const FORM_ADVICE: &str =
@@ -139,9 +143,9 @@ fn check(parts: &request::Parts) -> Result<(), Problem> {
 /// What the request says of the file, and its store.
 fn plan(parts: &request::Parts) -> Result<(StoreKind, Plan), Problem> {
     check(parts)?;
-    let parameters = Parameters::of_query(parts, &PARAMETERS)?.or(metadata(&parts.headers)?, &PARAMETERS)?;
+    let parameters = Parameters::of_query(parts, KNOWN)?.or(metadata(&parts.headers)?, KNOWN)?;
     let name = parameters.required("name", FileName::new)?;
-    let kind = parameters.optional("store", kind)?.unwrap_or(StoreKind::Iso);
+    let kind = parameters.optional("store", |text| text.parse::<StoreKind>())?.unwrap_or(StoreKind::Iso);
     let size = match fields::number(&parts.headers, "upload-length")? {
         Some(size) => Some(size),
         None => parameters
@@ -157,7 +161,8 @@ fn plan(parts: &request::Parts) -> Result<(StoreKind, Plan), Problem> {
     }
     let expected = ExpectedDigests::of_parameters(&parameters)?.expected();
     let (client, resume_data) = (client(&parts.extensions), Value::Null);
-    Ok((kind, Plan { name, size, expected, owner: Owner::Upload, client, resume_data }))
+    let labels = given_labels(&parameters)?.unwrap_or_default();
+    Ok((kind, Plan { name, size, expected, owner: Owner::Upload, client, labels, resume_data }))
 }
 
 async fn begin(api: &Northbound, kind: StoreKind, plan: Plan) -> Result<UnfinishedFileId, Problem> {
@@ -169,24 +174,20 @@ async fn begin(api: &Northbound, kind: StoreKind, plan: Plan) -> Result<Unfinish
 
 /// The parameters in `Upload-Metadata`. Clients of tus call a file's name `filename`, `name` or both.
 fn metadata(headers: &HeaderMap) -> Result<Vec<(String, String)>, Problem> {
-    let mut said = fields::metadata(headers, &["filename", "name", "store", "sha256", "sha512"])?;
+    let said = fields::metadata(headers, &["filename", "name", "store", "sha256", "sha512", LABELS])?;
+    let (labels, mut said): (Vec<_>, Vec<_>) = said.into_iter().partition(|(key, _)| key == LABELS);
     let name = said.iter().find(|(key, _)| key == "name").map(|(_, name)| name.clone());
     said.retain(|(key, value)| key != "filename" || Some(value) != name.as_ref());
     if name.is_some() && said.iter().any(|(key, _)| key == "filename") {
         let detail = "Upload-Metadata: `name` and `filename` differ; send one of them";
         return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
     }
+    for (_, object) in labels {
+        said.extend(parameters_of_object(&object)?);
+    }
     let renamed = said.into_iter().map(|(key, value)| match key.as_str() {
         "filename" => ("name".to_owned(), value),
         _ => (key, value),
     });
     Ok(renamed.collect())
-}
-
-fn kind(text: String) -> Result<StoreKind, &'static str> {
-    match text.as_str() {
-        "iso" => Ok(StoreKind::Iso),
-        "microkernel" => Ok(StoreKind::Microkernel),
-        _ => Err("must be iso or microkernel"),
-    }
 }

@@ -12,6 +12,7 @@ use super::response::expires;
 use crate::northbound::api::Northbound;
 use crate::northbound::api_types::examples;
 use crate::northbound::views::file::Store;
+use crate::northbound::views::labels::Labels;
 use crate::northbound::views::time::Time;
 
 /// An upload that lacks bytes.
@@ -29,6 +30,8 @@ pub(in crate::northbound) struct UnfinishedUpload {
     /// Bytes that it will have, where that is known.
     #[schema(required)]
     size: Option<u64>,
+    /// The labels that the file will bring.
+    labels: Labels,
     created: Time,
     /// When it goes, if no request touches it until then.
     #[schema(required)]
@@ -57,6 +60,7 @@ impl UnfinishedUpload {
             name: file.plan.name.clone(),
             offset: file.offset,
             size: file.plan.size,
+            labels: (&file.plan.labels).into(),
             created: file.created.into(),
             expires: Time::of_system(expires(api, file)),
         }

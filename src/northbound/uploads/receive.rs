@@ -24,7 +24,9 @@ pub(super) struct Appended {
 /// begin anew.
 pub(super) fn locked(error: CatalogError) -> Problem {
     match error {
-        CatalogError::Busy(_) => Problem::new(StatusCode::LOCKED, error.to_string()),
+        CatalogError::Busy(_) | CatalogError::FileBusy { .. } => {
+            Problem::new(StatusCode::LOCKED, error.to_string())
+        }
         other => problem(other),
     }
 }

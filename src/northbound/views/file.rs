@@ -24,6 +24,11 @@ pub(in crate::northbound) struct StoredFile {
     #[schema(required)]
     uploaded: Option<Time>,
     bytes: u64,
+    /// What it is by its first bytes, once they were read: `iso` (ISO 9660 or UDF), `squashfs` and `tar`
+    /// become images, others such as `gzip`, `html` and `text` do not, and `unknown` is none of those that
+    /// are known.
+    #[schema(required, examples("iso"))]
+    format: Option<String>,
     /// Its SHA-256, once known.
     #[schema(required, value_type = Option<String>)]
     sha256: Option<Sha256>,
@@ -97,6 +102,7 @@ impl StoredFile {
             size: size::shown(file.identity.size),
             uploaded,
             bytes: file.identity.size,
+            format: file.format.clone(),
             sha256: file.sha256,
             local: file.local,
             status: file.status.clone(),

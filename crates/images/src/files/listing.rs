@@ -13,7 +13,7 @@ use crate::locks::FileLocks;
 use crate::records::Writer;
 use crate::stores::Stores;
 use crate::tasks::{Questions, Tasks};
-use blobs::Usage;
+use blobs::{StoreError, Usage};
 use model::identity::Identity;
 use model::image::Status;
 use model::litter::{accompanies_isos, is_litter};
@@ -91,25 +91,14 @@ impl Files {
         Ok(listed.collect())
     }
 
-    /// The files in the folder of a store. What other programs leave there is passed over, and so is what
-    /// accompanies ISOs in theirs, unless it came through this program or an image is made
-    /// from it.
+    /// The files in the folder of a store that are listed.
     pub(super) fn stored(
         &self,
         kind: StoreKind,
         snapshot: &Snapshot,
     ) -> Result<Vec<(FileName, Identity)>, CatalogError> {
-        let is_iso = kind == StoreKind::Iso;
-        let is_ours = |name: &FileName| {
-            let origin = snapshot.file(kind, name).and_then(|record| record.origin.as_ref());
-            origin.is_some_and(|origin| *origin != Origin::Folder)
-                || (is_iso && !users_of(snapshot.records(), name, None).is_empty())
-        };
         let mut stored = self.stores.of(kind).list()?;
-        stored.retain(|(name, _)| {
-            let is_foreign = is_litter(name.as_str()) || (is_iso && accompanies_isos(name.as_str()));
-            !is_foreign || is_ours(name)
-        });
+        stored.retain(|(name, _)| is_listed(snapshot, kind, name));
         Ok(stored)
     }
 
@@ -118,7 +107,7 @@ impl Files {
         let local = snapshot.file(kind, &name).and_then(|record| record.local.as_ref());
         let identity = match local {
             Some(path) => identity_at(path),
-            None => Some(self.stores.stat(kind, &name)?),
+            None => Some(self.stored_as(&snapshot, kind, &name)?),
         };
         let used_by =
             if kind == StoreKind::Iso { users_of(snapshot.records(), &name, None) } else { Vec::new() };
@@ -128,8 +117,26 @@ impl Files {
         Ok(ListedFile { file, used_by, shared_with })
     }
 
-    /// What is known of a file that is now `identity`. If its digest is not known and the file is complete, a
-    /// job is requested. A local ISO that is missing is described by its record.
+    /// The file with this very name in the folder of a store, if that is listed.
+    fn stored_as(
+        &self,
+        snapshot: &Snapshot,
+        kind: StoreKind,
+        name: &FileName,
+    ) -> Result<Identity, CatalogError> {
+        use StoreError::{Link, NotAFile, NotFound, OtherSpelling};
+
+        match self.stores.of(kind).stat(name) {
+            Ok(identity) if is_listed(snapshot, kind, name) => Ok(identity),
+            Ok(_) | Err(NotFound(_) | Link(_) | NotAFile(_) | OtherSpelling { .. }) => {
+                Err(CatalogError::NoSuchFile { kind, name: name.clone() })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What is known of a file that is now `identity`. If its digest or format is not known and the file is
+    /// complete, a job is requested. A local ISO that is missing is described by its record.
     fn described(
         &self,
         snapshot: &Snapshot,
@@ -151,11 +158,23 @@ impl Files {
             let settling = *self.settling.get();
             settling.is_zero() || latest.is_untouched_for(settling, SystemTime::now())
         };
-        if file.status == Status::Preparing && is_complete() {
+        let lacks = file.status == Status::Preparing || (file.status == Status::Ok && file.format.is_none());
+        if lacks && is_complete() {
             self.requests.digests.post((kind, file.name.clone()), latest.size);
         }
         Some(file)
     }
+}
+
+/// Whether a file in the folder of a store is listed. What other programs leave there is passed over, and so
+/// is what accompanies ISOs in theirs, unless it came through this program or an image is made from it.
+fn is_listed(snapshot: &Snapshot, kind: StoreKind, name: &FileName) -> bool {
+    let is_iso = kind == StoreKind::Iso;
+    let is_foreign = is_litter(name.as_str()) || (is_iso && accompanies_isos(name.as_str()));
+    let origin = snapshot.file(kind, name).and_then(|record| record.origin.as_ref());
+    !is_foreign
+        || origin.is_some_and(|origin| *origin != Origin::Folder)
+        || (is_iso && !users_of(snapshot.records(), name, None).is_empty())
 }
 
 /// The identity of a local ISO on disk. `None` if it is missing.

@@ -14,7 +14,7 @@ use crate::intake::intakes::Intakes;
 use crate::intake::receiving::{Intake, Receiving};
 use crate::locks::{FileLock, NameLock};
 use crate::tasks::blocking;
-use crate::trees::{TreeError, Trees};
+use crate::trees::{TreeError, Trees, format_at};
 use blobs::{Published, Received, StoreError, Upload};
 use model::digest::Sha256;
 use model::image::TreeSummary;
@@ -28,7 +28,8 @@ const DUPLICATE_TIME: Duration = Duration::from_secs(60);
 
 /// A file that has its name. No other request touches it until it has its record too.
 struct Arrival {
-    received: Received,
+    /// The record that it is to have, as that of an upload.
+    record: FileRecord,
     published: Published,
     locks: ArrivalLocks,
 }
@@ -48,17 +49,30 @@ impl Intake {
     }
 
     async fn store(self) -> Result<StoredFile, CatalogError> {
-        let (kind, intakes, labels) = (self.kind, Arc::clone(&self.intakes), self.labels.clone());
-        let (arrival, ()) = self.publish(false, |_, _| Ok(())).await?;
-        let received = arrival.received.clone();
-        let record = FileRecord { labels, ..record_of(kind, &received, Origin::Upload) };
-        let record = intakes.record_file(record).await;
+        let (intakes, labels) = (Arc::clone(&self.intakes), self.labels.clone());
+        // A digest can be computed again, but labels cannot.
+        let needs_record = !labels.is_empty();
+        let (arrival, ()) = self.publish(needs_record, |_, _| Ok(())).await?;
+        let recorded = intakes.record_file(FileRecord { labels, ..arrival.record.clone() }).await;
+        let record = match recorded {
+            Err(error) if needs_record => {
+                arrival.commit(false).await?;
+                return Err(error);
+            }
+            Err(error) => {
+                let (kind, name) = (arrival.record.kind, arrival.record.name.clone());
+                tracing::warn!(%name, %error, "the digest of a new file cannot be recorded");
+                intakes.events.publish(ChangedRecord::File(kind, name));
+                arrival.record.clone()
+            }
+            Ok(record) => record,
+        };
         arrival.commit(true).await?;
         tracing::info!(
-            %kind, name = %received.name, bytes = received.identity.size, sha256 = %received.sha256,
-            "stored a file"
+            kind = %record.kind, name = %record.name, bytes = record.identity.size,
+            sha256 = record.sha256.map(tracing::field::display), "stored a file"
         );
-        Ok(StoredFile::new(received.name, received.identity, Some(&record)))
+        Ok(StoredFile::new(record.name.clone(), record.identity, Some(&record)))
     }
 
     /// All bytes of an image's ISO are here: reads the tree that was asked for and makes the file durable and
@@ -67,14 +81,14 @@ impl Intake {
     pub(crate) async fn store_image<T, F>(
         self,
         asked: Option<TreeKind>,
-        record: impl FnOnce(Received, TreeSummary) -> F,
+        record: impl FnOnce(FileRecord, TreeSummary) -> F,
     ) -> Result<T, CatalogError>
     where
         F: Future<Output = Result<T, CatalogError>>,
     {
         let inspect = move |trees: &Trees, path: &Path| trees.inspect(path, asked);
         let (arrival, summary) = self.publish(true, inspect).await?;
-        let recorded = record(arrival.received.clone(), summary).await;
+        let recorded = record(arrival.record.clone(), summary).await;
         arrival.commit(recorded.is_ok()).await?;
         recorded
     }
@@ -87,13 +101,15 @@ impl Intake {
         inspect: impl FnOnce(&Trees, &Path) -> Result<T, TreeError> + Send + 'static,
     ) -> Result<(Arrival, T), CatalogError> {
         let Self { intakes, kind, bytes, lock, .. } = self;
-        let (received, published, unfinished, digest, inspected) = match bytes {
+        let (record, published, unfinished, digest, inspected) = match bytes {
             Receiving::Published(received, unfinished) => {
                 let published = blocking(move || {
                     let store = intakes.stores.of(kind);
-                    let inspected = inspect(&intakes.trees, &store.path(&received.name))?;
+                    let path = store.path(&received.name);
+                    let (inspected, format) = (inspect(&intakes.trees, &path)?, format_at(&path));
                     let published = store.published_earlier(unfinished.key(), &received.name);
-                    Ok::<_, CatalogError>((received, published, Some(unfinished), None, inspected))
+                    let record = record_of(kind, received, format);
+                    Ok::<_, CatalogError>((record, published, Some(unfinished), None, inspected))
                 });
                 published.await??
             }
@@ -106,12 +122,12 @@ impl Intake {
                         inspect(&intakes.trees, path)
                     })
                 });
-                let (received, published, inspected) = published.await??;
-                (received, published, unfinished, digest, inspected)
+                let (record, published, inspected) = published.await??;
+                (record, published, unfinished, digest, inspected)
             }
         };
         let locks = ArrivalLocks { _name: lock, _unfinished: unfinished, _digest: digest };
-        Ok((Arrival { received, published, locks }, inspected))
+        Ok((Arrival { record, published, locks }, inspected))
     }
 }
 
@@ -124,7 +140,7 @@ impl Intakes {
         mut upload: Upload,
         needs_record: bool,
         inspect: impl FnOnce(&Path) -> Result<T, TreeError>,
-    ) -> Result<(Received, Published, T), CatalogError> {
+    ) -> Result<(FileRecord, Published, T), CatalogError> {
         let store = self.stores.of(kind);
         let inspected = match upload.size() {
             0 => Err(CatalogError::Empty),
@@ -136,8 +152,9 @@ impl Intakes {
                 if needs_record {
                     upload.need_record();
                 }
+                let format = format_at(upload.path());
                 let (received, published) = upload.finish(store)?;
-                Ok((received, published, inspected))
+                Ok((record_of(kind, received, format), published, inspected))
             }
             Err(error) if is_final(&error) => {
                 upload.discard(store);
@@ -150,17 +167,9 @@ impl Intakes {
         }
     }
 
-    /// Records a file that has just arrived. The file is complete without a record: its digest can be
-    /// computed again. The record comes back, with the labels of its name.
-    async fn record_file(&self, record: FileRecord) -> FileRecord {
-        let (key, new) = ((record.kind, record.name.clone()), record.clone());
-        let recorded = self.records.commit(move |records| Ok(record_file(records, new)));
-        let recorded: Result<FileRecord, CatalogError> = recorded.await;
-        recorded.unwrap_or_else(|error| {
-            tracing::warn!(name = %key.1, %error, "the digest of a new file cannot be recorded");
-            self.events.publish(ChangedRecord::File(key.0, key.1));
-            record
-        })
+    /// Records a file that has just arrived. The record comes back, with the labels of its name.
+    async fn record_file(&self, record: FileRecord) -> Result<FileRecord, CatalogError> {
+        self.records.commit(move |records| Ok(record_file(records, record))).await
     }
 }
 
@@ -186,9 +195,10 @@ fn is_final(error: &CatalogError) -> bool {
 }
 
 /// The record of a file that has just arrived, and whose bytes have all been digested.
-pub(crate) fn record_of(kind: StoreKind, received: &Received, origin: Origin) -> FileRecord {
-    let mut record = FileRecord::new(kind, received.name.clone(), received.identity, origin);
+fn record_of(kind: StoreKind, received: Received, format: Option<&'static str>) -> FileRecord {
+    let mut record = FileRecord::new(kind, received.name, received.identity, Origin::Upload);
     record.verify(received.sha256);
+    record.format = format.map(str::to_owned);
     record.uploaded = received.shared.then(Timestamp::now);
     record
 }

@@ -44,7 +44,7 @@ impl Intakes {
         limit: Duration,
     ) -> Result<FileLock, CatalogError> {
         let lock = self.file_locks.exclusive_within((kind, name.clone()), limit).await;
-        let lock = lock.ok_or_else(|| CatalogError::Busy(format!("the {kind} {name}")))?;
+        let lock = lock.ok_or_else(|| CatalogError::FileBusy { kind, name: name.clone() })?;
         match check_free(self.records.snapshot().records(), kind, name, image) {
             Err(refusal) if !self.is_only_missing_or_bad(name).await? => Err(refusal),
             _ => Ok(lock),

@@ -11,7 +11,6 @@ mod receiving;
 mod unfinished;
 mod worker;
 
-pub(crate) use finish::record_of;
 pub use intakes::Intakes;
 pub(crate) use permits::IntakePermits;
 pub use receiving::Intake;

@@ -46,8 +46,9 @@ impl Intake {
     }
 
     /// Gives the file labels. Without any it keeps those of an older file of its name.
-    pub fn set_labels(&mut self, labels: Labels) {
-        self.labels = labels;
+    #[must_use]
+    pub fn with_labels(self, labels: Labels) -> Self {
+        Self { labels, ..self }
     }
 
     /// Whether nothing but the record is missing: the file had got its name when the program ended.

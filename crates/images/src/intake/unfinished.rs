@@ -40,6 +40,7 @@ impl Intakes {
             return Err(StoreError::UnfinishedFileExists.into());
         }
         let lock = self.lock_name(kind, &plan.name, image, Duration::ZERO).await?;
+        let labels = plan.labels.clone();
         let stores = Arc::clone(&self.stores);
         let begun = blocking(move || {
             let upload = stores.of(kind).begin_unfinished(unfinished.key(), plan)?;
@@ -48,7 +49,7 @@ impl Intakes {
         let (upload, unfinished) = begun.await??;
         let worker =
             Worker::start(Arc::clone(&self.stores), self.tasks.clone(), kind, upload, Some(unfinished));
-        Ok(self.intake(kind, Receiving::Worker(worker), 0, lock, permit))
+        Ok(self.intake(kind, Receiving::Worker(worker), 0, lock, permit).with_labels(labels))
     }
 
     /// Resumes an unfinished file at its last checkpoint, with bytes from `client`. A previous holder has a
@@ -78,7 +79,7 @@ impl Intakes {
                 (received.identity.size, Receiving::Published(received, unfinished))
             }
         };
-        Ok(self.intake(kind, bytes, offset, lock, permit))
+        Ok(self.intake(kind, bytes, offset, lock, permit).with_labels(known.plan.labels))
     }
 
     fn permit_for(

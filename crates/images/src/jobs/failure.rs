@@ -120,6 +120,7 @@ impl From<CatalogError> for Failure {
             CatalogError::Store(StoreError::Mismatch(_)) => Self::Mismatch(text),
             CatalogError::Store(StoreError::NotAFile(_) | StoreError::OtherSpelling { .. })
             | CatalogError::Busy(_)
+            | CatalogError::FileBusy { .. }
             | CatalogError::InUse { .. }
             | CatalogError::NameIsLocal(_)
             | CatalogError::NameIsStored(_)

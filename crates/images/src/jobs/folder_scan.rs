@@ -97,13 +97,13 @@ impl FolderScan {
         self.publish(&differences(&before, &now), &now).await
     }
 
-    /// The complete files whose digest is unknown and was not asked for yet, and their sizes.
+    /// The complete files whose digest or format is unknown and was not asked for yet, and their sizes.
     fn unknown(&mut self, snapshot: &Snapshot, now: &StoreScan) -> Vec<(FileName, u64)> {
         let mut unknown = Vec::new();
         for (name, identity) in now {
             let Some(identity) = identity else { continue };
             let record = snapshot.file(self.kind, name);
-            if record.is_some_and(|record| record.is_known(identity)) {
+            if record.is_some_and(|record| !record.lacks(identity)) {
                 self.asked.remove(name);
                 continue;
             }

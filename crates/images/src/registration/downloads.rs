@@ -9,19 +9,19 @@ use sha2::Digest;
 use crate::error::CatalogError;
 use crate::file_names::check_free;
 use crate::file_records::record_file;
-use crate::intake::{Intake, Intakes, record_of};
+use crate::intake::{Intake, Intakes};
 use crate::locks::ImageLocks;
 use crate::records::Writer;
 use crate::registration::image_records::{opened_received, update_soon};
 use crate::tasks::Tasks;
-use blobs::{Received, StoreError};
+use blobs::StoreError;
 use model::client::ClientKey;
 use model::digest::{Expected, Sha256};
 use model::fair_limit::share_of;
 use model::image::{Image, ImageId, Source, Status, TreeSummary};
 use model::job::{Job, bounded};
 use model::settings::Live;
-use model::stored_file::{Origin, StoreKind};
+use model::stored_file::{FileRecord, Origin, StoreKind};
 use model::unfinished_file::{Owner, Plan, UnfinishedFile, UnfinishedFileId};
 use records::inventory::Records;
 
@@ -100,7 +100,7 @@ impl Downloads {
         let finished = async move {
             downloads.change_unfinished(&id, |image| image.status = Status::Preparing).await?;
             let asked = downloads.records.snapshot().image(&id).and_then(|image| image.asked_tree);
-            intake.store_image(asked, |received, summary| downloads.record(id, received, summary)).await
+            intake.store_image(asked, |file, summary| downloads.record(id, file, summary)).await
         };
         self.tasks.run_to_completion(finished).await
     }
@@ -108,24 +108,22 @@ impl Downloads {
     async fn record(
         &self,
         id: ImageId,
-        received: Received,
+        mut file: FileRecord,
         summary: TreeSummary,
     ) -> Result<(), CatalogError> {
         let recorded = self.records.commit(move |records| {
-            check_free(records, StoreKind::Iso, &received.name, Some(&id))?;
+            check_free(records, StoreKind::Iso, &file.name, Some(&id))?;
             let image = unfinished(records, &id)?;
-            *image = opened_received(image.clone(), &received, summary);
+            *image = opened_received(image.clone(), &file, summary);
             // A crash may have come between the beginning of the file and the record of its name.
-            image.iso = received.name.clone();
+            image.iso = file.name.clone();
             image.status = Status::Ok;
             image.updated = Timestamp::now();
             let image = image.clone();
-            let origin = match &image.source {
-                Source::Web(web) => Origin::Download { url: web.url.shown() },
-                _ => Origin::Upload,
-            };
-            let record = record_of(StoreKind::Iso, &received, origin);
-            record_file(records, record);
+            if let Source::Web(web) = &image.source {
+                file.origin = Some(Origin::Download { url: web.url.shown() });
+            }
+            record_file(records, file);
             Ok(image)
         });
         let image: Image = recorded.await?;

@@ -5,7 +5,6 @@ use jiff::Timestamp;
 use crate::error::CatalogError;
 use crate::file_records::record_file;
 use crate::records::Writer;
-use blobs::Received;
 use model::identity::Identity;
 use model::image::{Image, ImageId, TreeSummary};
 use model::stored_file::{FileRecord, StoreKind};
@@ -82,9 +81,9 @@ pub(super) fn opened(mut image: Image, identity: Identity, summary: TreeSummary)
 }
 
 /// The same for an ISO whose digest is known from its intake.
-pub(super) fn opened_received(mut image: Image, received: &Received, summary: TreeSummary) -> Image {
-    image.sha256 = Some(received.sha256);
-    opened(image, received.identity, summary)
+pub(super) fn opened_received(mut image: Image, file: &FileRecord, summary: TreeSummary) -> Image {
+    image.sha256 = file.sha256;
+    opened(image, file.identity, summary)
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ impl Reservation {
         let (verifier, snapshot) = (&self.registration.verifier, self.registration.records.snapshot());
         let known = snapshot.file(StoreKind::Iso, &iso).and_then(|file| file.local.as_ref());
         let checked = if location.is_stored || known == Some(&location.path) {
-            verifier.check_listed(self.client, &iso, expected).await?
+            verifier.check_listed(self.client, (StoreKind::Iso, &iso), expected).await?
         } else {
             verifier.check_local(self.client, &location.path, &iso, expected).await?
         };

@@ -1,14 +1,13 @@
 //! Registration of an ISO that a client sends.
 
 use crate::error::CatalogError;
-use crate::intake::{Intake, record_of};
+use crate::intake::Intake;
 use crate::registration::image_records::opened_received;
 use crate::registration::reservation::Reservation;
-use blobs::Received;
 use model::digest::Expected;
 use model::image::{Image, Source, Status};
 use model::names::FileName;
-use model::stored_file::{Origin, StoreKind};
+use model::stored_file::{FileRecord, StoreKind};
 
 impl Reservation {
     /// Begins to receive the ISO. An image that failed does not keep its own ISO's name from being used
@@ -31,11 +30,10 @@ impl Reservation {
         let (tasks, images) = (self.registration.tasks.clone(), self.registration.images.clone());
         let asked = self.asked_tree;
         let registered = async move {
-            let record = |received: Received, summary| {
-                let image = self.image(received.name.clone(), Source::Client, Status::Ok);
+            let record = |file: FileRecord, summary| {
+                let image = self.image(file.name.clone(), Source::Client, Status::Ok);
                 let image = Image { expected, ..image };
-                let file = record_of(StoreKind::Iso, &received, Origin::Upload);
-                self.record(opened_received(image, &received, summary), Some(file), None)
+                self.record(opened_received(image, &file, summary), Some(file), None)
             };
             let image = intake.store_image(asked, record).await?;
             // Where trees are mounted, this mounts it.

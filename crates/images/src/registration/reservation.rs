@@ -190,7 +190,7 @@ impl Reservation {
     /// Locks an ISO against changes.
     pub(super) fn lock_iso(&self, iso: &FileName) -> Result<FileLock, CatalogError> {
         let lock = self.registration.file_locks.shared((StoreKind::Iso, iso.clone()));
-        lock.ok_or_else(|| CatalogError::Busy(format!("the ISO {iso}")))
+        lock.ok_or_else(|| CatalogError::FileBusy { kind: StoreKind::Iso, name: iso.clone() })
     }
 
     /// A new record, or that of the previous image with a new source.

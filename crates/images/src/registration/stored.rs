@@ -19,7 +19,8 @@ impl Reservation {
     /// Registers an ISO of the store (or a local one that is listed there) that is what is expected.
     pub async fn register_stored(self, iso: FileName, expected: Expected) -> Result<Image, CatalogError> {
         let lock = self.lock_iso(&iso)?;
-        let checked = self.registration.verifier.check_listed(self.client, &iso, expected).await?;
+        let checked =
+            self.registration.verifier.check_listed(self.client, (StoreKind::Iso, &iso), expected).await?;
         let tasks = self.registration.tasks.clone();
         tasks.run_to_completion(self.record_stored(iso, expected, checked, lock)).await
     }

@@ -17,6 +17,7 @@ use model::digest::Expected;
 use model::image::{Image, ImageId, Source, Status, WebSource};
 use model::labels::Labels;
 use model::names::{FileName, ImageName, ImageVersion};
+use model::stored_file::StoreKind;
 
 /// An image as a client describes it, without the source of its ISO.
 #[derive(Debug, Clone)]
@@ -111,7 +112,7 @@ impl Registration {
             // The bytes that are to come have not been promised to have this digest.
             return Ok(false);
         }
-        match self.verifier.check_listed(client, &image.iso, expected).await {
+        match self.verifier.check_listed(client, (StoreKind::Iso, &image.iso), expected).await {
             Ok(_) => Ok(true),
             Err(CatalogError::Store(StoreError::Mismatch(_))) => Ok(false),
             Err(error) => Err(error),

@@ -1,5 +1,7 @@
 //! The kind of an image file, told by its first bytes: before all of it has arrived, and when it is opened.
 
+use std::fs::File;
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -53,15 +55,37 @@ impl ImageKind {
     }
 }
 
-/// The format of a file with this beginning, as a word for programs: `iso`, `squashfs` and `tar` are images,
-/// others such as `gzip`, `html` and `text` are not. `None` if it is unknown.
-pub fn file_format(beginning: &[u8]) -> Option<&'static str> {
+/// The format of a file of `size` bytes by its first ones, as a word for programs: `iso`, `squashfs` and
+/// `tar` are images, others such as `gzip`, `html` and `text` are not, and `unknown` is none that is known
+/// here.
+///
+/// # Errors
+///
+/// The disk does not give the bytes.
+pub fn file_format(file: &File, size: u64) -> io::Result<&'static str> {
+    Ok(format_of(&beginning(file, size)?))
+}
+
+/// The same for the file at a path; `None` if it cannot be read.
+pub fn format_at(path: &Path) -> Option<&'static str> {
+    let (file, identity) = open_regular(path).ok()?;
+    file_format(&file, identity.size).ok()
+}
+
+fn format_of(beginning: &[u8]) -> &'static str {
     match ImageKind::of(beginning) {
-        Some(ImageKind::Iso) => Some("iso"),
-        Some(ImageKind::Squashfs) => Some("squashfs"),
-        Some(ImageKind::Tar) => Some("tar"),
-        None => FileFormat::of(beginning).map(|format| format.word),
+        Some(ImageKind::Iso) => "iso",
+        Some(ImageKind::Squashfs) => "squashfs",
+        Some(ImageKind::Tar) => "tar",
+        None => FileFormat::of(beginning).map_or("unknown", |format| format.word),
     }
+}
+
+/// The bytes by which a file of `size` bytes is told from others.
+fn beginning(file: &File, size: u64) -> io::Result<Vec<u8>> {
+    let mut beginning = vec![0; usize::try_from(size).unwrap_or(usize::MAX).min(SIGNATURE_BYTES)];
+    file.read_exact_at(&mut beginning, 0)?;
+    Ok(beginning)
 }
 
 /// The kind that a file with this beginning has, and the size that it declares.
@@ -98,9 +122,7 @@ pub(super) fn open(
 
 fn open_tree(path: &Path, asked: Option<TreeKind>, blocks: &Arc<Blocks>) -> Result<ImageTree, TreeError> {
     let (file, identity) = open_regular(path)?;
-    let wanted = usize::try_from(identity.size).unwrap_or(usize::MAX).min(SIGNATURE_BYTES);
-    let mut beginning = vec![0; wanted];
-    file.read_exact_at(&mut beginning, 0).map_err(TreeError::Io)?;
+    let beginning = beginning(&file, identity.size).map_err(TreeError::Io)?;
     let kind = ImageKind::of(&beginning).ok_or_else(|| TreeError::NotAnImage(not_an_image(&beginning)))?;
     match kind {
         ImageKind::Iso => {
@@ -152,18 +174,18 @@ mod tests {
     fn each_format_has_a_word() {
         let mut hybrid = vec![0; SIGNATURE_BYTES];
         hybrid[510..512].copy_from_slice(b"\x55\xaa");
-        assert_eq!(file_format(&hybrid), Some("disk"));
+        assert_eq!(format_of(&hybrid), "disk");
         // The boot sector of a hybrid image makes it no disk.
         hybrid[DESCRIPTOR + 1..DESCRIPTOR + 6].copy_from_slice(b"CD001");
         for (beginning, word) in [
-            (&hybrid[..], Some("iso")),
-            (b"hsqs", Some("squashfs")),
-            (b"\x1f\x8b", Some("gzip")),
-            (b"<html>", Some("html")),
-            (b"", Some("empty")),
-            (b"\x80\x81\x82", None),
+            (&hybrid[..], "iso"),
+            (b"hsqs", "squashfs"),
+            (b"\x1f\x8b", "gzip"),
+            (b"<html>", "html"),
+            (b"", "empty"),
+            (b"\x80\x81\x82", "unknown"),
         ] {
-            assert_eq!(file_format(beginning), word);
+            assert_eq!(format_of(beginning), word);
         }
     }
 }

@@ -29,7 +29,7 @@ pub use folder::{Folder, Links};
 pub use found::{Directory, Findings, Found};
 pub use indexed::IndexedTree;
 pub use iso::IsoTree;
-pub use kind::{SIGNATURE_BYTES, declared_size, file_format};
+pub use kind::{SIGNATURE_BYTES, declared_size, file_format, format_at};
 pub use matching::Matching;
 pub use mounted::Mounts;
 pub use open_trees::Trees;

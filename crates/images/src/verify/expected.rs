@@ -25,23 +25,48 @@ pub(crate) struct Checked {
 }
 
 impl Verifier {
-    /// Checks that the ISO `iso`, stored or local, is not damaged and has the expected digests. A digest that
-    /// was computed for it is recorded, even if another one was expected. Dropping the future ends the
-    /// reading.
+    /// Whether the store has a good file of this name, of its own, that has the expected digests. `false` if
+    /// none is expected. Any other file is none that has them, whatever is wrong with it.
+    ///
+    /// # Errors
+    ///
+    /// The file would have to be read, and as many files are read and received as is allowed.
+    pub async fn is_stored_as(
+        self: &Arc<Self>,
+        client: Option<ClientKey>,
+        (kind, name): (StoreKind, &FileName),
+        expected: Expected,
+    ) -> Result<bool, CatalogError> {
+        let snapshot = self.records.snapshot();
+        let is_local = snapshot.file(kind, name).is_some_and(|record| record.local.is_some());
+        if is_local || expected.is_nothing() {
+            return Ok(false);
+        }
+        match self.check_listed(client, (kind, name), expected).await {
+            Ok(checked) => Ok(checked.is_some()),
+            Err(error @ (CatalogError::Crowded | CatalogError::ClientCrowds(_) | CatalogError::Stopping)) => {
+                Err(error)
+            }
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// Checks that a file, stored or local, is not damaged and has the expected digests. A digest that was
+    /// computed for it is recorded, even if another one was expected. Dropping the future ends the reading.
     pub(crate) async fn check_listed(
         self: &Arc<Self>,
         client: Option<ClientKey>,
-        iso: &FileName,
+        (kind, name): (StoreKind, &FileName),
         expected: Expected,
     ) -> Result<Option<Checked>, CatalogError> {
         let snapshot = self.records.snapshot();
-        let record = snapshot.file(StoreKind::Iso, iso).filter(|record| record.damage.is_some());
+        let record = snapshot.file(kind, name).filter(|record| record.damage.is_some());
         if expected.is_nothing() && record.is_none() {
             return Ok(None);
         }
-        let (file, identity, known) = self.open_to_verify(StoreKind::Iso, iso.clone()).await?;
+        let (file, identity, known) = self.open_to_verify(kind, name.clone()).await?;
         if let Some(damage) = record.and_then(|record| record.damage_of(&identity)) {
-            return Err(CatalogError::Damaged { name: iso.clone(), how: damage.to_string() });
+            return Err(CatalogError::Damaged { name: name.clone(), how: damage.to_string() });
         }
         if expected.is_nothing() {
             return Ok(None);
@@ -50,13 +75,13 @@ impl Verifier {
             expected.check(&Digests { sha256, sha512: None }).map_err(StoreError::from)?;
             return Ok(Some(Checked { identity, sha256 }));
         }
-        let digests = self.read(client, file, identity, iso, expected).await?;
-        match self.record_digest(StoreKind::Iso, iso.clone(), identity, digests.sha256).await? {
+        let digests = self.read(client, file, identity, name, expected).await?;
+        match self.record_digest(kind, name.clone(), identity, digests.sha256).await? {
             Recorded::Good => {}
             Recorded::Damaged(damage) => {
-                return Err(CatalogError::Damaged { name: iso.clone(), how: damage.to_string() });
+                return Err(CatalogError::Damaged { name: name.clone(), how: damage.to_string() });
             }
-            Recorded::Outdated => return Err(CatalogError::Changing(iso.clone())),
+            Recorded::Outdated => return Err(CatalogError::Changing(name.clone())),
         }
         expected.check(&digests).map_err(StoreError::from)?;
         Ok(Some(Checked { identity, sha256: digests.sha256 }))

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::error::CatalogError;
+use crate::file_records::entry;
 use crate::intake::IntakePermits;
 use crate::job_requests::JobRequests;
 use crate::records::Writer;
 use crate::stores::{Stores, named};
 use crate::tasks::blocking;
-use crate::trees::{FileError, open_regular};
+use crate::trees::{FileError, file_format, open_regular};
 use model::digest::Sha256;
 use model::identity::Identity;
 use model::io_words::in_words;
@@ -35,7 +36,8 @@ impl Verifier {
         self.requests.digests.post((kind, name), size);
     }
 
-    /// Opens a file to compute its digest. `None` if the digest of this version is known already.
+    /// Opens a file to compute its digest. `None` if the digest of this version is known already; then the
+    /// format is recorded, if only that is missing.
     pub async fn open_for_digest(
         self: &Arc<Self>,
         kind: StoreKind,
@@ -48,9 +50,37 @@ impl Verifier {
             }
             opened => opened?,
         };
-        let is_known =
-            self.records.snapshot().file(kind, &name).is_some_and(|record| record.is_known(&identity));
-        Ok(if is_known { None } else { Some((file, identity)) })
+        let snapshot = self.records.snapshot();
+        let record = snapshot.file(kind, &name).filter(|record| record.is_known(&identity));
+        if let Some(record) = record {
+            if record.lacks(&identity) {
+                self.record_format(kind, name, file, identity).await?;
+            }
+            return Ok(None);
+        }
+        Ok(Some((file, identity)))
+    }
+
+    /// Records the format of a file that a program recorded which knew no formats.
+    async fn record_format(
+        &self,
+        kind: StoreKind,
+        name: FileName,
+        file: File,
+        identity: Identity,
+    ) -> Result<(), CatalogError> {
+        let found = blocking(move || file_format(&file, identity.size)).await?;
+        let Ok(format) = found.inspect_err(|error| tracing::warn!(%kind, %name, %error, "no format")) else {
+            return Ok(());
+        };
+        let change = move |records: &mut Records| {
+            let file = records.files.get_mut(&(kind, name));
+            if let Some(file) = file.filter(|file| file.identity.same_version(&identity)) {
+                file.format = Some(format.to_owned());
+            }
+            Ok(())
+        };
+        self.records.commit_soon(change).await
     }
 
     /// A permission may come at any time, and nothing is wrong with the file, so this is no failure.
@@ -93,6 +123,7 @@ impl Verifier {
         identity: Identity,
         sha256: Sha256,
     ) -> Result<Recorded, CatalogError> {
+        let format = self.format(kind, name.clone()).await?;
         self.record_reading(kind, name, identity, move |records, name| {
             let file = entry(records, kind, name, identity);
             if let Some(recorded) = file.sha256_of(&identity).filter(|recorded| *recorded != sha256) {
@@ -107,6 +138,7 @@ impl Verifier {
             // Damage that is lifted must not come back after a crash.
             let mut is_urgent = file.damage.is_some();
             file.identity = identity;
+            file.format = format.map(str::to_owned);
             file.verify(sha256);
             let images = records.images.values();
             let made_of_it = images.filter(|image| kind == StoreKind::Iso && image.iso == *name);
@@ -199,6 +231,20 @@ impl Verifier {
         Ok((file, identity, record.and_then(|record| record.sha256_of(&identity))))
     }
 
+    /// The format of a file at this moment; `None` if it cannot be read now.
+    async fn format(
+        self: &Arc<Self>,
+        kind: StoreKind,
+        name: FileName,
+    ) -> Result<Option<&'static str>, CatalogError> {
+        let verifier = Arc::clone(self);
+        blocking(move || {
+            let (file, identity, _) = verifier.open(kind, &name).ok()?;
+            file_format(&file, identity.size).ok()
+        })
+        .await
+    }
+
     /// What a file is at this moment, in its store or where it was registered.
     fn identity(&self, kind: StoreKind, name: &FileName) -> Result<Identity, CatalogError> {
         let snapshot = self.records.snapshot();
@@ -218,14 +264,4 @@ pub enum Recorded {
     Damaged(Damage),
     /// It is another file by now, so the result does not count.
     Outdated,
-}
-
-fn entry<'a>(
-    records: &'a mut Records,
-    kind: StoreKind,
-    name: &FileName,
-    identity: Identity,
-) -> &'a mut FileRecord {
-    let new = || FileRecord::new(kind, name.clone(), identity, Origin::Folder);
-    records.files.get_or_insert_with((kind, name.clone()), new)
 }

@@ -44,12 +44,12 @@ async fn a_cancelled_job_ends_wherever_it_is() {
     bench.reaches(&ids[1], "running").await;
     assert_eq!(bench.word(&ids[2]), Some("queued"));
     for id in &ids {
-        let shown = bench.jobs.cancel(id).await.expect("it ends");
+        let shown = bench.jobs.cancel(id, None).await.expect("it ends");
         assert_eq!(shown.job.state.word(), "cancelled");
     }
     ids.push(bench.begin("d", [Step::Later(Duration::from_secs(5000))]).0);
     bench.reaches(&ids[3], "waiting").await;
-    bench.jobs.cancel(&ids[3]).await.expect("it ends");
+    bench.jobs.cancel(&ids[3], None).await.expect("it ends");
     for (name, id) in ["a", "b", "c", "d"].iter().zip(&ids) {
         let seen = bench.world.seen(name);
         assert!(seen.contains(&"abandoned as cancelled: it was cancelled".to_owned()), "{name}: {seen:?}");
@@ -57,9 +57,9 @@ async fn a_cancelled_job_ends_wherever_it_is() {
     }
 
     let last = &ids[3];
-    bench.jobs.cancel(last).await.expect("it leaves the list");
+    bench.jobs.cancel(last, None).await.expect("it leaves the list");
     assert_eq!((bench.word(last), bench.disk.word(last)), (None, None));
-    assert!(matches!(bench.jobs.cancel(last).await, Err(JobError::NoSuchJob)));
+    assert!(matches!(bench.jobs.cancel(last, None).await, Err(JobError::NoSuchJob)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -67,7 +67,7 @@ async fn work_that_does_not_stop_in_time_is_busy() {
     let bench = Bench::new();
     let (id, _) = bench.begin("a", [Step::Deaf(Duration::from_secs(60))]);
     bench.reaches(&id, "running").await;
-    assert!(matches!(bench.jobs.cancel(&id).await, Err(JobError::Busy)));
+    assert!(matches!(bench.jobs.cancel(&id, None).await, Err(JobError::Busy)));
     bench.reaches(&id, "cancelled").await;
 
     let (id, _) = bench.begin("b", [Step::Deaf(Duration::from_secs(60))]);
@@ -116,7 +116,7 @@ async fn what_ended_a_job_does_not_end_it_again() {
     bench.reaches(&id, "done").await;
 
     let (id, _) = bench.begin("b", [hold().0, hold().0]);
-    bench.jobs.cancel(&id).await.expect("it ends");
+    bench.jobs.cancel(&id, None).await.expect("it ends");
     bench.jobs.retry(&id, None).await.expect("it begins again");
     bench.reaches(&id, "running").await;
     let paused = bench.jobs.halt(&copy("b").work).await.expect("it stops");

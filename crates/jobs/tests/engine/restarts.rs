@@ -102,7 +102,7 @@ async fn work_that_is_not_durable_is_never_recorded() {
     bench.reaches(&job.id, "waiting").await;
     bench.reaches(&job.id, "failed").await;
     assert!(bench.disk.jobs().is_empty());
-    bench.jobs.cancel(&job.id).await.expect("it leaves the list");
+    bench.jobs.cancel(&job.id, None).await.expect("it leaves the list");
 }
 
 #[tokio::test(start_paused = true)]
@@ -126,7 +126,7 @@ async fn an_end_that_the_disk_refuses_is_recorded_when_it_takes_it() {
     let (id, begun) = bench.begin("a", [Step::Progress, Step::Fail("for good")]);
     assert!(begun.ended_within(HOUR).await.is_some_and(|end| end.is_err()), "it ends all the same");
     assert!(bench.disk.refusals() >= 2, "the wait and the end: {}", bench.disk.refusals());
-    assert!(matches!(bench.jobs.cancel(&id).await, Err(JobError::Busy)), "its end is not on record");
+    assert!(matches!(bench.jobs.cancel(&id, None).await, Err(JobError::Busy)), "its end is not on record");
     assert!(matches!(bench.jobs.retry(&id, None).await, Err(JobError::Busy)));
     assert_eq!(bench.word(&id), Some("failed"));
     bench.disk.fail(false);
@@ -134,7 +134,7 @@ async fn an_end_that_the_disk_refuses_is_recorded_when_it_takes_it() {
 
     bench.disk.fail(true);
     tokio::time::sleep(HOUR).await;
-    assert!(matches!(bench.jobs.cancel(&id).await, Err(JobError::Refused(_))), "it is not forgotten");
+    assert!(matches!(bench.jobs.cancel(&id, None).await, Err(JobError::Refused(_))), "it is not forgotten");
 
     let (id, _) = bench.begin("b", []);
     bench.reaches(&id, "done").await;

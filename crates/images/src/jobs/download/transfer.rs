@@ -17,6 +17,7 @@ use crate::{CatalogError, Intake};
 use blobs::StoreError;
 use model::digest::Expected;
 use model::image::{Image, Source};
+use model::labels::Labels;
 use model::link::Link;
 use model::minimum_rate::MinimumRate;
 use model::names::FileName;
@@ -131,6 +132,7 @@ impl Transfer<'_> {
                 expected: self.expected,
                 owner: Owner::Job,
                 client: self.context.client(),
+                labels: Labels::default(),
                 resume_data: resume_data.written(),
             };
             match downloads.receive(self.image, plan).await {
