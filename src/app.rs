@@ -58,10 +58,7 @@ pub async fn run(mut config: Config, log: Log, reloader: Reloader, hangups: Sign
         &workers,
         &idle_eviction,
     )?;
-    welcome::print(&config, &listeners, &images.restored).context("cannot print where the service is")?;
-    core.resume_jobs();
-    images.jobs.begin_downloads(&images.restored.downloads);
-
+    let told = welcome::text(&config, &listeners, &images.restored);
     let stop = CancellationToken::new();
     let mut servers = JoinSet::new();
     for (endpoint, listener) in listeners {
@@ -75,9 +72,13 @@ pub async fn run(mut config: Config, log: Log, reloader: Reloader, hangups: Sign
             let client = proxies.client(peer, is_encrypted, request.headers());
             answer(&services, request, client)
         };
-        let (workers, stop) = (Arc::clone(&workers), stop.clone().cancelled_owned());
-        servers.spawn(async move { server.run(&workers, listener, handler, stop).await });
+        let started = server.start(&workers, listener, handler).context("an endpoint cannot be served")?;
+        servers.spawn(started.until(stop.clone().cancelled_owned()));
     }
+    // Readers of these lines take the service for ready.
+    told.and_then(welcome::print).context("cannot print where the service is")?;
+    core.resume_jobs();
+    images.jobs.begin_downloads(&images.restored.downloads);
     let failed = tokio::select! {
         () = signals.wait() => None,
         ended = servers.join_next() => ended,
@@ -94,7 +95,6 @@ pub async fn run(mut config: Config, log: Log, reloader: Reloader, hangups: Sign
     images.catalog.close().await;
     core.close().await;
     tracing::info!("stopped");
-    // A server ends before the stop only if it could not begin.
     match failed {
         Some(Ok(Err(error))) => Err(error).context("an endpoint cannot be served"),
         Some(Err(error)) => Err(error).context("an endpoint is no longer served"),

@@ -8,11 +8,15 @@ use images::Restored;
 use super::endpoints::Listeners;
 use crate::config::{Config, Router};
 
-/// Prints the endpoints, the folders and the images. Nothing waits for that: standard output may be a pipe
-/// that nothing reads.
-pub(super) fn print(config: &Config, listeners: &Listeners<'_>, restored: &Restored) -> Result<()> {
+/// The lines about the endpoints, the folders and the images.
+pub(super) fn text(config: &Config, listeners: &Listeners<'_>, restored: &Restored) -> Result<Vec<u8>> {
     let mut text = Vec::new();
     write(&mut text, config, listeners, restored)?;
+    Ok(text)
+}
+
+/// Prints the lines. Nothing waits for that: standard output may be a pipe that nothing reads.
+pub(super) fn print(text: Vec<u8>) -> Result<()> {
     thread::Builder::new().name("welcome".into()).spawn(move || {
         let mut out = std::io::stdout().lock();
         if let Err(error) = out.write_all(&text).and_then(|()| out.flush()) {

@@ -84,7 +84,7 @@ pub use idle_eviction::IdleEviction;
 pub use limits::{LiveLimits, ServerLimits};
 pub use open_file::OpenFile;
 pub use rate_limit::RateLimit;
-pub use server::Server;
+pub use server::{Server, Started};
 pub use settings::{ExemptAddresses, ServerSettings};
 pub use tls::{Tls, TlsError, TlsStream};
 pub use wire::Wire;

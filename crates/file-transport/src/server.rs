@@ -51,6 +51,14 @@ struct Acceptor<H> {
     limit: Arc<ConnectionLimit>,
 }
 
+/// A server that serves a listener.
+pub struct Started<H> {
+    acceptor: Arc<Acceptor<H>>,
+    listener: TcpListener,
+    limits: LiveLimits,
+    idle_pools: Vec<JoinHandle<()>>,
+}
+
 impl Server {
     /// A server with these settings.
     pub fn new(settings: ServerSettings) -> Self {
@@ -62,7 +70,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// The listener cannot be shared between threads, or the system refuses a thread.
+    /// As of [`Self::start`].
     pub async fn run<H, F>(
         self,
         workers: &Workers,
@@ -74,6 +82,20 @@ impl Server {
         H: Fn(Request<Incoming>, SocketAddr) -> F + Send + Sync + 'static,
         F: Future<Output = Response<Body>> + Send + 'static,
     {
+        self.start(workers, listener, handler)?.until(stop).await
+    }
+
+    /// Begins to serve `listener` with `handler` on `workers`. The threads that accept connections run when
+    /// this returns.
+    ///
+    /// # Errors
+    ///
+    /// The listener cannot be shared between threads, or the system refuses a thread.
+    pub fn start<H, F>(self, workers: &Workers, listener: TcpListener, handler: H) -> io::Result<Started<H>>
+    where
+        H: Fn(Request<Incoming>, SocketAddr) -> F + Send + Sync + 'static,
+        F: Future<Output = Response<Body>> + Send + 'static,
+    {
         let settings = self.settings;
         let limits = settings.limits.clone();
         let limit = ConnectionLimit::new(limits.clone());
@@ -81,9 +103,9 @@ impl Server {
         let acceptor = Arc::new(Acceptor {
             shared: Arc::new(Shared { settings, handler }),
             loads: workers.handles().iter().map(load).collect::<io::Result<_>>()?,
-            limit: Arc::clone(&limit),
+            limit,
         });
-        let idle_pools: Vec<_> = acceptor.loads.iter().map(|load| acceptor.run_idle_pool(load)).collect();
+        let idle_pools = acceptor.loads.iter().map(|load| acceptor.run_idle_pool(load)).collect();
         acceptor.shared.settings.idle_eviction.add(&acceptor.loads);
         listener.set_nonblocking(false)?;
         for index in 0..workers.handles().len().min(MAX_ACCEPTORS) {
@@ -91,24 +113,7 @@ impl Server {
             let thread = thread::Builder::new().name(format!("accept-{index}"));
             thread.spawn(move || acceptor.accept(&listener))?;
         }
-        stop.await;
-        limit.close();
-        // Wakes the threads that accept, and refuses new clients.
-        shutdown(&listener, Shutdown::Both)?;
-        drop(listener);
-        acceptor.enter(Phase::Draining);
-        let wait_until_empty = move |time| {
-            let limit = Arc::clone(&limit);
-            tokio::task::spawn_blocking(move || limit.wait_until_empty(time))
-        };
-        let left = wait_until_empty(limits.get().drain_timeout).await.unwrap_or(0);
-        if left > 0 {
-            tracing::warn!(connections = left, "cutting transfers that did not end in time");
-            acceptor.enter(Phase::Cutting);
-            let _ = wait_until_empty(CUT_TIME).await;
-        }
-        idle_pools.iter().for_each(JoinHandle::abort);
-        Ok(())
+        Ok(Started { acceptor, listener, limits, idle_pools })
     }
 
     /// Serves one connection, made by the caller, to its end on the current runtime.
@@ -122,6 +127,35 @@ impl Server {
         let limit = ConnectionLimit::new(LiveLimits::default());
         let load = WorkerLoad::new(Handle::current(), &limit, None);
         connection::run(wire, peer, shared, load, None, Arrival::New).await;
+    }
+}
+
+impl<H> Started<H> {
+    /// Serves until `stop` is ready. Returns when the last connection has ended or was cut.
+    ///
+    /// # Errors
+    ///
+    /// The listener cannot be closed.
+    pub async fn until(self, stop: impl Future<Output = ()>) -> io::Result<()> {
+        let Self { acceptor, listener, limits, idle_pools } = self;
+        stop.await;
+        acceptor.limit.close();
+        // Wakes the threads that accept, and refuses new clients.
+        shutdown(&listener, Shutdown::Both)?;
+        drop(listener);
+        acceptor.enter(Phase::Draining);
+        let wait_until_empty = |time| {
+            let limit = Arc::clone(&acceptor.limit);
+            tokio::task::spawn_blocking(move || limit.wait_until_empty(time))
+        };
+        let left = wait_until_empty(limits.get().drain_timeout).await.unwrap_or(0);
+        if left > 0 {
+            tracing::warn!(connections = left, "cutting transfers that did not end in time");
+            acceptor.enter(Phase::Cutting);
+            let _ = wait_until_empty(CUT_TIME).await;
+        }
+        idle_pools.iter().for_each(JoinHandle::abort);
+        Ok(())
     }
 }
 
