@@ -12,11 +12,14 @@ use std::fs;
 use std::path::Path;
 
 /// The ways to make an image, as options of `mksquashfs`.
-const WAYS: [(&str, &[&str]); 9] = [
+const WAYS: [(&str, &[&str]); 12] = [
     ("gzip", &["-comp", "gzip"]),
     ("xz", &["-comp", "xz", "-b", "1M", "-Xbcj", "x86"]),
     ("zstd", &["-comp", "zstd", "-b", "256K", "-Xcompression-level", "3"]),
     ("lz4", &["-comp", "lz4", "-Xhc"]),
+    ("lzo", &["-comp", "lzo", "-b", "1M"]),
+    ("lzo-fast", &["-comp", "lzo", "-Xalgorithm", "lzo1x_1"]),
+    ("lzma", &["-comp", "lzma", "-b", "256K"]),
     ("small-blocks", &["-comp", "gzip", "-b", "4096"]),
     ("no-fragments", &["-comp", "gzip", "-no-fragments"]),
     ("all-fragments", &["-comp", "zstd", "-always-use-fragments"]),
@@ -160,8 +163,7 @@ fn what_is_cut_or_broken_is_refused_with_the_reason() {
         ("half", whole[..size / 2].to_vec(), "the squashfs is cut short"),
         ("head", whole[..96].to_vec(), "the squashfs is cut short"),
         ("less", whole[..50].to_vec(), "not a squashfs"),
-        ("lzo", with(20, &[3, 0]), "squashfs compressed with lzo is not supported"),
-        ("lzma", with(20, &[2, 0]), "squashfs compressed with lzma is not supported"),
+        ("method", with(20, &[7, 0]), "it is compressed with method 7, which does not exist"),
         ("version", with(28, &[3, 0]), "squashfs of version 3.0 is not supported"),
         ("block", with(12, &[1, 0, 0, 0]), "the squashfs is damaged: its block size makes no sense"),
         ("tables", with(64, &[0xff; 8]), "the squashfs is damaged: its tables lie outside of it"),

@@ -5,19 +5,24 @@ use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::error::Error;
+use crate::lzo;
 
 /// The largest window of a decoder. mksquashfs uses a block at most; an image that asks for more memory is
 /// refused.
 const WINDOW_BYTES: u64 = 2 << 20;
 
 /// The same in KiB, as `lzma-rust2` counts it: with its own tables.
-const XZ_KIB: u32 = 40 + 64 + 2048;
+const LZMA_KIB: u32 = 40 + 64 + 2048;
 
 /// How the blocks of an image are compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compression {
     /// zlib (RFC 1950), which squashfs calls gzip.
     Gzip,
+    /// LZMA with the header of `.lzma` files, as images before xz had it. Linux does not read it.
+    Lzma,
+    /// LZO1X.
+    Lzo,
     /// An xz stream.
     Xz,
     /// A bare LZ4 block.
@@ -30,6 +35,8 @@ impl fmt::Display for Compression {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Gzip => "gzip",
+            Self::Lzma => "lzma",
+            Self::Lzo => "lzo",
             Self::Xz => "xz",
             Self::Lz4 => "lz4",
             Self::Zstd => "zstd",
@@ -41,12 +48,12 @@ impl Compression {
     pub(crate) fn from_number(number: u16) -> Result<Self, Error> {
         match number {
             1 => Ok(Self::Gzip),
+            2 => Ok(Self::Lzma),
+            3 => Ok(Self::Lzo),
             4 => Ok(Self::Xz),
             5 => Ok(Self::Lz4),
             6 => Ok(Self::Zstd),
-            2 => Err(Error::Compression("lzma".to_owned())),
-            3 => Err(Error::Compression("lzo".to_owned())),
-            other => Err(Error::Compression(format!("method {other}"))),
+            other => Err(Error::Compression(other)),
         }
     }
 
@@ -56,6 +63,8 @@ impl Compression {
         // A decoder that panics has met a damaged block, which must not end the caller's thread.
         let decode = || match self {
             Self::Gzip => gzip(stored, buffer),
+            Self::Lzma => lzma(stored, buffer),
+            Self::Lzo => lzo::decode(stored, buffer),
             Self::Xz => xz(stored, buffer),
             Self::Lz4 => lz4_flex::block::decompress_into(stored, buffer).ok(),
             Self::Zstd => zstd(stored, buffer),
@@ -71,8 +80,15 @@ fn gzip(stored: &[u8], buffer: &mut [u8]) -> Option<usize> {
     (status == flate2::Status::StreamEnd).then_some(count)
 }
 
+fn lzma(stored: &[u8], buffer: &mut [u8]) -> Option<usize> {
+    read_to_end(lzma_rust2::LzmaReader::new_mem_limit(stored, LZMA_KIB, None).ok()?, buffer)
+}
+
 fn xz(stored: &[u8], buffer: &mut [u8]) -> Option<usize> {
-    let mut decoder = lzma_rust2::XzReader::new_mem_limit(stored, false, XZ_KIB);
+    read_to_end(lzma_rust2::XzReader::new_mem_limit(stored, false, LZMA_KIB), buffer)
+}
+
+fn read_to_end(mut decoder: impl Read, buffer: &mut [u8]) -> Option<usize> {
     let mut count = 0_usize;
     while let Some(rest) = buffer.get_mut(count..).filter(|rest| !rest.is_empty()) {
         match decoder.read(rest).ok()? {
@@ -80,7 +96,7 @@ fn xz(stored: &[u8], buffer: &mut [u8]) -> Option<usize> {
             read => count = count.checked_add(read)?,
         }
     }
-    // One more read reaches the end of the stream, where the decoder compares the checksum.
+    // One more read reaches the end of the stream, where the decoder compares what follows.
     (decoder.read(&mut [0]).ok()? == 0).then_some(count)
 }
 

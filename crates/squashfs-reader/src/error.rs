@@ -14,8 +14,8 @@ pub enum Error {
     NotAnImage,
     /// A version of the format other than 4.0.
     Version(u16, u16),
-    /// A compression method that this crate does not read, by its name or number.
-    Compression(String),
+    /// A compression method that the format does not have, by its number.
+    Compression(u16),
     /// The file is shorter than the superblock says.
     Truncated {
         /// Bytes that the superblock says.
@@ -39,7 +39,10 @@ impl fmt::Display for Error {
             Self::Version(major, minor) => {
                 write!(formatter, "squashfs of version {major}.{minor} is not supported, only 4.0")
             }
-            Self::Compression(name) => write!(formatter, "squashfs compressed with {name} is not supported"),
+            Self::Compression(number) => write!(
+                formatter,
+                "the squashfs is damaged: it is compressed with method {number}, which does not exist"
+            ),
             Self::Truncated { declared, actual } => write!(
                 formatter,
                 "the squashfs is cut short: it says that it has {declared} bytes, but the file has {actual}"

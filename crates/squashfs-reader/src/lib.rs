@@ -54,6 +54,7 @@ mod error;
 mod image;
 mod inode;
 mod layout;
+mod lzo;
 mod metadata;
 mod reference;
 mod source;

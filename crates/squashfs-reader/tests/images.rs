@@ -9,11 +9,14 @@ use std::process::Command;
 
 use squashfs_reader::{Error, Image, Kind, Layout, Location, ReadAt};
 
-const WAYS: [&[&str]; 5] = [
+const WAYS: [&[&str]; 8] = [
     &["-comp", "gzip", "-b", "4096"],
     &["-comp", "xz", "-b", "64K"],
     &["-comp", "lz4"],
     &["-comp", "zstd", "-b", "1M"],
+    &["-comp", "lzo", "-b", "1M"],
+    &["-comp", "lzo", "-Xalgorithm", "lzo1x_1_15", "-b", "4096"],
+    &["-comp", "lzma", "-b", "16K"],
     &["-comp", "gzip", "-noI", "-noD", "-noF", "-no-fragments"],
 ];
 
