@@ -8,9 +8,6 @@ use crate::reference::InodeRef;
 /// The size of a listing includes three bytes for `.` and `..`, which it does not hold.
 const UNRECORDED: u32 = 3;
 
-/// Bytes of a directory's listing: more than 200,000 entries with long names.
-const LISTING_BYTES: u32 = 64 << 20;
-
 /// Entries that a [`Reader`] shows at most: six times those of a desktop system. A cached block does not
 /// count again, so this also bounds the work for any number of directories that share one listing.
 pub const ENTRIES: u64 = 2 << 20;
@@ -34,7 +31,7 @@ impl Reader<'_> {
     /// inode's position. Returns whether the listing is as long as its inode says.
     ///
     /// As in Linux, only the begin of a run of entries must be within that length: some writers leave the
-    /// bytes for `.` and `..` out.
+    /// bytes for `.` and `..` out. Entries before damage are visited.
     ///
     /// # Errors
     ///
@@ -44,9 +41,6 @@ impl Reader<'_> {
         listing: &Listing,
         mut visit: impl FnMut(&[u8], InodeRef),
     ) -> Result<bool, Error> {
-        if listing.size > LISTING_BYTES {
-            return Err(Error::Limit("a directory takes too many bytes"));
-        }
         let table = self.image.superblock.directory_table;
         let block = table.saturating_add(listing.block.into());
         let mut cursor = Cursor { block, offset: listing.offset.into() };

@@ -151,10 +151,11 @@ impl Builder {
         slice(&self.text, text)
     }
 
-    /// Marks a file whose bytes may be wrong.
+    /// Marks a file whose bytes may be wrong, or a directory that lacks entries.
     pub(super) fn mark_damaged(&mut self, id: u32) {
-        if let EntryKind::File(stored) = &mut self.nodes[position(id)].kind {
-            stored.damaged = true;
+        match &mut self.nodes[position(id)].kind {
+            EntryKind::Directory { damaged, .. } | EntryKind::File(Stored { damaged, .. }) => *damaged = true,
+            EntryKind::Link(_) => {}
         }
     }
 
@@ -194,7 +195,7 @@ impl Builder {
         sorted.push(nodes[0]);
         let mut id = 0;
         while id < sorted.len() {
-            if let EntryKind::Directory { count, .. } = sorted[id].kind {
+            if let EntryKind::Directory { count, damaged, .. } = sorted[id].kind {
                 let (first, parent) = (sorted.len(), u32::try_from(id).unwrap_or(u32::MAX));
                 let begin = firsts[position(old[id])];
                 for &child in &order[begin..begin + position(count)] {
@@ -202,7 +203,7 @@ impl Builder {
                     sorted.push(Node { parent, ..nodes[position(child)] });
                 }
                 let first = u32::try_from(first).unwrap_or(u32::MAX);
-                sorted[id].kind = EntryKind::Directory { first, count };
+                sorted[id].kind = EntryKind::Directory { first, count, damaged };
             }
             id += 1;
         }
@@ -211,7 +212,7 @@ impl Builder {
     }
 }
 
-const EMPTY: EntryKind = EntryKind::Directory { first: 0, count: 0 };
+const EMPTY: EntryKind = EntryKind::Directory { first: 0, count: 0, damaged: false };
 
 #[cfg(test)]
 mod tests {

@@ -40,6 +40,6 @@ pub enum Directory {
 pub struct Findings {
     /// The first oddities that were passed over.
     pub warnings: Vec<String>,
-    /// The paths, as bytes, of the first files whose bytes are not all in the image.
+    /// The paths, as bytes, of the first files and folders that are not wholly in the image.
     pub damaged: Vec<Vec<u8>>,
 }

@@ -39,8 +39,8 @@ pub(super) struct Node {
 /// The kind of an entry.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum EntryKind {
-    /// Its children are contiguous.
-    Directory { first: u32, count: u32 },
+    /// Its children are contiguous. One that is damaged had more of them.
+    Directory { first: u32, count: u32, damaged: bool },
     /// A file; its format finds the bytes.
     File(Stored),
     /// A symbolic link to a path.
@@ -66,7 +66,7 @@ pub(super) struct Text {
 impl Index {
     /// The entry that a path leads to, all links followed.
     pub(super) fn find(&self, path: &[Vec<u8>], matching: Matching) -> Result<u32, LookupError> {
-        self.resolve(path.iter().map(Vec::as_slice), matching).ok_or(LookupError::NotFound)
+        self.resolve(path.iter().map(Vec::as_slice), matching)
     }
 
     pub(super) fn node(&self, id: u32) -> &Node {
@@ -85,7 +85,7 @@ impl Index {
         let name = self.text(node.name);
         let target = match node.kind {
             EntryKind::Link(_) => {
-                self.node(self.resolve(directory.iter().copied().chain([name]), Matching::Exact)?)
+                self.node(self.resolve(directory.iter().copied().chain([name]), Matching::Exact).ok()?)
             }
             _ => node,
         };
@@ -117,10 +117,9 @@ impl Index {
         )
     }
 
-    /// The paths of damaged files.
+    /// The paths of damaged files and directories. The root has none.
     pub(super) fn damaged(&self) -> impl Iterator<Item = Vec<u8>> {
-        let is_damaged = |node: &Node| matches!(node.kind, EntryKind::File(Stored { damaged: true, .. }));
-        let numbers = (0_u32..).zip(&self.nodes).filter(move |(_, node)| is_damaged(node));
+        let numbers = (0_u32..).zip(&self.nodes).skip(1).filter(|(_, node)| node.kind.is_damaged());
         numbers.map(|(id, _)| self.path(id).join(&b'/'))
     }
 
@@ -129,18 +128,22 @@ impl Index {
         (self.nodes.capacity() * (size_of::<Node>() + size_of::<u32>()) + self.text.capacity()) as u64
     }
 
-    fn resolve<'p>(&self, path: impl IntoIterator<Item = &'p [u8]>, matching: Matching) -> Option<u32> {
+    fn resolve<'p>(
+        &self,
+        path: impl IntoIterator<Item = &'p [u8]>,
+        matching: Matching,
+    ) -> Result<u32, LookupError> {
         let (mut here, mut hops, mut names) = (ROOT, 0, 0);
         for name in path {
-            here = self.step(here, name, matching)?;
+            here = self.step(here, name, matching).ok_or_else(|| self.missing(here))?;
             // The remaining names of the links on the way, the innermost link last.
             let mut pending = Vec::new();
             loop {
                 if let EntryKind::Link(target) = self.node(here).kind {
                     hops += 1;
-                    let target = Some(self.text(target)).filter(|target| !target.is_empty())?;
-                    if hops > LINK_HOPS {
-                        return None;
+                    let target = self.text(target);
+                    if hops > LINK_HOPS || target.is_empty() {
+                        return Err(LookupError::NotFound);
                     }
                     here = if target.starts_with(b"/") { ROOT } else { self.node(here).parent };
                     pending.push(target.split(|&byte| byte == b'/'));
@@ -150,13 +153,24 @@ impl Index {
                         continue;
                     };
                     names += 1;
-                    here = self.step(here, name, matching).filter(|_| names <= LINK_NAMES)?;
+                    if names > LINK_NAMES {
+                        return Err(LookupError::NotFound);
+                    }
+                    here = self.step(here, name, matching).ok_or_else(|| self.missing(here))?;
                 } else {
                     break;
                 }
             }
         }
-        Some(here)
+        Ok(here)
+    }
+
+    /// Why an entry has no child of some name: a damaged directory may have had one.
+    fn missing(&self, id: u32) -> LookupError {
+        match self.node(id).kind {
+            EntryKind::Directory { damaged: true, .. } => LookupError::Unreadable,
+            _ => LookupError::NotFound,
+        }
     }
 
     /// One name of a path, from an entry that is no link.
@@ -192,7 +206,9 @@ impl Index {
 
     fn range(&self, directory: u32) -> std::ops::Range<usize> {
         match self.node(directory).kind {
-            EntryKind::Directory { first, count } => position(first)..position(first.saturating_add(count)),
+            EntryKind::Directory { first, count, .. } => {
+                position(first)..position(first.saturating_add(count))
+            }
             _ => 0..0,
         }
     }
@@ -242,6 +258,15 @@ impl Index {
 
     pub(super) fn text(&self, text: Text) -> &[u8] {
         slice(&self.text, text)
+    }
+}
+
+impl EntryKind {
+    fn is_damaged(self) -> bool {
+        match self {
+            Self::Directory { damaged, .. } | Self::File(Stored { damaged, .. }) => damaged,
+            Self::Link(_) => false,
+        }
     }
 }
 

@@ -56,6 +56,8 @@ impl IndexedTree {
         let id = self.index.find(path, matching)?;
         let node = self.index.node(id);
         let stored = match node.kind {
+            // Its listing would look like that of an empty one.
+            EntryKind::Directory { count: 0, damaged: true, .. } => return Err(LookupError::Unreadable),
             EntryKind::Directory { .. } => return Ok(Found::Directory(Directory::Entry(id))),
             EntryKind::Link(_) => return Err(LookupError::NotFound),
             EntryKind::File(stored) if stored.damaged => return Err(LookupError::Unreadable),

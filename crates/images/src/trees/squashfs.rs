@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use file_transport::{OpenFile, ReadAt};
 use iso_reader::limits::DEPTH;
-use squashfs_reader::{Error, Image, InodeRef, Kind, Layout, Location, Reader};
+use squashfs_reader::{Error, File, Image, InodeRef, Kind, Layout, Listing, Location, Reader};
 
 use crate::trees::blocks::Blocks;
 use crate::trees::builder::{Builder, Item, TooLarge, Warnings};
@@ -22,6 +22,10 @@ const NAMES: usize = 2 << 20;
 
 /// Further names of directories: `mksquashfs` writes none, and each costs the length of a path.
 const SECOND_NAMES: usize = 1 << 16;
+
+/// Bytes of files whose blocks are looked up ahead, to tell of damage. Files can share their blocks, so this
+/// bounds the work: to 16 million blocks of the smallest size. Others are looked up when they are requested.
+const CHECKED_BYTES: u64 = 64 << 30;
 
 /// The decoder of the files of an image.
 pub(super) struct Squashfs {
@@ -49,66 +53,161 @@ pub(super) fn open(file: &OpenFile, blocks: &Arc<Blocks>) -> Result<(Index, Warn
     Ok((index, warnings, squashfs))
 }
 
-/// Reads all directories, breadth first. Damage to any of them is damage to the tree: a block of metadata
-/// holds hundreds of entries, and it is unknown which are missing.
+/// Reads all directories, breadth first. As in Linux, damage costs only what it hits: an entry, or the rest
+/// of a directory.
 fn read_tree(image: &Image, file: &OpenFile) -> Result<(Index, Warnings), Error> {
     let mut reader = image.reader(&**file);
-    let mut builder = Builder::new();
     let root = reader.inode(image.root())?;
     let Kind::Directory(listing) = root.kind else {
         return Err(Error::Corrupt("its root is not a directory"));
     };
+    let mut builder = Builder::new();
     builder.set_modified(ROOT, root.modified);
-    // A directory with several names is entered once, so the walk ends.
-    let mut entered = HashMap::from([(image.root(), ROOT)]);
-    let mut waiting = VecDeque::from([(ROOT, listing, 0)]);
-    let (mut seen, mut second_names) = (0_usize, 0);
-    while let Some((id, listing, depth)) = waiting.pop_front() {
-        let mut names = Vec::new();
-        let is_right = reader.entries(&listing, |name, inode| {
-            seen += 1;
-            if seen <= NAMES {
-                names.push((Box::<[u8]>::from(name), inode));
-            }
-        })?;
-        if seen > NAMES {
-            return Err(Error::Limit("it has too many entries"));
-        }
-        if !is_right {
-            let path = builder.path(id);
-            builder.warnings.add(&path, "the size of the directory is not that of its entries");
-        }
-        for (name, at) in names {
-            // Linux finds the first.
-            if builder.child(id, &name).is_some() {
-                builder
-                    .warnings
-                    .add(&name, "two entries of the directory have this name, and the first counts");
-                continue;
-            }
-            if let Some(first) = entered.get(&at) {
-                second_names += 1;
-                if second_names > SECOND_NAMES {
-                    return Err(Error::Limit("its directories have too many names"));
-                }
-                add_second_name(&mut builder, id, &name, *first)?;
-                continue;
-            }
-            let Some((child, listing)) = add(&mut reader, &mut builder, id, &name, at)? else { continue };
-            if depth < DEPTH {
-                entered.insert(at, child);
-                waiting.push_back((child, listing, depth + 1));
-            } else {
-                builder.warnings.add(&name, "the directory is too deep in the tree");
-            }
+    let mut walk = Walk {
+        reader,
+        builder,
+        entered: HashMap::from([(image.root(), ROOT)]),
+        waiting: VecDeque::from([(ROOT, listing, 0)]),
+        names: 0,
+        second_names: 0,
+        checked: 0,
+    };
+    while let Some((id, listing, depth)) = walk.waiting.pop_front() {
+        for (name, at) in walk.list(id, &listing)? {
+            walk.enter(id, &name, at, depth)?;
         }
     }
-    Ok(builder.finish())
+    Ok(walk.builder.finish())
+}
+
+/// The names in a directory, and where their inodes are.
+type Names = Vec<(Box<[u8]>, InodeRef)>;
+
+/// The way through all directories.
+struct Walk<'a> {
+    reader: Reader<'a>,
+    builder: Builder,
+    /// A directory with several names is entered once, so the walk ends.
+    entered: HashMap<InodeRef, u32>,
+    /// Directories, and how deep they are in the tree.
+    waiting: VecDeque<(u32, Listing, usize)>,
+    names: usize,
+    second_names: usize,
+    /// Bytes of the files whose blocks were looked up.
+    checked: u64,
+}
+
+impl Walk<'_> {
+    /// The entries of a directory, as far as they can be read.
+    fn list(&mut self, id: u32, listing: &Listing) -> Result<Names, Error> {
+        let (seen, mut found) = (&mut self.names, Vec::new());
+        let result = self.reader.entries(listing, |name, inode| {
+            *seen += 1;
+            if *seen <= NAMES {
+                found.push((Box::from(name), inode));
+            }
+        });
+        if *seen > NAMES {
+            return Err(Error::Limit("it has too many entries"));
+        }
+        let path = self.builder.path(id);
+        match result {
+            Ok(true) => {}
+            Ok(false) => {
+                self.builder.warnings.add(&path, "the size of the directory is not that of its entries");
+            }
+            // Nothing is left to be served.
+            Err(error @ Error::Corrupt(_)) if id == ROOT && found.is_empty() => return Err(error),
+            Err(Error::Corrupt(what)) => {
+                let reason = format!("entries of the directory are lost: {what}");
+                self.builder.warnings.add(&path, &reason);
+                self.builder.mark_damaged(id);
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(found)
+    }
+
+    /// Takes in an entry of a directory that is so deep in the tree.
+    fn enter(&mut self, parent: u32, name: &[u8], at: InodeRef, depth: usize) -> Result<(), Error> {
+        // Linux finds the first.
+        if self.builder.child(parent, name).is_some() {
+            let reason = "two entries of the directory have this name, and the first counts";
+            self.builder.warnings.add(name, reason);
+            return Ok(());
+        }
+        if let Some(first) = self.entered.get(&at) {
+            self.second_names += 1;
+            if self.second_names > SECOND_NAMES {
+                return Err(Error::Limit("its directories have too many names"));
+            }
+            return add_second_name(&mut self.builder, parent, name, *first);
+        }
+        let Some((child, listing)) = self.add(parent, name, at)? else { return Ok(()) };
+        if depth < DEPTH {
+            self.entered.insert(at, child);
+            self.waiting.push_back((child, listing, depth + 1));
+        } else {
+            self.builder.warnings.add(name, "the directory is too deep in the tree");
+        }
+        Ok(())
+    }
+
+    /// Adds an entry; returns its number and its listing if it is a directory.
+    fn add(&mut self, parent: u32, name: &[u8], at: InodeRef) -> Result<Option<(u32, Listing)>, Error> {
+        let mut stored = Stored { place: at.number(), size: 0, damaged: false };
+        let inode = match self.reader.inode(at) {
+            Ok(inode) => Some(inode),
+            Err(Error::Corrupt(what)) => {
+                self.builder.warnings.add(name, what);
+                stored.damaged = true;
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        let item = match inode.as_ref().map(|inode| &inode.kind) {
+            Some(Kind::Directory(_)) => Item::Directory,
+            Some(Kind::Link(target)) => Item::Link(target),
+            Some(Kind::File(file)) => {
+                (stored.size, stored.damaged) = (file.size(), self.is_damaged(name, file)?);
+                Item::File(stored)
+            }
+            // Devices and pipes have no bytes to serve.
+            Some(Kind::Special) => return Ok(None),
+            None => Item::File(stored),
+        };
+        let modified = inode.as_ref().map_or(0, |inode| inode.modified);
+        let added = self.builder.add(parent, name, modified, item).map_err(full)?;
+        Ok(added.zip(inode).and_then(|(id, inode)| match inode.kind {
+            Kind::Directory(listing) => Some((id, listing)),
+            _ => None,
+        }))
+    }
+
+    /// Whether blocks of a file cannot be found.
+    fn is_damaged(&mut self, name: &[u8], file: &File) -> Result<bool, Error> {
+        let checked = self.checked.saturating_add(file.size());
+        if checked > CHECKED_BYTES {
+            return Ok(false);
+        }
+        self.checked = checked;
+        match self.reader.layout(file) {
+            Ok(_) => Ok(false),
+            Err(Error::Corrupt(what) | Error::Limit(what)) => {
+                self.builder.warnings.add(name, what);
+                Ok(true)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn full(TooLarge(what): TooLarge) -> Error {
+    Error::Limit(what)
 }
 
 /// Adds another name of the directory `first`, as a link to it. Linux shows the directory under each name.
 fn add_second_name(builder: &mut Builder, parent: u32, name: &[u8], first: u32) -> Result<(), Error> {
-    let full = |TooLarge(what)| Error::Limit(what);
     if builder.is_within(parent, first) {
         builder.warnings.add(name, "the directory holds itself");
         builder.add(parent, name, 0, Item::Directory).map_err(full)?;
@@ -118,30 +217,6 @@ fn add_second_name(builder: &mut Builder, parent: u32, name: &[u8], first: u32) 
     let target = [b"/", &builder.path(first)[..]].concat();
     builder.add(parent, name, 0, Item::Link(&target)).map_err(full)?;
     Ok(())
-}
-
-/// Adds an entry; returns its number and its listing if it is a directory.
-fn add(
-    reader: &mut Reader<'_>,
-    builder: &mut Builder,
-    parent: u32,
-    name: &[u8],
-    at: InodeRef,
-) -> Result<Option<(u32, squashfs_reader::Listing)>, Error> {
-    let inode = reader.inode(at)?;
-    let item = match &inode.kind {
-        Kind::Directory(_) => Item::Directory,
-        Kind::Link(target) => Item::Link(target),
-        Kind::File(file) => Item::File(Stored { place: at.number(), size: file.size(), damaged: false }),
-        // Devices and pipes have no bytes to serve.
-        Kind::Special => return Ok(None),
-    };
-    let full = |TooLarge(what)| Error::Limit(what);
-    let added = builder.add(parent, name, inode.modified, item).map_err(full)?;
-    Ok(added.and_then(|id| match inode.kind {
-        Kind::Directory(listing) => Some((id, listing)),
-        _ => None,
-    }))
 }
 
 impl Squashfs {
