@@ -1,5 +1,7 @@
 //! Reads the inventory of the Node.js image-service: `{"images": [{id, name, version, iso, status}]}`.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
@@ -27,13 +29,11 @@ pub(super) fn upgrade(document: &Value) -> Result<Records, String> {
         .and_then(Value::as_array)
         .ok_or("it has neither a `version` nor a list `images`")?;
     let mut records = Records::default();
+    let mut taken = BTreeSet::new();
     for (index, entry) in images.iter().enumerate() {
         let image = upgrade_one(entry).map_err(|problem| format!("image {index}: {problem}"))?;
-        let is_taken = records
-            .images
-            .values()
-            .any(|other| (&other.name, &other.version) == (&image.name, &image.version));
-        if is_taken || records.images.contains_key(&image.id) {
+        let is_free = taken.insert((image.name.clone(), image.version.clone()));
+        if !is_free || records.images.contains_key(&image.id) {
             return Err(format!("image {index}: another one has the same id or the same name and version"));
         }
         records.images.insert(image.id.clone(), image);

@@ -10,23 +10,28 @@ use model::job::Job;
 use model::names::{FileName, ImageName, ImageVersion};
 use model::stored_file::{FileRecord, StoreKind};
 
+use super::record_map::RecordMap;
 use super::{Records, Touched};
 
 /// The records, and an index of images by path. Successive states share what did not change.
 #[derive(Debug, Default)]
 pub struct Snapshot {
     records: Records,
-    paths: Arc<Paths>,
+    paths: Paths,
     /// The versions of files that are known to be damaged.
     damaged: Arc<Vec<Identity>>,
 }
 
-type Paths = BTreeMap<ImageName, BTreeMap<ImageVersion, ImageId>>;
+/// Copies of it share what did not change: a thousand images that change one by one must not make a thousand
+/// new indexes.
+type Paths = RecordMap<ImageName, RecordMap<ImageVersion, ImageId>>;
 
 impl Snapshot {
     /// The first state.
     pub(super) fn first(records: Records) -> Self {
-        let (paths, damaged) = (Arc::new(paths_of(&records)), Arc::new(damaged_of(&records)));
+        let damaged = Arc::new(damaged_of(&records));
+        let mut paths = Paths::default();
+        records.images.values().for_each(|image| add_path(&mut paths, image));
         Self { records, paths, damaged }
     }
 
@@ -40,9 +45,20 @@ impl Snapshot {
         } else {
             Arc::clone(&self.damaged)
         };
-        let paths =
-            if touched.images.is_empty() { Arc::clone(&self.paths) } else { Arc::new(paths_of(&records)) };
+        let paths = self.paths_after(&records, touched);
         Self { records, paths, damaged }
+    }
+
+    fn paths_after(&self, records: &Records, touched: &Touched) -> Paths {
+        let images = touched.images.iter().map(|id| (self.records.images.get(id), records.images.get(id)));
+        let path = |image: &Image| (image.name.clone(), image.version.clone());
+        let moved = images.filter(|(before, after)| before.map(path) != after.map(path));
+        let (gone, come): (Vec<_>, Vec<_>) = moved.unzip();
+        let mut paths = self.paths.clone();
+        // A name may pass from one image to another in one change.
+        gone.into_iter().flatten().for_each(|image| remove_path(&mut paths, image));
+        come.into_iter().flatten().for_each(|image| add_path(&mut paths, image));
+        paths
     }
 
     /// All records.
@@ -90,12 +106,12 @@ impl Snapshot {
 
     /// The names that images have, in order.
     pub fn names(&self) -> impl Iterator<Item = &ImageName> {
-        self.paths.keys()
+        self.paths.iter().map(|(name, _)| name)
     }
 
     /// The images of one name, by version.
     pub fn versions(&self, name: &ImageName) -> impl Iterator<Item = &Image> {
-        let versions = self.paths.get(name).into_iter().flat_map(BTreeMap::values);
+        let versions = self.paths.get(name).into_iter().flat_map(RecordMap::values);
         versions.filter_map(|id| self.records.images.get(id))
     }
 
@@ -116,12 +132,21 @@ impl Snapshot {
     }
 }
 
-fn paths_of(records: &Records) -> Paths {
-    let mut paths = Paths::new();
-    for image in records.images.values() {
-        paths.entry(image.name.clone()).or_default().insert(image.version.clone(), image.id.clone());
+fn add_path(paths: &mut Paths, image: &Image) {
+    let versions = paths.get_or_insert_with(image.name.clone(), RecordMap::default);
+    versions.insert(image.version.clone(), image.id.clone());
+    versions.take_touched();
+    paths.take_touched();
+}
+
+fn remove_path(paths: &mut Paths, image: &Image) {
+    let Some(versions) = paths.get_mut(&image.name) else { return };
+    versions.remove(&image.version);
+    versions.take_touched();
+    if versions.is_empty() {
+        paths.remove(&image.name);
     }
-    paths
+    paths.take_touched();
 }
 
 fn damaged_of(records: &Records) -> Vec<Identity> {
@@ -154,3 +179,7 @@ fn shown<'a>(images: impl IntoIterator<Item = &'a Image>) -> Vec<String> {
     shown.sort();
     shown
 }
+
+#[cfg(test)]
+#[path = "snapshot_tests.rs"]
+mod tests;
