@@ -1,6 +1,7 @@
 //! Files that share their bytes on disk.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use crate::stores::Stores;
 use blobs::Bytes;
@@ -11,9 +12,9 @@ use records::inventory::Snapshot;
 
 type FilesByBytes = HashMap<(Bytes, Option<Sha256>), Vec<(StoreKind, FileName)>>;
 
-/// The files that have the same bytes, by these. Clones that were written to since are told apart by their
-/// digests.
-pub(super) struct SharedBytes(FilesByBytes);
+/// For each file that shares its bytes, all files that have them. Clones that were written to since are told
+/// apart by their digests.
+pub(super) struct SharedBytes(HashMap<(StoreKind, FileName), Rc<Vec<(StoreKind, FileName)>>>);
 
 impl SharedBytes {
     /// The files of both stores that are known to share bytes. A store that cannot be listed is left out.
@@ -33,14 +34,17 @@ impl SharedBytes {
                 shared.entry(key).or_default().push((kind, name));
             }
         }
-        shared.retain(|_, names| names.len() > 1);
-        Self(shared)
+        let groups = shared.into_values().filter(|names| names.len() > 1).map(Rc::new);
+        let members = |group: Rc<Vec<(StoreKind, FileName)>>| {
+            group.to_vec().into_iter().map(move |name| (name, Rc::clone(&group)))
+        };
+        Self(groups.flat_map(members).collect())
     }
 
     /// The other files that have the bytes of this one.
     pub(super) fn others(&self, kind: StoreKind, name: &FileName) -> Vec<(StoreKind, FileName)> {
-        let is_this = |(at, called): &&(StoreKind, FileName)| (*at, called) == (kind, name);
-        let group = self.0.values().find(|names| names.iter().any(|name| is_this(&name)));
-        group.into_iter().flatten().filter(|name| !is_this(name)).cloned().collect()
+        let file = (kind, name.clone());
+        let group = self.0.get(&file).into_iter().flat_map(|group| group.iter());
+        group.filter(|other| **other != file).cloned().collect()
     }
 }
