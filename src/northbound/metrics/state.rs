@@ -24,9 +24,11 @@ const STATES: [&str; 6] = ["queued", "running", "waiting", "done", "failed", "ca
 
 pub(super) async fn metrics(api: &Northbound) -> Vec<Metric> {
     let snapshot = api.catalog.snapshot();
+    let statuses = tokio::time::timeout(DISK_TIMEOUT, api.catalog.images.statuses());
+    // All disks are asked at once, so the answer waits for one time limit and not for their sum.
+    let (disks, statuses) = tokio::join!(disks(api), statuses);
     let mut all = of_files(&snapshot);
-    all.extend(of_disks(&disks(api).await));
-    let statuses = tokio::time::timeout(DISK_TIMEOUT, api.catalog.images.statuses()).await;
+    all.extend(of_disks(&disks));
     if let Ok(Ok(statuses)) = statuses {
         all.push(of_images(&statuses));
     }
