@@ -90,7 +90,8 @@ impl Settings {
     ) -> Result<Self, ConfigError> {
         let file = match file {
             None => Map::new(),
-            Some(text) => match serde_json::from_str(text) {
+            // Editors of Windows write a byte order mark, which may be passed over (RFC 8259 §8.1).
+            Some(text) => match serde_json::from_str(text.strip_prefix('\u{feff}').unwrap_or(text)) {
                 Ok(Value::Object(object)) => object,
                 Ok(_) => return Err(ConfigError::NotAnObject("expected {\"key\": value, …}".into())),
                 Err(error) => return Err(ConfigError::NotAnObject(error.to_string())),
@@ -439,6 +440,12 @@ mod tests {
         let read = all.get("httpEndpoints", |value| Ok::<_, String>(value.clone())).expect("a value");
         assert!(read.is_some());
         all.refuse_unknown().expect("known");
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_passed_over() {
+        let all = settings("\u{feff}{\"lease\": 60}");
+        assert_eq!(all.number("lease", 0).expect("a number"), 60);
     }
 
     #[test]
