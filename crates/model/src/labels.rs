@@ -2,8 +2,10 @@
 //! Kubernetes, but a key with its prefix has at most 63 characters.
 
 use std::collections::BTreeMap;
+use std::fmt::{self, Formatter};
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// The most labels of one thing.
 pub const MAX_LABELS: usize = 64;
@@ -38,7 +40,7 @@ pub enum LabelError {
 }
 
 /// The labels of an image or a file, by key.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Labels(BTreeMap<String, String>);
 
@@ -71,6 +73,32 @@ impl Labels {
     /// Keys and values, in the order of keys.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+}
+
+/// A record may have been edited by hand, so its labels are held to the rule as those of clients are.
+impl<'de> Deserialize<'de> for Labels {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct LabelsVisitor;
+
+        impl<'de> Visitor<'de> for LabelsVisitor {
+            type Value = Labels;
+
+            fn expecting(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object of labels")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Labels, A::Error> {
+                let mut texts = Vec::new();
+                while let Some((key, value)) = map.next_entry::<String, String>()? {
+                    texts.push(format!("{key}={value}"));
+                }
+                let labels = Labels::parse(texts.iter().map(String::as_str));
+                labels.map_err(|error| A::Error::custom(format_args!("`labels` {error}")))
+            }
+        }
+
+        deserializer.deserialize_map(LabelsVisitor)
     }
 }
 
@@ -174,5 +202,17 @@ mod tests {
             assert_eq!(LabelFilter::parse(filter).expect(filter).matches(&labels), is_match, "{filter}");
         }
         assert!(LabelFilter::parse("a b").is_err() && LabelFilter::parse("").is_err());
+    }
+
+    #[test]
+    fn labels_of_a_record_are_held_to_the_rule() {
+        let read = |text: &str| serde_json::from_str::<Labels>(text).map_err(|error| error.to_string());
+        assert_eq!(read(r#"{"a": "1", "b/c": ""}"#), Ok(Labels::parse(["a=1", "b/c="]).expect("labels")));
+        let long = format!(r#"{{"a": "{}"}}"#, "x".repeat(64));
+        for bad in [r#"{"a b": "c"}"#, r#"{"a=b": "c"}"#, r#"{"a=b": ""}"#, r#"{"a": "1", "a": "2"}"#, &long]
+        {
+            let refused = read(bad).expect_err(bad);
+            assert!(refused.starts_with("`labels` "), "{refused}");
+        }
     }
 }
