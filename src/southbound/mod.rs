@@ -31,6 +31,7 @@ use component::{ContentSource, LookupError, LookupLimit, NameError, Resolved};
 use http_service::transfers::Transfers;
 use listing::Form;
 use model::fair_limit::Refusal;
+use model::line_limit::LineLimit;
 use prepared::{Prepared, PreparedFile, PreparedListing};
 use response_cache::{ListingPreference, ResponseCache};
 use sources::Sources;
@@ -45,6 +46,7 @@ pub struct Southbound {
     transfers: Transfers,
     idle_eviction: IdleEviction,
     browsers: Browsers,
+    lines: LineLimit,
 }
 
 /// Idle connections that are closed when no descriptor is left to open a file.
@@ -90,6 +92,7 @@ impl Southbound {
             transfers,
             idle_eviction,
             browsers,
+            lines: LineLimit::default(),
         })
     }
 
@@ -128,8 +131,27 @@ impl Southbound {
         match found.as_deref() {
             Ok(Prepared::File(file)) => self.transfer(request, client, file).await,
             Ok(Prepared::Listing(listed)) => reply::listing(listed),
-            Err(error) => failed_look_up(error, path, is_ipxe(request.headers()).then(|| pause(client))),
+            Err(error) => self.failed_look_up(error, path, is_ipxe(request.headers()).then(|| pause(client))),
         }
+    }
+
+    /// The response to a look-up that failed. `pause`, in seconds, is for a client that retries.
+    fn failed_look_up(&self, error: &LookupError, path: &str, pause: Option<u16>) -> Response<Body> {
+        match error {
+            LookupError::NotFound => return reply::text(StatusCode::NOT_FOUND, "Not found\n"),
+            LookupError::Unsettled => {
+                return reply::unavailable("The image's ISO has changed and is being looked at\n", pause);
+            }
+            // A client may repeat its request without end.
+            _ if self.lines.allows(path) => tracing::error!(path, %error, "a file cannot be served"),
+            _ => {}
+        }
+        let words = match error {
+            LookupError::Io(error) if is_exhausted(error) => return reply::unavailable(BUSY, pause),
+            LookupError::Unreadable => "The image is damaged: this file cannot be read whole\n",
+            _ => "The file cannot be read\n",
+        };
+        reply::text(StatusCode::INTERNAL_SERVER_ERROR, words)
     }
 
     /// The answer to a preflight request of a page that may read.
@@ -235,23 +257,6 @@ impl HttpService for Southbound {
 
 fn is_ipxe(headers: &HeaderMap) -> bool {
     headers.get(header::USER_AGENT).is_some_and(|agent| agent.as_bytes().starts_with(IPXE))
-}
-
-/// The response to a look-up that failed. `pause`, in seconds, is for a client that retries.
-fn failed_look_up(error: &LookupError, path: &str, pause: Option<u16>) -> Response<Body> {
-    match error {
-        LookupError::NotFound => return reply::text(StatusCode::NOT_FOUND, "Not found\n"),
-        LookupError::Unsettled => {
-            return reply::unavailable("The image's ISO has changed and is being looked at\n", pause);
-        }
-        _ => tracing::error!(path, %error, "a file cannot be served"),
-    }
-    let words = match error {
-        LookupError::Io(error) if is_exhausted(error) => return reply::unavailable(BUSY, pause),
-        LookupError::Unreadable => "The image is damaged: this file cannot be read whole\n",
-        _ => "The file cannot be read\n",
-    };
-    reply::text(StatusCode::INTERNAL_SERVER_ERROR, words)
 }
 
 /// Seconds after which a client should retry. They differ by client, so that not all clients retry at once.

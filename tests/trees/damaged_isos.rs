@@ -74,7 +74,7 @@ fn a_damaged_file_is_an_error_and_its_neighbours_are_whole() {
         image["findings"]["damaged"].as_array().unwrap().iter().map(|path| path.as_str().unwrap()).collect();
     named.sort_unstable_by_key(|path| damaged.iter().position(|known| known == path));
     assert_eq!(named, damaged);
-    for _ in 0..2 {
+    for round in 1..=2 {
         let mut connection = Connection::open(&service.south("/"));
         // By their names, by a link, and in the upper case of firmware.
         for path in ["images/pxeboot/vmlinuz", "kernel", "EFI/BOOT/BOOTX64.EFI", "efi/boot/bootx64.efi"] {
@@ -88,6 +88,12 @@ fn a_damaged_file_is_an_error_and_its_neighbours_are_whole() {
                 assert_eq!(answer.header("ETag"), None);
             }
         }
+        // A client that repeats its requests does not fill the log.
+        service.expect_logged("/linux/1/efi/boot/bootx64.efi");
+        let log = service.log();
+        let lines =
+            log.lines().filter(|line| line.contains("/linux/1/kernel") && line.contains("cannot be served"));
+        assert!((1..=round).contains(&lines.count()), "{log}");
         for (folder, name) in [("images/pxeboot", "vmlinuz"), ("EFI/BOOT", "BOOTX64.EFI")] {
             let request = Request::new("GET", &format!("/linux/1/{folder}/")).header("Accept", "text/plain");
             let names = connection.exchange(&request).unwrap().expect_status(200).text();

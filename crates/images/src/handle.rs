@@ -19,6 +19,7 @@ use crate::trees::{Folder, Links, Tree, Trees};
 use crate::verify::Verifier;
 use blobs::Store;
 use component::LookupLimit;
+use model::line_limit::LineLimit;
 use model::settings::Live;
 use records::feed::Feed;
 use records::inventory::{ChangedRecord, Records, Snapshot};
@@ -177,6 +178,7 @@ impl Shared {
             trees: Arc::clone(&self.trees),
             questions: self.questions.clone(),
             requests: self.requests.clone(),
+            lines: LineLimit::default(),
         }
     }
 

@@ -11,6 +11,7 @@ pub mod image;
 pub mod io_words;
 pub mod job;
 pub mod labels;
+pub mod line_limit;
 pub mod link;
 pub mod litter;
 mod live;

@@ -15,6 +15,7 @@ use crate::trees::{FileError, Findings, ImageTree, TreeError, Trees};
 use component::LookupError;
 use model::identity::Identity;
 use model::image::{Image, ImageId, Source, Status};
+use model::line_limit::LineLimit;
 use model::stored_file::StoreKind;
 use records::inventory::Snapshot;
 
@@ -25,6 +26,8 @@ pub struct Images {
     pub(crate) trees: Arc<Trees>,
     pub(crate) questions: Questions,
     pub(crate) requests: JobRequests,
+    /// Requests of clients find the same fault again and again.
+    pub(crate) lines: LineLimit,
 }
 
 impl Images {
@@ -128,10 +131,7 @@ impl Images {
         let ready = self.trees.make_ready(&image.name, &image.version, &path, image.asked_tree);
         ready.map_or_else(
             |error| {
-                tracing::warn!(
-                    name = %image.name, version = %image.version, %error,
-                    "an image cannot be served"
-                );
+                self.warn(image, &error, "an image cannot be served");
                 Status::Error(error.public_message())
             },
             |()| Status::Ok,
@@ -147,10 +147,7 @@ impl Images {
             }
             Ok(_) => None,
             Err(error) => {
-                tracing::warn!(
-                    name = %image.name, version = %image.version, %error,
-                    "a tree cannot be opened"
-                );
+                self.warn(image, &error, "a tree cannot be opened");
                 None
             }
         }
@@ -171,7 +168,7 @@ impl Images {
         self.expect_registered(snapshot, image, &Identity::of(&found))?;
         let opened = self.trees.open(&image.name, &image.version, &path, image.asked_tree);
         let opened = opened.map_err(|error| {
-            tracing::warn!(name = %image.name, version = %image.version, %error, "an image cannot be served");
+            self.warn(image, &error, "an image cannot be served");
             match error {
                 // A disk that fails, or a lack of descriptors, says nothing about what there is.
                 TreeError::Io(error) | TreeError::File(FileError::Io(error)) => LookupError::Io(error),
@@ -181,6 +178,12 @@ impl Images {
         // The ISO may have changed between the two checks.
         self.expect_registered(snapshot, image, &opened.identity)?;
         Ok(opened)
+    }
+
+    fn warn(&self, image: &Image, error: &TreeError, what: &str) {
+        if self.lines.allows(&image.id.0) {
+            tracing::warn!(name = %image.name, version = %image.version, %error, "{what}");
+        }
     }
 
     /// Refuses an ISO that is not, or may not be, the one that was registered.
