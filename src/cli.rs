@@ -193,7 +193,7 @@ fn configure(
         text.as_deref(),
         folder,
         |name| std::env::var(name).ok(),
-        overrides(arguments, &here),
+        Overrides { file: text.is_some().then(|| path.clone()), ..overrides(arguments, &here) },
         in_use,
     );
     config.with_context(|| format!("the configuration ({}) cannot be used", path.display()))
@@ -217,7 +217,13 @@ fn overrides(arguments: &Arguments, here: &Path) -> Overrides {
     let values: BTreeMap<&str, Value> =
         values.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
     let web_ui = arguments.web_ui.as_ref().map(|folder| here.join(folder));
-    Overrides { values, northbound: arguments.northbound, southbound: arguments.southbound, web_ui }
+    Overrides {
+        values,
+        northbound: arguments.northbound,
+        southbound: arguments.southbound,
+        web_ui,
+        file: None,
+    }
 }
 
 fn print_config(config: &Config) {

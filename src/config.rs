@@ -72,6 +72,8 @@ pub struct Config {
     pub browsers: Live<BrowserSettings>,
     /// The proxies that tell the addresses of clients.
     pub trusted_proxies: TrustedProxies,
+    /// The configuration file, if the program has one.
+    pub file: Option<PathBuf>,
     /// What was read, for a reload.
     pub settings: Settings,
     /// The logs.
@@ -109,6 +111,8 @@ pub struct Overrides {
     pub southbound: Option<SocketAddr>,
     /// The folder of the web UI.
     pub web_ui: Option<PathBuf>,
+    /// The configuration file.
+    pub file: Option<PathBuf>,
 }
 
 impl Config {
@@ -143,6 +147,7 @@ impl Config {
             core: read_core(&settings, folder, images.jobs.stall_timeout.clone())?,
             northbound: read_northbound(&settings, images.upload_expiry.clone(), overrides.web_ui)?,
             components: configure(components, &settings, folder, &endpoints)?,
+            file: overrides.file,
             endpoints,
             images,
             settings,
@@ -187,8 +192,7 @@ impl Config {
             AccessLog::Off | AccessLog::StandardError => None,
         };
         if let Some(path) = &access_log {
-            folders::check_log(path, &self.core.inventory_file)
-                .map_err(|problem| settings.error("accessLog", &path.display(), &problem))?;
+            self.check_log(path).map_err(|problem| settings.error("accessLog", &path.display(), &problem))?;
         }
         // All files below these folders are served. Beside the inventory lies the key of its sealed links.
         for (key, folder) in folders.iter().take(3).map(|(key, _, folder)| (key, folder)) {
@@ -217,6 +221,24 @@ impl Config {
             ));
         }
         Ok(())
+    }
+
+    /// Lines of a log would destroy any other file of the service.
+    fn check_log(&self, path: &Path) -> Result<(), String> {
+        let database = self.core.database_file();
+        let mut taken = vec![
+            (
+                self.core.inventory_file.as_path(),
+                "the file of `inventoryFile`, or one that is kept beside it",
+            ),
+            (&database, "the file of the records of components, or one that is kept beside it"),
+        ];
+        taken.extend(self.file.as_deref().map(|file| (file, "the configuration file")));
+        for tls in self.endpoints.iter().filter_map(|endpoint| endpoint.tls.as_ref()) {
+            taken.push((tls.key(), "the `key` of an endpoint"));
+            taken.push((tls.certificate(), "the `certificate` of an endpoint"));
+        }
+        folders::check_log(path, &taken)
     }
 }
 

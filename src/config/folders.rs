@@ -1,6 +1,8 @@
 //! Whether folders can be used, and whether one path lies below another.
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// Whether `path` is in `folder`, as written or after links are followed. Neither needs to exist.
@@ -42,13 +44,13 @@ fn is_under_systemd() -> bool {
     std::env::var_os("INVOCATION_ID").is_some()
 }
 
-/// Checks that lines can be added to the file `path`, which may be missing, and that it is not another one of
-/// ours.
-pub(super) fn check_log(path: &Path, inventory: &Path) -> Result<(), String> {
+/// Checks that lines can be added to the file `path`, which may be missing, and that it is none of `taken`:
+/// files of ours, each with what it is.
+pub(super) fn check_log(path: &Path, taken: &[(&Path, &str)]) -> Result<(), String> {
     use rustix::fs::{Access, access};
 
-    if path == inventory {
-        return Err("is the file of `inventoryFile`".into());
+    if let Some((_, what)) = taken.iter().find(|(file, _)| is_same_file(path, file)) {
+        return Err(format!("is {what}; name a file of its own"));
     }
     match fs::metadata(path) {
         Ok(found) if found.is_dir() => Err("is a folder, not a file".into()),
@@ -64,4 +66,20 @@ pub(super) fn check_log(path: &Path, inventory: &Path) -> Result<(), String> {
             }
         }
     }
+}
+
+/// Whether `path` is `file`, over links and by any name, or one that the program keeps beside it: these have
+/// its name with a word behind it.
+fn is_same_file(path: &Path, file: &Path) -> bool {
+    let found = |path: &Path| fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
+    if path == file || found(path).is_some_and(|path| Some(path) == found(file)) {
+        return true;
+    }
+    let place = |path: &Path| Some((found(path.parent()?)?, path.file_name()?.as_bytes().to_vec()));
+    let (path, file) = (fs::canonicalize(path).unwrap_or_else(|_| path.into()), file);
+    let (Some((folder, name)), Some((own_folder, own_name))) = (place(&path), place(file)) else {
+        return false;
+    };
+    let rest = name.strip_prefix(own_name.as_slice());
+    folder == own_folder && rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'.' | b'-')))
 }

@@ -64,6 +64,14 @@ pub struct CoreSettings {
     pub transfers: Live<Limits>,
 }
 
+impl CoreSettings {
+    /// The file with the tables of components.
+    #[must_use]
+    pub fn database_file(&self) -> PathBuf {
+        self.inventory_file.with_file_name(DATABASE)
+    }
+}
+
 /// The core cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum CoreError {
@@ -103,7 +111,7 @@ impl Core {
         let fetcher = Fetcher::new(settings.egress.clone(), settings.stall_timeout.clone())
             .map_err(CoreError::Client)?;
         Ok(Self {
-            database: Database::at(settings.inventory_file.with_file_name(DATABASE), feed.clone()),
+            database: Database::at(settings.database_file(), feed.clone()),
             jobs: start_jobs(settings.jobs.clone(), &inventory, &feed),
             inventory: Arc::new(inventory),
             feed,

@@ -69,6 +69,11 @@ impl Tls {
         Ok(Self(Arc::new(Inner { config: Arc::new(config), certificate, kernel })))
     }
 
+    /// The path of the certificate.
+    pub fn certificate(&self) -> &Path {
+        self.0.certificate.chain()
+    }
+
     /// The path of the key.
     pub fn key(&self) -> &Path {
         self.0.certificate.key()

@@ -102,6 +102,10 @@ impl Certificate {
         Ok(Self { chain, key, provider, current: RwLock::new(Arc::new(current)), check: Mutex::new(check) })
     }
 
+    pub(super) fn chain(&self) -> &Path {
+        &self.chain
+    }
+
     pub(super) fn key(&self) -> &Path {
         &self.key
     }
