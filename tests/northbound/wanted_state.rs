@@ -390,5 +390,23 @@ fn labels_have_a_rule() {
         let problem = expect_problem(&service, &http::put(&url, ""), 400, part);
         assert_eq!(problem["parameter"], "label");
     }
+    let json = [("Content-Type", "application/json")];
+    let long = format!(r#"{{"name": "{}"}}"#, "x".repeat(64 << 10));
+    let both =
+        r#"{"name": "linux", "version": "1", "isostore": "a.iso", "label": "a=1", "labels": {"a": "1"}}"#;
+    let twice = r#"{"name": "linux", "version": "1", "isostore": "a.iso", "labels": {"a": "1", "a": "2"}}"#;
+    for (body, fields, status, part) in [
+        (twice, json.as_slice(), 400, "names 'a' twice"),
+        (both, &json, 400, "`labels` is given together with `label`"),
+        (&long, &json, 413, "longer than 65536 bytes"),
+        (twice, &[], 400, "`Content-Type: application/json`"),
+    ] {
+        expect_problem(
+            &service,
+            &http::request("PUT", &service.north("/images"), fields, body),
+            status,
+            part,
+        );
+    }
     assert_eq!(service.images(&[]), Vec::<Value>::new());
 }

@@ -57,6 +57,7 @@ pub mod routes;
 mod service;
 pub mod structured;
 pub mod transfers;
+mod unrepeated;
 
 pub use client::{Client, TrustedProxies};
 pub use completion::{complete, run_to_completion};

@@ -1,17 +1,19 @@
 //! Parameters, from the query and from a JSON body alike. Each error names its parameter.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody};
 use http::header::{CONTENT_TYPE, HeaderMap};
 use http::{StatusCode, request};
+use http_body_util::LengthLimitError;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
 use crate::problem::Problem;
 use crate::query;
+use crate::unrepeated::Unrepeated;
 
 /// The longest JSON body with parameters, in bytes.
 const MAX_BODY: usize = 64 << 10;
@@ -55,7 +57,11 @@ impl<'a, const N: usize> From<&'a [&'a str; N]> for Known<'a> {
 
 /// The values of parameters by their names. The route knows each.
 #[derive(Debug, Default)]
-pub struct Parameters(BTreeMap<String, Vec<String>>);
+pub struct Parameters {
+    values: BTreeMap<String, Vec<String>>,
+    /// Whether the request has a body that was not read for parameters, and no other parameter.
+    is_body_unread: bool,
+}
 
 impl Parameters {
     /// Reads the query.
@@ -105,7 +111,7 @@ impl Parameters {
     /// # Errors
     ///
     /// 400 as of [`Self::of_query`], or for a body that is no JSON object of text and numbers. 408 for one
-    /// that takes longer than 30 seconds.
+    /// that takes longer than 30 seconds, 413 for one that is longer than 64 KiB.
     pub async fn of_request<'a>(
         parts: &request::Parts,
         body: Body,
@@ -115,9 +121,11 @@ impl Parameters {
         let mut parameters = Self::of_query(parts, known)?;
         if is_json(&parts.headers) {
             let bytes = read(body).await?;
-            for (name, value) in Self::of_json(&bytes, known)?.0 {
-                parameters.0.entry(name).or_insert(value);
+            for (name, value) in parameters.of_json(&bytes, known)?.values {
+                parameters.values.entry(name).or_insert(value);
             }
+        } else {
+            parameters.is_body_unread = parameters.is_empty() && !body.is_end_stream();
         }
         Ok(parameters)
     }
@@ -145,8 +153,9 @@ impl Parameters {
         Ok(parameters)
     }
 
-    /// An empty array is taken for an empty object: RackHD sends `[]` with DELETE.
-    fn of_json(bytes: &[u8], known: Known<'_>) -> Result<Self, Problem> {
+    /// The parameters of a body, beside these of the query. An empty array is taken for an empty object:
+    /// RackHD sends `[]` with DELETE.
+    fn of_json(&self, bytes: &[u8], known: Known<'_>) -> Result<Self, Problem> {
         let mut parameters = Self::default();
         let bytes = without_mark(bytes);
         if matches!(bytes.trim_ascii(), b"" | b"[]") {
@@ -158,11 +167,16 @@ impl Parameters {
                 format!("the JSON body is not an object with parameters: {error}"),
             )
         })?;
+        let is_in_body: BTreeSet<String> = members.names().map(str::to_owned).collect();
         for (name, value) in members.0 {
-            if parameters.0.contains_key(&name) {
+            if parameters.values.contains_key(&name) {
                 return Err(Problem::parameter(&name, "is given more than once"));
             }
-            if known.objects.iter().any(|(object, _)| *object == name) {
+            if let Some((_, list)) = known.objects.iter().find(|(object, _)| *object == name) {
+                if !value.is_null() && (self.get(list).is_some() || is_in_body.contains(*list)) {
+                    let detail = format_args!("is given together with `{list}`, which means the same");
+                    return Err(Problem::parameter(&name, detail));
+                }
                 match value {
                     Value::Null => {}
                     Value::Object(members) => parameters.add_members(&name, members, known)?,
@@ -186,6 +200,10 @@ impl Parameters {
                 parameters.add(name.clone(), text, known)?;
             }
         }
+        // A parser keeps the last of two members of one name, and no client means that (RFC 8259 §4).
+        serde_json::from_slice::<Unrepeated>(bytes).map_err(|error| {
+            Problem::new(StatusCode::BAD_REQUEST, format!("an object in the JSON body {error}"))
+        })?;
         Ok(parameters)
     }
 
@@ -222,7 +240,7 @@ impl Parameters {
             ));
         }
         let most = known.most(&name);
-        let values = self.0.entry(name.clone()).or_default();
+        let values = self.values.entry(name.clone()).or_default();
         if values.len() >= most {
             let times = if most == 1 { "once".to_owned() } else { format!("{most} times") };
             return Err(Problem::parameter(&name, format_args!("is given more than {times}")));
@@ -252,17 +270,19 @@ impl Parameters {
 
     /// Whether none is given.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.values.is_empty()
     }
 
     /// Names and values, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().flat_map(|(name, values)| values.iter().map(|value| (name.as_str(), value.as_str())))
+        self.values
+            .iter()
+            .flat_map(|(name, values)| values.iter().map(|value| (name.as_str(), value.as_str())))
     }
 
     /// The first value of a parameter.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name)?.first().map(String::as_str)
+        self.values.get(name)?.first().map(String::as_str)
     }
 
     /// The validated value of a parameter that may be given.
@@ -288,7 +308,7 @@ impl Parameters {
         name: &str,
         parse: impl Fn(String) -> Result<T, E>,
     ) -> Result<Vec<T>, Problem> {
-        let values = self.0.get(name).into_iter().flatten();
+        let values = self.values.get(name).into_iter().flatten();
         values.map(|text| parse(text.clone()).map_err(|error| Problem::parameter(name, error))).collect()
     }
 
@@ -302,7 +322,15 @@ impl Parameters {
         name: &str,
         parse: impl FnOnce(String) -> Result<T, E>,
     ) -> Result<T, Problem> {
-        let text = self.get(name).ok_or_else(|| Problem::parameter(name, "is missing"))?;
+        let missing = || {
+            let hint = if self.is_body_unread {
+                "; a JSON body is read if it is sent with `Content-Type: application/json`"
+            } else {
+                ""
+            };
+            Problem::parameter(name, format_args!("is missing{hint}"))
+        };
+        let text = self.get(name).ok_or_else(missing)?;
         parse(text.to_owned()).map_err(|error| Problem::parameter(name, error))
     }
 }
@@ -315,8 +343,13 @@ async fn read(body: Body) -> Result<Bytes, Problem> {
         Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
     })?;
     read.map_err(|error| {
-        let detail = format!("the JSON body cannot be read, or is longer than {MAX_BODY} bytes: {error}");
-        Problem::new(StatusCode::BAD_REQUEST, detail)
+        let is_too_long =
+            std::error::Error::source(&error).is_some_and(<dyn std::error::Error>::is::<LengthLimitError>);
+        if is_too_long {
+            let detail = format!("the JSON body is longer than {MAX_BODY} bytes");
+            return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail);
+        }
+        Problem::new(StatusCode::BAD_REQUEST, format!("the JSON body cannot be read: {error}"))
     })
 }
 
@@ -333,6 +366,13 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 /// The members of a JSON object in order, so that repeated names can be refused.
 struct Members(Vec<(String, Value)>);
+
+impl Members {
+    /// The names of those that have a value.
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(|(_, value)| !value.is_null()).map(|(name, _)| name.as_str())
+    }
+}
 
 impl<'de> serde::Deserialize<'de> for Members {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -376,7 +416,7 @@ mod tests {
             .body(());
         let (parts, ()) = request.expect("a request").into_parts();
         let parameters = Parameters::of_request(&parts, Body::from(body), KNOWN).await?;
-        Ok(parameters.0.into_iter().collect())
+        Ok(parameters.values.into_iter().collect())
     }
 
     #[tokio::test]
@@ -420,6 +460,10 @@ mod tests {
             ("", r#"{"name": ["a"]}"#, "`name` must be text"),
             ("", r#"{"isowebs": ["a"]}"#, "`isowebs` must be an object"),
             ("", r#"{"isowebs": {"a": {}}}"#, "`isowebs` has the member 'a'"),
+            ("", r#"{"isowebs": {"a": "1", "a": "2"}}"#, "an object in the JSON body names 'a' twice"),
+            ("", r#"{"isowebs": {"a": "1"}, "isoweb": "b"}"#, "`isowebs` is given together with `isoweb`"),
+            ("", r#"{"isoweb": "b", "isowebs": {"a": "1"}}"#, "`isowebs` is given together with `isoweb`"),
+            ("isoweb=b", r#"{"isowebs": {}}"#, "`isowebs` is given together with `isoweb`"),
             ("", "[1]", "not an object"),
             ("", "\"x\"", "not an object"),
             ("", "{", "not an object"),
