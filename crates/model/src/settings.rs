@@ -77,8 +77,8 @@ pub fn variable(key: &str) -> String {
 }
 
 impl Settings {
-    /// Gathers the values of `file` (the text of the configuration file, if there is one), of the environment
-    /// and of the command line.
+    /// Gathers the values of `file` (the text of the configuration file, if there is one; a byte order mark is
+    /// passed over, RFC 8259 §8.1), of the environment and of the command line.
     ///
     /// # Errors
     ///
@@ -90,7 +90,6 @@ impl Settings {
     ) -> Result<Self, ConfigError> {
         let file = match file {
             None => Map::new(),
-            // Editors of Windows write a byte order mark, which may be passed over (RFC 8259 §8.1).
             Some(text) => match serde_json::from_str(text.strip_prefix('\u{feff}').unwrap_or(text)) {
                 Ok(Value::Object(object)) => object,
                 Ok(_) => return Err(ConfigError::NotAnObject("expected {\"key\": value, …}".into())),

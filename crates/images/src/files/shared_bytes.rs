@@ -10,11 +10,12 @@ use model::names::FileName;
 use model::stored_file::StoreKind;
 use records::inventory::Snapshot;
 
-type FilesByBytes = HashMap<(Bytes, Option<Sha256>), Vec<(StoreKind, FileName)>>;
+type File = (StoreKind, FileName);
+type FilesByBytes = HashMap<(Bytes, Option<Sha256>), Vec<File>>;
 
 /// For each file that shares its bytes, all files that have them. Clones that were written to since are told
 /// apart by their digests.
-pub(super) struct SharedBytes(HashMap<(StoreKind, FileName), Rc<Vec<(StoreKind, FileName)>>>);
+pub(super) struct SharedBytes(HashMap<File, Rc<Vec<File>>>);
 
 impl SharedBytes {
     /// The files of both stores that are known to share bytes. A store that cannot be listed is left out.
@@ -35,14 +36,15 @@ impl SharedBytes {
             }
         }
         let groups = shared.into_values().filter(|names| names.len() > 1).map(Rc::new);
-        let members = |group: Rc<Vec<(StoreKind, FileName)>>| {
-            group.to_vec().into_iter().map(move |name| (name, Rc::clone(&group)))
-        };
-        Self(groups.flat_map(members).collect())
+        let mut groups_by_file = HashMap::new();
+        for group in groups {
+            groups_by_file.extend(group.iter().map(|file| (file.clone(), Rc::clone(&group))));
+        }
+        Self(groups_by_file)
     }
 
     /// The other files that have the bytes of this one.
-    pub(super) fn others(&self, kind: StoreKind, name: &FileName) -> Vec<(StoreKind, FileName)> {
+    pub(super) fn others(&self, kind: StoreKind, name: &FileName) -> Vec<File> {
         let file = (kind, name.clone());
         let group = self.0.get(&file).into_iter().flat_map(|group| group.iter());
         group.filter(|other| **other != file).cloned().collect()
