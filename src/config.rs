@@ -37,7 +37,7 @@ const MAX_CONNECTIONS: u64 = 1 << 20;
 const MAX_FINISHED_JOBS: u64 = 10_000;
 
 /// Limits of the connections of each endpoint.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConnectionLimits {
     /// Connections at the same time.
     pub all: usize,
@@ -48,7 +48,7 @@ pub struct ConnectionLimits {
 }
 
 /// What browsers may do with the northbound.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BrowserSettings {
     /// More names by which the northbound may be called.
     pub allowed_hosts: Vec<HostPattern>,

@@ -3,7 +3,7 @@
 
 use harness::crowd;
 use harness::disk::HangingDisk;
-use harness::figures::await_figure;
+use harness::figures::{await_figure, open_files};
 use harness::http::{self, Connection, Request, Response};
 use harness::problem::expect_problem;
 use harness::wait::eventually;
@@ -218,6 +218,22 @@ fn preconditions_can_be_required_from_now_on() {
     change(&mut service, &[("requirePreconditions", json!(true)), ("treeCacheBytes", json!(1 << 20))]);
     http::delete(&service.north("/images?name=a&version=1")).expect_status(428);
     http::get(&service.south("/a/1/")).expect_status(200);
+}
+
+/// logrotate reloads each night, and the trees that machines boot from stay open.
+#[test]
+fn a_reload_leaves_alone_what_did_not_change() {
+    let mut service = Setup::new().start();
+    service.upload_iso("a.iso", &images::installer());
+    service.register("a", "1", "isostore", "a.iso");
+    http::get(&service.south("/a/1/")).expect_status(200);
+    let pid = service.pid();
+    let is_open = || open_files(pid).iter().any(|file| file.ends_with("/static/iso/a.iso"));
+    assert!(is_open());
+    reload(&service).expect_status(200);
+    assert!(is_open(), "a reload without a change closed the tree");
+    change(&mut service, &[("maxFileSize", json!(1 << 30))]);
+    assert!(is_open(), "the change of another setting closed the tree");
 }
 
 #[test]

@@ -37,7 +37,7 @@ pub struct Store {
 }
 
 /// The limits of a store.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// The largest file, in bytes.
     pub max_file_size: u64,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// How patient the engine is, and how much it remembers.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Attempts in a row without progress that may fail before the job fails, the first one not counted.
     pub retries: u32,

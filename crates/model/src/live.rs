@@ -43,6 +43,16 @@ impl<T> Live<T> {
         self.0.changed.notify_waiters();
     }
 
+    /// Changes the value, unless it is the same already.
+    pub fn set_if_other(&self, value: T)
+    where
+        T: PartialEq,
+    {
+        if *self.0.value.load_full() != value {
+            self.set(value);
+        }
+    }
+
     /// Waits until the value is not `seen` any more.
     pub async fn changed(&self, seen: &Arc<T>) {
         loop {

@@ -137,12 +137,12 @@ impl Settings {
     }
 
     /// A value that a reload may change. `read` reads its keys from the settings that it is given, the first
-    /// time from these.
+    /// time from these. A reload that leaves it as it is tells no listener.
     ///
     /// # Errors
     ///
     /// The error of `read`.
-    pub fn live<T: Send + Sync + 'static>(
+    pub fn live<T: PartialEq + Send + Sync + 'static>(
         &self,
         read: impl Fn(&Self) -> Result<T, ConfigError> + Send + 'static,
     ) -> Result<Live<T>, ConfigError> {
@@ -151,7 +151,7 @@ impl Settings {
         let update = Box::new(move |newer: &Self| -> Result<Commit, ConfigError> {
             let value = read(&Self { section: section.clone(), ..newer.clone() })?;
             let shared = shared.clone();
-            Ok(Box::new(move || shared.set(value)))
+            Ok(Box::new(move || shared.set_if_other(value)))
         });
         self.known().updates.push(update);
         Ok(value)
@@ -457,6 +457,20 @@ mod tests {
         assert_eq!(read(BTreeMap::from([("port", Value::from(3))]), Some("2")), 3);
         assert_eq!(read(BTreeMap::new(), Some("2")), 2);
         assert_eq!(read(BTreeMap::new(), None), 1);
+    }
+
+    #[test]
+    fn a_reload_tells_of_values_that_changed_and_of_no_others() {
+        let first = settings(r#"{"rate": 1, "limit": 7}"#);
+        let told = Arc::new(Mutex::new(Vec::new()));
+        for key in ["rate", "limit"] {
+            let value = first.live(move |all| all.number(key, 0)).expect("a number");
+            let told = Arc::clone(&told);
+            value.on_change(move |value| told.lock().expect("no panic").push((key, **value)));
+        }
+        first.reload(&settings(r#"{"rate": 2, "limit": 7}"#)).expect("valid");
+        first.reload(&settings(r#"{"rate": 2, "limit": 7}"#)).expect("valid");
+        assert_eq!(*told.lock().expect("no panic"), [("rate", 2)]);
     }
 
     #[test]

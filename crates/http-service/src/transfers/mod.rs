@@ -23,7 +23,7 @@ use log::{Log, lock};
 const SHARE_TIME: Duration = Duration::from_secs(4);
 
 /// The limits of all transfers. 0 means no limit.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Limits {
     /// Transfers at once. One client may have half of them.
     pub transfers: usize,
