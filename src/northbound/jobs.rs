@@ -87,7 +87,8 @@ pub(super) async fn cancel(
     if !conditions.are_none() {
         let shown = api.jobs.get(&id).ok_or(JobError::NoSuchJob).map_err(problem)?;
         conditions.check(&[EntityTag::of_json(&JobInFull::from(&shown))])?;
-        seen = Some(shown.job);
+        // A job that is running changes all the time.
+        seen = (!conditions.allow_each_version()).then_some(shown.job);
     }
     let shown = api.jobs.cancel(&id, seen).await.map_err(problem)?;
     Ok(Json(JobInFull::from(&shown)).into_response())

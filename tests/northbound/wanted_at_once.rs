@@ -123,6 +123,22 @@ fn one_of_the_clients_that_saw_a_version_changes_or_removes_it() {
     }
 }
 
+/// Each version meets `If-Match: *`, also one that another client made at the same moment.
+#[test]
+fn clients_that_accept_each_version_change_it_one_after_the_other() {
+    let service = service();
+    let wanted =
+        |label: &str| json!({"name": "linux", "version": "1", "isostore": "a.iso", "labels": {"a": label}});
+    let any = [("If-Match", "*")];
+    put(&service, "x", &wanted("first"), &any).expect_status(412);
+    put(&service, "x", &wanted("first"), &[]).expect_status(201);
+    for _ in 0..5 {
+        let answers = at_once(|number| put(&service, "x", &wanted(&number.to_string()), &any));
+        assert_eq!(statuses(&answers), BTreeMap::from([(200, CLIENTS)]));
+    }
+    http::request("DELETE", &service.north("/images?name=linux"), &any, "").expect_status(200);
+}
+
 #[test]
 fn labels_change_while_a_registration_waits() {
     let service = service();

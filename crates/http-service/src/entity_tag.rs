@@ -89,6 +89,11 @@ impl Preconditions {
         self.if_match.is_none() && self.if_none_match.is_none()
     }
 
+    /// Whether all that is there meets them: `If-Match: *` alone, or no condition (RFC 9110 §13.1.1).
+    pub fn allow_each_version(&self) -> bool {
+        !matches!(self.if_match, Some(Condition::Tags(_))) && self.if_none_match.is_none()
+    }
+
     /// Checks the conditions of a thing that can be seen with each of the tags `current`, at different paths.
     /// Without one it is not there.
     ///

@@ -69,8 +69,8 @@ pub(in crate::northbound) async fn delete(
         conditions.check(&tags)?;
     }
     let ids: Vec<ImageId> = images.into_iter().map(|image| image.id).collect();
-    let seen =
-        (!conditions.are_none()).then(|| ids.iter().filter_map(|id| snapshot.image(id)).cloned().collect());
+    let seen = (!conditions.allow_each_version())
+        .then(|| ids.iter().filter_map(|id| snapshot.image(id)).cloned().collect());
     let removed = run_to_completion(remove(api.clone(), ids, seen)).await?;
     let one_was_named =
         filters.get("id").is_some() || (filters.get("name").is_some() && filters.get("version").is_some());
@@ -109,7 +109,7 @@ pub(in crate::northbound) async fn delete_one(
     let seen = match check(&api, &api.conditions(&headers)?, Some(&id)).await? {
         Seen::Image(image) => Some(vec![*image]),
         // An image that is gone is told by 404.
-        Seen::Anything | Seen::Nothing => None,
+        Seen::Anything | Seen::Nothing | Seen::Something => None,
     };
     let removed = run_to_completion(remove(api.clone(), vec![id], seen)).await?;
     let removed = removed.first().ok_or(CatalogError::NoSuchImage).map_err(problem)?;

@@ -10,6 +10,8 @@ pub enum Seen {
     Anything,
     /// There must be no image.
     Nothing,
+    /// There must be an image, in whatever version.
+    Something,
     /// The image must be as it was.
     Image(Box<Image>),
 }
@@ -20,6 +22,7 @@ impl Seen {
         match self {
             Self::Anything => true,
             Self::Nothing => current.is_none(),
+            Self::Something => current.is_some(),
             Self::Image(image) => current == Some(&**image),
         }
     }
