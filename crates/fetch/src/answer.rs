@@ -48,8 +48,8 @@ const CODINGS: [&str; 11] = [
 pub(super) fn to_whole(status: StatusCode, headers: &HeaderMap) -> Result<(), Fault> {
     let is_complete = match (plain(status), range(headers)) {
         (StatusCode::OK, _) => !is_part(headers),
-        (StatusCode::PARTIAL_CONTENT, Some(ContentRange::Range { first: 0, last, total })) => {
-            total == Some(last + 1)
+        (StatusCode::PARTIAL_CONTENT, Some(ContentRange::Range { first: 0, last, total: Some(total) })) => {
+            last.checked_add(1) == Some(total)
         }
         _ => false,
     };
@@ -361,6 +361,7 @@ mod tests {
             (206, "bytes 0-8/10", false),
             (206, "bytes 1-9/10", false),
             (206, "bytes 0-9/*", false),
+            (206, "bytes 0-18446744073709551615/*", false),
             (200, "bytes 0-9/10", true),
             (200, "bytes 5-14/20", false),
             (200, "nonsense", true),

@@ -180,7 +180,9 @@ fn tagged(line: &str) -> Option<(String, Value)> {
 /// each digest; also the field `Repr-Digest: sha-256=:digest:` (RFC 9530 §3).
 fn labelled(line: &str) -> Option<(String, Value)> {
     let line = line.trim_start_matches(['#', '*', ' ', '\t']);
-    let field = line.split_once(':').filter(|(name, _)| name.to_ascii_lowercase().ends_with("digest"));
+    let fields = ["repr-digest", "content-digest", "digest"];
+    let is_field = |name: &str| fields.iter().any(|field| name.trim().eq_ignore_ascii_case(field));
+    let field = line.split_once(':').filter(|(name, _)| is_field(name));
     let line = field.map_or(line, |(_, members)| members.trim()).trim_end_matches(':');
     let separators = line.match_indices([':', '=', '-', ' ', '\t']).take(4);
     let (kind, rest) = separators.into_iter().find_map(|(end, separator)| {
@@ -403,6 +405,7 @@ mod tests {
             ("x", "sha256:<1>  a.iso", short(1)),
             ("x", "SHA256: <1>", short(1)),
             ("x", "SHA-256 Checksum: <1>\nSHA3-256 Checksum: <2>", short(1)),
+            ("x", "SHA-256 Digest: <1>\nSHA3-256 Digest: <2>", short(1)),
             ("x", "SHA256=<1>", short(1)),
             ("x", "sha3-256:<1>  a.iso", other("SHA3-256")),
             ("x", "Algorithm  Hash  Path\n---------  ----  ----\nSHA256     <1>  C:\\isos\\a.iso", short(1)),
