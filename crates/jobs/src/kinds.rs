@@ -32,9 +32,8 @@ type MakeTask = dyn Fn(Value) -> Result<Box<dyn Task>, serde_json::Error> + Send
 const UNKNOWN: Rules = Rules { queue: "", durable: false, listed: true };
 
 impl Kinds {
-    /// Declares how many jobs of the queue `name` are worked on at once. Jobs beyond
-    /// a lowered number run to the end of their attempts. A queue that is not declared works
-    /// on one.
+    /// Declares how many jobs of the queue `name` are worked on at once. Jobs beyond a lowered number run to
+    /// the end of their attempts. A queue that is not declared works on one.
     #[must_use]
     pub fn queue(mut self, name: &'static str, permits: impl Into<Live<usize>>) -> Self {
         self.queues.set(name, &permits.into());

@@ -78,12 +78,14 @@ impl Permits {
 
 impl Drop for Permit {
     fn drop(&mut self) {
+        // Given back under the lock, so that a change of the number sees it either held or free.
         let mut number = self.permits.lock();
-        if number.surplus > 0
-            && let Some(held) = self.held.take()
-        {
-            number.surplus -= 1;
-            held.forget();
+        match self.held.take() {
+            Some(held) if number.surplus > 0 => {
+                number.surplus -= 1;
+                held.forget();
+            }
+            held => drop(held),
         }
     }
 }
