@@ -15,7 +15,8 @@ pub const EXTENSION_BYTES: u64 = 16 << 20;
 /// Bytes that are searched for the next header behind damage, in all of a tar.
 pub const SEARCHED_BYTES: u64 = 64 << 20;
 
-/// Bytes that a search reads at once.
+/// Bytes that a search reads at once. It begins with one block and doubles: what it reads beyond the next
+/// header is read again, and is no more than what it skips.
 const PIECE: u64 = 64 << 10;
 
 /// Headers of a tar, of all kinds: a whole desktop system has some 300,000 members, with up to three extended
@@ -220,14 +221,15 @@ impl<'a> Members<'a> {
             return Err(no_header);
         }
         let follows_extension = self.pending.take().is_some();
-        let mut at = from.saturating_add(BLOCK);
+        let (mut at, mut most) = (from.saturating_add(BLOCK), BLOCK);
         'search: loop {
             if self.size.saturating_sub(at) < BLOCK {
                 at = self.size;
                 break;
             }
-            let left = self.size.saturating_sub(at).min(PIECE);
+            let left = self.size.saturating_sub(at).min(most);
             let mut piece = vec![0; usize::try_from(left).unwrap_or_default()];
+            most = most.saturating_mul(2).min(PIECE);
             self.read(&mut piece, at)?;
             for block in piece.as_chunks().0 {
                 if Header::parse(block).is_some() {

@@ -4,8 +4,11 @@
 
 mod support;
 
+use std::cell::Cell;
+use std::io;
+
 use support::{end, entry, header, push, read, seal};
-use tar_reader::{BLOCK_BYTES, Kind, SEARCHED_BYTES};
+use tar_reader::{BLOCK_BYTES, Kind, Members, ReadAt, SEARCHED_BYTES};
 
 /// Kind, path and size of each member; where there is damage, the bytes that are skipped.
 fn shown(tar: &[u8]) -> Vec<(Kind, String, u64)> {
@@ -103,4 +106,31 @@ fn names_and_records_are_read_as_others_read_them() {
         let [member] = read(&tar).unwrap().try_into().unwrap();
         assert_eq!((&*member.path, member.oddity.is_some()), (path.as_bytes(), is_odd), "{extensions:?}");
     }
+}
+
+/// A tar that counts the bytes that are read of it.
+struct Counted<'a> {
+    bytes: &'a [u8],
+    read: Cell<usize>,
+}
+
+impl ReadAt for Counted<'_> {
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.read.set(self.read.get() + buffer.len());
+        self.bytes.read_exact_at(buffer, offset)
+    }
+}
+
+/// A tar that is damaged everywhere is read a few times at most, not once for each damage.
+#[test]
+fn many_damaged_headers_cost_no_more_than_the_tar() {
+    let mut tar = Vec::new();
+    for _ in 0..1000 {
+        entry(&mut tar, b"one", b'0', b"");
+        tar.extend([b'?'; BLOCK_BYTES]);
+    }
+    end(&mut tar);
+    let source = Counted { bytes: &tar, read: Cell::new(0) };
+    assert_eq!(Members::new(&source, tar.len() as u64).count(), 2000);
+    assert!(source.read.get() < 3 * tar.len(), "{} of {} bytes", source.read.get(), tar.len());
 }
