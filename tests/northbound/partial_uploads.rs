@@ -40,6 +40,13 @@ fn a_part_is_not_taken_for_the_file() {
         expect_problem(&service, &answer, 400, "Upload-Concat");
     }
     before.expect_again(&service, "parts of files");
+    let created = post(&service, &[TUS, ("Upload-Defer-Length", "1")], "").expect_status(201);
+    let upload = service.north(&format!("/{}", created.header("Location").unwrap()));
+    for part in [("Upload-Complete", "?0"), ("Upload-Incomplete", "?1")] {
+        let answer = http::request("PUT", &upload, &[part], "bytes");
+        expect_problem(&service, &answer, 400, "a part of a file");
+    }
+    http::delete(&upload).expect_status(204);
     let whole = [("Upload-Complete", "?1"), ("Upload-Draft-Interop-Version", "6")];
     let url = service.north("/iso?name=a.iso");
     http::request("PUT", &url, &whole, images::pattern(1, 5000)).expect_status(200);

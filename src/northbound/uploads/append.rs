@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use http::{StatusCode, request};
 use http_service::openapi::Bytes;
-use http_service::request_body::{RequestBody, refuse_form};
+use http_service::request_body::{RequestBody, check_headers, refuse_form};
 use http_service::{Problem, RequestId, UrlPath, complete};
 use model::unfinished_file::UnfinishedFileId;
 
@@ -170,8 +170,12 @@ fn tus_piece(headers: &HeaderMap) -> Result<Piece, Problem> {
 fn plain_piece(headers: &HeaderMap) -> Result<Option<Piece>, Problem> {
     let length = fields::number(headers, CONTENT_LENGTH.as_str())?;
     let offset = fields::number(headers, "upload-offset")?;
-    let piece = fields::content_range(headers, length)?;
-    Ok(piece.or(offset.map(|offset| Piece { offset, total: None })))
+    let piece =
+        fields::content_range(headers, length)?.or(offset.map(|offset| Piece { offset, total: None }));
+    if piece.is_none() {
+        check_headers(headers)?;
+    }
+    Ok(piece)
 }
 
 fn answer(api: &Northbound, id: &UnfinishedFileId, appended: Result<Appended, Problem>) -> Response {
