@@ -61,14 +61,15 @@ impl LockedFile {
             return Ok(listed);
         }
         let ((kind, name), identity) = (self.lock.key().clone(), listed.file.identity);
-        tracing::info!(%kind, %name, "gave a file other labels");
         listed.file.labels = labels.clone();
+        let changed_name = name.clone();
         let changed = self.files.records.commit(move |records| {
-            entry(records, kind, &name, identity).labels = labels;
-            Ok(())
+            entry(records, kind, &changed_name, identity).labels = labels;
+            Ok::<_, CatalogError>(())
         });
-        let changed: Result<(), CatalogError> = changed.await;
-        changed.map(|()| listed)
+        changed.await?;
+        tracing::info!(%kind, %name, "gave a file other labels");
+        Ok(listed)
     }
 
     async fn remove_unused(self) -> Result<ListedFile, CatalogError> {
