@@ -58,6 +58,9 @@ pub async fn run(mut config: Config, log: Log, reloader: Reloader, hangups: Sign
         &workers,
         &idle_eviction,
     )?;
+    // Before the first client can ask for them.
+    core.resume_jobs();
+    images.jobs.begin_downloads(&images.restored.downloads);
     let told = welcome::text(&config, &listeners, &images.restored);
     let stop = CancellationToken::new();
     let mut servers = JoinSet::new();
@@ -77,8 +80,6 @@ pub async fn run(mut config: Config, log: Log, reloader: Reloader, hangups: Sign
     }
     // Readers of these lines take the service for ready.
     told.and_then(welcome::print).context("cannot print where the service is")?;
-    core.resume_jobs();
-    images.jobs.begin_downloads(&images.restored.downloads);
     let failed = tokio::select! {
         () = signals.wait() => None,
         ended = servers.join_next() => ended,
