@@ -119,9 +119,8 @@ fn labels_are_shown() {
     }
 }
 
-/// What GNU tar and bsdtar read is read, with a finding that says what is odd.
-#[test]
-fn odd_tars_are_read_with_a_finding() {
+/// Tars that hold `one` and `two`, by a name of their oddity, and the finding that tells of it.
+fn odd_tars() -> [(&'static str, Vec<u8>, Option<&'static str>); 14] {
     let no_magic = |tar: Vec<u8>| {
         let mut tar = tar;
         let block: &mut [u8; 512] = (&mut tar[1024..1536]).try_into().unwrap();
@@ -140,7 +139,7 @@ fn odd_tars_are_read_with_a_finding() {
     let promise = two().entry("x", b'x', "", b"12 path=abc\n").end();
     let malformed =
         Packed::default().entry("x", b'x', "", b"13 size=1\n").file("one", "1").file("two", "2").end();
-    let cases: [(&str, Vec<u8>, Option<&str>); 14] = [
+    [
         ("sound", two().end(), None),
         ("no-magic", no_magic(two().end()), None),
         ("incremental", two().entry("odd/", b'D', "", b"\0").file("odd/file", "3").end(), None),
@@ -183,10 +182,15 @@ fn odd_tars_are_read_with_a_finding() {
             two().entry("odd", b'Q', "", b"?").end(),
             Some("\"odd\": it is of an unknown type, and read as a file"),
         ),
-    ];
+    ]
+}
+
+/// What GNU tar and bsdtar read is read, with a finding that says what is odd.
+#[test]
+fn odd_tars_are_read_with_a_finding() {
     let folder = tempfile::tempdir().unwrap();
     let service = Setup::new().start();
-    for (version, bytes, finding) in cases {
+    for (version, bytes, finding) in odd_tars() {
         let image = folder.path().join(version);
         fs::write(&image, bytes).unwrap();
         let record = register(&service, version, &image);
