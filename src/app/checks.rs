@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use component::{Check, Core};
 use file_transport::Workers;
-use records::inventory::followed;
+use records::followed;
 use rustix::fs::{Access, access, statvfs};
 use tokio::runtime::Handle;
 

@@ -2,6 +2,7 @@
 
 mod backend;
 mod database;
+mod document_file;
 mod error;
 pub mod feed;
 mod files;
@@ -16,6 +17,7 @@ mod transaction;
 mod writer;
 
 pub use database::Database;
+pub use document_file::{DocumentError, DocumentFile, followed};
 pub use error::{Cause, Error};
 pub use memory::Memory;
 pub use query::{Cursor, MAX_PAGE, MAX_PAGE_BYTES, MAX_SKIP, Page, Query};

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use model::io_words::in_words;
 
+use crate::document_file::DocumentError;
+
 /// The inventory could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum InventoryError {
@@ -54,6 +56,20 @@ pub enum InventoryError {
         /// What the system said.
         source: io::Error,
     },
+}
+
+impl From<DocumentError> for InventoryError {
+    fn from(error: DocumentError) -> Self {
+        match error {
+            DocumentError::InUse(path) => Self::InUse(path),
+            DocumentError::MountPoint(path) => Self::MountPoint(path),
+            DocumentError::TooLarge { path, limit } => Self::TooLarge { path, limit },
+            DocumentError::NotText(path) => {
+                Self::Corrupt { path, problem: "it is not UTF-8 text".into(), previous: None }
+            }
+            DocumentError::Io { action, path, source } => Self::Io { action, path, source },
+        }
+    }
 }
 
 impl InventoryError {

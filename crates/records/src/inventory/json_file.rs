@@ -1,20 +1,17 @@
-//! The inventory as one JSON file. A save writes a temporary file beside it, syncs it, keeps the old file as
-//! `….previous`, and renames. At every instant the file is a complete state. If the path is a link, all this
-//! happens where it leads, and the link stays.
+//! The inventory as one JSON file.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Write};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
 use serde::Deserialize;
 
 use super::json_text::Texts;
 use super::seals::Seals;
 use super::{InventoryError, Records, previous_service};
-use crate::files::{self, beside, sync_folder, write_durably};
+use crate::document_file::{DocumentError, DocumentFile};
+use crate::files::{beside, write_durably};
 use model::image::{Image, ImageId, Source};
 use model::job::Job;
 use model::stored_file::FileRecord;
@@ -26,17 +23,11 @@ const VERSION: u32 = 2;
 /// A file with more bytes is neither written nor read: about a million images.
 const MAX_BYTES: u64 = 1 << 30;
 
-/// Links that are followed from one to the next, as the kernel does.
-const MAX_LINKS: usize = 40;
-
 /// The inventory file, locked against other processes for as long as this value lives.
 pub struct JsonFile {
-    /// The file itself, never a link to it.
-    path: PathBuf,
-    max_bytes: u64,
+    file: DocumentFile,
     seals: Seals,
     texts: Mutex<Box<Texts>>,
-    _lock: File,
 }
 
 #[derive(Deserialize)]
@@ -63,76 +54,37 @@ impl JsonFile {
     /// Takes the inventory at `path` for this process. The file itself need not exist yet; its folder must.
     /// If another process has it, this waits for ten seconds.
     pub fn open(path: PathBuf) -> Result<Self, InventoryError> {
-        let io = |action, path: &Path, source| InventoryError::Io { action, path: path.to_owned(), source };
-        let file = followed(path.clone()).map_err(|source| io("follow", &path, source))?;
+        let file = DocumentFile::open(&path, MAX_BYTES)?;
         // A key that was made before the file was moved to where a link leads.
-        let key = Some(beside(&path, "key")).filter(|key| key.exists()).unwrap_or(beside(&file, "key"));
-        let lock = files::lock(&file).map_err(|source| io("lock", &file, source))?;
-        let Some(lock) = lock else { return Err(InventoryError::InUse(file)) };
-        if is_mount_point(&file) {
-            return Err(InventoryError::MountPoint(file));
-        }
-        Ok(Self {
-            seals: Seals::new(key),
-            path: file,
-            max_bytes: MAX_BYTES,
-            texts: Mutex::default(),
-            _lock: lock,
-        })
+        let key = Some(beside(&path, "key")).filter(|key| key.exists());
+        let key = key.unwrap_or_else(|| beside(file.path(), "key"));
+        Ok(Self { seals: Seals::new(key), file, texts: Mutex::default() })
     }
 
     pub(super) fn load(&self) -> Result<Records, InventoryError> {
-        let mut text = String::new();
-        match File::open(&self.path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+        match self.file.read() {
+            Ok(Some(text)) => self.parse(&text),
+            Ok(None) => {
                 // Its creation shows at the start, not at the first registration, whether it can be written.
                 self.save(&Records::default())?;
-                return Ok(Records::default());
+                Ok(Records::default())
             }
-            Err(source) => return Err(self.io("open", source)),
-            Ok(file) => match file.take(self.max_bytes + 1).read_to_string(&mut text) {
-                Ok(read) if read as u64 > self.max_bytes => {
-                    return Err(self.corrupt(format!("it has more than {} bytes", self.max_bytes)));
-                }
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                    return Err(self.corrupt("it is not UTF-8 text".into()));
-                }
-                Err(source) => return Err(self.io("read", source)),
-            },
+            Err(DocumentError::TooLarge { limit, .. }) => {
+                Err(self.corrupt(format!("it has more than {limit} bytes")))
+            }
+            Err(DocumentError::NotText(_)) => Err(self.corrupt("it is not UTF-8 text".into())),
+            Err(error) => Err(error.into()),
         }
-        self.parse(&text)
     }
 
     pub(super) fn save(&self, records: &Records) -> Result<(), InventoryError> {
         let sealed = self.seals.seal(&records.images).map_err(|source| self.io("seal links of", source))?;
-        let fresh = beside(&self.path, "new");
-        let mut is_too_large = false;
-        let written = write_durably(&fresh, |file| {
-            let mut file = Limited { file, left: self.max_bytes };
+        self.file.replace(|file| {
             let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
-            let written = texts.write(VERSION, records, &sealed, &mut file);
-            is_too_large = written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::FileTooLarge);
-            written
-        });
-        let written = written.and_then(|()| self.stage_previous());
-        if let Err(source) = written {
-            // Gives its space back to a full disk. If this fails too, the next save overwrites it.
-            let _ = fs::remove_file(&fresh);
-            if is_too_large {
-                return Err(InventoryError::TooLarge { path: self.path.clone(), limit: self.max_bytes });
-            }
-            return Err(self.io("write", source));
-        }
-        fs::rename(&fresh, &self.path).map_err(|source| self.io("replace", source))?;
+            texts.write(VERSION, records, &sealed, &mut &mut *file)
+        })?;
         self.seals.keep(sealed);
-        // A failure is harmless: the new state is in place already.
-        if let Err(error) = fs::rename(beside(&self.path, "previous.new"), beside(&self.path, "previous"))
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            tracing::warn!(%error, "the previous inventory cannot be kept");
-        }
-        sync_folder(&self.path).map_err(|source| self.io("sync", source))
+        Ok(())
     }
 
     fn parse(&self, text: &str) -> Result<Records, InventoryError> {
@@ -141,7 +93,7 @@ impl JsonFile {
         let version = match value.get("version") {
             None => {
                 let records = previous_service::upgrade(&value).map_err(|problem| self.corrupt(problem))?;
-                let kept = beside(&self.path, "v1");
+                let kept = beside(self.file.path(), "v1");
                 write_durably(&kept, |file| file.write_all(text.as_bytes()))
                     .map_err(|source| self.io("keep a copy of", source))?;
                 self.save(&records)?;
@@ -195,74 +147,12 @@ impl JsonFile {
         Ok(records)
     }
 
-    /// Gives the current state a second name, which it keeps when the new state takes the first.
-    fn stage_previous(&self) -> io::Result<()> {
-        let staged = beside(&self.path, "previous.new");
-        match fs::remove_file(&staged) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        match fs::hard_link(&self.path, &staged) {
-            Ok(()) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            // File systems without hard links get a copy.
-            Err(_) => {
-                let bytes = fs::read(&self.path)?;
-                write_durably(&staged, |file| file.write_all(&bytes))
-            }
-        }
-    }
-
     fn corrupt(&self, problem: String) -> InventoryError {
-        let previous = Some(beside(&self.path, "previous")).filter(|previous| previous.exists());
-        InventoryError::Corrupt { path: self.path.clone(), problem, previous }
+        InventoryError::Corrupt { path: self.file.path().to_owned(), problem, previous: self.file.previous() }
     }
 
     fn io(&self, action: &'static str, source: io::Error) -> InventoryError {
-        InventoryError::Io { action, path: self.path.clone(), source }
-    }
-}
-
-/// The file that a path leads to over symbolic links. It need not exist.
-///
-/// # Errors
-///
-/// A link cannot be read, or too many follow one another.
-pub fn followed(mut path: PathBuf) -> io::Result<PathBuf> {
-    for _ in 0..MAX_LINKS {
-        match fs::read_link(&path) {
-            Ok(target) => path = path.parent().unwrap_or(Path::new("/")).join(target),
-            // It is no link.
-            Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::NotFound) => {
-                return Ok(path);
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Err(io::Error::other("too many links lead from one to the next"))
-}
-
-/// Whether a file is mounted by itself. Kernels before 5.8 do not tell.
-fn is_mount_point(path: &Path) -> bool {
-    statx(CWD, path, AtFlags::empty(), StatxFlags::empty())
-        .is_ok_and(|found| found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
-}
-
-/// Refuses more bytes than are read again.
-struct Limited<W> {
-    file: W,
-    left: u64,
-}
-
-impl<W: Write> Write for Limited<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.left = self.left.checked_sub(bytes.len() as u64).ok_or(io::ErrorKind::FileTooLarge)?;
-        self.file.write_all(bytes)?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+        InventoryError::Io { action, path: self.file.path().to_owned(), source }
     }
 }
 
@@ -272,6 +162,8 @@ mod tests {
     use model::names::FileName;
     use model::stored_file::{Origin, StoreKind};
     use std::os::unix::fs::symlink;
+
+    use std::fs;
 
     use super::*;
 
@@ -292,14 +184,14 @@ mod tests {
         let path = folder.path().join("inventory.json");
         let mut file = JsonFile::open(path.clone()).expect("opens");
         file.save(&records(10)).expect("saves");
-        file.max_bytes = fs::metadata(&path).expect("is there").len();
+        file.file.max_bytes = fs::metadata(&path).expect("is there").len();
         file.save(&records(10)).expect("saves");
         let error = file.save(&records(11)).expect_err("too large");
         assert!(matches!(error, InventoryError::TooLarge { .. }), "{error}");
         assert!(error.public_message().contains("remove images or files"), "{}", error.public_message());
         assert_eq!(file.load().expect("reads").files.len(), 10);
         assert!(!beside(&path, "new").exists());
-        file.max_bytes -= 1;
+        file.file.max_bytes -= 1;
         assert!(matches!(file.load(), Err(InventoryError::Corrupt { .. })));
     }
 

@@ -22,7 +22,7 @@ pub use changed_record::ChangedRecord;
 pub use error::InventoryError;
 #[cfg(test)]
 pub use in_memory::MemoryInventory;
-pub use json_file::{JsonFile, followed};
+pub use json_file::JsonFile;
 pub use record_map::RecordMap;
 pub use records::Records;
 use records::Touched;
