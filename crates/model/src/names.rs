@@ -15,7 +15,7 @@ const SHELL_CHARACTERS: &str = "`$;|&<>*?\"'";
 
 /// Whether a character is not seen but changes the text around it: its direction (Unicode UAX #9 §2) or its
 /// lines.
-fn is_invisible(character: char) -> bool {
+pub fn is_invisible(character: char) -> bool {
     matches!(
         character,
         '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'

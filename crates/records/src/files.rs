@@ -1,7 +1,7 @@
 //! Files with records: readable by their owner alone, durable, locked against other processes.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -67,4 +67,17 @@ pub(crate) fn lock(path: &Path) -> io::Result<Option<File>> {
             Err(errno) => Err(errno.into()),
         })?;
     Ok(is_locked.then_some(file))
+}
+
+/// Writes a file that only its owner may read, and which survives a power cut, in the place of one that has
+/// the name.
+///
+/// # Errors
+///
+/// The disk fails. The file is the old one, or there is none.
+pub fn write_private(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let fresh = beside(path, "new");
+    write_durably(&fresh, |file| write(file))?;
+    fs::rename(&fresh, path)?;
+    sync_folder(path)
 }
