@@ -206,6 +206,12 @@ mod tests {
         Caller { address, key: Some(address.into()), is_local: false, is_socket: false }
     }
 
+    /// A token with the same id and another secret.
+    fn other(token: &str) -> String {
+        let last = if token.ends_with('A') { "E" } else { "A" };
+        format!("{}{last}", &token[..57])
+    }
+
     /// Kind and scopes, as words.
     fn shown(found: &Result<Principal, Refused>) -> String {
         match found {
@@ -265,7 +271,7 @@ mod tests {
             for (credential, row) in [
                 (Credential::Token(reader.clone()), "Token read"),
                 (Credential::Token(ADMIN_TOKEN.into()), "Token admin"),
-                (Credential::Token(format!("{}A", &reader[..57])), "refused"),
+                (Credential::Token(other(&reader)), "refused"),
                 (Credential::Token("second line".into()), "refused"),
                 (Credential::Token(String::new()), "refused"),
                 (Credential::Session(session.clone()), "Session boot"),

@@ -2,6 +2,7 @@
 
 mod access;
 mod attempts;
+pub mod audit;
 mod first_start;
 mod identify;
 mod principal;

@@ -19,7 +19,7 @@ mod writer;
 pub use database::Database;
 pub use document_file::{DocumentError, DocumentFile, followed};
 pub use error::{Cause, Error};
-pub use files::write_private;
+pub use files::{sync_folder, write_private};
 pub use memory::Memory;
 pub use query::{Cursor, MAX_PAGE, MAX_PAGE_BYTES, MAX_SKIP, Page, Query};
 pub use schema::{Migration, Schema, Upgrade};
