@@ -1,5 +1,5 @@
-//! Secrets that callers present. Only their SHA-256 is kept: a secret of 256 random bits cannot be guessed, so
-//! a slow hash would add nothing but load (NIST SP 800-63B-4 §3.1.2.2).
+//! Secrets that callers present. Only their SHA-256 is kept: a secret of 256 random bits cannot be guessed,
+//! so a slow hash would add nothing but load (NIST SP 800-63B-4 §3.1.2.2).
 
 use std::fmt;
 

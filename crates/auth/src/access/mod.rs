@@ -183,7 +183,8 @@ impl Access {
         Ok(token)
     }
 
-    /// Removes a token, and ends what began with it. `None` if there is none. This blocks until it is on disk.
+    /// Removes a token, and ends what began with it. `None` if there is none. This blocks until it is
+    /// on disk.
     ///
     /// # Errors
     ///
@@ -388,7 +389,7 @@ mod tests {
             (NewToken { name: "a\nb".into(), ..valid.clone() }, "name"),
             (NewToken { name: "a\u{202e}b".into(), ..valid.clone() }, "name"),
             (NewToken { scopes: Scopes::NONE, ..valid.clone() }, "scopes"),
-            (NewToken { expires: Some(now), ..valid.clone() }, "expires"),
+            (NewToken { expires: Some(now), ..valid }, "expires"),
         ] {
             assert_eq!(wish.check(now).expect_err("unusable").member, member, "{wish:?}");
         }

@@ -43,8 +43,8 @@ pub enum Mismatch {
     },
 }
 
-/// Goes through the trail that ends in `path`, with the files of before. If `known` is the hash of a line that
-/// was its last one once, the trail must have it still.
+/// Goes through the trail that ends in `path`, with the files of before. If `known` is the hash of a line
+/// that was its last one once, the trail must have it still.
 ///
 /// # Errors
 ///
