@@ -122,6 +122,12 @@ impl Store {
         Ok(Some(shared))
     }
 
+    /// Whether another file may have the bytes of this one. No other file is looked at.
+    pub fn may_share(&self, name: &FileName) -> bool {
+        let path = self.path(name);
+        fs::symlink_metadata(&path).is_ok_and(|metadata| Bytes::of(&path, &metadata).is_some())
+    }
+
     /// All complete files, and for each the bytes that it may share.
     ///
     /// # Errors

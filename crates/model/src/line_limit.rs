@@ -45,7 +45,7 @@ mod tests {
     fn each_thing_has_one_line_a_minute_and_things_are_bounded() {
         let (limit, begin) = (LineLimit::default(), Instant::now());
         assert!(limit.allows_at("a", begin) && limit.allows_at("b", begin));
-        assert!(!limit.clone().allows_at("a", begin + Duration::from_secs(59)));
+        assert!(!limit.allows_at("a", begin + Duration::from_secs(59)));
         assert!(limit.allows_at("a", begin + PAUSE));
         assert!(!limit.allows_at("a", begin + PAUSE));
         let later = begin + 10 * PAUSE;

@@ -113,8 +113,10 @@ impl Files {
             if kind == StoreKind::Iso { users_of(snapshot.records(), &name, None) } else { Vec::new() };
         let missing = || CatalogError::NoSuchFile { kind, name: name.clone() };
         let file = self.described(&snapshot, kind, name.clone(), identity).ok_or_else(missing)?;
-        let shared_with = SharedBytes::of(&self.stores, &snapshot).others(kind, &name);
-        Ok(ListedFile { file, used_by, shared_with })
+        // Most files share nothing, and then a question about one looks at no other.
+        let may_share = self.stores.of(kind).may_share(&name);
+        let shared = may_share.then(|| SharedBytes::of(&self.stores, &snapshot).others(kind, &name));
+        Ok(ListedFile { file, used_by, shared_with: shared.unwrap_or_default() })
     }
 
     /// The file with this very name in the folder of a store, if that is listed.
