@@ -1211,6 +1211,24 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description The JSON body has more than 64 KiB. */
+        BodyRejectedPayloadTooLarge: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "about:blank",
+                 *       "title": "Payload Too Large",
+                 *       "status": 413,
+                 *       "detail": "the JSON body is longer than 65536 bytes",
+                 *       "message": "the JSON body is longer than 65536 bytes"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description The JSON body took longer than 30 seconds. */
         BodyRejectedRequestTimeout: {
             headers: {
@@ -2685,6 +2703,7 @@ export interface operations {
             408: components["responses"]["BodyRejectedRequestTimeout"];
             409: components["responses"]["ImagesInUseConflict"];
             412: components["responses"]["ConditionFailedPreconditionFailed"];
+            413: components["responses"]["BodyRejectedPayloadTooLarge"];
             415: components["responses"]["BodyRejectedUnsupportedMediaType"];
             428: components["responses"]["ConditionFailedPreconditionRequired"];
             501: components["responses"]["BodyRejectedNotImplemented"];
@@ -3584,6 +3603,7 @@ export interface operations {
             408: components["responses"]["BodyRejectedRequestTimeout"];
             409: components["responses"]["FileStaysConflict"];
             412: components["responses"]["ConditionFailedPreconditionFailed"];
+            413: components["responses"]["BodyRejectedPayloadTooLarge"];
             415: components["responses"]["BodyRejectedUnsupportedMediaType"];
             428: components["responses"]["ConditionFailedPreconditionRequired"];
             501: components["responses"]["BodyRejectedNotImplemented"];
@@ -3814,6 +3834,7 @@ export interface operations {
             408: components["responses"]["BodyRejectedRequestTimeout"];
             409: components["responses"]["FileStaysConflict"];
             412: components["responses"]["ConditionFailedPreconditionFailed"];
+            413: components["responses"]["BodyRejectedPayloadTooLarge"];
             415: components["responses"]["BodyRejectedUnsupportedMediaType"];
             428: components["responses"]["ConditionFailedPreconditionRequired"];
             501: components["responses"]["BodyRejectedNotImplemented"];
@@ -3998,6 +4019,7 @@ export interface operations {
             408: components["responses"]["BodyRejectedRequestTimeout"];
             409: components["responses"]["FileStaysConflict"];
             412: components["responses"]["ConditionFailedPreconditionFailed"];
+            413: components["responses"]["BodyRejectedPayloadTooLarge"];
             415: components["responses"]["BodyRejectedUnsupportedMediaType"];
             428: components["responses"]["ConditionFailedPreconditionRequired"];
             501: components["responses"]["BodyRejectedNotImplemented"];

@@ -77,8 +77,8 @@ pub fn variable(key: &str) -> String {
 }
 
 impl Settings {
-    /// Gathers the values of `file` (the text of the configuration file, if there is one; a byte order mark is
-    /// passed over, RFC 8259 §8.1), of the environment and of the command line.
+    /// Gathers the values of `file` (the text of the configuration file, if there is one), of the environment
+    /// and of the command line. A byte order mark before the text is passed over (RFC 8259 §8.1).
     ///
     /// # Errors
     ///

@@ -21,6 +21,7 @@ http_service::problem_answers! {
     /// Bodies of parameters.
     BodyRejected {
         REQUEST_TIMEOUT: "The JSON body took longer than 30 seconds.", "the JSON body did not come within 30 seconds";
+        PAYLOAD_TOO_LARGE: "The JSON body has more than 64 KiB.", "the JSON body is longer than 65536 bytes";
         UNSUPPORTED_MEDIA_TYPE: "The body has a Content-Encoding.", "send the body as it is, without Content-Encoding";
         NOT_IMPLEMENTED: "The body has a Transfer-Encoding other than chunked.", "the only Transfer-Encoding understood here is chunked";
     }
