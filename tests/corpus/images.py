@@ -75,9 +75,9 @@ IMAGES = (
           xorriso="enhanced"),
     Image("genisoimage-1999-full", "enhanced", genisoimage("-iso-level", "4", "-R", "-J", source="narrow"),
           RJ | {"enhanced": ENHANCED}, known=(
-              Known("linux", "rockridge", "missing", "/names/nnn*",
-                    "neither: genisoimage lets a second continuation area point to block 0; Linux falls back to the name"
-                    " of ISO 9660, we leave out an entry whose name is incomplete, with a warning"),
+              Known("linux", "rockridge", "mode", "/names/nnn*",
+                    "either: genisoimage lets a second continuation area point to block 0, so the entry has no mode, and"
+                    " each takes its own default"),
               Known("linux", "enhanced", "*", "/names/name*", "either: what looks like a version may be part of the name"),
               TRAILING_DOT)),
     # Linux cannot show this second tree, but it has the names of Rock Ridge.
