@@ -1,4 +1,4 @@
-//! The first start makes a token with all rights, because nobody could make the first one otherwise.
+//! The first start makes a token with all rights: without one no caller could make another.
 
 use std::io;
 use std::path::PathBuf;

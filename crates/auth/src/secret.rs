@@ -87,7 +87,7 @@ impl SecretHash {
         Self(Sha256::digest(secret.as_bytes()).into())
     }
 
-    /// The bytes, as the key of a map. Whoever knows them does not know the secret.
+    /// The bytes, as the key of a map. They do not reveal the secret.
     pub fn bytes(&self) -> [u8; 32] {
         self.0
     }

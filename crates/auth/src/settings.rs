@@ -1,4 +1,4 @@
-//! The settings of who may do what.
+//! The settings for identifying callers and for their rights.
 
 use std::collections::BTreeMap;
 use std::fs;

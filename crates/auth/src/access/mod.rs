@@ -115,7 +115,7 @@ impl Access {
     ///
     /// # Errors
     ///
-    /// Another process has it, the disk fails, or the file holds something else. Then nobody may come in.
+    /// Another process has it, the disk fails, or the file holds something else. No caller is let in then.
     pub fn open(path: &Path) -> Result<Self, AccessError> {
         let file = DocumentFile::open(path, MAX_BYTES)?;
         let corrupt = |problem: String| AccessError::Corrupt { path: file.path().to_owned(), problem };

@@ -117,7 +117,7 @@ fn twins_are_refused() {
     assert!(file.load().expect_err("twins").to_string().contains("two images a 1"));
 }
 
-/// Mistakes of a person who edits the file are told with their place, and nothing is dropped for them.
+/// An operator's mistake in an edited file is told with its line, and drops no record.
 #[test]
 fn what_a_hand_wrote_twice_or_wrongly_is_told() {
     let folder = tempfile::tempdir().expect("a folder");
