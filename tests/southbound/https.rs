@@ -290,3 +290,16 @@ fn settings_that_cannot_work_are_told_with_key_and_value() {
         assert_eq!(failure.stderr.trim_end().lines().count(), 1, "{}", failure.stderr);
     }
 }
+
+#[test]
+fn the_access_log_takes_no_place_of_a_key() {
+    for (name, part) in [("key.pem", "is the `key`"), ("cert.pem", "is the `certificate`")] {
+        let failure = setup("ec").set("accessLog", json!(name)).try_start().err().expect("refused");
+        assert_eq!(failure.status.code(), Some(2), "{failure:?}");
+        assert!(
+            failure.stderr.contains("`accessLog`") && failure.stderr.contains(part),
+            "{}",
+            failure.stderr
+        );
+    }
+}
